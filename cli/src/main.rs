@@ -1,0 +1,2 @@
+//! The `sextet` command.
+fn main() {}

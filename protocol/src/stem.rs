@@ -1,0 +1,82 @@
+//! The six stems in canonical order.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One of the instruments that a song is separated into.
+///
+/// The order of the variants is the order of demucs' six-stem model (`htdemucs_6s`), of the plugin's output buses and of
+/// every table that Sextet prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stem {
+    /// Drum kit and percussion.
+    Drums,
+    /// Bass guitar, double bass, synth bass.
+    Bass,
+    /// Whatever the other five are not: synths, strings, brass and so on. For a four-stem model, guitar and piano too.
+    Other,
+    /// Lead and backing vocals.
+    Vocals,
+    /// Acoustic and electric guitars.
+    Guitar,
+    /// Acoustic and electric pianos.
+    Piano,
+}
+
+impl Stem {
+    /// All stems in canonical order.
+    pub const ALL: [Stem; 6] = [Stem::Drums, Stem::Bass, Stem::Other, Stem::Vocals, Stem::Guitar, Stem::Piano];
+
+    /// The name that demucs and Sextet write: `drums`, `bass`, `other`, `vocals`, `guitar` or `piano`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stem::Drums => "drums",
+            Stem::Bass => "bass",
+            Stem::Other => "other",
+            Stem::Vocals => "vocals",
+            Stem::Guitar => "guitar",
+            Stem::Piano => "piano",
+        }
+    }
+}
+
+impl fmt::Display for Stem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is none of the six.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no stem named '{found}': expected one of drums, bass, other, vocals, guitar, piano")]
+pub struct UnknownStem {
+    /// The name as it was given.
+    pub found: String,
+}
+
+impl FromStr for Stem {
+    type Err = UnknownStem;
+
+    fn from_str(name: &str) -> Result<Self, UnknownStem> {
+        let stem = Stem::ALL.into_iter().find(|stem| stem.name() == name);
+        stem.ok_or_else(|| UnknownStem { found: name.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for stem in Stem::ALL {
+            assert_eq!(stem.name().parse(), Ok(stem));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_choice() {
+        let error = "Vocals".parse::<Stem>().unwrap_err();
+        assert!(error.to_string().contains("'Vocals'") && error.to_string().contains("vocals, guitar"));
+    }
+}

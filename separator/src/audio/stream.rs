@@ -1,0 +1,80 @@
+//! Audio that is read block by block, so that its length never matters.
+
+use std::collections::VecDeque;
+
+use super::Audio;
+use crate::Result;
+
+/// Number of channels and sample rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Layout {
+    /// Channels, at least one.
+    pub channels: usize,
+    /// Frames per second.
+    pub rate_hz: u32,
+}
+
+/// Something worth telling the user that did not stop the work; `Display` gives the sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Warning(pub String);
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Audio that is read once, from its beginning to its end.
+pub trait AudioStream: Send {
+    /// The layout of every block.
+    fn layout(&self) -> Layout;
+
+    /// The next block, of at least one frame; `None` when the audio is over.
+    ///
+    /// # Errors
+    /// When the audio cannot be read or decoded any further.
+    fn next_block(&mut self) -> Result<Option<Audio>>;
+
+    /// What was odd about the audio; complete once [`AudioStream::next_block`] has returned `None`.
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
+    }
+}
+
+/// Audio that can be read as often as needed, the same each time: a file, or samples in memory.
+pub trait AudioSource: Send + Sync {
+    /// A new stream at the beginning of the audio.
+    ///
+    /// # Errors
+    /// When there is nothing to read or it is not audio.
+    fn open(&self) -> Result<Box<dyn AudioStream>>;
+}
+
+/// Frames that a stream over audio in memory hands out at a time.
+const BLOCK_FRAMES: usize = 16_384;
+
+struct MemoryStream {
+    layout: Layout,
+    blocks: VecDeque<Audio>,
+}
+
+impl AudioStream for MemoryStream {
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn next_block(&mut self) -> Result<Option<Audio>> {
+        Ok(self.blocks.pop_front())
+    }
+}
+
+impl AudioSource for Audio {
+    fn open(&self) -> Result<Box<dyn AudioStream>> {
+        let starts = (0..self.frames()).step_by(BLOCK_FRAMES);
+        let blocks = starts.map(|start| {
+            let end = (start + BLOCK_FRAMES).min(self.frames());
+            Audio::new(self.channels().iter().map(|c| c[start..end].to_vec()).collect(), self.rate_hz())
+        });
+        Ok(Box::new(MemoryStream { layout: self.layout(), blocks: blocks.collect() }))
+    }
+}

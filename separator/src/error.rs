@@ -1,0 +1,65 @@
+//! What can go wrong, as one opaque error with a kind to act on and a cause to read.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What sort of failure an [`Error`] is, for front ends that act on it (exit codes, skipping a file of a batch).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The input is not there or cannot be read.
+    Input,
+    /// The input is there, but it is not audio that can be decoded, or it holds samples that are not numbers.
+    Audio,
+    /// The model is unknown, missing, corrupt, or of a kind that is not supported.
+    Model,
+    /// The engine could not be started or failed while it ran.
+    Engine,
+    /// Stems could not be written.
+    Output,
+    /// An option's value cannot be used.
+    Options,
+    /// The listener asked to stop.
+    Cancelled,
+}
+
+/// An error of this crate: a kind, a message that says what was expected, found and what to do, and its source.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+impl Error {
+    /// Wraps `cause`, whose message is shown as it is.
+    ///
+    /// Front ends use it for what fails in a [`StemSink`](crate::StemSink) of their own.
+    pub fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, cause: cause.into() }
+    }
+
+    /// The sort of failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The typed cause, where it is a `T`.
+    pub fn cause<T: StdError + 'static>(&self) -> Option<&T> {
+        self.cause.downcast_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.source()
+    }
+}

@@ -1,0 +1,39 @@
+//! One listener for progress, warnings and cancelling.
+
+use crate::audio::Warning;
+
+/// How far a separation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The first pass reads the input once for its statistics: so many frames of the input's rate so far.
+    Reading {
+        /// Frames read.
+        frames: u64,
+    },
+    /// The second pass separates.
+    Separating {
+        /// Chunks of the model done.
+        chunks_done: u64,
+        /// Chunks of the model in all.
+        chunks_total: u64,
+    },
+}
+
+/// Hears what a separation does and may stop it between two chunks.
+pub trait Listener {
+    /// Called often, with figures that never go back within a pass.
+    fn progress(&mut self, _progress: Progress) {}
+
+    /// Called once for each thing worth telling the user.
+    fn warning(&mut self, _warning: &Warning) {}
+
+    /// Asked between two chunks; `true` ends the separation with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// A listener that does not listen.
+pub struct Ignore;
+
+impl Listener for Ignore {}
