@@ -5,10 +5,14 @@
 
 pub mod audio;
 mod error;
+mod options;
 mod parts;
 mod progress;
+mod sink;
 
 pub use error::{Error, ErrorKind, Result};
+pub use options::{Mono, Options, Sum};
 pub use parts::Part;
 pub use progress::{Ignore, Listener, Progress};
 pub use sextet_protocol::Stem;
+pub use sink::{InMemory, Outputs, StemSink};
