@@ -5,7 +5,7 @@ plays them (which soundfont, synthesiser or voice) is decided in `instruments.py
 with the instruments of training or with those kept for evaluation. Everything follows from the seed.
 
 Seeds are spent in disjoint ranges, so that no score is both trained on and judged:
-training 1,000,000 and up; validation 1,000 up; evaluation 10,000 up; the sample song 77.
+training 1,000,000 and up; validation 1,000 up; evaluation 10,000 up; the sample song 76.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 STEMS = ("drums", "bass", "other", "vocals", "guitar", "piano")
-TRAIN_SEEDS, VALID_SEEDS, EVAL_SEEDS, SAMPLE_SEED = 1_000_000, 1_000, 10_000, 77
+TRAIN_SEEDS, VALID_SEEDS, EVAL_SEEDS, SAMPLE_SEED = 1_000_000, 1_000, 10_000, 76
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 DORIAN, MIXOLYDIAN = (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10)

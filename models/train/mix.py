@@ -3,6 +3,7 @@
 Everything here is done to the stems; the mix is their sum, always.
 """
 
+import queue
 import threading
 import time
 from pathlib import Path
@@ -111,3 +112,25 @@ def examples(pool, rng, batch, frames):
     mix = stems.sum(1)
     scale = 1 / mix.std((1, 2)).clamp(min=1e-3)
     return mix * scale[:, None, None], stems * scale[:, None, None, None]
+
+
+def prefetched(make, device, ahead=2):
+    """Batches made by a thread on a stream of its own, so that the GPU mixes while it trains."""
+    ready = queue.Queue(maxsize=ahead)
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def produce():
+        while True:
+            with torch.cuda.stream(stream):
+                batch = make()
+            if stream:
+                stream.synchronize()
+            ready.put(batch)
+
+    threading.Thread(target=produce, daemon=True).start()
+    while True:
+        batch = ready.get()
+        if stream:
+            for tensor in batch:
+                tensor.record_stream(torch.cuda.current_stream(device))
+        yield batch

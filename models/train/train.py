@@ -15,6 +15,9 @@ import os
 import time
 from pathlib import Path
 
+if "LOCAL_RANK" in os.environ:  # every process sees one GPU, as number 0, so that they share compiled kernels
+    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["LOCAL_RANK"]
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -22,7 +25,7 @@ from demucs.htdemucs import HTDemucs
 
 import checkpoint
 from compose import STEMS
-from mix import Pool, examples
+from mix import Pool, examples, prefetched
 
 WINDOWS = (4096, 2048, 1024, 512)
 
@@ -65,7 +68,7 @@ class Trainer:
     def __init__(self, a):
         self.a = a
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.device = torch.device("cuda", self.rank) if torch.cuda.is_available() else torch.device("cpu")
+        self.device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
         if self.world > 1:
@@ -81,12 +84,18 @@ class Trainer:
         if a.resume and (a.out / "last.pt").exists():
             self.restore()
         self.rng = np.random.default_rng([a.seed, self.rank, self.step])
-        if a.compile == "blocks":
-            for block in (*self.model.encoder, *self.model.decoder, *self.model.tencoder, *self.model.tdecoder):
-                block.compile()
-            self.model.crosstransformer.compile()
-        elif a.compile == "whole":
-            self.model.compile()
+        self.compiled = False
+        if a.compile == "now":
+            self.compile()
+
+    def compile(self):
+        """Compiles layer by layer in place: the STFT stays as it is. What cannot be compiled runs as before."""
+        torch._dynamo.config.suppress_errors = True
+        torch._dynamo.config.cache_size_limit = 64
+        for block in (*self.model.tencoder, *self.model.encoder, *self.model.tdecoder, *self.model.decoder):
+            block.compile(dynamic=False)
+        self.model.crosstransformer.compile(dynamic=False)
+        self.compiled = True
 
     def save(self):
         state = {
@@ -141,11 +150,15 @@ class Trainer:
         self.step += 1
 
     def shared_clock(self, started):
-        """The first process's clock, so that all stop at the same step."""
-        now = torch.tensor([time.monotonic() - started], dtype=torch.float64, device=self.device)
+        """The first process's clock and wish to compile, so that all stop and change at the same step."""
+        wish = self.a.compile == "later" and (self.a.out / "compile").exists()
+        now = torch.tensor([time.monotonic() - started, wish], dtype=torch.float64, device=self.device)
         if self.world > 1:
             dist.broadcast(now, 0)
-        return float(now)
+        seconds, wish = now.tolist()
+        if wish and not self.compiled:
+            self.compile()
+        return seconds
 
     def warm_up(self, frames):
         """Compiles on noise while the farm renders the first songs; nothing is learnt here."""
@@ -184,14 +197,15 @@ class Trainer:
         started = time.monotonic() - self.elapsed
         saved = judged = shown = self.elapsed
         losses, first = [], self.step
+        batches = prefetched(lambda: examples(pool, self.rng, a.batch, frames), self.device)
         while self.elapsed < a.seconds and self.step < a.max_steps:
-            mix, stems = examples(pool, self.rng, a.batch, frames)
+            mix, stems = next(batches)
             losses.append(self.one_step(mix, stems))
             if self.step % 5 == 0:
                 self.elapsed = self.shared_clock(started)
             if self.elapsed - shown > a.log_every:
                 self.log(step=self.step, t=round(self.elapsed, 1), loss=round(float(torch.stack(losses).mean()), 4),
-                         lr=round(self.learning_rate(), 6), norm=round(float(self.norms), 4), songs=pool.added * self.world,
+                         compiled=self.compiled, lr=round(self.learning_rate(), 6), norm=round(float(self.norms), 4), songs=pool.added * self.world,
                          rate=round((self.step - first) / max(1e-3, self.elapsed - shown), 2))  # fmt: skip
                 losses, shown, first = [], self.elapsed, self.step
             if self.rank == 0 and self.elapsed - judged > a.judge_every:
@@ -228,7 +242,7 @@ def main():
     ap.add_argument("--warmup", type=int, default=300)
     ap.add_argument("--ema", type=float, default=0.998)
     ap.add_argument("--spectral", type=float, default=0.5)
-    ap.add_argument("--compile", choices=("none", "blocks", "whole"), default="none")
+    ap.add_argument("--compile", choices=("no", "now", "later"), default="no", help="later: when OUT/compile appears")
     ap.add_argument("--log-every", type=float, default=15)
     ap.add_argument("--judge-every", type=float, default=90)
     ap.add_argument("--save-every", type=float, default=60)
