@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use sextet_separator::ErrorKind;
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Layout, Resampled, Resampler};
 
-const RATES_HZ: [u32; 11] =
-    [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+const RATES_HZ: [u32; 11] = [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
 /// Rates that share few factors, or none, with the usual ones.
 const ODD_PAIRS_HZ: [(u32, u32); 8] = [
     (44_100, 44_099),
@@ -154,11 +153,9 @@ fn lengths_are_rounded_to_the_nearest_and_up_at_a_half() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let stereo = Layout { channels: 2, rate_hz: 48_000 };
-    for (layout, to_hz) in [
-        (Layout { channels: 0, ..stereo }, 44_100),
-        (Layout { rate_hz: 0, ..stereo }, 44_100),
-        (stereo, 0),
-    ] {
+    for (layout, to_hz) in
+        [(Layout { channels: 0, ..stereo }, 44_100), (Layout { rate_hz: 0, ..stereo }, 44_100), (stereo, 0)]
+    {
         assert_eq!(Resampler::new(layout, to_hz).err().unwrap().kind(), ErrorKind::Options);
     }
     let mut resampler = Resampler::new(stereo, 44_100).unwrap();

@@ -118,7 +118,11 @@ impl FileStream {
             let condition = self.reader.condition();
             let path = self.path.clone();
             let damaged = condition.lost_packets > 0 || condition.cut_off || condition.announced_frames.is_some();
-            return Err(if damaged { ReadError::Damaged { path, source: None } } else { ReadError::NoSamples { path } });
+            return Err(if damaged {
+                ReadError::Damaged { path, source: None }
+            } else {
+                ReadError::NoSamples { path }
+            });
         }
         Ok(())
     }
