@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::condition::Condition;
 use super::error::{MAX_CHANNELS, RATES_HZ, ReadError};
 use super::packets::PacketReader;
-use super::wav_reader::WavReader;
+use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 
 /// An audio file that can be decoded: WAV (also RF64), AIFF, FLAC, MP3, AAC and ALAC in M4A, Ogg Vorbis, Opus, CAF.
@@ -88,8 +88,12 @@ impl FileStream {
     fn open(path: &Path) -> Result<Self, ReadError> {
         check_is_file(path)?;
         let reader = match WavReader::open(path)? {
-            Some(wav) => Reader::Wav(wav),
-            None => Reader::Packets(Box::new(PacketReader::open(path)?)),
+            Opened::Plain(wav) => Reader::Wav(wav),
+            Opened::NotWave => Reader::Packets(Box::new(PacketReader::open(path)?)),
+            Opened::Coded(codec) => match PacketReader::open(path) {
+                Err(ReadError::NotAudio { path, .. }) => return Err(ReadError::Codec { path, codec }),
+                opened => Reader::Packets(Box::new(opened?)),
+            },
         };
         let frames = match &reader {
             Reader::Wav(wav) => Some(wav.frames_there()),

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use symphonia::core::audio::{AudioSpec, Channels, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
+use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_CAF, FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
@@ -71,6 +71,7 @@ impl PacketReader {
             return Err(ReadError::Codec { path: path.to_owned(), codec });
         };
         let (track, params) = (track.clone(), audio_params(track).clone());
+        check_channels(path, &params)?;
         let trim = trim_of(&*format, &track, &params, path);
         let condition =
             Condition { announced_frames: announced_frames(&*format, &track, &params, &trim), ..Condition::default() };
@@ -99,7 +100,7 @@ impl PacketReader {
 
     /// Bits of a sample, for codecs that have such a thing.
     pub(super) fn bits(&self) -> Option<u32> {
-        self.params.bits_per_sample
+        self.params.bits_per_sample.filter(|&bits| bits > 0)
     }
 
     /// Channels and rate; known once a block has been read.
@@ -215,7 +216,12 @@ impl PacketReader {
         match decoded {
             Ok(spec) if self.spec.as_ref().is_none_or(|known| *known == spec) => {
                 self.spec = Some(spec);
-                (planes.first()?.first().is_some()).then_some(planes)
+                let is_empty = planes.first().is_none_or(Vec::is_empty);
+                // An MP3 packet always holds audio, even where symphonia gives none.
+                if is_empty && self.params.codec == CODEC_ID_MP3 {
+                    self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
+                }
+                (!is_empty).then_some(planes)
             }
             result => {
                 if let Err(Fault::Crashed) = result {
@@ -295,6 +301,17 @@ fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> ReadError {
     }
 }
 
+/// Vorbis of more than two channels comes out of symphonia 0.6.1 as noise (it undoes channel coupling in ascending order;
+/// Vorbis I, section 4.3.5, says descending): better an error.
+fn check_channels(path: &Path, params: &AudioCodecParameters) -> Result<(), ReadError> {
+    let channels = params.channels.as_ref().map_or(0, Channels::count);
+    if params.codec == CODEC_ID_VORBIS && channels > 2 {
+        let codec = CodecName::Named("Vorbis of more than two channels");
+        return Err(ReadError::Codec { path: path.to_owned(), codec });
+    }
+    Ok(())
+}
+
 /// Delay and padding that symphonia does not take out itself.
 fn trim_of(format: &dyn FormatReader, track: &Track, params: &AudioCodecParameters, path: &Path) -> Trim {
     let delay = u64::from(track.delay.unwrap_or(0));
@@ -324,6 +341,8 @@ fn announced_frames(
         (CODEC_ID_MP3, _) | (_, FORMAT_ID_ISOMP4) if trim.frames.is_some() => trim.frames,
         // Estimates.
         (CODEC_ID_MP3, _) | (_, FORMAT_ID_ADTS) => None,
+        // Whole packets, the last one's padding included.
+        (_, FORMAT_ID_CAF) if params.bits_per_sample.is_none_or(|bits| bits == 0) => None,
         _ => track.num_frames.map(|frames| frames.saturating_sub(trim.delay)),
     };
     frames.filter(|&frames| frames > 0)
