@@ -26,6 +26,12 @@ pub enum ReadError {
         /// What was to be opened.
         path: PathBuf,
     },
+    /// A pipe, a device or the like, which cannot be read twice.
+    #[error("{}: expected a file, found a pipe or a device; save what it gives in a file first", path.display())]
+    NotAFile {
+        /// What was to be opened.
+        path: PathBuf,
+    },
     /// The file is there but cannot be read.
     #[error("{}: cannot be read; check its permissions and the disk", path.display())]
     Unreadable {
@@ -115,7 +121,7 @@ pub enum ReadError {
 
 /// What is read, in words.
 const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis, Opus or CAF";
-const CODECS: &str = "PCM, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus";
+const CODECS: &str = "PCM, FLAC, MP3, AAC-LC or Vorbis of one or two channels, ALAC or Opus";
 
 /// The name of a codec that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +161,10 @@ pub enum Fault {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         let kind = match error {
-            ReadError::NotFound { .. } | ReadError::Folder { .. } | ReadError::Unreadable { .. } => ErrorKind::Input,
+            ReadError::NotFound { .. }
+            | ReadError::Folder { .. }
+            | ReadError::NotAFile { .. }
+            | ReadError::Unreadable { .. } => ErrorKind::Input,
             _ => ErrorKind::Audio,
         };
         Self::new(kind, error)

@@ -199,7 +199,8 @@ fn check_is_file(path: &Path) -> Result<(), ReadError> {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(ReadError::NotFound { path: path_of() }),
         Err(source) => Err(ReadError::Unreadable { path: path_of(), source }),
         Ok(found) if found.is_dir() => Err(ReadError::Folder { path: path_of() }),
-        Ok(found) if found.is_file() && found.len() == 0 => Err(ReadError::Empty { path: path_of() }),
+        Ok(found) if !found.is_file() => Err(ReadError::NotAFile { path: path_of() }),
+        Ok(found) if found.len() == 0 => Err(ReadError::Empty { path: path_of() }),
         Ok(_) => Ok(()),
     }
 }

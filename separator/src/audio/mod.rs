@@ -16,6 +16,7 @@ mod opus;
 mod packets;
 mod quantize;
 mod resample;
+mod source;
 mod speaker;
 mod stream;
 mod tags;

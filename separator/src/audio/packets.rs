@@ -1,6 +1,7 @@
 //! Audio in packets: everything that symphonia demuxes and decodes.
 
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -20,6 +21,7 @@ use super::condition::Condition;
 use super::error::{CodecName, Fault, ReadError};
 use super::guard::guard;
 use super::opus::OpusDecoder;
+use super::source::Source;
 use super::trim::Trim;
 use super::{Layout, Speaker, mp4};
 
@@ -260,7 +262,8 @@ fn copy(buffer: &GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> Audio
 }
 
 fn probe(path: &Path, file: File) -> Result<Box<dyn FormatReader>, ReadError> {
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    let source = Source::new(file).map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })?;
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let mut hint = Hint::new();
     if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
         hint.with_extension(extension);
@@ -269,13 +272,23 @@ fn probe(path: &Path, file: File) -> Result<Box<dyn FormatReader>, ReadError> {
     guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta)).map_err(|fault| {
         let path = path.to_owned();
         match fault {
-            Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::NotAudio { path, source: Some(fault) },
+            Fault::Decoder(SymphoniaError::Unsupported(_)) if !begins_like_audio(&path) => {
+                ReadError::NotAudio { path, source: Some(fault) }
+            }
             Fault::Decoder(SymphoniaError::IoError(source)) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
                 ReadError::Unreadable { path, source }
             }
             fault => ReadError::Damaged { path, source: Some(fault) },
         }
     })
+}
+
+/// Whether a file has the first bytes of a format that is read: then it is damaged rather than something else.
+fn begins_like_audio(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let [head @ .., _, _, _, _] = start;
+    read.is_ok() && (matches!(&head, b"fLaC" | b"OggS" | b"FORM" | b"caff") || start[4..] == *b"ftyp")
 }
 
 fn audio_params(track: &Track) -> &AudioCodecParameters {

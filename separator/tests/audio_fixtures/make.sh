@@ -30,7 +30,7 @@ ff -i stereo.wav $bare -c:a aac -b:a 96k -movflags +faststart aac_faststart.m4a
 ff -i stereo.wav $bare -c:a aac -b:a 96k raw.aac
 ff -i surround.wav $bare -c:a aac -b:a 192k -channel_layout 5.1 surround.m4a
 ff -i stereo.wav $bare -c:a alac alac.m4a
-flac --silent -f -8 stereo.wav -o stereo.flac
+flac --silent -f -8 -b 1152 --no-padding stereo.wav -o stereo.flac
 flac --silent -f -8 surround.wav -o surround.flac
 ff -f lavfi -i "$(chirp 3000 96000 2)" $bare -c:a flac -sample_fmt s32 -bits_per_raw_sample 24 deep.flac
 oggenc -Q -q 3 stereo.wav -o vorbis.ogg
