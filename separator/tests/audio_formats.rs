@@ -60,6 +60,7 @@ fn lossy_files_have_the_encoded_length_and_no_shift() {
         ("vorbis.ogg", "vorbis", STEREO, 12_345, 0.15),
         ("ffmpeg.ogg", "vorbis", STEREO, 12_345, 0.15),
         ("mono.ogg", "vorbis", MONO, 4_321, 0.35),
+        ("long.ogg", "vorbis", Layout { channels: 1, ..STEREO }, 60_000, 0.2),
     ];
     for (name, codec, layout, frames, bound) in cases {
         let file = AudioFile::open(fixture(name)).unwrap();

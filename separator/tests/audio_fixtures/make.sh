@@ -35,7 +35,8 @@ flac --silent -f -8 surround.wav -o surround.flac
 ff -f lavfi -i "$(chirp 3000 96000 2)" $bare -c:a flac -sample_fmt s32 -bits_per_raw_sample 24 deep.flac
 oggenc -Q -q 3 stereo.wav -o vorbis.ogg
 oggenc -Q -q 2 mono.wav -o mono.ogg
-ff -i stereo.wav $bare -c:a libvorbis -q:a 3 ffmpeg.ogg
+ff -i stereo.wav $bare -c:a libvorbis -q:a 3 -page_duration 40000 ffmpeg.ogg
+ff -f lavfi -i "$(chirp 60000 44100 1)" $bare -c:a libvorbis -q:a 0 -page_duration 40000 long.ogg
 oggenc -Q -q 2 surround.wav -o surround.ogg
 opusenc --quiet --bitrate 96 stereo.wav opus.opus
 opusenc --quiet --music --bitrate 96 mono.wav mono.opus
@@ -46,7 +47,7 @@ ff -i vorbis.ogg $bare -c:a flac -sample_fmt s16 vorbis_reference.flac
 ff -i aac.m4a $bare -c:a flac -sample_fmt s16 aac_reference.flac
 ff -i lame_vbr.mp3 $bare -c:a flac -sample_fmt s16 mp3_reference.flac
 rm opusdec_16.wav
-ff -i stereo.wav $bare -c:a libopus -b:a 64k ffmpeg.opus
+ff -i stereo.wav $bare -c:a libopus -b:a 64k -page_duration 40000 ffmpeg.opus
 ff -i mono.wav $bare -c:a pcm_s16be mono.aiff
 ff -i mono.wav $bare -c:a pcm_f32be float.aiff
 ff -i mono.wav $bare -c:a pcm_s24be deep.aiff
