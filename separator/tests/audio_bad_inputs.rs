@@ -1,4 +1,5 @@
 //! What is wrong with a file is said plainly, and what can be used of it is used.
+#![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
 
@@ -72,7 +73,11 @@ fn what_gives_nothing_is_refused_with_its_cause() {
         #[cfg(unix)]
         (PathBuf::from("/dev/null"), ErrorKind::Input, "a pipe or a device"),
         (file("empty.wav", b""), ErrorKind::Audio, "empty file"),
-        (file("text.wav", b"These are words and not samples, however the file is called."), ErrorKind::Audio, "none of these"),
+        (
+            file("text.wav", b"These are words and not samples, however the file is called."),
+            ErrorKind::Audio,
+            "none of these",
+        ),
         (file("text.mp3", &b"la ".repeat(9_000)), ErrorKind::Audio, "none of these"),
         (file("zeros.mp3", &[0; 40_000]), ErrorKind::Audio, "none of these"),
         (fixture("unsupported.wav"), ErrorKind::Audio, "found WAVE format 0x0045"),
@@ -265,7 +270,8 @@ fn an_mp3_longer_than_its_tag_is_kept_whole() {
 #[test]
 fn the_name_does_not_matter() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, alias) in [("stereo.flac", "song.mp3"), ("lame_cbr.mp3", "song.wav"), ("aac.m4a", "song"), ("mono.aiff", "song.ogg")]
+    for (name, alias) in
+        [("stereo.flac", "song.mp3"), ("lame_cbr.mp3", "song.wav"), ("aac.m4a", "song"), ("mono.aiff", "song.ogg")]
     {
         let path = save(&folder, alias, &std::fs::read(fixture(name)).unwrap());
         assert!(read_file(&path).unwrap().0 == read_file(fixture(name)).unwrap().0, "{name} as {alias}");

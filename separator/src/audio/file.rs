@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::condition::Condition;
-use super::error::{MAX_CHANNELS, RATES_HZ, ReadError};
 use super::packets::PacketReader;
+use super::read_error::{MAX_CHANNELS, RATES_HZ, ReadError};
 use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 
@@ -122,7 +122,11 @@ impl FileStream {
             let condition = self.reader.condition();
             let path = self.path.clone();
             let damaged = condition.lost_packets > 0 || condition.cut_off || condition.announced_frames.is_some();
-            return Err(if damaged { ReadError::Damaged { path, source: None } } else { ReadError::NoSamples { path } });
+            return Err(if damaged {
+                ReadError::Damaged { path, source: None }
+            } else {
+                ReadError::NoSamples { path }
+            });
         }
         Ok(())
     }

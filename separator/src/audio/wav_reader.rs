@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Speaker;
 use super::condition::Condition;
-use super::error::{CodecName, ReadError};
+use super::read_error::{CodecName, ReadError};
 use super::wav_header::{HeaderError, SampleFormat, WavHeader};
 
 /// Frames a block.
