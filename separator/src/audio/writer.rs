@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use super::error::{MAX_CHANNELS, WriteError};
 use super::flac_writer::{self, FlacWriter};
+use super::read_error::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
+use super::write_error::WriteError;
 use super::{Audio, Layout, Tags};
 
 /// Kind of an output file.

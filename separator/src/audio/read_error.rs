@@ -1,4 +1,4 @@
-//! What can be wrong with audio that is read, and with files that are written.
+//! What can be wrong with audio that is read.
 
 use std::path::PathBuf;
 
@@ -23,6 +23,12 @@ pub enum ReadError {
     /// The path is a folder.
     #[error("{}: expected an audio file, found a folder; name a file in it", path.display())]
     Folder {
+        /// What was to be opened.
+        path: PathBuf,
+    },
+    /// A pipe, a device or the like, which cannot be read twice.
+    #[error("{}: expected a file, found a pipe or a device; save what it gives in a file first", path.display())]
+    NotAFile {
         /// What was to be opened.
         path: PathBuf,
     },
@@ -115,7 +121,7 @@ pub enum ReadError {
 
 /// What is read, in words.
 const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis, Opus or CAF";
-const CODECS: &str = "PCM, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus";
+const CODECS: &str = "PCM, FLAC, MP3, AAC-LC or Vorbis of one or two channels, ALAC or Opus";
 
 /// The name of a codec that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,95 +161,11 @@ pub enum Fault {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         let kind = match error {
-            ReadError::NotFound { .. } | ReadError::Folder { .. } | ReadError::Unreadable { .. } => ErrorKind::Input,
+            ReadError::NotFound { .. }
+            | ReadError::Folder { .. }
+            | ReadError::NotAFile { .. }
+            | ReadError::Unreadable { .. } => ErrorKind::Input,
             _ => ErrorKind::Audio,
-        };
-        Self::new(kind, error)
-    }
-}
-
-/// Why a file could not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// Nothing can be created in the folder.
-    #[error("{}: cannot be created; check that its folder exists and may be written", path.display())]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The disk is full.
-    #[error("{}: the disk is full; free some space or choose another folder", path.display())]
-    Full {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Writing failed.
-    #[error("{}: cannot be written; check the disk", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// FLAC has no floating point.
-    #[error("{}: expected 16 or 24 bits for FLAC, found 32-bit floating point; choose 24 bits, or WAV", path.display())]
-    FloatFlac {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A layout that the format cannot hold.
-    #[error("{}: expected 1 to {MAX_CHANNELS} channels at 1 to {max_rate_hz} Hz, found {channels} at {rate_hz} Hz",
-        path.display())]
-    Layout {
-        /// The file.
-        path: PathBuf,
-        /// Channels asked for.
-        channels: usize,
-        /// Rate asked for.
-        rate_hz: u32,
-        /// The highest rate that the format holds.
-        max_rate_hz: u32,
-    },
-    /// A block of another layout than the file's.
-    #[error("{}: expected blocks of {expected:?}, found {found:?}", path.display())]
-    Block {
-        /// The file.
-        path: PathBuf,
-        /// The file's layout.
-        expected: super::Layout,
-        /// The block's.
-        found: super::Layout,
-    },
-    /// Another number of frames than was announced.
-    #[error("{}: expected {expected} frames, found {found}", path.display())]
-    Frames {
-        /// The file.
-        path: PathBuf,
-        /// Frames announced.
-        expected: u64,
-        /// Frames written.
-        found: u64,
-    },
-    /// The FLAC encoder refused.
-    #[error("{}: the FLAC encoder failed", path.display())]
-    Flac {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        source: flac_codec::Error,
-    },
-}
-
-impl From<WriteError> for Error {
-    fn from(error: WriteError) -> Self {
-        let kind = match error {
-            WriteError::FloatFlac { .. } => ErrorKind::Options,
-            _ => ErrorKind::Output,
         };
         Self::new(kind, error)
     }
