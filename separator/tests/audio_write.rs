@@ -197,7 +197,7 @@ fn a_full_disk_is_said_to_be_full() {
     }
 }
 
-/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error.
+/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error; FLAC has no such thing.
 #[test]
 fn a_file_of_no_frames_can_be_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,6 +206,9 @@ fn a_file_of_no_frames_can_be_written() {
     let error = AudioFile::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Audio);
     assert!(error.to_string().contains("at least one sample"), "{error}");
+    let flac = AudioWriter::create(folder.path().join("x"), STEREO, &options(FileFormat::Flac, Bits::B16), 0);
+    assert!(matches!(flac.err().unwrap().cause(), Some(WriteError::Flac { .. })));
+    assert_eq!(names(folder.path()), ["nothing.wav"]);
 }
 
 /// Names that are long, dotted or of other scripts.
