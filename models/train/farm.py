@@ -45,13 +45,15 @@ def work(folder, queue, seeds, seconds, backlog):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("pool", type=Path)
-    ap.add_argument("--workers", type=int, default=os.cpu_count())
+    ap.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     ap.add_argument("--first-seed", type=int, default=TRAIN_SEEDS)
     ap.add_argument("--seconds", type=float, default=24.0)
     ap.add_argument("--backlog", type=int, default=200)
     ap.add_argument("--valid", type=int, default=0)
     ap.add_argument("--songs", type=int, default=10**7, help="stop after this many, for checks")
     a = ap.parse_args()
+    if a.workers < 1:
+        ap.error(f"--workers must be at least 1, not {a.workers}")
     (a.pool / "valid").mkdir(parents=True, exist_ok=True)
     last = a.first_seed + a.songs
     workers = []

@@ -45,7 +45,7 @@ class Pool:
         read = int(frames * speed)
         total = self.songs.shape[-1]
         song, start = int(rng.integers(self.count)), int(rng.integers(total - read + 1))
-        if rng.random() < 0.6:
+        if rng.random() < 0.65:
             stems = self.songs[song, :, :, start : start + read]
         else:
             stems = torch.stack([
@@ -87,10 +87,10 @@ def muted(rng, batch):
     heard = np.ones((batch, STEMS), bool)
     for b in range(batch):
         fate = rng.random()
-        if fate > 0.85:
+        if fate > 0.92:
             heard[b] = False
             heard[b, rng.permutation(STEMS)[: int(rng.integers(1, 4))]] = True
-        elif fate > 0.55:
+        elif fate > 0.7:
             heard[b] = rng.random(STEMS) > 0.3
     return heard
 

@@ -37,8 +37,8 @@ def main():
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     trainer = train.Trainer(SimpleNamespace(
-        seed=1, channels=a.channels, t_layers=a.t_layers, lr=1e-3, decay=0.0, init=None, resume=False, compile="no",
-        out=a.out, seconds=100.0, warmup=300, spectral=0.5, ema=0.99,
+        seed=1, channels=a.channels, t_layers=a.t_layers, lr=1e-3, decay=0.0, head_lr=1.0, init=None, resume=False, compile="no",
+        out=a.out, seconds=100.0, warmup=300, ema=0.99,
     ))  # fmt: skip
     mix = torch.randn(a.batch, 2, checkpoint.SEGMENT_FRAMES, device=trainer.device)
     stems = torch.randn(a.batch, 6, *mix.shape[1:], device=trainer.device)
