@@ -5,6 +5,8 @@
 
 pub mod audio;
 mod error;
+mod engine;
+pub mod model;
 mod options;
 mod parts;
 mod progress;

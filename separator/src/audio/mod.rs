@@ -1,7 +1,36 @@
 //! Audio: the one type that crosses every stage, and the ways in and out of it.
+//!
+//! In: [`AudioFile`] decodes a file block by block. Between: [`Folded`] makes stereo of any number of channels,
+//! [`Resampled`] changes the rate. Out: [`AudioWriter`] writes a file that is there whole or not at all. All of them work
+//! on blocks of planar float32 samples, nominally within -1 to 1, in memory that does not depend on the length.
 
 mod buffer;
+mod condition;
+mod error;
+mod file;
+mod flac_writer;
+mod fold;
+mod guard;
+mod mp4;
+mod opus;
+mod packets;
+mod quantize;
+mod resample;
+mod speaker;
 mod stream;
+mod tags;
+mod trim;
+mod wav_header;
+mod wav_reader;
+mod wav_writer;
+mod writer;
 
 pub use buffer::Audio;
+pub use error::{CodecName, Fault, MAX_CHANNELS, RATES_HZ, ReadError, WriteError};
+pub use file::{AudioFile, AudioInfo};
+pub use fold::{Fold, Folded};
+pub use resample::{ResampleError, Resampled, Resampler};
+pub use speaker::Speaker;
 pub use stream::{AudioSource, AudioStream, Layout, Warning};
+pub use tags::{Cover, TagField, Tags};
+pub use writer::{AudioWriter, Bits, FileFormat, WriteOptions, Written};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Audio;
+use super::{Audio, Speaker};
 use crate::Result;
 
 /// Number of channels and sample rate.
@@ -34,6 +34,11 @@ pub trait AudioStream: Send {
     /// # Errors
     /// When the audio cannot be read or decoded any further.
     fn next_block(&mut self) -> Result<Option<Audio>>;
+
+    /// Where each channel is heard from; what is usual for so many channels where the audio does not say.
+    fn speakers(&self) -> Vec<Speaker> {
+        Speaker::usual(self.layout().channels)
+    }
 
     /// What was odd about the audio; complete once [`AudioStream::next_block`] has returned `None`.
     fn warnings(&self) -> Vec<Warning> {

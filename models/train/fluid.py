@@ -1,0 +1,85 @@
+"""FluidSynth through ctypes: notes in, stereo float32 out, one soundfont instrument at a time.
+
+The library is found as `libfluidsynth.so.3` (set LD_LIBRARY_PATH where it is not installed). Function signatures are
+those of FluidSynth 2.3's public API. Its own reverb and chorus are off: effects are ours (`effects.py`).
+"""
+
+import ctypes
+import functools
+
+import numpy as np
+
+RATE = 44100
+BLOCK = 64  # the synthesiser's own block; events are placed on its grid (1.5 ms)
+
+
+@functools.cache
+def library():
+    lib = ctypes.CDLL("libfluidsynth.so.3")
+    for name in ("new_fluid_settings", "new_fluid_synth", "fluid_synth_get_sfont_by_id", "fluid_sfont_iteration_next"):
+        getattr(lib, name).restype = ctypes.c_void_p
+    lib.fluid_preset_get_name.restype = ctypes.c_char_p
+    lib.fluid_set_log_function(1, None, None)  # no errors and warnings on the console: old soundfonts cause many
+    lib.fluid_set_log_function(2, None, None)
+    return lib
+
+
+class Fluid:
+    """A synthesiser with one soundfont loaded."""
+
+    def __init__(self, soundfont):
+        lib = library()
+        settings = ctypes.c_void_p(lib.new_fluid_settings())
+        set_num = lambda key, value: lib.fluid_settings_setnum(settings, key, ctypes.c_double(value))
+        set_num(b"synth.sample-rate", RATE)
+        set_num(b"synth.gain", 0.5)
+        for key, value in ((b"synth.reverb.active", 0), (b"synth.chorus.active", 0), (b"synth.polyphony", 96)):
+            lib.fluid_settings_setint(settings, key, value)
+        self.synth = ctypes.c_void_p(lib.new_fluid_synth(settings))
+        self.font = lib.fluid_synth_sfload(self.synth, str(soundfont).encode(), 1)
+        if self.font < 0:
+            raise OSError(f"cannot load soundfont {soundfont}")
+        self.presets = self._presets()
+
+    def _presets(self):
+        """{(bank, program): name} of everything the soundfont holds."""
+        lib, found = library(), {}
+        font = ctypes.c_void_p(lib.fluid_synth_get_sfont_by_id(self.synth, self.font))
+        lib.fluid_sfont_iteration_start(font)
+        while preset := lib.fluid_sfont_iteration_next(font):
+            preset = ctypes.c_void_p(preset)
+            key = (lib.fluid_preset_get_banknum(preset), lib.fluid_preset_get_num(preset))
+            found[key] = lib.fluid_preset_get_name(preset).decode("latin-1")
+        return found
+
+    def render(self, notes, bank, program, frames, bend=None):
+        """Stereo float32 [2, frames] of the notes. Pitches are rounded to the semitone; `bend` is in semitones."""
+        lib, synth = library(), self.synth
+        lib.fluid_synth_system_reset(synth)
+        if lib.fluid_synth_program_select(synth, 0, self.font, bank, program) != 0:
+            raise ValueError(f"no preset {bank}:{program}")
+        if bend:
+            lib.fluid_synth_pitch_bend(synth, 0, int(8192 + 4096 * bend))
+        events = []
+        for n in notes:
+            key, velocity = int(round(n.pitch)), int(np.clip(n.velocity * 127, 1, 127))
+            if 0 <= key <= 127:
+                start = int(n.start_s * RATE) // BLOCK
+                events.append((start, 1, key, velocity))
+                events.append((max(start + 1, int((n.start_s + n.duration_s) * RATE) // BLOCK), 0, key, 0))
+        events.sort()
+        total = -(-frames // BLOCK)
+        out = np.zeros((2, total * BLOCK), np.float32)
+        left, right = (out[c].ctypes.data_as(ctypes.c_void_p) for c in (0, 1))
+        at = 0
+        for block, on, key, velocity in [*events, (total, 0, 0, 0)]:
+            block = min(block, total)
+            if block > at:
+                size, first = (block - at) * BLOCK, at * BLOCK
+                lib.fluid_synth_write_float(synth, size, left, first, 1, right, first, 1)
+                at = block
+            if on:
+                lib.fluid_synth_noteon(synth, 0, key, velocity)
+            else:
+                lib.fluid_synth_noteoff(synth, 0, key)
+        return out[:, :frames]

@@ -1,0 +1,341 @@
+//! Audio in packets: everything that symphonia demuxes and decodes.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use symphonia::core::audio::{AudioSpec, Channels, GenericAudioBufferRef};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::registry::CodecRegistry;
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+
+use super::condition::Condition;
+use super::error::{CodecName, Fault, ReadError};
+use super::guard::guard;
+use super::opus::OpusDecoder;
+use super::trim::Trim;
+use super::{Layout, Speaker, mp4};
+
+/// After so many packets in a row that give nothing, what follows is not audio.
+const MAX_BARREN_PACKETS: u32 = 2000;
+/// No packet of a known codec is longer, in frames; a container may claim otherwise.
+const MAX_PACKET_FRAMES: u64 = 65_536;
+/// Silence is handed out in blocks of this many frames.
+const SILENCE_FRAMES: u64 = 16_384;
+
+/// Reads the first audio track of a file, packet by packet.
+pub(super) struct PacketReader {
+    path: PathBuf,
+    format: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    params: AudioCodecParameters,
+    track_id: u32,
+    trim: Trim,
+    /// Known from the first decoded packet on.
+    spec: Option<AudioSpec>,
+    /// Decoded frames so far, silence included, before [`Trim`].
+    position: u64,
+    /// Frames of silence to hand out before the next block, for what was lost.
+    silence: u64,
+    waiting: Option<Vec<Vec<f32>>>,
+    barren_packets: u32,
+    over: bool,
+    condition: Condition,
+}
+
+fn codecs() -> &'static CodecRegistry {
+    static REGISTRY: OnceLock<CodecRegistry> = OnceLock::new();
+    REGISTRY.get_or_init(|| {
+        let mut registry = CodecRegistry::new();
+        symphonia::default::register_enabled_codecs(&mut registry);
+        registry.register_audio_decoder::<OpusDecoder>();
+        registry
+    })
+}
+
+impl PacketReader {
+    /// Finds out what the file under `path` holds and prepares to decode it.
+    pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
+        let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let format = probe(path, file)?;
+        let Some(track) = format.default_track(TrackType::Audio) else {
+            let codec = CodecName::Unknown;
+            return Err(ReadError::Codec { path: path.to_owned(), codec });
+        };
+        let (track, params) = (track.clone(), audio_params(track).clone());
+        let trim = trim_of(&*format, &track, &params, path);
+        let condition =
+            Condition { announced_frames: announced_frames(&*format, &track, &params, &trim), ..Condition::default() };
+        let decoder = make_decoder(&params).map_err(|fault| codec_error(path, params.codec, fault))?;
+        Ok(Self {
+            path: path.to_owned(),
+            format,
+            decoder,
+            params,
+            track_id: track.id,
+            trim,
+            spec: None,
+            position: 0,
+            silence: 0,
+            waiting: None,
+            barren_packets: 0,
+            over: false,
+            condition,
+        })
+    }
+
+    /// The codec's name in lower case.
+    pub(super) fn codec(&self) -> &'static str {
+        self.decoder.codec_info().short_name
+    }
+
+    /// Bits of a sample, for codecs that have such a thing.
+    pub(super) fn bits(&self) -> Option<u32> {
+        self.params.bits_per_sample
+    }
+
+    /// Channels and rate; known once a block has been read.
+    pub(super) fn layout(&self) -> Option<Layout> {
+        let spec = self.spec.as_ref()?;
+        Some(Layout { channels: spec.channels().count(), rate_hz: spec.rate() })
+    }
+
+    pub(super) fn speakers(&self) -> Vec<Speaker> {
+        self.spec.as_ref().map_or_else(Vec::new, |spec| speakers(spec.channels()))
+    }
+
+    pub(super) fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    pub(super) fn condition_mut(&mut self) -> &mut Condition {
+        &mut self.condition
+    }
+
+    /// The next block, planar, of at least one frame.
+    pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
+        loop {
+            let Some(block) = self.next_decoded()? else { return Ok(None) };
+            let frames = block[0].len();
+            let kept = self.trim.kept(self.position, frames);
+            self.position += frames as u64;
+            if kept[0] == (0..frames) {
+                return Ok(Some(block));
+            }
+            let cut = |channel: &Vec<f32>| kept.iter().flat_map(|part| &channel[part.clone()]).copied().collect();
+            let block: Vec<Vec<f32>> = block.iter().map(cut).collect();
+            if !block[0].is_empty() {
+                return Ok(Some(block));
+            }
+        }
+    }
+
+    /// The next block before [`Trim`]: silence for what was lost, then what was decoded after it.
+    fn next_decoded(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
+        loop {
+            if let (Some(block), true) = (&self.waiting, self.silence > 0) {
+                let frames = self.silence.min(SILENCE_FRAMES);
+                self.silence -= frames;
+                return Ok(Some(vec![vec![0.0; frames as usize]; block.len()]));
+            }
+            if let Some(block) = self.waiting.take() {
+                return Ok(Some(block));
+            }
+            if self.over || self.barren_packets > MAX_BARREN_PACKETS {
+                return Ok(None);
+            }
+            if let Some(packet) = self.next_packet()? {
+                self.waiting = self.decode(&packet);
+                self.barren_packets = if self.waiting.is_some() { 0 } else { self.barren_packets + 1 };
+            }
+        }
+    }
+
+    /// The next packet of the track; `None` when there is none this time ([`PacketReader::over`] says whether for good).
+    fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
+        match guard(|| self.format.next_packet()) {
+            Ok(Some(packet)) => return Ok(Some(packet).filter(|packet| packet.track_id == self.track_id)),
+            Ok(None) => self.over = true,
+            Err(Fault::Decoder(SymphoniaError::ResetRequired)) => self.over = !self.next_stream(),
+            Err(Fault::Decoder(SymphoniaError::IoError(source)))
+                if source.kind() != std::io::ErrorKind::UnexpectedEof =>
+            {
+                return Err(ReadError::Unreadable { path: self.path.clone(), source });
+            }
+            Err(Fault::Decoder(SymphoniaError::DecodeError(_))) => {
+                self.barren_packets += 1;
+                self.condition.cut_off = self.barren_packets > MAX_BARREN_PACKETS;
+            }
+            Err(_) => {
+                self.condition.cut_off = true;
+                self.over = true;
+            }
+        }
+        Ok(None)
+    }
+
+    /// A chained Ogg file begins its next stream: whether it goes on in the same layout.
+    fn next_stream(&mut self) -> bool {
+        // What was announced is the length of the first stream only.
+        self.condition.announced_frames = None;
+        let Some(track) = self.format.default_track(TrackType::Audio) else { return false };
+        let (id, params, delay) = (track.id, audio_params(track).clone(), track.delay);
+        let same = params.codec == self.params.codec
+            && params.channels == self.params.channels
+            && params.sample_rate == self.params.sample_rate;
+        match make_decoder(&params) {
+            Ok(decoder) if same => {
+                (self.track_id, self.decoder, self.params) = (id, decoder, params);
+                if self.params.codec == CODEC_ID_OPUS {
+                    self.trim = Trim { delay: self.position + u64::from(delay.unwrap_or(0)), ..Trim::default() };
+                }
+                true
+            }
+            _ => {
+                self.condition.other_stream = true;
+                false
+            }
+        }
+    }
+
+    /// What a packet decodes to; nothing when it is empty or damaged.
+    fn decode(&mut self, packet: &Packet) -> Option<Vec<Vec<f32>>> {
+        self.fill_gap(packet);
+        let mut planes = Vec::new();
+        let decoder = &mut self.decoder;
+        let decoded = guard(|| decoder.decode(packet).map(|buffer| copy(&buffer, &mut planes)));
+        match decoded {
+            Ok(spec) if self.spec.as_ref().is_none_or(|known| *known == spec) => {
+                self.spec = Some(spec);
+                (planes.first()?.first().is_some()).then_some(planes)
+            }
+            result => {
+                if let Err(Fault::Crashed) = result {
+                    // Its state may be half changed; a decoder that cannot even be reset is made anew.
+                    if guard(|| Ok(self.decoder.reset())).is_err() {
+                        self.decoder = make_decoder(&self.params).ok()?;
+                    }
+                }
+                self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
+                None
+            }
+        }
+    }
+
+    /// FLAC packets say where they belong: what symphonia skipped over before this one was damaged.
+    fn fill_gap(&mut self, packet: &Packet) {
+        let here = self.position + self.silence;
+        let start = u64::try_from(packet.pts.get()).unwrap_or(0);
+        let believable = self.condition.announced_frames.is_some_and(|total| start <= total);
+        if self.params.codec == CODEC_ID_FLAC && believable && start > here {
+            self.lose(start - here);
+        }
+    }
+
+    fn lose(&mut self, frames: u64) {
+        self.condition.lost_packets += 1;
+        self.condition.silent_frames += frames;
+        self.silence += frames;
+    }
+}
+
+/// Copies what was decoded out of the decoder, as float32.
+fn copy(buffer: &GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> AudioSpec {
+    buffer.copy_to_vecs_planar::<f32>(planes);
+    buffer.spec().clone()
+}
+
+fn probe(path: &Path, file: File) -> Result<Box<dyn FormatReader>, ReadError> {
+    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    let mut hint = Hint::new();
+    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+        hint.with_extension(extension);
+    }
+    let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
+    guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta)).map_err(|fault| {
+        let path = path.to_owned();
+        match fault {
+            Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::NotAudio { path, source: Some(fault) },
+            Fault::Decoder(SymphoniaError::IoError(source)) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
+                ReadError::Unreadable { path, source }
+            }
+            fault => ReadError::Damaged { path, source: Some(fault) },
+        }
+    })
+}
+
+fn audio_params(track: &Track) -> &AudioCodecParameters {
+    static NONE: OnceLock<AudioCodecParameters> = OnceLock::new();
+    let params = track.codec_params.as_ref().and_then(|params| params.audio());
+    params.unwrap_or_else(|| NONE.get_or_init(AudioCodecParameters::new))
+}
+
+fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Fault> {
+    // An MP3's length is an estimate where it has no LAME tag: symphonia would cut the song there. Trimmed here.
+    let options = AudioDecoderOptions::default().gapless(params.codec != CODEC_ID_MP3);
+    guard(|| codecs().make_audio_decoder(params, &options))
+}
+
+fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> ReadError {
+    let path = path.to_owned();
+    match fault {
+        Fault::Decoder(SymphoniaError::Unsupported(name)) if codecs().get_audio_decoder(codec).is_some() => {
+            ReadError::Codec { path, codec: CodecName::Named(name) }
+        }
+        Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::Codec { path, codec: CodecName::Unknown },
+        fault => ReadError::Damaged { path, source: Some(fault) },
+    }
+}
+
+/// Delay and padding that symphonia does not take out itself.
+fn trim_of(format: &dyn FormatReader, track: &Track, params: &AudioCodecParameters, path: &Path) -> Trim {
+    let delay = u64::from(track.delay.unwrap_or(0));
+    match params.codec {
+        // A LAME tag: only with it are delay and padding known.
+        CODEC_ID_MP3 if track.delay.is_some() => {
+            Trim { delay, frames: track.num_frames, padding: u64::from(track.padding.unwrap_or(0)) }
+        }
+        CODEC_ID_OPUS if format.format_info().format == FORMAT_ID_OGG => Trim { delay, ..Trim::default() },
+        _ if format.format_info().format == FORMAT_ID_ISOMP4 => {
+            let file = File::open(path).ok().map(std::io::BufReader::new);
+            let rate_hz = params.sample_rate.unwrap_or(0);
+            file.and_then(|file| mp4::read_trim(file, track.id, rate_hz)).unwrap_or_default()
+        }
+        _ => Trim::default(),
+    }
+}
+
+/// The song's length, where the file states it exactly.
+fn announced_frames(
+    format: &dyn FormatReader,
+    track: &Track,
+    params: &AudioCodecParameters,
+    trim: &Trim,
+) -> Option<u64> {
+    let frames = match (params.codec, format.format_info().format) {
+        (CODEC_ID_MP3, _) | (_, FORMAT_ID_ISOMP4) if trim.frames.is_some() => trim.frames,
+        // Estimates.
+        (CODEC_ID_MP3, _) | (_, FORMAT_ID_ADTS) => None,
+        _ => track.num_frames.map(|frames| frames.saturating_sub(trim.delay)),
+    };
+    frames.filter(|&frames| frames > 0)
+}
+
+fn speakers(channels: &Channels) -> Vec<Speaker> {
+    match channels {
+        // The first 18 positions are those of WAVE.
+        Channels::Positioned(positions) => {
+            let bits = positions.bits();
+            (0..u64::BITS).filter(|bit| bits & (1 << bit) != 0).map(Speaker::from_wave_bit).collect()
+        }
+        other => Speaker::usual(other.count()),
+    }
+}

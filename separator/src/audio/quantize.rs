@@ -1,0 +1,67 @@
+//! Floating point to integers, as files hold them.
+
+/// Brings samples to integers of `bits` bits: times `2^(bits-1)`, rounded to the nearest, halves away from zero. What lies
+/// outside the range is set to its end and counted; nothing is rescaled, and there is no dither, so that a sample that was
+/// read from a file of no more bits comes out as it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quantizer {
+    scale: f32,
+    /// Samples that were outside the range so far.
+    pub(super) clipped: u64,
+}
+
+impl Quantizer {
+    /// For integers of `bits` bits, at most 24: those and their scale are exact in float32.
+    pub(super) fn new(bits: u32) -> Self {
+        Self { scale: (1_u32 << (bits - 1)) as f32, clipped: 0 }
+    }
+
+    /// The integer for `sample`. NaN becomes 0 and counts as clipped.
+    pub(super) fn integer(&mut self, sample: f32) -> i32 {
+        let value = (sample * self.scale).round();
+        let (low, high) = (-self.scale, self.scale - 1.0);
+        if !(low..=high).contains(&value) {
+            self.clipped += 1;
+        }
+        value.clamp(low, high) as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Quantizer;
+
+    #[test]
+    fn rounds_to_the_nearest_and_counts_what_it_clips() {
+        let lsb = 1.0 / 32_768.0;
+        let cases = [
+            (0.0, 0, 0),
+            (0.4 * lsb, 0, 0),
+            (0.6 * lsb, 1, 0),
+            (-0.6 * lsb, -1, 0),
+            (-1.0, -32_768, 0),
+            (32_767.0 * lsb, 32_767, 0),
+            (32_767.4 * lsb, 32_767, 0),
+            (1.0, 32_767, 1),
+            (-1.1, -32_768, 1),
+            (f32::INFINITY, 32_767, 1),
+            (f32::NAN, 0, 1),
+        ];
+        for (sample, expected, clipped) in cases {
+            let mut quantizer = Quantizer::new(16);
+            assert_eq!((quantizer.integer(sample), quantizer.clipped), (expected, clipped), "{sample}");
+        }
+    }
+
+    #[test]
+    fn every_integer_of_every_width_comes_back() {
+        for bits in [16, 24] {
+            let half = 1_i32 << (bits - 1);
+            let mut quantizer = Quantizer::new(bits);
+            for value in (-half..half).step_by(if bits == 16 { 1 } else { 251 }) {
+                assert_eq!(quantizer.integer(value as f32 / half as f32), value);
+            }
+            assert_eq!(quantizer.clipped, 0);
+        }
+    }
+}

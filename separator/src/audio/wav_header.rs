@@ -1,0 +1,172 @@
+//! The header of a WAVE file, read so that lies in it do no harm.
+//!
+//! RIFF, RF64 and BW64 files: "Multimedia Programming Interface and Data Specifications 1.0" (Microsoft, 1991),
+//! `WAVEFORMATEXTENSIBLE` (Microsoft), EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64). symphonia's reader refuses a file
+//! whose sizes are wrong and knows no RF64, so plain samples are read here; other codecs in WAVE files go to symphonia.
+
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+
+use super::error::CodecName;
+
+/// How the samples of a WAVE file are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SampleFormat {
+    /// Unsigned, 128 is silence.
+    U8,
+    /// Signed, little endian.
+    I16,
+    /// Signed, little endian.
+    I24,
+    /// Signed, little endian.
+    I32,
+    /// IEEE 754, little endian.
+    F32,
+    /// IEEE 754, little endian.
+    F64,
+}
+
+impl SampleFormat {
+    /// Bytes a sample.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::I16 => 2,
+            Self::I24 => 3,
+            Self::I32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+/// What a WAVE file says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WavHeader {
+    pub(super) channels: u16,
+    pub(super) rate_hz: u32,
+    pub(super) format: SampleFormat,
+    /// Which speaker each channel is for, one bit a channel; 0 where not said.
+    pub(super) channel_mask: u32,
+    /// Where the samples begin, in bytes.
+    pub(super) data_start: u64,
+    /// How many bytes of samples the header announces; `None` where it leaves that open (0 or all ones, as programs
+    /// write that stream).
+    pub(super) data_bytes: Option<u64>,
+}
+
+/// What reading a header came to.
+#[derive(Debug)]
+pub(super) enum HeaderError {
+    /// It could not be read.
+    Io(std::io::Error),
+    /// Not a WAVE file at all.
+    NotWave,
+    /// There is no `fmt ` or no `data` chunk.
+    Incomplete,
+    /// The file holds samples in a codec that is not plain PCM.
+    Codec(CodecName),
+    /// A width that no sample has.
+    Bits(u16),
+}
+
+impl From<std::io::Error> for HeaderError {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == ErrorKind::UnexpectedEof { Self::Incomplete } else { Self::Io(error) }
+    }
+}
+
+const PCM: u16 = 1;
+const FLOAT: u16 = 3;
+const EXTENSIBLE: u16 = 0xfffe;
+/// A size that is not known: 32 bits of RIFF, all ones.
+const OPEN: u32 = u32::MAX;
+
+/// The fields of a `fmt ` chunk.
+struct FormatChunk {
+    tag: u16,
+    channels: u16,
+    rate_hz: u32,
+    bits: u16,
+    channel_mask: u32,
+}
+
+impl WavHeader {
+    /// Reads the header from the start of `file`, whatever lies between its chunks.
+    pub(super) fn read(file: &mut (impl Read + Seek)) -> Result<Self, HeaderError> {
+        let start = read_array::<12>(file).map_err(|_| HeaderError::NotWave)?;
+        let is_wave = matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..] == b"WAVE";
+        if !is_wave {
+            return Err(HeaderError::NotWave);
+        }
+        let (mut format, mut data_bytes_64) = (None, None);
+        let mut at = 12_u64;
+        loop {
+            let head = read_array::<8>(file)?;
+            let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+            at += 8;
+            match &head[..4] {
+                b"ds64" if size >= 16 => {
+                    let sizes = read_array::<16>(file)?;
+                    data_bytes_64 = sizes[8..].try_into().ok().map(u64::from_le_bytes);
+                }
+                b"fmt " => format = Some(FormatChunk::read(file, size)?),
+                b"data" => {
+                    let format = format.ok_or(HeaderError::Incomplete)?;
+                    let data_bytes = match size {
+                        OPEN => data_bytes_64.filter(|&bytes| bytes != 0 && bytes != u64::MAX),
+                        0 => None,
+                        size => Some(u64::from(size)),
+                    };
+                    return format.into_header(at, data_bytes);
+                }
+                _ => {}
+            }
+            // Chunks begin at even offsets.
+            at += u64::from(size) + u64::from(size % 2);
+            file.seek(SeekFrom::Start(at))?;
+        }
+    }
+}
+
+impl FormatChunk {
+    fn read(file: &mut impl Read, size: u32) -> Result<Self, HeaderError> {
+        if size < 16 {
+            return Err(HeaderError::Incomplete);
+        }
+        let f = read_array::<16>(file)?;
+        let (mut tag, bits) = (u16_at(&f, 0), u16_at(&f, 14));
+        let mut channel_mask = 0;
+        if tag == EXTENSIBLE && size >= 40 {
+            let extension = read_array::<24>(file)?;
+            channel_mask = u32::from_le_bytes([extension[4], extension[5], extension[6], extension[7]]);
+            // The first two bytes of the sub-format's GUID are the format tag.
+            tag = u16_at(&extension, 8);
+        }
+        let rate_hz = u32::from_le_bytes([f[4], f[5], f[6], f[7]]);
+        Ok(Self { tag, channels: u16_at(&f, 2), rate_hz, bits, channel_mask })
+    }
+
+    fn into_header(self, data_start: u64, data_bytes: Option<u64>) -> Result<WavHeader, HeaderError> {
+        let format = match (self.tag, self.bits) {
+            (PCM, 8) => SampleFormat::U8,
+            (PCM, 16) => SampleFormat::I16,
+            (PCM, 24) => SampleFormat::I24,
+            (PCM, 32) => SampleFormat::I32,
+            (FLOAT, 32) => SampleFormat::F32,
+            (FLOAT, 64) => SampleFormat::F64,
+            (PCM | FLOAT, bits) => return Err(HeaderError::Bits(bits)),
+            (tag, _) => return Err(HeaderError::Codec(CodecName::WaveTag(tag))),
+        };
+        let Self { channels, rate_hz, channel_mask, .. } = self;
+        Ok(WavHeader { channels, rate_hz, format, channel_mask, data_start, data_bytes })
+    }
+}
+
+fn read_array<const N: usize>(file: &mut impl Read) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}

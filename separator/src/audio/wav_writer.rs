@@ -1,0 +1,179 @@
+//! WAVE files, written from the first byte to the last without going back.
+//!
+//! Sources as in `wav_header`. The length is known beforehand, so every size in the header is right from the start; over
+//! 4 GiB the file is an RF64 (EBU Tech 3306). hound, the library of the field, writes neither RF64 nor tags, and lofty
+//! holds a whole file in memory to tag it.
+
+use std::io::{self, Write};
+
+use super::quantize::Quantizer;
+use super::{Audio, Bits, Layout, Speaker, Tags};
+
+/// The last 14 bytes of every sub-format's GUID.
+const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+
+/// Writes the samples of one WAVE file.
+pub(super) struct WavWriter<W> {
+    out: W,
+    bits: Bits,
+    quantizer: Quantizer,
+    /// Bytes of samples that are still to be written.
+    left: u64,
+    pad: bool,
+    bytes: Vec<u8>,
+}
+
+impl<W: Write> WavWriter<W> {
+    /// Writes the header of a file of `frames` frames to `out`.
+    pub(super) fn new(mut out: W, layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> io::Result<Self> {
+        let (header, data_bytes) = header(layout, bits, tags, frames);
+        out.write_all(&header)?;
+        let quantizer = Quantizer::new(bits.count().min(24));
+        Ok(Self { out, bits, quantizer, left: data_bytes, pad: data_bytes % 2 == 1, bytes: Vec::new() })
+    }
+
+    /// Writes a block of the layout given to [`WavWriter::new`].
+    pub(super) fn write(&mut self, block: &Audio) -> io::Result<()> {
+        self.bytes.clear();
+        for frame in 0..block.frames() {
+            for channel in block.channels() {
+                let sample = channel[frame];
+                match self.bits {
+                    Bits::B16 => self.bytes.extend((self.quantizer.integer(sample) as i16).to_le_bytes()),
+                    Bits::B24 => self.bytes.extend(&self.quantizer.integer(sample).to_le_bytes()[..3]),
+                    Bits::Float32 => self.bytes.extend(sample.to_le_bytes()),
+                }
+            }
+        }
+        self.left = self.left.saturating_sub(self.bytes.len() as u64);
+        self.out.write_all(&self.bytes)
+    }
+
+    /// Samples that were outside the range of the file's integers.
+    pub(super) fn clipped(&self) -> u64 {
+        self.quantizer.clipped
+    }
+
+    /// Writes what comes after the samples and hands back what was written to.
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        debug_assert_eq!(self.left, 0, "the caller counts frames");
+        if self.pad {
+            // Chunks have an even length.
+            self.out.write_all(&[0])?;
+        }
+        Ok(self.out)
+    }
+}
+
+/// Everything before the samples, and how many bytes of samples follow.
+fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64) {
+    let frame_bytes = layout.channels as u64 * u64::from(bits.count() / 8);
+    let data_bytes = frames.saturating_mul(frame_bytes);
+    let mut chunks = Vec::new();
+    chunk(&mut chunks, b"fmt ", &format_chunk(layout, bits));
+    if bits == Bits::Float32 {
+        // Required for everything but integer PCM: frames, or all ones where 32 bits cannot hold them.
+        chunk(&mut chunks, b"fact", &u32::try_from(frames).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    let (list, id3) = tags.wave_chunks();
+    for (name, body) in [(b"LIST", list), (b"id3 ", id3)] {
+        if !body.is_empty() {
+            chunk(&mut chunks, name, &body);
+        }
+    }
+    // "WAVE", the chunks, the data chunk's head, samples, pad byte.
+    let riff_bytes = (4 + chunks.len() as u64 + 8).saturating_add(data_bytes).saturating_add(data_bytes % 2);
+    let mut header = Vec::new();
+    if let (Ok(riff), Ok(data)) = (u32::try_from(riff_bytes), u32::try_from(data_bytes)) {
+        header.extend(b"RIFF");
+        header.extend(riff.to_le_bytes());
+        header.extend(b"WAVE");
+        header.extend(chunks);
+        header.extend(b"data");
+        header.extend(data.to_le_bytes());
+    } else {
+        header.extend(b"RF64\xff\xff\xff\xffWAVE");
+        let mut sizes = Vec::new();
+        // The ds64 chunk itself is 36 bytes.
+        for size in [riff_bytes + 36, data_bytes, frames] {
+            sizes.extend(size.to_le_bytes());
+        }
+        // An empty table of other large chunks.
+        sizes.extend([0; 4]);
+        chunk(&mut header, b"ds64", &sizes);
+        header.extend(chunks);
+        header.extend(b"data\xff\xff\xff\xff");
+    }
+    (header, data_bytes)
+}
+
+/// The `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for 24 bits, where Microsoft requires it;
+/// else the plain one, which everything reads.
+fn format_chunk(layout: Layout, bits: Bits) -> Vec<u8> {
+    let Layout { channels, rate_hz } = layout;
+    let tag: u16 = if bits == Bits::Float32 { 3 } else { 1 };
+    let extensible = channels > 2 || bits == Bits::B24;
+    let block_align = channels as u32 * bits.count() / 8;
+    let mut format = Vec::new();
+    format.extend(if extensible { 0xfffe_u16 } else { tag }.to_le_bytes());
+    format.extend((channels as u16).to_le_bytes());
+    format.extend(rate_hz.to_le_bytes());
+    format.extend(rate_hz.saturating_mul(block_align).to_le_bytes());
+    format.extend((block_align as u16).to_le_bytes());
+    format.extend((bits.count() as u16).to_le_bytes());
+    if extensible {
+        format.extend(22_u16.to_le_bytes());
+        format.extend((bits.count() as u16).to_le_bytes());
+        format.extend(Speaker::usual_wave_mask(channels).to_le_bytes());
+        format.extend(tag.to_le_bytes());
+        format.extend(GUID_TAIL);
+    } else if bits == Bits::Float32 {
+        // No extension follows.
+        format.extend(0_u16.to_le_bytes());
+    }
+    format
+}
+
+fn chunk(out: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
+    out.extend(name);
+    out.extend((body.len() as u32).to_le_bytes());
+    out.extend(body);
+    if body.len() % 2 == 1 {
+        out.push(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wav_header::WavHeader;
+    use super::{Bits, Layout, Tags, header};
+    use std::io::Cursor;
+
+    const STEREO: Layout = Layout { channels: 2, rate_hz: 44_100 };
+
+    /// The sizes in the header add up to the file, on both sides of 4 GiB.
+    #[test]
+    fn sizes_are_right_on_both_sides_of_four_gib() {
+        let mut cases = 0;
+        let limit = u64::from(u32::MAX) / 8;
+        for frames in [0, 1, 441, limit - 100, limit - 1, limit, limit + 1, 10 * limit, 1 << 40] {
+            let (bytes, data_bytes) = header(STEREO, Bits::Float32, &Tags::default(), frames);
+            let is_rf64 = &bytes[..4] == b"RF64";
+            assert_eq!(data_bytes, frames * 8);
+            let file_bytes = bytes.len() as u64 + data_bytes;
+            let riff_bytes = if is_rf64 {
+                assert_eq!(&bytes[4..8], &[0xff; 4]);
+                u64::from_le_bytes(bytes[20..28].try_into().unwrap())
+            } else {
+                u64::from(u32::from_le_bytes(bytes[4..8].try_into().unwrap()))
+            };
+            assert_eq!(riff_bytes + 8, file_bytes, "{frames} frames");
+            assert_eq!(is_rf64, file_bytes - 8 > u64::from(u32::MAX), "{frames} frames");
+            let read = WavHeader::read(&mut Cursor::new(&bytes)).unwrap();
+            assert_eq!(read.data_start, bytes.len() as u64);
+            assert_eq!(read.data_bytes, Some(data_bytes).filter(|&bytes| bytes > 0), "{frames} frames");
+            cases += 1;
+        }
+        assert_eq!(cases, 9);
+    }
+}

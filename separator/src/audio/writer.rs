@@ -1,0 +1,271 @@
+//! Audio files that appear under their name only when they are complete.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tempfile::NamedTempFile;
+
+use super::error::{MAX_CHANNELS, WriteError};
+use super::flac_writer::{self, FlacWriter};
+use super::wav_writer::WavWriter;
+use super::{Audio, Layout, Tags};
+
+/// Kind of an output file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FileFormat {
+    /// RIFF WAVE; RF64 over 4 GiB.
+    #[default]
+    Wav,
+    /// FLAC.
+    Flac,
+}
+
+impl FileFormat {
+    /// What a file of it is usually called: `wav` or `flac`.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Flac => "flac",
+        }
+    }
+}
+
+/// How samples are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Bits {
+    /// 16-bit integers.
+    B16,
+    /// 24-bit integers.
+    B24,
+    /// 32-bit floating point: as they are.
+    #[default]
+    Float32,
+}
+
+impl Bits {
+    /// Bits of a sample.
+    pub fn count(self) -> u32 {
+        match self {
+            Self::B16 => 16,
+            Self::B24 => 24,
+            Self::Float32 => 32,
+        }
+    }
+}
+
+/// What to write, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Kind of file.
+    pub format: FileFormat,
+    /// Storage of samples. FLAC holds integers only.
+    pub bits: Bits,
+    /// What is said about the song. It goes in front of the samples, so it must be known at the start.
+    pub tags: Tags,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Frames.
+    pub frames: u64,
+    /// Samples, of all channels, that were beyond full scale and set to it. Always 0 for floating point.
+    pub clipped_samples: u64,
+}
+
+/// Writes one audio file of a length that is known beforehand.
+///
+/// It is written under a temporary name in the same folder and gets its own name in [`AudioWriter::finish`], when it is
+/// complete and on the disk; a file that had that name before is replaced then and not sooner. Dropping the writer
+/// before removes the temporary file.
+pub struct AudioWriter {
+    path: PathBuf,
+    layout: Layout,
+    expected_frames: u64,
+    frames: u64,
+    // Before the file that it writes to: dropping the FLAC encoder writes to it once more.
+    encoder: Encoder,
+    file: NamedTempFile,
+}
+
+enum Encoder {
+    Wav(WavWriter<Output>),
+    Flac(Box<FlacWriter<Output>>, Output),
+    /// A FLAC file without a sample, which the encoder refuses: nothing to be written.
+    Done,
+}
+
+impl AudioWriter {
+    /// Begins the file `path`, which will have `total_frames` frames of `layout`. Its folder must exist.
+    ///
+    /// # Errors
+    /// [`WriteError`] as the cause: kind [`Options`](crate::ErrorKind::Options) for floating point in FLAC, otherwise
+    /// [`Output`](crate::ErrorKind::Output), when nothing can be created there or the format cannot hold the layout.
+    pub fn create(path: impl AsRef<Path>, layout: Layout, options: &WriteOptions, total_frames: u64) -> crate::Result<Self> {
+        let path = path.as_ref().to_owned();
+        check(&path, layout, options)?;
+        let file = temporary_file(&path).map_err(|source| WriteError::Create { path: path.clone(), source })?;
+        let clone = file.as_file().try_clone();
+        let out = Output::new(clone.map_err(|source| WriteError::Create { path: path.clone(), source })?);
+        let (bits, tags) = (options.bits, &options.tags);
+        let encoder = match options.format {
+            FileFormat::Wav => WavWriter::new(out, layout, bits, tags, total_frames)
+                .map(Encoder::Wav)
+                .map_err(|source| write_error(&path, source))?,
+            FileFormat::Flac if total_frames == 0 => Encoder::Done,
+            FileFormat::Flac => {
+                let flac = FlacWriter::new(out.clone(), layout, bits, tags, total_frames);
+                Encoder::Flac(Box::new(flac.map_err(|source| flac_error(&path, source))?), out)
+            }
+        };
+        Ok(Self { path, layout, expected_frames: total_frames, frames: 0, encoder, file })
+    }
+
+    /// Where the file is until it is complete, for whoever must remove it when the program is interrupted.
+    pub fn temporary_path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The name that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Samples so far that were beyond full scale and set to it.
+    pub fn clipped_samples(&self) -> u64 {
+        match &self.encoder {
+            Encoder::Wav(wav) => wav.clipped(),
+            Encoder::Flac(flac, _) => flac.clipped(),
+            Encoder::Done => 0,
+        }
+    }
+
+    /// Appends `block`.
+    ///
+    /// # Errors
+    /// [`WriteError`] as the cause: the disk is full or fails, or the block has another layout or goes beyond the length
+    /// announced.
+    pub fn write(&mut self, block: &Audio) -> crate::Result<()> {
+        if block.layout() != self.layout {
+            let (expected, found) = (self.layout, block.layout());
+            return Err(WriteError::Block { path: self.path.clone(), expected, found }.into());
+        }
+        self.frames += block.frames() as u64;
+        if self.frames > self.expected_frames {
+            return Err(self.wrong_length().into());
+        }
+        match &mut self.encoder {
+            Encoder::Wav(wav) => wav.write(block).map_err(|source| write_error(&self.path, source))?,
+            Encoder::Flac(flac, _) => flac.write(block).map_err(|source| flac_error(&self.path, source))?,
+            Encoder::Done => {}
+        }
+        Ok(())
+    }
+
+    /// Completes the file and gives it its name.
+    ///
+    /// # Errors
+    /// [`WriteError`] as the cause: the disk is full or fails, or fewer frames were written than announced. Nothing is
+    /// left behind then.
+    pub fn finish(self) -> crate::Result<Written> {
+        if self.frames != self.expected_frames {
+            return Err(self.wrong_length().into());
+        }
+        let clipped_samples = self.clipped_samples();
+        let Self { path, frames, encoder, file, .. } = self;
+        let failed = |source| write_error(&path, source);
+        match encoder {
+            Encoder::Wav(wav) => wav.finish().and_then(|out| out.flush_all()).map_err(failed)?,
+            Encoder::Flac(flac, out) => {
+                flac.finish().map_err(|source| flac_error(&path, source))?;
+                out.flush_all().map_err(failed)?;
+            }
+            Encoder::Done => {}
+        }
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(Written { frames, clipped_samples })
+    }
+
+    fn wrong_length(&self) -> WriteError {
+        WriteError::Frames { path: self.path.clone(), expected: self.expected_frames, found: self.frames }
+    }
+}
+
+/// A buffered file that an encoder owns and that can still be flushed, errors and all, once the encoder is gone.
+#[derive(Clone)]
+struct Output(Arc<Mutex<BufWriter<File>>>);
+
+impl Output {
+    fn new(file: File) -> Self {
+        Self(Arc::new(Mutex::new(BufWriter::with_capacity(1 << 16, file))))
+    }
+
+    fn flush_all(&self) -> std::io::Result<()> {
+        self.with(BufWriter::flush)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut BufWriter<File>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.with(|file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.flush_all()
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.with(|file| file.seek(to))
+    }
+}
+
+fn check(path: &Path, layout: Layout, options: &WriteOptions) -> Result<(), WriteError> {
+    let flac = options.format == FileFormat::Flac;
+    if flac && options.bits == Bits::Float32 {
+        return Err(WriteError::FloatFlac { path: path.to_owned() });
+    }
+    let max_rate_hz = if flac { flac_writer::MAX_RATE_HZ } else { u32::MAX };
+    let Layout { channels, rate_hz } = layout;
+    if !(1..=MAX_CHANNELS).contains(&channels) || !(1..=max_rate_hz).contains(&rate_hz) {
+        return Err(WriteError::Layout { path: path.to_owned(), channels, rate_hz, max_rate_hz });
+    }
+    Ok(())
+}
+
+/// An empty file beside `path`, with a short name of its own: `path`'s may be as long as names can be.
+fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sextet-").suffix(".part");
+    #[cfg(unix)]
+    {
+        // As any other new file: the user's umask decides.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+fn write_error(path: &Path, source: std::io::Error) -> WriteError {
+    let path = path.to_owned();
+    match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => WriteError::Full { path, source },
+        _ => WriteError::Write { path, source },
+    }
+}
+
+fn flac_error(path: &Path, source: flac_codec::Error) -> WriteError {
+    match source {
+        flac_codec::Error::Io(source) => write_error(path, source),
+        source => WriteError::Flac { path: path.to_owned(), source },
+    }
+}

@@ -1,0 +1,52 @@
+//! The CPU engine: the graph in rten, a runtime in pure Rust.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use rten::{Model, ModelOptions, RunOptions, ThreadPool};
+use rten_tensor::prelude::*;
+use rten_tensor::{NdTensor, NdTensorView};
+
+use super::{Engine, EngineError};
+use crate::Result;
+use crate::model::{CHANNELS, Network};
+
+/// A network loaded into rten, and the threads that it runs on.
+pub(crate) struct Cpu {
+    model: Model,
+    segment_frames: usize,
+    threads: Option<Arc<ThreadPool>>,
+}
+
+impl Cpu {
+    /// Loads `network`. Its weights are dropped as soon as the runtime has its own.
+    pub(crate) fn new(network: Network, threads: Option<NonZeroUsize>) -> Result<Self> {
+        let segment_frames = network.segment_frames();
+        let onnx = network.onnx_for_cpu()?;
+        drop(network);
+        let model = ModelOptions::with_all_ops().prepack_weights(true).load(onnx);
+        let model = model.map_err(|source| EngineError::Load { source })?;
+        let threads = threads.map(|count| Arc::new(ThreadPool::with_num_threads(count.get())));
+        Ok(Self { model, segment_frames, threads })
+    }
+}
+
+impl Engine for Cpu {
+    fn name(&self) -> String {
+        "CPU (rten)".to_owned()
+    }
+
+    fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
+        let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], mix);
+        let options = RunOptions::default().with_thread_pool(self.threads.clone());
+        let failed = |source| EngineError::Run { source };
+        let output = self.model.run_one(input.into(), Some(options)).map_err(failed)?;
+        let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputSize { expected: stems.len(), found: 0 })?;
+        let found = output.len();
+        match output.data() {
+            Some(data) if found == stems.len() => stems.copy_from_slice(data),
+            _ => return Err(EngineError::OutputSize { expected: stems.len(), found }.into()),
+        }
+        Ok(())
+    }
+}

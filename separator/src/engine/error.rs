@@ -1,0 +1,24 @@
+//! What can go wrong in an engine.
+
+use crate::{Error, ErrorKind};
+
+/// Why an engine could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum EngineError {
+    #[error("the {engine} engine is not part of this build; use --engine cpu or auto")]
+    NotBuiltIn { engine: &'static str },
+    #[error("the CPU engine could not load the model's graph: {source}; this is a defect of Sextet, please report it")]
+    Load { source: rten::LoadError },
+    #[error("the CPU engine failed: {source}; if memory ran out, close other programs or use a smaller model")]
+    Run { source: rten::RunError },
+    #[error("the CPU engine gave {found} numbers; expected {expected}: this is a defect of Sextet, please report it")]
+    OutputSize { expected: usize, found: usize },
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        Error::new(ErrorKind::Engine, error)
+    }
+}

@@ -1,0 +1,51 @@
+//! Engines: what runs a network.
+
+mod cpu;
+mod error;
+
+pub(crate) use cpu::Cpu;
+pub use error::EngineError;
+
+use std::num::NonZeroUsize;
+
+use crate::Result;
+use crate::model::Network;
+
+/// Runs one network on segments of audio.
+pub(crate) trait Engine: Send {
+    /// What the engine is and what it runs on, for people to read.
+    fn name(&self) -> String;
+
+    /// Separates one segment: `mix` [2, segment] in, `stems` [stems, 2, segment] out, both row-major and of exactly that
+    /// size.
+    fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()>;
+}
+
+/// Which engine to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EngineChoice {
+    /// The fastest that works here.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// TensorRT on an NVIDIA GPU.
+    TensorRt,
+}
+
+/// Which engine to use, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EngineOptions {
+    /// Which one.
+    pub engine: EngineChoice,
+    /// Threads of the CPU engine; `None`: one for each physical core.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Starts the engine that `options` ask for, for one network.
+pub(crate) fn start(network: Network, options: EngineOptions) -> Result<Box<dyn Engine>> {
+    match options.engine {
+        EngineChoice::Auto | EngineChoice::Cpu => Ok(Box::new(Cpu::new(network, options.threads)?)),
+        EngineChoice::TensorRt => Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into()),
+    }
+}

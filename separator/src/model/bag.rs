@@ -1,0 +1,137 @@
+//! What a separation runs: one network, or a bag of them with weights for each source.
+
+use std::fs;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::error::ModelError;
+use super::network::{ExportOptions, Network};
+use crate::{Result, Stem};
+
+/// The model that is built into the library.
+const BUNDLED: &[u8] = include_bytes!("../../../models/sextet-mini.safetensors");
+
+/// A model: one network, or several whose outputs are averaged with weights (`demucs.apply.BagOfModels`).
+#[derive(Clone, Debug)]
+pub struct Model {
+    members: Vec<(Network, Vec<f32>)>,
+}
+
+impl Model {
+    /// `sextet-mini`, the model that Sextet brings along.
+    ///
+    /// # Errors
+    /// Never in a library that passes its tests.
+    pub fn bundled() -> Result<Self> {
+        Self::read(BUNDLED)
+    }
+
+    /// The checkpoint at `path`, a `.safetensors` file as demucs 4.1 publishes them.
+    ///
+    /// # Errors
+    /// [`ModelError`] when it cannot be read, is damaged, or is of a kind that is not supported.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self::of(Network::open(path)?))
+    }
+
+    /// A checkpoint from the bytes of its file.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        Ok(Self::of(Network::read(bytes)?))
+    }
+
+    fn of(network: Network) -> Self {
+        let weights = vec![1.0; network.sources().len()];
+        Self { members: vec![(network, weights)] }
+    }
+
+    /// Several models as one: `weights[m][s]` is how much model `m` counts for source `s`. The result is divided by the sum
+    /// of each source's weights, as demucs does.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the models give different sources, or the weights do not fit.
+    pub fn bag(models: Vec<Model>, weights: Vec<Vec<f32>>) -> Result<Self> {
+        if models.is_empty() || models.len() != weights.len() {
+            return Err(ModelError::EmptyBag { models: models.len(), rows: weights.len() }.into());
+        }
+        let expected = models[0].sources().to_vec();
+        if let Some(other) = models.iter().find(|model| model.sources() != expected) {
+            let names = |sources: &[Stem]| sources.iter().map(|stem| stem.name()).collect::<Vec<_>>().join(", ");
+            return Err(ModelError::MixedBag { expected: names(&expected), found: names(other.sources()) }.into());
+        }
+        let counts = |source: usize| weights.iter().any(|row| row.get(source).is_some_and(|&weight| weight > 0.0));
+        for (model, row) in weights.iter().enumerate() {
+            let usable = row.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
+            if row.len() != expected.len() || !usable || !(0..expected.len()).all(counts) {
+                let found = format!("{row:?}");
+                return Err(ModelError::BagWeights { model, expected: expected.len(), found }.into());
+            }
+        }
+        let members = models.into_iter().zip(weights).flat_map(|(model, row)| {
+            let scale = move |own: Vec<f32>| own.iter().zip(&row).map(|(own, row)| own * row).collect();
+            model.members.into_iter().map(move |(network, own)| (network, scale(own)))
+        });
+        Ok(Self { members: members.collect() })
+    }
+
+    /// The stems that come out, in canonical order: demucs' four or six.
+    pub fn sources(&self) -> &[Stem] {
+        self.members[0].0.sources()
+    }
+
+    /// Frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), that the model takes at a time; the longest of a bag.
+    pub fn segment_frames(&self) -> usize {
+        self.members.iter().map(|(network, _)| network.segment_frames()).max().unwrap_or_default()
+    }
+
+    /// How many weights there are, in all networks.
+    pub fn parameters(&self) -> usize {
+        self.members.iter().map(|(network, _)| network.parameters()).sum()
+    }
+
+    /// How many networks there are: 1, but for a bag.
+    pub fn networks(&self) -> usize {
+        self.members.len()
+    }
+
+    /// SHA-256 in hexadecimal: of the checkpoint, or for a bag of its checkpoints' hashes and weights.
+    pub fn hash(&self) -> String {
+        if let [(network, _)] = self.members.as_slice() {
+            return network.hash().to_owned();
+        }
+        let mut digest = Sha256::new();
+        for (network, weights) in &self.members {
+            digest.update(network.hash());
+            weights.iter().for_each(|weight| digest.update(weight.to_le_bytes()));
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Writes the network as one ONNX file: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2, segment] out, both
+    /// float32. Of a bag, network number `member`, counted from 0.
+    ///
+    /// The file appears under its name only when it is complete.
+    ///
+    /// # Errors
+    /// [`ModelError::Export`] when the file cannot be written.
+    pub fn export_onnx(&self, member: usize, options: ExportOptions, path: &Path) -> Result<()> {
+        let failed = |source| ModelError::Export { path: path.to_owned(), source };
+        let Some((network, _)) = self.members.get(member) else {
+            return Err(ModelError::EmptyBag { models: self.members.len(), rows: member }.into());
+        };
+        let onnx = network.onnx(options)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let partial = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        fs::write(partial.path(), onnx).map_err(failed)?;
+        partial.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// The networks and how much each counts for each source.
+    pub(crate) fn into_members(self) -> Vec<(Network, Vec<f32>)> {
+        self.members
+    }
+}

@@ -1,0 +1,75 @@
+//! Reads checkpoints as demucs 4.1.0 publishes them: safetensors whose metadata hold the class and its arguments.
+//!
+//! Source of the layout: `demucs/hf.py`, `load_safetensors_model`.
+
+use std::collections::BTreeMap;
+
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Map, Value as Json};
+
+use super::error::ModelError;
+use super::weights::{Array, Weights};
+
+/// The class that a checkpoint has to be of.
+const CLASS: &str = "demucs.htdemucs.HTDemucs";
+
+/// A checkpoint as it was read: arguments and tensors, not yet checked against each other.
+pub(crate) struct Checkpoint {
+    /// The arguments of `HTDemucs.__init__` by name.
+    pub(crate) arguments: Map<String, Json>,
+    /// All tensors.
+    pub(crate) weights: Weights,
+}
+
+impl Checkpoint {
+    /// Reads the bytes of a `.safetensors` file.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
+        let damaged = |source| ModelError::NotSafetensors { source };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let empty = Default::default();
+        let metadata = header.metadata().as_ref().unwrap_or(&empty);
+        let entry = |entry| metadata.get(entry).ok_or(ModelError::MissingMetadata { entry });
+        let json = |name| {
+            serde_json::from_str::<Json>(entry(name)?).map_err(|source| ModelError::MetadataJson { entry: name, source })
+        };
+        if entry("klass")? != CLASS {
+            return Err(ModelError::WrongClass { found: entry("klass")?.clone() });
+        }
+        let arguments = arguments(json("args")?, json("kwargs")?)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let arrays = tensors.iter().map(|(name, view)| Ok((name.to_owned(), array(name, &view)?)));
+        Ok(Self { arguments, weights: Weights::new(arrays.collect::<Result<BTreeMap<_, _>, ModelError>>()?) })
+    }
+}
+
+/// Joins positional arguments, of which only the first (`sources`) is ever used, to those by name.
+fn arguments(positional: Json, by_name: Json) -> Result<Map<String, Json>, ModelError> {
+    let found = positional.to_string();
+    let Json::Array(positional) = positional else {
+        return Err(ModelError::ArgumentValue { name: "args", found, expected: "a list" });
+    };
+    let found = by_name.to_string();
+    let Json::Object(mut arguments) = by_name else {
+        return Err(ModelError::ArgumentValue { name: "kwargs", found, expected: "an object" });
+    };
+    if positional.len() > 1 {
+        return Err(ModelError::PositionalArguments { found: positional.len() });
+    }
+    arguments.extend(positional.into_iter().map(|sources| ("sources".to_owned(), sources)));
+    Ok(arguments)
+}
+
+fn array(name: &str, view: &TensorView<'_>) -> Result<Array, ModelError> {
+    let bytes = view.data();
+    let data: Vec<f32> = match view.dtype() {
+        Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
+        other => return Err(ModelError::TensorType { name: name.to_owned(), found: format!("{other:?}") }),
+    };
+    match data.iter().position(|x| !x.is_finite()) {
+        Some(index) => Err(ModelError::NotFinite { name: name.to_owned(), index, found: data[index] }),
+        None => Ok(Array::new(view.shape(), data)),
+    }
+}

@@ -1,0 +1,307 @@
+//! The shape of a model: the arguments of `demucs.htdemucs.HTDemucs`, as far as they change what it computes.
+
+use serde_json::{Map, Value as Json};
+
+use super::error::ModelError;
+use crate::Stem;
+
+/// Frames per second that every supported model works at.
+pub const MODEL_RATE_HZ: u32 = 44_100;
+/// Samples of a window of the short-time Fourier transform.
+pub(crate) const FFT_SIZE: usize = 4096;
+/// Samples from one window to the next.
+pub(crate) const HOP: usize = FFT_SIZE / 4;
+/// Channels of the audio.
+pub(crate) const CHANNELS: usize = 2;
+/// Kernel of the convolutions that shorten or lengthen, and their stride.
+pub(crate) const KERNEL: usize = 8;
+/// See [`KERNEL`].
+pub(crate) const STRIDE: usize = 4;
+
+/// The arguments that shape the model, with the names that demucs gives them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) sources: Vec<Stem>,
+    pub(crate) channels: usize,
+    pub(crate) growth: usize,
+    pub(crate) depth: usize,
+    pub(crate) context: usize,
+    pub(crate) context_enc: usize,
+    /// Weight of the frequency embedding; `None`: there is none.
+    pub(crate) freq_emb: Option<f32>,
+    pub(crate) emb_scale: f32,
+    pub(crate) norm_starts: usize,
+    pub(crate) norm_groups: usize,
+    pub(crate) dconv_encoder: bool,
+    pub(crate) dconv_decoder: bool,
+    pub(crate) dconv_depth: usize,
+    pub(crate) dconv_dilates: bool,
+    pub(crate) dconv_comp: f64,
+    pub(crate) bottom_channels: Option<usize>,
+    pub(crate) transformer: Transformer,
+    /// Samples that the model takes at a time.
+    pub(crate) segment_frames: usize,
+}
+
+/// The arguments whose names start with `t_`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Transformer {
+    pub(crate) layers: usize,
+    pub(crate) heads: usize,
+    pub(crate) hidden_scale: f64,
+    pub(crate) norm_in: bool,
+    pub(crate) norm_out: bool,
+    pub(crate) max_period: f64,
+    pub(crate) layer_scale: bool,
+    pub(crate) gelu: bool,
+    pub(crate) weight_pos_embed: f32,
+    pub(crate) cross_first: bool,
+}
+
+impl Config {
+    /// Works out the shape from the arguments of `HTDemucs.__init__`, whose defaults are demucs 4.1.0's.
+    pub(crate) fn from_arguments(arguments: Map<String, Json>) -> Result<Self, ModelError> {
+        let mut arguments = Arguments(arguments);
+        let a = &mut arguments;
+        refuse_unsupported(a)?;
+        let dconv_mode = a.whole("dconv_mode", 1)?;
+        let dconv_depth = a.number("dconv_depth", 2.0)?;
+        let config = Config {
+            sources: sources(a.take("sources"))?,
+            channels: a.positive("channels", 48)?,
+            growth: a.positive("growth", 2)?,
+            depth: a.depth()?,
+            context: a.whole("context", 1)?,
+            context_enc: a.whole("context_enc", 0)?,
+            freq_emb: Some(a.number("freq_emb", 0.2)? as f32).filter(|&weight| weight != 0.0),
+            emb_scale: a.number("emb_scale", 10.0)? as f32,
+            norm_starts: a.whole("norm_starts", 4)?,
+            norm_groups: a.positive("norm_groups", 4)?,
+            dconv_encoder: dconv_mode & 1 != 0,
+            dconv_decoder: dconv_mode & 2 != 0,
+            dconv_depth: dconv_depth.abs() as usize,
+            dconv_dilates: dconv_depth > 0.0,
+            dconv_comp: a.number("dconv_comp", 8.0)?,
+            bottom_channels: Some(a.whole("bottom_channels", 0)?).filter(|&channels| channels > 0),
+            transformer: Transformer {
+                layers: a.whole("t_layers", 5)?,
+                heads: a.positive("t_heads", 8)?,
+                hidden_scale: a.number("t_hidden_scale", 4.0)?,
+                norm_in: a.flag("t_norm_in", true)?,
+                norm_out: a.flag("t_norm_out", true)?,
+                max_period: a.number("t_max_period", 10_000.0)?,
+                layer_scale: a.flag("t_layer_scale", true)?,
+                gelu: a.flag("t_gelu", true)?,
+                weight_pos_embed: a.number("t_weight_pos_embed", 1.0)? as f32,
+                cross_first: a.flag("t_cross_first", false)?,
+            },
+            segment_frames: segment_frames(a.take("segment"))?,
+        };
+        arguments.finish()?;
+        config.check()
+    }
+
+    /// Channels of both branches after `layer` encoder layers, counted from 1.
+    pub(crate) fn channels_after(&self, layer: usize) -> usize {
+        self.channels * self.growth.pow(layer as u32 - 1)
+    }
+
+    /// Frames of the spectrogram of a segment.
+    pub(crate) fn spectrogram_frames(&self) -> usize {
+        self.segment_frames.div_ceil(HOP)
+    }
+
+    /// Channels inside a DConv branch of `channels`.
+    pub(crate) fn dconv_hidden(&self, channels: usize) -> usize {
+        (channels as f64 / self.dconv_comp) as usize
+    }
+
+    fn check(self) -> Result<Self, ModelError> {
+        let refuse = |name, found: usize, expected| {
+            Err(ModelError::ArgumentValue { name, found: found.to_string(), expected })
+        };
+        let widest = self.channels.checked_mul(self.growth.saturating_pow(self.depth as u32));
+        if widest.is_none_or(|widest| widest > 1 << 16) {
+            return refuse("channels", self.channels, "few enough that no layer has more than 65536");
+        }
+        if self.dconv_comp < 1.0 || self.dconv_hidden(self.channels) == 0 {
+            return refuse("dconv_comp", self.dconv_comp as usize, "from 1 up to the number of channels");
+        }
+        if self.dconv_depth > 8 || self.context > 8 || self.context_enc > 8 {
+            return refuse("dconv_depth, context or context_enc", self.dconv_depth, "8 at most");
+        }
+        let (t, width) = (&self.transformer, self.transformer_channels());
+        if t.layers > 0 && (!width.is_multiple_of(t.heads) || !width.is_multiple_of(4)) {
+            return refuse("t_heads", t.heads, "a divisor of the transformer's channels, themselves a multiple of 4");
+        }
+        if t.layers > 64 || !(t.hidden_scale > 0.0 && t.hidden_scale <= 64.0) {
+            return refuse("t_layers or t_hidden_scale", t.layers, "64 at most");
+        }
+        if self.norm_starts < self.depth && !self.channels.is_multiple_of(self.norm_groups) {
+            return refuse("norm_groups", self.norm_groups, "a divisor of channels");
+        }
+        Ok(self)
+    }
+
+    /// Channels that the transformer works with.
+    pub(crate) fn transformer_channels(&self) -> usize {
+        self.bottom_channels.unwrap_or(self.channels_after(self.depth))
+    }
+}
+
+/// Arguments that Sextet knows but supports one value of: name, that value, what another value would need.
+const FIXED: &[(&str, &str, &str)] = &[
+    ("audio_channels", "2", "other than stereo audio"),
+    ("channels_time", "null", "a time branch of its own width"),
+    ("nfft", "4096", "another Fourier transform size"),
+    ("wiener_iters", "0", "Wiener filtering"),
+    ("end_iters", "0", "Wiener filtering"),
+    ("wiener_residual", "false", "Wiener filtering"),
+    ("cac", "true", "magnitude masks"),
+    ("rewrite", "true", "layers without their 1x1 convolution"),
+    ("multi_freqs", "null", "split frequency bands"),
+    ("kernel_size", "8", "another kernel"),
+    ("stride", "4", "another stride"),
+    ("t_emb", "\"sin\"", "cape or scaled position embeddings"),
+    ("t_norm_in_group", "false", "group norm before the transformer"),
+    ("t_group_norm", "false", "group norm inside the transformer"),
+    ("t_norm_first", "true", "norms after attention"),
+    ("t_sin_random_shift", "0", "random shifts of the position embedding"),
+    ("t_sparse_self_attn", "false", "sparse attention"),
+    ("t_sparse_cross_attn", "false", "sparse attention"),
+    ("t_auto_sparsity", "false", "sparse attention"),
+    ("samplerate", "44100", "another sample rate"),
+    ("use_train_segment", "true", "segments of any length"),
+];
+
+/// Arguments that matter for training only, or whose feature is switched off by one of [`FIXED`].
+const WITHOUT_EFFECT: &[&str] = &[
+    "time_stride",
+    "multi_freqs_depth",
+    "emb_smooth",
+    "dconv_init",
+    "t_dropout",
+    "t_max_positions",
+    "t_weight_decay",
+    "t_lr",
+    "t_cape_mean_normalize",
+    "t_cape_augment",
+    "t_cape_glob_loc_scale",
+    "t_mask_type",
+    "t_mask_random_seed",
+    "t_sparse_attn_window",
+    "t_global_window",
+    "t_sparsity",
+    "rescale",
+];
+
+fn refuse_unsupported(arguments: &mut Arguments) -> Result<(), ModelError> {
+    for &(name, expected, feature) in FIXED {
+        let Some(found) = arguments.take(name) else { continue };
+        let same = match (&found, serde_json::from_str::<Json>(expected)) {
+            // Zero, false, nothing and an empty list all switch a feature off in Python.
+            (found, Ok(Json::Null | Json::Bool(false))) => is_off(found),
+            (Json::Number(found), Ok(Json::Number(expected))) => found.as_f64() == expected.as_f64(),
+            (Json::Number(found), Ok(Json::Bool(true))) => found.as_f64() != Some(0.0),
+            (found, expected) => expected.is_ok_and(|expected| *found == expected),
+        };
+        if !same {
+            return Err(ModelError::Unsupported { feature, name, found: found.to_string(), expected });
+        }
+    }
+    WITHOUT_EFFECT.iter().for_each(|name| drop(arguments.take(name)));
+    Ok(())
+}
+
+fn is_off(value: &Json) -> bool {
+    match value {
+        Json::Null | Json::Bool(false) => true,
+        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+fn sources(value: Option<Json>) -> Result<Vec<Stem>, ModelError> {
+    let found = value.clone().unwrap_or_default().to_string();
+    let names: Option<Vec<String>> = value.and_then(|value| serde_json::from_value(value).ok());
+    let stems = names.and_then(|names| names.iter().map(|name| name.parse().ok()).collect::<Option<Vec<Stem>>>());
+    match stems {
+        Some(stems) if stems == Stem::ALL || stems == Stem::ALL[..4] => Ok(stems),
+        _ => Err(ModelError::Sources { found }),
+    }
+}
+
+/// `int(segment * samplerate)`, with the segment in seconds, a number or an exact fraction.
+fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
+    let value = value.unwrap_or(Json::from(10));
+    let part = |name| value.get(name).and_then(Json::as_u64);
+    let rate = u64::from(MODEL_RATE_HZ);
+    let frames = match (value.as_f64(), part("numerator"), part("denominator")) {
+        (Some(seconds), _, _) if seconds > 0.0 && seconds <= 60.0 => (seconds * rate as f64) as u64,
+        (_, Some(numerator), Some(denominator)) if denominator > 0 && numerator <= 1 << 40 => numerator * rate / denominator,
+        _ => 0,
+    };
+    // Shorter than twice the reflected margin, the reference pads in another way; longer, memory runs out.
+    if !(FFT_SIZE as u64..=60 * rate).contains(&frames) {
+        let expected = "a number of seconds or a fraction, from 0.1 s to 60 s";
+        return Err(ModelError::ArgumentValue { name: "segment", found: value.to_string(), expected });
+    }
+    Ok(frames as usize)
+}
+
+/// What has not been looked at yet.
+struct Arguments(Map<String, Json>);
+
+impl Arguments {
+    fn take(&mut self, name: &str) -> Option<Json> {
+        self.0.remove(name)
+    }
+
+    fn finish(self) -> Result<(), ModelError> {
+        match self.0.into_iter().next() {
+            Some((name, _)) => Err(ModelError::UnknownArgument { name }),
+            None => Ok(()),
+        }
+    }
+
+    fn number(&mut self, name: &'static str, default: f64) -> Result<f64, ModelError> {
+        match self.take(name) {
+            None => Ok(default),
+            Some(Json::Bool(flag)) => Ok(f64::from(u8::from(flag))),
+            Some(Json::Null) => Ok(0.0),
+            Some(value) => value.as_f64().ok_or_else(|| ModelError::ArgumentValue {
+                name,
+                found: value.to_string(),
+                expected: "a number",
+            }),
+        }
+    }
+
+    fn whole(&mut self, name: &'static str, default: u32) -> Result<usize, ModelError> {
+        let number = self.number(name, f64::from(default))?;
+        if number.fract() == 0.0 && (0.0..65_536.0).contains(&number) {
+            return Ok(number as usize);
+        }
+        Err(ModelError::ArgumentValue { name, found: number.to_string(), expected: "a whole number from 0 to 65535" })
+    }
+
+    fn positive(&mut self, name: &'static str, default: u32) -> Result<usize, ModelError> {
+        match self.whole(name, default)? {
+            0 => Err(ModelError::ArgumentValue { name, found: "0".to_owned(), expected: "1 or more" }),
+            number => Ok(number),
+        }
+    }
+
+    /// With more than five layers the reference leaves frequencies for a second stage that its transformer cannot take.
+    fn depth(&mut self) -> Result<usize, ModelError> {
+        match self.whole("depth", 4)? {
+            depth @ 1..=5 => Ok(depth),
+            depth => Err(ModelError::ArgumentValue { name: "depth", found: depth.to_string(), expected: "1 to 5" }),
+        }
+    }
+
+    fn flag(&mut self, name: &'static str, default: bool) -> Result<bool, ModelError> {
+        Ok(self.number(name, f64::from(u8::from(default)))? != 0.0)
+    }
+}

@@ -1,0 +1,65 @@
+//! What can be wrong with a checkpoint.
+
+use std::path::PathBuf;
+
+use crate::{Error, ErrorKind};
+
+/// Why a checkpoint cannot be used. Every message names what was found, what was expected and, where there is something
+/// to be done, what.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum ModelError {
+    #[error("cannot read the checkpoint {path}: {source}; expected a .safetensors file as demucs 4.1 publishes them", path = path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error(
+        "this is not a safetensors checkpoint: {source}; expected a whole .safetensors file as demucs 4.1 publishes them: fetch or export it again"
+    )]
+    NotSafetensors { source: safetensors::SafeTensorError },
+    #[error(
+        "the checkpoint does not say what it is: metadata entry '{entry}' is missing; expected demucs' layout with klass, args and kwargs"
+    )]
+    MissingMetadata { entry: &'static str },
+    #[error("the checkpoint's metadata entry '{entry}' is not valid JSON: {source}; export the checkpoint again")]
+    MetadataJson { entry: &'static str, source: serde_json::Error },
+    #[error("the checkpoint is a {found}; Sextet runs demucs.htdemucs.HTDemucs only")]
+    WrongClass { found: String },
+    #[error("the checkpoint gives {found} positional arguments to HTDemucs; expected the sources at most, the rest by name")]
+    PositionalArguments { found: usize },
+    #[error("HTDemucs has no argument '{name}' that Sextet knows; expected one of demucs 4.1.0's")]
+    UnknownArgument { name: String },
+    #[error("the checkpoint's argument {name} is {found}; expected {expected}")]
+    ArgumentValue { name: &'static str, found: String, expected: &'static str },
+    #[error("the checkpoint needs {feature} ({name} = {found}), which Sextet does not support; expected {name} = {expected}")]
+    Unsupported { feature: &'static str, name: &'static str, found: String, expected: &'static str },
+    #[error("the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once")]
+    Sources { found: String },
+    #[error("the checkpoint lacks the tensor '{name}' of shape {expected:?}; it is incomplete or its arguments are wrong")]
+    MissingTensor { name: String, expected: Vec<usize> },
+    #[error("the tensor '{name}' has shape {found:?}; its arguments ask for {expected:?}")]
+    TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("the checkpoint has {count} tensors that HTDemucs with its arguments does not have, '{first}' for one")]
+    ExtraTensors { count: usize, first: String },
+    #[error("the tensor '{name}' is stored as {found}; expected F32, F16 or BF16")]
+    TensorType { name: String, found: String },
+    #[error("the tensor '{name}' holds {found} at element {index}; expected numbers: the checkpoint is damaged")]
+    NotFinite { name: String, index: usize, found: f32 },
+    #[error("a bag needs at least one model, and as many rows of weights as models; found {models} models and {rows} rows")]
+    EmptyBag { models: usize, rows: usize },
+    #[error("the bag's models do not go together: one gives {found}, the first gives {expected}")]
+    MixedBag { expected: String, found: String },
+    #[error("model {model} of the bag has {found} weights; expected one for each of the {expected} sources, 0 or more, not all 0")]
+    BagWeights { model: usize, expected: usize, found: String },
+    #[error("cannot write the graph to {path}: {source}", path = path.display())]
+    Export { path: PathBuf, source: std::io::Error },
+}
+
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        let kind = match error {
+            ModelError::Export { .. } => ErrorKind::Output,
+            _ => ErrorKind::Model,
+        };
+        Error::new(kind, error)
+    }
+}

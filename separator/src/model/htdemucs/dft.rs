@@ -1,0 +1,163 @@
+//! The short-time Fourier transform and its inverse as real matrix products.
+//!
+//! A dense 4096-point DFT would be a 4096 x 4096 matrix. With n = 64 n1 + n2 and k = k1 + 64 k2 it falls into two stages of
+//! 64-point DFTs with a twiddle factor between them (Cooley and Tukey 1965):
+//!
+//! X[k] = sum over n2 of e^(-2 pi i n2 k2 / 64) . e^(-2 pi i n2 k1 / 4096) . sum over n1 of e^(-2 pi i n1 k1 / 64) x[n]
+//!
+//! The twiddle depends on k1 besides the second stage's own indices, so it is folded into that stage, as one 64 x 128 matrix
+//! for each k1. Time is the last axis throughout, as in the network: every product has long contiguous rows and nothing but
+//! whole rows is ever moved. Framing needs no gather: with a hop of a quarter of the window, a frame is four neighbouring
+//! blocks. The Nyquist bin, which the model drops (`demucs.htdemucs.HTDemucs._spec`), is never made.
+//!
+//! Definitions: `demucs/spec.py` (periodic Hann window, normalised by 1/sqrt(4096), centred) and `HTDemucs._spec` and
+//! `_ispec`, whose paddings together amount to frames 0, 1, ... of the signal reflected by 1536 samples.
+
+use std::f64::consts::TAU;
+
+use crate::model::config::{FFT_SIZE, HOP};
+use crate::model::onnx::{Graph, Value};
+use crate::model::weights::Array;
+
+/// Points of each of the two stages.
+const STAGE: usize = 64;
+/// Bins: all but the Nyquist one.
+pub(super) const BINS: usize = FFT_SIZE / 2;
+/// Second-stage outputs that are bins.
+const UPPER: usize = BINS / STAGE;
+/// Blocks of a hop that a window spans.
+const OVERLAP: usize = FFT_SIZE / HOP;
+/// Reflected samples in front of a segment; as many follow it, and then what fills the last hop.
+pub(super) const MARGIN: usize = HOP / 2 * 3;
+
+/// Samples that `frames` frames span.
+pub(super) fn span(frames: usize) -> usize {
+    (frames + OVERLAP - 1) * HOP
+}
+
+/// Periodic Hann window over sqrt(4096), at sample `n`.
+fn window(n: usize) -> f64 {
+    (0.5 - 0.5 * (TAU * n as f64 / FFT_SIZE as f64).cos()) / (FFT_SIZE as f64).sqrt()
+}
+
+/// Cosine and sine of 2 pi times `product` over `points`.
+fn turn(product: usize, points: usize) -> (f64, f64) {
+    let angle = TAU * (product % points) as f64 / points as f64;
+    (angle.cos(), angle.sin())
+}
+
+/// Spectrum of `x` [N, span(T)]: [N, 2 (real, imaginary), 2048, T].
+pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
+    let (n, blocks) = (x.size(0), x.size(1) / HOP);
+    let frames = blocks + 1 - OVERLAP;
+    let x = g.reshape(x, &[n, blocks, HOP]);
+    let x = g.transpose(&x, &[0, 2, 1]);
+    let shifted: Vec<Value> = (0..OVERLAP).map(|i| g.slice(&x, 2, i, i + frames)).collect();
+    let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
+    let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+    let x = g.mul(&x, &window);
+    let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
+    let first = g.exact(&analysis_first());
+    let y = g.matmul(&first, &x);
+    let y = g.reshape(&y, &[n, STAGE, 2 * STAGE, frames]);
+    let second = g.exact(&analysis_second());
+    let z = g.matmul(&second, &y);
+    let z = g.reshape(&z, &[n, STAGE, 2, UPPER, frames]);
+    let z = g.transpose(&z, &[0, 2, 3, 1, 4]);
+    g.reshape(&z, &[n, 2, BINS, frames])
+}
+
+/// [k1 (real, imaginary), n1]: the first stage.
+fn analysis_first() -> Array {
+    Array::from_fn(&[2 * STAGE, STAGE], |i| {
+        let (cos, sin) = turn(i[1] * (i[0] / 2), STAGE);
+        (if i[0] % 2 == 0 { cos } else { -sin }) as f32
+    })
+}
+
+/// [k1, (real, imaginary) k2, (real, imaginary) n2]: twiddle and second stage, for the bins that are kept.
+fn analysis_second() -> Array {
+    Array::from_fn(&[STAGE, 2 * UPPER, 2 * STAGE], |i| {
+        let (k1, k2, n2) = (i[0], i[1] % UPPER, i[2] % STAGE);
+        let (cos, sin) = turn(n2 * k1 + STAGE * n2 * k2, FFT_SIZE);
+        let part = match (i[1] < UPPER, i[2] < STAGE) {
+            (true, true) | (false, false) => cos,
+            (true, false) => sin,
+            (false, true) => -sin,
+        };
+        part as f32
+    })
+}
+
+/// How much each bin counts in [`istft`]'s input: the negative frequencies mirror all but the first. [1, 1, 2048, 1].
+pub(super) fn bin_weights() -> Array {
+    Array::from_fn(&[1, 1, BINS, 1], |i| if i[2] == 0 { 1.0 } else { 2.0 })
+}
+
+/// Signal of the spectrum `z` [N, 2, 2048, T], whose bins already carry [`bin_weights`]: [N, span(T)].
+pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
+    let (n, frames) = (z.size(0), z.size(3));
+    let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
+    let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
+    let z = g.reshape(&z, &[n, STAGE, 2 * UPPER, frames]);
+    let first = g.exact(&synthesis_first());
+    let y = g.matmul(&first, &z);
+    let y = g.reshape(&y, &[n, 2 * STAGE, STAGE * frames]);
+    let second = g.exact(&synthesis_second());
+    let x = g.matmul(&second, &y);
+    let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
+    let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+    let x = g.mul(&x, &window);
+    let x = overlap_add(g, &x);
+    let x = g.transpose(&x, &[0, 2, 1]);
+    let x = g.reshape(&x, &[n, span(frames)]);
+    let envelope = g.exact(&inverse_envelope(frames));
+    g.mul(&x, &envelope)
+}
+
+/// [k1, (real, imaginary) n2, (real, imaginary) k2]: the inverse of the second stage, and twiddle.
+fn synthesis_first() -> Array {
+    Array::from_fn(&[STAGE, 2 * STAGE, 2 * UPPER], |i| {
+        let (k1, n2, k2) = (i[0], i[1] % STAGE, i[2] % UPPER);
+        let (cos, sin) = turn(n2 * k1 + STAGE * n2 * k2, FFT_SIZE);
+        let part = match (i[1] < STAGE, i[2] < UPPER) {
+            (true, true) | (false, false) => cos,
+            (true, false) => -sin,
+            (false, true) => sin,
+        };
+        part as f32
+    })
+}
+
+/// [n1, k1 (real, imaginary)]: the inverse of the first stage, of which only the real part is wanted.
+fn synthesis_second() -> Array {
+    Array::from_fn(&[STAGE, 2 * STAGE], |i| {
+        let (cos, sin) = turn(i[0] * (i[1] / 2), STAGE);
+        (if i[1] % 2 == 0 { cos } else { -sin }) as f32
+    })
+}
+
+/// Adds up the four blocks of every frame where they fall: [N, 4096, T] gives [N, 1024, T + 3].
+fn overlap_add(g: &mut Graph, x: &Value) -> Value {
+    let block = |g: &mut Graph, i: usize| {
+        let part = g.slice(x, 1, i * HOP, (i + 1) * HOP);
+        g.pad_zeros(&part, 2, i, OVERLAP - 1 - i)
+    };
+    let mut sum = block(g, 0);
+    for i in 1..OVERLAP {
+        let next = block(g, i);
+        sum = g.add(&sum, &next);
+    }
+    sum
+}
+
+/// One over the sum of the squared windows, [span(frames)]. Two empty frames on either side count, as in `_ispec`.
+fn inverse_envelope(frames: usize) -> Array {
+    let squared = |n: usize| window(n).powi(2) * FFT_SIZE as f64;
+    let at = |n: usize| {
+        let (block, rest) = (n / HOP, n % HOP);
+        let reached = (0..OVERLAP).filter(|i| (block + 2).checked_sub(*i).is_some_and(|frame| frame < frames + 4));
+        1.0 / reached.map(|i| squared(i * HOP + rest)).sum::<f64>()
+    };
+    Array::from_fn(&[span(frames)], |i| at(i[0]) as f32)
+}

@@ -1,0 +1,17 @@
+//! Models: checkpoints as demucs publishes them, and the graph that they become.
+
+mod bag;
+mod checkpoint;
+mod config;
+mod error;
+mod htdemucs;
+mod network;
+mod onnx;
+mod weights;
+
+pub use bag::Model;
+pub use config::MODEL_RATE_HZ;
+pub(crate) use config::CHANNELS;
+pub use error::ModelError;
+pub(crate) use network::Network;
+pub use network::{ExportOptions, Precision};

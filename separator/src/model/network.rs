@@ -1,0 +1,105 @@
+//! One network: a checkpoint that was read and found to fit its own description.
+
+use std::fs;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::checkpoint::Checkpoint;
+use super::config::Config;
+use super::error::ModelError;
+use super::htdemucs;
+use super::onnx::{Dialect, Element};
+use super::weights::Weights;
+use crate::Stem;
+
+/// Element type of a graph's weights and of everything computed from them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// float32 throughout.
+    #[default]
+    F32,
+    /// float16, but for the Fourier transforms, the statistics of every norm and the last sum, which stay float32.
+    F16,
+}
+
+/// How a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExportOptions {
+    /// Segments that the graph takes at a time, 1 to 64.
+    pub batch: usize,
+    /// Element type of the trunk.
+    pub precision: Precision,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self { batch: 1, precision: Precision::F32 }
+    }
+}
+
+/// A checkpoint's configuration and weights.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    config: Config,
+    weights: Weights,
+    hash: String,
+}
+
+impl Network {
+    /// Reads the bytes of a checkpoint and checks every tensor against the configuration.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
+        let Checkpoint { arguments, weights } = Checkpoint::read(bytes)?;
+        let config = Config::from_arguments(arguments)?;
+        let hash = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let network = Self { config, weights, hash };
+        htdemucs::write(&network.config, network.weights.clone(), 1, Element::F32, Dialect::Common)?;
+        Ok(network)
+    }
+
+    /// Reads the checkpoint at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
+        let bytes = fs::read(path).map_err(|source| ModelError::Unreadable { path: path.to_owned(), source })?;
+        Self::read(&bytes)
+    }
+
+    /// The stems that come out, in this order.
+    pub(crate) fn sources(&self) -> &[Stem] {
+        &self.config.sources
+    }
+
+    /// Frames that go in at a time.
+    pub(crate) fn segment_frames(&self) -> usize {
+        self.config.segment_frames
+    }
+
+    /// How many weights there are.
+    pub(crate) fn parameters(&self) -> usize {
+        self.weights.parameters()
+    }
+
+    /// SHA-256 of the checkpoint, in hexadecimal.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The bytes of an ONNX file of the network: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2, segment] out.
+    pub(crate) fn onnx(&self, options: ExportOptions) -> Result<Vec<u8>, ModelError> {
+        let trunk = match options.precision {
+            Precision::F32 => Element::F32,
+            Precision::F16 => Element::F16,
+        };
+        self.write(options.batch, trunk, Dialect::Common)
+    }
+
+    /// The same for the CPU engine: one segment at a time, in the operators that it is fastest with.
+    pub(crate) fn onnx_for_cpu(&self) -> Result<Vec<u8>, ModelError> {
+        self.write(1, Element::F32, Dialect::Cpu)
+    }
+
+    fn write(&self, batch: usize, trunk: Element, dialect: Dialect) -> Result<Vec<u8>, ModelError> {
+        let graph = htdemucs::write(&self.config, self.weights.clone(), batch, trunk, dialect)?;
+        let sources: Vec<&str> = self.config.sources.iter().map(|stem| stem.name()).collect();
+        Ok(graph.into_onnx(&[("sources", sources.join(",")), ("checkpoint_sha256", self.hash.clone())]))
+    }
+}

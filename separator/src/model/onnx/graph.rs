@@ -1,0 +1,201 @@
+//! A graph under construction. Every value knows its shape and element type, so that a mistake shows where it is made.
+
+use half::f16;
+use prost::Message;
+
+use super::proto;
+use crate::model::weights::Array;
+
+/// ONNX file format version that goes with the operator sets below.
+const IR_VERSION: i64 = 10;
+
+/// Who the graph is written for: how some parts are put, never what they compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Any runtime: attention as products and a softmax. Operator set 20, the first with `Gelu`.
+    Common,
+    /// Sextet's own CPU engine: attention as an operator, a few queries at a time. Operator set 23, the first with
+    /// `Attention`.
+    Cpu,
+}
+
+impl Dialect {
+    fn operator_set(self) -> i64 {
+        match self {
+            Dialect::Common => 20,
+            Dialect::Cpu => 23,
+        }
+    }
+}
+
+/// Element types, with their numbers in `onnx.TensorProto.DataType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    F32 = 1,
+    I64 = 7,
+    F16 = 10,
+}
+
+/// A tensor in the graph: an input, a constant, or what an operator gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) element: Element,
+}
+
+impl Value {
+    /// Its dimensions, all known.
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Dimension number `axis`.
+    pub(crate) fn size(&self, axis: usize) -> usize {
+        self.shape[axis]
+    }
+}
+
+/// One of the attributes of a node.
+pub(super) enum Attribute<'a> {
+    Float(f32),
+    Int(i64),
+    Ints(Vec<i64>),
+    Text(&'a str),
+}
+
+/// The graph so far.
+pub(crate) struct Graph {
+    graph: proto::Graph,
+    /// Element type of weights and of everything computed from them; statistics stay in float32.
+    trunk: Element,
+    dialect: Dialect,
+}
+
+impl Graph {
+    /// An empty graph whose weights are stored as `trunk`.
+    pub(crate) fn new(trunk: Element, dialect: Dialect) -> Self {
+        let graph = proto::Graph { name: "htdemucs".to_owned(), ..Default::default() };
+        Self { graph, trunk, dialect }
+    }
+
+    /// Who the graph is written for.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Element type of the weights.
+    pub(crate) fn trunk(&self) -> Element {
+        self.trunk
+    }
+
+    /// Declares a float32 input.
+    pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> Value {
+        let value = Value { name: name.to_owned(), shape: shape.to_vec(), element: Element::F32 };
+        self.graph.input.push(info(&value));
+        value
+    }
+
+    /// Makes `value` the output called `name`.
+    pub(crate) fn output(&mut self, name: &str, value: &Value) {
+        let output = Value { name: name.to_owned(), ..value.clone() };
+        self.graph.output.push(info(&output));
+        self.graph.node.push(proto::Node {
+            input: vec![value.name.clone()],
+            output: vec![output.name],
+            op_type: "Identity".to_owned(),
+            ..Default::default()
+        });
+    }
+
+    /// A weight, stored in the trunk's element type.
+    pub(crate) fn weight(&mut self, array: &Array) -> Value {
+        match self.trunk {
+            Element::F16 => {
+                let bytes = array.data().iter().flat_map(|&x| f16::from_f32(x).to_le_bytes());
+                self.constant(array.shape(), Element::F16, bytes.collect())
+            }
+            Element::F32 | Element::I64 => self.exact(array),
+        }
+    }
+
+    /// A constant that stays float32 whatever the trunk is.
+    pub(crate) fn exact(&mut self, array: &Array) -> Value {
+        let bytes = array.data().iter().flat_map(|x| x.to_le_bytes());
+        self.constant(array.shape(), Element::F32, bytes.collect())
+    }
+
+    /// A single number of `like`'s element type, that broadcasts.
+    pub(crate) fn scalar(&mut self, number: f32, like: &Value) -> Value {
+        let bytes = match like.element {
+            Element::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
+            Element::F32 | Element::I64 => number.to_le_bytes().to_vec(),
+        };
+        self.constant(&[], like.element, bytes)
+    }
+
+    /// Integers: axes, shapes and so on.
+    pub(super) fn integers(&mut self, numbers: &[i64]) -> Value {
+        self.constant(&[numbers.len()], Element::I64, numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    fn constant(&mut self, shape: &[usize], element: Element, raw_data: Vec<u8>) -> Value {
+        let name = format!("c{}", self.graph.initializer.len());
+        let dims = shape.iter().map(|&d| d as i64).collect();
+        self.graph.initializer.push(proto::Tensor { dims, data_type: element as i32, name: name.clone(), raw_data });
+        Value { name, shape: shape.to_vec(), element }
+    }
+
+    /// Adds a node with one output of the given shape and element type.
+    pub(super) fn node(
+        &mut self,
+        op_type: &str,
+        inputs: &[&Value],
+        attributes: &[(&str, Attribute<'_>)],
+        shape: Vec<usize>,
+        element: Element,
+    ) -> Value {
+        let name = format!("v{}", self.graph.node.len());
+        self.graph.node.push(proto::Node {
+            input: inputs.iter().map(|v| v.name.clone()).collect(),
+            output: vec![name.clone()],
+            name: format!("{op_type}_{}", self.graph.node.len()),
+            op_type: op_type.to_owned(),
+            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+        });
+        Value { name, shape, element }
+    }
+
+    /// The finished graph as the bytes of an ONNX file.
+    pub(crate) fn into_onnx(self, metadata: &[(&str, String)]) -> Vec<u8> {
+        let entry = |(key, value): &(&str, String)| proto::Entry { key: (*key).to_owned(), value: value.clone() };
+        let operator_set = proto::OperatorSet { domain: String::new(), version: self.dialect.operator_set() };
+        let model = proto::Model {
+            ir_version: IR_VERSION,
+            producer_name: "sextet".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(self.graph),
+            opset_import: vec![operator_set],
+            metadata: metadata.iter().map(entry).collect(),
+        };
+        model.encode_to_vec()
+    }
+}
+
+fn info(value: &Value) -> proto::ValueInfo {
+    let dim = value.shape.iter().map(|&d| proto::Dimension { dim_value: Some(d as i64) }).collect();
+    let tensor = proto::TensorType { elem_type: value.element as i32, shape: Some(proto::Shape { dim }) };
+    proto::ValueInfo { name: value.name.clone(), kind: Some(proto::Type { tensor: Some(tensor) }) }
+}
+
+/// The numbers in `kind` are those of `onnx.AttributeProto.AttributeType`.
+fn attribute(name: &str, value: &Attribute<'_>) -> proto::Attribute {
+    let mut attribute = proto::Attribute { name: name.to_owned(), ..Default::default() };
+    match value {
+        Attribute::Float(f) => (attribute.f, attribute.kind) = (Some(*f), 1),
+        Attribute::Int(i) => (attribute.i, attribute.kind) = (Some(*i), 2),
+        Attribute::Text(s) => (attribute.s, attribute.kind) = (Some(s.as_bytes().to_vec()), 3),
+        Attribute::Ints(ints) => (attribute.ints, attribute.kind) = (ints.clone(), 7),
+    }
+    attribute
+}

@@ -1,0 +1,8 @@
+//! Writing ONNX graphs: values whose shapes are known as the graph is written, and the operators that Sextet uses.
+
+mod graph;
+mod ops;
+mod proto;
+
+pub(crate) use graph::{Dialect, Element, Graph, Value};
+pub(crate) use ops::Window;

@@ -1,0 +1,123 @@
+//! Named float32 arrays, taken out one by one as the graph is written.
+
+use std::collections::BTreeMap;
+
+use super::error::ModelError;
+
+/// A dense row-major float32 array.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Array {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+impl Array {
+    /// An array of `shape` from its elements in row-major order.
+    pub(crate) fn new(shape: &[usize], data: Vec<f32>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), data.len(), "elements of an array of shape {shape:?}");
+        Self { shape: shape.to_vec(), data }
+    }
+
+    /// An array of `shape` whose element at each index is `element(index)`.
+    pub(crate) fn from_fn(shape: &[usize], mut element: impl FnMut(&[usize]) -> f32) -> Self {
+        let mut index = vec![0; shape.len()];
+        let mut data = Vec::with_capacity(shape.iter().product());
+        for _ in 0..shape.iter().product() {
+            data.push(element(&index));
+            for axis in (0..shape.len()).rev() {
+                index[axis] += 1;
+                if index[axis] < shape[axis] {
+                    break;
+                }
+                index[axis] = 0;
+            }
+        }
+        Self::new(shape, data)
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub(crate) fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The element at `index`.
+    pub(crate) fn at(&self, index: &[usize]) -> f32 {
+        let offset = index.iter().zip(&self.shape).fold(0, |offset, (&i, &size)| offset * size + i);
+        self.data[offset]
+    }
+
+    /// The same elements in another shape.
+    pub(crate) fn reshape(self, shape: &[usize]) -> Self {
+        Self::new(shape, self.data)
+    }
+
+    /// Rows `start..end` of the first axis.
+    pub(crate) fn rows(&self, start: usize, end: usize) -> Self {
+        let row = self.data.len() / self.shape[0];
+        let mut shape = self.shape.clone();
+        shape[0] = end - start;
+        Self::new(&shape, self.data[start * row..end * row].to_vec())
+    }
+
+    /// Each row of the first axis multiplied by its own factor.
+    pub(crate) fn scale_rows(mut self, factors: &[f32]) -> Self {
+        let row = self.data.len() / self.shape[0];
+        assert_eq!(factors.len(), self.shape[0], "one factor a row");
+        for (row, factor) in self.data.chunks_mut(row).zip(factors) {
+            row.iter_mut().for_each(|x| *x *= factor);
+        }
+        self
+    }
+
+    /// All elements multiplied by `factor`.
+    pub(crate) fn scale(mut self, factor: f32) -> Self {
+        self.data.iter_mut().for_each(|x| *x *= factor);
+        self
+    }
+
+    /// Two axes exchanged, for a matrix.
+    pub(crate) fn transposed(&self) -> Self {
+        let [rows, columns] = [self.shape[0], self.shape[1]];
+        Self::from_fn(&[columns, rows], |i| self.data[i[1] * columns + i[0]])
+    }
+}
+
+/// The tensors of a checkpoint, as float32.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Weights {
+    arrays: BTreeMap<String, Array>,
+}
+
+impl Weights {
+    pub(crate) fn new(arrays: BTreeMap<String, Array>) -> Self {
+        Self { arrays }
+    }
+
+    /// How many numbers there are in all.
+    pub(crate) fn parameters(&self) -> usize {
+        self.arrays.values().map(|array| array.data.len()).sum()
+    }
+
+    /// Takes out the tensor called `name`, which has to be of `shape`.
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array, ModelError> {
+        let missing = || ModelError::MissingTensor { name: name.to_owned(), expected: shape.to_vec() };
+        let array = self.arrays.remove(name).ok_or_else(missing)?;
+        if array.shape != shape {
+            let (expected, found) = (shape.to_vec(), array.shape);
+            return Err(ModelError::TensorShape { name: name.to_owned(), expected, found });
+        }
+        Ok(array)
+    }
+
+    /// Makes sure that no tensor was left over.
+    pub(crate) fn finish(self) -> Result<(), ModelError> {
+        let count = self.arrays.len();
+        match self.arrays.into_keys().next() {
+            Some(first) => Err(ModelError::ExtraTensors { count, first }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Change of rate: how clean it is, how long, and that neither depends on the cut into blocks.
+
+mod audio_support;
+
+use audio_support::{chirp, noise, read_stream, relative_error};
+use proptest::prelude::*;
+use sextet_separator::ErrorKind;
+use sextet_separator::audio::{Audio, AudioSource, AudioStream, Layout, Resampled, Resampler};
+
+const RATES_HZ: [u32; 11] =
+    [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+/// Rates that share few factors, or none, with the usual ones.
+const ODD_PAIRS_HZ: [(u32, u32); 8] = [
+    (44_100, 44_099),
+    (44_099, 44_100),
+    (37_800, 44_100),
+    (44_056, 44_100),
+    (47_952, 44_100),
+    (191_999, 44_100),
+    (44_100, 8_001),
+    (8_001, 44_100),
+];
+
+fn resample(audio: &Audio, to_hz: u32, total: u64) -> Audio {
+    let mut resampler = Resampler::new(audio.layout(), to_hz).unwrap();
+    let first = resampler.push(audio).unwrap();
+    let rest = resampler.finish(total).unwrap();
+    let joined = first.channels().iter().zip(rest.channels()).map(|(a, b)| [a.as_slice(), b].concat());
+    Audio::new(joined.collect(), to_hz)
+}
+
+fn sine(rate_hz: u32, hz: f64, frames: usize) -> Audio {
+    let step = std::f64::consts::TAU * hz / f64::from(rate_hz);
+    Audio::new(vec![(0..frames).map(|n| (step * n as f64).sin() as f32).collect()], rate_hz)
+}
+
+fn db(ratio: f64) -> f64 {
+    20.0 * ratio.max(1e-12).log10()
+}
+
+fn rms(samples: &[f32]) -> f64 {
+    (samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / samples.len() as f64).sqrt()
+}
+
+fn all_pairs() -> impl Iterator<Item = (u32, u32)> {
+    let usual = RATES_HZ.into_iter().flat_map(|from| RATES_HZ.into_iter().map(move |to| (from, to)));
+    usual.filter(|(from, to)| from != to).chain(ODD_PAIRS_HZ)
+}
+
+/// Frames of input long enough that the middle third has left both of the filter's ends behind.
+fn enough_frames(from: u32, to: u32) -> usize {
+    let gcd = (1..=from.min(to)).rev().find(|d| from % d == 0 && to % d == 0).unwrap();
+    let chunk = (from / gcd) as usize * 4096_usize.div_ceil((from.min(to) / gcd) as usize).next_multiple_of(2);
+    3 * chunk
+}
+
+/// A sine of the pass band comes out as the same sine, neither late nor quieter, with nothing else beside it; one between
+/// the two Nyquist frequencies does not come out at all.
+#[test]
+fn the_pass_band_is_flat_and_nothing_folds_back() {
+    let (mut worst_error, mut worst_alias, mut cases) = (f64::MIN, f64::MIN, 0);
+    for (from, to) in all_pairs() {
+        let frames = enough_frames(from, to);
+        let nyquist = f64::from(from.min(to)) / 2.0;
+        for part in [0.01, 0.5, 0.9, 0.98] {
+            let hz = part * nyquist;
+            let total = Resampler::output_frames(frames as u64, from, to);
+            let found = resample(&sine(from, hz, frames), to, total);
+            let expected = sine(to, hz, total as usize);
+            let middle = total as usize / 3..2 * total as usize / 3;
+            let error = relative_error(&found.channels()[0][middle.clone()], &expected.channels()[0][middle]);
+            assert!(db(error) < -120.0, "{from} to {to} Hz, {hz} Hz: error {:.1} dB", db(error));
+            worst_error = worst_error.max(db(error));
+            cases += 1;
+        }
+        if to < from {
+            for part in [1.001, 1.02, 1.3, 0.99 * f64::from(from) / f64::from(to)] {
+                let hz = part * nyquist;
+                if hz <= nyquist || hz >= f64::from(from) / 2.0 {
+                    continue;
+                }
+                let total = Resampler::output_frames(frames as u64, from, to);
+                let found = resample(&sine(from, hz, frames), to, total);
+                let level = db(rms(&found.channels()[0][total as usize / 3..2 * total as usize / 3]));
+                assert!(level < -120.0, "{from} to {to} Hz: {hz} Hz folds back at {level:.1} dB");
+                worst_alias = worst_alias.max(level);
+                cases += 1;
+            }
+        }
+    }
+    assert!(cases > 500);
+    println!("{cases} sines: worst pass-band error {worst_error:.1} dB, worst alias {worst_alias:.1} dB");
+}
+
+/// Up to 44.1 kHz and back, or down and back, gives the original frame count, and the original samples where the band
+/// allows.
+#[test]
+fn there_and_back_gives_the_same_length_and_the_same_sound() {
+    let (mut worst, mut cases) = (f64::MIN, 0);
+    for rate in RATES_HZ {
+        for frames in [1, 2, 3, 100, 4_097, 30_011] {
+            for channels in [1, 2] {
+                let audio = chirp(Layout { channels, rate_hz: rate }, frames);
+                let total = Resampler::output_frames(frames as u64, rate, 44_100);
+                let there = resample(&audio, 44_100, total);
+                assert_eq!(there.frames() as u64, total);
+                let back = resample(&there, rate, frames as u64);
+                assert_eq!(back.layout(), audio.layout());
+                assert_eq!(back.frames(), frames, "{rate} Hz, {frames} frames");
+                // The sweep ends at 3.3 kHz, and the outermost frames feel the silence around them.
+                if frames > 20_000 && rate > 8_000 {
+                    let inside = 8_000..22_000;
+                    let pairs = back.channels().iter().zip(audio.channels());
+                    for (found, original) in pairs {
+                        let error = db(relative_error(&found[inside.clone()], &original[inside.clone()]));
+                        assert!(error < -110.0, "{rate} Hz there and back: {error:.1} dB");
+                        worst = worst.max(error);
+                    }
+                }
+                cases += 1;
+            }
+        }
+    }
+    assert_eq!(cases, 132);
+    println!("{cases} round trips: worst error {worst:.1} dB");
+}
+
+#[test]
+fn the_same_rate_goes_through_bit_for_bit() {
+    for frames in [0, 1, 5_000] {
+        let audio = noise(Layout { channels: 3, rate_hz: 44_100 }, frames, 7);
+        assert_eq!(resample(&audio, 44_100, frames as u64), audio);
+    }
+}
+
+#[test]
+fn lengths_are_rounded_to_the_nearest_and_up_at_a_half() {
+    let cases = [
+        (0, 48_000, 44_100, 0),
+        (1, 48_000, 44_100, 1),
+        (1, 96_000, 44_100, 0),
+        (1, 88_200, 44_100, 1),
+        (3, 88_200, 44_100, 2),
+        (160, 48_000, 44_100, 147),
+        (44_100, 44_100, 48_000, 48_000),
+        (u64::MAX, 192_000, 8_000, u64::MAX / 24 + 1),
+        (u64::MAX, 8_000, 192_000, u64::MAX),
+    ];
+    for (frames, from, to, expected) in cases {
+        assert_eq!(Resampler::output_frames(frames, from, to), expected, "{frames} frames, {from} to {to} Hz");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let stereo = Layout { channels: 2, rate_hz: 48_000 };
+    for (layout, to_hz) in [
+        (Layout { channels: 0, ..stereo }, 44_100),
+        (Layout { rate_hz: 0, ..stereo }, 44_100),
+        (stereo, 0),
+    ] {
+        assert_eq!(Resampler::new(layout, to_hz).err().unwrap().kind(), ErrorKind::Options);
+    }
+    let mut resampler = Resampler::new(stereo, 44_100).unwrap();
+    let mono = Audio::silent(Layout { channels: 1, ..stereo }, 10);
+    assert!(resampler.push(&mono).unwrap_err().to_string().contains("channels: 1"));
+    let mut resampler = Resampler::new(stereo, 48_000).unwrap();
+    resampler.push(&Audio::silent(stereo, 10)).unwrap();
+    assert!(resampler.finish(9).unwrap_err().to_string().contains("expected 9"));
+}
+
+/// Asking for more frames than the input gives adds silence, asking for fewer cuts the end.
+#[test]
+fn the_exact_number_of_frames_comes_out() {
+    let audio = chirp(Layout { channels: 2, rate_hz: 48_000 }, 10_000);
+    let usual = resample(&audio, 44_100, 9_188);
+    for total in [6_500, 9_000, 9_187, 9_189, 30_000] {
+        let found = resample(&audio, 44_100, total);
+        assert_eq!(found.frames() as u64, total);
+        let same = found.frames().min(usual.frames());
+        assert_eq!(found.channels()[1][..same], usual.channels()[1][..same]);
+    }
+}
+
+/// A stream that hands out blocks of the lengths it is given.
+struct Cut {
+    audio: Audio,
+    lengths: Vec<usize>,
+    at: usize,
+}
+
+impl AudioStream for Cut {
+    fn layout(&self) -> Layout {
+        self.audio.layout()
+    }
+
+    fn next_block(&mut self) -> sextet_separator::Result<Option<Audio>> {
+        let left = self.audio.frames() - self.at;
+        let frames = self.lengths.pop().unwrap_or(left).min(left);
+        let block = self.audio.channels().iter().map(|c| c[self.at..self.at + frames].to_vec()).collect();
+        self.at += frames;
+        Ok((frames > 0).then(|| Audio::new(block, self.audio.rate_hz())))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However the input is cut, every bit of the output is the same, and there is as much of it as promised.
+    #[test]
+    fn the_cut_into_blocks_does_not_matter(
+        from in prop::sample::select(RATES_HZ.to_vec()),
+        to in prop::sample::select(vec![44_100_u32, 48_000, 37_800, 96_000]),
+        channels in 1..4_usize,
+        frames in 1..40_000_usize,
+        lengths in prop::collection::vec(1..9_000_usize, 0..20),
+        seed: u64,
+    ) {
+        let audio = noise(Layout { channels, rate_hz: from }, frames, seed);
+        let whole = read_stream(Box::new(Resampled::new(audio.open().unwrap(), to).unwrap())).unwrap().0;
+        let cut = Cut { audio: audio.clone(), lengths, at: 0 };
+        let pieces = read_stream(Box::new(Resampled::new(Box::new(cut), to).unwrap())).unwrap().0;
+        prop_assert_eq!(whole.frames() as u64, Resampler::output_frames(frames as u64, from, to));
+        prop_assert!(whole == pieces);
+    }
+}
