@@ -151,6 +151,10 @@ fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
         } else if !line.contains(&text) {
             line = format!("{line}: {text}");
         }
+        // What a decoder says about a broken file means nothing to people.
+        if cause.downcast_ref().is_some_and(|error: &sextet_separator::Error| error.kind() == ErrorKind::Audio) {
+            break;
+        }
     }
     (line, advice)
 }

@@ -44,7 +44,7 @@ impl Unfinished {
 
     /// A new set of files that belong together. One at a time.
     pub(crate) fn set(&self) -> Set<'_> {
-        Set { unfinished: self, pairs: Vec::new() }
+        Set { unfinished: self, pairs: Vec::new(), complete: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -63,6 +63,7 @@ impl Unfinished {
 pub(crate) struct Set<'a> {
     unfinished: &'a Unfinished,
     pairs: Vec<(PathBuf, PathBuf)>,
+    complete: bool,
 }
 
 impl Set<'_> {
@@ -109,14 +110,14 @@ impl Set<'_> {
         }
         state.files.clear();
         state.folders.clear();
-        self.pairs.clear();
+        self.complete = true;
         Ok(())
     }
 }
 
 impl Drop for Set<'_> {
     fn drop(&mut self) {
-        if !self.pairs.is_empty() {
+        if !self.complete {
             self.unfinished.lock().discard();
         }
     }

@@ -75,7 +75,8 @@ impl Remote {
         if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
             request = request.bearer_auth(token);
         }
-        let answer = self.runtime.block_on(request.send()).map_err(|error| self.unreachable(&error.into()))?;
+        // Inside the runtime: the request's timer begins when it is sent.
+        let answer = self.runtime.block_on(async { request.send().await }).map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         if !status.is_success() && !status.is_redirection() {
             return Err(self.refused(file, status.as_u16()).into());

@@ -104,7 +104,10 @@ fn silence_and_a_single_sample_are_songs() {
         for stem in bench.files("stems") {
             let stem = read(bench.path("stems").join(stem));
             assert_eq!(stem.frames(), frames);
-            assert!(stem.channels().iter().flatten().all(|sample| sample.abs() < 1e-6), "a silent song has silent stems");
+            assert!(
+                stem.channels().iter().flatten().all(|sample| sample.abs() < 1e-6),
+                "a silent song has silent stems"
+            );
         }
     }
     let bench = Bench::new();
@@ -148,9 +151,12 @@ fn models_that_cannot_be_used_are_refused() {
     let mut wrong_class = whole.clone();
     let at = wrong_class.windows(17).position(|w| w == b"htdemucs.HTDemucs").unwrap();
     wrong_class[at..at + 17].copy_from_slice(b"hxdemucs.HXDemucs");
-    let cases: [(&str, &[u8]); 4] =
-        [("text.safetensors", b"not a checkpoint"), ("empty.safetensors", b""), ("cut.safetensors", &whole[..whole.len() / 2]),
-            ("class.safetensors", &wrong_class)];
+    let cases: [(&str, &[u8]); 4] = [
+        ("text.safetensors", b"not a checkpoint"),
+        ("empty.safetensors", b""),
+        ("cut.safetensors", &whole[..whole.len() / 2]),
+        ("class.safetensors", &wrong_class),
+    ];
     let bench = Bench::new();
     bench.song("song.wav", 0.2);
     let refuse = |model: &str| {

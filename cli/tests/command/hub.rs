@@ -19,7 +19,10 @@ pub enum Fault {
     /// The checkpoint is not there.
     NotFound,
     /// The connection is cut after so many bytes, but only this many times.
-    Cut { after: usize, times: usize },
+    Cut {
+        after: usize,
+        times: usize,
+    },
     /// The checksum that is announced is another file's.
     Checksum,
     /// Ranges are ignored; the first connection is cut in the middle.

@@ -43,7 +43,16 @@ fn a_failing_song_does_not_stop_the_others() {
 #[test]
 fn odd_names_work() {
     let long = format!("{}.wav", "x".repeat(251));
-    let names = ["日本語 – ünï.wav", "v1.2.final.mix.wav", "...wav", "-dash.wav", "a b'c\"d.wav", &long, "{track}.wav", "100 %.wav"];
+    let names = [
+        "日本語 – ünï.wav",
+        "v1.2.final.mix.wav",
+        "...wav",
+        "-dash.wav",
+        "a b'c\"d.wav",
+        &long,
+        "{track}.wav",
+        "100 %.wav",
+    ];
     for name in names {
         let bench = Bench::new();
         bench.song(name, 0.2);

@@ -120,7 +120,9 @@ fn a_batch_tells_all_about_itself() {
     let report = error.as_ref().unwrap();
     assert_eq!(report.kind, "audio");
     assert!(!report.message.is_empty() && !report.help.is_empty());
-    let Line::End { done: 1, failed: 1, exit_code: 1, .. } = lines.last().unwrap() else { panic!("{:?}", lines.last()) };
+    let Line::End { done: 1, failed: 1, exit_code: 1, .. } = lines.last().unwrap() else {
+        panic!("{:?}", lines.last())
+    };
 }
 
 #[test]
@@ -129,7 +131,8 @@ fn skipped_songs_are_told() {
     bench.song("a.wav", 0.2);
     for expected in [Status::Done, Status::Skipped] {
         let lines = lines(&bench, &["a.wav", "--skip-existing"], 0);
-        let status = lines.iter().find_map(|line| if let Line::SongEnd { status, .. } = line { Some(status) } else { None });
+        let status =
+            lines.iter().find_map(|line| if let Line::SongEnd { status, .. } = line { Some(status) } else { None });
         assert_eq!(status, Some(&expected));
     }
 }

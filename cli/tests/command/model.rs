@@ -9,7 +9,8 @@ fn the_catalogue_is_listed() {
     for name in ["sextet-mini", "htdemucs_6s", "htdemucs ", "htdemucs_ft"] {
         assert!(text.contains(name), "{text}");
     }
-    let json: serde_json::Value = serde_json::from_str(&stdout(&mut bench.sextet(&["model", "list", "--json"]))).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&mut bench.sextet(&["model", "list", "--json"]))).unwrap();
     assert_eq!(json[1]["name"], "htdemucs_6s");
     assert_eq!(json[1]["state"], "not fetched");
 }
@@ -30,7 +31,8 @@ fn models_are_described() {
 fn a_model_is_exported_as_one_graph() {
     let bench = Bench::new();
     for (precision, batch) in [("f32", "1"), ("f16", "2")] {
-        let mut command = bench.sextet(&["model", "export", "-o", "out/tiny.onnx", "--batch", batch, "--precision", precision]);
+        let mut command =
+            bench.sextet(&["model", "export", "-o", "out/tiny.onnx", "--batch", batch, "--precision", precision]);
         assert!(stdout(command.arg(tiny_model())).contains("wrote out/tiny.onnx"));
         assert_eq!(bench.files("out"), ["tiny.onnx"]);
         assert!(std::fs::metadata(bench.path("out/tiny.onnx")).unwrap().len() > 100_000);
@@ -64,7 +66,7 @@ fn a_bag_beside_its_checkpoints_is_a_model() {
     bench.separate(&["song.wav", "-o", "one"]).assert().success();
     for stem in bench.files("one") {
         let (bag, one) = (std::fs::read(bench.path("bag").join(&stem)), std::fs::read(bench.path("one").join(&stem)));
-        assert_eq!(bag.unwrap(), one.unwrap(), "a bag of one network twice gives what the network gives");
+        assert!(bag.unwrap() == one.unwrap(), "a bag of one network twice gives what the network gives");
     }
     assert!(stderr(&mut bench.sextet(&["model", "info", "wrong.yaml"]), 3).starts_with("error: "));
     let said = stderr(&mut bench.sextet(&["model", "export", "pair.yaml", "-o", "x.onnx"]), 3);

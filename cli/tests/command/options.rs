@@ -33,7 +33,11 @@ fn which_stems_are_written_can_be_chosen() {
     for (number, (flags, expected)) in cases.into_iter().enumerate() {
         let output = format!("out{number}");
         bench.separate(&["song.wav", "-o", &output]).args(flags).assert().success();
-        assert_eq!(bench.files(&output), expected.iter().map(|stem| format!("song/{stem}")).collect::<Vec<_>>(), "{flags:?}");
+        assert_eq!(
+            bench.files(&output),
+            expected.iter().map(|stem| format!("song/{stem}")).collect::<Vec<_>>(),
+            "{flags:?}"
+        );
     }
 }
 
@@ -43,9 +47,10 @@ fn two_stems_hold_what_the_six_hold() {
     bench.song("song.wav", 1.5);
     bench.separate(&["song.wav", "-o", "six"]).assert().success();
     bench.separate(&["song.wav", "-o", "two", "--two-stems", "vocals"]).assert().success();
-    assert_eq!(read(bench.path("six/song/vocals.wav")), read(bench.path("two/song/vocals.wav")));
+    assert!(read(bench.path("six/song/vocals.wav")) == read(bench.path("two/song/vocals.wav")));
     let rest = read(bench.path("two/song/no_vocals.wav"));
-    let five: Vec<_> = SIX.iter().filter(|stem| **stem != "vocals.wav").map(|s| read(bench.path("six/song").join(s))).collect();
+    let five: Vec<_> =
+        SIX.iter().filter(|stem| **stem != "vocals.wav").map(|s| read(bench.path("six/song").join(s))).collect();
     for (frame, sample) in rest.channels()[0].iter().enumerate() {
         let sum: f32 = five.iter().map(|stem| stem.channels()[0][frame]).sum();
         assert!((sum - sample).abs() < 1e-4, "frame {frame}: {sum} and {sample}");
@@ -131,10 +136,10 @@ fn overlap_and_shifts_change_the_samples_and_are_the_same_every_time() {
     };
     let plain = separate("a", &[]);
     let shifted = separate("b", &["--shifts", "2"]);
-    assert_eq!(plain, separate("c", &[]));
-    assert_ne!(plain, separate("d", &["--overlap", "0.5"]));
-    assert_ne!(plain, shifted);
-    assert_eq!(shifted, separate("e", &["--shifts", "2"]));
+    assert!(plain == separate("c", &[]));
+    assert!(plain != separate("d", &["--overlap", "0.5"]));
+    assert!(plain != shifted);
+    assert!(shifted == separate("e", &["--shifts", "2"]));
 }
 
 #[test]
@@ -192,7 +197,7 @@ fn quiet_says_nothing_and_verbose_more() {
 
 #[test]
 fn flags_that_cannot_be_used_are_refused_before_anything_is_done() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--stems", "tuba"], "there is no stem named 'tuba'"),
         (&["--two-stems", "Vocals"], "there is no stem named 'Vocals'"),
         (&["--stems", "bass", "--all-but", "bass"], "cannot be used with"),
@@ -205,13 +210,13 @@ fn flags_that_cannot_be_used_are_refused_before_anything_is_done() {
         (&["--rate", "96"], "invalid value '96'"),
         (&["--overlap", "1"], "invalid value '1'"),
         (&["--shifts=-1"], "invalid value '-1'"),
-        (&["--threads", "0"], "invalid value '0'"),
         (&["--name", "{track}.{ext}"], "every stem of 'song.wav' would be written to"),
         (&["--name", "../{stem}"], "it must stay below the output folder"),
         (&["-q", "-v"], "cannot be used with"),
     ];
     let bench = Bench::new();
     bench.song("song.wav", 0.3);
+    assert!(stderr(&mut bench.sextet(&["separate", "song.wav", "--threads", "0"]), 2).contains("invalid value '0'"));
     for (flags, expected) in cases {
         let said = stderr(bench.separate(&["song.wav"]).args(flags), 2);
         assert!(said.contains(expected), "{flags:?}: {said}");

@@ -58,8 +58,8 @@ impl Bars {
         }
     }
 
-    /// Moves the bar for all: `share` of song number `index` on top of those that are over.
-    fn move_all(&self, index: usize, share: f64) {
+    /// Moves the bar for all: `share` of song number `index`, or `audio_s` of it, on top of those that are over.
+    fn move_all(&self, index: usize, share: f64, audio_s: f64) {
         let Some(all) = &self.all else { return };
         let bytes = self.bytes.get(index).map_or(0.0, |&bytes| bytes as f64 * share);
         let total = self.bytes.iter().sum::<u64>().max(1) as f64;
@@ -69,7 +69,7 @@ impl Bars {
         let worked = self.bytes_worked as f64 + bytes;
         if worked > 0.0 {
             let left_s = elapsed_s / worked * (total - self.bytes_done as f64 - bytes);
-            let at = Some(self.audio_s / elapsed_s).filter(|&speed| speed > 0.0);
+            let at = Some((self.audio_s + audio_s) / elapsed_s).filter(|&speed| speed > 0.0);
             all.set_message(format!("{:>5}  {} left", speed(at), clock(left_s)));
         }
     }
@@ -90,19 +90,19 @@ impl Reporter for Bars {
         self.song.set_position(0);
         self.song.set_prefix(short(&job.input.file_name().unwrap_or_default().to_string_lossy()));
         self.song.set_message("reading");
-        self.move_all(index, 0.0);
+        self.move_all(index, 0.0, 0.0);
     }
 
     fn moved(&mut self, index: usize, moved: &Moved) {
         match *moved {
             Moved::Reading { .. } => self.song.set_message("reading"),
-            Moved::Separating { share, speed: at, left_s } => {
+            Moved::Separating { share, speed: at, left_s, .. } => {
                 self.song.set_position((share * STEPS as f64) as u64);
                 let left = left_s.map_or_else(String::new, |left| format!("  {} left", clock(left)));
                 self.song.set_message(format!("{:3.0} %  {:>5}{left}", share * 100.0, speed(at)));
             }
         }
-        self.move_all(index, moved.share());
+        self.move_all(index, moved.share(), moved.audio_s());
     }
 
     fn warned(&mut self, _index: Option<usize>, warning: &str) {
@@ -121,7 +121,7 @@ impl Reporter for Bars {
             Status::Failed(report) => self.print(&report.to_string()),
             _ => self.print(&result_line(job, outcome)),
         }
-        self.move_all(index, 0.0);
+        self.move_all(index, 0.0, 0.0);
     }
 
     fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {

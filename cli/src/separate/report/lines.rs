@@ -42,7 +42,7 @@ impl Reporter for Lines {
         self.last = Instant::now();
         match moved {
             Moved::Reading { frames } => say::err(&format!("{}: reading, {frames} frames", self.name)),
-            Moved::Separating { share, speed: at, left_s } => {
+            Moved::Separating { share, speed: at, left_s, .. } => {
                 let left = left_s.map_or_else(String::new, |left| format!(", {} left", clock(left)));
                 say::err(&format!("{}: {:.0} %, {}{left}", self.name, share * 100.0, speed(*at)));
             }

@@ -37,7 +37,7 @@ pub(super) enum Moved {
     /// The first pass.
     Reading { frames: u64 },
     /// The second pass.
-    Separating { share: f64, speed: Option<f64>, left_s: Option<f64> },
+    Separating { share: f64, audio_s: f64, speed: Option<f64>, left_s: Option<f64> },
 }
 
 impl Moved {
@@ -47,7 +47,15 @@ impl Moved {
         let known = done > 0 && elapsed_s > 0.0;
         let speed = seconds.filter(|_| known).map(|seconds| seconds * share / elapsed_s);
         let left_s = known.then(|| elapsed_s * (1.0 - share) / share);
-        Moved::Separating { share, speed, left_s }
+        Moved::Separating { share, audio_s: seconds.unwrap_or(0.0) * share, speed, left_s }
+    }
+
+    /// Seconds of audio that are separated.
+    pub(super) fn audio_s(&self) -> f64 {
+        match self {
+            Moved::Reading { .. } => 0.0,
+            Moved::Separating { audio_s, .. } => *audio_s,
+        }
     }
 
     /// The part of the song's work that is done, 0 to 1. Reading counts as nothing: it is quick.
@@ -120,8 +128,8 @@ mod tests {
     #[test]
     fn speed_and_time_left_follow_the_chunks() {
         let moved = Moved::separating(1, 4, 10.0, Some(40.0));
-        assert_eq!(moved, Moved::Separating { share: 0.25, speed: Some(1.0), left_s: Some(30.0) });
+        assert_eq!(moved, Moved::Separating { share: 0.25, audio_s: 10.0, speed: Some(1.0), left_s: Some(30.0) });
         let nothing_yet = Moved::separating(0, 4, 0.0, Some(40.0));
-        assert_eq!(nothing_yet, Moved::Separating { share: 0.0, speed: None, left_s: None });
+        assert_eq!(nothing_yet, Moved::Separating { share: 0.0, audio_s: 0.0, speed: None, left_s: None });
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn result_line(job: &Job, outcome: &Outcome) -> String {
             format!("done     {input}: {audio} in {wall} ({at}), {files} files in '{folder}'")
         }
         Status::Skipped => format!("skipped  {input}: all stems are in '{folder}'"),
-        Status::Failed(report) => format!("failed   {input}: {}", report.message),
+        Status::Failed(report) => {
+            let named = format!("{input}: ");
+            format!("failed   {named}{}", report.message.strip_prefix(&named).unwrap_or(&report.message))
+        }
     }
 }
 
