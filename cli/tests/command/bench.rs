@@ -9,19 +9,19 @@ use sextet_separator::audio::{Audio, AudioFile, AudioSource};
 use tempfile::TempDir;
 
 /// A folder of its own for one test, in which the command runs.
-pub struct Bench(TempDir);
+pub(crate) struct Bench(TempDir);
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// `sextet` with `arguments`, in this folder, with a cache of its own and no hub.
-    pub fn sextet(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn sextet(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
         command.args(arguments).current_dir(self.0.path());
         command.env("HF_HOME", self.path(".hf")).env("HF_ENDPOINT", "http://127.0.0.1:1");
@@ -32,34 +32,34 @@ impl Bench {
     }
 
     /// `sextet separate` with the tiny model and `arguments`.
-    pub fn separate(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn separate(&self, arguments: &[&str]) -> Command {
         let mut command = self.sextet(&["separate", "--threads", "1", "-m"]);
         command.arg(tiny_model()).args(arguments);
         command
     }
 
     /// A stereo song of `seconds` under `name`.
-    pub fn song(&self, name: &str, seconds: f64) -> PathBuf {
+    pub(crate) fn song(&self, name: &str, seconds: f64) -> PathBuf {
         self.song_of(name, 44_100, 2, seconds)
     }
 
-    pub fn song_of(&self, name: &str, rate_hz: u32, channels: usize, seconds: f64) -> PathBuf {
+    pub(crate) fn song_of(&self, name: &str, rate_hz: u32, channels: usize, seconds: f64) -> PathBuf {
         let frames = (seconds * f64::from(rate_hz)) as usize;
         let samples = (0..frames * channels).map(|i| {
             let (frame, channel) = (i / channels, i % channels);
             let time_s = frame as f64 / f64::from(rate_hz);
-            (0.4 * (time_s * 6.283 * 220.0 * (channel + 1) as f64).sin() * (time_s * 3.0).sin()) as f32
+            (0.4 * (time_s * std::f64::consts::TAU * 220.0 * (channel + 1) as f64).sin() * (time_s * 3.0).sin()) as f32
         });
         self.wav(name, rate_hz, channels, &samples.collect::<Vec<_>>())
     }
 
     /// A float32 WAV of interleaved `samples`.
-    pub fn wav(&self, name: &str, rate_hz: u32, channels: usize, samples: &[f32]) -> PathBuf {
+    pub(crate) fn wav(&self, name: &str, rate_hz: u32, channels: usize, samples: &[f32]) -> PathBuf {
         let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         self.file(name, &wav_bytes(rate_hz, channels, data.len() as u32, &data))
     }
 
-    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
@@ -67,7 +67,7 @@ impl Bench {
     }
 
     /// All files below `folder`, relative to it, sorted, with `/` between their parts.
-    pub fn files(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let root = self.path(folder);
         let mut found = Vec::new();
         collect(&root, &root, &mut found);
@@ -88,7 +88,7 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
 }
 
 /// A float32 WAV whose header says `data_bytes`, whatever `data` really is.
-pub fn wav_bytes(rate_hz: u32, channels: usize, data_bytes: u32, data: &[u8]) -> Vec<u8> {
+pub(crate) fn wav_bytes(rate_hz: u32, channels: usize, data_bytes: u32, data: &[u8]) -> Vec<u8> {
     let block = 4 * channels as u32;
     let mut bytes = b"RIFF".to_vec();
     bytes.extend((36 + data_bytes).to_le_bytes());
@@ -104,7 +104,7 @@ pub fn wav_bytes(rate_hz: u32, channels: usize, data_bytes: u32, data: &[u8]) ->
 }
 
 /// What is in an audio file.
-pub fn read(path: impl AsRef<Path>) -> Audio {
+pub(crate) fn read(path: impl AsRef<Path>) -> Audio {
     let file = AudioFile::open(path).unwrap();
     let mut stream = file.open_stream();
     let mut channels: Vec<Vec<f32>> = vec![Vec::new(); stream.layout().channels];
@@ -126,7 +126,7 @@ impl OpenStream for AudioFile {
 }
 
 /// The tiny model's checkpoint: six stems, 1 s a chunk, random weights.
-pub fn tiny_model() -> &'static Path {
+pub(crate) fn tiny_model() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tiny-{}.safetensors", std::process::id()));
@@ -136,7 +136,7 @@ pub fn tiny_model() -> &'static Path {
 }
 
 /// The tiny model as bytes of a safetensors file.
-pub fn tiny_model_bytes() -> Vec<u8> {
+pub(crate) fn tiny_model_bytes() -> Vec<u8> {
     let header = include_str!("../fixtures/tiny.json").trim_end();
     let tensors: serde_json::Map<String, serde_json::Value> = serde_json::from_str(header).unwrap();
     let end = tensors.values().filter_map(|tensor| tensor["data_offsets"][1].as_u64()).max().unwrap();
@@ -174,11 +174,11 @@ impl Random {
     }
 }
 
-pub fn stdout(command: &mut Command) -> String {
+pub(crate) fn stdout(command: &mut Command) -> String {
     String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
 }
 
 /// What the command says on standard error when it ends with `code`.
-pub fn stderr(command: &mut Command, code: i32) -> String {
+pub(crate) fn stderr(command: &mut Command, code: i32) -> String {
     String::from_utf8(command.assert().code(code).get_output().stderr.clone()).unwrap()
 }

@@ -14,7 +14,7 @@ const COMMIT: &str = "0123456789012345678901234567890123456789";
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
+pub(crate) enum Fault {
     Nothing,
     /// The checkpoint is not there.
     NotFound,
@@ -31,7 +31,7 @@ pub enum Fault {
     Broken,
 }
 
-pub struct Hub {
+pub(crate) struct Hub {
     port: u16,
     state: Arc<Mutex<State>>,
 }
@@ -46,7 +46,7 @@ struct State {
 
 impl Hub {
     /// A hub with the six-stem model's two files.
-    pub fn new(bag: &str, checkpoint: &[u8]) -> Self {
+    pub(crate) fn new(bag: &str, checkpoint: &[u8]) -> Self {
         let files = [("htdemucs_6s.yaml", bag.as_bytes()), ("5c90dfd2.safetensors", checkpoint)];
         let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into();
         let state = Arc::new(Mutex::new(State { files, fault: Fault::Nothing, cuts: 0, asked: Vec::new() }));
@@ -62,17 +62,17 @@ impl Hub {
         Self { port, state }
     }
 
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn fail(&self, fault: Fault) {
+    pub(crate) fn fail(&self, fault: Fault) {
         let mut state = self.state.lock().unwrap();
         (state.fault, state.cuts) = (fault, 0);
     }
 
     /// Where the requests for the checkpoint's bytes began, since the last call.
-    pub fn asked(&self) -> Vec<u64> {
+    pub(crate) fn asked(&self) -> Vec<u64> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 }
