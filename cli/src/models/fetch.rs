@@ -17,9 +17,11 @@ use crate::say;
 
 /// What everybody who fetches official weights is told.
 const LICENCE: &str = "\
-The licence of the official demucs weights is unsettled upstream: the code is MIT, but its author wrote that the weights
-are not covered by that and are meant for scientific purposes (facebookresearch/demucs issues 327 and 418). Sextet does not
-ship them; whether you may use them for what you have in mind is yours to judge.";
+The licence of the official demucs weights is unsettled upstream: the code is
+MIT, but its author wrote that the weights are not covered by that and are meant
+for scientific purposes (facebookresearch/demucs issues 327 and 418). Sextet does
+not ship them; whether you may use them for what you have in mind is yours to
+judge.";
 
 /// Fetches `entry`, with the notice about its licence.
 pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
