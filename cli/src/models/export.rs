@@ -1,7 +1,7 @@
 //! `sextet model export`: a model as one ONNX graph.
 
 use anyhow::{Context as _, Result};
-use sextet_separator::{ExportOptions, Precision};
+use sextet_separator::model::{ExportOptions, Precision};
 
 use super::open::open;
 use crate::args::{ExportArgs, PrecisionArg};

@@ -67,7 +67,7 @@ fn fetch_files(hub: &Hub, quiet: bool) -> Result<Vec<PathBuf>> {
         let transfer = Transfer { remote: &remote, hub, file: &file, sha256 };
         let path = transfer.run(&facts, &mut |done, _| bar.set_position(done))?;
         bar.finish_and_clear();
-        if !quiet {
+        if !quiet && file != hub.bag {
             let checked =
                 sha256.or(facts.sha256()).map_or("no checksum is known".to_owned(), |sum| format!("SHA-256 {sum}"));
             say::err(&format!("{file}: {checked}"));

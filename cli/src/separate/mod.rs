@@ -33,10 +33,10 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
     let hash = model.hash().to_string();
-    let separator = engine(args, model)?;
-    let bench = Bench { separator: &separator, choice: &choice, unfinished };
+    let mut separator = engine(args, model)?;
     let start = start(args, &choice, &separator, hash, &jobs);
-    Ok(separate_all(args, &bench, &start, &jobs).exit_code())
+    let bench = Bench { choice: &choice, unfinished };
+    Ok(separate_all(args, &bench, &mut separator, &start, &jobs).exit_code())
 }
 
 fn engine(args: &SeparateArgs, model: Model) -> Result<Separator> {
@@ -66,13 +66,19 @@ fn engine_note(asked: EngineArg) -> Option<String> {
 }
 
 /// One song after the other; a failing one does not stop the rest.
-fn separate_all(args: &SeparateArgs, bench: &Bench, start: &Start, jobs: &[Job]) -> Totals {
+fn separate_all(
+    args: &SeparateArgs,
+    bench: &Bench,
+    separator: &mut Separator,
+    start: &Start,
+    jobs: &[Job],
+) -> Totals {
     let began = Instant::now();
     let mut reporter = report::reporter(args, jobs.len());
     reporter.start(start);
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
-        let outcome = bench.run(index, job, &mut *reporter);
+        let outcome = bench.run(separator, index, job, &mut *reporter);
         reporter.ended(index, job, &outcome);
         outcomes.push(outcome);
     }

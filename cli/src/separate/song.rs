@@ -15,16 +15,21 @@ use crate::fault::{Fault, Report};
 use crate::mishap;
 use crate::unfinished::Unfinished;
 
-/// What every song needs.
+/// What every song needs, apart from the separator.
 pub(super) struct Bench<'a> {
-    pub(super) separator: &'a Separator,
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
 }
 
 impl Bench<'_> {
     /// Separates one song; whatever happens becomes its outcome.
-    pub(super) fn run(&self, index: usize, job: &Job, reporter: &mut dyn Reporter) -> Outcome {
+    pub(super) fn run(
+        &self,
+        separator: &mut Separator,
+        index: usize,
+        job: &Job,
+        reporter: &mut dyn Reporter,
+    ) -> Outcome {
         let began = Instant::now();
         let seconds = Cell::new(None);
         let status = if self.choice.skip_existing && job.is_complete() {
@@ -32,7 +37,7 @@ impl Bench<'_> {
         } else {
             reporter.song(index, job);
             // A panic is a mistake of ours; the other songs need not suffer from it.
-            let result = mishap::caught(|| self.separate(index, job, &seconds, reporter));
+            let result = mishap::caught(|| self.separate(separator, index, job, &seconds, reporter));
             result.map_or_else(|error| Status::Failed(Report::of(&error)), |()| Status::Done)
         };
         Outcome { status, audio_s: seconds.get(), wall_s: began.elapsed().as_secs_f64() }
@@ -40,6 +45,7 @@ impl Bench<'_> {
 
     fn separate(
         &self,
+        separator: &mut Separator,
         index: usize,
         job: &Job,
         seconds: &Cell<Option<f64>>,
@@ -53,7 +59,7 @@ impl Bench<'_> {
         let written_as = self.choice.write_options(Tags::read(&job.input));
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
         let mut ear = Ear { index, seconds, reporter: &mut *reporter, separating_since: None };
-        self.separator.separate(&audio, &self.choice.options, &mut files, &mut ear)?;
+        separator.separate(&audio, &self.choice.options, &mut files, &mut ear)?;
         let clipped = files.finish()?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";
