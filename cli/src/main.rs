@@ -1,5 +1,7 @@
 //! The `sextet` command: songs in, stems out.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod args;
 mod doctor;
 mod fault;

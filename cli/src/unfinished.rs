@@ -133,7 +133,11 @@ fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     }
     match fs::create_dir(folder) {
         Ok(()) => made.push(folder.to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(_) if folder.is_dir() => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let message = format!("'{}' is a file, not a folder", folder.display());
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
+        }
         Err(error) => return Err(error),
     }
     Ok(())

@@ -80,6 +80,10 @@ fn combine(weighed: Vec<(PathBuf, Option<Vec<f32>>)>) -> Result<Model> {
 }
 
 fn open_checkpoint(path: &Path) -> Result<Model> {
+    if !path.exists() {
+        let fault = Fault::new(Kind::Model, format!("there is no checkpoint '{}'", path.display()));
+        return Err(fault.help("check the path; a bag's checkpoints lie beside it").into());
+    }
     Model::open(path).with_context(|| format!("'{}'", path.display()))
 }
 

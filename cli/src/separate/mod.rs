@@ -66,13 +66,7 @@ fn engine_note(asked: EngineArg) -> Option<String> {
 }
 
 /// One song after the other; a failing one does not stop the rest.
-fn separate_all(
-    args: &SeparateArgs,
-    bench: &Bench,
-    separator: &mut Separator,
-    start: &Start,
-    jobs: &[Job],
-) -> Totals {
+fn separate_all(args: &SeparateArgs, bench: &Bench, separator: &mut Separator, start: &Start, jobs: &[Job]) -> Totals {
     let began = Instant::now();
     let mut reporter = report::reporter(args, jobs.len());
     reporter.start(start);

@@ -121,7 +121,7 @@ fn an_output_folder_that_cannot_be_is_refused() {
     let bench = Bench::new();
     bench.song("song.wav", 0.2);
     bench.file("file", b"in the way");
-    assert!(refused(&bench, &["song.wav", "-o", "file"], 1).contains("cannot write 'file/song/"));
+    assert!(refused(&bench, &["song.wav", "-o", "file"], 1).contains("'file' is a file, not a folder"));
     std::fs::create_dir_all(bench.path("out/song/bass.wav")).unwrap();
     let said = refused(&bench, &["song.wav", "-o", "out", "--stems", "bass"], 1);
     assert!(said.contains("a folder of that name is there"), "{said}");
@@ -174,7 +174,7 @@ fn models_that_cannot_be_used_are_refused() {
     bench.file("model.onnx", b"onnx");
     assert!(refuse("demucs9").contains("there is no model 'demucs9'"));
     assert!(refuse("htdemucs_6s").contains("help: run `sextet model fetch htdemucs_6s`"));
-    assert!(refuse("missing.safetensors").contains("missing.safetensors"));
+    assert!(refuse("missing.safetensors").contains("there is no checkpoint 'missing.safetensors'"));
     assert!(refuse("bag.yaml").contains("nowhere.safetensors"));
     assert!(refuse("model.onnx").contains("'model.onnx' is no model"));
 }
