@@ -25,7 +25,7 @@ def library():
 
 
 class Fluid:
-    """A synthesiser with one soundfont loaded."""
+    """One soundfont, loaded once; every track is played by a fresh synthesiser, so nothing rings into the next one."""
 
     def __init__(self, soundfont):
         lib = library()
@@ -35,18 +35,19 @@ class Fluid:
         set_num(b"synth.gain", 0.5)
         for key, value in ((b"synth.reverb.active", 0), (b"synth.chorus.active", 0), (b"synth.polyphony", 96)):
             lib.fluid_settings_setint(settings, key, value)
-        self.synth = ctypes.c_void_p(lib.new_fluid_synth(settings))
-        self.font = lib.fluid_synth_sfload(self.synth, str(soundfont).encode(), 1)
-        if self.font < 0:
+        self.settings = settings
+        loader = ctypes.c_void_p(lib.new_fluid_synth(settings))
+        number = lib.fluid_synth_sfload(loader, str(soundfont).encode(), 0)
+        if number < 0:
             raise OSError(f"cannot load soundfont {soundfont}")
+        self.font = ctypes.c_void_p(lib.fluid_synth_get_sfont_by_id(loader, number))
         self.presets = self._presets()
 
     def _presets(self):
         """{(bank, program): name} of everything the soundfont holds."""
         lib, found = library(), {}
-        font = ctypes.c_void_p(lib.fluid_synth_get_sfont_by_id(self.synth, self.font))
-        lib.fluid_sfont_iteration_start(font)
-        while preset := lib.fluid_sfont_iteration_next(font):
+        lib.fluid_sfont_iteration_start(self.font)
+        while preset := lib.fluid_sfont_iteration_next(self.font):
             preset = ctypes.c_void_p(preset)
             key = (lib.fluid_preset_get_banknum(preset), lib.fluid_preset_get_num(preset))
             found[key] = lib.fluid_preset_get_name(preset).decode("latin-1")
@@ -54,12 +55,21 @@ class Fluid:
 
     def render(self, notes, bank, program, frames, bend=None):
         """Stereo float32 [2, frames] of the notes. Pitches are rounded to the semitone; `bend` is in semitones."""
-        lib, synth = library(), self.synth
-        lib.fluid_synth_system_reset(synth)
-        if lib.fluid_synth_program_select(synth, 0, self.font, bank, program) != 0:
-            raise ValueError(f"no preset {bank}:{program}")
-        if bend:
-            lib.fluid_synth_pitch_bend(synth, 0, int(8192 + 4096 * bend))
+        lib = library()
+        synth = ctypes.c_void_p(lib.new_fluid_synth(self.settings))
+        try:
+            number = lib.fluid_synth_add_sfont(synth, self.font)
+            if lib.fluid_synth_program_select(synth, 0, number, bank, program) != 0:
+                raise ValueError(f"no preset {bank}:{program}")
+            if bend:
+                lib.fluid_synth_pitch_bend(synth, 0, int(8192 + 4096 * bend))
+            return self._play(synth, notes, frames)
+        finally:
+            lib.fluid_synth_remove_sfont(synth, self.font)
+            lib.delete_fluid_synth(synth)
+
+    def _play(self, synth, notes, frames):
+        lib = library()
         events = []
         for n in notes:
             key, velocity = int(round(n.pitch)), int(np.clip(n.velocity * 127, 1, 127))

@@ -13,7 +13,7 @@ def envelope(frames, attack_s, decay_s, sustain, release_s, held_s):
     t = np.arange(frames, dtype=np.float32) / RATE
     env = np.minimum(t / max(attack_s, 1e-3), 1)
     env *= sustain + (1 - sustain) * np.exp(-np.maximum(t - attack_s, 0) / decay_s)
-    return env * np.where(t > held_s, np.exp(-(t - held_s) / release_s * 4), 1).astype(np.float32)
+    return env * np.where(t > held_s, np.exp(-np.maximum(t - held_s, 0) / release_s * 4), 1).astype(np.float32)
 
 
 def random_subtractive(rng, part):

@@ -81,6 +81,9 @@ class Trainer:
         self.params = list(self.model.parameters())
         self.optimiser = torch.optim.AdamW(self.params, lr=a.lr, betas=(0.9, 0.99), weight_decay=a.decay, fused=True)
         self.step, self.elapsed, self.norms = 0, 0.0, 1.0
+        if a.init:
+            self.model.load_state_dict(checkpoint.load(a.init).state_dict())
+            self.average.load_state_dict(self.model.state_dict())
         if a.resume and (a.out / "last.pt").exists():
             self.restore()
         self.rng = np.random.default_rng([a.seed, self.rank, self.step])
@@ -150,12 +153,15 @@ class Trainer:
         self.step += 1
 
     def shared_clock(self, started):
-        """The first process's clock and wish to compile, so that all stop and change at the same step."""
+        """The first process's clock and wishes, so that all stop and change at the same step. OUT/compile and OUT/seconds
+        (a new total) may appear while training runs."""
         wish = self.a.compile == "later" and (self.a.out / "compile").exists()
-        now = torch.tensor([time.monotonic() - started, wish], dtype=torch.float64, device=self.device)
+        total = self.a.out / "seconds"
+        total = float(total.read_text()) if total.exists() else self.a.seconds
+        now = torch.tensor([time.monotonic() - started, wish, total], dtype=torch.float64, device=self.device)
         if self.world > 1:
             dist.broadcast(now, 0)
-        seconds, wish = now.tolist()
+        seconds, wish, self.a.seconds = now.tolist()
         if wish and not self.compiled:
             self.compile()
         return seconds
@@ -247,6 +253,7 @@ def main():
     ap.add_argument("--judge-every", type=float, default=90)
     ap.add_argument("--save-every", type=float, default=60)
     ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--init", type=Path, help="start from a model's weights")
     ap.add_argument("--resume", action="store_true")
     a = ap.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::Stem;
+
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -61,5 +63,40 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.cause.source()
+    }
+}
+
+/// Why a separation could not be done, apart from its input, model, engine and output.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum SeparateError {
+    #[error("the separation was cancelled")]
+    Cancelled,
+    #[error("there is no audio in the input: expected at least one frame, found none")]
+    Empty,
+    #[error("the input holds samples that are not numbers (NaN or infinite); repair or export it again")]
+    NotFinite,
+    #[error("an overlap of {found} cannot be used; expected from 0 up to, but not including, 1, such as 0.25")]
+    Overlap { found: f64 },
+    #[error(
+        "this model does not give the stem '{stem}'; it gives {}: choose among them or use another model",
+        names(sources)
+    )]
+    NoSuchStem { stem: Stem, sources: Vec<Stem> },
+}
+
+fn names(stems: &[Stem]) -> String {
+    stems.iter().map(|stem| stem.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl From<SeparateError> for Error {
+    fn from(error: SeparateError) -> Self {
+        let kind = match error {
+            SeparateError::Cancelled => ErrorKind::Cancelled,
+            SeparateError::Empty | SeparateError::NotFinite => ErrorKind::Audio,
+            SeparateError::Overlap { .. } | SeparateError::NoSuchStem { .. } => ErrorKind::Options,
+        };
+        Error::new(kind, error)
     }
 }

@@ -3,18 +3,31 @@
 //! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and hands out the stems, in memory that does
 //! not grow with the length of the song. Front ends know only what this file exports.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod audio;
-mod error;
+mod chunks;
 mod engine;
+mod error;
+mod lanes;
 pub mod model;
 mod options;
+mod output;
 mod parts;
+mod pipeline;
 mod progress;
+mod separator;
+mod share;
 mod sink;
+mod statistics;
 
-pub use error::{Error, ErrorKind, Result};
+pub use engine::{EngineChoice, EngineError, EngineOptions};
+pub use error::{Error, ErrorKind, Result, SeparateError};
+pub use model::Model;
 pub use options::{Mono, Options, Sum};
 pub use parts::Part;
+pub use pipeline::Summary;
 pub use progress::{Ignore, Listener, Progress};
+pub use separator::Separator;
 pub use sextet_protocol::Stem;
 pub use sink::{InMemory, Outputs, StemSink};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::condition::Condition;
-use super::error::{MAX_CHANNELS, RATES_HZ, ReadError};
 use super::packets::PacketReader;
-use super::wav_reader::WavReader;
+use super::read_error::{MAX_CHANNELS, RATES_HZ, ReadError};
+use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 
 /// An audio file that can be decoded: WAV (also RF64), AIFF, FLAC, MP3, AAC and ALAC in M4A, Ogg Vorbis, Opus, CAF.
@@ -88,8 +88,12 @@ impl FileStream {
     fn open(path: &Path) -> Result<Self, ReadError> {
         check_is_file(path)?;
         let reader = match WavReader::open(path)? {
-            Some(wav) => Reader::Wav(wav),
-            None => Reader::Packets(Box::new(PacketReader::open(path)?)),
+            Opened::Plain(wav) => Reader::Wav(wav),
+            Opened::NotWave => Reader::Packets(Box::new(PacketReader::open(path)?)),
+            Opened::Coded(codec) => match PacketReader::open(path) {
+                Err(ReadError::NotAudio { path, .. }) => return Err(ReadError::Codec { path, codec }),
+                opened => Reader::Packets(Box::new(opened?)),
+            },
         };
         let frames = match &reader {
             Reader::Wav(wav) => Some(wav.frames_there()),
@@ -118,7 +122,11 @@ impl FileStream {
             let condition = self.reader.condition();
             let path = self.path.clone();
             let damaged = condition.lost_packets > 0 || condition.cut_off || condition.announced_frames.is_some();
-            return Err(if damaged { ReadError::Damaged { path, source: None } } else { ReadError::NoSamples { path } });
+            return Err(if damaged {
+                ReadError::Damaged { path, source: None }
+            } else {
+                ReadError::NoSamples { path }
+            });
         }
         Ok(())
     }
@@ -195,7 +203,8 @@ fn check_is_file(path: &Path) -> Result<(), ReadError> {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(ReadError::NotFound { path: path_of() }),
         Err(source) => Err(ReadError::Unreadable { path: path_of(), source }),
         Ok(found) if found.is_dir() => Err(ReadError::Folder { path: path_of() }),
-        Ok(found) if found.is_file() && found.len() == 0 => Err(ReadError::Empty { path: path_of() }),
+        Ok(found) if !found.is_file() => Err(ReadError::NotAFile { path: path_of() }),
+        Ok(found) if found.len() == 0 => Err(ReadError::Empty { path: path_of() }),
         Ok(_) => Ok(()),
     }
 }

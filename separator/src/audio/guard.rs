@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::error::Fault;
+use super::read_error::Fault;
 
 /// Runs `call` into a third-party decoder. Where it panics on damaged data, the caller must not use what it was called
 /// on any further, or reset it first.

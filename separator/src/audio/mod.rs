@@ -6,7 +6,6 @@
 
 mod buffer;
 mod condition;
-mod error;
 mod file;
 mod flac_writer;
 mod fold;
@@ -15,22 +14,27 @@ mod mp4;
 mod opus;
 mod packets;
 mod quantize;
+mod read_error;
 mod resample;
+mod source;
 mod speaker;
 mod stream;
 mod tags;
+mod track;
 mod trim;
 mod wav_header;
 mod wav_reader;
 mod wav_writer;
+mod write_error;
 mod writer;
 
 pub use buffer::Audio;
-pub use error::{CodecName, Fault, MAX_CHANNELS, RATES_HZ, ReadError, WriteError};
 pub use file::{AudioFile, AudioInfo};
 pub use fold::{Fold, Folded};
+pub use read_error::{CodecName, Fault, MAX_CHANNELS, RATES_HZ, ReadError};
 pub use resample::{ResampleError, Resampled, Resampler};
 pub use speaker::Speaker;
 pub use stream::{AudioSource, AudioStream, Layout, Warning};
 pub use tags::{Cover, TagField, Tags};
+pub use write_error::WriteError;
 pub use writer::{AudioWriter, Bits, FileFormat, WriteOptions, Written};

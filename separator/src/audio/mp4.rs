@@ -34,27 +34,60 @@ pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32)
     Some(Trim { delay: start, frames: Some(frames), padding: u64::MAX })
 }
 
+/// Where the last of the boxes at the top ends, by its own account: beyond the file's end, where it was cut off. `None` for
+/// anything but MP4.
+pub(super) fn claimed_bytes(file: &mut (impl Read + Seek), file_bytes: u64) -> Option<u64> {
+    let mut at = 0;
+    while at < file_bytes {
+        let Some(found) = BoxHeader::read(file, at) else { break };
+        if at == 0 && &found.name != b"ftyp" {
+            return None;
+        }
+        // A size of 0 means: to the end of the file.
+        at = if found.bytes == 0 { file_bytes } else { at.checked_add(found.bytes)? };
+    }
+    Some(at)
+}
+
+/// The head of a box at the top of a file.
+struct BoxHeader {
+    name: [u8; 4],
+    /// Bytes of the whole box, at least those of its header; 0 where it goes on to the end of the file.
+    bytes: u64,
+    header_bytes: u64,
+}
+
+impl BoxHeader {
+    fn read(file: &mut (impl Read + Seek), at: u64) -> Option<Self> {
+        file.seek(SeekFrom::Start(at)).ok()?;
+        let mut head = [0; 8];
+        file.read_exact(&mut head).ok()?;
+        let [.., a, b, c, d] = head;
+        let (name, bytes) = ([a, b, c, d], u64::from(be32(&head)?));
+        let (bytes, header_bytes) = if bytes == 1 {
+            let mut large = [0; 8];
+            file.read_exact(&mut large).ok()?;
+            (u64::from_be_bytes(large), 16)
+        } else {
+            (bytes, 8)
+        };
+        (bytes == 0 || bytes >= header_bytes).then_some(Self { name, bytes, header_bytes })
+    }
+}
+
 /// The body of the file's `moov` box.
 fn find_moov(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
     let mut at = 0_u64;
     loop {
-        file.seek(SeekFrom::Start(at)).ok()?;
-        let mut header = [0; 8];
-        file.read_exact(&mut header).ok()?;
-        let (mut size, mut header_size) = (u64::from(be32(&header)?), 8);
-        if size == 1 {
-            let mut large = [0; 8];
-            file.read_exact(&mut large).ok()?;
-            (size, header_size) = (u64::from_be_bytes(large), 16);
-        }
-        let body = size.checked_sub(header_size);
-        if &header[4..] == b"moov" {
+        let found = BoxHeader::read(file, at)?;
+        if &found.name == b"moov" {
+            let body = found.bytes.checked_sub(found.header_bytes).filter(|&body| body <= LARGEST_MOOV)?;
             let mut moov = Vec::new();
-            file.take(body.filter(|&body| body <= LARGEST_MOOV)?).read_to_end(&mut moov).ok()?;
+            file.take(body).read_to_end(&mut moov).ok()?;
             return Some(moov);
         }
-        body?;
-        at = at.checked_add(size)?;
+        // Nothing follows a box without an end.
+        at = at.checked_add(found.bytes).filter(|_| found.bytes > 0)?;
     }
 }
 
@@ -124,4 +157,93 @@ fn itunes_comment(moov: &[u8]) -> Option<Trim> {
     let mut numbers = text.split_whitespace().skip(1).map(|number| u64::from_str_radix(number, 16).ok());
     let (delay, _padding, frames) = (numbers.next()??, numbers.next()??, numbers.next()??);
     (frames > 0).then_some(Trim { delay, frames: Some(frames), padding: u64::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::{Trim, claimed_bytes, read_trim};
+
+    const RATE_HZ: u32 = 44_100;
+
+    fn boxed(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+        let body = parts.concat();
+        [(body.len() as u32 + 8).to_be_bytes().as_slice(), name, &body].concat()
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    /// An MP4 of one track: its movie and media time scales, media duration, edits (length, start) and iTunes comment.
+    fn mp4(movie_hz: u32, media_hz: u32, duration: u32, edits: &[(u32, i32)], comment: &str) -> Vec<u8> {
+        let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, movie_hz, 0])]);
+        let tkhd = boxed(b"tkhd", &[&words(&[0, 0, 0, 1, 0, 0])]);
+        let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, media_hz, duration])]);
+        let list = edits.iter().flat_map(|&(length, start)| [length, start as u32, 0x1_0000]);
+        let list = words(&[0, edits.len() as u32].into_iter().chain(list).collect::<Vec<_>>());
+        let edts = if edits.is_empty() { Vec::new() } else { boxed(b"edts", &[&boxed(b"elst", &[&list])]) };
+        let trak = boxed(b"trak", &[&tkhd, &edts, &boxed(b"mdia", &[&mdhd])]);
+        let name = boxed(b"name", &[&[0; 4], b"iTunSMPB"]);
+        let item = boxed(b"----", &[&name, &boxed(b"data", &[&words(&[1, 0]), comment.as_bytes()])]);
+        let meta = boxed(b"meta", &[&[0; 4], &boxed(b"ilst", &[&item])]);
+        let udta = if comment.is_empty() { Vec::new() } else { boxed(b"udta", &[&meta]) };
+        let (ftyp, mdat) = (boxed(b"ftyp", &[b"M4A "]), boxed(b"mdat", &[&[0; 100]]));
+        [ftyp, mdat, boxed(b"moov", &[&mvhd, &trak, &udta])].concat()
+    }
+
+    #[test]
+    fn delay_and_length_are_read() {
+        let trim = |delay, frames| Some(Trim { delay, frames: Some(frames), padding: u64::MAX });
+        let itunes = " 00000000 00000840 000001C4 00000000000AC440 00000000";
+        let cases = [
+            ("nothing said", mp4(1000, RATE_HZ, 13_369, &[], ""), None),
+            ("milliseconds agree with the media", mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], ""), trim(1024, 12_345)),
+            ("an edit that cuts the end", mp4(RATE_HZ, RATE_HZ, 14_336, &[(12_345, 1024)], ""), trim(1024, 12_345)),
+            ("an edit longer than the media", mp4(1000, RATE_HZ, 5_000, &[(9_000, 1000)], ""), trim(1000, 4_000)),
+            ("a length of 0: all", mp4(1000, RATE_HZ, 5_000, &[(0, 1000)], ""), trim(1000, 4_000)),
+            ("a gap first", mp4(1000, RATE_HZ, 13_369, &[(500, -1), (280, 1024)], ""), trim(1024, 12_345)),
+            ("only a gap", mp4(1000, RATE_HZ, 13_369, &[(500, -1)], ""), None),
+            ("a start after the end", mp4(1000, RATE_HZ, 1_000, &[(280, 1024)], ""), None),
+            ("iTunes says it", mp4(1000, RATE_HZ, 710_656, &[(1, 5)], itunes), trim(0x840, 0xac440)),
+            ("iTunes says nonsense", mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], " xyz"), trim(1024, 12_345)),
+            ("another time scale than the rate", mp4(1000, 600, 13_369, &[(280, 1024)], ""), None),
+            ("a time scale of 0", mp4(0, RATE_HZ, 13_369, &[(280, 1024)], ""), None),
+        ];
+        for (name, bytes, expected) in cases {
+            assert_eq!(read_trim(Cursor::new(&bytes), 1, RATE_HZ), expected, "{name}");
+            assert_eq!(read_trim(Cursor::new(&bytes), 2, RATE_HZ), None, "{name}: another track");
+        }
+    }
+
+    /// No cut and no changed byte makes it panic or run on.
+    #[test]
+    fn broken_boxes_are_nothing() {
+        let whole = mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], " 0 1 2 3");
+        for cut in 0..whole.len() {
+            let _ = read_trim(Cursor::new(&whole[..cut]), 1, RATE_HZ);
+            let claimed = claimed_bytes(&mut Cursor::new(&whole[..cut]), cut as u64);
+            assert!(claimed.is_none_or(|end| end <= whole.len() as u64), "cut at {cut}");
+        }
+        for at in 0..whole.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] = value;
+                let _ = read_trim(Cursor::new(&bytes), 1, RATE_HZ);
+                let _ = claimed_bytes(&mut Cursor::new(&bytes), bytes.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_claims_its_former_length() {
+        let whole = mp4(1000, RATE_HZ, 13_369, &[], "");
+        let length = |bytes: &[u8]| claimed_bytes(&mut Cursor::new(bytes), bytes.len() as u64);
+        assert_eq!(length(&whole), Some(whole.len() as u64));
+        assert_eq!(length(&whole[..whole.len() - 30]), Some(whole.len() as u64));
+        // The samples end at 120: what comes after them is not known.
+        assert_eq!(length(&whole[..60]), Some(120));
+        assert_eq!(length(b"RIFF....WAVEfmt "), None);
+    }
 }

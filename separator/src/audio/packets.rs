@@ -1,32 +1,25 @@
 //! Audio in packets: everything that symphonia demuxes and decodes.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use symphonia::core::audio::{AudioSpec, Channels, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS};
-use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::codecs::registry::CodecRegistry;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder};
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::formats::{FormatReader, TrackType};
 use symphonia::core::packet::Packet;
 
 use super::condition::Condition;
-use super::error::{CodecName, Fault, ReadError};
 use super::guard::guard;
-use super::opus::OpusDecoder;
+use super::read_error::{CodecName, Fault, ReadError};
+use super::track::{
+    MAX_PACKET_FRAMES, announced_frames, audio_params, check_params, codec_error, make_decoder, probe, trim_of,
+};
 use super::trim::Trim;
-use super::{Layout, Speaker, mp4};
+use super::{Layout, Speaker};
 
 /// After so many packets in a row that give nothing, what follows is not audio.
 const MAX_BARREN_PACKETS: u32 = 2000;
-/// No packet of a known codec is longer, in frames; a container may claim otherwise.
-const MAX_PACKET_FRAMES: u64 = 65_536;
 /// Silence is handed out in blocks of this many frames.
 const SILENCE_FRAMES: u64 = 16_384;
 
@@ -50,27 +43,16 @@ pub(super) struct PacketReader {
     condition: Condition,
 }
 
-fn codecs() -> &'static CodecRegistry {
-    static REGISTRY: OnceLock<CodecRegistry> = OnceLock::new();
-    REGISTRY.get_or_init(|| {
-        let mut registry = CodecRegistry::new();
-        symphonia::default::register_enabled_codecs(&mut registry);
-        registry.register_audio_decoder::<OpusDecoder>();
-        registry
-    })
-}
-
 impl PacketReader {
     /// Finds out what the file under `path` holds and prepares to decode it.
     pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
-        let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        let format = probe(path, file)?;
+        let format = probe(path)?;
         let Some(track) = format.default_track(TrackType::Audio) else {
             let codec = CodecName::Unknown;
             return Err(ReadError::Codec { path: path.to_owned(), codec });
         };
         let (track, params) = (track.clone(), audio_params(track).clone());
+        check_params(path, &params)?;
         let trim = trim_of(&*format, &track, &params, path);
         let condition =
             Condition { announced_frames: announced_frames(&*format, &track, &params, &trim), ..Condition::default() };
@@ -99,7 +81,7 @@ impl PacketReader {
 
     /// Bits of a sample, for codecs that have such a thing.
     pub(super) fn bits(&self) -> Option<u32> {
-        self.params.bits_per_sample
+        self.params.bits_per_sample.filter(|&bits| bits > 0)
     }
 
     /// Channels and rate; known once a block has been read.
@@ -192,7 +174,7 @@ impl PacketReader {
             && params.channels == self.params.channels
             && params.sample_rate == self.params.sample_rate;
         match make_decoder(&params) {
-            Ok(decoder) if same => {
+            Ok(decoder) if same && check_params(&self.path, &params).is_ok() => {
                 (self.track_id, self.decoder, self.params) = (id, decoder, params);
                 if self.params.codec == CODEC_ID_OPUS {
                     self.trim = Trim { delay: self.position + u64::from(delay.unwrap_or(0)), ..Trim::default() };
@@ -215,12 +197,21 @@ impl PacketReader {
         match decoded {
             Ok(spec) if self.spec.as_ref().is_none_or(|known| *known == spec) => {
                 self.spec = Some(spec);
-                (planes.first()?.first().is_some()).then_some(planes)
+                let is_empty = planes.first().is_none_or(Vec::is_empty);
+                // An MP3 packet always holds audio, even where symphonia gives none.
+                if is_empty && self.params.codec == CODEC_ID_MP3 {
+                    self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
+                }
+                (!is_empty).then_some(planes)
             }
             result => {
                 if let Err(Fault::Crashed) = result {
                     // Its state may be half changed; a decoder that cannot even be reset is made anew.
-                    if guard(|| Ok(self.decoder.reset())).is_err() {
+                    let reset = guard(|| {
+                        self.decoder.reset();
+                        Ok(())
+                    });
+                    if reset.is_err() {
                         self.decoder = make_decoder(&self.params).ok()?;
                     }
                 }
@@ -251,82 +242,6 @@ impl PacketReader {
 fn copy(buffer: &GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> AudioSpec {
     buffer.copy_to_vecs_planar::<f32>(planes);
     buffer.spec().clone()
-}
-
-fn probe(path: &Path, file: File) -> Result<Box<dyn FormatReader>, ReadError> {
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-    let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-        hint.with_extension(extension);
-    }
-    let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
-    guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta)).map_err(|fault| {
-        let path = path.to_owned();
-        match fault {
-            Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::NotAudio { path, source: Some(fault) },
-            Fault::Decoder(SymphoniaError::IoError(source)) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-                ReadError::Unreadable { path, source }
-            }
-            fault => ReadError::Damaged { path, source: Some(fault) },
-        }
-    })
-}
-
-fn audio_params(track: &Track) -> &AudioCodecParameters {
-    static NONE: OnceLock<AudioCodecParameters> = OnceLock::new();
-    let params = track.codec_params.as_ref().and_then(|params| params.audio());
-    params.unwrap_or_else(|| NONE.get_or_init(AudioCodecParameters::new))
-}
-
-fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Fault> {
-    // An MP3's length is an estimate where it has no LAME tag: symphonia would cut the song there. Trimmed here.
-    let options = AudioDecoderOptions::default().gapless(params.codec != CODEC_ID_MP3);
-    guard(|| codecs().make_audio_decoder(params, &options))
-}
-
-fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> ReadError {
-    let path = path.to_owned();
-    match fault {
-        Fault::Decoder(SymphoniaError::Unsupported(name)) if codecs().get_audio_decoder(codec).is_some() => {
-            ReadError::Codec { path, codec: CodecName::Named(name) }
-        }
-        Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::Codec { path, codec: CodecName::Unknown },
-        fault => ReadError::Damaged { path, source: Some(fault) },
-    }
-}
-
-/// Delay and padding that symphonia does not take out itself.
-fn trim_of(format: &dyn FormatReader, track: &Track, params: &AudioCodecParameters, path: &Path) -> Trim {
-    let delay = u64::from(track.delay.unwrap_or(0));
-    match params.codec {
-        // A LAME tag: only with it are delay and padding known.
-        CODEC_ID_MP3 if track.delay.is_some() => {
-            Trim { delay, frames: track.num_frames, padding: u64::from(track.padding.unwrap_or(0)) }
-        }
-        CODEC_ID_OPUS if format.format_info().format == FORMAT_ID_OGG => Trim { delay, ..Trim::default() },
-        _ if format.format_info().format == FORMAT_ID_ISOMP4 => {
-            let file = File::open(path).ok().map(std::io::BufReader::new);
-            let rate_hz = params.sample_rate.unwrap_or(0);
-            file.and_then(|file| mp4::read_trim(file, track.id, rate_hz)).unwrap_or_default()
-        }
-        _ => Trim::default(),
-    }
-}
-
-/// The song's length, where the file states it exactly.
-fn announced_frames(
-    format: &dyn FormatReader,
-    track: &Track,
-    params: &AudioCodecParameters,
-    trim: &Trim,
-) -> Option<u64> {
-    let frames = match (params.codec, format.format_info().format) {
-        (CODEC_ID_MP3, _) | (_, FORMAT_ID_ISOMP4) if trim.frames.is_some() => trim.frames,
-        // Estimates.
-        (CODEC_ID_MP3, _) | (_, FORMAT_ID_ADTS) => None,
-        _ => track.num_frames.map(|frames| frames.saturating_sub(trim.delay)),
-    };
-    frames.filter(|&frames| frames > 0)
 }
 
 fn speakers(channels: &Channels) -> Vec<Speaker> {

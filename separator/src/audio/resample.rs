@@ -196,6 +196,11 @@ impl Resampled {
         let (layout, from_hz) = (resampler.output_layout(), inner.layout().rate_hz);
         Ok(Self { inner, resampler: Some(resampler), layout, from_hz, read_frames: 0 })
     }
+
+    /// Frames read so far, at the rate of the inner stream.
+    pub fn read_frames(&self) -> u64 {
+        self.read_frames
+    }
 }
 
 impl AudioStream for Resampled {

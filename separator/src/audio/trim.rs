@@ -34,7 +34,9 @@ mod tests {
     #[test]
     fn keeps_the_song_and_what_follows_the_padding() {
         let mut cases = 0;
-        for (delay, frames, padding) in [(0, None, 0), (5, None, 0), (5, Some(20), 7), (0, Some(0), 3), (40, Some(9), 2)] {
+        for (delay, frames, padding) in
+            [(0, None, 0), (5, None, 0), (5, Some(20), 7), (0, Some(0), 3), (40, Some(9), 2)]
+        {
             let trim = Trim { delay, frames, padding };
             for block in [1, 2, 3, 7, 50] {
                 let mut kept = Vec::new();

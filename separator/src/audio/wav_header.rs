@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
-use super::error::CodecName;
+use super::read_error::CodecName;
 
 /// How the samples of a WAVE file are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

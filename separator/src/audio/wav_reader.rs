@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Speaker;
 use super::condition::Condition;
-use super::error::ReadError;
+use super::read_error::{CodecName, ReadError};
 use super::wav_header::{HeaderError, SampleFormat, WavHeader};
 
 /// Frames a block.
@@ -23,14 +23,25 @@ pub(super) struct WavReader {
     condition: Condition,
 }
 
+/// What opening a file as WAVE came to.
+pub(super) enum Opened {
+    /// Plain samples, which are read here.
+    Plain(WavReader),
+    /// A WAVE file whose samples are in another codec.
+    Coded(CodecName),
+    /// Another kind of file.
+    NotWave,
+}
+
 impl WavReader {
-    /// Reads the header of the file under `path`; `None` when it is no WAVE file, or one whose codec is not plain PCM.
-    pub(super) fn open(path: &Path) -> Result<Option<Self>, ReadError> {
+    /// Reads the header of the file under `path`.
+    pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
         let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let header = match WavHeader::read(&mut file) {
             Ok(header) => header,
-            Err(HeaderError::NotWave | HeaderError::Codec(_)) => return Ok(None),
+            Err(HeaderError::NotWave) => return Ok(Opened::NotWave),
+            Err(HeaderError::Codec(codec)) => return Ok(Opened::Coded(codec)),
             Err(HeaderError::Io(source)) => return Err(unreadable(source)),
             Err(HeaderError::Incomplete) => return Err(ReadError::Damaged { path: path.to_owned(), source: None }),
             Err(HeaderError::Bits(found)) => return Err(ReadError::Bits { path: path.to_owned(), found }),
@@ -45,7 +56,7 @@ impl WavReader {
         let frame_bytes = (usize::from(header.channels) * header.format.bytes()) as u64;
         let announced_frames = header.data_bytes.map(|bytes| bytes / frame_bytes);
         let condition = Condition { announced_frames, cut_off: left % frame_bytes != 0, ..Condition::default() };
-        Ok(Some(Self { path: path.to_owned(), file, header, left, bytes: Vec::new(), condition }))
+        Ok(Opened::Plain(Self { path: path.to_owned(), file, header, left, bytes: Vec::new(), condition }))
     }
 
     pub(super) fn header(&self) -> &WavHeader {

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use super::error::{MAX_CHANNELS, WriteError};
 use super::flac_writer::{self, FlacWriter};
+use super::read_error::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
+use super::write_error::WriteError;
 use super::{Audio, Layout, Tags};
 
 /// Kind of an output file.
@@ -103,7 +104,12 @@ impl AudioWriter {
     /// # Errors
     /// [`WriteError`] as the cause: kind [`Options`](crate::ErrorKind::Options) for floating point in FLAC, otherwise
     /// [`Output`](crate::ErrorKind::Output), when nothing can be created there or the format cannot hold the layout.
-    pub fn create(path: impl AsRef<Path>, layout: Layout, options: &WriteOptions, total_frames: u64) -> crate::Result<Self> {
+    pub fn create(
+        path: impl AsRef<Path>,
+        layout: Layout,
+        options: &WriteOptions,
+        total_frames: u64,
+    ) -> crate::Result<Self> {
         let path = path.as_ref().to_owned();
         check(&path, layout, options)?;
         let file = temporary_file(&path).map_err(|source| WriteError::Create { path: path.clone(), source })?;

@@ -11,6 +11,9 @@ use super::{Engine, EngineError};
 use crate::Result;
 use crate::model::{CHANNELS, Network};
 
+/// What the engine is called.
+pub(super) const NAME: &str = "CPU (rten)";
+
 /// A network loaded into rten, and the threads that it runs on.
 pub(crate) struct Cpu {
     model: Model,
@@ -33,7 +36,7 @@ impl Cpu {
 
 impl Engine for Cpu {
     fn name(&self) -> String {
-        "CPU (rten)".to_owned()
+        NAME.to_owned()
     }
 
     fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
@@ -41,7 +44,8 @@ impl Engine for Cpu {
         let options = RunOptions::default().with_thread_pool(self.threads.clone());
         let failed = |source| EngineError::Run { source };
         let output = self.model.run_one(input.into(), Some(options)).map_err(failed)?;
-        let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputSize { expected: stems.len(), found: 0 })?;
+        let output: NdTensor<f32, 4> =
+            output.try_into().map_err(|_| EngineError::OutputSize { expected: stems.len(), found: 0 })?;
         let found = output.len();
         match output.data() {
             Some(data) if found == stems.len() => stems.copy_from_slice(data),

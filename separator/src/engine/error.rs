@@ -9,6 +9,8 @@ use crate::{Error, ErrorKind};
 pub enum EngineError {
     #[error("the {engine} engine is not part of this build; use --engine cpu or auto")]
     NotBuiltIn { engine: &'static str },
+    #[error("the engine could not be started before; start again")]
+    NotStarted,
     #[error("the CPU engine could not load the model's graph: {source}; this is a defect of Sextet, please report it")]
     Load { source: rten::LoadError },
     #[error("the CPU engine failed: {source}; if memory ran out, close other programs or use a smaller model")]

@@ -42,10 +42,21 @@ pub struct EngineOptions {
     pub threads: Option<NonZeroUsize>,
 }
 
-/// Starts the engine that `options` ask for, for one network.
-pub(crate) fn start(network: Network, options: EngineOptions) -> Result<Box<dyn Engine>> {
+/// Refuses an engine that is not to be had, before anything is loaded.
+pub(crate) fn check(options: EngineOptions) -> Result<()> {
     match options.engine {
-        EngineChoice::Auto | EngineChoice::Cpu => Ok(Box::new(Cpu::new(network, options.threads)?)),
+        EngineChoice::Auto | EngineChoice::Cpu => Ok(()),
         EngineChoice::TensorRt => Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into()),
     }
+}
+
+/// Starts the engine that `options` ask for, for one network.
+pub(crate) fn start(network: Network, options: EngineOptions) -> Result<Box<dyn Engine>> {
+    check(options)?;
+    Ok(Box::new(Cpu::new(network, options.threads)?))
+}
+
+/// Name of the engine that is used when nothing has been loaded yet.
+pub(crate) fn default_name() -> String {
+    cpu::NAME.to_owned()
 }

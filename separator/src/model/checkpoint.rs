@@ -31,7 +31,8 @@ impl Checkpoint {
         let metadata = header.metadata().as_ref().unwrap_or(&empty);
         let entry = |entry| metadata.get(entry).ok_or(ModelError::MissingMetadata { entry });
         let json = |name| {
-            serde_json::from_str::<Json>(entry(name)?).map_err(|source| ModelError::MetadataJson { entry: name, source })
+            serde_json::from_str::<Json>(entry(name)?)
+                .map_err(|source| ModelError::MetadataJson { entry: name, source })
         };
         if entry("klass")? != CLASS {
             return Err(ModelError::WrongClass { found: entry("klass")?.clone() });

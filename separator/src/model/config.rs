@@ -117,9 +117,8 @@ impl Config {
     }
 
     fn check(self) -> Result<Self, ModelError> {
-        let refuse = |name, found: usize, expected| {
-            Err(ModelError::ArgumentValue { name, found: found.to_string(), expected })
-        };
+        let refuse =
+            |name, found: usize, expected| Err(ModelError::ArgumentValue { name, found: found.to_string(), expected });
         let widest = self.channels.checked_mul(self.growth.saturating_pow(self.depth as u32));
         if widest.is_none_or(|widest| widest > 1 << 16) {
             return refuse("channels", self.channels, "few enough that no layer has more than 65536");
@@ -239,7 +238,9 @@ fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
     let rate = u64::from(MODEL_RATE_HZ);
     let frames = match (value.as_f64(), part("numerator"), part("denominator")) {
         (Some(seconds), _, _) if seconds > 0.0 && seconds <= 60.0 => (seconds * rate as f64) as u64,
-        (_, Some(numerator), Some(denominator)) if denominator > 0 && numerator <= 1 << 40 => numerator * rate / denominator,
+        (_, Some(numerator), Some(denominator)) if denominator > 0 && numerator <= 1 << 40 => {
+            numerator * rate / denominator
+        }
         _ => 0,
     };
     // Shorter than twice the reflected margin, the reference pads in another way; longer, memory runs out.

@@ -24,17 +24,25 @@ pub enum ModelError {
     MetadataJson { entry: &'static str, source: serde_json::Error },
     #[error("the checkpoint is a {found}; Sextet runs demucs.htdemucs.HTDemucs only")]
     WrongClass { found: String },
-    #[error("the checkpoint gives {found} positional arguments to HTDemucs; expected the sources at most, the rest by name")]
+    #[error(
+        "the checkpoint gives {found} positional arguments to HTDemucs; expected the sources at most, the rest by name"
+    )]
     PositionalArguments { found: usize },
     #[error("HTDemucs has no argument '{name}' that Sextet knows; expected one of demucs 4.1.0's")]
     UnknownArgument { name: String },
     #[error("the checkpoint's argument {name} is {found}; expected {expected}")]
     ArgumentValue { name: &'static str, found: String, expected: &'static str },
-    #[error("the checkpoint needs {feature} ({name} = {found}), which Sextet does not support; expected {name} = {expected}")]
+    #[error(
+        "the checkpoint needs {feature} ({name} = {found}), which Sextet does not support; expected {name} = {expected}"
+    )]
     Unsupported { feature: &'static str, name: &'static str, found: String, expected: &'static str },
-    #[error("the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once")]
+    #[error(
+        "the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once"
+    )]
     Sources { found: String },
-    #[error("the checkpoint lacks the tensor '{name}' of shape {expected:?}; it is incomplete or its arguments are wrong")]
+    #[error(
+        "the checkpoint lacks the tensor '{name}' of shape {expected:?}; it is incomplete or its arguments are wrong"
+    )]
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("the tensor '{name}' has shape {found:?}; its arguments ask for {expected:?}")]
     TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
@@ -44,11 +52,15 @@ pub enum ModelError {
     TensorType { name: String, found: String },
     #[error("the tensor '{name}' holds {found} at element {index}; expected numbers: the checkpoint is damaged")]
     NotFinite { name: String, index: usize, found: f32 },
-    #[error("a bag needs at least one model, and as many rows of weights as models; found {models} models and {rows} rows")]
+    #[error(
+        "a bag needs at least one model, and as many rows of weights as models; found {models} models and {rows} rows"
+    )]
     EmptyBag { models: usize, rows: usize },
     #[error("the bag's models do not go together: one gives {found}, the first gives {expected}")]
     MixedBag { expected: String, found: String },
-    #[error("model {model} of the bag has {found} weights; expected one for each of the {expected} sources, 0 or more, not all 0")]
+    #[error(
+        "model {model} of the bag has {found} weights; expected one for each of the {expected} sources, 0 or more, not all 0"
+    )]
     BagWeights { model: usize, expected: usize, found: String },
     #[error("cannot write the graph to {path}: {source}", path = path.display())]
     Export { path: PathBuf, source: std::io::Error },

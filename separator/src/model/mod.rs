@@ -10,8 +10,8 @@ mod onnx;
 mod weights;
 
 pub use bag::Model;
-pub use config::MODEL_RATE_HZ;
 pub(crate) use config::CHANNELS;
+pub use config::MODEL_RATE_HZ;
 pub use error::ModelError;
 pub(crate) use network::Network;
 pub use network::{ExportOptions, Precision};

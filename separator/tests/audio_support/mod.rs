@@ -1,5 +1,6 @@
 //! What the audio tests share: synthetic signals, reading whole streams, measuring differences.
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 use std::path::PathBuf;
 

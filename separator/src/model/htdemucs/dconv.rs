@@ -4,8 +4,9 @@
 //! LayerScale, added to its input. The second norm takes mean and variance over all of 2C x T, which would mean to write the
 //! widest tensor of the layer and read it twice more. But y = W h + b, so both follow from the moments of the narrow h:
 //!
-//! mean(y) = a . mu + mean(b) and E\[y^2\] = <G, M> + 2 v . mu + mean(b^2), with mu = E\[h\] and M = E\[h h'\] over time, and
-//! a = mean of w_c, G = mean of w_c w_c', v = mean of b_c w_c over the 2C rows of W.
+//! mean(y) = a . mu + mean(b) and var(y) = <G, K> + mu' S mu + 2 s . mu + v, with mu and K the mean and the covariance of h
+//! over time, and over the 2C rows of W and b: a the mean of w_c, G the mean of w_c w_c', S the covariance of w_c, s that of
+//! w_c and b_c, v the variance of b_c. Every term is a variance: nothing cancels, as it would in E\[y^2\] - mean(y)^2.
 //!
 //! The normalised y = gain (W h + b - mean) / deviation + shift is then one 1x1 convolution of h / deviation, with two more
 //! input channels, 1 / deviation and mean / deviation, that carry what changes from row to row.
@@ -20,7 +21,13 @@ use crate::model::onnx::{Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
 /// All layers of the branch called `name` on `x` [B, C, F, T].
-pub(super) fn dconv(g: &mut Graph, w: &mut Weights, config: &Config, name: &str, x: Value) -> Result<Value, ModelError> {
+pub(super) fn dconv(
+    g: &mut Graph,
+    w: &mut Weights,
+    config: &Config,
+    name: &str,
+    x: Value,
+) -> Result<Value, ModelError> {
     (0..config.dconv_depth).try_fold(x, |x, depth| {
         let dilation = if config.dconv_dilates { 1 << depth } else { 1 };
         let layer = Layer::take(w, config, &format!("{name}.layers.{depth}"), x.size(1))?;
@@ -73,7 +80,7 @@ impl Layer {
         let one = g.scalar(1.0, &mean);
         let one = g.expand(&one, &row);
         let mean = g.expand(&mean, &row);
-        let (one, mean, inverse) = (g.to_trunk(&one), g.to_trunk(&mean), g.to_trunk(&inverse));
+        let (one, mean, inverse) = (g.cast_to_trunk(&one), g.cast_to_trunk(&mean), g.cast_to_trunk(&inverse));
         let h = g.concat(&[h, &one, &mean], 1);
         let h = g.mul(&h, &inverse);
         let half = self.scale.shape()[0];
@@ -87,51 +94,39 @@ impl Layer {
     /// Mean and one over the deviation of conv2's output for each frequency: both [B, 1, F, 1], float32.
     fn statistics(&self, g: &mut Graph, h: &Value) -> (Value, Value) {
         let (batch, hidden, rows, frames) = (h.size(0), h.size(1), h.size(2), h.size(3));
-        let sums = self.row_sums();
+        let over_rows = OverRows::of(&self.conv2.0, self.conv2.1.data());
         let by_row = g.transpose(h, &[0, 2, 1, 3]);
-        let by_row = g.to_f32(&by_row);
+        let by_row = g.cast_to_f32(&by_row);
         let mu = g.mean(&by_row, &[3]);
-        let over_frames = g.scalar(1.0 / frames as f32, &by_row);
-        let scaled = g.mul(&by_row, &over_frames);
+        let centred = g.sub(&by_row, &mu);
+        let over_frames = g.scalar(1.0 / frames as f32, &centred);
+        let scaled = g.mul(&centred, &over_frames);
         let turned = g.transpose(&scaled, &[0, 1, 3, 2]);
-        let moments = g.matmul(&by_row, &turned);
-        let moments = g.reshape(&moments, &[batch * rows, hidden * hidden]);
+        let covariance = g.matmul(&centred, &turned);
+        let covariance = g.reshape(&covariance, &[batch * rows, hidden * hidden]);
         let mu = g.reshape(&mu, &[batch * rows, hidden]);
-        let column = |g: &mut Graph, x: &Value, weights: &[f32]| {
-            let weights = g.exact(&Array::new(&[weights.len(), 1], weights.to_vec()));
+        let product = |g: &mut Graph, x: &Value, columns: usize, weights: &[f32]| {
+            let weights = g.exact(&Array::new(&[weights.len() / columns, columns], weights.to_vec()));
             g.matmul(x, &weights)
         };
-        let mean = column(g, &mu, &sums.weight);
-        let bias = g.scalar(sums.bias, &mean);
+        let mean = product(g, &mu, 1, &over_rows.mean_weight);
+        let bias = g.scalar(over_rows.mean_bias, &mean);
         let mean = g.add(&mean, &bias);
-        let square = column(g, &moments, &sums.products);
-        let cross = column(g, &mu, &sums.cross);
-        let square = g.add(&square, &cross);
-        let bias = g.scalar(sums.bias_square, &square);
-        let square = g.add(&square, &bias);
-        let mean_square = g.mul(&mean, &mean);
-        let variance = g.sub(&square, &mean_square);
+        let within = product(g, &covariance, 1, &over_rows.products);
+        // Spread of the rows' own means: mu' S mu + 2 s . mu + v.
+        let spread = product(g, &mu, hidden, &over_rows.weight_covariance);
+        let cross = g.exact(&Array::new(&[1, hidden], over_rows.cross.clone()));
+        let spread = g.add(&spread, &cross);
+        let spread = g.mul(&spread, &mu);
+        let ones = vec![1.0; hidden];
+        let between = product(g, &spread, 1, &ones);
+        let bias = g.scalar(over_rows.bias_variance, &between);
+        let between = g.add(&between, &bias);
+        let variance = g.add(&within, &between);
         let zero = g.scalar(0.0, &variance);
         let variance = g.max(&variance, &zero);
         let inverse = inverse_deviation(g, &variance);
         (g.reshape(&mean, &[batch, 1, rows, 1]), g.reshape(&inverse, &[batch, 1, rows, 1]))
-    }
-
-    /// Means over the 2C rows of conv2, in float64.
-    fn row_sums(&self) -> RowSums {
-        let (weight, bias) = (&self.conv2.0, self.conv2.1.data());
-        let (rows, hidden) = (weight.shape()[0], weight.shape()[1]);
-        let w = |row: usize, h: usize| f64::from(weight.at(&[row, h]));
-        let b = |row: usize| f64::from(bias[row]);
-        let mean = |value: &dyn Fn(usize) -> f64| ((0..rows).map(value).sum::<f64>() / rows as f64) as f32;
-        let products = (0..hidden * hidden).map(|i| mean(&|row| w(row, i / hidden) * w(row, i % hidden)));
-        RowSums {
-            weight: (0..hidden).map(|h| mean(&|row| w(row, h))).collect(),
-            products: products.collect(),
-            cross: (0..hidden).map(|h| 2.0 * mean(&|row| b(row) * w(row, h))).collect(),
-            bias: mean(&b),
-            bias_square: mean(&|row| b(row) * b(row)),
-        }
     }
 
     /// Channels `range` of the normalised output of conv2, each times its factor, from [h, 1, mean] / deviation.
@@ -154,12 +149,40 @@ impl Layer {
     }
 }
 
-/// Means over the rows of conv2: of its weights (a), of their products (G), of twice bias times weight (2v), of the bias
-/// and of its square.
-struct RowSums {
-    weight: Vec<f32>,
+/// Moments over the 2C rows of conv2, worked out in float64.
+struct OverRows {
+    /// Mean of the weights, [H]: `a`.
+    mean_weight: Vec<f32>,
+    mean_bias: f32,
+    /// Mean of the products of weights, [H, H]: `G`.
     products: Vec<f32>,
+    /// Covariance of the weights, [H, H]: `S`.
+    weight_covariance: Vec<f32>,
+    /// Twice the covariance of weights and bias, [H]: `2 s`.
     cross: Vec<f32>,
-    bias: f32,
-    bias_square: f32,
+    /// Variance of the bias: `v`.
+    bias_variance: f32,
+}
+
+impl OverRows {
+    fn of(weight: &Array, bias: &[f32]) -> Self {
+        let (rows, hidden) = (weight.shape()[0], weight.shape()[1]);
+        let w = |row: usize, h: usize| f64::from(weight.at(&[row, h]));
+        let b = |row: usize| f64::from(bias[row]);
+        let mean = |value: &dyn Fn(usize) -> f64| (0..rows).map(value).sum::<f64>() / rows as f64;
+        let mean_weight: Vec<f64> = (0..hidden).map(|h| mean(&|row| w(row, h))).collect();
+        let mean_bias = mean(&b);
+        let products: Vec<f64> =
+            (0..hidden * hidden).map(|i| mean(&|row| w(row, i / hidden) * w(row, i % hidden))).collect();
+        let covariance = |i: usize| products[i] - mean_weight[i / hidden] * mean_weight[i % hidden];
+        let cross = |h: usize| 2.0 * mean(&|row| (w(row, h) - mean_weight[h]) * (b(row) - mean_bias));
+        Self {
+            weight_covariance: (0..hidden * hidden).map(|i| covariance(i) as f32).collect(),
+            cross: (0..hidden).map(|h| cross(h) as f32).collect(),
+            bias_variance: mean(&|row| (b(row) - mean_bias).powi(2)) as f32,
+            mean_weight: mean_weight.iter().map(|&x| x as f32).collect(),
+            mean_bias: mean_bias as f32,
+            products: products.iter().map(|&x| x as f32).collect(),
+        }
+    }
 }

@@ -78,22 +78,22 @@ impl Layer<'_> {
     }
 
     /// The first convolution: `channels` channels, a quarter as long along the branch's axis.
-    pub(super) fn shorten(&self, g: &mut Graph, w: &mut Weights, x: &Value, channels: usize) -> Result<Value, ModelError> {
+    pub(super) fn shorten(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        x: &Value,
+        channels: usize,
+    ) -> Result<Value, ModelError> {
         let weight = self.take(w, "conv.weight", &self.kernel_shape([channels, x.size(1)]))?;
         let [kf, kt] = self.branch.order(KERNEL, 1);
         let weight = g.weight(&weight.reshape(&[channels, x.size(1), kf, kt]));
         let bias = g.weight(&self.take(w, "conv.bias", &[channels])?);
         let length = x.size(self.branch.axis());
-        let pads = if self.last_frequency(length) {
-            [0, 0]
-        } else {
-            [PAD, PAD + length.next_multiple_of(STRIDE) - length]
-        };
-        let window = Window {
-            strides: self.branch.order(STRIDE, 1),
-            pads: self.branch.order(pads, [0, 0]),
-            ..Window::PLAIN
-        };
+        let pads =
+            if self.last_frequency(length) { [0, 0] } else { [PAD, PAD + length.next_multiple_of(STRIDE) - length] };
+        let window =
+            Window { strides: self.branch.order(STRIDE, 1), pads: self.branch.order(pads, [0, 0]), ..Window::PLAIN };
         Ok(g.conv(x, &weight, &bias, window))
     }
 
@@ -121,7 +121,14 @@ impl Layer<'_> {
     }
 
     /// The convolution that mixes channels, and its GLU.
-    fn rewrite(&self, g: &mut Graph, w: &mut Weights, x: &Value, context: usize, norm: &str) -> Result<Value, ModelError> {
+    fn rewrite(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        x: &Value,
+        context: usize,
+        norm: &str,
+    ) -> Result<Value, ModelError> {
         let (channels, size) = (x.size(1), 1 + 2 * context);
         let [kf, kt] = match self.branch {
             Branch::Frequency => [size, size],
@@ -221,9 +228,8 @@ impl Layer<'_> {
     /// One row spread to eight, without a cut: every tap of the transposed convolution is a row of its own.
     fn spread(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
         let channels = bias.shape()[0];
-        let kernel = Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| {
-            weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL])
-        });
+        let kernel =
+            Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL]));
         let bias = Array::from_fn(&[channels * KERNEL], |i| bias.data()[i[0] / KERNEL]);
         let (kernel, bias) = (g.weight(&kernel), g.weight(&bias));
         let y = g.conv(x, &kernel, &bias, Window::PLAIN);

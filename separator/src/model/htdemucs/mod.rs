@@ -42,8 +42,8 @@ pub(crate) fn write(
     let frequency = standardise(g, &spectrum);
     let flat = g.reshape(&mix, &[batch, CHANNELS, 1, config.segment_frames]);
     let time = standardise(g, &flat);
-    let x = g.to_trunk(&frequency.x);
-    let xt = g.to_trunk(&time.x);
+    let x = g.cast_to_trunk(&frequency.x);
+    let xt = g.cast_to_trunk(&time.x);
     let encoded = encode(g, w, config, x, xt)?;
     let (x, xt) = middle(g, w, config, &encoded)?;
     let (x, xt) = decode(g, w, config, encoded, x, xt)?;
@@ -128,7 +128,7 @@ fn middle(g: &mut Graph, w: &mut Weights, config: &Config, e: &Encoded) -> Resul
     let Some(width) = config.bottom_channels else {
         return transformer::transformer(g, w, config, &e.x, &e.xt);
     };
-    let mut pointwise = |g: &mut Graph, w: &mut Weights, name: &str, up: bool, x: &Value| -> Result<Value, ModelError> {
+    let pointwise = |g: &mut Graph, w: &mut Weights, name: &str, up: bool, x: &Value| -> Result<Value, ModelError> {
         let (weight, bias) = take_resampler(w, config, name, up, width)?;
         let (weight, bias) = (g.weight(&weight), g.weight(&bias));
         Ok(g.conv(x, &weight, &bias, Window::PLAIN))
@@ -189,7 +189,7 @@ fn decode(
 
 /// Undoes [`standardise`]: [B, stems ..., F, T] times the deviation plus the mean.
 fn restore(g: &mut Graph, x: &Value, of: &Standardised) -> Value {
-    let x = g.to_f32(x);
+    let x = g.cast_to_f32(x);
     let x = g.mul(&x, &of.deviation);
     g.add(&x, &of.mean)
 }

@@ -36,14 +36,14 @@ pub(super) fn standardise(g: &mut Graph, x: &Value) -> Standardised {
 
 /// `x` with mean 0 and variance 1 over `axes` (biased, eps 1e-5), before gain and shift.
 pub(super) fn whiten(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
-    let x = g.to_f32(x);
+    let x = g.cast_to_f32(x);
     let mean = g.mean(&x, axes);
     let centred = g.sub(&x, &mean);
     let square = g.mul(&centred, &centred);
     let variance = g.mean(&square, axes);
     let factor = inverse_deviation(g, &variance);
     let x = g.mul(&centred, &factor);
-    g.to_trunk(&x)
+    g.cast_to_trunk(&x)
 }
 
 /// 1 / sqrt(variance + eps).

@@ -76,7 +76,7 @@ fn position_2d(width: usize, rows: usize, frames: usize, max_period: f64) -> Arr
         let channel = i[2] % half;
         let rate = (-((channel & !1) as f64) * max_period.ln() / half as f64).exp();
         let phase = position as f64 * rate;
-        (if channel % 2 == 0 { phase.sin() } else { phase.cos() }) as f32
+        (if channel.is_multiple_of(2) { phase.sin() } else { phase.cos() }) as f32
     })
 }
 
@@ -133,7 +133,14 @@ impl Layer<'_> {
     }
 
     /// `torch.nn.MultiheadAttention`, its output already times `gamma_1`.
-    fn attention(&self, g: &mut Graph, w: &mut Weights, name: &str, x: &Value, other: &Value) -> Result<Value, ModelError> {
+    fn attention(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        name: &str,
+        x: &Value,
+        other: &Value,
+    ) -> Result<Value, ModelError> {
         let width = x.size(2);
         let mut take = |part: &str, shape: &[usize]| w.take(&format!("{}.{name}.{part}", self.name), shape);
         let (weight, bias) = (take("in_proj_weight", &[3 * width, width])?, take("in_proj_bias", &[3 * width])?);

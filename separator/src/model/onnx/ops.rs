@@ -132,21 +132,22 @@ impl Graph {
         self.node("LayerNormalization", &[x, gain, shift], &attributes, x.shape.clone(), x.element)
     }
 
-    /// Mean over `axes`, which stay as axes of size 1.
+    /// Mean over `axes`, which stay as axes of size 1. The last axis goes first: a sum of sums loses less than one long sum.
     pub(crate) fn mean(&mut self, x: &Value, axes: &[usize]) -> Value {
-        self.reduce("ReduceMean", x, axes)
+        match axes {
+            [outer @ .., last] if !outer.is_empty() => {
+                let rows = self.reduce_mean(x, &[*last]);
+                self.reduce_mean(&rows, outer)
+            }
+            axes => self.reduce_mean(x, axes),
+        }
     }
 
-    /// Sum over `axes`, which stay as axes of size 1.
-    pub(crate) fn sum(&mut self, x: &Value, axes: &[usize]) -> Value {
-        self.reduce("ReduceSum", x, axes)
-    }
-
-    fn reduce(&mut self, op_type: &str, x: &Value, axes: &[usize]) -> Value {
+    fn reduce_mean(&mut self, x: &Value, axes: &[usize]) -> Value {
         let mut shape = x.shape.clone();
         axes.iter().for_each(|&axis| shape[axis] = 1);
         let axes = self.integers(&ints(axes.iter().copied()));
-        self.node(op_type, &[x, &axes], &[("keepdims", Attribute::Int(1))], shape, x.element)
+        self.node("ReduceMean", &[x, &axes], &[("keepdims", Attribute::Int(1))], shape, x.element)
     }
 
     /// The same elements in another shape.
@@ -206,12 +207,12 @@ impl Graph {
     }
 
     /// `x` in float32.
-    pub(crate) fn to_f32(&mut self, x: &Value) -> Value {
+    pub(crate) fn cast_to_f32(&mut self, x: &Value) -> Value {
         self.cast(x, Element::F32)
     }
 
     /// `x` in the trunk's element type.
-    pub(crate) fn to_trunk(&mut self, x: &Value) -> Value {
+    pub(crate) fn cast_to_trunk(&mut self, x: &Value) -> Value {
         self.cast(x, self.trunk())
     }
 

@@ -1,0 +1,107 @@
+"""Quick checks of the pipeline: seeds reproduce, compositions are playable, stems sum to the mix, files load in demucs.
+
+  pytest test_pipeline.py
+"""
+
+import numpy as np
+import pytest
+import torch
+
+import checkpoint
+import evaluate
+import instruments
+import mix
+import sing
+import train
+from compose import EVAL_SEEDS, SAMPLE_SEED, STEMS, STYLES, TRAIN_SEEDS, VALID_SEEDS, compose
+from render import render
+
+
+def test_compositions_are_valid_in_every_style():
+    seen = set()
+    for seed in range(300):
+        song = compose(seed, 12.0)
+        seen.add(song.style)
+        for track in song.tracks:
+            assert track.stem in STEMS
+            for note in track.notes:
+                assert 0 <= note.start_s < 12.0 and note.duration_s > 0
+                assert 0 < note.velocity <= 1 and 12 <= note.pitch <= 108
+    assert seen == set(STYLES)
+
+
+def test_seeds_reproduce_and_differ():
+    assert compose(5).tracks == compose(5).tracks
+    assert compose(5).tracks != compose(6).tracks
+
+
+def test_seed_ranges_do_not_meet():
+    farm = range(TRAIN_SEEDS, TRAIN_SEEDS + 10**7)
+    for seed in (SAMPLE_SEED, VALID_SEEDS, VALID_SEEDS + 99, EVAL_SEEDS, EVAL_SEEDS + 5999):
+        assert seed not in farm
+    assert VALID_SEEDS + 99 < EVAL_SEEDS
+
+
+def test_rendering_reproduces_whatever_was_rendered_before():
+    first = render(compose(VALID_SEEDS, 6.0), instruments.play)
+    render(compose(VALID_SEEDS + 1, 6.0), instruments.play)
+    again = render(compose(VALID_SEEDS, 6.0), instruments.play)
+    assert np.abs(first - again).max() < 1e-4
+
+
+def test_rendered_stems_are_finite_and_their_sum_does_not_clip():
+    song = compose(VALID_SEEDS + 2, 8.0)
+    stems = render(song, instruments.play)
+    assert np.isfinite(stems).all() and np.abs(stems.sum(0)).max() <= 1.0
+    for name, stem in zip(STEMS, stems):
+        assert (np.abs(stem).max() > 1e-3) == (name in song.stems())
+
+
+@pytest.mark.parametrize("kind", ["espeak", "formant"])
+def test_the_singer_sings_the_melody(kind):
+    rng = np.random.default_rng(3)
+    from compose import Note
+
+    voice = sing.random_voice(rng, kind) | {"vibrato": 0, "drift": 0, "scoop": 0, "breath": 0.01, "name": "en"}
+    sound = sing.sing(rng, [Note(0.0, 1.5, 57.0, 0.9)], 2 * 44100, voice)
+    spectrum = np.abs(np.fft.rfft(sound[22050:52050] * np.hanning(30000), 1 << 18))
+    hz = np.arange(spectrum.size) * 44100 / (1 << 18)
+    harmonics = sum(spectrum[np.abs(hz - 220 * k) < 6].max() for k in range(1, 9))
+    between = sum(spectrum[np.abs(hz - 220 * (k + 0.5)) < 6].max() for k in range(1, 9))
+    assert harmonics > 5 * between
+
+
+def fake_pool(tmp_path):
+    rng = np.random.default_rng(0)
+    for seed in range(3):
+        np.save(tmp_path / f"{seed}.npy", rng.integers(-9000, 9000, (6, 2, 3 * 44100)).astype(np.int16))
+    pool = mix.Pool(tmp_path, 4, 3 * 44100, torch.device("cpu"))
+    while pool.count < 3:
+        pass
+    return pool
+
+
+def test_examples_sum_to_their_mix(tmp_path):
+    pool, rng = fake_pool(tmp_path), np.random.default_rng(1)
+    for _ in range(3):
+        mixed, stems = mix.examples(pool, rng, 4, 44100)
+        assert torch.allclose(stems.sum(1), mixed, atol=1e-4) and torch.isfinite(mixed).all()
+        assert stems.shape == (4, 6, 2, 44100)
+
+
+def test_export_loads_in_demucs_and_runs_on_its_published_segment(tmp_path):
+    kwargs = checkpoint.settings(channels=8, t_layers=1)
+    from demucs.htdemucs import HTDemucs
+
+    checkpoint.save(HTDemucs(**kwargs).state_dict(), kwargs, tmp_path / "m.safetensors")
+    model = checkpoint.load(tmp_path / "m.safetensors")
+    assert model.sources == list(STEMS) and checkpoint.SEGMENT_FRAMES == 343980
+    assert int(model.segment * model.samplerate) == 343980
+    out = evaluate.separate(model, torch.randn(2, 50000) * 0.1, torch.device("cpu"))
+    assert out.shape == (6, 2, 50000) and torch.isfinite(out).all()
+
+
+def test_sdr_is_what_it_says():
+    x = torch.randn(2, 1000)
+    assert train.sdr(x, 0.9 * x) == pytest.approx(20.0, abs=1e-3)
+    assert train.sdr(x, torch.zeros_like(x)) == pytest.approx(0.0, abs=1e-3)

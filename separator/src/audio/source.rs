@@ -1,0 +1,78 @@
+//! The bytes of a file, as symphonia is given them.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use symphonia::core::io::MediaSource;
+
+use super::mp4;
+
+/// A file that may have been cut off: symphonia would give up on an MP4 or AIFF whose samples are not all there, before it
+/// has decoded those that are.
+pub(super) struct Source {
+    file: File,
+    length: Length,
+}
+
+enum Length {
+    /// So many bytes, all of them there.
+    Whole(u64),
+    /// An MP4 that claims to have so many: it is presented as if it had, but what is missing cannot be read.
+    Claimed(u64),
+    /// An AIFF that was cut off: it is presented as a stream that can only be read on and on.
+    Open,
+}
+
+impl Source {
+    pub(super) fn new(mut file: File) -> std::io::Result<Self> {
+        let bytes = file.metadata()?.len();
+        let length = if let Some(claimed) = mp4::claimed_bytes(&mut file, bytes).filter(|&claimed| claimed > bytes) {
+            Length::Claimed(claimed)
+        } else if form_bytes(&mut file).is_some_and(|claimed| claimed > bytes) {
+            Length::Open
+        } else {
+            Length::Whole(bytes)
+        };
+        file.rewind()?;
+        Ok(Self { file, length })
+    }
+}
+
+/// The length of an AIFF file by its own account ("Audio Interchange File Format", Apple, 1989: a `FORM` chunk).
+fn form_bytes(file: &mut File) -> Option<u64> {
+    let mut head = [0; 8];
+    file.rewind().and_then(|()| file.read_exact(&mut head)).ok()?;
+    let [name @ .., a, b, c, d] = head;
+    (&name == b"FORM").then(|| 8 + u64::from(u32::from_be_bytes([a, b, c, d])))
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match (to, &self.length) {
+            (SeekFrom::End(offset), Length::Claimed(bytes)) => {
+                self.file.seek(SeekFrom::Start(bytes.saturating_add_signed(offset)))
+            }
+            (to, _) => self.file.seek(to),
+        }
+    }
+}
+
+impl MediaSource for Source {
+    fn is_seekable(&self) -> bool {
+        !matches!(self.length, Length::Open)
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        match self.length {
+            Length::Whole(bytes) => Some(bytes),
+            // symphonia looks for tags at the end of a stream whose length it knows: there is nothing there to be read.
+            Length::Claimed(_) | Length::Open => None,
+        }
+    }
+}

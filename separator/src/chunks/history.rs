@@ -1,0 +1,73 @@
+//! The part of the song that chunks still have to hear.
+
+use crate::model::CHANNELS;
+
+/// A sliding stretch of stereo samples. Frames are counted from the beginning of the song; what lies before it, and after
+/// what has been pushed, is silent.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Frame of the song that `sides[..][0]` is.
+    start: u64,
+    sides: [Vec<f32>; CHANNELS],
+}
+
+impl History {
+    /// Frames of the song that have been pushed.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.sides[0].len() as u64
+    }
+
+    /// Appends the next frames.
+    pub(crate) fn push(&mut self, channels: &[Vec<f32>]) {
+        for (side, samples) in self.sides.iter_mut().zip(channels) {
+            side.extend_from_slice(samples);
+        }
+    }
+
+    /// Copies `out.len() / 2` frames from frame `from` on, side after side.
+    pub(crate) fn copy_into(&self, from: i64, out: &mut [f32]) {
+        out.fill(0.0);
+        let frames = out.len() / CHANNELS;
+        debug_assert!(from.max(0) as u64 >= self.start, "frame {from} has been forgotten");
+        let first = from.max(self.start as i64);
+        let last = (from + frames as i64).min(self.end() as i64);
+        if first >= last {
+            return;
+        }
+        let (read, count) = ((first - self.start as i64) as usize, (last - first) as usize);
+        for (side, out) in self.sides.iter().zip(out.chunks_mut(frames)) {
+            let write = (first - from) as usize;
+            out[write..write + count].copy_from_slice(&side[read..read + count]);
+        }
+    }
+
+    /// Drops what lies before `frame`, of which no chunk will ask again.
+    pub(crate) fn forget_before(&mut self, frame: i64) {
+        let count = (frame.max(0) as u64).saturating_sub(self.start).min(self.sides[0].len() as u64);
+        // Moving what stays costs as much as it is long, so it is only done once that much can go.
+        if count as usize * 2 >= self.sides[0].len() && count > 0 {
+            self.sides.iter_mut().for_each(|side| drop(side.drain(..count as usize)));
+            self.start += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_outside_is_silent_and_what_is_forgotten_stays_counted() {
+        let mut history = History::default();
+        let ramp = |range: std::ops::Range<i32>| range.map(|n| n as f32 + 1.0).collect::<Vec<_>>();
+        history.push(&[ramp(0..6), ramp(100..106)]);
+        let mut out = [9.0; 8];
+        history.copy_into(-2, &mut out);
+        assert_eq!(out, [0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 101.0, 102.0]);
+        history.forget_before(4);
+        history.push(&[ramp(6..8), ramp(106..108)]);
+        history.copy_into(5, &mut out);
+        assert_eq!(out, [6.0, 7.0, 8.0, 0.0, 106.0, 107.0, 108.0, 0.0]);
+        assert_eq!(history.end(), 8);
+    }
+}

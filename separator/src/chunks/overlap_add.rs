@@ -1,0 +1,96 @@
+//! Joins the outputs of overlapping chunks (`demucs.apply.apply_model`): weighted sum over sum of weights.
+
+use super::Chunk;
+
+/// The stretch of output that chunks still add to.
+pub(crate) struct OverlapAdd {
+    /// Triangle over the segment: 1 in the middle, nowhere 0.
+    weight: Vec<f32>,
+    /// One sum for each channel of each stem, from the first frame that is not finished on.
+    sums: Vec<Vec<f32>>,
+    weights: Vec<f32>,
+}
+
+impl OverlapAdd {
+    /// For chunks of `segment` frames of `planes` channels in all.
+    pub(crate) fn new(planes: usize, segment: usize) -> Self {
+        let weight = triangle(segment);
+        Self { weight, sums: vec![vec![0.0; segment]; planes], weights: vec![0.0; segment] }
+    }
+
+    /// Adds a chunk's output, one segment for each plane, and hands out what no later chunk adds to:
+    /// `chunk.stride` frames a plane.
+    pub(crate) fn add(&mut self, chunk: &Chunk, output: &[f32]) -> Vec<Vec<f32>> {
+        let segment = self.weight.len();
+        let weight = &self.weight[..chunk.frames];
+        add_into(&mut self.weights, weight, |weight| *weight);
+        for (sum, plane) in self.sums.iter_mut().zip(output.chunks(segment)) {
+            let heard = &plane[chunk.skip..chunk.skip + chunk.frames];
+            for ((sum, weight), sample) in sum.iter_mut().zip(weight).zip(heard) {
+                *sum += weight * sample;
+            }
+        }
+        let finished = &self.weights[..chunk.stride];
+        let divide = |sum: &Vec<f32>| sum.iter().zip(finished).map(|(sum, weight)| sum / weight).collect();
+        let out = self.sums.iter().map(divide).collect();
+        self.sums.iter_mut().for_each(|sum| advance(sum, chunk.stride));
+        advance(&mut self.weights, chunk.stride);
+        out
+    }
+}
+
+fn add_into(sums: &mut [f32], values: &[f32], value: impl Fn(&f32) -> f32) {
+    sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += value(v));
+}
+
+/// Drops the first `count` values and makes room for as many at the end.
+fn advance(values: &mut [f32], count: usize) {
+    values.copy_within(count.., 0);
+    let kept = values.len() - count;
+    values[kept..].fill(0.0);
+}
+
+/// 1, 2, ... up to the middle and down again, over the largest. For an odd length the larger half comes second.
+fn triangle(segment: usize) -> Vec<f32> {
+    let half = segment / 2;
+    let peak = (segment - half).max(1) as f32;
+    let rising = (1..=half).map(|n| n as f32 / peak);
+    rising.chain((1..=segment - half).rev().map(|n| n as f32 / peak)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Plan;
+    use super::*;
+
+    #[test]
+    fn the_triangle_is_demucs_own() {
+        assert_eq!(triangle(6), [1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0, 2.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(triangle(5), [1.0 / 3.0, 2.0 / 3.0, 1.0, 2.0 / 3.0, 1.0 / 3.0]);
+    }
+
+    proptest! {
+        /// A model that does nothing gives back the song, however it is cut.
+        #[test]
+        fn chunks_of_the_song_itself_join_to_the_song(
+            length in 1_usize..3000, segment in 1_usize..500, overlap in 0.0..0.9_f64,
+        ) {
+            let Some(plan) = Plan::new(0, length as u64, segment, overlap) else { return Ok(()) };
+            let song = |frame: i64| if (0..length as i64).contains(&frame) { (frame as f32 * 0.37).sin() } else { 0.0 };
+            let mut joined = Vec::new();
+            let mut overlap_add = OverlapAdd::new(1, segment);
+            for index in 0..plan.chunks() {
+                let chunk = plan.chunk(index).unwrap();
+                let output: Vec<f32> = (0..segment).map(|i| song(chunk.window + i as i64)).collect();
+                joined.extend(overlap_add.add(&chunk, &output).remove(0));
+            }
+            prop_assert!(joined.len() <= length);
+            for (frame, sample) in joined.iter().enumerate() {
+                prop_assert!((sample - song(frame as i64)).abs() < 1e-5, "frame {frame}");
+            }
+            prop_assert_eq!(joined.len(), length);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Passes over a song that run side by side, each by one network and one shift, and the average of what they give.
+
+use crate::chunks::{Chunk, OverlapAdd, Plan};
+
+/// One pass: one network over the song, shifted by some frames or not at all.
+pub(crate) struct Lane {
+    /// Which of the model's networks.
+    pub(crate) member: usize,
+    plan: Plan,
+    next: u64,
+    /// First frame of the song that has not come out of this pass; negative while a shifted pass has not reached the song.
+    frontier: i64,
+    overlap_add: OverlapAdd,
+    /// How much this pass counts, for each source.
+    gains: Vec<f32>,
+}
+
+impl Lane {
+    /// A pass of network `member` by `plan`, each source counting as much as `gains` say.
+    pub(crate) fn new(member: usize, plan: Plan, segment_frames: usize, channels: usize, gains: Vec<f32>) -> Self {
+        let overlap_add = OverlapAdd::new(gains.len() * channels, segment_frames);
+        Self { member, plan, next: 0, frontier: plan.origin(), overlap_add, gains }
+    }
+
+    /// Chunks of this pass in all.
+    pub(crate) fn chunks(&self) -> u64 {
+        self.plan.chunks()
+    }
+
+    /// The chunk that comes next; `None` when the pass is over.
+    pub(crate) fn chunk(&self) -> Option<Chunk> {
+        self.plan.chunk(self.next)
+    }
+
+    /// First frame of the song that has not come out of this pass.
+    pub(crate) fn frontier(&self) -> i64 {
+        self.frontier
+    }
+}
+
+/// The weighted sum of all passes, from the first frame on that one of them has not finished.
+pub(crate) struct Blend {
+    lanes: Vec<Lane>,
+    channels: usize,
+    start: u64,
+    /// One plane for each channel of each source.
+    planes: Vec<Vec<f32>>,
+}
+
+impl Blend {
+    /// Of `lanes`, all with the same sources of `channels` channels.
+    pub(crate) fn new(lanes: Vec<Lane>, channels: usize) -> Self {
+        let planes = lanes.first().map_or(0, |lane| lane.gains.len() * channels);
+        Self { lanes, channels, start: 0, planes: vec![Vec::new(); planes] }
+    }
+
+    /// Chunks of all passes.
+    pub(crate) fn chunks(&self) -> u64 {
+        self.lanes.iter().map(Lane::chunks).sum()
+    }
+
+    /// The pass that is furthest behind, and the chunk it needs next; `None` when all are over.
+    pub(crate) fn next(&self) -> Option<(usize, Chunk)> {
+        let open = self.lanes.iter().enumerate().filter_map(|(index, lane)| Some((index, lane.chunk()?)));
+        open.min_by_key(|&(index, _)| (self.lanes[index].frontier, index))
+    }
+
+    /// Which network pass number `lane` runs.
+    pub(crate) fn member(&self, lane: usize) -> usize {
+        self.lanes[lane].member
+    }
+
+    /// First frame of the song that any chunk still to come has to hear.
+    pub(crate) fn needed_from(&self) -> i64 {
+        self.lanes.iter().filter_map(|lane| lane.chunk().map(|chunk| chunk.window)).min().unwrap_or(i64::MAX)
+    }
+
+    /// Takes the output of a chunk of pass `lane` and hands out the planes' frames that are finished in all passes.
+    pub(crate) fn add(&mut self, lane: usize, chunk: &Chunk, output: &[f32]) -> Vec<Vec<f32>> {
+        let lane = &mut self.lanes[lane];
+        let finished = lane.overlap_add.add(chunk, output);
+        let from = lane.frontier;
+        lane.next += 1;
+        lane.frontier += chunk.stride as i64;
+        // What a shifted pass gives before the song begins is dropped.
+        let early = (-from).clamp(0, chunk.stride as i64) as usize;
+        let at = (from.max(0) as u64).saturating_sub(self.start) as usize;
+        for (index, (plane, finished)) in self.planes.iter_mut().zip(&finished).enumerate() {
+            let gain = lane.gains[index / self.channels];
+            let heard = &finished[early..];
+            plane.resize(plane.len().max(at + heard.len()), 0.0);
+            plane[at..].iter_mut().zip(heard).for_each(|(sum, sample)| *sum += gain * sample);
+        }
+        self.take_finished()
+    }
+
+    fn take_finished(&mut self) -> Vec<Vec<f32>> {
+        let frontier = self.lanes.iter().map(Lane::frontier).min().unwrap_or(0).max(0) as u64;
+        let count = frontier.saturating_sub(self.start) as usize;
+        self.start += count as u64;
+        self.planes.iter_mut().map(|plane| plane.drain(..count.min(plane.len())).collect()).collect()
+    }
+}

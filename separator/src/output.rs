@@ -1,0 +1,165 @@
+//! From stems at the model's rate to what was asked for: channels, rate, exact sum, parts.
+
+use crate::audio::{Audio, AudioSource, AudioStream, Folded, Layout, Resampled, Resampler};
+use crate::model::MODEL_RATE_HZ;
+use crate::share::Share;
+use crate::{Mono, Options, Outputs, Part, Result, Stem, StemSink, Sum};
+
+/// What comes out of a separation, worked out before it begins.
+pub(crate) struct Format {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) layout: Layout,
+    pub(crate) frames: u64,
+    exact: bool,
+}
+
+impl Format {
+    /// For a song of layout `source` and `model_frames` at the model's rate, `source_frames` at its own.
+    pub(crate) fn new(
+        options: &Options,
+        sources: &[Stem],
+        source: Layout,
+        source_frames: u64,
+        model_frames: u64,
+    ) -> Self {
+        let rate_hz = options.rate_hz.unwrap_or(source.rate_hz);
+        let channels = if source.channels == 1 && options.mono == Mono::Keep { 1 } else { 2 };
+        let every_stem = || sources.iter().copied().map(Part::stem).collect();
+        let frames = match rate_hz {
+            MODEL_RATE_HZ => model_frames,
+            _ => Resampler::output_frames(source_frames, source.rate_hz, rate_hz),
+        };
+        Self {
+            parts: if options.parts.is_empty() { every_stem() } else { options.parts.clone() },
+            layout: Layout { channels, rate_hz },
+            frames,
+            exact: options.sum == Sum::Exact,
+        }
+    }
+}
+
+/// The last stages, fed with blocks of all stems.
+pub(crate) struct Output<'a> {
+    format: Format,
+    sources: Vec<Stem>,
+    /// One for each stem when they have to add up exactly, else one for each part.
+    resamplers: Vec<Resampler>,
+    exact: Option<Exact>,
+    sink: &'a mut dyn StemSink,
+}
+
+/// What is needed for stems to add up to the song.
+struct Exact {
+    song: Song,
+    share: Share,
+}
+
+impl<'a> Output<'a> {
+    /// Starts `sink`.
+    pub(crate) fn start(
+        format: Format,
+        sources: &[Stem],
+        source: &dyn AudioSource,
+        sink: &'a mut dyn StemSink,
+    ) -> Result<Self> {
+        let (layout, parts) = (format.layout, format.parts.clone());
+        sink.start(&Outputs { parts, layout, frames: format.frames })?;
+        let exact = format.exact.then(|| Exact::new(source, layout, sources.len())).transpose()?;
+        let lines = if format.exact { sources.len() } else { format.parts.len() };
+        let model = Layout { rate_hz: MODEL_RATE_HZ, ..layout };
+        let resamplers = (0..lines).map(|_| Resampler::new(model, layout.rate_hz)).collect::<Result<_>>()?;
+        Ok(Self { format, sources: sources.to_vec(), resamplers, exact, sink })
+    }
+
+    /// Takes the next frames of all stems: two planes each, at the model's rate.
+    pub(crate) fn write(&mut self, planes: Vec<Vec<f32>>) -> Result<()> {
+        if planes.first().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let lines = self.lines(planes);
+        let resampled = self.resamplers.iter_mut().zip(&lines).map(|(r, line)| r.push(line)).collect::<Result<_>>()?;
+        self.hand_out(resampled)
+    }
+
+    /// Writes what the resamplers still hold.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        let frames = self.format.frames;
+        let resamplers = std::mem::take(&mut self.resamplers);
+        let rest = resamplers.into_iter().map(|resampler| resampler.finish(frames)).collect::<Result<_>>()?;
+        self.hand_out(rest)
+    }
+
+    /// What goes through the resamplers: the stems, or the parts already added up.
+    fn lines(&self, planes: Vec<Vec<f32>>) -> Vec<Audio> {
+        let mut planes = planes.into_iter();
+        let mut stems = Vec::with_capacity(self.sources.len());
+        while let (Some(left), Some(right)) = (planes.next(), planes.next()) {
+            let channels = match self.format.layout.channels {
+                1 => vec![left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right)).collect()],
+                _ => vec![left, right],
+            };
+            stems.push(Audio::new(channels, MODEL_RATE_HZ));
+        }
+        if self.exact.is_some() { stems } else { self.parts(&stems) }
+    }
+
+    fn hand_out(&mut self, mut lines: Vec<Audio>) -> Result<()> {
+        if lines.first().is_none_or(|line| line.frames() == 0) {
+            return Ok(());
+        }
+        if let Some(exact) = &mut self.exact {
+            let mix = exact.song.read(lines[0].frames())?;
+            exact.share.apply(&mix, &mut lines);
+            lines = self.parts(&lines);
+        }
+        lines.iter().enumerate().try_for_each(|(part, line)| self.sink.write(part, line))
+    }
+
+    /// Adds up the stems of every part.
+    fn parts(&self, stems: &[Audio]) -> Vec<Audio> {
+        let add_up = |part: &Part| {
+            let mut own = self.sources.iter().zip(stems).filter(|(stem, _)| part.stems.contains(stem));
+            let Some((_, first)) = own.next() else {
+                return Audio::silent(stems[0].layout(), stems[0].frames());
+            };
+            own.fold(first.clone(), |mut sum, (_, stem)| {
+                for (sum, stem) in sum.channels_mut().zip(stem.channels()) {
+                    sum.iter_mut().zip(stem).for_each(|(sum, sample)| *sum += sample);
+                }
+                sum
+            })
+        };
+        self.format.parts.iter().map(add_up).collect()
+    }
+}
+
+impl Exact {
+    fn new(source: &dyn AudioSource, layout: Layout, stems: usize) -> Result<Self> {
+        let stream = Resampled::new(Box::new(Folded::new(source.open()?)), layout.rate_hz)?;
+        let song = Song { stream, layout, pending: Audio::silent(layout, 0) };
+        Ok(Self { song, share: Share::new(stems, layout.rate_hz) })
+    }
+}
+
+/// The song itself at the rate and with the channels of the output, read as far as the stems have come.
+struct Song {
+    stream: Resampled,
+    layout: Layout,
+    pending: Audio,
+}
+
+impl Song {
+    /// The next `frames` frames; silence after the end.
+    fn read(&mut self, frames: usize) -> Result<Audio> {
+        let mut channels = std::mem::replace(&mut self.pending, Audio::silent(self.layout, 0)).into_channels();
+        while channels[0].len() < frames {
+            let Some(block) = self.stream.next_block()? else { break };
+            // A mono song has come twice: its first channel is enough.
+            channels.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
+        }
+        let rest = channels.iter_mut().map(|channel| channel.split_off(frames.min(channel.len()))).collect();
+        self.pending = Audio::new(rest, self.layout.rate_hz);
+        channels.iter_mut().for_each(|channel| channel.resize(frames, 0.0));
+        Ok(Audio::new(channels, self.layout.rate_hz))
+    }
+}

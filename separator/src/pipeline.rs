@@ -1,0 +1,179 @@
+//! The one way for the data: read and measure; then read again, normalise, cut into chunks, run the engine, join, undo the
+//! normalisation, and hand out. This is the only file that sees every stage.
+
+use crate::audio::{AudioSource, AudioStream, Resampled};
+use crate::chunks::{Chunk, History, Plan};
+use crate::error::SeparateError;
+use crate::lanes::{Blend, Lane};
+use crate::model::{CHANNELS, MODEL_RATE_HZ};
+use crate::output::{Format, Output};
+use crate::progress::{Listener, Progress};
+use crate::separator::Member;
+use crate::statistics::{Statistics, measure, model_stream};
+use crate::{Options, Part, Result, Stem, StemSink, Sum};
+
+/// Longest shift of a pass: half a second, as in `demucs.apply.apply_model`.
+const MAX_SHIFT_FRAMES: u32 = MODEL_RATE_HZ / 2;
+
+/// What a separation did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Frames of the input at its own rate.
+    pub source_frames: u64,
+    /// Its rate.
+    pub source_rate_hz: u32,
+    /// Frames of every part that was handed out.
+    pub output_frames: u64,
+    /// Chunks that the model ran on.
+    pub chunks: u64,
+}
+
+/// Runs all stages.
+pub(crate) fn run(
+    members: &mut [Member],
+    sources: &[Stem],
+    source: &dyn AudioSource,
+    options: &Options,
+    sink: &mut dyn StemSink,
+    listener: &mut dyn Listener,
+) -> Result<Summary> {
+    check(options, sources)?;
+    let layout = source.open()?.layout();
+    let statistics = measure(source, listener)?;
+    statistics.warnings.iter().for_each(|warning| listener.warning(warning));
+    let (source_frames, model_frames) = lengths(members, options, &statistics, layout.rate_hz);
+    let format = Format::new(options, sources, layout, source_frames, model_frames);
+    let output_frames = format.frames;
+    let blend = Blend::new(lanes(members, sources, &format.parts, options, model_frames)?, CHANNELS);
+    let output = Output::start(format, sources, source, sink)?;
+    let song = Song::open(source, &statistics)?;
+    let chunks = separate(members, blend, song, &statistics, output, listener)?;
+    Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
+}
+
+/// The second pass.
+fn separate(
+    members: &mut [Member],
+    mut blend: Blend,
+    mut song: Song,
+    statistics: &Statistics,
+    mut output: Output<'_>,
+    listener: &mut dyn Listener,
+) -> Result<u64> {
+    let chunks_total = blend.chunks();
+    let mut chunks_done = 0;
+    let (mut mix, mut stems) = (Vec::new(), Vec::new());
+    listener.progress(Progress::Separating { chunks_done, chunks_total });
+    while let Some((lane, chunk)) = blend.next() {
+        if listener.cancelled() {
+            return Err(SeparateError::Cancelled.into());
+        }
+        let member = &mut members[blend.member(lane)];
+        mix.resize(CHANNELS * member.segment_frames(), 0.0);
+        stems.resize(mix.len() * member.weights().len(), 0.0);
+        song.hear(&chunk, &mut mix)?;
+        member.run(&mix, &mut stems)?;
+        let mut planes = blend.add(lane, &chunk, &stems);
+        restore(&mut planes, statistics);
+        output.write(planes)?;
+        song.history.forget_before(blend.needed_from());
+        chunks_done += 1;
+        listener.progress(Progress::Separating { chunks_done, chunks_total });
+    }
+    output.finish()?;
+    Ok(chunks_done)
+}
+
+fn restore(planes: &mut [Vec<f32>], statistics: &Statistics) {
+    let (mean, deviation) = (statistics.mean, statistics.deviation);
+    planes.iter_mut().flatten().for_each(|sample| *sample = *sample * deviation + mean);
+}
+
+/// The normalised song, read as far as it is needed.
+struct Song {
+    stream: Resampled,
+    history: History,
+    mean: f32,
+    deviation: f32,
+}
+
+impl Song {
+    fn open(source: &dyn AudioSource, statistics: &Statistics) -> Result<Self> {
+        let (mean, deviation) = (statistics.mean, statistics.deviation);
+        Ok(Self { stream: model_stream(source)?, history: History::default(), mean, deviation })
+    }
+
+    /// Copies what `chunk` has to hear into `mix` [2, segment].
+    fn hear(&mut self, chunk: &Chunk, mix: &mut [f32]) -> Result<()> {
+        let end = chunk.window + (mix.len() / CHANNELS) as i64;
+        while (self.history.end() as i64) < end {
+            let Some(block) = self.stream.next_block()? else { break };
+            let mut channels = block.into_channels();
+            for sample in channels.iter_mut().flatten() {
+                *sample = (*sample - self.mean) / self.deviation;
+            }
+            self.history.push(&channels);
+        }
+        self.history.copy_into(chunk.window, mix);
+        Ok(())
+    }
+}
+
+/// Refuses options that no song could be separated with.
+fn check(options: &Options, sources: &[Stem]) -> Result<()> {
+    if !(0.0..1.0).contains(&options.overlap) {
+        return Err(SeparateError::Overlap { found: options.overlap }.into());
+    }
+    for part in &options.parts {
+        if let Some(&stem) = part.stems.iter().find(|stem| !sources.contains(stem)) {
+            return Err(SeparateError::NoSuchStem { stem, sources: sources.to_vec() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Frames of the song that are separated, at its own rate and at the model's.
+fn lengths(members: &[Member], options: &Options, statistics: &Statistics, rate_hz: u32) -> (u64, u64) {
+    let segment = members.iter().map(|member| member.segment_frames() as u64).max().unwrap_or(0);
+    if !options.single_chunk || statistics.model_frames <= segment {
+        return (statistics.source_frames, statistics.model_frames);
+    }
+    let source_frames = segment * u64::from(rate_hz) / u64::from(MODEL_RATE_HZ);
+    (source_frames.min(statistics.source_frames), segment)
+}
+
+/// One pass for each network that is needed and each shift.
+fn lanes(
+    members: &[Member],
+    sources: &[Stem],
+    parts: &[Part],
+    options: &Options,
+    model_frames: u64,
+) -> Result<Vec<Lane>> {
+    let wanted = |source: usize| options.sum == Sum::Exact || parts.iter().any(|p| p.stems.contains(&sources[source]));
+    let totals: Vec<f32> = (0..sources.len()).map(|s| members.iter().map(|m| m.weights()[s]).sum()).collect();
+    let mut lanes = Vec::new();
+    for (index, member) in members.iter().enumerate() {
+        if !(0..sources.len()).any(|source| wanted(source) && member.weights()[source] > 0.0) {
+            continue;
+        }
+        let segment = member.segment_frames();
+        for shift in 0..options.shifts.max(1) {
+            let origin = origin(options.shifts, shift);
+            let plan = Plan::new(origin, (model_frames as i64 - origin) as u64, segment, options.overlap)
+                .ok_or(SeparateError::Overlap { found: options.overlap })?;
+            let share = |source: usize| member.weights()[source] / totals[source] / options.shifts.max(1) as f32;
+            lanes.push(Lane::new(index, plan, segment, CHANNELS, (0..sources.len()).map(share).collect()));
+        }
+    }
+    Ok(lanes)
+}
+
+/// Where pass number `shift` of `shifts` begins: `apply_model` puts half a second of silence before the song and begins
+/// somewhere in it.
+fn origin(shifts: u32, shift: u32) -> i64 {
+    match shifts {
+        0 => 0,
+        _ => i64::from(MAX_SHIFT_FRAMES) * i64::from(shift) / i64::from(shifts) - i64::from(MAX_SHIFT_FRAMES),
+    }
+}

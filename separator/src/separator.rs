@@ -1,0 +1,103 @@
+//! The facade: a model on an engine, ready to separate songs.
+
+use crate::audio::AudioSource;
+use crate::engine::{self, Engine, EngineOptions};
+use crate::model::{Model, Network};
+use crate::pipeline::{self, Summary};
+use crate::progress::Listener;
+use crate::{Options, Result, Stem, StemSink};
+
+/// A model on an engine. Loading is the costly part: keep it for as many songs as there are.
+pub struct Separator {
+    members: Vec<Member>,
+    sources: Vec<Stem>,
+    segment_frames: usize,
+}
+
+impl Separator {
+    /// Puts `model` on the engine that `options` ask for. A network of a bag is loaded when it is first needed.
+    ///
+    /// # Errors
+    /// [`EngineError`](crate::EngineError) when the engine cannot be had.
+    pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
+        engine::check(options)?;
+        let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
+        let load = |(network, weights)| Member::new(network, weights, options);
+        let mut members: Vec<Member> = model.into_members().into_iter().map(load).collect();
+        if let [only] = members.as_mut_slice() {
+            only.engine()?;
+        }
+        Ok(Self { members, sources, segment_frames })
+    }
+
+    /// The stems that come out, in canonical order.
+    pub fn sources(&self) -> &[Stem] {
+        &self.sources
+    }
+
+    /// Frames, at [`MODEL_RATE_HZ`](crate::model::MODEL_RATE_HZ), that the model takes at a time.
+    pub fn segment_frames(&self) -> usize {
+        self.segment_frames
+    }
+
+    /// What the engine is and what it runs on, for people to read.
+    pub fn engine_name(&self) -> String {
+        self.members.iter().find_map(|member| member.engine.as_ref()).map_or_else(engine::default_name, |e| e.name())
+    }
+
+    /// Separates one song.
+    ///
+    /// It is read twice, first for its statistics. The stems go to `sink` as they are finished; memory does not grow with
+    /// the length of the song. The same song, model, options and machine give the same samples, bit for bit.
+    ///
+    /// # Errors
+    /// Whatever stage fails says why, by its kind and its message; `sink` may have received some of the stems by then.
+    pub fn separate(
+        &mut self,
+        song: &dyn AudioSource,
+        options: &Options,
+        sink: &mut dyn StemSink,
+        listener: &mut dyn Listener,
+    ) -> Result<Summary> {
+        pipeline::run(&mut self.members, &self.sources, song, options, sink, listener)
+    }
+}
+
+/// One network of the model, loaded into its engine when it is first run.
+pub(crate) struct Member {
+    network: Option<Network>,
+    engine: Option<Box<dyn Engine>>,
+    segment_frames: usize,
+    weights: Vec<f32>,
+    options: EngineOptions,
+}
+
+impl Member {
+    fn new(network: Network, weights: Vec<f32>, options: EngineOptions) -> Self {
+        let segment_frames = network.segment_frames();
+        Self { network: Some(network), engine: None, segment_frames, weights, options }
+    }
+
+    /// Frames that the network takes at a time.
+    pub(crate) fn segment_frames(&self) -> usize {
+        self.segment_frames
+    }
+
+    /// How much the network counts for each source.
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// Separates one segment: [2, segment] in, [sources, 2, segment] out.
+    pub(crate) fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
+        self.engine()?.run(mix, stems)
+    }
+
+    fn engine(&mut self) -> Result<&mut Box<dyn Engine>> {
+        if let Some(network) = self.network.take() {
+            // A network whose engine failed to start is gone; nothing more can be asked of this separator.
+            self.engine = Some(engine::start(network, self.options)?);
+        }
+        self.engine.as_mut().ok_or_else(|| engine::EngineError::NotStarted.into())
+    }
+}
