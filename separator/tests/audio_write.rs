@@ -82,6 +82,27 @@ fn what_is_read_is_what_was_written() {
     assert_eq!(cases, 200);
 }
 
+/// The size in a WAV's header is that of the file, for samples of odd length too, where a byte is padded.
+#[test]
+fn wav_sizes_are_those_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut odd = 0;
+    for (channels, frames) in [(1, 1), (1, 2), (3, 1), (3, 7), (2, 5)] {
+        for (bits, tags) in [(Bits::B24, Tags::default()), (Bits::B24, song()), (Bits::B16, song())] {
+            let path = folder.path().join("song.wav");
+            let audio = noise(Layout { channels, rate_hz: 44_100 }, frames, 1);
+            let options = WriteOptions { format: FileFormat::Wav, bits, tags };
+            write(&path, &audio, &options, 1).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let size = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
+            assert_eq!(size as usize + 8, bytes.len(), "{channels} channels, {frames} frames, {bits:?}");
+            assert_eq!(bytes.len() % 2, 0);
+            odd += channels * frames * bits.count() as usize / 8 % 2;
+        }
+    }
+    assert_eq!(odd, 6);
+}
+
 /// A float32 sample comes back with every bit, far beyond full scale and far below it.
 #[test]
 fn float_keeps_every_bit() {
@@ -197,7 +218,7 @@ fn a_full_disk_is_said_to_be_full() {
     }
 }
 
-/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error.
+/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error; FLAC has no such thing.
 #[test]
 fn a_file_of_no_frames_can_be_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,6 +227,9 @@ fn a_file_of_no_frames_can_be_written() {
     let error = AudioFile::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Audio);
     assert!(error.to_string().contains("at least one sample"), "{error}");
+    let flac = AudioWriter::create(folder.path().join("x"), STEREO, &options(FileFormat::Flac, Bits::B16), 0);
+    assert!(matches!(flac.err().unwrap().cause(), Some(WriteError::Flac { .. })));
+    assert_eq!(names(folder.path()), ["nothing.wav"]);
 }
 
 /// Names that are long, dotted or of other scripts.

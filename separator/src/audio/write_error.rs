@@ -73,7 +73,7 @@ pub enum WriteError {
         /// Frames written.
         found: u64,
     },
-    /// The FLAC encoder refused.
+    /// The FLAC encoder refused, among others a file without a single frame.
     #[error("{}: the FLAC encoder failed", path.display())]
     Flac {
         /// The file.

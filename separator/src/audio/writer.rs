@@ -94,8 +94,6 @@ pub struct AudioWriter {
 enum Encoder {
     Wav(WavWriter<Output>),
     Flac(Box<FlacWriter<Output>>, Output),
-    /// A FLAC file without a sample, which the encoder refuses: nothing to be written.
-    Done,
 }
 
 impl AudioWriter {
@@ -120,7 +118,6 @@ impl AudioWriter {
             FileFormat::Wav => WavWriter::new(out, layout, bits, tags, total_frames)
                 .map(Encoder::Wav)
                 .map_err(|source| write_error(&path, source))?,
-            FileFormat::Flac if total_frames == 0 => Encoder::Done,
             FileFormat::Flac => {
                 let flac = FlacWriter::new(out.clone(), layout, bits, tags, total_frames);
                 Encoder::Flac(Box::new(flac.map_err(|source| flac_error(&path, source))?), out)
@@ -144,7 +141,6 @@ impl AudioWriter {
         match &self.encoder {
             Encoder::Wav(wav) => wav.clipped(),
             Encoder::Flac(flac, _) => flac.clipped(),
-            Encoder::Done => 0,
         }
     }
 
@@ -165,7 +161,6 @@ impl AudioWriter {
         match &mut self.encoder {
             Encoder::Wav(wav) => wav.write(block).map_err(|source| write_error(&self.path, source))?,
             Encoder::Flac(flac, _) => flac.write(block).map_err(|source| flac_error(&self.path, source))?,
-            Encoder::Done => {}
         }
         Ok(())
     }
@@ -188,7 +183,6 @@ impl AudioWriter {
                 flac.finish().map_err(|source| flac_error(&path, source))?;
                 out.flush_all().map_err(failed)?;
             }
-            Encoder::Done => {}
         }
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;

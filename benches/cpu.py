@@ -1,0 +1,131 @@
+"""Times one chunk of the official six-stem shape on the CPU: Sextet against PyTorch and ONNX Runtime, in turn.
+
+Weights are random: the official ones cannot be bundled, and speed does not depend on them. The three take turns, round by
+round, so that a machine that slows down slows all of them; the first chunk of every process is not counted.
+
+    pip install torch demucs==4.1.0 onnxruntime
+    cargo build --release && cargo build --release -p sextet-separator --example time_chunks
+    python benches/cpu.py --threads 2 --rounds 3 --chunks 3
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASE = ROOT / "target" / "release"
+
+
+def make_checkpoint(path):
+    import torch
+    from demucs.htdemucs import HTDemucs
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    kwargs = dict(
+        sources=["drums", "bass", "other", "vocals", "guitar", "piano"], dconv_mode=3, segment=Fraction(39, 5)
+    )
+    model = HTDemucs(**kwargs)
+    kwargs["segment"] = {"_type": "fraction", "numerator": 39, "denominator": 5}
+    metadata = {"klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": json.dumps(kwargs)}
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path, metadata=metadata)
+
+
+def timed(run, chunks):
+    seconds = []
+    for _ in range(chunks):
+        begin = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+def child(engine, folder, threads, chunks):
+    """Runs in a process of its own and prints the seconds of every chunk."""
+    import numpy
+
+    mix = numpy.random.default_rng(0).uniform(-0.5, 0.5, (1, 2, 343980)).astype("float32")
+    begin = time.perf_counter()
+    if engine == "pytorch":
+        import torch
+        from demucs.hf import load_safetensors_model
+
+        torch.set_num_threads(threads)
+        model = load_safetensors_model(folder / "official.safetensors").eval()
+        tensor = torch.from_numpy(mix)
+
+        def run():
+            with torch.no_grad():
+                model(tensor)
+
+    else:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(folder / "official.onnx", options, ["CPUExecutionProvider"])
+
+        def run():
+            session.run(None, {"mix": mix})
+
+    load_s = time.perf_counter() - begin
+    print(json.dumps({"load_s": load_s, "chunk_s": timed(run, chunks)}))
+
+
+def command(engine, folder, threads, chunks):
+    if engine == "sextet":
+        return [RELEASE / "examples" / "time_chunks", folder / "official.safetensors", str(chunks), str(threads)]
+    return [sys.executable, __file__, "--child", engine, "--folder", folder, "--threads", str(threads), "--chunks", str(chunks)]
+
+
+def run(engine, folder, threads, chunks):
+    """Seconds of every chunk, and the peak memory of the process in bytes."""
+    process = subprocess.Popen(command(engine, folder, threads, chunks), stdout=subprocess.PIPE)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{engine} failed")
+    return json.loads(output.splitlines()[-1]), usage.ru_maxrss * 1024
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--chunks", type=int, default=3, help="chunks a round, after the first")
+    parser.add_argument("--folder", type=Path, default=ROOT / "target" / "bench")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    a = parser.parse_args()
+    if a.child:
+        return child(a.child, a.folder, a.threads, a.chunks)
+    a.folder.mkdir(parents=True, exist_ok=True)
+    if not (a.folder / "official.safetensors").exists():
+        make_checkpoint(a.folder / "official.safetensors")
+    export = [RELEASE / "sextet", "model", "export", a.folder / "official.safetensors", "-o", a.folder / "official.onnx"]
+    subprocess.run(export, check=True)
+    engines = ["pytorch", "onnxruntime", "sextet"]
+    seconds = {engine: [] for engine in engines}
+    memory = dict.fromkeys(engines, 0)
+    for _ in range(a.rounds):
+        for engine in engines:
+            result, peak = run(engine, a.folder, a.threads, a.chunks + 1)
+            seconds[engine].append(statistics.median(result["chunk_s"][1:]))
+            memory[engine] = max(memory[engine], peak)
+    print(f"{a.threads} threads, {a.rounds} rounds of {a.chunks} chunks of 7.8 s; median of each round")
+    print(f"{'engine':<12} {'s a chunk':>10} {'x PyTorch':>10} {'peak memory':>12}   rounds")
+    for engine in engines:
+        ratios = [own / torch for own, torch in zip(seconds[engine], seconds["pytorch"])]
+        rounds = " ".join(f"{s:.2f}" for s in seconds[engine])
+        median, ratio = statistics.median(seconds[engine]), statistics.median(ratios)
+        print(f"{engine:<12} {median:>10.2f} {ratio:>10.2f} {memory[engine] / 1e6:>9.0f} MB   {rounds}")
+
+
+if __name__ == "__main__":
+    main()

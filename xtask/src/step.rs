@@ -1,0 +1,35 @@
+//! One step of a chore: a command that is shown, run, and has to succeed.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+/// The folder that holds the workspace.
+pub(crate) fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}
+
+/// Runs `program` in the workspace's folder. `environment` is added to its own.
+///
+/// # Errors
+/// When it cannot be started or does not succeed.
+pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    println!("\n==> {program} {}", arguments.join(" "));
+    let begin = Instant::now();
+    let mut command = Command::new(program);
+    command.args(arguments).envs(environment.iter().copied()).current_dir(root());
+    let status = command.status().with_context(|| format!("cannot start {program}; is it installed?"))?;
+    if !status.success() {
+        bail!("'{program} {}' failed ({status})", arguments.join(" "));
+    }
+    println!("    took {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Whether `program` can be run with `arguments` and succeeds.
+pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}

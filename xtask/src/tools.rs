@@ -1,0 +1,44 @@
+//! Tools that the checks need and Cargo does not bring: they are put under `target/` and nowhere else.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::step::{root, run, works};
+
+/// The auditor of dependencies and licences.
+const CARGO_DENY: &str = "0.20.2";
+/// What the ONNX tests import.
+const ONNX_PACKAGES: &str = "separator/tests/onnx/requirements.txt";
+
+/// Where `cargo deny` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
+pub(crate) fn cargo_deny() -> Result<String> {
+    let home = root().join("target/tools");
+    let program = text(home.join("bin/cargo-deny"))?;
+    if !works(&program, &["--version"]) {
+        let package = format!("cargo-deny@{CARGO_DENY}");
+        run("cargo", &["install", "--quiet", "--locked", "--debug", "--root", &text(home)?, &package], &[])?;
+    }
+    Ok(program)
+}
+
+/// A Python with the packages of the ONNX tests, in a virtual environment that is made on first use.
+pub(crate) fn python() -> Result<String> {
+    let home = root().join("target/venv");
+    let bin = if cfg!(windows) { "Scripts" } else { "bin" };
+    let program = text(home.join(bin).join("python"))?;
+    if !works(&program, &["-c", "import onnx, onnxruntime, numpy"]) {
+        if !works("python3", &["-c", "import venv, ensurepip"]) {
+            bail!(
+                "the ONNX tests need Python 3 with venv: sudo apt install python3-venv (or cargo xtask check --fast)"
+            );
+        }
+        run("python3", &["-m", "venv", &text(home)?], &[])?;
+        run(&program, &["-m", "pip", "install", "--quiet", "--requirement", ONNX_PACKAGES], &[])?;
+    }
+    Ok(program)
+}
+
+fn text(path: PathBuf) -> Result<String> {
+    path.into_os_string().into_string().ok().context("the workspace's path is not valid Unicode; move it elsewhere")
+}
