@@ -28,7 +28,7 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_enum, default_value_t, hide_possible_values = false)]
     pub(crate) engine: EngineArg,
 
-    /// Threads of the CPU engine [default: one a core]
+    /// Threads of the CPU engine [default: one a physical core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
@@ -68,7 +68,7 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "X", default_value_t = 0.25, value_parser = overlap)]
     pub(crate) overlap: f64,
 
-    /// Average N more passes over shifted copies: each takes as long as the first, for a slightly cleaner result
+    /// Average N passes over shifted copies of the song instead of one over itself: N times the work, slightly cleaner
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) shifts: u32,
 

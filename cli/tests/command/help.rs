@@ -105,3 +105,19 @@ fn the_doctor_tells_people_and_programs() {
     assert_eq!((bundled.state.as_str(), bundled.error.as_ref()), ("bundled", None));
     assert!(bundled.parameters.is_some_and(|parameters| parameters > 1_000));
 }
+
+/// A GPU is found through the driver's own tool, wherever that is on the path.
+#[cfg(unix)]
+#[test]
+fn the_doctor_finds_a_gpu() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    let tool = bench.file("bin/nvidia-smi", b"#!/bin/sh\necho 'NVIDIA GeForce RTX 3090, 24576 MiB, 570.00'\n");
+    std::fs::set_permissions(tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    bench.file("lib/libcuda.so.1", b"");
+    let mut command = bench.sextet(&["doctor"]);
+    let path = format!("{}:{}", bench.path("bin").display(), std::env::var("PATH").unwrap());
+    let text = stdout(command.env("PATH", path).env("LD_LIBRARY_PATH", bench.path("lib")));
+    assert!(text.contains("gpu         NVIDIA GeForce RTX 3090, 24576 MiB, 570.00"), "{text}");
+    assert!(text.contains("lib/libcuda.so.1") && text.contains("the GPU is not used"), "{text}");
+}

@@ -1,6 +1,6 @@
 //! Every option of `sextet separate`, by what it does to the files.
 
-use crate::bench::{Bench, read, stderr, stdout};
+use crate::bench::{Bench, read, stderr, stdout, tiny_model};
 
 const SIX: [&str; 6] = ["bass.wav", "drums.wav", "guitar.wav", "other.wav", "piano.wav", "vocals.wav"];
 
@@ -115,19 +115,32 @@ fn names_follow_the_template() {
 
 #[test]
 fn exact_stems_add_up_to_the_song() {
-    let bench = Bench::new();
-    let song = read(bench.song("song.wav", 1.5));
-    bench.separate(&["song.wav", "--sum", "exact"]).assert().success();
-    let stems: Vec<_> = SIX.iter().map(|stem| read(bench.path("stems/song").join(stem))).collect();
-    // Random weights give stems louder than full scale, and float32 rounds in proportion to them.
-    let loudest =
-        stems.iter().flat_map(|stem| &stem.channels()[1]).fold(1.0, |peak: f32, sample| peak.max(sample.abs()));
-    for frame in 0..song.frames() {
-        let sum: f64 = stems.iter().map(|stem| f64::from(stem.channels()[1][frame])).sum();
-        let missing = (sum - f64::from(song.channels()[1][frame])).abs() / f64::from(loudest);
-        assert!(missing < 1e-6, "frame {frame}: {missing} of {loudest} (-120 dBFS is 1e-6)");
+    for rate_hz in [44_100, 48_000] {
+        let bench = Bench::new();
+        let song = read(bench.song_of("song.wav", rate_hz, 2, 1.5));
+        bench.separate(&["song.wav", "--sum", "exact"]).assert().success();
+        let stems: Vec<_> = SIX.iter().map(|stem| read(bench.path("stems/song").join(stem))).collect();
+        // Random weights give stems louder than full scale, and float32 rounds in proportion to them.
+        let samples = stems.iter().flat_map(|stem| &stem.channels()[1]);
+        let loudest = samples.fold(1.0, |peak: f32, sample| peak.max(sample.abs()));
+        for frame in 0..song.frames() {
+            let sum: f64 = stems.iter().map(|stem| f64::from(stem.channels()[1][frame])).sum();
+            let missing = (sum - f64::from(song.channels()[1][frame])).abs() / f64::from(loudest);
+            assert!(missing < 1e-6, "frame {frame}: {missing} of {loudest} (-120 dBFS is 1e-6)");
+        }
     }
-    println!("loudest sample of a stem: {loudest}");
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let bench = Bench::new();
+    bench.song("song.wav", 1.2);
+    let separate = |threads: &str| {
+        let mut command = bench.sextet(&["separate", "song.wav", "--stems", "bass", "--threads", threads, "-m"]);
+        command.arg(tiny_model()).assert().success();
+        std::fs::read(bench.path("stems/song/bass.wav")).unwrap()
+    };
+    assert!(separate("1") == separate("2"));
 }
 
 #[test]
