@@ -25,7 +25,7 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
         let unfinished = unfinished.clone();
         std::thread::spawn(move || {
             unfinished.close();
-            say::err("\ninterrupted: nothing half-written is left");
+            say::err("\ninterrupted");
             exit(code);
         });
     })?;

@@ -129,8 +129,10 @@ impl OpenStream for AudioFile {
 pub(crate) fn tiny_model() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tiny-{}.safetensors", std::process::id()));
-        fs::write(&path, tiny_model_bytes()).unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (path, unfinished) = (folder.join("tiny.safetensors"), folder.join(std::process::id().to_string()));
+        fs::write(&unfinished, tiny_model_bytes()).unwrap();
+        fs::rename(unfinished, &path).unwrap();
         path
     })
 }
