@@ -1,2 +1,59 @@
-//! The `sextet` command.
-fn main() {}
+//! The `sextet` command: songs in, stems out.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod args;
+mod doctor;
+mod fault;
+mod interrupt;
+mod manual;
+mod mishap;
+mod models;
+mod say;
+mod separate;
+mod unfinished;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use fault::Report;
+use unfinished::Unfinished;
+
+fn main() -> ExitCode {
+    mishap::keep_quiet();
+    let cli = Cli::parse();
+    let json = wants_json(&cli.command);
+    let unfinished = Unfinished::default();
+    let result = mishap::caught(|| {
+        interrupt::install(&unfinished)?;
+        run(cli.command, &unfinished)
+    });
+    ExitCode::from(result.unwrap_or_else(|error| fail(&Report::of(&error), json)))
+}
+
+fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
+    match command {
+        Command::Separate(args) => return separate::run(&args, unfinished),
+        Command::Model(args) => models::run(args.command, unfinished)?,
+        Command::Doctor { json } => doctor::run(json)?,
+        Command::Completions { shell } => manual::completions(shell)?,
+        Command::Man { output } => manual::pages(output.as_deref())?,
+    }
+    Ok(0)
+}
+
+/// Whether a failure is to be told on standard output too.
+fn wants_json(command: &Command) -> bool {
+    matches!(command, Command::Separate(args) if args.json)
+}
+
+fn fail(report: &Report, json: bool) -> u8 {
+    if json {
+        separate::json_fatal(report);
+    }
+    say::err(&report.to_string());
+    report.kind.exit_code()
+}

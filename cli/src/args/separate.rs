@@ -1,0 +1,98 @@
+//! The flags of `sextet separate`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use sextet_separator::Stem;
+
+use super::value::{BitsArg, EngineArg, Format, MonoArg, Rate, SumArg, overlap, stem};
+use crate::models::BUNDLED;
+
+/// The flags of `sextet separate`, as typed.
+#[derive(Args, Debug)]
+pub(crate) struct SeparateArgs {
+    /// Audio files, and folders that are searched for audio files
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// Where the stems go
+    #[arg(short, long, value_name = "DIR", default_value = "stems")]
+    pub(crate) output: PathBuf,
+
+    /// A name from `sextet model list`, a .safetensors checkpoint, or a demucs bag (.yaml beside its checkpoints)
+    #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
+    pub(crate) model: PathBuf,
+
+    /// What computes
+    #[arg(long, value_enum, default_value_t, hide_possible_values = false)]
+    pub(crate) engine: EngineArg,
+
+    /// Threads of the CPU engine [default: one a physical core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Only these stems, one file each [default: all of the model's]
+    #[arg(long, value_name = "STEM,...", value_delimiter = ',', value_parser = stem, group = "what")]
+    pub(crate) stems: Vec<Stem>,
+
+    /// All stems but these, one file each
+    #[arg(long, value_name = "STEM,...", value_delimiter = ',', value_parser = stem, group = "what")]
+    pub(crate) all_but: Vec<Stem>,
+
+    /// Two files: this stem, and everything else as no_STEM
+    #[arg(long, value_name = "STEM", value_parser = stem, group = "what")]
+    pub(crate) two_stems: Option<Stem>,
+
+    /// Format of the stems
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Bits a sample; 32f is floating point [default: 32f for wav, 24 for flac]
+    #[arg(long, value_enum)]
+    pub(crate) bits: Option<BitsArg>,
+
+    /// Sample rate of the stems: `source` or a number of Hz
+    #[arg(long, value_name = "HZ", default_value = "source")]
+    pub(crate) rate: Rate,
+
+    /// Whether a mono input gives mono stems
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) mono: MonoArg,
+
+    /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder}, {source_ext}, {model}
+    #[arg(long, value_name = "TEMPLATE", default_value = "{track}/{stem}.{ext}")]
+    pub(crate) name: String,
+
+    /// How much of a chunk is shared with the next: 0 up to 0.99; more is slower and smoother
+    #[arg(long, value_name = "X", default_value_t = 0.25, value_parser = overlap)]
+    pub(crate) overlap: f64,
+
+    /// Average N passes over shifted copies of the song instead of one over itself: N times the work, slightly cleaner
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) shifts: u32,
+
+    /// Whether the stems add up to the input: as the model gives them (nearly), or exactly
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) sum: SumArg,
+
+    /// Only the first chunk of each song: a quick look
+    #[arg(long)]
+    pub(crate) single_chunk: bool,
+
+    /// Skip songs whose stems are all there already
+    #[arg(long)]
+    pub(crate) skip_existing: bool,
+
+    /// JSON lines on standard output instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}

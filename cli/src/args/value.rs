@@ -1,0 +1,118 @@
+//! The values that flags take.
+
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use sextet_separator::Stem;
+
+/// `--engine`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineArg {
+    /// TensorRT where it can run, else the CPU
+    #[default]
+    Auto,
+    /// The CPU
+    Cpu,
+    /// An NVIDIA GPU through TensorRT
+    Tensorrt,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// WAV
+    #[default]
+    Wav,
+    /// FLAC
+    Flac,
+}
+
+/// `--bits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BitsArg {
+    /// 16-bit integers
+    #[value(name = "16")]
+    Int16,
+    /// 24-bit integers
+    #[value(name = "24")]
+    Int24,
+    /// 32-bit floating point
+    #[value(name = "32f")]
+    Float32,
+}
+
+/// `--mono`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MonoArg {
+    /// Mono in, mono out
+    #[default]
+    Keep,
+    /// Always stereo
+    Stereo,
+}
+
+/// `--sum`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SumArg {
+    /// As the model gives them
+    #[default]
+    Model,
+    /// They add up to the input
+    Exact,
+}
+
+/// `--rate`: the input's, or a number of Hz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rate {
+    Source,
+    Hz(u32),
+}
+
+/// Rates that `--rate` takes, in Hz.
+const RATES_HZ: std::ops::RangeInclusive<u32> = 8_000..=192_000;
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "source" {
+            return Ok(Rate::Source);
+        }
+        let hz = text.parse().ok().filter(|hz| RATES_HZ.contains(hz));
+        hz.map(Rate::Hz).ok_or_else(|| "expected `source` or a whole number from 8000 to 192000".to_owned())
+    }
+}
+
+/// Reads one stem's name.
+pub(super) fn stem(text: &str) -> Result<Stem, sextet_protocol::UnknownStem> {
+    text.trim().parse()
+}
+
+/// Reads `--overlap`.
+pub(super) fn overlap(text: &str) -> Result<f64, String> {
+    let overlap = text.parse::<f64>().ok().filter(|overlap| (0.0..=0.99).contains(overlap));
+    overlap.ok_or_else(|| "expected a number from 0 to 0.99".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_the_source_or_audio_rates() {
+        assert_eq!("source".parse(), Ok(Rate::Source));
+        assert_eq!("44100".parse(), Ok(Rate::Hz(44_100)));
+        for wrong in ["", "7999", "192001", "44.1", "-1", "fast"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_overlap_is_a_share_below_one() {
+        assert_eq!(overlap("0"), Ok(0.0));
+        assert_eq!(overlap("0.99"), Ok(0.99));
+        for wrong in ["1", "-0.1", "NaN", "inf", "half", ""] {
+            assert!(overlap(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! NVIDIA GPUs, their driver and the libraries that TensorRT needs, found without linking or loading any of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Gpu {
+    /// Name, memory and driver of each, as `nvidia-smi` or the driver itself says.
+    pub(super) devices: Vec<String>,
+    /// The driver's version.
+    pub(super) driver: Option<String>,
+    /// The driver's library.
+    pub(super) cuda_library: Option<PathBuf>,
+    /// TensorRT for RTX.
+    pub(super) tensorrt_library: Option<PathBuf>,
+}
+
+/// Looks for GPUs, driver and libraries.
+pub(super) fn look() -> Gpu {
+    let folders = library_folders();
+    let (cuda, tensorrt) = if cfg!(windows) {
+        (["nvcuda.dll"].as_slice(), ["tensorrt_rtx_1_6.dll", "tensorrt_rtx.dll"].as_slice())
+    } else {
+        (["libcuda.so.1"].as_slice(), ["libtensorrt_rtx.so.1", "libtensorrt_rtx.so"].as_slice())
+    };
+    Gpu {
+        devices: from_smi().or_else(from_proc).unwrap_or_default(),
+        driver: driver(),
+        cuda_library: find(&folders, cuda),
+        tensorrt_library: find(&folders, tensorrt),
+    }
+}
+
+fn from_smi() -> Option<Vec<String>> {
+    let query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"];
+    let output = Command::new("nvidia-smi").args(query).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
+    output.status.success().then(|| lines.collect())
+}
+
+/// `Model:` of each /proc/driver/nvidia/gpus/*/information.
+fn from_proc() -> Option<Vec<String>> {
+    let gpus = fs::read_dir("/proc/driver/nvidia/gpus").ok()?;
+    let model = |path: PathBuf| {
+        let text = fs::read_to_string(path.join("information")).ok()?;
+        Some(text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim().to_owned())
+    };
+    Some(gpus.filter_map(|gpu| model(gpu.ok()?.path())).collect())
+}
+
+/// The version number in /proc/driver/nvidia/version.
+fn driver() -> Option<String> {
+    let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
+    let number = |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    text.lines().next()?.split_whitespace().find(number).map(str::to_owned)
+}
+
+fn library_folders() -> Vec<PathBuf> {
+    let variable = if cfg!(windows) { "PATH" } else { "LD_LIBRARY_PATH" };
+    let usual = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+        "/usr/local/lib",
+        "/usr/local/cuda/lib64",
+        "/usr/local/nvidia/lib64",
+        "/usr/lib/wsl/lib",
+        "/run/opengl-driver/lib",
+        "C:\\Windows\\System32",
+    ];
+    let named = std::env::var_os(variable).unwrap_or_default();
+    std::env::split_paths(&named).chain(usual.iter().map(PathBuf::from)).collect()
+}
+
+fn find(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
+    let candidates = folders.iter().filter(|folder| folder.as_path() != Path::new(""));
+    candidates.flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file())
+}

@@ -1,0 +1,143 @@
+//! `sextet doctor`: what was found on this machine, and what to do about what is missing.
+
+mod gpu;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::models::{self, CATALOGUE};
+use crate::say;
+use gpu::Gpu;
+
+/// Version of the JSON object; a change that breaks a reader raises it.
+const VERSION: u32 = 1;
+
+/// Everything that was found.
+#[derive(Debug, Serialize)]
+struct Findings {
+    version: u32,
+    sextet: &'static str,
+    system: String,
+    threads: usize,
+    engines: Vec<Engine>,
+    gpu: Gpu,
+    models: Vec<Model>,
+    folders: Vec<Folder>,
+    advice: Vec<String>,
+}
+
+/// An engine and whether it can run.
+#[derive(Debug, Serialize)]
+struct Engine {
+    name: &'static str,
+    built_in: bool,
+    usable: bool,
+}
+
+/// A model of the catalogue.
+#[derive(Debug, Serialize)]
+struct Model {
+    name: &'static str,
+    state: &'static str,
+    /// Its parameters, when it is here and opens.
+    parameters: Option<usize>,
+    /// Why it does not open.
+    error: Option<String>,
+}
+
+/// A folder that Sextet writes to.
+#[derive(Debug, Serialize)]
+struct Folder {
+    purpose: &'static str,
+    path: PathBuf,
+    exists: bool,
+    free_bytes: Option<u64>,
+}
+
+/// Looks around and tells.
+pub(crate) fn run(json: bool) -> Result<()> {
+    let findings = look();
+    if json {
+        say::out(&serde_json::to_string(&findings)?);
+    } else {
+        text::lines(&findings).iter().for_each(|line| say::out(line));
+    }
+    Ok(())
+}
+
+fn look() -> Findings {
+    let gpu = gpu::look();
+    let models: Vec<_> = CATALOGUE.iter().map(model).collect();
+    let here = std::env::current_dir().unwrap_or_default();
+    let cache = models::cache_folder();
+    let folders = vec![folder("model cache", cache), folder("current folder", here)];
+    let engines = vec![
+        Engine { name: "cpu", built_in: true, usable: true },
+        Engine { name: "tensorrt", built_in: false, usable: false },
+    ];
+    let mut findings = Findings {
+        version: VERSION,
+        sextet: env!("CARGO_PKG_VERSION"),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        engines,
+        gpu,
+        models,
+        folders,
+        advice: Vec::new(),
+    };
+    findings.advice = advice(&findings);
+    findings
+}
+
+fn model(entry: &'static models::Entry) -> Model {
+    let state = models::state(entry);
+    let opened = matches!(state, "bundled" | "fetched").then(|| models::open(Path::new(&entry.name)));
+    let (parameters, error) = match opened {
+        None => (None, None),
+        Some(Ok(model)) => (Some(model.parameters()), None),
+        Some(Err(error)) => (None, Some(crate::fault::Report::of(&error).message)),
+    };
+    Model { name: &entry.name, state, parameters, error }
+}
+
+/// What is known of `path`; its disk's free space, even when the folder itself is yet to be made.
+fn folder(purpose: &'static str, path: PathBuf) -> Folder {
+    let on_disk = path.ancestors().find(|folder| folder.is_dir());
+    let free_bytes = on_disk.and_then(|folder| fs4::available_space(folder).ok());
+    Folder { purpose, exists: path.is_dir(), free_bytes, path }
+}
+
+/// What to do about what is missing.
+fn advice(findings: &Findings) -> Vec<String> {
+    let mut advice = Vec::new();
+    if findings.gpu.devices.is_empty() {
+        advice.push("no NVIDIA GPU was found: the CPU engine is used, and needs nothing".to_owned());
+    } else {
+        advice.push("this build has no TensorRT engine: the GPU is not used".to_owned());
+    }
+    if findings.gpu.driver.is_some() && findings.gpu.cuda_library.is_none() {
+        advice.push("the driver is loaded but libcuda was not found: install the driver's library package".to_owned());
+    }
+    for model in &findings.models {
+        if let Some(error) = &model.error {
+            let name = model.name;
+            advice.push(format!("{name} does not open ({error}): run `sextet model remove {name}` and fetch it again"));
+        }
+        if model.state == "incomplete" {
+            advice.push(format!(
+                "{0} is incomplete: run `sextet model fetch {0}`, which goes on where it stopped",
+                model.name
+            ));
+        }
+    }
+    for folder in &findings.folders {
+        if folder.free_bytes.is_some_and(|free| free < 1_000_000_000) {
+            advice.push(format!("less than 1 GB is free for the {} ('{}')", folder.purpose, folder.path.display()));
+        }
+    }
+    advice
+}

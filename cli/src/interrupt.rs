@@ -1,0 +1,33 @@
+//! Ctrl-C and SIGTERM: end within a moment, whatever the engine is doing, and leave nothing half-written.
+
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::fault::Kind;
+use crate::say;
+use crate::unfinished::Unfinished;
+
+/// Ends the process at the first signal, once the unfinished files are gone; at the second at once.
+///
+/// The handler runs on a thread of its own and never waits for the engine: a chunk may take seconds, and a native engine
+/// may not come back at all.
+///
+/// # Errors
+/// When the system does not let us.
+pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
+    let unfinished = unfinished.clone();
+    let asked_before = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        let code = i32::from(Kind::Interrupted.exit_code());
+        if asked_before.swap(true, Ordering::SeqCst) {
+            exit(code);
+        }
+        let unfinished = unfinished.clone();
+        std::thread::spawn(move || {
+            unfinished.close();
+            say::err("\ninterrupted");
+            exit(code);
+        });
+    })?;
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! Models: the catalogue, where they are kept, and how they are fetched and opened.
+
+mod bag;
+mod cache;
+mod catalogue;
+mod command;
+mod export;
+mod fetch;
+mod hub;
+mod open;
+mod transfer;
+
+pub(crate) use cache::cache_folder;
+pub(crate) use catalogue::{BUNDLED, CATALOGUE, Entry};
+pub(crate) use command::{run, state};
+pub(crate) use open::{open, short_name};

@@ -1,0 +1,27 @@
+//! Writing to standard output and standard error, where a reader that has gone away is no failure.
+//!
+//! The files are what this command is run for: `sextet separate album/ | head` still separates the whole album.
+
+use std::io::{self, Write};
+
+/// Writes a line to standard output.
+pub(crate) fn out(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Writes a line to standard error.
+pub(crate) fn err(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes `text` to standard output as it is.
+///
+/// # Errors
+/// When it cannot be written, but not when its reader has gone away.
+pub(crate) fn raw(text: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,129 @@
+//! What was chosen: the flags of `sextet separate`, resolved against the model.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use sextet_separator::audio::{Bits, FileFormat, Tags, WriteOptions};
+use sextet_separator::{Mono, Options, Part, Stem, Sum};
+
+use super::template::Template;
+use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg};
+use crate::fault::{Fault, Kind};
+
+/// Everything that a song's separation needs to know, whichever song it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    /// What the separator is told.
+    pub(crate) options: Options,
+    /// What is written, in this order.
+    pub(crate) parts: Vec<Part>,
+    /// How it is written.
+    pub(crate) format: FileFormat,
+    pub(crate) bits: Bits,
+    /// Where it is written.
+    pub(crate) output: PathBuf,
+    pub(crate) template: Template,
+    pub(crate) model_name: String,
+    pub(crate) skip_existing: bool,
+}
+
+impl Choice {
+    /// Resolves `args` for a model that gives `sources`.
+    ///
+    /// # Errors
+    /// When the flags contradict each other or the model.
+    pub(crate) fn resolve(args: &SeparateArgs, sources: &[Stem]) -> Result<Self> {
+        let parts = parts(args, sources)?;
+        let options = Options {
+            parts: parts.clone(),
+            overlap: args.overlap,
+            shifts: args.shifts,
+            sum: match args.sum {
+                SumArg::Model => Sum::Model,
+                SumArg::Exact => Sum::Exact,
+            },
+            rate_hz: match args.rate {
+                Rate::Source => None,
+                Rate::Hz(hz) => Some(hz),
+            },
+            mono: match args.mono {
+                MonoArg::Keep => Mono::Keep,
+                MonoArg::Stereo => Mono::Stereo,
+            },
+            single_chunk: args.single_chunk,
+        };
+        Ok(Self {
+            options,
+            parts,
+            format: match args.format {
+                Format::Wav => FileFormat::Wav,
+                Format::Flac => FileFormat::Flac,
+            },
+            bits: bits(args)?,
+            output: args.output.clone(),
+            template: template(args)?,
+            model_name: crate::models::short_name(&args.model),
+            skip_existing: args.skip_existing,
+        })
+    }
+
+    /// How the stems of a song with `tags` are written.
+    pub(crate) fn write_options(&self, tags: Tags) -> WriteOptions {
+        WriteOptions { format: self.format, bits: self.bits, tags }
+    }
+}
+
+/// What can be said without the model: read before it is loaded, so that a slip of the pen is answered at once.
+///
+/// # Errors
+/// When flags contradict each other.
+pub(crate) fn check(args: &SeparateArgs) -> Result<()> {
+    bits(args)?;
+    template(args).map(drop)
+}
+
+fn template(args: &SeparateArgs) -> Result<Template> {
+    args.name.parse().map_err(|reason| {
+        let fault = Fault::new(Kind::Usage, format!("the naming template '{}' cannot be used: {reason}", args.name));
+        fault.help("the default is --name '{track}/{stem}.{ext}'").into()
+    })
+}
+
+fn bits(args: &SeparateArgs) -> Result<Bits> {
+    match (args.format, args.bits) {
+        (Format::Flac, Some(BitsArg::Float32)) => {
+            let fault = Fault::new(Kind::Usage, "FLAC has no floating point: --bits 32f cannot go with --format flac");
+            Err(fault.help("use --bits 24 (or 16), or --format wav").into())
+        }
+        (_, Some(BitsArg::Int16)) => Ok(Bits::B16),
+        (_, Some(BitsArg::Int24)) | (Format::Flac, None) => Ok(Bits::B24),
+        (Format::Wav, Some(BitsArg::Float32) | None) => Ok(Bits::Float32),
+    }
+}
+
+fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
+    let named = args.stems.iter().chain(&args.all_but).chain(&args.two_stems);
+    if let Some(missing) = named.into_iter().find(|stem| !sources.contains(stem)) {
+        let names: Vec<_> = sources.iter().map(|stem| stem.name()).collect();
+        let message = format!("the model '{}' has no stem '{missing}'", args.model.display());
+        let help = format!("it has {}; `sextet model list` shows the others", names.join(", "));
+        return Err(Fault::new(Kind::Usage, message).help(help).into());
+    }
+    if let Some(stem) = args.two_stems {
+        return Ok(vec![Part::stem(stem), Part::without(stem, sources)]);
+    }
+    let mut stems = if args.stems.is_empty() { sources.to_vec() } else { args.stems.clone() };
+    stems.retain(|stem| !args.all_but.contains(stem));
+    let mut seen = Vec::new();
+    stems.retain(|stem| {
+        !seen.contains(stem) && {
+            seen.push(*stem);
+            true
+        }
+    });
+    if stems.is_empty() {
+        let fault = Fault::new(Kind::Usage, "--all-but leaves out every stem of the model: nothing would be written");
+        return Err(fault.help("name fewer stems").into());
+    }
+    Ok(stems.into_iter().map(Part::stem).collect())
+}

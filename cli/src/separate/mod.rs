@@ -1,0 +1,82 @@
+//! `sextet separate`: songs in, stems out.
+
+mod choice;
+mod files;
+mod inputs;
+mod plan;
+mod report;
+mod song;
+mod template;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use sextet_separator::{EngineChoice, EngineOptions, Model, Separator};
+
+use crate::args::{EngineArg, SeparateArgs};
+use crate::models;
+use crate::unfinished::Unfinished;
+use choice::Choice;
+use plan::Job;
+use report::{Outcome, Start, Totals};
+use song::Bench;
+
+pub(crate) use report::json_fatal;
+
+/// Separates all that `args` names; returns the exit code.
+///
+/// # Errors
+/// When nothing could begin: flags, model or engine cannot be used.
+pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
+    choice::check(args)?;
+    let model = models::open(&args.model)?;
+    let choice = Choice::resolve(args, model.sources())?;
+    let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
+    let hash = model.hash().to_string();
+    let mut separator = engine(args, model)?;
+    let start = start(args, &choice, &separator, hash, &jobs);
+    let bench = Bench { choice: &choice, unfinished };
+    Ok(separate_all(args, &bench, &mut separator, &start, &jobs).exit_code())
+}
+
+fn engine(args: &SeparateArgs, model: Model) -> Result<Separator> {
+    let engine = match args.engine {
+        EngineArg::Auto => EngineChoice::Auto,
+        EngineArg::Cpu => EngineChoice::Cpu,
+        EngineArg::Tensorrt => EngineChoice::TensorRt,
+    };
+    Ok(Separator::new(model, EngineOptions { engine, threads: args.threads })?)
+}
+
+fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
+    Start {
+        model: args.model.display().to_string(),
+        model_hash,
+        engine: separator.engine_name().to_string(),
+        engine_note: engine_note(args.engine),
+        parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
+        output: args.output.clone(),
+        bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),
+    }
+}
+
+/// Why `auto` took what it took.
+fn engine_note(asked: EngineArg) -> Option<String> {
+    (asked == EngineArg::Auto).then(|| "TensorRT is not part of this build".to_owned())
+}
+
+/// One song after the other; a failing one does not stop the rest.
+fn separate_all(args: &SeparateArgs, bench: &Bench, separator: &mut Separator, start: &Start, jobs: &[Job]) -> Totals {
+    let began = Instant::now();
+    let mut reporter = report::reporter(args, jobs.len());
+    reporter.start(start);
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for (index, job) in jobs.iter().enumerate() {
+        let outcome = bench.run(separator, index, job, &mut *reporter);
+        reporter.ended(index, job, &outcome);
+        outcomes.push(outcome);
+    }
+    let totals = Totals::of(&outcomes, began.elapsed().as_secs_f64());
+    reporter.end(jobs, &outcomes, &totals);
+    totals
+}

@@ -1,0 +1,135 @@
+//! What a batch tells about itself, and to whom: bars, lines, JSON, or nobody.
+
+mod bars;
+mod json;
+mod lines;
+mod silent;
+mod summary;
+mod time;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use super::plan::Job;
+use crate::args::SeparateArgs;
+use crate::fault::Report;
+
+pub(crate) use json::fatal as json_fatal;
+pub(super) use summary::Totals;
+
+/// What is known before the first song.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) model: String,
+    pub(super) model_hash: String,
+    pub(super) engine: String,
+    /// Why it is this engine, where there was a choice.
+    pub(super) engine_note: Option<String>,
+    pub(super) parts: Vec<String>,
+    pub(super) output: PathBuf,
+    /// Size of every song in bytes: what the share of the whole is estimated by.
+    pub(super) bytes: Vec<u64>,
+}
+
+/// How far a song has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Moved {
+    /// The first pass.
+    Reading { frames: u64 },
+    /// The second pass.
+    Separating { share: f64, audio_s: f64, speed: Option<f64>, left_s: Option<f64> },
+}
+
+impl Moved {
+    /// After `done` of `total` chunks in `elapsed_s`, of a song of `seconds`.
+    pub(super) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
+        let share = if total == 0 { 1.0 } else { done as f64 / total as f64 };
+        let known = done > 0 && elapsed_s > 0.0;
+        let speed = seconds.filter(|_| known).map(|seconds| seconds * share / elapsed_s);
+        let left_s = known.then(|| elapsed_s * (1.0 - share) / share);
+        Moved::Separating { share, audio_s: seconds.unwrap_or(0.0) * share, speed, left_s }
+    }
+
+    /// Seconds of audio that are separated.
+    pub(super) fn audio_s(&self) -> f64 {
+        match self {
+            Moved::Reading { .. } => 0.0,
+            Moved::Separating { audio_s, .. } => *audio_s,
+        }
+    }
+
+    /// The part of the song's work that is done, 0 to 1. Reading counts as nothing: it is quick.
+    pub(super) fn share(&self) -> f64 {
+        match self {
+            Moved::Reading { .. } => 0.0,
+            Moved::Separating { share, .. } => *share,
+        }
+    }
+}
+
+/// How a song ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Status {
+    Done,
+    Skipped,
+    Failed(Report),
+}
+
+/// How a song ended, and how long it took.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) status: Status,
+    /// Length of the song, where it is known.
+    pub(super) audio_s: Option<f64>,
+    pub(super) wall_s: f64,
+}
+
+impl Outcome {
+    /// Times real time.
+    pub(super) fn speed(&self) -> Option<f64> {
+        self.audio_s.filter(|_| self.status == Status::Done && self.wall_s > 0.0).map(|audio| audio / self.wall_s)
+    }
+}
+
+/// Hears what a batch does. Everything is optional.
+pub(super) trait Reporter {
+    /// Before the first song.
+    fn start(&mut self, _start: &Start) {}
+    /// A song's work begins; not called for one that is skipped.
+    fn song(&mut self, _index: usize, _job: &Job) {}
+    /// A song has come on.
+    fn moved(&mut self, _index: usize, _moved: &Moved) {}
+    /// Something is odd but stops nothing.
+    fn warned(&mut self, _index: Option<usize>, _warning: &str) {}
+    /// A song is over.
+    fn ended(&mut self, _index: usize, _job: &Job, _outcome: &Outcome) {}
+    /// All songs are over.
+    fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], _totals: &Totals) {}
+}
+
+/// The reporter that the flags and standard error ask for, for a batch of `songs`.
+pub(super) fn reporter(args: &SeparateArgs, songs: usize) -> Box<dyn Reporter> {
+    let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    if args.json {
+        Box::new(json::Json::new(songs))
+    } else if args.quiet {
+        Box::new(silent::Silent)
+    } else if terminal {
+        Box::new(bars::Bars::new(songs, args.verbose))
+    } else {
+        Box::new(lines::Lines::new(songs, args.verbose))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_and_time_left_follow_the_chunks() {
+        let moved = Moved::separating(1, 4, 10.0, Some(40.0));
+        assert_eq!(moved, Moved::Separating { share: 0.25, audio_s: 10.0, speed: Some(1.0), left_s: Some(30.0) });
+        let nothing_yet = Moved::separating(0, 4, 0.0, Some(40.0));
+        assert_eq!(nothing_yet, Moved::Separating { share: 0.0, audio_s: 0.0, speed: None, left_s: None });
+    }
+}

@@ -1,0 +1,15 @@
+//! `-q`: errors and nothing else.
+
+use super::{Outcome, Reporter, Status};
+use crate::say;
+use crate::separate::plan::Job;
+
+pub(super) struct Silent;
+
+impl Reporter for Silent {
+    fn ended(&mut self, _index: usize, _job: &Job, outcome: &Outcome) {
+        if let Status::Failed(report) = &outcome.status {
+            say::err(&report.to_string());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The end of a batch: a table and a count.
+
+use super::time::{clock, speed};
+use super::{Outcome, Status};
+use crate::separate::plan::Job;
+
+/// How many songs ended how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Totals {
+    pub(crate) done: usize,
+    pub(crate) skipped: usize,
+    pub(crate) failed: usize,
+    pub(crate) wall_s: f64,
+}
+
+impl Totals {
+    /// Counts `outcomes` of a batch that took `wall_s`.
+    pub(crate) fn of(outcomes: &[Outcome], wall_s: f64) -> Self {
+        let count = |wanted: fn(&Status) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.status)).count();
+        Self {
+            done: count(|status| matches!(status, Status::Done)),
+            skipped: count(|status| matches!(status, Status::Skipped)),
+            failed: count(|status| matches!(status, Status::Failed(_))),
+            wall_s,
+        }
+    }
+
+    /// 0 when all went well, 1 when a song failed.
+    pub(crate) fn exit_code(&self) -> u8 {
+        u8::from(self.failed > 0)
+    }
+}
+
+/// One song's end on one line.
+pub(super) fn result_line(job: &Job, outcome: &Outcome) -> String {
+    let input = job.input.display();
+    let folder = job.outputs.first().and_then(|output| output.parent()).unwrap_or(std::path::Path::new("")).display();
+    match &outcome.status {
+        Status::Done => {
+            let audio = clock(outcome.audio_s.unwrap_or(0.0));
+            let (wall, at, files) = (clock(outcome.wall_s), speed(outcome.speed()), job.outputs.len());
+            format!("done     {input}: {audio} in {wall} ({at}), {files} files in '{folder}'")
+        }
+        Status::Skipped => format!("skipped  {input}: all stems are in '{folder}'"),
+        Status::Failed(report) => {
+            let named = format!("{input}: ");
+            format!("failed   {named}{}", report.message.strip_prefix(&named).unwrap_or(&report.message))
+        }
+    }
+}
+
+/// A line a song, for more than one, and the count.
+pub(super) fn table(jobs: &[Job], outcomes: &[Outcome], totals: &Totals) -> Vec<String> {
+    let mut lines = Vec::new();
+    if jobs.len() > 1 {
+        lines.extend(jobs.iter().zip(outcomes).map(|(job, outcome)| result_line(job, outcome)));
+    }
+    let Totals { done, skipped, failed, wall_s } = *totals;
+    lines.push(format!("{done} done, {skipped} skipped, {failed} failed in {}", clock(wall_s)));
+    lines
+}

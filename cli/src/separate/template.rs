@@ -1,0 +1,155 @@
+//! The naming template: `{track}/{stem}.{ext}` and what may stand in it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+/// Where a stem goes, below the output folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Track,
+    Stem,
+    Ext,
+    Folder,
+    SourceExt,
+    Model,
+}
+
+/// What the variables of a template stand for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'a> {
+    /// The input's file name without its extension.
+    pub(crate) track: &'a OsStr,
+    /// Name of the stem, or `no_vocals` and so on.
+    pub(crate) stem: &'a str,
+    /// Extension of the stem's file.
+    pub(crate) ext: &'a str,
+    /// Folder of the input, from the folder that was named on the command line on.
+    pub(crate) folder: &'a Path,
+    /// Extension of the input's file.
+    pub(crate) source_ext: &'a OsStr,
+    /// Name of the model.
+    pub(crate) model: &'a str,
+}
+
+impl Template {
+    /// The path, relative to the output folder; `None` where the values make none that stays below it.
+    pub(crate) fn expand(&self, values: &Values) -> Option<PathBuf> {
+        let mut path = OsString::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => path.push(text),
+                Piece::Track => path.push(name(values.track)),
+                Piece::Stem => path.push(values.stem),
+                Piece::Ext => path.push(values.ext),
+                Piece::Folder => path.push(values.folder),
+                Piece::SourceExt => path.push(values.source_ext),
+                Piece::Model => path.push(name(OsStr::new(values.model))),
+            }
+        }
+        // An empty {folder} at the front must not make the path absolute.
+        let path = PathBuf::from(path);
+        let below = path.components().skip_while(|part| matches!(part, Component::RootDir)).collect::<PathBuf>();
+        let inside = below.components().all(|part| matches!(part, Component::Normal(_)));
+        (inside && below.file_name().is_some()).then_some(below)
+    }
+}
+
+/// A name that is a plain path component: a song may be called `..`.
+fn name(name: &OsStr) -> &OsStr {
+    if name.is_empty() || name == "." || name == ".." { OsStr::new("_") } else { name }
+}
+
+impl FromStr for Template {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            push_text(&mut pieces, &rest[..at]);
+            let tail = &rest[at..];
+            if tail.starts_with("{{") || tail.starts_with("}}") {
+                push_text(&mut pieces, &tail[..1]);
+                rest = &tail[2..];
+                continue;
+            }
+            let end = tail.find('}').filter(|_| tail.starts_with('{'));
+            let end =
+                end.ok_or_else(|| "a brace without its partner (write {{ or }} for a brace itself)".to_owned())?;
+            pieces.push(variable(&tail[1..end])?);
+            rest = &tail[end + 1..];
+        }
+        push_text(&mut pieces, rest);
+        check_path(text)?;
+        Ok(Self(pieces))
+    }
+}
+
+fn push_text(pieces: &mut Vec<Piece>, text: &str) {
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text.to_owned()));
+    }
+}
+
+fn variable(name: &str) -> Result<Piece, String> {
+    Ok(match name {
+        "track" => Piece::Track,
+        "stem" => Piece::Stem,
+        "ext" => Piece::Ext,
+        "folder" => Piece::Folder,
+        "source_ext" => Piece::SourceExt,
+        "model" => Piece::Model,
+        _ => return Err(format!("there is no {{{name}}}: expected track, stem, ext, folder, source_ext or model")),
+    })
+}
+
+fn check_path(text: &str) -> Result<(), String> {
+    let path = Path::new(text);
+    if path.is_absolute() || path.components().any(|part| !matches!(part, Component::Normal(_))) {
+        return Err("it must stay below the output folder (say where that is with -o)".to_owned());
+    }
+    if text.is_empty() || text.ends_with(std::path::is_separator) {
+        return Err("it must end with a file name".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(template: &str, track: &str, folder: &str) -> Option<PathBuf> {
+        let (track, folder, source_ext) = (OsStr::new(track), Path::new(folder), OsStr::new("mp3"));
+        let values = Values { track, stem: "bass", ext: "wav", folder, source_ext, model: "m" };
+        template.parse::<Template>().unwrap().expand(&values)
+    }
+
+    #[test]
+    fn variables_are_filled_in() {
+        let cases = [
+            ("{track}/{stem}.{ext}", "song", "song/bass.wav"),
+            ("{folder}/{track} ({source_ext}) {stem}.{ext}", "a.b", "disc 1/a.b (mp3) bass.wav"),
+            ("{{{model}}}/{track}_{stem}", "日本", "{m}/日本_bass"),
+            ("{track}/{stem}.{ext}", "..", "_/bass.wav"),
+            ("x{track}{stem}", "..", "x_bass"),
+        ];
+        for (template, track, expected) in cases {
+            assert_eq!(expand(template, track, "disc 1"), Some(PathBuf::from(expected)), "{template}");
+        }
+        assert_eq!(expand("{folder}/{stem}", "song", ""), Some(PathBuf::from("bass")));
+    }
+
+    #[test]
+    fn what_leaves_the_folder_or_is_unknown_is_refused() {
+        for wrong in
+            ["", "/x/{stem}", "../{stem}", "a/../{stem}", "{stem}/", "{steam}", "{stem", "stem}", "{}", "a{b{c}"]
+        {
+            assert!(wrong.parse::<Template>().is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A model hub on this machine, for the tests: it answers as the real one does, and fails as it is told to.
+//!
+//! As on the real hub, a large file's `resolve` address answers with its checksum and size and sends the reader on to
+//! another host (here the same server by its other name), which knows nothing of commits but serves ranges.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest as _, Sha256};
+
+const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    Nothing,
+    /// The checkpoint is not there.
+    NotFound,
+    /// The connection is cut after so many bytes, but only this many times.
+    Cut {
+        after: usize,
+        times: usize,
+    },
+    /// The checksum that is announced is another file's.
+    Checksum,
+    /// Ranges are ignored; the first connection is cut in the middle.
+    NoRanges,
+    /// Every answer is 500.
+    Broken,
+}
+
+pub(crate) struct Hub {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    files: HashMap<String, Vec<u8>>,
+    fault: Fault,
+    cuts: usize,
+    /// First byte of every range that was asked for, of GET requests for a large file's bytes.
+    asked: Vec<u64>,
+}
+
+impl Hub {
+    /// A hub with the six-stem model's two files.
+    pub(crate) fn new(bag: &str, checkpoint: &[u8]) -> Self {
+        let files = [("htdemucs_6s.yaml", bag.as_bytes()), ("5c90dfd2.safetensors", checkpoint)];
+        let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into();
+        let state = Arc::new(Mutex::new(State { files, fault: Fault::Nothing, cuts: 0, asked: Vec::new() }));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let shared = shared.clone();
+                std::thread::spawn(move || answer(stream.unwrap(), &shared));
+            }
+        });
+        Self { port, state }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn fail(&self, fault: Fault) {
+        let mut state = self.state.lock().unwrap();
+        (state.fault, state.cuts) = (fault, 0);
+    }
+
+    /// Where the requests for the checkpoint's bytes began, since the last call.
+    pub(crate) fn asked(&self) -> Vec<u64> {
+        std::mem::take(&mut self.state.lock().unwrap().asked)
+    }
+}
+
+fn answer(mut stream: TcpStream, state: &Mutex<State>) {
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    let request = lines.next().unwrap_or_default();
+    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let mut words = request.split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
+    let range = headers.iter().find_map(|line| {
+        let value = line.to_ascii_lowercase().strip_prefix("range: bytes=")?.to_owned();
+        value.split('-').next()?.parse().ok()
+    });
+    let port = stream.local_addr().unwrap().port();
+    let mut state = state.lock().unwrap();
+    let (head, body) = respond(&mut state, method, &path, range, port);
+    drop(state);
+    let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());
+    let _ = stream.write_all(&body);
+}
+
+/// Head and body of the answer; the body may be shorter than the head says.
+fn respond(state: &mut State, method: &str, path: &str, range: Option<u64>, port: u16) -> (String, Vec<u8>) {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let (fault, large) = (state.fault, name.ends_with(".safetensors"));
+    if fault == Fault::Broken {
+        return (head("500 Internal Server Error", 0, ""), Vec::new());
+    }
+    let Some(bytes) = state.files.get(name).cloned().filter(|_| fault != Fault::NotFound || !large) else {
+        return (head("404 Not Found", 0, "X-Error-Code: EntryNotFound\r\n"), Vec::new());
+    };
+    if path.contains("/resolve/main/") {
+        assert!(path.starts_with("/adefossez/HTDemucs-6s/"), "{path}");
+        return resolve(name, &bytes, fault, large && port != 0, (method, port));
+    }
+    if method == "HEAD" {
+        return (head("200 OK", bytes.len(), "ETag: \"cdn\"\r\n"), Vec::new());
+    }
+    let from = range.filter(|_| fault != Fault::NoRanges);
+    state.asked.push(range.unwrap_or(0));
+    let rest = &bytes[from.unwrap_or(0) as usize..];
+    let status = if from.is_some() { "206 Partial Content" } else { "200 OK" };
+    let cut = match fault {
+        Fault::Cut { after, times } if state.cuts < times => Some(after),
+        Fault::NoRanges if state.cuts < 1 => Some(bytes.len() / 2),
+        _ => None,
+    };
+    state.cuts += usize::from(cut.is_some());
+    (head(status, rest.len(), "ETag: \"cdn\"\r\n"), rest[..cut.unwrap_or(rest.len()).min(rest.len())].to_vec())
+}
+
+fn resolve(name: &str, bytes: &[u8], fault: Fault, large: bool, (method, port): (&str, u16)) -> (String, Vec<u8>) {
+    let commit = format!("X-Repo-Commit: {COMMIT}\r\n");
+    if large {
+        let content = if fault == Fault::Checksum { b"something else".as_slice() } else { bytes };
+        let sha256: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let linked = format!("X-Linked-Etag: \"{sha256}\"\r\nX-Linked-Size: {}\r\n", bytes.len());
+        let location = format!("Location: http://localhost:{port}/files/{name}\r\n");
+        return (head("302 Found", 0, &format!("{commit}{linked}{location}")), Vec::new());
+    }
+    let etag = format!("ETag: \"{:040x}\"\r\n", bytes.len());
+    let body = if method == "HEAD" { Vec::new() } else { bytes.to_vec() };
+    (head("200 OK", bytes.len(), &format!("{commit}{etag}")), body)
+}
+
+fn head(status: &str, length: usize, rest: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{rest}")
+}

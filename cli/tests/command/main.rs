@@ -1,0 +1,15 @@
+//! Black-box tests of the `sextet` command: what people type, and what they get.
+//!
+//! They run with a tiny model of random weights, made from `fixtures/tiny.json`, and with songs made here.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod bad_inputs;
+mod bench;
+mod fetch;
+mod help;
+mod hub;
+mod inputs;
+mod interrupt;
+mod json;
+mod model;
+mod options;
