@@ -96,23 +96,38 @@ impl Set<'_> {
         made
     }
 
-    /// Gives every file its place. What was there before is replaced.
+    /// Gives every file its place. What was there before is replaced, and put back should one of the files not get there.
     ///
     /// # Errors
     /// When a file cannot be renamed; none of the set is left then.
     pub(crate) fn commit(mut self) -> io::Result<()> {
         let mut state = self.unfinished.lock();
-        for (done, (from, to)) in self.pairs.iter().enumerate() {
-            if let Err(error) = fs::rename(from, to) {
-                self.pairs[..done].iter().for_each(|(_, to)| drop(fs::remove_file(to)));
+        let mut moved = Vec::new();
+        for (from, to) in &self.pairs {
+            if let Err(error) = replace(from, to, &mut moved) {
+                moved.iter().rev().for_each(|(from, to)| drop(fs::rename(to, from)));
                 return Err(error);
             }
         }
+        let old = moved.into_iter().filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));
+        old.for_each(|(_, aside)| drop(fs::remove_file(aside)));
         state.files.clear();
         state.folders.clear();
         self.complete = true;
         Ok(())
     }
+}
+
+/// Renames `from` to `to`, and first what is there out of the way; `moved` notes both.
+fn replace(from: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
+    if to.symlink_metadata().is_ok() {
+        let aside = from.with_extension("old");
+        fs::rename(to, &aside)?;
+        moved.push((to.to_owned(), aside));
+    }
+    fs::rename(from, to)?;
+    moved.push((from.to_owned(), to.to_owned()));
+    Ok(())
 }
 
 impl Drop for Set<'_> {
@@ -177,6 +192,35 @@ mod tests {
         assert!(names(&folder.path().join("song")).iter().all(|name| name.ends_with(".part")));
         set.commit().unwrap();
         assert_eq!(names(&folder.path().join("song")), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_set_that_cannot_be_placed_leaves_the_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        fs::write(folder.path().join("a"), "older").unwrap();
+        let mut set = unfinished.set();
+        for stem in ["a", "b"] {
+            set.add(&folder.path().join(stem), |path| fs::write(path, "newer"), |()| None).unwrap();
+        }
+        // Somebody deletes an unfinished file behind our back.
+        let vanished = set.pairs[1].0.clone();
+        fs::remove_file(vanished).unwrap();
+        set.commit().unwrap_err();
+        assert_eq!(names(folder.path()), ["a"]);
+        assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "older");
+    }
+
+    #[test]
+    fn a_set_replaces_the_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        fs::write(folder.path().join("a"), "older").unwrap();
+        let mut set = unfinished.set();
+        set.add(&folder.path().join("a"), |path| fs::write(path, "newer"), |()| None).unwrap();
+        set.commit().unwrap();
+        assert_eq!(names(folder.path()), ["a"]);
+        assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "newer");
     }
 
     #[test]
