@@ -9,9 +9,7 @@ use std::time::Instant;
 
 use sextet_separator::audio::Audio;
 use sextet_separator::model::MODEL_RATE_HZ;
-use sextet_separator::{
-    EngineChoice, EngineOptions, InMemory, Listener, Model, Options, Progress, Separator,
-};
+use sextet_separator::{EngineChoice, EngineOptions, InMemory, Listener, Model, Options, Progress, Separator};
 
 /// Notes when each chunk was done.
 struct Clock(Vec<Instant>);
