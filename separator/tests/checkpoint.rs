@@ -369,8 +369,8 @@ fn small_files_cannot_ask_for_much() {
         let shown = error.map_or("accepted".to_owned(), |error| error.to_string());
         println!("{name} {value}: {reads} reads, {} tensors: {shown}", tensors.len());
     }
-    println!("{} greedy checkpoints; peak memory {:?} MB", cases.len(), support::peak_mb());
-    assert!(support::peak_mb().is_none_or(|peak| peak < 1500.0), "{:?} MB", support::peak_mb());
+    println!("{} greedy checkpoints; peak memory {:?} MB", cases.len(), support::peak::peak_mb());
+    assert!(support::peak::peak_mb().is_none_or(|peak| peak < 1500.0), "{:?} MB", support::peak::peak_mb());
 }
 
 #[test]
@@ -485,6 +485,19 @@ fn no_damage_makes_reading_panic() {
     }
     println!("{total} damaged checkpoints, {usable} of them usable; slowest: {slowest:?}");
     assert!(slowest < PATIENCE, "{slowest:?}");
+}
+
+/// Where fuzzing begins: see docs/fuzzing.md.
+#[test]
+#[ignore = "writes into fuzz/corpus"]
+fn write_fuzz_seeds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/checkpoint");
+    std::fs::create_dir_all(&folder).unwrap();
+    let tiny = support::small::tiny(0.2);
+    for (name, arguments) in [("small", small()), ("deep", with(small(), "depth", json!(5))), ("tiny", tiny)] {
+        std::fs::write(folder.join(name), checkpoint(&arguments, 1).bytes()).unwrap();
+    }
+    println!("3 seeds in {}", folder.display());
 }
 
 /// Changes one number or letter of the header, which stays as long as it was.

@@ -20,10 +20,10 @@ use support::small::{checkpoint, small, with};
 
 /// Relative L2 error of any stem in float32. ONNX Runtime sums its means in one go, so it is not as exact as the CPU engine.
 const BOUND_F32: f64 = 1e-3;
-/// The same for float16 graphs: about twice what was measured.
-const BOUND_F16: f64 = 2e-2;
+/// The same for float16 graphs: about twice what was measured with drawn weights, worst in the deepest model.
+const BOUND_F16: f64 = 1e-1;
 /// How much a segment may differ by its place in a batch.
-const BOUND_PLACE: f64 = 1e-5;
+const BOUND_PLACE: f64 = 2e-5;
 /// The operator set that exported graphs are written in.
 const OPERATOR_SET: i64 = 20;
 

@@ -382,7 +382,8 @@ fn a_single_chunk_is_the_beginning_of_the_whole() {
             if rate_hz == 44_100 {
                 assert!(bits(&head(&single)) == bits(&head(&whole)), "{frames} {overlap}");
             } else {
-                let apart = head(&single).iter().zip(head(&whole)).map(|(a, b)| residual(std::slice::from_ref(a), &b));
+                let (single, whole) = (head(&single), head(&whole));
+                let apart = single.iter().zip(&whole).map(|(a, b)| residual(std::slice::from_ref(a), b));
                 let apart = apart.fold(0.0, f64::max);
                 assert!(apart < 1e-4, "{rate_hz} {overlap}: {apart:e}");
             }
