@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::Stem;
+use crate::audio::RATES_HZ;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -80,6 +81,11 @@ pub enum SeparateError {
     #[error("an overlap of {found} cannot be used; expected from 0 up to, but not including, 1, such as 0.25")]
     Overlap { found: f64 },
     #[error(
+        "stems at {found} Hz cannot be made; expected from {} to {} Hz, such as 44100",
+        RATES_HZ.start(), RATES_HZ.end()
+    )]
+    Rate { found: u32 },
+    #[error(
         "this model does not give the stem '{stem}'; it gives {}: choose among them or use another model",
         names(sources)
     )]
@@ -95,7 +101,9 @@ impl From<SeparateError> for Error {
         let kind = match error {
             SeparateError::Cancelled => ErrorKind::Cancelled,
             SeparateError::Empty | SeparateError::NotFinite => ErrorKind::Audio,
-            SeparateError::Overlap { .. } | SeparateError::NoSuchStem { .. } => ErrorKind::Options,
+            SeparateError::Overlap { .. } | SeparateError::Rate { .. } | SeparateError::NoSuchStem { .. } => {
+                ErrorKind::Options
+            }
         };
         Error::new(kind, error)
     }

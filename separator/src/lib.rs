@@ -10,6 +10,8 @@ mod chunks;
 mod engine;
 mod error;
 mod lanes;
+#[cfg(test)]
+mod long_songs;
 pub mod model;
 mod options;
 mod output;

@@ -1,7 +1,7 @@
 //! The one way for the data: read and measure; then read again, normalise, cut into chunks, run the engine, join, undo the
 //! normalisation, and hand out. This is the only file that sees every stage.
 
-use crate::audio::{AudioSource, AudioStream, Resampled};
+use crate::audio::{AudioSource, AudioStream, RATES_HZ, Resampled};
 use crate::chunks::{Chunk, History, Plan};
 use crate::error::SeparateError;
 use crate::lanes::{Blend, Lane};
@@ -124,6 +124,9 @@ fn check(options: &Options, sources: &[Stem]) -> Result<()> {
     if !(0.0..1.0).contains(&options.overlap) {
         return Err(SeparateError::Overlap { found: options.overlap }.into());
     }
+    if let Some(found) = options.rate_hz.filter(|rate_hz| !RATES_HZ.contains(rate_hz)) {
+        return Err(SeparateError::Rate { found }.into());
+    }
     for part in &options.parts {
         if let Some(&stem) = part.stems.iter().find(|stem| !sources.contains(stem)) {
             return Err(SeparateError::NoSuchStem { stem, sources: sources.to_vec() }.into());
@@ -160,7 +163,9 @@ fn lanes(
         let segment = member.segment_frames();
         for shift in 0..options.shifts.max(1) {
             let origin = origin(options.shifts, shift);
-            let plan = Plan::new(origin, (model_frames as i64 - origin) as u64, segment, options.overlap)
+            // A single chunk has no neighbour to share anything with.
+            let overlap = if options.single_chunk { 0.0 } else { options.overlap };
+            let plan = Plan::new(origin, (model_frames as i64 - origin) as u64, segment, overlap)
                 .ok_or(SeparateError::Overlap { found: options.overlap })?;
             let share = |source: usize| member.weights()[source] / totals[source] / options.shifts.max(1) as f32;
             lanes.push(Lane::new(index, plan, segment, CHANNELS, (0..sources.len()).map(share).collect()));

@@ -78,6 +78,12 @@ impl Member {
         Self { network: Some(network), engine: None, segment_frames, weights, options }
     }
 
+    /// One that runs on `engine`, for tests of the stages around it.
+    #[cfg(test)]
+    pub(crate) fn on(engine: Box<dyn Engine>, segment_frames: usize, weights: Vec<f32>) -> Self {
+        Self { network: None, engine: Some(engine), segment_frames, weights, options: EngineOptions::default() }
+    }
+
     /// Frames that the network takes at a time.
     pub(crate) fn segment_frames(&self) -> usize {
         self.segment_frames

@@ -40,6 +40,7 @@ pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> 
             return Err(SeparateError::Cancelled.into());
         }
     }
+    moments.settle();
     if moments.count == 0 {
         return Err(SeparateError::Empty.into());
     }
@@ -56,26 +57,45 @@ pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> 
     })
 }
 
-/// Mean and sum of squared distances from it, over blocks (Chan, Golub and LeVeque 1983).
+/// Frames that are summed up at a time: always the same, so that the result does not depend on how the song comes in blocks.
+const RUN_FRAMES: usize = 4096;
+
+/// Mean and sum of squared distances from it, over runs of frames (Chan, Golub and LeVeque 1983).
 #[derive(Debug, Default)]
 struct Moments {
     count: u64,
     mean: f64,
     squares: f64,
+    /// Mono frames of a run that is not full yet.
+    pending: Vec<f64>,
 }
 
 impl Moments {
     fn push(&mut self, block: &Audio) {
         let channels = block.channels();
-        let mono = |frame: usize| channels.iter().map(|c| f64::from(c[frame])).sum::<f64>() / channels.len() as f64;
-        let count = block.frames() as f64;
-        let mean = (0..block.frames()).map(mono).sum::<f64>() / count;
-        let squares: f64 = (0..block.frames()).map(|frame| (mono(frame) - mean).powi(2)).sum();
+        for frame in 0..block.frames() {
+            let sum: f64 = channels.iter().map(|channel| f64::from(channel[frame])).sum();
+            self.pending.push(sum / channels.len() as f64);
+            if self.pending.len() == RUN_FRAMES {
+                self.settle();
+            }
+        }
+    }
+
+    /// Takes in what is pending.
+    fn settle(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let count = self.pending.len() as f64;
+        let mean = self.pending.iter().sum::<f64>() / count;
+        let squares: f64 = self.pending.iter().map(|sample| (sample - mean).powi(2)).sum();
         let (before, distance) = (self.count as f64, mean - self.mean);
         let all = before + count;
         self.squares += squares + distance * distance * before * count / all;
         self.mean += distance * count / all;
-        self.count += block.frames() as u64;
+        self.count += self.pending.len() as u64;
+        self.pending.clear();
     }
 }
 

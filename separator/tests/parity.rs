@@ -3,14 +3,17 @@
 //! `parity/make.py` made the fixtures with demucs 4.1.0 and says how weights and songs are drawn.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-use std::collections::HashMap;
+mod support;
+
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::Dtype;
 use serde::Deserialize;
 use sextet_separator::audio::Audio;
 use sextet_separator::{EngineChoice, EngineOptions, Ignore, InMemory, Model, Options, Separator};
+use support::checkpoint::Checkpoint;
+use support::draw::song;
 
 /// Relative L2 error that every stem of every case has to keep to.
 const BOUND: f64 = 1e-4;
@@ -96,61 +99,5 @@ fn checkpoint(case: &Case, seed: u64) -> Vec<u8> {
         "BF16" => Dtype::BF16,
         _ => Dtype::F32,
     };
-    let bytes: Vec<Vec<u8>> = (case.tensors.iter().enumerate())
-        .map(|(index, (name, shape))| {
-            let values = draw(name, shape, seed * 1_000_003 + index as u64);
-            match dtype {
-                Dtype::F16 => values.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect(),
-                Dtype::BF16 => values.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect(),
-                _ => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            }
-        })
-        .collect();
-    let views = case.tensors.iter().zip(&bytes);
-    let views = views.map(|((name, shape), bytes)| (name, TensorView::new(dtype, shape.clone(), bytes).unwrap()));
-    let metadata = [
-        ("klass", "demucs.htdemucs.HTDemucs".to_owned()),
-        ("args", "[]".to_owned()),
-        ("kwargs", case.kwargs.to_string()),
-    ];
-    let metadata: HashMap<String, String> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    serialize(views, Some(metadata)).unwrap()
-}
-
-/// `draw` of `make.py`.
-fn draw(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
-    let fan_in: usize = shape[1..].iter().product();
-    let value = |u: f64| match shape.len() {
-        1 if name.ends_with("scale") => 0.3 + 0.4 * u,
-        1 if name.ends_with("weight") => 0.7 + 0.6 * u,
-        1 => 0.4 * u - 0.2,
-        _ => (2.0 * u - 1.0) * (3.0 / (fan_in as f64).sqrt()),
-    };
-    splitmix(seed).take(shape.iter().product()).map(|u| value(u) as f32).collect()
-}
-
-/// `song` of `make.py`.
-fn song(frames: usize, seed: u64) -> Audio {
-    let noise: Vec<f64> = splitmix(seed).take(2 * frames).collect();
-    let side = |side: usize, gain: f64| {
-        let sample = |n: usize| {
-            let swell = (n % 7001) as f64 / 7001.0;
-            let loud = if n % 30_011 < 21_000 { 1.0 } else { 0.0 };
-            let saw = (n % 211) as f64 / 211.0 - 0.5;
-            (0.5 * (2.0 * noise[side * frames + n] - 1.0) * swell * loud + gain * saw + 0.02) as f32
-        };
-        (0..frames).map(sample).collect()
-    };
-    Audio::new(vec![side(0, 0.3), side(1, -0.1)], 44_100)
-}
-
-/// SplitMix64, its upper 53 bits as numbers from 0 up to 1.
-fn splitmix(seed: u64) -> impl Iterator<Item = f64> {
-    (1_u64..).map(move |n| {
-        let mut z = seed.wrapping_add(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1_u64 << 53) as f64
-    })
+    Checkpoint::htdemucs(&case.kwargs, &case.tensors, dtype, seed).bytes()
 }

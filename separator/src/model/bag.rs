@@ -116,11 +116,12 @@ impl Model {
     /// The file appears under its name only when it is complete.
     ///
     /// # Errors
-    /// [`ModelError::Export`] when the file cannot be written.
+    /// [`ModelError::Export`] when the file cannot be written, [`ModelError::NoSuchNetwork`] and [`ModelError::Batch`] when
+    /// there is no such member or no graph for so many segments.
     pub fn export_onnx(&self, member: usize, options: ExportOptions, path: &Path) -> Result<()> {
         let failed = |source| ModelError::Export { path: path.to_owned(), source };
         let Some((network, _)) = self.members.get(member) else {
-            return Err(ModelError::EmptyBag { models: self.members.len(), rows: member }.into());
+            return Err(ModelError::NoSuchNetwork { networks: self.members.len(), found: member }.into());
         };
         let onnx = network.onnx(options)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

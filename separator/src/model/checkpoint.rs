@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Map, Value as Json};
 
-use super::error::ModelError;
+use super::error::{ModelError, shown};
 use super::weights::{Array, Weights};
 
 /// The class that a checkpoint has to be of.
@@ -35,7 +35,7 @@ impl Checkpoint {
                 .map_err(|source| ModelError::MetadataJson { entry: name, source })
         };
         if entry("klass")? != CLASS {
-            return Err(ModelError::WrongClass { found: entry("klass")?.clone() });
+            return Err(ModelError::WrongClass { found: shown(entry("klass")?) });
         }
         let arguments = arguments(json("args")?, json("kwargs")?)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
@@ -46,11 +46,11 @@ impl Checkpoint {
 
 /// Joins positional arguments, of which only the first (`sources`) is ever used, to those by name.
 fn arguments(positional: Json, by_name: Json) -> Result<Map<String, Json>, ModelError> {
-    let found = positional.to_string();
+    let found = shown(&positional);
     let Json::Array(positional) = positional else {
         return Err(ModelError::ArgumentValue { name: "args", found, expected: "a list" });
     };
-    let found = by_name.to_string();
+    let found = shown(&by_name);
     let Json::Object(mut arguments) = by_name else {
         return Err(ModelError::ArgumentValue { name: "kwargs", found, expected: "an object" });
     };
@@ -67,10 +67,10 @@ fn array(name: &str, view: &TensorView<'_>) -> Result<Array, ModelError> {
         Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
         Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
         Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
-        other => return Err(ModelError::TensorType { name: name.to_owned(), found: format!("{other:?}") }),
+        other => return Err(ModelError::TensorType { name: shown(name), found: format!("{other:?}") }),
     };
     match data.iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(ModelError::NotFinite { name: name.to_owned(), index, found: data[index] }),
+        Some(index) => Err(ModelError::NotFinite { name: shown(name), index, found: data[index] }),
         None => Ok(Array::new(view.shape(), data)),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::error::ModelError;
+use super::error::{ModelError, shown};
 use crate::Stem;
 
 /// Frames per second that every supported model works at.
@@ -17,6 +17,11 @@ pub(crate) const CHANNELS: usize = 2;
 pub(crate) const KERNEL: usize = 8;
 /// See [`KERNEL`].
 pub(crate) const STRIDE: usize = 4;
+
+/// Most tokens that a transformer is given: its attention holds the square of them.
+const MAX_TOKENS: usize = 1 << 16;
+/// Most numbers in the transformer's input, and so in a position table.
+const MAX_POSITIONS: usize = 1 << 25;
 
 /// The arguments that shape the model, with the names that demucs gives them.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +70,7 @@ impl Config {
         let a = &mut arguments;
         refuse_unsupported(a)?;
         let dconv_mode = a.whole("dconv_mode", 1)?;
-        let dconv_depth = a.number("dconv_depth", 2.0)?;
+        let dconv_depth = a.dconv_depth()?;
         let config = Config {
             sources: sources(a.take("sources"))?,
             channels: a.positive("channels", 48)?,
@@ -73,14 +78,14 @@ impl Config {
             depth: a.depth()?,
             context: a.whole("context", 1)?,
             context_enc: a.whole("context_enc", 0)?,
-            freq_emb: Some(a.number("freq_emb", 0.2)? as f32).filter(|&weight| weight != 0.0),
-            emb_scale: a.number("emb_scale", 10.0)? as f32,
+            freq_emb: Some(a.factor("freq_emb", 0.2)?).filter(|&weight| weight != 0.0),
+            emb_scale: a.factor("emb_scale", 10.0)?,
             norm_starts: a.whole("norm_starts", 4)?,
             norm_groups: a.positive("norm_groups", 4)?,
             dconv_encoder: dconv_mode & 1 != 0,
             dconv_decoder: dconv_mode & 2 != 0,
-            dconv_depth: dconv_depth.abs() as usize,
-            dconv_dilates: dconv_depth > 0.0,
+            dconv_depth: dconv_depth.unsigned_abs() as usize,
+            dconv_dilates: dconv_depth > 0,
             dconv_comp: a.number("dconv_comp", 8.0)?,
             bottom_channels: Some(a.whole("bottom_channels", 0)?).filter(|&channels| channels > 0),
             transformer: Transformer {
@@ -92,7 +97,7 @@ impl Config {
                 max_period: a.number("t_max_period", 10_000.0)?,
                 layer_scale: a.flag("t_layer_scale", true)?,
                 gelu: a.flag("t_gelu", true)?,
-                weight_pos_embed: a.number("t_weight_pos_embed", 1.0)? as f32,
+                weight_pos_embed: a.factor("t_weight_pos_embed", 1.0)?,
                 cross_first: a.flag("t_cross_first", false)?,
             },
             segment_frames: segment_frames(a.take("segment"))?,
@@ -117,35 +122,74 @@ impl Config {
     }
 
     fn check(self) -> Result<Self, ModelError> {
-        let refuse =
-            |name, found: usize, expected| Err(ModelError::ArgumentValue { name, found: found.to_string(), expected });
         let widest = self.channels.checked_mul(self.growth.saturating_pow(self.depth as u32));
         if widest.is_none_or(|widest| widest > 1 << 16) {
             return refuse("channels", self.channels, "few enough that no layer has more than 65536");
         }
         if self.dconv_comp < 1.0 || self.dconv_hidden(self.channels) == 0 {
-            return refuse("dconv_comp", self.dconv_comp as usize, "from 1 up to the number of channels");
+            return refuse("dconv_comp", self.dconv_comp, "from 1 up to the number of channels");
         }
-        if self.dconv_depth > 8 || self.context > 8 || self.context_enc > 8 {
-            return refuse("dconv_depth, context or context_enc", self.dconv_depth, "8 at most");
-        }
-        let (t, width) = (&self.transformer, self.transformer_channels());
-        if t.layers > 0 && (!width.is_multiple_of(t.heads) || !width.is_multiple_of(4)) {
-            return refuse("t_heads", t.heads, "a divisor of the transformer's channels, themselves a multiple of 4");
-        }
-        if t.layers > 64 || !(t.hidden_scale > 0.0 && t.hidden_scale <= 64.0) {
-            return refuse("t_layers or t_hidden_scale", t.layers, "64 at most");
+        if self.context > 8 || self.context_enc > 8 {
+            return refuse("context or context_enc", self.context.max(self.context_enc), "8 at most");
         }
         if self.norm_starts < self.depth && !self.channels.is_multiple_of(self.norm_groups) {
             return refuse("norm_groups", self.norm_groups, "a divisor of channels");
         }
+        // The outermost decoder layers give two waveforms, or two complex spectra, for each source.
+        if self.norm_starts == 0 && !(CHANNELS * self.sources.len()).is_multiple_of(self.norm_groups) {
+            return refuse("norm_groups", self.norm_groups, "a divisor of twice the number of sources");
+        }
+        if self.transformer.layers > 0 {
+            self.check_transformer()?;
+        }
         Ok(self)
+    }
+
+    fn check_transformer(&self) -> Result<(), ModelError> {
+        let (t, width, tokens) = (&self.transformer, self.transformer_channels(), self.tokens());
+        if !width.is_multiple_of(t.heads) || !width.is_multiple_of(4) {
+            return refuse("t_heads", t.heads, "a divisor of the transformer's channels, themselves a multiple of 4");
+        }
+        if t.layers > 64 {
+            return refuse("t_layers", t.layers, "64 at most");
+        }
+        if !(0.0..=64.0).contains(&t.hidden_scale) || self.transformer_hidden() == 0 {
+            return refuse("t_hidden_scale", t.hidden_scale, "up to 64, and enough for one channel");
+        }
+        if !(1.0..=1e12).contains(&t.max_period) {
+            return refuse("t_max_period", t.max_period, "from 1 to 1e12");
+        }
+        // Attention takes the square of the tokens in memory, and the position tables are as large as what they add to.
+        if tokens > MAX_TOKENS || tokens * width > MAX_POSITIONS {
+            let found = format!("{} frames of {tokens} tokens of {width} channels", self.segment_frames);
+            return refuse(
+                "segment",
+                found,
+                "65536 tokens at most and 33554432 numbers in all, such as 60 s of 512 channels",
+            );
+        }
+        Ok(())
+    }
+
+    /// What the frequency branch gives the transformer: positions in time and frequency.
+    fn tokens(&self) -> usize {
+        let rows = (0..self.depth).fold(FFT_SIZE / 2, |rows, _| if rows > KERNEL { rows / STRIDE } else { 1 });
+        rows * self.spectrogram_frames()
+    }
+
+    /// Channels inside the transformer's feed-forward parts.
+    pub(crate) fn transformer_hidden(&self) -> usize {
+        (self.transformer_channels() as f64 * self.transformer.hidden_scale) as usize
     }
 
     /// Channels that the transformer works with.
     pub(crate) fn transformer_channels(&self) -> usize {
         self.bottom_channels.unwrap_or(self.channels_after(self.depth))
     }
+}
+
+fn refuse<T>(name: &'static str, found: impl ToString, expected: &'static str) -> Result<T, ModelError> {
+    Err(ModelError::ArgumentValue { name, found: shown(found), expected })
 }
 
 /// Arguments that Sextet knows but supports one value of: name, that value, what another value would need.
@@ -205,7 +249,7 @@ fn refuse_unsupported(arguments: &mut Arguments) -> Result<(), ModelError> {
             (found, expected) => expected.is_ok_and(|expected| *found == expected),
         };
         if !same {
-            return Err(ModelError::Unsupported { feature, name, found: found.to_string(), expected });
+            return Err(ModelError::Unsupported { feature, name, found: shown(found), expected });
         }
     }
     WITHOUT_EFFECT.iter().for_each(|name| drop(arguments.take(name)));
@@ -222,7 +266,7 @@ fn is_off(value: &Json) -> bool {
 }
 
 fn sources(value: Option<Json>) -> Result<Vec<Stem>, ModelError> {
-    let found = value.clone().unwrap_or_default().to_string();
+    let found = shown(value.clone().unwrap_or_default());
     let names: Option<Vec<String>> = value.and_then(|value| serde_json::from_value(value).ok());
     let stems = names.and_then(|names| names.iter().map(|name| name.parse().ok()).collect::<Option<Vec<Stem>>>());
     match stems {
@@ -246,7 +290,7 @@ fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
     // Shorter than twice the reflected margin, the reference pads in another way; longer, memory runs out.
     if !(FFT_SIZE as u64..=60 * rate).contains(&frames) {
         let expected = "a number of seconds or a fraction, from 0.1 s to 60 s";
-        return Err(ModelError::ArgumentValue { name: "segment", found: value.to_string(), expected });
+        return Err(ModelError::ArgumentValue { name: "segment", found: shown(value), expected });
     }
     Ok(frames as usize)
 }
@@ -261,7 +305,7 @@ impl Arguments {
 
     fn finish(self) -> Result<(), ModelError> {
         match self.0.into_iter().next() {
-            Some((name, _)) => Err(ModelError::UnknownArgument { name }),
+            Some((name, _)) => Err(ModelError::UnknownArgument { name: shown(name) }),
             None => Ok(()),
         }
     }
@@ -273,7 +317,7 @@ impl Arguments {
             Some(Json::Null) => Ok(0.0),
             Some(value) => value.as_f64().ok_or_else(|| ModelError::ArgumentValue {
                 name,
-                found: value.to_string(),
+                found: shown(value),
                 expected: "a number",
             }),
         }
@@ -300,6 +344,24 @@ impl Arguments {
             depth @ 1..=5 => Ok(depth),
             depth => Err(ModelError::ArgumentValue { name: "depth", found: depth.to_string(), expected: "1 to 5" }),
         }
+    }
+
+    /// Layers of a DConv branch; below 0: as many, without dilation.
+    fn dconv_depth(&mut self) -> Result<i32, ModelError> {
+        let depth = self.number("dconv_depth", 2.0)?;
+        if depth.fract() == 0.0 && (-8.0..=8.0).contains(&depth) {
+            return Ok(depth as i32);
+        }
+        refuse("dconv_depth", depth, "a whole number from -8 to 8")
+    }
+
+    /// A number that tables are multiplied by.
+    fn factor(&mut self, name: &'static str, default: f64) -> Result<f32, ModelError> {
+        let number = self.number(name, default)?;
+        if (-1e6..=1e6).contains(&number) {
+            return Ok(number as f32);
+        }
+        refuse(name, number, "from -1e6 to 1e6")
     }
 
     fn flag(&mut self, name: &'static str, default: bool) -> Result<bool, ModelError> {

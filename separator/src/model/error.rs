@@ -62,14 +62,31 @@ pub enum ModelError {
         "model {model} of the bag has {found} weights; expected one for each of the {expected} sources, 0 or more, not all 0"
     )]
     BagWeights { model: usize, expected: usize, found: String },
+    #[error("the model has {networks} networks, counted from 0; there is no number {found} to export")]
+    NoSuchNetwork { networks: usize, found: usize },
+    #[error("a graph for {found} segments at a time cannot be written; expected 1 to 64")]
+    Batch { found: usize },
     #[error("cannot write the graph to {path}: {source}", path = path.display())]
     Export { path: PathBuf, source: std::io::Error },
+}
+
+/// `found` as a message can show it: on one line, and short however long a checkpoint makes its texts.
+pub(super) fn shown(found: impl ToString) -> String {
+    const LONGEST: usize = 160;
+    let found = found.to_string();
+    let mut shown: String =
+        found.chars().take(LONGEST).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if found.chars().nth(LONGEST).is_some() {
+        shown.push('\u{2026}');
+    }
+    shown
 }
 
 impl From<ModelError> for Error {
     fn from(error: ModelError) -> Self {
         let kind = match error {
             ModelError::Export { .. } => ErrorKind::Output,
+            ModelError::NoSuchNetwork { .. } | ModelError::Batch { .. } => ErrorKind::Options,
             _ => ErrorKind::Model,
         };
         Error::new(kind, error)

@@ -85,6 +85,9 @@ impl Network {
 
     /// The bytes of an ONNX file of the network: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2, segment] out.
     pub(crate) fn onnx(&self, options: ExportOptions) -> Result<Vec<u8>, ModelError> {
+        if !(1..=64).contains(&options.batch) {
+            return Err(ModelError::Batch { found: options.batch });
+        }
         let trunk = match options.precision {
             Precision::F32 => Element::F32,
             Precision::F16 => Element::F16,

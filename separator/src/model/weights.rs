@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::ModelError;
+use super::error::{ModelError, shown};
 
 /// A dense row-major float32 array.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,21 +103,30 @@ impl Weights {
 
     /// Takes out the tensor called `name`, which has to be of `shape`.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array, ModelError> {
-        let missing = || ModelError::MissingTensor { name: name.to_owned(), expected: shape.to_vec() };
-        let array = self.arrays.remove(name).ok_or_else(missing)?;
+        self.expect(name, shape)?;
+        self.arrays.remove(name).ok_or_else(|| missing(name, shape))
+    }
+
+    /// Makes sure that there is a tensor called `name` of `shape`.
+    pub(crate) fn expect(&self, name: &str, shape: &[usize]) -> Result<(), ModelError> {
+        let array = self.arrays.get(name).ok_or_else(|| missing(name, shape))?;
         if array.shape != shape {
-            let (expected, found) = (shape.to_vec(), array.shape);
+            let (expected, found) = (shape.to_vec(), array.shape.clone());
             return Err(ModelError::TensorShape { name: name.to_owned(), expected, found });
         }
-        Ok(array)
+        Ok(())
     }
 
     /// Makes sure that no tensor was left over.
     pub(crate) fn finish(self) -> Result<(), ModelError> {
         let count = self.arrays.len();
         match self.arrays.into_keys().next() {
-            Some(first) => Err(ModelError::ExtraTensors { count, first }),
+            Some(first) => Err(ModelError::ExtraTensors { count, first: shown(first) }),
             None => Ok(()),
         }
     }
+}
+
+fn missing(name: &str, shape: &[usize]) -> ModelError {
+    ModelError::MissingTensor { name: name.to_owned(), expected: shape.to_vec() }
 }

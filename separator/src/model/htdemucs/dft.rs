@@ -14,6 +14,7 @@
 //! `_ispec`, whose paddings together amount to frames 0, 1, ... of the signal reflected by 1536 samples.
 
 use std::f64::consts::TAU;
+use std::sync::LazyLock;
 
 use crate::model::config::{FFT_SIZE, HOP};
 use crate::model::onnx::{Graph, Value};
@@ -60,7 +61,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let first = g.exact(&analysis_first());
     let y = g.matmul(&first, &x);
     let y = g.reshape(&y, &[n, STAGE, 2 * STAGE, frames]);
-    let second = g.exact(&analysis_second());
+    let second = g.exact(&ANALYSIS_SECOND);
     let z = g.matmul(&second, &y);
     let z = g.reshape(&z, &[n, STAGE, 2, UPPER, frames]);
     let z = g.transpose(&z, &[0, 2, 3, 1, 4]);
@@ -74,6 +75,11 @@ fn analysis_first() -> Array {
         (if i[0] % 2 == 0 { cos } else { -sin }) as f32
     })
 }
+
+/// [`analysis_second`], which takes longer to work out than most graphs to write.
+static ANALYSIS_SECOND: LazyLock<Array> = LazyLock::new(analysis_second);
+/// [`synthesis_first`], likewise.
+static SYNTHESIS_FIRST: LazyLock<Array> = LazyLock::new(synthesis_first);
 
 /// [k1, (real, imaginary) k2, (real, imaginary) n2]: twiddle and second stage, for the bins that are kept.
 fn analysis_second() -> Array {
@@ -100,7 +106,7 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
     let z = g.reshape(&z, &[n, STAGE, 2 * UPPER, frames]);
-    let first = g.exact(&synthesis_first());
+    let first = g.exact(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
     let y = g.reshape(&y, &[n, 2 * STAGE, STAGE * frames]);
     let second = g.exact(&synthesis_second());
@@ -153,11 +159,11 @@ fn overlap_add(g: &mut Graph, x: &Value) -> Value {
 
 /// One over the sum of the squared windows, [span(frames)]. Two empty frames on either side count, as in `_ispec`.
 fn inverse_envelope(frames: usize) -> Array {
-    let squared = |n: usize| window(n).powi(2) * FFT_SIZE as f64;
+    let squared: Vec<f64> = (0..FFT_SIZE).map(|n| window(n).powi(2) * FFT_SIZE as f64).collect();
     let at = |n: usize| {
         let (block, rest) = (n / HOP, n % HOP);
         let reached = (0..OVERLAP).filter(|i| (block + 2).checked_sub(*i).is_some_and(|frame| frame < frames + 4));
-        1.0 / reached.map(|i| squared(i * HOP + rest)).sum::<f64>()
+        1.0 / reached.map(|i| squared[i * HOP + rest]).sum::<f64>()
     };
     Array::from_fn(&[span(frames)], |i| at(i[0]) as f32)
 }

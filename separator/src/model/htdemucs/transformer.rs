@@ -29,6 +29,9 @@ pub(super) fn transformer(
         tokens = layer_norm(g, w, &format!("{name}.norm_in"), &tokens)?;
         tokens_t = layer_norm(g, w, &format!("{name}.norm_in_t"), &tokens_t)?;
     }
+    // The tables below are as wide as these matrices: whoever asks for wide ones brings weights to match.
+    let first = if t.cross_first { "cross_attn" } else { "self_attn" };
+    w.expect(&format!("{name}.layers.0.{first}.in_proj_weight"), &[3 * width, width])?;
     let position = g.weight(&position_2d(width, rows, frames, t.max_period).scale(t.weight_pos_embed));
     tokens = g.add(&tokens, &position);
     let position = g.weight(&position_1d(width, xt.size(3), t.max_period).scale(t.weight_pos_embed));
@@ -61,8 +64,9 @@ fn from_tokens(g: &mut Graph, x: &Value, rows: usize) -> Value {
 /// Sine embedding of time for the time branch, [1, T, C] (`create_sin_embedding`): cosines, then sines.
 fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
+    let periods: Vec<f64> = (0..half).map(|n| max_period.powf(n as f64 / (half as f64 - 1.0))).collect();
     Array::from_fn(&[1, frames, width], |i| {
-        let phase = i[1] as f64 / max_period.powf((i[2] % half) as f64 / (half as f64 - 1.0));
+        let phase = i[1] as f64 / periods[i[2] % half];
         (if i[2] < half { phase.cos() } else { phase.sin() }) as f32
     })
 }
@@ -71,11 +75,12 @@ fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
 /// the second for frequency, each sine and cosine in turn.
 fn position_2d(width: usize, rows: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
+    let rate = |channel: usize| (-((channel & !1) as f64) * max_period.ln() / half as f64).exp();
+    let rates: Vec<f64> = (0..half).map(rate).collect();
     Array::from_fn(&[1, frames * rows, width], |i| {
         let position = if i[2] < half { i[1] / rows } else { i[1] % rows };
         let channel = i[2] % half;
-        let rate = (-((channel & !1) as f64) * max_period.ln() / half as f64).exp();
-        let phase = position as f64 * rate;
+        let phase = position as f64 * rates[channel];
         (if channel.is_multiple_of(2) { phase.sin() } else { phase.cos() }) as f32
     })
 }
@@ -166,7 +171,7 @@ impl Layer<'_> {
     /// The feed-forward part with its residual, and the norm over the whole layer that follows it.
     fn feed_forward(&self, g: &mut Graph, w: &mut Weights, norm: &str, x: &Value) -> Result<Value, ModelError> {
         let width = x.size(2);
-        let hidden = (width as f64 * self.config.transformer.hidden_scale) as usize;
+        let hidden = self.config.transformer_hidden();
         let y = self.norm(g, w, norm, x)?;
         let mut take = |part: &str, shape: &[usize]| w.take(&format!("{}.{part}", self.name), shape);
         let (weight, bias) = (take("linear1.weight", &[hidden, width])?, take("linear1.bias", &[hidden])?);

@@ -1,0 +1,10 @@
+//! The checkpoint reader on any bytes.
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../../separator/tests/support/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::read_checkpoint(bytes);
+});

@@ -1,0 +1,125 @@
+//! A test: three hours of song take the memory of three minutes.
+//!
+//! An engine that hands back what it hears stands in for the model, whose memory does not depend on the song: three hours
+//! of a real one would take too long. Songs are made as they are read, and each is separated in a process of its own, whose
+//! peak is what counts: this test's executable, started again with `SEXTET_LONG_SONG_S` set.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::audio::{Audio, AudioSource, AudioStream, Layout};
+use crate::engine::Engine;
+use crate::separator::Member;
+use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
+
+#[path = "../tests/support/peak.rs"]
+mod peak;
+
+/// The variable that makes this executable separate one song of so many seconds.
+const SONG_S: &str = "SEXTET_LONG_SONG_S";
+/// The segment of every published model, 7.8 s.
+const SEGMENT_FRAMES: usize = 343_980;
+const SOURCES: [Stem; 2] = [Stem::Drums, Stem::Bass];
+const LAYOUT: Layout = Layout { channels: 2, rate_hz: 44_100 };
+
+/// Every stem is what goes in.
+struct Echo;
+
+impl Engine for Echo {
+    fn name(&self) -> String {
+        "echo".to_owned()
+    }
+
+    fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
+        stems.chunks_mut(mix.len()).for_each(|stem| stem.copy_from_slice(mix));
+        Ok(())
+    }
+}
+
+/// A song of so many frames, and a stream of it.
+#[derive(Clone, Copy)]
+struct Song {
+    frames: u64,
+    next: u64,
+}
+
+/// Sample `n` of both sides.
+fn sample(n: u64) -> f32 {
+    (n as u32).wrapping_mul(2_654_435_761) as f32 / u32::MAX as f32 - 0.5
+}
+
+impl AudioSource for Song {
+    fn open(&self) -> Result<Box<dyn AudioStream>> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl AudioStream for Song {
+    fn layout(&self) -> Layout {
+        LAYOUT
+    }
+
+    fn next_block(&mut self) -> Result<Option<Audio>> {
+        let start = self.next;
+        self.next = (start + 16_000).min(self.frames);
+        let side: Vec<f32> = (start..self.next).map(sample).collect();
+        Ok((start < self.next).then(|| Audio::new(vec![side.clone(), side], LAYOUT.rate_hz)))
+    }
+}
+
+/// Compares what it is given with the song.
+#[derive(Default)]
+struct Check {
+    frames: [u64; SOURCES.len()],
+}
+
+impl StemSink for Check {
+    fn start(&mut self, _: &Outputs) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, part: usize, block: &Audio) -> Result<()> {
+        let start = self.frames[part];
+        for (index, found) in block.channels()[1].iter().enumerate().step_by(101) {
+            assert!((found - sample(start + index as u64)).abs() < 1e-5, "frame {}", start + index as u64);
+        }
+        self.frames[part] += block.frames() as u64;
+        Ok(())
+    }
+}
+
+/// Not a test by itself: what the processes of the next one do.
+#[test]
+fn one_song() {
+    let Ok(seconds) = std::env::var(SONG_S) else { return };
+    let song = Song { frames: seconds.parse::<u64>().unwrap() * 44_100 + 1, next: 0 };
+    let mut members = [Member::on(Box::new(Echo), SEGMENT_FRAMES, vec![1.0; SOURCES.len()])];
+    let mut sink = Check::default();
+    pipeline::run(&mut members, &SOURCES, &song, &Options::default(), &mut sink, &mut Ignore).unwrap();
+    assert_eq!(sink.frames, [song.frames; SOURCES.len()]);
+    println!("peak_mb={}", peak::peak_mb().unwrap_or(0.0));
+}
+
+/// Peak memory of a process that separates a song of `seconds`.
+fn peak_of(seconds: u64) -> f64 {
+    let start = Instant::now();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["long_songs::one_song", "--exact", "--nocapture"]).env(SONG_S, seconds.to_string());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let peak: f64 = text.split_once("peak_mb=").unwrap().1.lines().next().unwrap().parse().unwrap();
+    println!("{seconds} s of song: {peak:.0} MB at most, {:.1} s", start.elapsed().as_secs_f64());
+    peak
+}
+
+#[test]
+fn three_hours_take_the_memory_of_three_minutes() {
+    if peak::peak_mb().is_none() {
+        println!("0 lengths: this system does not say how much memory a process has held");
+        return;
+    }
+    let (short, long) = (peak_of(3 * 60), peak_of(3 * 60 * 60));
+    println!("2 lengths: {:.1} MB apart", long - short);
+    assert!((long - short).abs() < 150.0, "{short} MB and {long} MB");
+}
