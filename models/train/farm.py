@@ -29,17 +29,22 @@ def write_song(folder, seed, seconds):
     beside.rename(folder / f"{seed}.npy")
 
 
-def work(folder, queue, seeds, seconds, backlog):
+def work(folder, valid, seeds, seconds, backlog, parent):
+    """One training song first, so that a trainer can start; then this worker's validation songs; then songs without end
+    or until the process that started the farm is gone."""
     os.nice(5)
-    for target, seed in queue:
-        write_song(target, seed, seconds)
-    for seed in seeds:
+    for i, seed in enumerate(seeds):
+        if os.getppid() != parent:
+            return
         while sum(1 for name in os.listdir(folder) if name.endswith(".npy")) > backlog:
             time.sleep(0.2)
         try:
             write_song(folder, seed, seconds)
         except Exception as error:  # one bad song must not end a farm that runs for half an hour
             print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
+        for target in valid if i == 0 else ():
+            if os.getppid() == parent:
+                write_song(folder / "valid", target, seconds)
 
 
 def main():
@@ -58,9 +63,9 @@ def main():
     last = a.first_seed + a.songs
     workers = []
     for w in range(a.workers):
-        valid = [(a.pool / "valid", VALID_SEEDS + i) for i in range(w, a.valid, a.workers)]
+        valid = [VALID_SEEDS + i for i in range(w, a.valid, a.workers)]
         seeds = range(a.first_seed + w, last, a.workers)
-        workers.append(multiprocessing.Process(target=work, args=(a.pool, valid, seeds, a.seconds, a.backlog)))
+        workers.append(multiprocessing.Process(target=work, args=(a.pool, valid, seeds, a.seconds, a.backlog, os.getpid())))
         workers[-1].start()
     for worker in workers:
         worker.join()

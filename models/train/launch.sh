@@ -19,7 +19,7 @@ LD_LIBRARY_PATH=${FARM_LIBRARIES:-${LD_LIBRARY_PATH:-}} $python "$here/farm.py" 
 farm=$!
 trap 'kill $farm 2>/dev/null || true' EXIT
 waited=0
-while [ "$(find "$pool" -name '*.npy' | wc -l)" -lt 1 ]; do
+while [ "$(find "$pool" -maxdepth 1 -name '*.npy' | wc -l)" -lt 1 ]; do
     sleep 1
     waited=$(( waited + 1 ))
     if [ "$waited" -ge 60 ] || ! kill -0 $farm 2>/dev/null; then
