@@ -19,7 +19,7 @@ mod peak;
 const SONG_S: &str = "SEXTET_LONG_SONG_S";
 /// The segment of every published model, 7.8 s.
 const SEGMENT_FRAMES: usize = 343_980;
-const SOURCES: [Stem; 2] = [Stem::Drums, Stem::Bass];
+const SOURCES: [Stem; 1] = [Stem::Drums];
 const LAYOUT: Layout = Layout { channels: 2, rate_hz: 44_100 };
 
 /// Every stem is what goes in.

@@ -87,18 +87,19 @@ fn residual(parts: &[Audio], target: &Audio) -> f64 {
 
 #[test]
 fn every_rate_length_and_channel_count_gives_as_many_finite_frames() {
-    let mut separator = separator();
+    // The quickest model: what counts here is what surrounds it.
+    let mut separator = Separator::new(support::small::model(&tiny(0.2), 1), EngineOptions::default()).unwrap();
     let mut tried = 0;
     for rate_hz in RATES_HZ {
-        let segment = rate_hz as usize / 2;
-        for frames in [1, 2, 7, 1000, segment, 2 * segment + 321] {
+        let segment = rate_hz as usize / 5;
+        for frames in [1, 7, 1000, segment, 2 * segment + 321] {
             for channels in [1, 2, 6] {
                 for sum in [Sum::Model, Sum::Exact] {
                     let case = format!("{rate_hz} Hz, {frames} frames, {channels} channels, {sum:?}");
                     let song = song(Layout { channels, rate_hz }, frames);
                     let (parts, summary) = separate(&mut separator, &song, &Options { sum, ..Options::default() });
                     let layout = Layout { channels: channels.min(2), rate_hz };
-                    assert_eq!(parts.len(), 6, "{case}");
+                    assert_eq!(parts.len(), 4, "{case}");
                     assert!(parts.iter().all(|part| part.layout() == layout && part.frames() == frames), "{case}");
                     assert!(all_finite(&parts), "{case}");
                     assert_eq!(
@@ -180,7 +181,7 @@ impl AudioStream for CutStream {
 #[test]
 fn how_a_song_comes_in_blocks_does_not_matter() {
     let mut separator = separator();
-    let sizes: [&[usize]; 5] = [&[1], &[7, 1, 4099], &[4096], &[65_537], &[22_050, 3]];
+    let sizes: [&[usize]; 3] = [&[1], &[7, 1, 4099], &[65_537]];
     let mut tried = 0;
     for (rate_hz, channels) in [(44_100, 2), (48_000, 6), (22_050, 1)] {
         for sum in [Sum::Model, Sum::Exact] {
@@ -250,7 +251,7 @@ fn odd_songs_give_finite_stems_that_can_be_made_to_add_up() {
         ("faint", Box::new(|_, n| noise[n] * 1e-20)),
         ("48 dB of gain", Box::new(|_, n| noise[n] * 251.0)),
         ("48 dB of gain on a square wave", Box::new(|_, n| square(n) * 251.0)),
-        ("one click", Box::new(|_, n| if n == 30_000 { 1.0 } else { 0.0 })),
+        ("one click", Box::new(|_, n| if n == 20_000 { 1.0 } else { 0.0 })),
         ("one click at the start", Box::new(|_, n| if n == 0 { 1.0 } else { 0.0 })),
         ("one click on one side", Box::new(|side, n| if side == 1 && n == 9 { 1.0 } else { 0.0 })),
         ("huge", Box::new(|_, n| noise[n] * 1e6)),
@@ -258,7 +259,7 @@ fn odd_songs_give_finite_stems_that_can_be_made_to_add_up() {
     let mut separator = separator();
     let mut tried = 0;
     for (name, sample) in &songs {
-        for (frames, rate_hz) in [(1, 44_100), (2, 48_000), (5_000, 44_100), (60_000, 44_100), (60_000, 48_000)] {
+        for (frames, rate_hz) in [(1, 44_100), (5_000, 44_100), (30_000, 48_000)] {
             let side = |side: usize| (0..frames).map(|n| sample(side, n)).collect();
             let song = Audio::new(vec![side(0), side(1)], rate_hz);
             for sum in [Sum::Model, Sum::Exact] {

@@ -4,7 +4,7 @@ use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
 use super::{Audio, AudioStream, Layout, Speaker, Warning};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, SeparateError};
 
 /// Frames of the lower of the two rates that the anti-aliasing filter spans at least: the longer, the closer to the
 /// Nyquist frequency it stays flat.
@@ -48,10 +48,11 @@ impl Resampler {
     }
 
     /// Frames that `frames` frames at `from_hz` become at `to_hz`: `frames * to_hz / from_hz`, rounded to the nearest
-    /// and up at a half.
+    /// and up at a half. What has any frame at all keeps one.
     pub fn output_frames(frames: u64, from_hz: u32, to_hz: u32) -> u64 {
         let (frames, from, to) = (u128::from(frames), u128::from(from_hz.max(1)), u128::from(to_hz));
-        u64::try_from((2 * frames * to + from) / (2 * from)).unwrap_or(u64::MAX)
+        let rounded = u64::try_from((2 * frames * to + from) / (2 * from)).unwrap_or(u64::MAX);
+        rounded.max(u64::from(frames > 0))
     }
 
     /// The layout of what comes out.
@@ -62,13 +63,18 @@ impl Resampler {
     /// Takes `block` and hands out what can be computed by now, which may be no frame at all.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when the block has another layout than the one given to [`Resampler::new`].
+    /// [`ErrorKind::Options`] when the block has another layout than the one given to [`Resampler::new`],
+    /// [`ErrorKind::Audio`] when a sample that has to be resampled is NaN or infinite.
     pub fn push(&mut self, block: &Audio) -> Result<Audio> {
         if block.layout() != self.layout {
             return Err(ResampleError::Block { expected: self.layout, found: block.layout() }.into());
         }
         let out = match &mut self.engine {
             None => block.clone(),
+            // The filter would panic, and smear what is no number over its whole length.
+            Some(_) if !block.channels().iter().flatten().all(|sample| sample.is_finite()) => {
+                return Err(SeparateError::NotFinite.into());
+            }
             Some(engine) => Audio::new(engine.push(block.channels())?, self.to_hz),
         };
         self.done_frames += out.frames() as u64;

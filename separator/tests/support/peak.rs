@@ -1,4 +1,5 @@
 //! How much memory a process has held.
+#![allow(unreachable_pub, reason = "used inside of the library and by its tests")]
 
 /// The most memory that this process has held, in megabytes; `None` where the system does not say.
 pub fn peak_mb() -> Option<f64> {
