@@ -20,8 +20,10 @@ use support::small::{checkpoint, small, with};
 
 /// Relative L2 error of any stem in float32. ONNX Runtime sums its means in one go, so it is not as exact as the CPU engine.
 const BOUND_F32: f64 = 1e-3;
-/// The same for float16 graphs: about twice what was measured with drawn weights, worst in the deepest model.
-const BOUND_F16: f64 = 1e-1;
+/// The same for float16 graphs: about twice what was measured with drawn weights.
+const BOUND_F16: f64 = 3.2e-2;
+/// Drawn weights are hard on a deep model: its float16 graph came to 5.3e-2.
+const BOUND_F16_DEEP: f64 = 1e-1;
 /// How much a segment may differ by its place in a batch.
 const BOUND_PLACE: f64 = 2e-5;
 /// The operator set that exported graphs are written in.
@@ -189,7 +191,11 @@ fn judge(report: &Report, case: &Case) {
     let expected = (case.model.parameters() * element) as u64;
     assert!(report.bytes < expected * 2 + 12_000_000, "{name}: {} bytes for {expected} of weights", report.bytes);
     assert!(report.finite, "{name}");
-    let bound = if case.options.precision == Precision::F16 { BOUND_F16 } else { BOUND_F32 };
+    let bound = match case.options.precision {
+        Precision::F32 => BOUND_F32,
+        Precision::F16 if name.starts_with("deep") => BOUND_F16_DEEP,
+        Precision::F16 => BOUND_F16,
+    };
     assert!(report.error < bound, "{name}: {:e}", report.error);
     let bound = if case.options.precision == Precision::F16 { BOUND_F16 } else { BOUND_PLACE };
     assert!(report.error_turned < bound, "{name}: {:e} by place in the batch", report.error_turned);

@@ -38,7 +38,7 @@ pub enum EngineChoice {
 pub struct EngineOptions {
     /// Which one.
     pub engine: EngineChoice,
-    /// Threads of the CPU engine; `None`: one for each physical core.
+    /// Threads of the CPU engine; `None`: one for each physical core. They change how long it takes, not what comes out.
     pub threads: Option<NonZeroUsize>,
 }
 
