@@ -40,5 +40,5 @@ fn lint() -> Result<()> {
 
 fn document() -> Result<()> {
     let strict = [("RUSTDOCFLAGS", "-D warnings")];
-    run("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items", "--locked", "--quiet"], &strict)
+    run("cargo", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"], &strict)
 }
