@@ -7,9 +7,9 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value};
 use crate::model::weights::{Array, Weights};
 
-/// Queries that attend at a time on the CPU, so that the scores of a head stay in a core's cache: all at once, the scores of
+/// Queries that attend at a time on the CPU, the fastest of 48 to 384 where it was tried: all at once, the scores of
 /// one layer would be the largest tensor of the model by far.
-const QUERY_BLOCK: usize = 96;
+const QUERY_BLOCK: usize = 336;
 
 /// Both branches: frequency [B, C, F, T] and time [B, C, 1, T'].
 pub(super) fn transformer(
