@@ -4,9 +4,6 @@
 //! of a real one would take too long. Songs are made as they are read, and each is separated in a process of its own, whose
 //! peak is what counts: this test's executable, started again with `SEXTET_LONG_SONG_S` set.
 
-use std::process::Command;
-use std::time::Instant;
-
 use crate::audio::{Audio, AudioSource, AudioStream, Layout};
 use crate::engine::Engine;
 use crate::separator::Member;
@@ -97,20 +94,7 @@ fn one_song() {
     let mut sink = Check::default();
     pipeline::run(&mut members, &SOURCES, &song, &Options::default(), &mut sink, &mut Ignore).unwrap();
     assert_eq!(sink.frames, [song.frames; SOURCES.len()]);
-    println!("peak_mb={}", peak::peak_mb().unwrap_or(0.0));
-}
-
-/// Peak memory of a process that separates a song of `seconds`.
-fn peak_of(seconds: u64) -> f64 {
-    let start = Instant::now();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["long_songs::one_song", "--exact", "--nocapture"]).env(SONG_S, seconds.to_string());
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let peak: f64 = text.split_once("peak_mb=").unwrap().1.lines().next().unwrap().parse().unwrap();
-    println!("{seconds} s of song: {peak:.0} MB at most, {:.1} s", start.elapsed().as_secs_f64());
-    peak
+    peak::say();
 }
 
 #[test]
@@ -119,7 +103,7 @@ fn three_hours_take_the_memory_of_three_minutes() {
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
-    let (short, long) = (peak_of(3 * 60), peak_of(3 * 60 * 60));
+    let [short, long] = [3 * 60, 3 * 60 * 60].map(|seconds| peak::of_child("long_songs::one_song", SONG_S, seconds));
     println!("2 lengths: {:.1} MB apart", long - short);
     assert!((long - short).abs() < 150.0, "{short} MB and {long} MB");
 }

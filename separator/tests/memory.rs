@@ -7,9 +7,6 @@
 
 mod support;
 
-use std::process::Command;
-use std::time::Instant;
-
 use sextet_separator::audio::{
     Audio, AudioFile, AudioSource, AudioStream, AudioWriter, Bits, FileFormat, Layout, Tags, WriteOptions,
 };
@@ -85,20 +82,7 @@ fn one_song() {
     let mut sink = Count::default();
     let summary = separator().separate(&Endless { frames }, &Options::default(), &mut sink, &mut Ignore).unwrap();
     assert_eq!((summary.output_frames, sink.frames), (frames, vec![frames; 4]));
-    println!("peak_mb={}", support::peak::peak_mb().unwrap_or(0.0));
-}
-
-/// Peak memory of a process that separates a song of `seconds`.
-fn peak_of(seconds: u64) -> f64 {
-    let start = Instant::now();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let output =
-        command.args(["one_song", "--exact", "--nocapture"]).env(SONG_S, seconds.to_string()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let peak: f64 = text.split_once("peak_mb=").unwrap().1.lines().next().unwrap().parse().unwrap();
-    println!("{seconds} s of song: {peak:.0} MB at most, {:.1} s", start.elapsed().as_secs_f64());
-    peak
+    support::peak::say();
 }
 
 #[test]
@@ -107,7 +91,7 @@ fn a_longer_song_takes_no_more_memory() {
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
-    let (short, long) = (peak_of(15), peak_of(75));
+    let [short, long] = [15, 75].map(|seconds| support::peak::of_child("one_song", SONG_S, seconds));
     println!("2 lengths: {:.1} MB apart", long - short);
     assert!((long - short).abs() < MARGIN_MB, "{short} MB and {long} MB");
 }
