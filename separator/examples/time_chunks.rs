@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let threads = threads.first().map(|threads| threads.parse::<NonZeroUsize>()).transpose()?;
     let begin = Instant::now();
     let model = Model::open(Path::new(checkpoint))?;
-    let mut separator = Separator::new(model, EngineOptions { engine: EngineChoice::Cpu, threads })?;
+    let mut separator =
+        Separator::new(model, EngineOptions { engine: EngineChoice::Cpu, threads, ..EngineOptions::default() })?;
     let load_s = begin.elapsed().as_secs_f64();
     let frames = separator.segment_frames() * chunks.parse::<usize>()?;
     let noise = |seed: usize| (0..frames).map(|n| ((n * 7919 + seed) % 10_007) as f32 / 10_007.0 - 0.5).collect();

@@ -1,5 +1,7 @@
 //! Passes over a song that run side by side, each by one network and one shift, and the average of what they give.
 
+use rayon::prelude::*;
+
 use crate::chunks::{Chunk, OverlapAdd, Plan};
 
 /// One pass: one network over the song, shifted by some frames or not at all.
@@ -7,7 +9,9 @@ pub(crate) struct Lane {
     /// Which of the model's networks.
     pub(crate) member: usize,
     plan: Plan,
+    /// The chunk that is handed out next, and the first frame that it adds to.
     next: u64,
+    next_from: i64,
     /// First frame of the song that has not come out of this pass; negative while a shifted pass has not reached the song.
     frontier: i64,
     overlap_add: OverlapAdd,
@@ -19,7 +23,8 @@ impl Lane {
     /// A pass of network `member` by `plan`, each source counting as much as `gains` say.
     pub(crate) fn new(member: usize, plan: Plan, segment_frames: usize, channels: usize, gains: Vec<f32>) -> Self {
         let overlap_add = OverlapAdd::new(gains.len() * channels, segment_frames);
-        Self { member, plan, next: 0, frontier: plan.origin(), overlap_add, gains }
+        let origin = plan.origin();
+        Self { member, plan, next: 0, next_from: origin, frontier: origin, overlap_add, gains }
     }
 
     /// Chunks of this pass in all.
@@ -35,6 +40,11 @@ impl Lane {
     /// First frame of the song that has not come out of this pass.
     pub(crate) fn frontier(&self) -> i64 {
         self.frontier
+    }
+
+    fn advance(&mut self, chunk: &Chunk) {
+        self.next += 1;
+        self.next_from += chunk.stride as i64;
     }
 }
 
@@ -62,7 +72,12 @@ impl Blend {
     /// The pass that is furthest behind, and the chunk it needs next; `None` when all are over.
     pub(crate) fn next(&self) -> Option<(usize, Chunk)> {
         let open = self.lanes.iter().enumerate().filter_map(|(index, lane)| Some((index, lane.chunk()?)));
-        open.min_by_key(|&(index, _)| (self.lanes[index].frontier, index))
+        open.min_by_key(|&(index, _)| (self.lanes[index].next_from, index))
+    }
+
+    /// Marks the next chunk of pass `lane` as heard: its output will come, in order.
+    pub(crate) fn heard(&mut self, lane: usize, chunk: &Chunk) {
+        self.lanes[lane].advance(chunk);
     }
 
     /// Which network pass number `lane` runs.
@@ -80,17 +95,17 @@ impl Blend {
         let lane = &mut self.lanes[lane];
         let finished = lane.overlap_add.add(chunk, output);
         let from = lane.frontier;
-        lane.next += 1;
         lane.frontier += chunk.stride as i64;
         // What a shifted pass gives before the song begins is dropped.
         let early = (-from).clamp(0, chunk.stride as i64) as usize;
         let at = (from.max(0) as u64).saturating_sub(self.start) as usize;
-        for (index, (plane, finished)) in self.planes.iter_mut().zip(&finished).enumerate() {
-            let gain = lane.gains[index / self.channels];
+        let (gains, channels) = (&lane.gains, self.channels);
+        self.planes.par_iter_mut().zip(&finished).enumerate().for_each(|(index, (plane, finished))| {
+            let gain = gains[index / channels];
             let heard = &finished[early..];
             plane.resize(plane.len().max(at + heard.len()), 0.0);
             plane[at..].iter_mut().zip(heard).for_each(|(sum, sample)| *sum += gain * sample);
-        }
+        });
         self.take_finished()
     }
 

@@ -23,13 +23,15 @@ mod share;
 mod sink;
 mod statistics;
 
-pub use engine::{EngineChoice, EngineError, EngineOptions};
+#[cfg(feature = "tensorrt")]
+pub use engine::tensorrt;
+pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};
 pub use parts::Part;
 pub use pipeline::Summary;
-pub use progress::{Ignore, Listener, Progress};
+pub use progress::{Ignore, Listener, Preparing, Progress};
 pub use separator::Separator;
 pub use sextet_protocol::Stem;
 pub use sink::{InMemory, Outputs, StemSink};

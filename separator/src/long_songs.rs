@@ -4,6 +4,8 @@
 //! of a real one would take too long. Songs are made as they are read, and each is separated in a process of its own, whose
 //! peak is what counts: this test's executable, started again with `SEXTET_LONG_SONG_S` set.
 
+use std::collections::VecDeque;
+
 use crate::audio::{Audio, AudioSource, AudioStream, Layout};
 use crate::engine::Engine;
 use crate::separator::Member;
@@ -19,16 +21,35 @@ const SEGMENT_FRAMES: usize = 343_980;
 const SOURCES: [Stem; 1] = [Stem::Drums];
 const LAYOUT: Layout = Layout { channels: 2, rate_hz: 44_100 };
 
-/// Every stem is what goes in.
-struct Echo;
+/// Every stem is what goes in. Like an engine on a GPU, it takes several segments before it has to give one back.
+#[derive(Default)]
+struct Echo {
+    waiting: VecDeque<Vec<f32>>,
+    stems: Vec<f32>,
+}
 
 impl Engine for Echo {
     fn name(&self) -> String {
         "echo".to_owned()
     }
 
-    fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
-        stems.chunks_mut(mix.len()).for_each(|stem| stem.copy_from_slice(mix));
+    fn depth(&self) -> usize {
+        3
+    }
+
+    fn submit(&mut self, mix: &[f32]) -> Result<()> {
+        assert!(self.waiting.len() < self.depth());
+        self.waiting.push_back(mix.to_vec());
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<&[f32]> {
+        self.stems = self.waiting.pop_front().unwrap();
+        Ok(&self.stems)
+    }
+
+    fn forget(&mut self) -> Result<()> {
+        self.waiting.clear();
         Ok(())
     }
 }
@@ -90,7 +111,7 @@ impl StemSink for Check {
 fn one_song() {
     let Ok(seconds) = std::env::var(SONG_S) else { return };
     let song = Song { frames: seconds.parse::<u64>().unwrap() * 44_100 + 1, next: 0 };
-    let mut members = [Member::on(Box::new(Echo), SEGMENT_FRAMES, vec![1.0; SOURCES.len()])];
+    let mut members = [Member::on(Box::new(Echo::default()), SEGMENT_FRAMES, vec![1.0; SOURCES.len()])];
     let mut sink = Check::default();
     pipeline::run(&mut members, &SOURCES, &song, &Options::default(), &mut sink, &mut Ignore).unwrap();
     assert_eq!(sink.frames, [song.frames; SOURCES.len()]);

@@ -1,6 +1,10 @@
 //! The one way for the data: read and measure; then read again, normalise, cut into chunks, run the engine, join, undo the
 //! normalisation, and hand out. This is the only file that sees every stage.
 
+use std::collections::VecDeque;
+
+use rayon::prelude::*;
+
 use crate::audio::{AudioSource, AudioStream, RATES_HZ, Resampled};
 use crate::chunks::{Chunk, History, Plan};
 use crate::error::SeparateError;
@@ -47,11 +51,13 @@ pub(crate) fn run(
     let blend = Blend::new(lanes(members, sources, &format.parts, options, model_frames)?, CHANNELS);
     let output = Output::start(format, sources, source, sink)?;
     let song = Song::open(source, &statistics)?;
+    // What a song that was cancelled left behind.
+    members.iter_mut().try_for_each(Member::forget)?;
     let chunks = separate(members, blend, song, &statistics, output, listener)?;
     Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
 }
 
-/// The second pass.
+/// The second pass. As many chunks as the engines like are on their way while the host joins and writes others.
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
@@ -62,21 +68,18 @@ fn separate(
 ) -> Result<u64> {
     let chunks_total = blend.chunks();
     let mut chunks_done = 0;
-    let (mut mix, mut stems) = (Vec::new(), Vec::new());
+    let mut queue = Queue::new(members.len());
     listener.progress(Progress::Separating { chunks_done, chunks_total });
-    while let Some((lane, chunk)) = blend.next() {
+    loop {
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
-        let member = &mut members[blend.member(lane)];
-        mix.resize(CHANNELS * member.segment_frames(), 0.0);
-        stems.resize(mix.len() * member.weights().len(), 0.0);
-        song.hear(&chunk, &mut mix)?;
-        member.run(&mix, &mut stems)?;
-        let mut planes = blend.add(lane, &chunk, &stems);
+        queue.fill(members, &mut blend, &mut song, listener)?;
+        let Some((lane, chunk)) = queue.pop(&blend) else { break };
+        let stems = members[blend.member(lane)].engine(listener)?.take()?;
+        let mut planes = blend.add(lane, &chunk, stems);
         restore(&mut planes, statistics);
         output.write(planes)?;
-        song.history.forget_before(blend.needed_from());
         chunks_done += 1;
         listener.progress(Progress::Separating { chunks_done, chunks_total });
     }
@@ -84,9 +87,56 @@ fn separate(
     Ok(chunks_done)
 }
 
+/// Chunks that engines were given and that were not taken from them, the oldest first.
+struct Queue {
+    chunks: VecDeque<(usize, Chunk)>,
+    /// How many of them each network has.
+    waiting: Vec<usize>,
+    mix: Vec<f32>,
+}
+
+impl Queue {
+    fn new(members: usize) -> Self {
+        Self { chunks: VecDeque::new(), waiting: vec![0; members], mix: Vec::new() }
+    }
+
+    /// Hands chunks to the engines until the next one's engine has no room.
+    fn fill(
+        &mut self,
+        members: &mut [Member],
+        blend: &mut Blend,
+        song: &mut Song,
+        listener: &mut dyn Listener,
+    ) -> Result<()> {
+        while let Some((lane, chunk)) = blend.next() {
+            let member = blend.member(lane);
+            let segment_frames = members[member].segment_frames();
+            let engine = members[member].engine(listener)?;
+            if self.waiting[member] >= engine.depth() {
+                break;
+            }
+            self.mix.resize(CHANNELS * segment_frames, 0.0);
+            song.hear(&chunk, &mut self.mix)?;
+            engine.submit(&self.mix)?;
+            blend.heard(lane, &chunk);
+            song.history.forget_before(blend.needed_from());
+            self.waiting[member] += 1;
+            self.chunks.push_back((lane, chunk));
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self, blend: &Blend) -> Option<(usize, Chunk)> {
+        let (lane, chunk) = self.chunks.pop_front()?;
+        self.waiting[blend.member(lane)] -= 1;
+        Some((lane, chunk))
+    }
+}
+
 fn restore(planes: &mut [Vec<f32>], statistics: &Statistics) {
     let (mean, deviation) = (statistics.mean, statistics.deviation);
-    planes.iter_mut().flatten().for_each(|sample| *sample = *sample * deviation + mean);
+    let restore = |plane: &mut Vec<f32>| plane.iter_mut().for_each(|sample| *sample = *sample * deviation + mean);
+    planes.par_iter_mut().for_each(restore);
 }
 
 /// The normalised song, read as far as it is needed.

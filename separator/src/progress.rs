@@ -19,10 +19,40 @@ pub enum Progress {
     },
 }
 
+/// What happens before an engine can separate: once for a model on a machine, or never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Preparing {
+    /// Another process is building the same engine.
+    Waiting,
+    /// The engine is being built.
+    Building {
+        /// Steps done.
+        done: u32,
+        /// Steps in all.
+        total: u32,
+    },
+    /// The GPU compiles what was built, which it does not say the progress of.
+    Compiling,
+    /// The GPU's memory is too small; fewer segments at a time are tried.
+    SmallerBatch {
+        /// Segments at a time.
+        batch: usize,
+    },
+    /// What was built could not be kept: the next start takes as long.
+    NotKept {
+        /// Why.
+        reason: String,
+    },
+}
+
 /// Hears what a separation does and may stop it between two chunks.
 pub trait Listener {
     /// Called often, with figures that never go back within a pass.
     fn progress(&mut self, _progress: Progress) {}
+
+    /// Called while an engine is made ready.
+    fn preparing(&mut self, _step: Preparing) {}
 
     /// Called once for each thing worth telling the user.
     fn warning(&mut self, _warning: &Warning) {}

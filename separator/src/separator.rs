@@ -4,7 +4,7 @@ use crate::audio::AudioSource;
 use crate::engine::{self, Engine, EngineOptions};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
-use crate::progress::Listener;
+use crate::progress::{Ignore, Listener};
 use crate::{Options, Result, Stem, StemSink};
 
 /// A model on an engine. Loading is the costly part: keep it for as many songs as there are.
@@ -20,12 +20,21 @@ impl Separator {
     /// # Errors
     /// [`EngineError`](crate::EngineError) when the engine cannot be had.
     pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
-        engine::check(options)?;
+        Self::prepare(model, options, &mut Ignore)
+    }
+
+    /// Like [`Separator::new`], and tells `listener` what it is waiting for: an engine that has to be built first takes
+    /// many seconds, and the listener may cancel it.
+    ///
+    /// # Errors
+    /// As [`Separator::new`].
+    pub fn prepare(model: Model, options: EngineOptions, listener: &mut dyn Listener) -> Result<Self> {
+        engine::check(&options)?;
         let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
-        let load = |(network, weights)| Member::new(network, weights, options);
+        let load = |(network, weights)| Member::new(network, weights, options.clone());
         let mut members: Vec<Member> = model.into_members().into_iter().map(load).collect();
         if let [only] = members.as_mut_slice() {
-            only.engine()?;
+            only.engine(listener)?;
         }
         Ok(Self { members, sources, segment_frames })
     }
@@ -43,6 +52,11 @@ impl Separator {
     /// What the engine is and what it runs on, for people to read.
     pub fn engine_name(&self) -> String {
         self.members.iter().find_map(|member| member.engine.as_ref()).map_or_else(engine::default_name, |e| e.name())
+    }
+
+    /// Why it is that engine, where the choice was left open and a faster one could not be had.
+    pub fn engine_note(&self) -> Option<&str> {
+        self.members.iter().find_map(|member| member.note.as_deref())
     }
 
     /// Separates one song.
@@ -67,6 +81,7 @@ impl Separator {
 pub(crate) struct Member {
     network: Option<Network>,
     engine: Option<Box<dyn Engine>>,
+    note: Option<String>,
     segment_frames: usize,
     weights: Vec<f32>,
     options: EngineOptions,
@@ -75,13 +90,14 @@ pub(crate) struct Member {
 impl Member {
     fn new(network: Network, weights: Vec<f32>, options: EngineOptions) -> Self {
         let segment_frames = network.segment_frames();
-        Self { network: Some(network), engine: None, segment_frames, weights, options }
+        Self { network: Some(network), engine: None, note: None, segment_frames, weights, options }
     }
 
     /// One that runs on `engine`, for tests of the stages around it.
     #[cfg(test)]
     pub(crate) fn on(engine: Box<dyn Engine>, segment_frames: usize, weights: Vec<f32>) -> Self {
-        Self { network: None, engine: Some(engine), segment_frames, weights, options: EngineOptions::default() }
+        let options = EngineOptions::default();
+        Self { network: None, engine: Some(engine), note: None, segment_frames, weights, options }
     }
 
     /// Frames that the network takes at a time.
@@ -94,16 +110,19 @@ impl Member {
         &self.weights
     }
 
-    /// Separates one segment: [2, segment] in, [sources, 2, segment] out.
-    pub(crate) fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
-        self.engine()?.run(mix, stems)
+    /// Drops what its engine was given and has not handed out.
+    pub(crate) fn forget(&mut self) -> Result<()> {
+        self.engine.as_mut().map_or(Ok(()), |engine| engine.forget())
     }
 
-    fn engine(&mut self) -> Result<&mut Box<dyn Engine>> {
+    /// The engine; it is started when it is first needed.
+    pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
         if let Some(network) = self.network.take() {
             // A network whose engine failed to start is gone; nothing more can be asked of this separator.
-            self.engine = Some(engine::start(network, self.options)?);
+            let started = engine::start(network, &self.options, listener)?;
+            (self.engine, self.note) = (Some(started.engine), started.note);
         }
-        self.engine.as_mut().ok_or_else(|| engine::EngineError::NotStarted.into())
+        let engine = self.engine.as_deref_mut().ok_or(engine::EngineError::NotStarted)?;
+        Ok(engine)
     }
 }

@@ -69,7 +69,8 @@ fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
         Some(weights) => Model::bag(models, weights.clone()).unwrap(),
         None => models.remove(0),
     };
-    let mut separator = Separator::new(model, EngineOptions { engine: EngineChoice::Cpu, threads: None }).unwrap();
+    let mut separator =
+        Separator::new(model, EngineOptions { engine: EngineChoice::Cpu, ..EngineOptions::default() }).unwrap();
     let options = Options { overlap: case.overlap, shifts: case.shifts, ..Options::default() };
     let mut sink = InMemory::default();
     separator.separate(&song(case.frames, case.seed), &options, &mut sink, &mut Ignore).unwrap();

@@ -204,7 +204,9 @@ fn the_same_run_gives_the_same_bits() {
     let options = Options { shifts: 2, ..Options::default() };
     let run = |threads: Option<usize>| {
         let threads = threads.and_then(NonZeroUsize::new);
-        let mut separator = Separator::new(model(), EngineOptions { engine: EngineChoice::Cpu, threads }).unwrap();
+        let mut separator =
+            Separator::new(model(), EngineOptions { engine: EngineChoice::Cpu, threads, ..EngineOptions::default() })
+                .unwrap();
         let first = bits(&separate(&mut separator, &song, &options).0);
         assert!(first == bits(&separate(&mut separator, &song, &options).0), "{threads:?} threads, the second time");
         first

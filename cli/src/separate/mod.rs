@@ -45,7 +45,7 @@ fn engine(args: &SeparateArgs, model: Model) -> Result<Separator> {
         EngineArg::Cpu => EngineChoice::Cpu,
         EngineArg::Tensorrt => EngineChoice::TensorRt,
     };
-    Ok(Separator::new(model, EngineOptions { engine, threads: args.threads })?)
+    Ok(Separator::new(model, EngineOptions { engine, threads: args.threads, ..EngineOptions::default() })?)
 }
 
 fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {

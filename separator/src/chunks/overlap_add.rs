@@ -1,5 +1,7 @@
 //! Joins the outputs of overlapping chunks (`demucs.apply.apply_model`): weighted sum over sum of weights.
 
+use rayon::prelude::*;
+
 use super::Chunk;
 
 /// The stretch of output that chunks still add to.
@@ -24,16 +26,18 @@ impl OverlapAdd {
         let segment = self.weight.len();
         let weight = &self.weight[..chunk.frames];
         add_into(&mut self.weights, weight, |weight| *weight);
-        for (sum, plane) in self.sums.iter_mut().zip(output.chunks(segment)) {
+        let finished = &self.weights[..chunk.stride];
+        let planes = self.sums.par_iter_mut().zip(output.par_chunks(segment));
+        let out = planes.map(|(sum, plane)| {
             let heard = &plane[chunk.skip..chunk.skip + chunk.frames];
             for ((sum, weight), sample) in sum.iter_mut().zip(weight).zip(heard) {
                 *sum += weight * sample;
             }
-        }
-        let finished = &self.weights[..chunk.stride];
-        let divide = |sum: &Vec<f32>| sum.iter().zip(finished).map(|(sum, weight)| sum / weight).collect();
-        let out = self.sums.iter().map(divide).collect();
-        self.sums.iter_mut().for_each(|sum| advance(sum, chunk.stride));
+            let out = sum.iter().zip(finished).map(|(sum, weight)| sum / weight).collect();
+            advance(sum, chunk.stride);
+            out
+        });
+        let out = out.collect();
         advance(&mut self.weights, chunk.stride);
         out
     }

@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rten::{Model, ModelOptions, RunOptions, ThreadPool};
-use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, NdTensorView};
 
 use super::{Engine, EngineError};
@@ -19,6 +18,9 @@ pub(crate) struct Cpu {
     model: Model,
     segment_frames: usize,
     threads: Option<Arc<ThreadPool>>,
+    /// The segment that was submitted, until it is taken.
+    mix: Vec<f32>,
+    stems: Vec<f32>,
 }
 
 impl Cpu {
@@ -30,7 +32,7 @@ impl Cpu {
         let model = ModelOptions::with_all_ops().prepack_weights(true).load(onnx);
         let model = model.map_err(|source| EngineError::Load { source })?;
         let threads = threads.map(|count| Arc::new(ThreadPool::with_num_threads(count.get())));
-        Ok(Self { model, segment_frames, threads })
+        Ok(Self { model, segment_frames, threads, mix: Vec::new(), stems: Vec::new() })
     }
 }
 
@@ -39,18 +41,27 @@ impl Engine for Cpu {
         NAME.to_owned()
     }
 
-    fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()> {
-        let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], mix);
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn submit(&mut self, mix: &[f32]) -> Result<()> {
+        self.mix.clear();
+        self.mix.extend_from_slice(mix);
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<&[f32]> {
+        let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], self.mix.as_slice());
         let options = RunOptions::default().with_thread_pool(self.threads.clone());
         let failed = |source| EngineError::Run { source };
         let output = self.model.run_one(input.into(), Some(options)).map_err(failed)?;
-        let output: NdTensor<f32, 4> =
-            output.try_into().map_err(|_| EngineError::OutputSize { expected: stems.len(), found: 0 })?;
-        let found = output.len();
-        match output.data() {
-            Some(data) if found == stems.len() => stems.copy_from_slice(data),
-            _ => return Err(EngineError::OutputSize { expected: stems.len(), found }.into()),
-        }
+        let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputShape)?;
+        self.stems = output.into_data();
+        Ok(&self.stems)
+    }
+
+    fn forget(&mut self) -> Result<()> {
         Ok(())
     }
 }

@@ -7,7 +7,9 @@ use crate::{Error, ErrorKind};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum EngineError {
-    #[error("the {engine} engine is not part of this build; use --engine cpu or auto")]
+    #[error(
+        "the {engine} engine is not part of this build; use --engine cpu or auto, or build with --features {engine}"
+    )]
     NotBuiltIn { engine: &'static str },
     #[error("the engine could not be started before; start again")]
     NotStarted,
@@ -15,8 +17,8 @@ pub enum EngineError {
     Load { source: rten::LoadError },
     #[error("the CPU engine failed: {source}; if memory ran out, close other programs or use a smaller model")]
     Run { source: rten::RunError },
-    #[error("the CPU engine gave {found} numbers; expected {expected}: this is a defect of Sextet, please report it")]
-    OutputSize { expected: usize, found: usize },
+    #[error("the CPU engine gave stems of another shape than expected: this is a defect of Sextet, please report it")]
+    OutputShape,
 }
 
 impl From<EngineError> for Error {

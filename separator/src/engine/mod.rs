@@ -2,23 +2,36 @@
 
 mod cpu;
 mod error;
+#[cfg(feature = "tensorrt")]
+pub mod tensorrt;
 
 pub(crate) use cpu::Cpu;
 pub use error::EngineError;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use crate::Result;
 use crate::model::Network;
+use crate::progress::Listener;
 
-/// Runs one network on segments of audio.
+/// Runs one network on segments of audio, in the order in which they are submitted.
 pub(crate) trait Engine: Send {
     /// What the engine is and what it runs on, for people to read.
     fn name(&self) -> String;
 
-    /// Separates one segment: `mix` [2, segment] in, `stems` [stems, 2, segment] out, both row-major and of exactly that
-    /// size.
-    fn run(&mut self, mix: &[f32], stems: &mut [f32]) -> Result<()>;
+    /// Segments that may be submitted before the first has to be taken, at least 1. An engine with more works on some
+    /// while the host does something else.
+    fn depth(&self) -> usize;
+
+    /// Queues one segment: `mix` [2, segment], row-major.
+    fn submit(&mut self, mix: &[f32]) -> Result<()>;
+
+    /// Stems [stems, 2, segment], row-major, of the oldest segment that was submitted and not taken.
+    fn take(&mut self) -> Result<&[f32]>;
+
+    /// Drops what was submitted and not taken.
+    fn forget(&mut self) -> Result<()>;
 }
 
 /// Which engine to use.
@@ -34,26 +47,73 @@ pub enum EngineChoice {
 }
 
 /// Which engine to use, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EngineOptions {
     /// Which one.
     pub engine: EngineChoice,
     /// Threads of the CPU engine; `None`: one for each physical core. They change how long it takes, not what comes out.
     pub threads: Option<NonZeroUsize>,
+    /// How TensorRT is used, when it is.
+    pub tensorrt: TensorRtOptions,
+}
+
+/// How TensorRT is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TensorRtOptions {
+    /// Folders to look for its libraries in, in this order, before the system's own places.
+    pub libraries: Vec<PathBuf>,
+    /// Folder of built engines; `None`: they are built every time.
+    pub cache: Option<PathBuf>,
+    /// float32 throughout, for comparison: slower, and no better to hear.
+    pub full_precision: bool,
+    /// Segments at a time, 1 to 64; `None`: what the GPU's memory allows.
+    pub batch: Option<usize>,
+    /// Most memory that a layer may use for itself while it works, in bytes; `None`: all there is.
+    pub workspace_bytes: Option<usize>,
+    /// Number of the GPU, counted from 0 as the driver does.
+    pub gpu: usize,
+}
+
+/// An engine that was started.
+pub(crate) struct Started {
+    pub(crate) engine: Box<dyn Engine>,
+    /// Why it is this one, when the choice was left to us.
+    pub(crate) note: Option<String>,
 }
 
 /// Refuses an engine that is not to be had, before anything is loaded.
-pub(crate) fn check(options: EngineOptions) -> Result<()> {
+pub(crate) fn check(options: &EngineOptions) -> Result<()> {
     match options.engine {
-        EngineChoice::Auto | EngineChoice::Cpu => Ok(()),
-        EngineChoice::TensorRt => Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into()),
+        EngineChoice::TensorRt if !cfg!(feature = "tensorrt") => {
+            Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into())
+        }
+        _ => Ok(()),
     }
 }
 
 /// Starts the engine that `options` ask for, for one network.
-pub(crate) fn start(network: Network, options: EngineOptions) -> Result<Box<dyn Engine>> {
+pub(crate) fn start(network: Network, options: &EngineOptions, listener: &mut dyn Listener) -> Result<Started> {
     check(options)?;
-    Ok(Box::new(Cpu::new(network, options.threads)?))
+    let note = match options.engine {
+        EngineChoice::Cpu => None,
+        choice => match on_gpu(&network, options, listener) {
+            Ok(engine) => return Ok(Started { engine, note: None }),
+            Err(error) if choice == EngineChoice::TensorRt => return Err(error),
+            Err(error) if error.kind() == crate::ErrorKind::Cancelled => return Err(error),
+            Err(error) => Some(error.to_string()),
+        },
+    };
+    Ok(Started { engine: Box::new(Cpu::new(network, options.threads)?), note })
+}
+
+#[cfg(feature = "tensorrt")]
+fn on_gpu(network: &Network, options: &EngineOptions, listener: &mut dyn Listener) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(tensorrt::start(network, &options.tensorrt, listener)?))
+}
+
+#[cfg(not(feature = "tensorrt"))]
+fn on_gpu(_: &Network, _: &EngineOptions, _: &mut dyn Listener) -> Result<Box<dyn Engine>> {
+    Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into())
 }
 
 /// Name of the engine that is used when nothing has been loaded yet.

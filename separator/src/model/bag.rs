@@ -131,6 +131,12 @@ impl Model {
         Ok(())
     }
 
+    /// The networks.
+    #[cfg(feature = "tensorrt")]
+    pub(crate) fn networks_of(&self) -> impl Iterator<Item = &Network> {
+        self.members.iter().map(|(network, _)| network)
+    }
+
     /// The networks and how much each counts for each source.
     pub(crate) fn into_members(self) -> Vec<(Network, Vec<f32>)> {
         self.members

@@ -13,5 +13,6 @@ pub use bag::Model;
 pub(crate) use config::CHANNELS;
 pub use config::MODEL_RATE_HZ;
 pub use error::ModelError;
+pub use htdemucs::GRAPH_VERSION;
 pub(crate) use network::Network;
 pub use network::{ExportOptions, Precision};

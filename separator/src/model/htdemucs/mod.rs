@@ -17,6 +17,9 @@ use super::error::ModelError;
 use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
+/// Raised by every change of the graph: what was built from an older one is built again.
+pub const GRAPH_VERSION: u32 = 1;
+
 /// Name of the graph's input, [B, 2, segment], float32.
 pub(crate) const INPUT: &str = "mix";
 /// Name of the graph's output, [B, stems, 2, segment], float32.

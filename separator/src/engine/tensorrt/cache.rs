@@ -1,0 +1,281 @@
+//! Plans, and the kernels that a GPU compiled from them, on disk.
+//!
+//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`. An entry that is cut, changed, or of another
+//! make is not an error: it reads as absent and is written again. The lock keeps two processes from building the same
+//! plan at once.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::error::TensorRtError;
+use super::library::REQUIRED_VERSION;
+use super::sealed;
+use super::target::Target;
+use crate::model::{GRAPH_VERSION, Precision};
+use crate::progress::{Listener, Preparing};
+
+/// What makes one plan different from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PlanKey {
+    /// SHA-256 of the checkpoint.
+    pub(super) model: String,
+    pub(super) precision: Precision,
+    pub(super) batch: usize,
+    /// Empty: all architectures.
+    pub(super) targets: Vec<Target>,
+    pub(super) workspace_bytes: Option<usize>,
+}
+
+impl PlanKey {
+    /// The header of the plan's file: everything that the plan depends on, graph and library included.
+    fn header(&self) -> String {
+        let precision = match self.precision {
+            Precision::F32 => "f32",
+            Precision::F16 => "f16",
+        };
+        let targets: Vec<String> = self.targets.iter().map(Target::to_string).collect();
+        json!({
+            "kind": "plan", "model": self.model, "graph": GRAPH_VERSION, "precision": precision, "batch": self.batch,
+            "tensorrt": REQUIRED_VERSION.to_string(), "targets": targets, "workspace_bytes": self.workspace_bytes,
+            "platform": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        })
+        .to_string()
+    }
+
+    fn name(&self) -> String {
+        short_hash(&self.header())
+    }
+
+    /// The header of the kernels that a GPU compiled: the plan's, the GPU and its driver.
+    fn kernels_header(&self, gpu: &GpuKey) -> String {
+        json!({ "kind": "kernels", "plan": self.name(), "gpu": gpu.name, "driver": gpu.driver }).to_string()
+    }
+}
+
+/// What compiled kernels depend on besides their plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GpuKey {
+    pub(super) name: String,
+    pub(super) driver: i32,
+}
+
+fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A folder of plans.
+#[derive(Clone, Debug)]
+pub struct PlanCache {
+    folder: PathBuf,
+}
+
+/// A plan in the cache.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CacheEntry {
+    /// Its file.
+    pub path: PathBuf,
+    /// Bytes of the plan and of the kernels compiled from it.
+    pub bytes: u64,
+    /// What it was made for: model (SHA-256 of the checkpoint), graph, precision, batch, tensorrt, targets.
+    pub made_for: serde_json::Value,
+    /// Whether this build could use it.
+    pub current: bool,
+}
+
+impl PlanCache {
+    /// The cache in `folder`, which need not exist.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn plan(&self, key: &PlanKey) -> Option<Vec<u8>> {
+        let (header, plan) = sealed::read(&self.plan_path(key))?;
+        (header == key.header()).then_some(plan)
+    }
+
+    pub(super) fn keep_plan(&self, key: &PlanKey, plan: &[u8]) -> Result<PathBuf, TensorRtError> {
+        let path = self.plan_path(key);
+        self.keep(&path, &key.header(), plan)?;
+        Ok(path)
+    }
+
+    pub(super) fn kernels(&self, key: &PlanKey, gpu: &GpuKey) -> Option<Vec<u8>> {
+        let (header, kernels) = sealed::read(&self.kernels_path(key, gpu))?;
+        (header == key.kernels_header(gpu)).then_some(kernels)
+    }
+
+    pub(super) fn keep_kernels(&self, key: &PlanKey, gpu: &GpuKey, kernels: &[u8]) -> Result<(), TensorRtError> {
+        self.keep(&self.kernels_path(key, gpu), &key.kernels_header(gpu), kernels)
+    }
+
+    fn keep(&self, path: &Path, header: &str, contents: &[u8]) -> Result<(), TensorRtError> {
+        sealed::write(path, header, contents).map_err(|source| self.failed("write the engine cache", path, source))
+    }
+
+    /// Waits until no other process makes this plan; the returned file keeps others waiting until it is dropped.
+    pub(super) fn lock(&self, key: &PlanKey, listener: &mut dyn Listener) -> Result<File, TensorRtError> {
+        let path = self.folder.join(format!("{}.lock", key.name()));
+        let failed = |source| self.failed("lock the engine cache", &path, source);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        while let Err(error) = file.try_lock() {
+            match error {
+                fs::TryLockError::WouldBlock => listener.preparing(Preparing::Waiting),
+                fs::TryLockError::Error(source) => return Err(failed(source)),
+            }
+            if listener.cancelled() {
+                return Err(TensorRtError::Cancelled);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        Ok(file)
+    }
+
+    /// Every plan in the folder, whole or not.
+    ///
+    /// # Errors
+    /// When the folder is there but cannot be read.
+    pub fn entries(&self) -> Result<Vec<CacheEntry>, TensorRtError> {
+        let mut entries = Vec::new();
+        for path in self.files()?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "plan")) {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let header = sealed::read_header(&path).unwrap_or_default();
+            let made_for: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
+            let current = made_for["graph"] == GRAPH_VERSION && made_for["tensorrt"] == REQUIRED_VERSION.to_string();
+            let own = self.files()?.into_iter().filter(|file| file_name(file).starts_with(&stem));
+            let bytes = own.filter_map(|file| Some(fs::metadata(file).ok()?.len())).sum();
+            entries.push(CacheEntry { path, bytes, made_for, current });
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    /// Removes every file of the cache; returns how many bytes that freed.
+    ///
+    /// # Errors
+    /// When a file cannot be removed; those before it are gone.
+    pub fn clear(&self) -> Result<u64, TensorRtError> {
+        let mut freed = 0;
+        for path in self.files()? {
+            freed += fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            fs::remove_file(&path).map_err(|source| self.failed("remove from the engine cache", &path, source))?;
+        }
+        Ok(freed)
+    }
+
+    /// The files of the cache; none when there is no folder.
+    fn files(&self) -> Result<Vec<PathBuf>, TensorRtError> {
+        let listing = match fs::read_dir(&self.folder) {
+            Ok(listing) => listing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(self.failed("read the engine cache", &self.folder, source)),
+        };
+        let ours = |path: &PathBuf| {
+            path.extension().and_then(|end| end.to_str()).is_some_and(|end| ["plan", "kernels", "lock"].contains(&end))
+        };
+        Ok(listing.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect())
+    }
+
+    fn plan_path(&self, key: &PlanKey) -> PathBuf {
+        self.folder.join(format!("{}.plan", key.name()))
+    }
+
+    fn kernels_path(&self, key: &PlanKey, gpu: &GpuKey) -> PathBuf {
+        self.folder.join(format!("{}.{}.kernels", key.name(), short_hash(&key.kernels_header(gpu))))
+    }
+
+    fn failed(&self, action: &'static str, path: &Path, source: io::Error) -> TensorRtError {
+        TensorRtError::Cache { action, path: path.to_owned(), source }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ignore;
+
+    fn key(batch: usize) -> PlanKey {
+        PlanKey { model: "abc".to_owned(), precision: Precision::F16, batch, targets: vec![], workspace_bytes: None }
+    }
+
+    fn gpu(driver: i32) -> GpuKey {
+        GpuKey { name: "GPU".to_owned(), driver }
+    }
+
+    #[test]
+    fn plans_and_kernels_are_found_under_what_they_were_made_for_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PlanCache::new(folder.path().join("not yet"));
+        assert_eq!(cache.plan(&key(4)), None);
+        assert_eq!(cache.entries().unwrap(), []);
+        cache.keep_plan(&key(4), b"plan").unwrap();
+        cache.keep_kernels(&key(4), &gpu(13_000), b"kernels").unwrap();
+        assert_eq!(cache.plan(&key(4)).as_deref(), Some(&b"plan"[..]));
+        assert_eq!(cache.kernels(&key(4), &gpu(13_000)).as_deref(), Some(&b"kernels"[..]));
+        assert_eq!(cache.plan(&key(8)), None);
+        assert_eq!(cache.plan(&PlanKey { precision: Precision::F32, ..key(4) }), None);
+        assert_eq!(cache.plan(&PlanKey { targets: Target::all(), ..key(4) }), None);
+        assert_eq!(cache.kernels(&key(4), &gpu(13_010)), None);
+        let [entry] = <[_; 1]>::try_from(cache.entries().unwrap()).unwrap();
+        assert!(entry.current && entry.bytes > 11, "{entry:?}");
+        assert_eq!(entry.made_for["batch"], 4);
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_entry_is_absent_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PlanCache::new(folder.path());
+        let path = cache.keep_plan(&key(1), b"plan").unwrap();
+        fs::write(&path, b"SEXTET1\nshort").unwrap();
+        assert_eq!(cache.plan(&key(1)), None);
+        sealed::write(&path, &key(2).header(), b"of another batch").unwrap();
+        assert_eq!(cache.plan(&key(1)), None);
+        cache.keep_plan(&key(1), b"again").unwrap();
+        assert_eq!(cache.plan(&key(1)).as_deref(), Some(&b"again"[..]));
+    }
+
+    #[test]
+    fn clearing_removes_the_caches_own_files_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PlanCache::new(folder.path());
+        cache.keep_plan(&key(1), b"plan").unwrap();
+        drop(cache.lock(&key(1), &mut Ignore).unwrap());
+        fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
+        assert!(cache.clear().unwrap() > 4);
+        assert_eq!(cache.entries().unwrap(), []);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_second_waits_for_the_lock_and_can_be_cancelled() {
+        struct Impatient(u32);
+        impl Listener for Impatient {
+            fn preparing(&mut self, step: Preparing) {
+                assert_eq!(step, Preparing::Waiting);
+                self.0 += 1;
+            }
+            fn cancelled(&self) -> bool {
+                self.0 >= 2
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PlanCache::new(folder.path());
+        let held = cache.lock(&key(1), &mut Ignore).unwrap();
+        assert!(matches!(cache.lock(&key(1), &mut Impatient(0)), Err(TensorRtError::Cancelled)));
+        drop(held);
+        cache.lock(&key(1), &mut Impatient(0)).unwrap();
+    }
+}

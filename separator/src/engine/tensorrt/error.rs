@@ -1,0 +1,88 @@
+//! What can go wrong between TensorRT, the driver and the cache.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::library::LibraryVersion;
+use crate::model::ModelError;
+use crate::{Error, ErrorKind};
+
+/// Why TensorRT could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum TensorRtError {
+    #[error("no NVIDIA driver was found ({library} cannot be loaded); install the driver, or use --engine cpu")]
+    NoDriver { library: &'static str },
+    #[error(
+        "the NVIDIA driver supports CUDA {}.{}; TensorRT needs {}.{} or newer: update the driver, or use --engine cpu",
+        found / 1000, found % 1000 / 10, needed / 1000, needed % 1000 / 10
+    )]
+    OldDriver { found: i32, needed: i32 },
+    #[error("no NVIDIA GPU number {index} was found; the driver sees {count}: check `nvidia-smi`, or use --engine cpu")]
+    NoGpu { index: usize, count: i32 },
+    #[error(
+        "the GPU ({name}) has compute capability {}.{}; TensorRT needs 7.5 (Turing) or newer: use --engine cpu",
+        capability.0, capability.1
+    )]
+    OldGpu { name: String, capability: (i32, i32) },
+    #[error("TensorRT's library {file} was not found; run `sextet setup tensorrt`, or use --engine cpu")]
+    NoLibrary { file: String, searched: Vec<PathBuf> },
+    #[error(
+        "'{}' has version {found}; this build needs {expected}: run `sextet setup tensorrt`, or take it out of the \
+         search path", path.display()
+    )]
+    WrongVersion { path: PathBuf, found: LibraryVersion, expected: LibraryVersion },
+    #[error("'{}' is not a TensorRT-RTX library: it has no {symbol}; run `sextet setup tensorrt`", path.display())]
+    NotTensorRt { path: PathBuf, symbol: &'static str },
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("TensorRT could not {action}: {reason}; use --engine cpu, and please report it")]
+    Failed { action: &'static str, reason: String },
+    #[error(
+        "the GPU ran out of memory while it tried to {action}; close other programs that use it, or use --engine cpu"
+    )]
+    OutOfMemory { action: &'static str },
+    #[error("the GPU failed to {action}: {code}; check `nvidia-smi`, start again, or use --engine cpu")]
+    Cuda { action: &'static str, code: String },
+    #[error(
+        "the self-test gave numbers that are not finite on {gpu}; use --engine cpu or --fp32, and please report it"
+    )]
+    SelfTest { gpu: String },
+    #[error("cannot {action} '{}': {source}; give another folder or free some space", path.display())]
+    Cache { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("building the engine was stopped")]
+    Cancelled,
+    #[error("a batch of {found} is not possible; expected 1 to 64")]
+    Batch { found: usize },
+    #[error("there is no target '{found}'; expected one or more of {known}, or all")]
+    UnknownTarget { found: String, known: String },
+}
+
+impl TensorRtError {
+    /// Whether a smaller batch may help.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::OutOfMemory { .. })
+    }
+
+    /// Wraps a failure of the driver while it tried to `action`.
+    pub(super) fn cuda(action: &'static str) -> impl Fn(cudarc::driver::DriverError) -> Self {
+        use cudarc::driver::sys::cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY;
+        move |error| match error.0 {
+            CUDA_ERROR_OUT_OF_MEMORY => Self::OutOfMemory { action },
+            code => Self::Cuda { action, code: format!("{code:?}") },
+        }
+    }
+}
+
+impl From<TensorRtError> for Error {
+    fn from(error: TensorRtError) -> Self {
+        let kind = match error {
+            TensorRtError::Cancelled => ErrorKind::Cancelled,
+            TensorRtError::Batch { .. } | TensorRtError::UnknownTarget { .. } => ErrorKind::Options,
+            TensorRtError::Model(_) => ErrorKind::Model,
+            _ => ErrorKind::Engine,
+        };
+        Error::new(kind, error)
+    }
+}

@@ -1,0 +1,80 @@
+//! The driver and the GPU: what there is, before anything is asked of it.
+
+use std::sync::Arc;
+
+use cudarc::driver::CudaContext;
+
+use super::error::TensorRtError;
+
+/// CUDA 13.0, which the libraries are made for.
+const NEEDED_DRIVER: i32 = 13_000;
+/// Turing: the oldest architecture that TensorRT-RTX knows.
+const NEEDED_CAPABILITY: (i32, i32) = (7, 5);
+
+const DRIVER_LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+
+/// A GPU that TensorRT can use.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    /// As the driver calls it.
+    pub name: String,
+    /// Compute capability, for instance (8, 6).
+    pub capability: (i32, i32),
+    /// Memory in bytes.
+    pub memory_bytes: usize,
+    /// CUDA version that the driver supports: 13000 is 13.0.
+    pub driver: i32,
+    context: Arc<CudaContext>,
+}
+
+impl Gpu {
+    /// GPU number `index`, when driver and GPU are new enough.
+    ///
+    /// # Errors
+    /// What is missing or too old.
+    pub fn open(index: usize) -> Result<Self, TensorRtError> {
+        let driver = driver_version()?;
+        if driver < NEEDED_DRIVER {
+            return Err(TensorRtError::OldDriver { found: driver, needed: NEEDED_DRIVER });
+        }
+        let count = CudaContext::device_count().unwrap_or(0);
+        let none = TensorRtError::NoGpu { index, count };
+        if usize::try_from(count).is_ok_and(|count| index >= count) {
+            return Err(none);
+        }
+        let asked = TensorRtError::cuda("open the GPU");
+        let context = CudaContext::new(index).map_err(&asked)?;
+        let name = context.name().map_err(&asked)?;
+        let capability = context.compute_capability().map_err(&asked)?;
+        if capability < NEEDED_CAPABILITY {
+            return Err(TensorRtError::OldGpu { name, capability });
+        }
+        let memory_bytes = context.total_mem().map_err(&asked)?;
+        // Streams are ordered by events of our own (see `session.rs`): the wrapper's would only be in the way.
+        // SAFETY: no memory of this context is shared between streams without such an event.
+        unsafe { context.disable_event_tracking() };
+        Ok(Self { name, capability, memory_bytes, driver, context })
+    }
+
+    pub(super) fn context(&self) -> &Arc<CudaContext> {
+        &self.context
+    }
+}
+
+/// The CUDA version that the driver supports, asked of the driver's library itself: the wrapper panics without one.
+fn driver_version() -> Result<i32, TensorRtError> {
+    let missing = |_| TensorRtError::NoDriver { library: DRIVER_LIBRARY };
+    let mut version = 0;
+    // SAFETY: cuDriverGetVersion is `CUresult cuDriverGetVersion(int *)` in every version of the driver, and may be called
+    // before cuInit.
+    let status = unsafe {
+        let library = libloading::Library::new(DRIVER_LIBRARY).map_err(missing)?;
+        let ask: libloading::Symbol<'_, unsafe extern "C" fn(*mut i32) -> i32> =
+            library.get(b"cuDriverGetVersion").map_err(missing)?;
+        ask(&raw mut version)
+    };
+    match status {
+        0 => Ok(version),
+        code => Err(TensorRtError::Cuda { action: "say its driver's version", code: format!("error {code}") }),
+    }
+}

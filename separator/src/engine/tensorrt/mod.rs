@@ -1,0 +1,69 @@
+//! The TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `library.rs` | finds TensorRT's libraries, asks for their version, loads them |
+//! | `gpu.rs` | the driver and the GPU, before anything is asked of them |
+//! | `target.rs` | the architectures that a plan can be made for |
+//! | `planner.rs` | makes a plan (TensorRT's word for a compiled network) from the graph; needs no GPU |
+//! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk: whole or not at all, and checked when read |
+//! | `session.rs` | a plan on a GPU: buffers, transfers, batches |
+//! | `start.rs` | from a network to a session: plan cached or made, batch that fits |
+
+mod cache;
+mod error;
+mod gpu;
+mod library;
+mod planner;
+mod sealed;
+mod session;
+mod start;
+mod target;
+
+pub use cache::{CacheEntry, PlanCache};
+pub use error::TensorRtError;
+pub use gpu::Gpu;
+pub use library::{Library, LibraryVersion, REQUIRED_VERSION};
+pub use start::{Built, build};
+pub use target::Target;
+
+pub(super) use start::start;
+
+use session::Session;
+
+use super::Engine;
+use crate::Result;
+
+/// A network on a GPU.
+pub(crate) struct TensorRt {
+    session: Session,
+    name: String,
+}
+
+impl TensorRt {
+    fn new(session: Session, name: String) -> Self {
+        Self { session, name }
+    }
+}
+
+impl Engine for TensorRt {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn depth(&self) -> usize {
+        self.session.depth()
+    }
+
+    fn submit(&mut self, mix: &[f32]) -> Result<()> {
+        Ok(self.session.submit(mix)?)
+    }
+
+    fn take(&mut self) -> Result<&[f32]> {
+        Ok(self.session.take()?)
+    }
+
+    fn forget(&mut self) -> Result<()> {
+        Ok(self.session.forget()?)
+    }
+}

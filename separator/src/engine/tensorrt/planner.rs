@@ -1,0 +1,135 @@
+//! From an ONNX graph to a plan: TensorRT's compiled form of a network. No GPU is needed.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use trtx::interfaces::MonitorProgress;
+use trtx::{Builder, BuilderFlag, MemoryPoolType, OnnxParser, ProfilingVerbosity};
+
+use super::error::TensorRtError;
+use super::library::{failed, logger};
+use super::target::Target;
+use crate::progress::{Listener, Preparing};
+
+/// How a plan is made.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlanOptions {
+    /// Architectures that it has to run on; empty for all.
+    pub(super) targets: Vec<Target>,
+    /// Most memory that a layer may use for itself, in bytes.
+    pub(super) workspace_bytes: Option<usize>,
+    /// Keep the layers' names, for measuring them one by one.
+    pub(super) detailed: bool,
+}
+
+/// Compiles `onnx`; tells `listener` how far it is and stops when it asks to.
+pub(super) fn plan(onnx: &[u8], options: &PlanOptions, listener: &mut dyn Listener) -> Result<Vec<u8>, TensorRtError> {
+    let (steps, heard) = channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let monitor = Monitor { steps: Mutex::new(steps), stop: Arc::clone(&stop), phases: Mutex::default() };
+    thread::scope(|scope| {
+        let worker = scope.spawn(move || compile(onnx, options, monitor));
+        follow(&heard, &stop, listener);
+        let plan = worker.join().unwrap_or_else(|_| {
+            Err(TensorRtError::Failed { action: "build the engine", reason: "its thread ended".to_owned() })
+        });
+        if stop.load(Ordering::Relaxed) { Err(TensorRtError::Cancelled) } else { plan }
+    })
+}
+
+/// Hands steps on until the compiling thread drops its end.
+fn follow(heard: &Receiver<Preparing>, stop: &AtomicBool, listener: &mut dyn Listener) {
+    use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+    loop {
+        match heard.recv_timeout(Duration::from_millis(50)) {
+            Ok(step) => listener.preparing(step),
+            Err(Timeout) => {}
+            Err(Disconnected) => return,
+        }
+        if listener.cancelled() {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn compile(onnx: &[u8], options: &PlanOptions, monitor: Monitor) -> Result<Vec<u8>, TensorRtError> {
+    let logger = logger()?;
+    let mut builder = Builder::new(logger).map_err(failed("start"))?;
+    // Networks of TensorRT-RTX are strongly typed: every layer has the precision that the graph says.
+    let network = builder.create_network(0).map_err(failed("make a network"))?;
+    let mut parser = OnnxParser::new(network, logger).map_err(failed("start its ONNX parser"))?;
+    parser.parse(onnx).map_err(failed("read the graph"))?;
+    let mut config = builder.create_config().map_err(failed("make a configuration"))?;
+    // What is float32 in the graph is meant to be float32.
+    config.clear_flag(BuilderFlag::kTF32);
+    if let Some(bytes) = options.workspace_bytes {
+        config.set_memory_pool_limit(MemoryPoolType::kWORKSPACE, bytes);
+    }
+    if options.detailed {
+        config.set_profiling_verbosity(ProfilingVerbosity::kDETAILED);
+    }
+    if !options.targets.is_empty() {
+        let count = i32::try_from(options.targets.len()).unwrap_or(i32::MAX);
+        config.set_nb_compute_capabilities(count).map_err(failed("set how many targets there are"))?;
+        for (index, target) in (0..).zip(&options.targets) {
+            config.set_compute_capability(target.capability(), index).map_err(failed("set a target"))?;
+        }
+    }
+    config.set_progress_monitor(Box::new(monitor)).map_err(failed("watch its progress"))?;
+    let plan =
+        builder.build_serialized_network(parser.network_mut(), &mut config).map_err(failed("build the engine"))?;
+    Ok(plan.to_vec())
+}
+
+/// Counts the steps of the phases that TensorRT goes through; phases lie inside of each other.
+struct Monitor {
+    steps: Mutex<Sender<Preparing>>,
+    stop: Arc<AtomicBool>,
+    phases: Mutex<Phases>,
+}
+
+#[derive(Default)]
+struct Phases {
+    /// Steps done and to do of every phase that has begun.
+    open: Vec<(String, u32, u32)>,
+    told: Option<(u32, u32)>,
+}
+
+impl Monitor {
+    fn change(&self, change: impl FnOnce(&mut Vec<(String, u32, u32)>)) {
+        let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut phases.open);
+        // The outermost phase, the one that began first, is the build itself.
+        let now = phases.open.first().map(|&(_, done, total)| (done, total));
+        if now.is_some() && now != phases.told {
+            phases.told = now;
+            let (done, total) = now.unwrap_or_default();
+            let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody may be listening any more.
+            let _ = steps.send(Preparing::Building { done, total });
+        }
+    }
+}
+
+impl MonitorProgress for Monitor {
+    fn phase_start(&self, name: &str, _parent: Option<&str>, steps: i32) {
+        self.change(|open| open.push((name.to_owned(), 0, steps.max(1).cast_unsigned())));
+    }
+
+    fn step_complete(&self, name: &str, step: i32) -> ControlFlow<()> {
+        self.change(|open| {
+            if let Some(phase) = open.iter_mut().find(|phase| phase.0 == name) {
+                phase.1 = (step.max(0).cast_unsigned() + 1).min(phase.2);
+            }
+        });
+        if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn phase_finish(&self, name: &str) {
+        self.change(|open| open.retain(|phase| phase.0 != name));
+    }
+}

@@ -1,0 +1,99 @@
+//! Files that are whole or not there: a header that says what they hold, and a hash over all of it.
+//!
+//! Layout: `SEXTET1\n`, length of the header in bytes (u32, little endian), the header (UTF-8), the contents, SHA-256 of
+//! all that came before. They are written beside their place and renamed.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+const MAGIC: &[u8; 8] = b"SEXTET1\n";
+const DIGEST_BYTES: usize = 32;
+
+/// Writes `contents` under `header` to `path`.
+///
+/// # Errors
+/// What the system says; nothing is left at `path` then that was not there before.
+pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    let mut digest = Sha256::new();
+    let length = u32::try_from(header.len()).map_err(io::Error::other)?.to_le_bytes();
+    for part in [MAGIC.as_slice(), &length, header.as_bytes(), contents] {
+        digest.update(part);
+        file.write_all(part)?;
+    }
+    file.write_all(&digest.finalize())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// The header and the contents of `path`; `None` when it is not there or not whole.
+pub(super) fn read(path: &Path) -> Option<(String, Vec<u8>)> {
+    let mut bytes = fs::read(path).ok()?;
+    let end = bytes.len().checked_sub(DIGEST_BYTES)?;
+    if Sha256::digest(&bytes[..end]).as_slice() != &bytes[end..] {
+        return None;
+    }
+    let (header, start) = header_of(&bytes[..end])?;
+    bytes.truncate(end);
+    bytes.drain(..start);
+    Some((header, bytes))
+}
+
+/// The header of `path` without a look at the rest.
+pub(super) fn read_header(path: &Path) -> Option<String> {
+    use std::io::Read;
+    let mut start = Vec::new();
+    fs::File::open(path).ok()?.take(4096).read_to_end(&mut start).ok()?;
+    Some(header_of(&start)?.0)
+}
+
+/// The header, and where the contents begin.
+fn header_of(bytes: &[u8]) -> Option<(String, usize)> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let header = String::from_utf8(rest.get(..length)?.to_vec()).ok()?;
+    Some((header, MAGIC.len() + 4 + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/folder/file");
+        for contents in [&b""[..], b"plan", &[7; 100_000]] {
+            write(&path, "header", contents).unwrap();
+            assert_eq!(read(&path), Some(("header".to_owned(), contents.to_vec())));
+            assert_eq!(read_header(&path).as_deref(), Some("header"));
+        }
+        assert_eq!(read(&folder.path().join("none")), None);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_or_changed_anywhere_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, "what it is", b"what it holds").unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert_eq!(read(&path), None, "{length} bytes");
+        }
+        for place in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 0x10;
+            fs::write(&path, &changed).unwrap();
+            assert_eq!(read(&path), None, "byte {place}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! From a network to a session on a GPU: the plan from the cache or made now, and the largest batch that fits.
+
+use std::path::PathBuf;
+
+use super::TensorRt;
+use super::cache::{GpuKey, PlanCache, PlanKey};
+use super::error::TensorRtError;
+use super::gpu::Gpu;
+use super::library::Library;
+use super::planner::{self, PlanOptions};
+use super::session::{Session, Shape};
+use super::target::Target;
+use crate::Result;
+use crate::engine::TensorRtOptions;
+use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
+use crate::progress::{Listener, Preparing};
+
+/// Segments at a time, unless asked otherwise: on an H200 the time of a segment no longer falls much beyond it.
+const DEFAULT_BATCH: usize = 4;
+/// Memory of a GPU below which one segment at a time is the default, in bytes.
+const SMALL_GPU_BYTES: usize = 7 << 30;
+
+/// Starts `network` on the GPU that `options` name.
+///
+/// # Errors
+/// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
+pub(crate) fn start(
+    network: &Network,
+    options: &TensorRtOptions,
+    listener: &mut dyn Listener,
+) -> std::result::Result<TensorRt, TensorRtError> {
+    let library = Library::load(&options.libraries)?;
+    let gpu = Gpu::open(options.gpu)?;
+    let mut batch = options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH });
+    let session = loop {
+        match open(network, options, &gpu, batch, listener) {
+            Err(error) if error.is_out_of_memory() && batch > 1 => {
+                batch /= 2;
+                listener.preparing(Preparing::SmallerBatch { batch });
+            }
+            other => break other?,
+        }
+    };
+    let precision = match precision(options) {
+        Precision::F32 => "float32",
+        Precision::F16 => "float16",
+    };
+    let name = format!("TensorRT-RTX {} on {} ({precision}, batch {batch})", library.version, gpu.name);
+    Ok(TensorRt::new(session, name))
+}
+
+fn precision(options: &TensorRtOptions) -> Precision {
+    if options.full_precision { Precision::F32 } else { Precision::F16 }
+}
+
+/// A tested session for batches of `batch`.
+fn open(
+    network: &Network,
+    options: &TensorRtOptions,
+    gpu: &Gpu,
+    batch: usize,
+    listener: &mut dyn Listener,
+) -> std::result::Result<Session, TensorRtError> {
+    let targets = Target::of(gpu.capability).into_iter().collect();
+    let plans = Plans { network, cache: options.cache.as_ref().map(PlanCache::new) };
+    let key = plans.key(options, batch, targets);
+    let gpu_key = GpuKey { name: gpu.name.clone(), driver: gpu.driver };
+    let kernels = plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key));
+    let shape = shape(network, batch);
+    let begin = |plan: &[u8], listener: &mut dyn Listener| {
+        if kernels.is_none() {
+            listener.preparing(Preparing::Compiling);
+        }
+        Session::new(gpu, plan, kernels.as_deref(), shape)
+    };
+    let (plan, cached) = plans.get(&key, false, listener)?;
+    let mut session = match begin(&plan, listener) {
+        // A plan that was whole but is refused: of a library that calls itself the same, say.
+        Err(error) if cached && !error.is_out_of_memory() => {
+            let (plan, _) = plans.get(&key, true, listener)?;
+            begin(&plan, listener)?
+        }
+        other => other?,
+    };
+    self_test(&mut session, shape, gpu)?;
+    if let (Some(cache), None) = (&plans.cache, &kernels)
+        && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
+    {
+        listener.preparing(Preparing::NotKept { reason: error.to_string() });
+    }
+    Ok(session)
+}
+
+fn shape(network: &Network, batch: usize) -> Shape {
+    let mix = CHANNELS * network.segment_frames();
+    Shape { batch, mix, stems: mix * network.sources().len() }
+}
+
+/// Runs noise through a fresh session: what a GPU or a driver cannot do shows here, not in somebody's stems. It also
+/// makes TensorRT compile and capture whatever it leaves to the first run.
+fn self_test(session: &mut Session, shape: Shape, gpu: &Gpu) -> std::result::Result<(), TensorRtError> {
+    let mut state = 1_u32;
+    let noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state) as f32 / u32::MAX as f32 - 0.5
+    };
+    let mix: Vec<f32> = std::iter::repeat_with(noise).take(shape.mix).collect();
+    session.submit(&mix)?;
+    let finite = session.take()?.iter().all(|sample| sample.is_finite());
+    if finite { Ok(()) } else { Err(TensorRtError::SelfTest { gpu: gpu.name.clone() }) }
+}
+
+/// Where the plans of one network come from.
+struct Plans<'a> {
+    network: &'a Network,
+    cache: Option<PlanCache>,
+}
+
+impl Plans<'_> {
+    fn key(&self, options: &TensorRtOptions, batch: usize, targets: Vec<Target>) -> PlanKey {
+        PlanKey {
+            model: self.network.hash().to_owned(),
+            precision: precision(options),
+            batch,
+            targets,
+            workspace_bytes: options.workspace_bytes,
+        }
+    }
+
+    /// The plan, and whether it came from the cache. With `anew` what is cached is not looked at.
+    fn get(
+        &self,
+        key: &PlanKey,
+        anew: bool,
+        listener: &mut dyn Listener,
+    ) -> std::result::Result<(Vec<u8>, bool), TensorRtError> {
+        let cached = |cache: &PlanCache| if anew { None } else { cache.plan(key) };
+        if let Some(plan) = self.cache.as_ref().and_then(cached) {
+            return Ok((plan, true));
+        }
+        // A cache that cannot be locked cannot be written either: the plan is made all the same.
+        let lock = self.cache.as_ref().map(|cache| cache.lock(key, listener)).transpose();
+        if matches!(lock, Err(TensorRtError::Cancelled)) {
+            return Err(TensorRtError::Cancelled);
+        }
+        // Another process may have made it in the meantime.
+        if let Some(plan) = self.cache.as_ref().and_then(cached) {
+            return Ok((plan, true));
+        }
+        let plan = self.make(key, listener)?;
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep_plan(key, &plan)) {
+            listener.preparing(Preparing::NotKept { reason: error.to_string() });
+        }
+        Ok((plan, false))
+    }
+
+    fn make(&self, key: &PlanKey, listener: &mut dyn Listener) -> std::result::Result<Vec<u8>, TensorRtError> {
+        let onnx = self.network.onnx(ExportOptions { batch: key.batch, precision: key.precision })?;
+        let options =
+            PlanOptions { targets: key.targets.clone(), workspace_bytes: key.workspace_bytes, detailed: false };
+        planner::plan(&onnx, &options, listener)
+    }
+}
+
+/// A plan that was made ahead of time.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether it had been there already.
+    pub cached: bool,
+}
+
+/// Makes the plans of all networks of `model` ahead of time, on any machine: no GPU is needed. They run on the
+/// architectures `targets`, on all when that is empty.
+///
+/// # Errors
+/// [`TensorRtError`]; a cache that cannot be written is one here.
+pub fn build(
+    model: &Model,
+    options: &TensorRtOptions,
+    targets: &[Target],
+    listener: &mut dyn Listener,
+) -> Result<Vec<Built>> {
+    Library::load(&options.libraries)?;
+    let batch = options.batch.unwrap_or(DEFAULT_BATCH);
+    let folder = options.cache.clone().unwrap_or_default();
+    let cache = PlanCache::new(folder);
+    let mut built = Vec::new();
+    for network in model.networks_of() {
+        let plans = Plans { network, cache: Some(cache.clone()) };
+        let key = plans.key(options, batch, targets.to_vec());
+        let _lock = cache.lock(&key, listener)?;
+        let cached = cache.plan(&key);
+        let was = cached.is_some();
+        let plan = cached.map_or_else(|| plans.make(&key, listener), Ok)?;
+        let path = cache.keep_plan(&key, &plan)?;
+        built.push(Built { path, bytes: plan.len() as u64, cached: was });
+    }
+    Ok(built)
+}
