@@ -7,17 +7,44 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    EngineInfo, EngineName, FailKind, JobId, ModelInfo, PROTOCOL, Reply, Request, Separate, SeparationOptions, Stage,
-    Sum, Waiting, Welcome, to_line,
+    EngineInfo, EngineName, FailKind, JobId, ModelInfo, PROTOCOL, Render, RenderBits, RenderFormat, Reply, Request,
+    Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Stem};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum WireRequest {
-    Hello { protocol: u32, client: String },
-    Separate { job: u64, song: String, model: String, engine: String, overlap: f64, shifts: u32, sum: String },
-    Cancel { job: u64 },
+    Hello {
+        protocol: u32,
+        client: String,
+    },
+    Separate {
+        job: u64,
+        song: String,
+        model: String,
+        engine: String,
+        overlap: f64,
+        shifts: u32,
+        sum: String,
+    },
+    Import {
+        job: u64,
+        song: String,
+    },
+    Render {
+        job: u64,
+        key: String,
+        stems: Vec<String>,
+        folder: String,
+        name: String,
+        format: String,
+        bits: Option<String>,
+        rate_hz: Option<u32>,
+    },
+    Cancel {
+        job: u64,
+    },
     Shutdown {},
 }
 
@@ -33,6 +60,8 @@ enum WireReply {
     Progress { job: u64, stage: String, done: u64, total: u64, speed: Option<f64>, seconds_left: Option<f64> },
     Warning { job: u64, message: String },
     Done { job: u64, key: String, cached: bool, seconds: f64 },
+    Imported { job: u64, audio: String, rate_hz: u32, frames: u64 },
+    Rendered { job: u64, paths: Vec<String> },
     Cancelled { job: u64 },
     Failed { job: u64, kind: String, message: String, remedy: String },
 }
@@ -101,6 +130,35 @@ fn requests_are_what_they_are_documented_to_be() {
 }
 
 #[test]
+fn requests_for_files_are_what_they_are_documented_to_be() {
+    let import = Request::Import { job: JobId(2), song: PathBuf::from("x.mp3") };
+    agree(&import, &WireRequest::Import { job: 2, song: "x.mp3".into() });
+    let formats = [(RenderFormat::Wav, "wav"), (RenderFormat::Flac, "flac")];
+    let bits = [
+        (None, None),
+        (Some(RenderBits::Int16), "16".into()),
+        (Some(RenderBits::Int24), "24".into()),
+        (Some(RenderBits::Float32), "32f".into()),
+    ];
+    for (format, format_name) in formats {
+        for (bits, bits_name) in bits {
+            let (folder, name, rate_hz) = (PathBuf::from("/out"), "song".to_owned(), bits.map(|_| 48_000));
+            let stems = vec![Stem::Vocals];
+            let ours = Render { job: JobId(4), key: key(), stems, folder, name: name.clone(), format, bits, rate_hz };
+            let (stems, folder, format) = (text(&["vocals"]), "/out".to_owned(), format_name.to_owned());
+            let (key, bits) = (key().to_string(), bits_name.map(str::to_owned));
+            agree(
+                &Request::Render(ours),
+                &WireRequest::Render { job: 4, key, stems, folder, name, format, bits, rate_hz },
+            );
+        }
+    }
+    let short = format!(r#"{{"type":"render","job":1,"key":"{}","folder":"/o","name":"n"}}"#, key());
+    let Request::Render(render) = serde_json::from_str(&short).unwrap() else { panic!() };
+    assert_eq!((render.stems, render.format, render.bits, render.rate_hz), (vec![], RenderFormat::Wav, None, None));
+}
+
+#[test]
 fn what_a_request_leaves_out_is_the_default() {
     let line = r#"{"type":"separate","job":1,"song":"x.wav","new_field":[1,2]}"#;
     let expected = Request::Separate(Separate::new(JobId(1), "x.wav"));
@@ -152,7 +210,12 @@ fn a_job_on_its_way_is_what_it_is_documented_to_be() {
         let (key, stems) = (key().to_string(), text(&["drums", "piano"]));
         agree(&ours, &WireReply::Started { job: 3, key, model, engine, note, stems });
     }
-    let stages = [(Stage::Reading, "reading"), (Stage::Separating, "separating"), (Stage::Storing, "storing")];
+    let stages = [
+        (Stage::Reading, "reading"),
+        (Stage::Separating, "separating"),
+        (Stage::Storing, "storing"),
+        (Stage::Writing, "writing"),
+    ];
     for (stage, name) in stages {
         for (speed, seconds_left) in [(None, None), (Some(2.5), Some(30.0))] {
             let ours = Reply::Progress { job, stage, done: 4, total: 10, speed, seconds_left };
@@ -175,7 +238,7 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
         (FailKind::Audio, "audio"),
         (FailKind::Model, "model"),
         (FailKind::Engine, "engine"),
-        (FailKind::Cache, "cache"),
+        (FailKind::Output, "output"),
         (FailKind::Internal, "internal"),
     ];
     for (kind, name) in kinds {
@@ -184,5 +247,11 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
         assert!(ours.is_last() && ours.job() == Some(job));
         agree(&ours, &WireReply::Failed { job: 3, kind: name.into(), message, remedy });
     }
-    assert!(done.is_last());
+    let imported = Reply::Imported { job, audio: key(), rate_hz: 48_000, frames: 7 };
+    agree(&imported, &WireReply::Imported { job: 3, audio: key().to_string(), rate_hz: 48_000, frames: 7 });
+    let rendered = Reply::Rendered { job, paths: vec!["/o/n/bass.wav".into()] };
+    agree(&rendered, &WireReply::Rendered { job: 3, paths: text(&["/o/n/bass.wav"]) });
+    for last in [done, imported, rendered] {
+        assert!(last.is_last() && last.job() == Some(job));
+    }
 }

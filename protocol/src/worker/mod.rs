@@ -8,9 +8,9 @@ mod reply;
 mod request;
 mod wire;
 
-pub use options::{EngineName, SeparationOptions, Sum};
+pub use options::{EngineName, RenderBits, RenderFormat, SeparationOptions, Sum};
 pub use reply::{EngineInfo, FailKind, ModelInfo, Reply, Stage, Waiting, Welcome};
-pub use request::{JobId, Request, Separate};
+pub use request::{JobId, Render, Request, Separate};
 pub use wire::{LONGEST_LINE_BYTES, Lines, to_line};
 
 /// Version of the conversation. Both ends have to have the same; `hello` and `refused` are the same in all versions.

@@ -43,3 +43,28 @@ impl Default for SeparationOptions {
         Self { overlap: 0.25, shifts: 0, sum: Sum::default() }
     }
 }
+
+/// Kind of files that stems are rendered to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenderFormat {
+    /// WAV.
+    #[default]
+    Wav,
+    /// FLAC, which has no floating point.
+    Flac,
+}
+
+/// Bits of a sample of files that stems are rendered to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RenderBits {
+    /// 16-bit integers.
+    #[serde(rename = "16")]
+    Int16,
+    /// 24-bit integers.
+    #[serde(rename = "24")]
+    Int24,
+    /// 32-bit floating point.
+    #[serde(rename = "32f")]
+    Float32,
+}

@@ -1,6 +1,7 @@
 //! What the worker answers.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +11,8 @@ use crate::{Fingerprint, Stem};
 
 /// One line of the worker.
 ///
-/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last exactly one of `done`,
-/// `cancelled` and `failed`.
+/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last exactly one of `done`
+/// (or `imported`, `rendered`), `cancelled` and `failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
@@ -97,6 +98,24 @@ pub enum Reply {
         /// How long the job took.
         seconds: f64,
     },
+    /// The capture is in its place, as it was if it was there before.
+    Imported {
+        /// The job.
+        job: JobId,
+        /// Its audio, which the capture is named after.
+        audio: Fingerprint,
+        /// Its rate.
+        rate_hz: u32,
+        /// Its length.
+        frames: u64,
+    },
+    /// The files are written.
+    Rendered {
+        /// The job.
+        job: JobId,
+        /// Where they are, in the order of the stems.
+        paths: Vec<PathBuf>,
+    },
     /// The job was ended on request; nothing is left of it.
     Cancelled {
         /// The job.
@@ -177,8 +196,10 @@ pub enum Stage {
     Reading,
     /// The model runs. `done` counts chunks.
     Separating,
-    /// The stems are checked and put into the cache.
+    /// The stems are checked and put into the cache. `done` and `total` count stems.
     Storing,
+    /// Files are written. `done` counts frames.
+    Writing,
 }
 
 /// What sort of failure ended a job.
@@ -195,8 +216,8 @@ pub enum FailKind {
     Model,
     /// The engine cannot be started, or failed while it ran.
     Engine,
-    /// The cache cannot be written to: a full disk, a folder that is read-only.
-    Cache,
+    /// The cache or the files asked for cannot be written: a full disk, a folder that is read-only.
+    Output,
     /// A mistake of the worker's.
     Internal,
 }
@@ -212,6 +233,8 @@ impl Reply {
             | Reply::Progress { job, .. }
             | Reply::Warning { job, .. }
             | Reply::Done { job, .. }
+            | Reply::Imported { job, .. }
+            | Reply::Rendered { job, .. }
             | Reply::Cancelled { job }
             | Reply::Failed { job, .. } => Some(*job),
         }
@@ -219,6 +242,13 @@ impl Reply {
 
     /// Whether the job is over with this line.
     pub fn is_last(&self) -> bool {
-        matches!(self, Reply::Done { .. } | Reply::Cancelled { .. } | Reply::Failed { .. })
+        matches!(
+            self,
+            Reply::Done { .. }
+                | Reply::Imported { .. }
+                | Reply::Rendered { .. }
+                | Reply::Cancelled { .. }
+                | Reply::Failed { .. }
+        )
     }
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::{EngineName, SeparationOptions};
+use super::options::{EngineName, RenderBits, RenderFormat, SeparationOptions};
 use super::{BUNDLED_MODEL, PROTOCOL};
+use crate::{Fingerprint, Stem};
 
 /// Number of a job, chosen by the front end; no two of its unfinished jobs share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +26,15 @@ pub enum Request {
     },
     /// Makes the stems of a clip, or finds them in the cache.
     Separate(Separate),
+    /// Turns an audio file into a capture: stereo, float32, at its own rate. Answered at last by `imported`.
+    Import {
+        /// The job.
+        job: JobId,
+        /// Path of an audio file of any kind that the command reads.
+        song: PathBuf,
+    },
+    /// Writes stems of the cache as files. Answered at last by `rendered`.
+    Render(Render),
     /// Ends a job, whether it waits or runs. Answered by `cancelled` unless the job is over.
     Cancel {
         /// The job.
@@ -50,6 +60,32 @@ pub struct Separate {
     /// How it is separated.
     #[serde(flatten)]
     pub options: SeparationOptions,
+}
+
+/// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<wav or flac>`. Files that are there are
+/// replaced when all are complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Render {
+    /// Its number.
+    pub job: JobId,
+    /// The entry.
+    pub key: Fingerprint,
+    /// Which stems; all where none is named.
+    #[serde(default)]
+    pub stems: Vec<Stem>,
+    /// An absolute path. It is made if it is not there.
+    pub folder: PathBuf,
+    /// Name of the folder in it that the stems go to.
+    pub name: String,
+    /// Kind of the files.
+    #[serde(default)]
+    pub format: RenderFormat,
+    /// Bits of a sample; the most that the format has where it is not said.
+    #[serde(default)]
+    pub bits: Option<RenderBits>,
+    /// Rate of the files; the stems' own where it is not said.
+    #[serde(default)]
+    pub rate_hz: Option<u32>,
 }
 
 impl Request {
