@@ -3,14 +3,23 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod args;
+mod computing;
+mod config;
 mod doctor;
+#[cfg(feature = "tensorrt")]
+mod engines;
 mod fault;
+mod files;
 mod interrupt;
 mod manual;
 mod mishap;
 mod models;
+mod preparing;
 mod say;
 mod separate;
+#[cfg(feature = "tensorrt")]
+mod setup;
+mod transfer_bar;
 mod unfinished;
 
 use std::process::ExitCode;
@@ -38,6 +47,12 @@ fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
     match command {
         Command::Separate(args) => return separate::run(&args, unfinished),
         Command::Model(args) => models::run(args.command, unfinished)?,
+        #[cfg(feature = "tensorrt")]
+        Command::Engine(args) => engines::run(args.command)?,
+        #[cfg(feature = "tensorrt")]
+        Command::Setup(args) => setup::run(args.command)?,
+        #[cfg(not(feature = "tensorrt"))]
+        Command::Engine(_) | Command::Setup(_) => return Err(computing::not_built_in()),
         Command::Doctor { json } => doctor::run(json)?,
         Command::Completions { shell } => manual::completions(shell)?,
         Command::Man { output } => manual::pages(output.as_deref())?,

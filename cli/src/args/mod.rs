@@ -1,11 +1,15 @@
 //! The command line as it is typed: raw flags, read by clap, and nothing resolved.
 
+mod engine;
 mod model;
 mod separate;
 mod value;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use engine::{
+    AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineArgs, EngineCommand, EngineFlags, SetupArgs, SetupCommand,
+};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
 pub(crate) use value::{BitsArg, EngineArg, Format, MonoArg, Rate, SumArg};
@@ -37,6 +41,12 @@ pub(crate) enum Command {
     /// List, fetch, inspect and export models
     #[command(after_help = EXIT_CODES)]
     Model(ModelArgs),
+    /// Build, list, compare and time TensorRT engines
+    #[command(after_help = EXIT_CODES)]
+    Engine(EngineArgs),
+    /// Fetch what engines need
+    #[command(after_help = EXIT_CODES)]
+    Setup(SetupArgs),
     /// Say what was found here: engines, GPU, models, caches; and what to do about what is missing
     Doctor {
         /// One JSON object instead of text

@@ -2,10 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::bag::Bag;
 use super::catalogue::{Entry, Hub};
@@ -13,7 +11,7 @@ use super::hub::Remote;
 use super::open::open_bag;
 use super::transfer::Transfer;
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::{say, transfer_bar};
 
 /// What everybody who fetches official weights is told.
 const LICENCE: &str = "\
@@ -63,7 +61,7 @@ fn fetch_files(hub: &Hub, quiet: bool) -> Result<Vec<PathBuf>> {
     let known = std::iter::once(None).chain(hub.checkpoints.iter().map(|c| c.sha256.as_deref()));
     let fetch_one = |(file, sha256): (String, Option<&str>)| {
         let facts = remote.facts(&file)?;
-        let bar = bar(&file, facts.bytes, quiet);
+        let bar = transfer_bar::of(&file, facts.bytes, quiet);
         let transfer = Transfer { remote: &remote, hub, file: &file, sha256 };
         let path = transfer.run(&facts, &mut |done, _| bar.set_position(done))?;
         bar.finish_and_clear();
@@ -75,21 +73,6 @@ fn fetch_files(hub: &Hub, quiet: bool) -> Result<Vec<PathBuf>> {
         Ok(path)
     };
     hub.files().into_iter().zip(known).map(fetch_one).collect()
-}
-
-/// A bar where standard error is a terminal; indicatif hides it otherwise.
-fn bar(file: &str, bytes: Option<u64>, quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = bytes.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    let form = "{prefix}  {bar:24}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(form) {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar.set_prefix(file.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// The bag that was fetched says what the catalogue says.

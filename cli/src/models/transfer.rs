@@ -1,17 +1,17 @@
 //! One file from the hub into the cache: from where an earlier try stopped, and verified before it gets its name.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use sha2::{Digest as _, Sha256};
 
 use super::cache::{lock_folder, repository_folder};
 use super::catalogue::Hub;
 use super::hub::{Facts, Remote};
 use crate::fault::{Fault, Kind, Report};
+use crate::files::sha256;
 
 /// Tries without a single new byte before we give up.
 const TRIES: u32 = 4;
@@ -139,19 +139,6 @@ fn length(path: &Path) -> u64 {
 fn cannot_write(path: &Path) -> Fault {
     Fault::new(Kind::Output, format!("cannot write '{}'", path.display()))
         .help("make room or choose another cache folder with HF_HOME")
-}
-
-/// The file's SHA-256 in hex.
-fn sha256(path: &Path) -> Result<String> {
-    let unreadable = || Fault::new(Kind::Input, format!("cannot read '{}'", path.display()));
-    let mut file = File::open(path).with_context(unreadable)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer).with_context(unreadable)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            read => hash.update(&buffer[..read]),
-        }
-    }
 }
 
 /// Waits for whoever else fetches the same file: demucs, hf-hub and we use the same lock.

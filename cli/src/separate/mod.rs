@@ -11,11 +11,12 @@ mod template;
 use std::time::Instant;
 
 use anyhow::Result;
-use sextet_separator::{EngineChoice, EngineOptions, Model, Separator};
+use sextet_separator::{EngineChoice, Model, Separator};
 
 use crate::args::{EngineArg, SeparateArgs};
-use crate::models;
+use crate::preparing::Waiting;
 use crate::unfinished::Unfinished;
+use crate::{computing, models};
 use choice::Choice;
 use plan::Job;
 use report::{Outcome, Start, Totals};
@@ -45,7 +46,8 @@ fn engine(args: &SeparateArgs, model: Model) -> Result<Separator> {
         EngineArg::Cpu => EngineChoice::Cpu,
         EngineArg::Tensorrt => EngineChoice::TensorRt,
     };
-    Ok(Separator::new(model, EngineOptions { engine, threads: args.threads, ..EngineOptions::default() })?)
+    let options = computing::engine_options(engine, args.threads)?;
+    Ok(Separator::prepare(model, options, &mut Waiting::new(args.quiet || args.json))?)
 }
 
 fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
@@ -53,16 +55,11 @@ fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash
         model: args.model.display().to_string(),
         model_hash,
         engine: separator.engine_name().to_string(),
-        engine_note: engine_note(args.engine),
+        engine_note: separator.engine_note().map(str::to_owned),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
         bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),
     }
-}
-
-/// Why `auto` took what it took.
-fn engine_note(asked: EngineArg) -> Option<String> {
-    (asked == EngineArg::Auto).then(|| "TensorRT is not part of this build".to_owned())
 }
 
 /// One song after the other; a failing one does not stop the rest.

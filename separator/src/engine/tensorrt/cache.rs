@@ -102,6 +102,11 @@ impl PlanCache {
         (header == key.header()).then_some(plan)
     }
 
+    /// Whether there is a file for `key` that says what it should; the rest of it may be damaged all the same.
+    pub(super) fn has_plan(&self, key: &PlanKey) -> bool {
+        sealed::read_header(&self.plan_path(key)).is_some_and(|header| header == key.header())
+    }
+
     pub(super) fn keep_plan(&self, key: &PlanKey, plan: &[u8]) -> Result<PathBuf, TensorRtError> {
         let path = self.plan_path(key);
         self.keep(&path, &key.header(), plan)?;
@@ -185,7 +190,7 @@ impl PlanCache {
         Ok(listing.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect())
     }
 
-    fn plan_path(&self, key: &PlanKey) -> PathBuf {
+    pub(super) fn plan_path(&self, key: &PlanKey) -> PathBuf {
         self.folder.join(format!("{}.plan", key.name()))
     }
 

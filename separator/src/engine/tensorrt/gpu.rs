@@ -56,6 +56,11 @@ impl Gpu {
         Ok(Self { name, capability, memory_bytes, driver, context })
     }
 
+    /// Memory that is free now, in bytes.
+    pub(super) fn free_bytes(&self) -> Result<usize, TensorRtError> {
+        Ok(self.context.mem_get_info().map_err(TensorRtError::cuda("say how much memory is free"))?.0)
+    }
+
     pub(super) fn context(&self) -> &Arc<CudaContext> {
         &self.context
     }

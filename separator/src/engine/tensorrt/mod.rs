@@ -8,12 +8,14 @@
 //! | `planner.rs` | makes a plan (TensorRT's word for a compiled network) from the graph; needs no GPU |
 //! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk: whole or not at all, and checked when read |
 //! | `session.rs` | a plan on a GPU: buffers, transfers, batches |
+//! | `measure.rs` | how fast all that is |
 //! | `start.rs` | from a network to a session: plan cached or made, batch that fits |
 
 mod cache;
 mod error;
 mod gpu;
 mod library;
+mod measure;
 mod planner;
 mod sealed;
 mod session;
@@ -24,6 +26,7 @@ pub use cache::{CacheEntry, PlanCache};
 pub use error::TensorRtError;
 pub use gpu::Gpu;
 pub use library::{Library, LibraryVersion, REQUIRED_VERSION};
+pub use measure::{Measurement, layers, measure};
 pub use start::{Built, build};
 pub use target::Target;
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cudarc::driver::{CudaContext, CudaEvent, CudaSlice, CudaStream, DevicePtr, PinnedHostSlice, result, sys};
+use trtx::interfaces::ReportLayerTime;
 use trtx::{CudaEngine, CudaGraphStrategy, ExecutionContext, Runtime, RuntimeCache};
 
 use super::error::TensorRtError;
@@ -76,6 +77,21 @@ impl Session {
     /// Puts `plan` on `gpu`. `kernels` are those that the GPU compiled from it before; without them it compiles now, which
     /// takes many seconds.
     pub(super) fn new(gpu: &Gpu, plan: &[u8], kernels: Option<&[u8]>, shape: Shape) -> Result<Self, TensorRtError> {
+        Self::start(gpu, plan, kernels, shape, CudaGraphStrategy::kWHOLE_GRAPH_CAPTURE)
+    }
+
+    /// One whose layers can be timed one by one.
+    pub(super) fn without_graph(gpu: &Gpu, plan: &[u8], shape: Shape) -> Result<Self, TensorRtError> {
+        Self::start(gpu, plan, None, shape, CudaGraphStrategy::kDISABLED)
+    }
+
+    fn start(
+        gpu: &Gpu,
+        plan: &[u8],
+        kernels: Option<&[u8]>,
+        shape: Shape,
+        graphs: CudaGraphStrategy,
+    ) -> Result<Self, TensorRtError> {
         let gpu = Arc::clone(gpu.context());
         let started = TensorRtError::cuda("start");
         gpu.bind_to_thread().map_err(&started)?;
@@ -88,7 +104,6 @@ impl Session {
             let _ = cache.deserialize(kernels);
         }
         config.set_runtime_cache(Arc::clone(&cache)).map_err(failed("use the kernel cache"))?;
-        let graphs = CudaGraphStrategy::kWHOLE_GRAPH_CAPTURE;
         config.set_cuda_graph_strategy(graphs).map_err(failed("use CUDA graphs"))?;
         let mut context =
             engine.create_execution_context_with_config(Rc::new(config)).map_err(failed("compile for this GPU"))?;
@@ -129,6 +144,26 @@ impl Session {
     /// The kernels that the GPU has compiled so far.
     pub(super) fn kernels(&self) -> Result<Vec<u8>, TensorRtError> {
         Ok(self.cache.serialize().map_err(failed("hand out its kernels"))?.to_vec())
+    }
+
+    /// Has `clock` told how long each layer takes.
+    pub(super) fn profile(&mut self, clock: Box<dyn ReportLayerTime>) -> Result<(), TensorRtError> {
+        self.context.set_profiler(clock).map_err(failed("time its layers"))
+    }
+
+    /// Milliseconds that the network takes for a batch, `runs` times after `warm_up` that do not count, one right after
+    /// the other. Whatever is in the input is used: the last batch.
+    pub(super) fn time_runs(&mut self, warm_up: usize, runs: usize) -> Result<Vec<f64>, TensorRtError> {
+        let ran = TensorRtError::cuda("time the network");
+        self.gpu.bind_to_thread().map_err(&ran)?;
+        let mut marks = Vec::with_capacity(warm_up + runs);
+        for _ in 0..warm_up + runs {
+            // SAFETY: as in `launch`.
+            unsafe { self.context.enqueue_v3(self.compute.cu_stream().cast()) }.map_err(failed("run the network"))?;
+            marks.push(self.compute.record_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT)).map_err(&ran)?);
+        }
+        let spans = marks.windows(2).skip(warm_up.saturating_sub(1));
+        spans.map(|ends| Ok(f64::from(ends[0].elapsed_ms(&ends[1]).map_err(&ran)?))).collect()
     }
 
     /// Segments that may be submitted before the first has to be taken.

@@ -49,21 +49,20 @@ pub(crate) fn start(
     Ok(TensorRt::new(session, name))
 }
 
-fn precision(options: &TensorRtOptions) -> Precision {
+pub(super) fn precision(options: &TensorRtOptions) -> Precision {
     if options.full_precision { Precision::F32 } else { Precision::F16 }
 }
 
 /// A tested session for batches of `batch`.
-fn open(
+pub(super) fn open(
     network: &Network,
     options: &TensorRtOptions,
     gpu: &Gpu,
     batch: usize,
     listener: &mut dyn Listener,
 ) -> std::result::Result<Session, TensorRtError> {
-    let targets = Target::of(gpu.capability).into_iter().collect();
     let plans = Plans { network, cache: options.cache.as_ref().map(PlanCache::new) };
-    let key = plans.key(options, batch, targets);
+    let key = plans.key_on(gpu, options, batch);
     let gpu_key = GpuKey { name: gpu.name.clone(), driver: gpu.driver };
     let kernels = plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key));
     let shape = shape(network, batch);
@@ -91,7 +90,7 @@ fn open(
     Ok(session)
 }
 
-fn shape(network: &Network, batch: usize) -> Shape {
+pub(super) fn shape(network: &Network, batch: usize) -> Shape {
     let mix = CHANNELS * network.segment_frames();
     Shape { batch, mix, stems: mix * network.sources().len() }
 }
@@ -99,15 +98,19 @@ fn shape(network: &Network, batch: usize) -> Shape {
 /// Runs noise through a fresh session: what a GPU or a driver cannot do shows here, not in somebody's stems. It also
 /// makes TensorRT compile and capture whatever it leaves to the first run.
 fn self_test(session: &mut Session, shape: Shape, gpu: &Gpu) -> std::result::Result<(), TensorRtError> {
-    let mut state = 1_u32;
-    let noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f64::from(state) as f32 / u32::MAX as f32 - 0.5
-    };
-    let mix: Vec<f32> = std::iter::repeat_with(noise).take(shape.mix).collect();
-    session.submit(&mix)?;
+    session.submit(&noise(shape.mix))?;
     let finite = session.take()?.iter().all(|sample| sample.is_finite());
     if finite { Ok(()) } else { Err(TensorRtError::SelfTest { gpu: gpu.name.clone() }) }
+}
+
+/// So many samples of white noise, always the same.
+pub(super) fn noise(samples: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (f64::from(state) / f64::from(u32::MAX) - 0.5) as f32
+    };
+    std::iter::repeat_with(next).take(samples).collect()
 }
 
 /// Where the plans of one network come from.
@@ -125,6 +128,14 @@ impl Plans<'_> {
             targets,
             workspace_bytes: options.workspace_bytes,
         }
+    }
+
+    /// The key of the plan to use on `gpu`: one for its architecture, or one for all if that is what there is.
+    fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, batch: usize) -> PlanKey {
+        let own = self.key(options, batch, Target::of(gpu.capability).into_iter().collect());
+        let for_all = PlanKey { targets: Vec::new(), ..own.clone() };
+        let has = |key: &PlanKey| self.cache.as_ref().is_some_and(|cache| cache.has_plan(key));
+        if !has(&own) && has(&for_all) { for_all } else { own }
     }
 
     /// The plan, and whether it came from the cache. With `anew` what is cached is not looked at.
@@ -173,8 +184,8 @@ pub struct Built {
     pub cached: bool,
 }
 
-/// Makes the plans of all networks of `model` ahead of time, on any machine: no GPU is needed. They run on the
-/// architectures `targets`, on all when that is empty.
+/// Makes the plans of all networks of `model` ahead of time, on any machine: no GPU is needed. One for each of `targets`,
+/// or one that runs on all architectures when there are none.
 ///
 /// # Errors
 /// [`TensorRtError`]; a cache that cannot be written is one here.
@@ -188,16 +199,20 @@ pub fn build(
     let batch = options.batch.unwrap_or(DEFAULT_BATCH);
     let folder = options.cache.clone().unwrap_or_default();
     let cache = PlanCache::new(folder);
+    let each: Vec<Vec<Target>> =
+        if targets.is_empty() { vec![Vec::new()] } else { targets.iter().map(|&target| vec![target]).collect() };
     let mut built = Vec::new();
     for network in model.networks_of() {
         let plans = Plans { network, cache: Some(cache.clone()) };
-        let key = plans.key(options, batch, targets.to_vec());
-        let _lock = cache.lock(&key, listener)?;
-        let cached = cache.plan(&key);
-        let was = cached.is_some();
-        let plan = cached.map_or_else(|| plans.make(&key, listener), Ok)?;
-        let path = cache.keep_plan(&key, &plan)?;
-        built.push(Built { path, bytes: plan.len() as u64, cached: was });
+        for targets in &each {
+            let key = plans.key(options, batch, targets.clone());
+            let _lock = cache.lock(&key, listener)?;
+            let found = cache.plan(&key);
+            let cached = found.is_some();
+            let plan = found.map_or_else(|| plans.make(&key, listener), Ok)?;
+            let path = if cached { cache.plan_path(&key) } else { cache.keep_plan(&key, &plan)? };
+            built.push(Built { path, bytes: plan.len() as u64, cached });
+        }
     }
     Ok(built)
 }

@@ -1,0 +1,139 @@
+//! The flags of `sextet engine` and `sextet setup`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::models::BUNDLED;
+
+#[derive(Args, Debug)]
+pub(crate) struct EngineArgs {
+    #[command(subcommand)]
+    pub(crate) command: EngineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EngineCommand {
+    /// Build a model's TensorRT engine ahead of time; needs no GPU
+    Build(BuildArgs),
+    /// List the engines that are built, and where they are
+    List {
+        /// One JSON array instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare the stems of TensorRT with those of another engine, on any song
+    Check(CheckArgs),
+    /// Time TensorRT on this machine: a chunk, a song, the start
+    Bench(BenchArgs),
+    /// Delete all engines that are built; they are built again when they are needed
+    Clear,
+}
+
+/// How the engine is built, whatever it is built for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EngineFlags {
+    /// A name from `sextet model list`, or a .safetensors checkpoint
+    #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
+    pub(crate) model: PathBuf,
+    /// float32 throughout: slower, for comparison
+    #[arg(long)]
+    pub(crate) fp32: bool,
+    /// Most memory that a layer may use for itself while it works
+    #[arg(long, value_name = "GB")]
+    pub(crate) workspace: Option<f64>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BuildArgs {
+    /// A name from `sextet model list`, or a .safetensors checkpoint
+    #[arg(value_name = "MODEL", default_value = BUNDLED)]
+    pub(crate) model: PathBuf,
+    /// float32 throughout: slower, for comparison
+    #[arg(long)]
+    pub(crate) fp32: bool,
+    /// Most memory that a layer may use for itself while it works
+    #[arg(long, value_name = "GB")]
+    pub(crate) workspace: Option<f64>,
+    /// Chunks at a time [default: 4, or 1 on a GPU with less than 7 GB]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) batch: Option<u8>,
+    /// Architectures to build for, `sm86,sm89` or `all`, which is one engine that is larger
+    #[arg(long = "for", value_name = "SM,...", default_value = "all")]
+    pub(crate) targets: String,
+    /// Write the engine here as well
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// An audio file
+    #[arg(value_name = "SONG")]
+    pub(crate) song: PathBuf,
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
+    /// The engine to compare with
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) against: AgainstArg,
+    /// Chunks at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) batch: Option<u8>,
+    /// Only the first chunk: a quick look
+    #[arg(long)]
+    pub(crate) single_chunk: bool,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `--against`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum AgainstArg {
+    /// The CPU engine, in float32
+    #[default]
+    Cpu,
+    /// TensorRT in float32
+    Fp32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
+    /// How many chunks at a time to try
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values = ["1", "2", "4", "8"],
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) batch: Vec<u8>,
+    /// Length of the song that is separated in memory
+    #[arg(long, value_name = "S", default_value_t = 180.0)]
+    pub(crate) seconds: f64,
+    /// Time every layer too, at the last batch
+    #[arg(long)]
+    pub(crate) layers: bool,
+    /// JSON lines instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SetupArgs {
+    #[command(subcommand)]
+    pub(crate) command: SetupCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SetupCommand {
+    /// Fetch NVIDIA's TensorRT-RTX library for this user (from PyPI, verified; about 90 MB)
+    Tensorrt {
+        /// A wheel that is here already, instead of fetching it
+        #[arg(long, value_name = "FILE.whl")]
+        from: Option<PathBuf>,
+        /// Say nothing but errors
+        #[arg(short, long)]
+        quiet: bool,
+    },
+}

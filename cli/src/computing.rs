@@ -1,0 +1,71 @@
+//! Which engine computes, and where TensorRT's files are on this machine.
+
+use std::env;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use sextet_protocol::Folders;
+use sextet_separator::{EngineChoice, EngineOptions, TensorRtOptions};
+
+use crate::config;
+
+/// Environment variable that names the folder of TensorRT's libraries.
+const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
+
+/// Everything that starting an engine takes.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub(crate) fn engine_options(engine: EngineChoice, threads: Option<NonZeroUsize>) -> Result<EngineOptions> {
+    Ok(EngineOptions { engine, threads, tensorrt: tensorrt_options()? })
+}
+
+/// How TensorRT is used here.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
+    let config = config::read()?.tensorrt;
+    Ok(TensorRtOptions {
+        libraries: library_folders(config.library)?,
+        cache: Some(engine_cache()?),
+        batch: config.batch,
+        gpu: config.gpu,
+        ..TensorRtOptions::default()
+    })
+}
+
+/// The folder of built engines.
+///
+/// # Errors
+/// When there is no folder for this user, or the configuration cannot be used.
+pub(crate) fn engine_cache() -> Result<PathBuf> {
+    match config::read()?.tensorrt.cache {
+        Some(folder) => Ok(folder),
+        None => Ok(Folders::of_user()?.cache().join("engines")),
+    }
+}
+
+/// Where `sextet setup tensorrt` puts the libraries.
+///
+/// # Errors
+/// When there is no folder for this user.
+pub(crate) fn own_libraries() -> Result<PathBuf> {
+    Ok(Folders::of_user()?.data().join("tensorrt"))
+}
+
+/// Where the libraries may be, the most explicit first: environment, configuration, this user's own, beside the command
+/// and in a plugin's bundle around it.
+fn library_folders(configured: Option<PathBuf>) -> Result<Vec<PathBuf>> {
+    let named = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let beside = env::current_exe().ok().and_then(|command| Some(command.parent()?.to_owned()));
+    let around = beside.iter().flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);
+    Ok(named.into_iter().chain(configured).chain([own_libraries()?]).chain(around).collect())
+}
+
+/// What commands about TensorRT say in a build without it.
+#[cfg(not(feature = "tensorrt"))]
+pub(crate) fn not_built_in() -> anyhow::Error {
+    sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn { engine: "tensorrt" }).into()
+}

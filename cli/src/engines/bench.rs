@@ -1,0 +1,96 @@
+//! `sextet engine bench`: how fast TensorRT is here.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::json;
+use sextet_separator::audio::Audio;
+use sextet_separator::tensorrt::{self, Measurement};
+use sextet_separator::{EngineChoice, EngineOptions, InMemory, Model, Options, Separator, TensorRtOptions};
+
+use crate::args::BenchArgs;
+use crate::preparing::Waiting;
+use crate::{models, say};
+
+/// Runs of each batch that count.
+const RUNS: usize = 50;
+/// Songs that count.
+const SONGS: usize = 5;
+
+pub(super) fn run(args: &BenchArgs) -> Result<()> {
+    let model = models::open(&args.engine.model)?;
+    for &batch in &args.batch {
+        let options = super::options_of(&args.engine, Some(batch))?;
+        let found = tensorrt::measure(&model, &options, RUNS, &mut Waiting::new(args.json))?;
+        tell(args, &found, &song(&model, &options, args.seconds)?);
+    }
+    if args.layers {
+        let options = super::options_of(&args.engine, args.batch.last().copied())?;
+        for (name, ms) in tensorrt::layers(&model, &options, &mut Waiting::new(args.json))? {
+            if args.json {
+                say::out(&json!({ "event": "layer", "name": name, "ms": ms }).to_string());
+            } else {
+                say::out(&format!("{ms:9.4} ms  {name}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A song from samples in memory to stems in memory, by an engine that is ready.
+struct SongTime {
+    /// From an engine that was built before: reading the model aside.
+    start_s: f64,
+    /// Median and fastest.
+    median_s: f64,
+    best_s: f64,
+}
+
+fn song(model: &Model, options: &TensorRtOptions, seconds: f64) -> Result<SongTime> {
+    let begun = Instant::now();
+    let engine =
+        EngineOptions { engine: EngineChoice::TensorRt, tensorrt: options.clone(), ..EngineOptions::default() };
+    let mut separator = Separator::new(model.clone(), engine)?;
+    let start_s = begun.elapsed().as_secs_f64();
+    let song = tone(seconds);
+    let mut times = Vec::new();
+    for _ in 0..=SONGS {
+        let begun = Instant::now();
+        let mut stems = InMemory::default();
+        separator.separate(&song, &Options::default(), &mut stems, &mut sextet_separator::Ignore)?;
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    // The first song finds caches cold.
+    let mut times = times.split_off(1);
+    times.sort_by(f64::total_cmp);
+    Ok(SongTime { start_s, median_s: times[times.len() / 2], best_s: times[0] })
+}
+
+/// A stereo song of gliding tones.
+fn tone(seconds: f64) -> Audio {
+    const RATE_HZ: u32 = 44_100;
+    let frames = (seconds.max(0.1) * f64::from(RATE_HZ)) as usize;
+    let side =
+        |step: f64| (0..frames).map(|n| ((n as f64 * step + n as f64 * n as f64 * 1e-9).sin() * 0.3) as f32).collect();
+    Audio::new(vec![side(0.02), side(0.031)], RATE_HZ)
+}
+
+fn tell(args: &BenchArgs, found: &Measurement, song: &SongTime) {
+    let &Measurement { batch, chunk_ms, range_ms: (fastest, slowest), start_s, memory_bytes } = found;
+    let &SongTime { start_s: again_s, median_s, best_s } = song;
+    if args.json {
+        let line = json!({
+            "event": "batch", "batch": batch, "chunk_ms": chunk_ms, "fastest_ms": fastest, "slowest_ms": slowest,
+            "start_s": start_s, "second_start_s": again_s, "memory_bytes": memory_bytes, "song_s": args.seconds,
+            "separated_s": median_s, "separated_best_s": best_s,
+        });
+        say::out(&line.to_string());
+        return;
+    }
+    say::out(&format!(
+        "batch {batch}: {chunk_ms:.3} ms a chunk ({fastest:.3} to {slowest:.3}), {:.0} MB; start {start_s:.2} s, again \
+         {again_s:.2} s; {:.0} s of song in {median_s:.3} s (best {best_s:.3})",
+        memory_bytes as f64 / 1e6,
+        args.seconds,
+    ));
+}

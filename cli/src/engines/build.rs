@@ -1,0 +1,38 @@
+//! `sextet engine build`: engines made ahead of time.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use sextet_separator::tensorrt::{self, Target};
+
+use crate::args::BuildArgs;
+use crate::fault::{Fault, Kind};
+use crate::preparing::Waiting;
+use crate::{models, say};
+
+pub(super) fn run(args: &BuildArgs) -> Result<()> {
+    let targets = Target::list(&args.targets).map_err(sextet_separator::Error::from)?;
+    if args.output.is_some() && targets.len() > 1 {
+        let fault = Fault::new(Kind::Usage, format!("one file cannot take {} engines", targets.len()));
+        return Err(fault.help("name one architecture, or use --for all, with --output").into());
+    }
+    let options = super::options(args.fp32, args.workspace, args.batch)?;
+    let model = models::open(&args.model)?;
+    let begun = Instant::now();
+    let built = tensorrt::build(&model, &options, &targets, &mut Waiting::new(args.quiet))?;
+    if let (Some(output), [only]) = (&args.output, built.as_slice()) {
+        let failed = || Fault::new(Kind::Output, format!("cannot write '{}'", output.display()));
+        std::fs::copy(&only.path, output).with_context(failed)?;
+    } else if args.output.is_some() {
+        let fault = Fault::new(Kind::Usage, "one file cannot take the engines of a bag of models");
+        return Err(fault.help("leave --output out: the engines are in the cache, see `sextet engine list`").into());
+    }
+    if !args.quiet {
+        for engine in &built {
+            let how = if engine.cached { "was there" } else { "built" };
+            say::out(&format!("{how}: {} ({:.0} MB)", engine.path.display(), engine.bytes as f64 / 1e6));
+        }
+        say::out(&format!("{} engines in {:.1} s", built.len(), begun.elapsed().as_secs_f64()));
+    }
+    Ok(())
+}

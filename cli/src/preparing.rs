@@ -1,0 +1,75 @@
+//! What is shown while an engine is made ready: a bar on a terminal, a line elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sextet_separator::{Listener, Preparing};
+
+use crate::say;
+
+/// Shows what an engine waits for; is silent as long as it waits for nothing.
+pub(crate) struct Waiting {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    said: String,
+}
+
+impl Waiting {
+    /// One that shows nothing when `quiet`.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, bar: None, said: String::new() }
+    }
+
+    /// Says `text` once, until it changes.
+    fn say(&mut self, text: &str, done: u32, total: u32) {
+        if !std::io::stderr().is_terminal() {
+            if self.said != text {
+                say::err(text);
+            }
+        } else {
+            let bar = self.bar.get_or_insert_with(bar);
+            bar.set_length(u64::from(total));
+            bar.set_position(u64::from(done));
+            bar.set_message(text.to_owned());
+        }
+        text.clone_into(&mut self.said);
+    }
+}
+
+impl Listener for Waiting {
+    fn preparing(&mut self, step: Preparing) {
+        if self.quiet {
+            return;
+        }
+        match step {
+            Preparing::Waiting => self.say("another process is building this engine: waiting for it", 0, 1),
+            Preparing::Building { done, total } => self.say("building the engine, once for this model", done, total),
+            Preparing::Compiling => {
+                self.say("the GPU compiles the engine, once for this model: some 20 s", 1, 1);
+            }
+            Preparing::SmallerBatch { batch } => {
+                say::err(&format!("the GPU's memory is short: trying a batch of {batch}"));
+            }
+            Preparing::NotKept { reason } => say::err(&format!("warning: the engine cannot be kept: {reason}")),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {bar:24}  {elapsed}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,136 @@
+//! The wheel that holds TensorRT's libraries: which one, whether a file is it, and what is taken out of it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use zip::ZipArchive;
+
+use crate::fault::{Fault, Kind};
+use crate::files::sha256;
+
+const CATALOGUE: &str = include_str!("wheels.toml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalogue {
+    version: String,
+    wheel: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    os: String,
+    arch: String,
+    path: String,
+    sha256: String,
+}
+
+/// One wheel.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Wheel {
+    pub(super) version: String,
+    /// Below the file host.
+    pub(super) path: String,
+    pub(super) sha256: String,
+}
+
+impl Wheel {
+    /// The wheel for this operating system and processor.
+    pub(super) fn of_this_system() -> Option<Self> {
+        Self::of(std::env::consts::OS, std::env::consts::ARCH)
+    }
+
+    fn of(os: &str, arch: &str) -> Option<Self> {
+        let Catalogue { version, wheel } = toml::from_str(CATALOGUE).ok()?;
+        let Listed { path, sha256, .. } = wheel.into_iter().find(|wheel| wheel.os == os && wheel.arch == arch)?;
+        Some(Self { version, path, sha256 })
+    }
+
+    /// Its file name.
+    pub(super) fn file(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    /// Refuses a file that is not this wheel, byte for byte.
+    pub(super) fn verify(&self, file: &Path) -> Result<()> {
+        let found = sha256(file)?;
+        if found == self.sha256 {
+            return Ok(());
+        }
+        let message = format!("'{}' is not {}: SHA-256 {found}, expected {}", file.display(), self.file(), self.sha256);
+        Err(Fault::new(Kind::Hub, message).help("fetch it again with `sextet setup tensorrt`").into())
+    }
+
+    /// Puts the libraries and their licence into `folder`, which is replaced as a whole when all are there.
+    pub(super) fn unpack(&self, file: &Path, folder: &Path) -> Result<()> {
+        let cannot_write = || Fault::new(Kind::Output, format!("cannot write '{}'", folder.display()));
+        let beside = folder.parent().unwrap_or(folder);
+        fs::create_dir_all(beside).with_context(cannot_write)?;
+        let new = tempfile::tempdir_in(beside).with_context(cannot_write)?;
+        let damaged = || Fault::new(Kind::Hub, format!("'{}' cannot be unpacked", file.display()));
+        let mut archive = ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
+        for index in 0..archive.len() {
+            let mut entry = archive.by_index(index).with_context(damaged)?;
+            let name = entry.name().with_context(damaged)?.rsplit('/').next().unwrap_or_default().to_owned();
+            if is_wanted(&name) {
+                let mut out = File::create(new.path().join(name)).with_context(cannot_write)?;
+                io::copy(&mut entry, &mut out).with_context(cannot_write)?;
+            }
+        }
+        let old = tempfile::tempdir_in(beside).with_context(cannot_write)?;
+        if folder.exists() {
+            fs::rename(folder, old.path().join("old")).with_context(cannot_write)?;
+        }
+        fs::rename(new.keep(), folder).with_context(cannot_write)?;
+        Ok(())
+    }
+}
+
+fn is_wanted(name: &str) -> bool {
+    let library = name.contains(".so") || Path::new(name).extension().is_some_and(|end| end == "dll");
+    library || name == "LICENSE.txt"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn the_catalogue_has_every_system_that_nvidia_has() {
+        for (os, arch) in [("linux", "x86_64"), ("linux", "aarch64"), ("windows", "x86_64"), ("windows", "aarch64")] {
+            let wheel = Wheel::of(os, arch).unwrap();
+            assert_eq!(wheel.sha256.len(), 64);
+            assert!(wheel.file().contains(&wheel.version), "{}", wheel.file());
+        }
+        assert_eq!(Wheel::of("macos", "aarch64"), None);
+    }
+
+    #[test]
+    fn only_the_libraries_and_the_licence_are_unpacked_and_an_older_set_goes() {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join("a.whl");
+        let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());
+        for name in ["a/libx.so.1", "a/__init__.py", "a.dist-info/licenses/LICENSE.txt", "../escape.so"] {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(name.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap();
+        let folder = here.path().join("user/tensorrt");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("libold.so"), b"old").unwrap();
+        let wheel = Wheel::of("linux", "x86_64").unwrap();
+        assert!(wheel.verify(&path).is_err());
+        wheel.unpack(&path, &folder).unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["LICENSE.txt", "escape.so", "libx.so.1"]);
+        assert_eq!(fs::read_dir(here.path().join("user")).unwrap().count(), 1, "nothing is left beside");
+    }
+}
