@@ -1,5 +1,7 @@
 //! From stems at the model's rate to what was asked for: channels, rate, exact sum, parts.
 
+use rayon::prelude::*;
+
 use crate::audio::{Audio, AudioSource, AudioStream, Folded, Layout, Resampled, Resampler};
 use crate::model::MODEL_RATE_HZ;
 use crate::share::Share;
@@ -44,13 +46,13 @@ pub(crate) struct Output<'a> {
     sources: Vec<Stem>,
     /// One for each stem when they have to add up exactly, else one for each part.
     resamplers: Vec<Resampler>,
-    exact: Option<Exact>,
+    exact: Option<Exact<'a>>,
     sink: &'a mut dyn StemSink,
 }
 
 /// What is needed for stems to add up to the song.
-struct Exact {
-    song: Song,
+struct Exact<'a> {
+    song: Song<'a>,
     share: Share,
 }
 
@@ -59,7 +61,7 @@ impl<'a> Output<'a> {
     pub(crate) fn start(
         format: Format,
         sources: &[Stem],
-        source: &dyn AudioSource,
+        source: &'a dyn AudioSource,
         sink: &'a mut dyn StemSink,
     ) -> Result<Self> {
         let (layout, parts) = (format.layout, format.parts.clone());
@@ -77,7 +79,8 @@ impl<'a> Output<'a> {
             return Ok(());
         }
         let lines = self.lines(planes);
-        let resampled = self.resamplers.iter_mut().zip(&lines).map(|(r, line)| r.push(line)).collect::<Result<_>>()?;
+        let pairs = self.resamplers.par_iter_mut().zip(lines);
+        let resampled = pairs.map(|(resampler, line)| resampler.push(line)).collect::<Result<_>>()?;
         self.hand_out(resampled)
     }
 
@@ -85,7 +88,7 @@ impl<'a> Output<'a> {
     pub(crate) fn finish(mut self) -> Result<()> {
         let frames = self.format.frames;
         let resamplers = std::mem::take(&mut self.resamplers);
-        let rest = resamplers.into_iter().map(|resampler| resampler.finish(frames)).collect::<Result<_>>()?;
+        let rest = resamplers.into_par_iter().map(|resampler| resampler.finish(frames)).collect::<Result<_>>()?;
         self.hand_out(rest)
     }
 
@@ -100,7 +103,7 @@ impl<'a> Output<'a> {
             };
             stems.push(Audio::new(channels, MODEL_RATE_HZ));
         }
-        if self.exact.is_some() { stems } else { self.parts(&stems) }
+        if self.exact.is_some() { stems } else { self.parts(stems) }
     }
 
     fn hand_out(&mut self, mut lines: Vec<Audio>) -> Result<()> {
@@ -110,31 +113,40 @@ impl<'a> Output<'a> {
         if let Some(exact) = &mut self.exact {
             let mix = exact.song.read(lines[0].frames())?;
             exact.share.apply(&mix, &mut lines);
-            lines = self.parts(&lines);
+            lines = self.parts(lines);
         }
-        lines.iter().enumerate().try_for_each(|(part, line)| self.sink.write(part, line))
+        self.sink.write_all(&lines)
     }
 
     /// Adds up the stems of every part.
-    fn parts(&self, stems: &[Audio]) -> Vec<Audio> {
-        let add_up = |part: &Part| {
-            let mut own = self.sources.iter().zip(stems).filter(|(stem, _)| part.stems.contains(stem));
-            let Some((_, first)) = own.next() else {
-                return Audio::silent(stems[0].layout(), stems[0].frames());
-            };
-            own.fold(first.clone(), |mut sum, (_, stem)| {
-                for (sum, stem) in sum.channels_mut().zip(stem.channels()) {
-                    sum.iter_mut().zip(stem).for_each(|(sum, sample)| *sum += sample);
-                }
-                sum
-            })
+    fn parts(&self, stems: Vec<Audio>) -> Vec<Audio> {
+        let (parts, sources) = (&self.format.parts, &self.sources);
+        // The usual case, every stem a part by itself, needs no copy.
+        let is_own = |(part, stem): (&Part, &Stem)| part.stems == [*stem];
+        if parts.len() == sources.len() && parts.iter().zip(sources).all(is_own) {
+            return stems;
+        }
+        let own = |part: &Part| {
+            let own = sources.iter().zip(&stems).filter(|(stem, _)| part.stems.contains(stem));
+            add_up(own.map(|(_, audio)| audio), &stems[0])
         };
-        self.format.parts.iter().map(add_up).collect()
+        parts.par_iter().map(own).collect()
     }
 }
 
-impl Exact {
-    fn new(source: &dyn AudioSource, layout: Layout, stems: usize) -> Result<Self> {
+/// The sum of `stems`; silence as long as `like` when there is none.
+fn add_up<'a>(mut stems: impl Iterator<Item = &'a Audio>, like: &Audio) -> Audio {
+    let Some(first) = stems.next() else { return Audio::silent(like.layout(), like.frames()) };
+    stems.fold(first.clone(), |mut sum, stem| {
+        for (sum, stem) in sum.channels_mut().zip(stem.channels()) {
+            sum.iter_mut().zip(stem).for_each(|(sum, sample)| *sum += sample);
+        }
+        sum
+    })
+}
+
+impl<'a> Exact<'a> {
+    fn new(source: &'a dyn AudioSource, layout: Layout, stems: usize) -> Result<Self> {
         let stream = Resampled::new(Box::new(Folded::new(source.open()?)), layout.rate_hz)?;
         let song = Song { stream, layout, pending: Audio::silent(layout, 0) };
         Ok(Self { song, share: Share::new(stems, layout.rate_hz) })
@@ -142,13 +154,13 @@ impl Exact {
 }
 
 /// The song itself at the rate and with the channels of the output, read as far as the stems have come.
-struct Song {
-    stream: Resampled,
+struct Song<'a> {
+    stream: Resampled<'a>,
     layout: Layout,
     pending: Audio,
 }
 
-impl Song {
+impl Song<'_> {
     /// The next `frames` frames; silence after the end.
     fn read(&mut self, frames: usize) -> Result<Audio> {
         let mut channels = std::mem::replace(&mut self.pending, Audio::silent(self.layout, 0)).into_channels();

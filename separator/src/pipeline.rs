@@ -61,7 +61,7 @@ pub(crate) fn run(
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
-    mut song: Song,
+    mut song: Song<'_>,
     statistics: &Statistics,
     mut output: Output<'_>,
     listener: &mut dyn Listener,
@@ -105,7 +105,7 @@ impl Queue {
         &mut self,
         members: &mut [Member],
         blend: &mut Blend,
-        song: &mut Song,
+        song: &mut Song<'_>,
         listener: &mut dyn Listener,
     ) -> Result<()> {
         while let Some((lane, chunk)) = blend.next() {
@@ -140,15 +140,15 @@ fn restore(planes: &mut [Vec<f32>], statistics: &Statistics) {
 }
 
 /// The normalised song, read as far as it is needed.
-struct Song {
-    stream: Resampled,
+struct Song<'a> {
+    stream: Resampled<'a>,
     history: History,
     mean: f32,
     deviation: f32,
 }
 
-impl Song {
-    fn open(source: &dyn AudioSource, statistics: &Statistics) -> Result<Self> {
+impl<'a> Song<'a> {
+    fn open(source: &'a dyn AudioSource, statistics: &Statistics) -> Result<Self> {
         let (mean, deviation) = (statistics.mean, statistics.deviation);
         Ok(Self { stream: model_stream(source)?, history: History::default(), mean, deviation })
     }

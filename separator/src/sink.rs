@@ -1,5 +1,7 @@
 //! Where stems go, block by block.
 
+use rayon::prelude::*;
+
 use crate::audio::{Audio, Layout};
 use crate::{Part, Result};
 
@@ -27,6 +29,15 @@ pub trait StemSink {
     /// # Errors
     /// Ends the separation.
     fn write(&mut self, part: usize, block: &Audio) -> Result<()>;
+
+    /// Takes the next block of every part. A sink that can take them side by side does so here; by default they come one
+    /// after the other.
+    ///
+    /// # Errors
+    /// Ends the separation.
+    fn write_all(&mut self, blocks: &[Audio]) -> Result<()> {
+        blocks.iter().enumerate().try_for_each(|(part, block)| self.write(part, block))
+    }
 }
 
 /// Keeps whole stems in memory: one [`Audio`] a part.
@@ -45,8 +56,9 @@ impl InMemory {
 
 impl StemSink for InMemory {
     fn start(&mut self, outputs: &Outputs) -> Result<()> {
-        let layout = outputs.layout;
-        let empty = |part: &Part| (part.clone(), layout, vec![Vec::new(); layout.channels]);
+        let (layout, frames) = (outputs.layout, usize::try_from(outputs.frames).unwrap_or(0));
+        let channels = || (0..layout.channels).map(|_| Vec::with_capacity(frames)).collect();
+        let empty = |part: &Part| (part.clone(), layout, channels());
         self.parts = outputs.parts.iter().map(empty).collect();
         Ok(())
     }
@@ -55,6 +67,14 @@ impl StemSink for InMemory {
         for (kept, samples) in self.parts[part].2.iter_mut().zip(block.channels()) {
             kept.extend_from_slice(samples);
         }
+        Ok(())
+    }
+
+    fn write_all(&mut self, blocks: &[Audio]) -> Result<()> {
+        let planes =
+            self.parts.iter_mut().zip(blocks).flat_map(|(kept, block)| kept.2.iter_mut().zip(block.channels()));
+        let planes: Vec<_> = planes.collect();
+        planes.into_par_iter().for_each(|(kept, samples)| kept.extend_from_slice(samples));
         Ok(())
     }
 }

@@ -108,7 +108,7 @@ fn opus_has_the_encoded_length_and_no_shift() {
 }
 
 fn finish_with(mut resampler: Resampler, audio: &Audio, total: u64) -> Audio {
-    let (first, rest) = (resampler.push(audio).unwrap(), resampler.finish(total).unwrap());
+    let (first, rest) = (resampler.push(audio.clone()).unwrap(), resampler.finish(total).unwrap());
     let joined = first.channels().iter().zip(rest.channels()).map(|(a, b)| [a.as_slice(), b].concat());
     Audio::new(joined.collect(), first.rate_hz())
 }

@@ -23,7 +23,7 @@ const ODD_PAIRS_HZ: [(u32, u32); 8] = [
 
 fn resample(audio: &Audio, to_hz: u32, total: u64) -> Audio {
     let mut resampler = Resampler::new(audio.layout(), to_hz).unwrap();
-    let first = resampler.push(audio).unwrap();
+    let first = resampler.push(audio.clone()).unwrap();
     let rest = resampler.finish(total).unwrap();
     let joined = first.channels().iter().zip(rest.channels()).map(|(a, b)| [a.as_slice(), b].concat());
     Audio::new(joined.collect(), to_hz)
@@ -162,9 +162,9 @@ fn what_makes_no_sense_is_refused() {
     }
     let mut resampler = Resampler::new(stereo, 44_100).unwrap();
     let mono = Audio::silent(Layout { channels: 1, ..stereo }, 10);
-    assert!(resampler.push(&mono).unwrap_err().to_string().contains("channels: 1"));
+    assert!(resampler.push(mono).unwrap_err().to_string().contains("channels: 1"));
     let mut resampler = Resampler::new(stereo, 48_000).unwrap();
-    resampler.push(&Audio::silent(stereo, 10)).unwrap();
+    resampler.push(Audio::silent(stereo, 10)).unwrap();
     assert!(resampler.finish(9).unwrap_err().to_string().contains("expected 9"));
 }
 

@@ -116,11 +116,11 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Audio {
 
 /// [`AudioSource::open`] under a name that [`AudioFile::open`] does not hide.
 trait OpenStream {
-    fn open_stream(&self) -> Box<dyn sextet_separator::audio::AudioStream>;
+    fn open_stream(&self) -> Box<dyn sextet_separator::audio::AudioStream + '_>;
 }
 
 impl OpenStream for AudioFile {
-    fn open_stream(&self) -> Box<dyn sextet_separator::audio::AudioStream> {
+    fn open_stream(&self) -> Box<dyn sextet_separator::audio::AudioStream + '_> {
         AudioSource::open(self).unwrap()
     }
 }

@@ -44,9 +44,9 @@ impl Fold {
 
     /// The stereo of `audio`, which has as many channels as the fold has speakers; missing channels count as silent,
     /// channels too many are dropped.
-    pub fn apply(&self, audio: &Audio) -> Audio {
+    pub fn apply(&self, audio: Audio) -> Audio {
         if audio.channels().len() == 2 {
-            return audio.clone();
+            return audio;
         }
         let mut sides = [vec![0.0; audio.frames()], vec![0.0; audio.frames()]];
         for (channel, gains) in audio.channels().iter().zip(&self.gains) {
@@ -80,26 +80,26 @@ fn add_scaled(sum: &mut [f32], samples: &[f32], gain: f32) {
 }
 
 /// A stream folded to stereo, block by block.
-pub struct Folded {
-    inner: Box<dyn AudioStream>,
+pub struct Folded<'a> {
+    inner: Box<dyn AudioStream + 'a>,
     fold: Fold,
 }
 
-impl Folded {
+impl<'a> Folded<'a> {
     /// Folds `inner` by the speakers that it names.
-    pub fn new(inner: Box<dyn AudioStream>) -> Self {
+    pub fn new(inner: Box<dyn AudioStream + 'a>) -> Self {
         let fold = Fold::new(&inner.speakers());
         Self { inner, fold }
     }
 }
 
-impl AudioStream for Folded {
+impl AudioStream for Folded<'_> {
     fn layout(&self) -> Layout {
         Layout { channels: 2, ..self.inner.layout() }
     }
 
     fn next_block(&mut self) -> Result<Option<Audio>> {
-        Ok(self.inner.next_block()?.map(|block| self.fold.apply(&block)))
+        Ok(self.inner.next_block()?.map(|block| self.fold.apply(block)))
     }
 
     fn warnings(&self) -> Vec<Warning> {

@@ -65,12 +65,12 @@ impl Resampler {
     /// # Errors
     /// [`ErrorKind::Options`] when the block has another layout than the one given to [`Resampler::new`],
     /// [`ErrorKind::Audio`] when a sample that has to be resampled is NaN or infinite.
-    pub fn push(&mut self, block: &Audio) -> Result<Audio> {
+    pub fn push(&mut self, block: Audio) -> Result<Audio> {
         if block.layout() != self.layout {
             return Err(ResampleError::Block { expected: self.layout, found: block.layout() }.into());
         }
         let out = match &mut self.engine {
-            None => block.clone(),
+            None => block,
             // The filter would panic, and smear what is no number over its whole length.
             Some(_) if !block.channels().iter().flatten().all(|sample| sample.is_finite()) => {
                 return Err(SeparateError::NotFinite.into());
@@ -184,20 +184,20 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// A stream at another rate.
-pub struct Resampled {
-    inner: Box<dyn AudioStream>,
+pub struct Resampled<'a> {
+    inner: Box<dyn AudioStream + 'a>,
     resampler: Option<Resampler>,
     layout: Layout,
     from_hz: u32,
     read_frames: u64,
 }
 
-impl Resampled {
+impl<'a> Resampled<'a> {
     /// `inner` at `to_hz`; [`Resampler::output_frames`] says how many frames come out.
     ///
     /// # Errors
     /// As [`Resampler::new`].
-    pub fn new(inner: Box<dyn AudioStream>, to_hz: u32) -> Result<Self> {
+    pub fn new(inner: Box<dyn AudioStream + 'a>, to_hz: u32) -> Result<Self> {
         let resampler = Resampler::new(inner.layout(), to_hz)?;
         let (layout, from_hz) = (resampler.output_layout(), inner.layout().rate_hz);
         Ok(Self { inner, resampler: Some(resampler), layout, from_hz, read_frames: 0 })
@@ -209,7 +209,7 @@ impl Resampled {
     }
 }
 
-impl AudioStream for Resampled {
+impl AudioStream for Resampled<'_> {
     fn layout(&self) -> Layout {
         self.layout
     }
@@ -219,7 +219,7 @@ impl AudioStream for Resampled {
             let out = match self.inner.next_block()? {
                 Some(block) => {
                     self.read_frames += block.frames() as u64;
-                    resampler.push(&block)?
+                    resampler.push(block)?
                 }
                 None => {
                     let total = Resampler::output_frames(self.read_frames, self.from_hz, self.layout.rate_hz);

@@ -1,7 +1,5 @@
 //! Audio that is read block by block, so that its length never matters.
 
-use std::collections::VecDeque;
-
 use super::{Audio, Speaker};
 use crate::Result;
 
@@ -52,34 +50,33 @@ pub trait AudioSource: Send + Sync {
     ///
     /// # Errors
     /// When there is nothing to read or it is not audio.
-    fn open(&self) -> Result<Box<dyn AudioStream>>;
+    fn open(&self) -> Result<Box<dyn AudioStream + '_>>;
 }
 
 /// Frames that a stream over audio in memory hands out at a time.
 const BLOCK_FRAMES: usize = 16_384;
 
-struct MemoryStream {
-    layout: Layout,
-    blocks: VecDeque<Audio>,
+struct MemoryStream<'a> {
+    audio: &'a Audio,
+    next: usize,
 }
 
-impl AudioStream for MemoryStream {
+impl AudioStream for MemoryStream<'_> {
     fn layout(&self) -> Layout {
-        self.layout
+        self.audio.layout()
     }
 
     fn next_block(&mut self) -> Result<Option<Audio>> {
-        Ok(self.blocks.pop_front())
+        let start = self.next;
+        self.next = (start + BLOCK_FRAMES).min(self.audio.frames());
+        let block = |channel: &Vec<f32>| channel[start..self.next].to_vec();
+        let channels = self.audio.channels().iter().map(block).collect();
+        Ok((start < self.next).then(|| Audio::new(channels, self.audio.rate_hz())))
     }
 }
 
 impl AudioSource for Audio {
-    fn open(&self) -> Result<Box<dyn AudioStream>> {
-        let starts = (0..self.frames()).step_by(BLOCK_FRAMES);
-        let blocks = starts.map(|start| {
-            let end = (start + BLOCK_FRAMES).min(self.frames());
-            Audio::new(self.channels().iter().map(|c| c[start..end].to_vec()).collect(), self.rate_hz())
-        });
-        Ok(Box::new(MemoryStream { layout: self.layout(), blocks: blocks.collect() }))
+    fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
+        Ok(Box::new(MemoryStream { audio: self, next: 0 }))
     }
 }

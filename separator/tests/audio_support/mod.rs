@@ -37,7 +37,7 @@ pub fn noise(layout: Layout, frames: usize, seed: u64) -> Audio {
 }
 
 /// A whole stream in memory, and what it warned of.
-pub fn read_stream(mut stream: Box<dyn AudioStream>) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
+pub fn read_stream(mut stream: Box<dyn AudioStream + '_>) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
     let layout = stream.layout();
     let mut channels = vec![Vec::new(); layout.channels];
     while let Some(block) = stream.next_block()? {
@@ -52,7 +52,8 @@ pub fn read_stream(mut stream: Box<dyn AudioStream>) -> sextet_separator::Result
 
 /// A whole file in memory, and what it warned of.
 pub fn read_file(path: impl AsRef<std::path::Path>) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
-    read_stream(AudioFile::open(path)?.open()?)
+    let file = AudioFile::open(path)?;
+    read_stream(file.open()?)
 }
 
 /// The energy of what differs over that of `reference`, as the ratio of their roots; all channels, no shift.
