@@ -441,7 +441,7 @@ struct Broken<'a> {
 }
 
 impl AudioSource for Broken<'_> {
-    fn open(&self) -> Result<Box<dyn AudioStream>> {
+    fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
         let opened = self.opens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if opened >= self.fails_at {
             return Err(Error::new(ErrorKind::Input, "the file has gone"));

@@ -1,7 +1,9 @@
 //! A song's stems as files: written under unfinished names, given their own when all are whole.
 
 use std::cell::Cell;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::Result;
 use sextet_separator::audio::{Audio, AudioWriter, FileFormat, WriteOptions};
@@ -63,9 +65,26 @@ impl StemSink for StemFiles<'_> {
     }
 
     fn write(&mut self, part: usize, block: &Audio) -> sextet_separator::Result<()> {
-        let written = self.writers[part].write(block);
-        written.map_err(|error| as_library(cannot_write(&self.places[part], &error.into()).into()))
+        write(&mut self.writers[part], &self.places[part], block)
     }
+
+    /// Every file on a thread of its own: converting samples and copying them to the system takes longer than a GPU does
+    /// for the stems themselves.
+    fn write_all(&mut self, blocks: &[Audio]) -> sextet_separator::Result<()> {
+        let files = self.writers.iter_mut().zip(self.places).zip(blocks);
+        thread::scope(|scope| {
+            let writing: Vec<_> =
+                files.map(|((writer, place), block)| scope.spawn(move || write(writer, place, block))).collect();
+            // A writer that panics is a mistake that is told like any other.
+            let ended =
+                |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            writing.into_iter().map(ended).fold(Ok(()), Result::and)
+        })
+    }
+}
+
+fn write(writer: &mut AudioWriter, place: &Path, block: &Audio) -> sextet_separator::Result<()> {
+    writer.write(block).map_err(|error| as_library(cannot_write(place, &error.into()).into()))
 }
 
 /// The stem that could not be written, and the root of the trouble: the causes between speak of unfinished names.
