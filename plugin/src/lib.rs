@@ -1,0 +1,4 @@
+//! The Sextet plugin.
+mod shim;
+mod sextet;
+pub use sextet::Sextet;
