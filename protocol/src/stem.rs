@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// One of the instruments that a song is separated into.
 ///
 /// The order of the variants is the order of demucs' six-stem model (`htdemucs_6s`), of the plugin's output buses and of
 /// every table that Sextet prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stem {
     /// Drum kit and percussion.
     Drums,
@@ -71,6 +74,7 @@ mod tests {
     fn every_name_reads_back() {
         for stem in Stem::ALL {
             assert_eq!(stem.name().parse(), Ok(stem));
+            assert_eq!(serde_json::to_string(&stem).unwrap(), format!("\"{stem}\""));
         }
     }
 

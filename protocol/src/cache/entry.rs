@@ -1,0 +1,291 @@
+//! An entry of the cache, held while it is read.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest as _, Sha256};
+
+use super::manifest::{MANIFEST_FILE, MANIFEST_FORMAT, Manifest, StemFile};
+use crate::error::Cause;
+use crate::{Fingerprint, Folders, Result, Stem};
+
+/// Name of the file whose lock says that an entry is in use and whose time says when it last was.
+pub const IN_USE_FILE: &str = "in-use";
+
+/// A complete entry. While it is held, no worker evicts it.
+#[derive(Debug)]
+pub struct Entry {
+    folder: PathBuf,
+    manifest: Manifest,
+    /// Locked, shared, while the entry is held; `None` where the disk knows no locks.
+    _hold: Option<File>,
+}
+
+impl Entry {
+    /// Opens the entry `key` and notes that it was used. The manifest is read and the files' sizes are compared with it;
+    /// their contents are not, which [`Entry::verify`] does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) when there is none, [`ErrorKind::Damaged`](crate::ErrorKind::Damaged)
+    /// when it is not whole, [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be read.
+    pub fn open(folders: &Folders, key: &Fingerprint) -> Result<Self> {
+        let folder = folders.stems().join(key.to_string());
+        let missing = || Cause::NoEntry { key: key.to_string() };
+        if !folder.is_dir() {
+            return Err(missing().into());
+        }
+        let hold = hold(&folder).map_err(|error| match error {
+            TryLockError::WouldBlock => missing(),
+            TryLockError::Error(source) => Cause::Read { path: folder.join(IN_USE_FILE), source },
+        })?;
+        // Between the look and the lock, the entry may have been evicted: it is gone from its name then.
+        let manifest = read_manifest(&folder, key)?;
+        let entry = Self { folder, manifest, _hold: hold };
+        entry.check_sizes()?;
+        Ok(entry)
+    }
+
+    /// What is in it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The entry's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file of `stem`; `None` for one that the model does not give.
+    pub fn stem_path(&self, stem: Stem) -> Option<PathBuf> {
+        let has = self.manifest.stems.iter().any(|file| file.stem == stem);
+        has.then(|| self.path_of(stem))
+    }
+
+    /// Reads every file and compares it with the manifest; `cancelled` is asked about 100 times a second or more often.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when a file is not what it was,
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), [`ErrorKind::Io`](crate::ErrorKind::Io).
+    pub fn verify(&self, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        let check = |file: &StemFile| {
+            let path = self.path_of(file.stem);
+            let found = sha256_of_file(&path, cancelled)?;
+            if found == file.sha256 {
+                return Ok(());
+            }
+            Err(Cause::Hash { path, expected: file.sha256.clone(), found }.into())
+        };
+        std::thread::scope(|scope| {
+            let checks: Vec<_> = self.manifest.stems.iter().map(|file| scope.spawn(move || check(file))).collect();
+            let results = checks.into_iter().map(|check| check.join().unwrap_or_else(|_| Err(Cause::Cancelled.into())));
+            results.collect()
+        })
+    }
+
+    fn path_of(&self, stem: Stem) -> PathBuf {
+        self.folder.join(StemFile::name(stem))
+    }
+
+    fn check_sizes(&self) -> Result<()> {
+        for file in &self.manifest.stems {
+            let path = self.path_of(file.stem);
+            match fs::metadata(&path) {
+                Ok(found) if found.is_file() && found.len() == file.bytes => {}
+                Ok(found) => return Err(Cause::Size { path, expected: file.bytes, found: found.len() }.into()),
+                Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                    return Err(Cause::NoFile { stem: file.stem, path }.into());
+                }
+                Err(source) => return Err(Cause::Read { path, source }.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Locks the entry in `folder` against eviction and notes the time. A cache that cannot be written to is not evicted from
+/// either, so neither is needed there.
+fn hold(folder: &Path) -> std::result::Result<Option<File>, TryLockError> {
+    let path = folder.join(IN_USE_FILE);
+    let file = match File::options().write(true).open(&path).or_else(|_| File::open(&path)) {
+        Ok(file) => file,
+        Err(_) => return Ok(None),
+    };
+    match file.try_lock_shared() {
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(None),
+        result => result?,
+    }
+    let _ = file.set_modified(SystemTime::now());
+    Ok(Some(file))
+}
+
+fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
+    /// All that is known of other formats.
+    #[derive(serde::Deserialize)]
+    struct AnyFormat {
+        format: u32,
+    }
+    let path = folder.join(MANIFEST_FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(Cause::NoEntry { key: key.to_string() }.into());
+        }
+        Err(source) => return Err(Cause::Read { path, source }.into()),
+    };
+    let unreadable = |source| Cause::NoManifest { path: path.clone(), source };
+    let AnyFormat { format } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    if format != MANIFEST_FORMAT {
+        return Err(Cause::Format { path, expected: MANIFEST_FORMAT, found: format }.into());
+    }
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(unreadable)?;
+    let found = manifest.recipe.key();
+    if found != *key {
+        return Err(Cause::Key { path, expected: key.to_string(), found: found.to_string() }.into());
+    }
+    Ok(manifest)
+}
+
+/// The SHA-256 of the file at `path` in hexadecimal, unless `cancelled` says so.
+///
+/// # Errors
+/// When it cannot be read, or was cancelled.
+pub fn sha256_of_file(path: &Path, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<String> {
+    let unreadable = |source| Cause::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        if cancelled() {
+            return Err(Cause::Cancelled.into());
+        }
+        match file.read(&mut buffer).map_err(unreadable)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::cache::recipe::example;
+
+    const NEVER: fn() -> bool = || false;
+
+    /// An entry of two small files.
+    fn make(folders: &Folders) -> (Fingerprint, PathBuf) {
+        let recipe = example();
+        let key = recipe.key();
+        let folder = folders.stems().join(key.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        let stems = [Stem::Drums, Stem::Bass].map(|stem| {
+            let path = folder.join(StemFile::name(stem));
+            fs::write(&path, stem.name()).unwrap();
+            StemFile { stem, bytes: stem.name().len() as u64, sha256: sha256_of_file(&path, &NEVER).unwrap() }
+        });
+        let manifest = Manifest {
+            format: MANIFEST_FORMAT,
+            sextet: "0.1.0".to_owned(),
+            created_s: 1,
+            song: "song.wav".to_owned(),
+            model: "model".to_owned(),
+            engine: "engine".to_owned(),
+            recipe,
+            rate_hz: 44_100,
+            channels: 2,
+            frames: 44_100,
+            stems: stems.to_vec(),
+        };
+        fs::write(folder.join(MANIFEST_FILE), serde_json::to_string(&manifest).unwrap()).unwrap();
+        fs::write(folder.join(IN_USE_FILE), "").unwrap();
+        (key, folder)
+    }
+
+    #[test]
+    fn a_whole_entry_opens_and_verifies() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = Folders::at(home.path(), home.path());
+        let (key, folder) = make(&folders);
+        let entry = Entry::open(&folders, &key).unwrap();
+        entry.verify(&NEVER).unwrap();
+        assert_eq!(entry.stem_path(Stem::Bass), Some(folder.join("bass.wav")));
+        assert_eq!(entry.stem_path(Stem::Piano), None);
+        assert_eq!((entry.manifest().bytes(), entry.manifest().seconds()), (9, 1.0));
+        assert_eq!(entry.verify(&|| true).unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+
+    #[test]
+    fn a_held_entry_cannot_be_locked_and_one_that_leaves_is_missing() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = Folders::at(home.path(), home.path());
+        let (key, folder) = make(&folders);
+        let lock = File::options().write(true).open(folder.join(IN_USE_FILE)).unwrap();
+        let entries = [Entry::open(&folders, &key).unwrap(), Entry::open(&folders, &key).unwrap()];
+        assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(entries);
+        lock.try_lock().unwrap();
+        assert_eq!(Entry::open(&folders, &key).unwrap_err().kind(), ErrorKind::Missing);
+    }
+
+    /// What may happen to an entry on a disk.
+    type Harm = fn(&Path);
+
+    #[test]
+    fn what_is_not_whole_is_told_apart() {
+        let cases: [(&str, Harm, ErrorKind); 8] = [
+            ("all gone", |f| fs::remove_dir_all(f).unwrap(), ErrorKind::Missing),
+            ("no manifest", |f| fs::remove_file(f.join(MANIFEST_FILE)).unwrap(), ErrorKind::Missing),
+            ("half a manifest", |f| fs::write(f.join(MANIFEST_FILE), "{\"format\": 1").unwrap(), ErrorKind::Damaged),
+            ("another format", |f| fs::write(f.join(MANIFEST_FILE), "{\"format\": 2}").unwrap(), ErrorKind::Damaged),
+            ("a stem gone", |f| fs::remove_file(f.join("bass.wav")).unwrap(), ErrorKind::Damaged),
+            ("a stem cut", |f| fs::write(f.join("bass.wav"), "ba").unwrap(), ErrorKind::Damaged),
+            (
+                "a folder for a stem",
+                |f| {
+                    fs::remove_file(f.join("bass.wav")).unwrap();
+                    fs::create_dir(f.join("bass.wav")).unwrap();
+                },
+                ErrorKind::Damaged,
+            ),
+            (
+                "another recipe",
+                |f| {
+                    let text = fs::read_to_string(f.join(MANIFEST_FILE)).unwrap();
+                    fs::write(f.join(MANIFEST_FILE), text.replace("cpu-f32", "cpu-f64")).unwrap();
+                },
+                ErrorKind::Damaged,
+            ),
+        ];
+        for (name, harm, expected) in cases {
+            let home = tempfile::tempdir().unwrap();
+            let folders = Folders::at(home.path(), home.path());
+            let (key, folder) = make(&folders);
+            harm(&folder);
+            let error = Entry::open(&folders, &key).unwrap_err();
+            assert_eq!(error.kind(), expected, "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_changed_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = Folders::at(home.path(), home.path());
+        let (key, folder) = make(&folders);
+        fs::write(folder.join("bass.wav"), "bAss").unwrap();
+        let error = Entry::open(&folders, &key).unwrap().verify(&NEVER).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+        assert!(error.to_string().contains("bass.wav"), "{error}");
+    }
+
+    /// Old entries without the file are held all the same; they only cannot be locked.
+    #[test]
+    fn a_missing_in_use_file_is_no_harm() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = Folders::at(home.path(), home.path());
+        let (key, folder) = make(&folders);
+        fs::remove_file(folder.join(IN_USE_FILE)).unwrap();
+        Entry::open(&folders, &key).unwrap();
+    }
+}

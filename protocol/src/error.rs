@@ -1,0 +1,88 @@
+//! What can go wrong, as one opaque error with a kind to act on.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Stem;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What sort of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The cache has no such entry; separating makes one.
+    Missing,
+    /// The entry is there but is not what its manifest says, or has no manifest that can be read: it has to be made again.
+    Damaged,
+    /// A line is no message of this protocol. The next one may be.
+    Message,
+    /// This system does not say where a user's files go.
+    NoFolder,
+    /// The system failed to read or write.
+    Io,
+    /// The caller asked to stop.
+    Cancelled,
+}
+
+/// An error of this crate. Its message says what was expected, what was found and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] Cause);
+
+impl Error {
+    /// The sort of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match &self.0 {
+            Cause::NoEntry { .. } => ErrorKind::Missing,
+            Cause::NoManifest { .. }
+            | Cause::Format { .. }
+            | Cause::Key { .. }
+            | Cause::NoFile { .. }
+            | Cause::Size { .. }
+            | Cause::Hash { .. } => ErrorKind::Damaged,
+            Cause::NotUnderstood { .. } | Cause::TooLong { .. } | Cause::NotUtf8 | Cause::Unspeakable { .. } => {
+                ErrorKind::Message
+            }
+            Cause::NoCacheFolder { .. } => ErrorKind::NoFolder,
+            Cause::Read { .. } | Cause::Stream { .. } => ErrorKind::Io,
+            Cause::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+}
+
+/// What happened, in detail.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error("the stem cache has no entry {key}; separate the clip again")]
+    NoEntry { key: String },
+    #[error("the manifest '{}' cannot be understood ({source}); separate the clip again", path.display())]
+    NoManifest { path: PathBuf, source: serde_json::Error },
+    #[error("'{}' has format {found}, expected {expected}; separate the clip again", path.display())]
+    Format { path: PathBuf, expected: u32, found: u32 },
+    #[error("'{}' describes the stems {found}, expected {expected}; separate the clip again", path.display())]
+    Key { path: PathBuf, expected: String, found: String },
+    #[error("the entry lacks its {stem} file '{}'; separate the clip again", path.display())]
+    NoFile { stem: Stem, path: PathBuf },
+    #[error("'{}' has {found} bytes, expected {expected}; separate the clip again", path.display())]
+    Size { path: PathBuf, expected: u64, found: u64 },
+    #[error("'{}' was changed: SHA-256 {found}, expected {expected}; separate the clip again", path.display())]
+    Hash { path: PathBuf, expected: String, found: String },
+    #[error("a line is no message of this protocol ({source}): '{start}'")]
+    NotUnderstood { start: String, source: serde_json::Error },
+    #[error("a line is longer than {limit} bytes, which no message is")]
+    TooLong { limit: usize },
+    #[error("a line is not UTF-8, which every message is")]
+    NotUtf8,
+    #[error("a message cannot be written as JSON ({source}); paths have to be valid Unicode")]
+    Unspeakable { source: serde_json::Error },
+    #[error("this system does not say where {what} goes; set {variable} to a folder")]
+    NoCacheFolder { what: &'static str, variable: &'static str },
+    #[error("cannot read '{}': {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the other side cannot be heard: {source}")]
+    Stream { source: io::Error },
+    #[error("stopped when asked to")]
+    Cancelled,
+}

@@ -1,0 +1,257 @@
+//! The wire format, read and written with types of its own that know no other fields: what docs/worker.md promises is what
+//! there is.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sextet_protocol::worker::{
+    EngineInfo, EngineName, FailKind, JobId, ModelInfo, PROTOCOL, Render, RenderBits, RenderFormat, Reply, Request,
+    Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
+};
+use sextet_protocol::{Fingerprint, Stem};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum WireRequest {
+    Hello {
+        protocol: u32,
+        client: String,
+    },
+    Separate {
+        job: u64,
+        song: String,
+        model: String,
+        engine: String,
+        overlap: f64,
+        shifts: u32,
+        sum: String,
+    },
+    Import {
+        job: u64,
+        song: String,
+    },
+    Render {
+        job: u64,
+        key: String,
+        stems: Vec<String>,
+        folder: String,
+        name: String,
+        format: String,
+        bits: Option<String>,
+        rate_hz: Option<u32>,
+    },
+    Cancel {
+        job: u64,
+    },
+    Shutdown {},
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum WireReply {
+    Hello { protocol: u32, version: String, engines: Vec<WireEngine>, models: Vec<WireModel> },
+    Refused { protocol: u32, version: String, message: String, remedy: String },
+    Error { message: String, remedy: String },
+    Queued { job: u64, reason: String },
+    Loading { job: u64, what: String },
+    Started { job: u64, key: String, model: String, engine: String, note: Option<String>, stems: Vec<String> },
+    Progress { job: u64, stage: String, done: u64, total: u64, speed: Option<f64>, seconds_left: Option<f64> },
+    Warning { job: u64, message: String },
+    Done { job: u64, key: String, cached: bool, seconds: f64 },
+    Imported { job: u64, audio: String, rate_hz: u32, frames: u64 },
+    Rendered { job: u64, paths: Vec<String> },
+    Cancelled { job: u64 },
+    Failed { job: u64, kind: String, message: String, remedy: String },
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireEngine {
+    name: String,
+    usable: bool,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireModel {
+    name: String,
+    about: String,
+    stems: Vec<String>,
+    ready: bool,
+}
+
+/// Both ways: what we write is what `wire` says, and what `wire` writes is what we read.
+fn agree<O, W>(ours: &O, wire: &W)
+where
+    O: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+    W: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let line = to_line(ours).unwrap();
+    assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line}");
+    assert_eq!(&serde_json::from_str::<W>(&line).unwrap(), wire, "{line}");
+    assert_eq!(&serde_json::from_str::<O>(&serde_json::to_string(wire).unwrap()).unwrap(), ours);
+}
+
+fn key() -> Fingerprint {
+    Fingerprint::of(b"stems")
+}
+
+fn text(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn requests_are_what_they_are_documented_to_be() {
+    agree(&Request::hello("me 1"), &WireRequest::Hello { protocol: PROTOCOL, client: "me 1".into() });
+    let job = |model: &str, engine, sum| {
+        let options = SeparationOptions { overlap: 0.5, shifts: 2, sum };
+        Request::Separate(Separate {
+            job: JobId(9),
+            song: PathBuf::from("a ü.wav"),
+            model: model.into(),
+            engine,
+            options,
+        })
+    };
+    let names = [("auto", EngineName::Auto), ("cpu", EngineName::Cpu), ("tensorrt", EngineName::Tensorrt)];
+    let sums = [("exact", Sum::Exact), ("model", Sum::Model)];
+    for (engine, engine_name) in names {
+        for (sum, sum_value) in sums {
+            let (song, model) = ("a ü.wav".into(), "htdemucs_6s".into());
+            let (engine, sum) = (engine.into(), sum.into());
+            let wire = WireRequest::Separate { job: 9, song, model, engine, overlap: 0.5, shifts: 2, sum };
+            agree(&job("htdemucs_6s", engine_name, sum_value), &wire);
+        }
+    }
+    agree(&Request::Cancel { job: JobId(u64::MAX) }, &WireRequest::Cancel { job: u64::MAX });
+    agree(&Request::Shutdown, &WireRequest::Shutdown {});
+}
+
+#[test]
+fn requests_for_files_are_what_they_are_documented_to_be() {
+    let import = Request::Import { job: JobId(2), song: PathBuf::from("x.mp3") };
+    agree(&import, &WireRequest::Import { job: 2, song: "x.mp3".into() });
+    let formats = [(RenderFormat::Wav, "wav"), (RenderFormat::Flac, "flac")];
+    let bits = [
+        (None, None),
+        (Some(RenderBits::Int16), "16".into()),
+        (Some(RenderBits::Int24), "24".into()),
+        (Some(RenderBits::Float32), "32f".into()),
+    ];
+    for (format, format_name) in formats {
+        for (bits, bits_name) in bits {
+            let (folder, name, rate_hz) = (PathBuf::from("/out"), "song".to_owned(), bits.map(|_| 48_000));
+            let stems = vec![Stem::Vocals];
+            let ours = Render { job: JobId(4), key: key(), stems, folder, name: name.clone(), format, bits, rate_hz };
+            let (stems, folder, format) = (text(&["vocals"]), "/out".to_owned(), format_name.to_owned());
+            let (key, bits) = (key().to_string(), bits_name.map(str::to_owned));
+            agree(
+                &Request::Render(ours),
+                &WireRequest::Render { job: 4, key, stems, folder, name, format, bits, rate_hz },
+            );
+        }
+    }
+    let short = format!(r#"{{"type":"render","job":1,"key":"{}","folder":"/o","name":"n"}}"#, key());
+    let Request::Render(render) = serde_json::from_str(&short).unwrap() else { panic!() };
+    assert_eq!((render.stems, render.format, render.bits, render.rate_hz), (vec![], RenderFormat::Wav, None, None));
+}
+
+#[test]
+fn what_a_request_leaves_out_is_the_default() {
+    let line = r#"{"type":"separate","job":1,"song":"x.wav","new_field":[1,2]}"#;
+    let expected = Request::Separate(Separate::new(JobId(1), "x.wav"));
+    assert_eq!(serde_json::from_str::<Request>(line).unwrap(), expected);
+    let Request::Separate(job) = expected else { panic!() };
+    assert_eq!((job.model.as_str(), job.engine, job.options.sum), ("sextet-mini", EngineName::Auto, Sum::Exact));
+    assert_eq!((job.options.overlap, job.options.shifts), (0.25, 0));
+}
+
+#[test]
+fn replies_that_concern_no_job_are_what_they_are_documented_to_be() {
+    let hello = Reply::Hello(Welcome {
+        protocol: 1,
+        version: "0.1.0".into(),
+        engines: vec![EngineInfo { name: EngineName::Cpu, usable: true }],
+        models: vec![ModelInfo { name: "m".into(), about: "a".into(), stems: Stem::ALL.to_vec(), ready: false }],
+    });
+    let stems = text(&["drums", "bass", "other", "vocals", "guitar", "piano"]);
+    let engines = vec![WireEngine { name: "cpu".into(), usable: true }];
+    let models = vec![WireModel { name: "m".into(), about: "a".into(), stems, ready: false }];
+    agree(&hello, &WireReply::Hello { protocol: 1, version: "0.1.0".into(), engines, models });
+    let (message, remedy) = ("m".to_owned(), "r".to_owned());
+    let refused =
+        Reply::Refused { protocol: 1, version: "0.1.0".into(), message: message.clone(), remedy: remedy.clone() };
+    let wire =
+        WireReply::Refused { protocol: 1, version: "0.1.0".into(), message: message.clone(), remedy: remedy.clone() };
+    agree(&refused, &wire);
+    agree(&Reply::Error { message: message.clone(), remedy: remedy.clone() }, &WireReply::Error { message, remedy });
+    assert!(refused.job().is_none() && !refused.is_last());
+}
+
+#[test]
+fn a_job_on_its_way_is_what_it_is_documented_to_be() {
+    let job = JobId(3);
+    for (reason, name) in [(Waiting::EarlierJob, "earlier_job"), (Waiting::OtherProcess, "other_process")] {
+        agree(&Reply::Queued { job, reason }, &WireReply::Queued { job: 3, reason: name.into() });
+    }
+    agree(&Reply::Loading { job, what: "w".into() }, &WireReply::Loading { job: 3, what: "w".into() });
+    for note in [None, Some("because".to_owned())] {
+        let (model, engine) = ("m".to_owned(), "e".to_owned());
+        let ours = Reply::Started {
+            job,
+            key: key(),
+            model: model.clone(),
+            engine: engine.clone(),
+            note: note.clone(),
+            stems: vec![Stem::Drums, Stem::Piano],
+        };
+        let (key, stems) = (key().to_string(), text(&["drums", "piano"]));
+        agree(&ours, &WireReply::Started { job: 3, key, model, engine, note, stems });
+    }
+    let stages = [
+        (Stage::Reading, "reading"),
+        (Stage::Separating, "separating"),
+        (Stage::Storing, "storing"),
+        (Stage::Writing, "writing"),
+    ];
+    for (stage, name) in stages {
+        for (speed, seconds_left) in [(None, None), (Some(2.5), Some(30.0))] {
+            let ours = Reply::Progress { job, stage, done: 4, total: 10, speed, seconds_left };
+            agree(&ours, &WireReply::Progress { job: 3, stage: name.into(), done: 4, total: 10, speed, seconds_left });
+            assert_eq!((ours.job(), ours.is_last()), (Some(job), false));
+        }
+    }
+    agree(&Reply::Warning { job, message: "w".into() }, &WireReply::Warning { job: 3, message: "w".into() });
+}
+
+#[test]
+fn the_end_of_a_job_is_what_it_is_documented_to_be() {
+    let job = JobId(3);
+    let done = Reply::Done { job, key: key(), cached: true, seconds: 0.5 };
+    agree(&done, &WireReply::Done { job: 3, key: key().to_string(), cached: true, seconds: 0.5 });
+    agree(&Reply::Cancelled { job }, &WireReply::Cancelled { job: 3 });
+    let kinds = [
+        (FailKind::Request, "request"),
+        (FailKind::Input, "input"),
+        (FailKind::Audio, "audio"),
+        (FailKind::Model, "model"),
+        (FailKind::Engine, "engine"),
+        (FailKind::Output, "output"),
+        (FailKind::Internal, "internal"),
+    ];
+    for (kind, name) in kinds {
+        let (message, remedy) = ("m".to_owned(), "r".to_owned());
+        let ours = Reply::Failed { job, kind, message: message.clone(), remedy: remedy.clone() };
+        assert!(ours.is_last() && ours.job() == Some(job));
+        agree(&ours, &WireReply::Failed { job: 3, kind: name.into(), message, remedy });
+    }
+    let imported = Reply::Imported { job, audio: key(), rate_hz: 48_000, frames: 7 };
+    agree(&imported, &WireReply::Imported { job: 3, audio: key().to_string(), rate_hz: 48_000, frames: 7 });
+    let rendered = Reply::Rendered { job, paths: vec!["/o/n/bass.wav".into()] };
+    agree(&rendered, &WireReply::Rendered { job: 3, paths: text(&["/o/n/bass.wav"]) });
+    for last in [done, imported, rendered] {
+        assert!(last.is_last() && last.job() == Some(job));
+    }
+}
