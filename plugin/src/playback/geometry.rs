@@ -1,8 +1,8 @@
 //! Where a clip lies on the session's timeline, and how it is cut into pages at the session's rate.
 
-/// Pages have about so many frames: a third of a second at 44.1 kHz. Shorter ones cost more reads, longer ones make a
-/// locate to an unexpected place wait longer.
-const PAGE_FRAMES: u64 = 16_384;
+/// Pages have about so many frames: a tenth of a second at 44.1 kHz. Longer ones make a locate to an unexpected place wait
+/// longer; shorter ones cost more reads, and shorten the filter between two rates, which spans a page.
+const PAGE_FRAMES: u64 = 4096;
 
 /// Where a clip lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,6 @@ mod tests {
         let clip = Placement { start_frame: -7, frames: 100_000, rate_hz: 44_100 };
         let geometry = Geometry::new(clip, 44_100);
         assert_eq!((geometry.start, geometry.frames), (-7, 100_000));
-        assert_eq!((geometry.page_frames, geometry.step_frames, geometry.pages()), (16_384, 16_384, 7));
+        assert_eq!((geometry.page_frames, geometry.step_frames, geometry.pages()), (4096, 4096, 25));
     }
 }

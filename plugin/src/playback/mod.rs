@@ -24,3 +24,6 @@ pub(crate) use stem_files::{StemFiles, StemFilesError};
 
 /// Stereo channels of all stems: drums left, drums right, bass left and so on.
 pub(crate) const CHANNELS: usize = 2 * sextet_protocol::Stem::ALL.len();
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ struct PageResampler {
     next_page: Option<usize>,
     input: Vec<Vec<f64>>,
     output: Vec<Vec<f64>>,
-    /// The second half of the last block.
+    /// The second half of the output before.
     half: Vec<Vec<f64>>,
 }
 
@@ -63,13 +63,13 @@ impl PageSource {
                 block(number, resampler)?;
             }
         }
+        // Should this block fail, the next page begins anew.
         resampler.next_page = None;
-        let first_halves: Vec<Vec<f64>> = std::mem::take(&mut resampler.half);
         block(page as i64 + 1, resampler)?;
         resampler.next_page = Some(page + 1);
         let half = self.geometry.page_frames as usize / 2;
         for (channel, planar) in planar.chunks_exact_mut(2 * half).enumerate() {
-            let samples = first_halves[channel].iter().chain(&resampler.output[channel][..half]);
+            let samples = resampler.half[channel].iter().chain(&resampler.output[channel][..half]);
             for (to, &from) in planar.iter_mut().zip(samples) {
                 *to = from as f32;
             }
@@ -81,20 +81,31 @@ impl PageSource {
 impl PageResampler {
     fn new(geometry: &Geometry) -> Result<Self, DeckFault> {
         let (step, page) = (geometry.step_frames as usize, geometry.page_frames as usize);
-        let window = WindowFunction::BlackmanHarris2;
-        let fft = Fft::new_with_config(step, page, CHANNELS, FixedSync::Both, step, window).map_err(|_| DeckFault::Rates)?;
+        // Pages have the ratio of the rates, so they may stand for them.
+        let fft = Fft::new_custom(step, page, step, 1, CHANNELS, WindowFunction::BlackmanHarris2, FixedSync::Both)
+            .map_err(|_| DeckFault::Rates)?;
+        if (fft.input_frames_next(), fft.output_frames_next(), fft.output_delay()) != (step, page, page / 2) {
+            return Err(DeckFault::Rates);
+        }
         let blank = |frames| vec![vec![0.0; frames]; CHANNELS];
-        Ok(Self { fft, next_page: None, input: blank(step), output: blank(page), half: Vec::new() })
+        Ok(Self { fft, next_page: None, input: blank(step), output: blank(page), half: blank(page / 2) })
     }
 
-    /// Takes one block; its output's halves are in `output` and, the second one, in `half`.
+    /// Takes one block and gives another; the second half of the one before moves to `half`.
     fn push(&mut self, planar: &[f32]) -> Result<(), rubato::ResampleError> {
-        let step = self.input[0].len();
+        let (step, page) = (self.input[0].len(), self.output[0].len());
         for (input, planar) in self.input.iter_mut().zip(planar.chunks_exact(step)) {
             for (to, &from) in input.iter_mut().zip(planar) {
                 *to = f64::from(from);
             }
         }
-        todo!()
+        for (half, output) in self.half.iter_mut().zip(&self.output) {
+            half.copy_from_slice(&output[page / 2..]);
+        }
+        // The sizes are those of the buffers.
+        let sizes = |_| rubato::ResampleError::InsufficientOutputBufferSize { expected: page, actual: 0 };
+        let input = SequentialSliceOfVecs::new(&self.input, CHANNELS, step).map_err(sizes)?;
+        let mut output = SequentialSliceOfVecs::new_mut(&mut self.output, CHANNELS, page).map_err(sizes)?;
+        self.fft.process_into_buffer(&input, &mut output, None).map(drop)
     }
 }

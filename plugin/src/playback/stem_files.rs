@@ -2,17 +2,20 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sextet_protocol::Stem;
+use sextet_protocol::cache::Entry;
 
 use super::CHANNELS;
 use crate::wav::{FloatWav, WavError};
 
-/// Six float32 stereo WAV files of one rate and length, held open: they can be played on when the cache is deleted.
+/// Float32 stereo WAV files of one rate and length, held open: they can be played on when the cache is deleted. A stem
+/// that the model does not give is silent.
 pub(crate) struct StemFiles {
-    files: Vec<FloatWav>,
-    /// Bytes of one read, reused.
+    entry: Entry,
+    files: Vec<Option<FloatWav>>,
+    /// Samples of one read, reused.
     scratch: Vec<f32>,
 }
 
@@ -20,21 +23,23 @@ pub(crate) struct StemFiles {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StemFilesError {
     /// A file is not there or is not what an entry holds.
-    #[error("the stem {} cannot be read", path.display())]
+    #[error("the stem '{}' cannot be read: {source}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// Why.
         source: WavError,
     },
-    /// A file does not fit the others.
-    #[error("the stem {} has {found_frames} frames at {found_hz} Hz; expected {frames} at {rate_hz} Hz", path.display())]
+    /// A file does not fit its manifest.
+    #[error(
+        "the stem '{}' has {found_frames} frames at {found_hz} Hz; expected {frames} at {rate_hz} Hz", path.display()
+    )]
     Length {
         /// The file.
         path: PathBuf,
-        /// Frames of the others.
+        /// Frames by the manifest.
         frames: u64,
-        /// Rate of the others.
+        /// Rate by the manifest.
         rate_hz: u32,
         /// Frames it has.
         found_frames: u64,
@@ -44,28 +49,37 @@ pub(crate) enum StemFilesError {
 }
 
 impl StemFiles {
-    /// Opens `drums.wav` to `piano.wav` in a folder.
+    /// Opens the files of an entry, which is held from then on.
     ///
     /// # Errors
-    /// When one is missing, is not stereo float32, or differs in rate or length from what is expected.
-    pub(crate) fn open(folder: &Path, rate_hz: u32, frames: u64) -> Result<Self, StemFilesError> {
+    /// When one cannot be read, is not stereo float32, or differs in rate or length from the manifest.
+    pub(crate) fn open(entry: Entry) -> Result<Self, StemFilesError> {
+        let (rate_hz, frames) = (entry.manifest().rate_hz, entry.manifest().frames);
         let mut files = Vec::with_capacity(Stem::ALL.len());
         for stem in Stem::ALL {
-            let path = folder.join(stem.name()).with_extension("wav");
+            let Some(path) = entry.stem_path(stem) else {
+                files.push(None);
+                continue;
+            };
             let wav = File::open(&path).map_err(WavError::from).and_then(FloatWav::open);
             let wav = wav.map_err(|source| StemFilesError::Open { path: path.clone(), source })?;
             if (wav.rate_hz(), wav.frames()) != (rate_hz, frames) {
                 let (found_hz, found_frames) = (wav.rate_hz(), wav.frames());
                 return Err(StemFilesError::Length { path, frames, rate_hz, found_frames, found_hz });
             }
-            files.push(wav);
+            files.push(Some(wav));
         }
-        Ok(Self { files, scratch: Vec::new() })
+        Ok(Self { entry, files, scratch: Vec::new() })
+    }
+
+    /// The entry.
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     /// Frames of each stem.
     pub(crate) fn frames(&self) -> u64 {
-        self.files[0].frames()
+        self.entry.manifest().frames
     }
 
     /// Reads `frames` frames from `first` on of all stems into planar channels, silence before the beginning and after
@@ -84,6 +98,7 @@ impl StemFiles {
         }
         self.scratch.resize(2 * count, 0.0);
         for (file, channels) in self.files.iter_mut().zip(planar.chunks_exact_mut(2 * frames)) {
+            let Some(file) = file else { continue };
             file.read_into(start.cast_unsigned(), &mut self.scratch)?;
             let (left, right) = channels.split_at_mut(frames);
             let outs = left[skip..].iter_mut().zip(&mut right[skip..]);
