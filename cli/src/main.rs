@@ -3,7 +3,9 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod args;
+mod cache;
 mod doctor;
+mod engine;
 mod fault;
 mod interrupt;
 mod manual;
@@ -12,6 +14,7 @@ mod models;
 mod say;
 mod separate;
 mod unfinished;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -37,7 +40,9 @@ fn main() -> ExitCode {
 fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
     match command {
         Command::Separate(args) => return separate::run(&args, unfinished),
+        Command::Worker(args) => return worker::run(&args, unfinished),
         Command::Model(args) => models::run(args.command, unfinished)?,
+        Command::Cache(args) => cache::run(args.command, unfinished)?,
         Command::Doctor { json } => doctor::run(json)?,
         Command::Completions { shell } => manual::completions(shell)?,
         Command::Man { output } => manual::pages(output.as_deref())?,

@@ -23,12 +23,12 @@ mod share;
 mod sink;
 mod statistics;
 
-pub use engine::{EngineChoice, EngineError, EngineOptions};
+pub use engine::{EngineChoice, EngineError, EngineOptions, engine_class};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};
 pub use parts::Part;
-pub use pipeline::Summary;
+pub use pipeline::{PIPELINE_VERSION, Summary};
 pub use progress::{Ignore, Listener, Progress};
 pub use separator::Separator;
 pub use sextet_protocol::Stem;

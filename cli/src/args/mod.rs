@@ -1,11 +1,13 @@
 //! The command line as it is typed: raw flags, read by clap, and nothing resolved.
 
+mod cache;
 mod model;
 mod separate;
 mod value;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use cache::{CacheArgs, CacheCommand, WorkerArgs};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
 pub(crate) use value::{BitsArg, EngineArg, Format, MonoArg, Rate, SumArg};
@@ -37,6 +39,12 @@ pub(crate) enum Command {
     /// List, fetch, inspect and export models
     #[command(after_help = EXIT_CODES)]
     Model(ModelArgs),
+    /// Look into the stem cache of the plugin, and empty it
+    #[command(after_help = EXIT_CODES)]
+    Cache(CacheArgs),
+    /// Serve the plugin: JSON lines on standard input and output, described in docs/worker.md
+    #[command(after_help = EXIT_CODES)]
+    Worker(WorkerArgs),
     /// Say what was found here: engines, GPU, models, caches; and what to do about what is missing
     Doctor {
         /// One JSON object instead of text

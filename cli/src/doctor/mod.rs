@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
+use sextet_protocol::Folders;
 
+use crate::engine::{self, Engine};
 use crate::models::{self, CATALOGUE};
 use crate::say;
 use gpu::Gpu;
@@ -27,14 +29,6 @@ struct Findings {
     models: Vec<Model>,
     folders: Vec<Folder>,
     advice: Vec<String>,
-}
-
-/// An engine and whether it can run.
-#[derive(Debug, Serialize)]
-struct Engine {
-    name: &'static str,
-    built_in: bool,
-    usable: bool,
 }
 
 /// A model of the catalogue.
@@ -73,11 +67,11 @@ fn look() -> Findings {
     let models: Vec<_> = CATALOGUE.iter().map(model).collect();
     let here = std::env::current_dir().unwrap_or_default();
     let cache = models::cache_folder();
-    let folders = vec![folder("model cache", cache), folder("current folder", here)];
-    let engines = vec![
-        Engine { name: "cpu", built_in: true, usable: true },
-        Engine { name: "tensorrt", built_in: false, usable: false },
-    ];
+    let mut folders = vec![folder("model cache", cache), folder("current folder", here)];
+    if let Ok(of_user) = Folders::of_user() {
+        folders.extend([folder("stem cache", of_user.stems()), folder("captures", of_user.captures())]);
+    }
+    let engines = engine::all();
     let mut findings = Findings {
         version: VERSION,
         sextet: env!("CARGO_PKG_VERSION"),
@@ -95,7 +89,7 @@ fn look() -> Findings {
 
 fn model(entry: &'static models::Entry) -> Model {
     let state = models::state(entry);
-    let opened = matches!(state, "bundled" | "fetched").then(|| models::open(Path::new(&entry.name)));
+    let opened = models::is_here(entry).then(|| models::open(Path::new(&entry.name)));
     let (parameters, error) = match opened {
         None => (None, None),
         Some(Ok(model)) => (Some(model.parameters()), None),

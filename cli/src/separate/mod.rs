@@ -7,21 +7,25 @@ mod plan;
 mod report;
 mod song;
 mod template;
+mod writers;
 
 use std::time::Instant;
 
 use anyhow::Result;
-use sextet_separator::{EngineChoice, EngineOptions, Model, Separator};
+use sextet_separator::Separator;
 
-use crate::args::{EngineArg, SeparateArgs};
-use crate::models;
+use crate::args::SeparateArgs;
 use crate::unfinished::Unfinished;
+use crate::{engine, models};
 use choice::Choice;
 use plan::Job;
 use report::{Outcome, Start, Totals};
 use song::Bench;
 
-pub(crate) use report::json_fatal;
+pub(crate) use files::StemFiles;
+pub(crate) use report::{Moved, clock, json_fatal};
+pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
+pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
 
 /// Separates all that `args` names; returns the exit code.
 ///
@@ -33,19 +37,10 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
     let hash = model.hash().to_string();
-    let mut separator = engine(args, model)?;
+    let mut separator = engine::start(model, args.engine, args.threads)?;
     let start = start(args, &choice, &separator, hash, &jobs);
     let bench = Bench { choice: &choice, unfinished };
     Ok(separate_all(args, &bench, &mut separator, &start, &jobs).exit_code())
-}
-
-fn engine(args: &SeparateArgs, model: Model) -> Result<Separator> {
-    let engine = match args.engine {
-        EngineArg::Auto => EngineChoice::Auto,
-        EngineArg::Cpu => EngineChoice::Cpu,
-        EngineArg::Tensorrt => EngineChoice::TensorRt,
-    };
-    Ok(Separator::new(model, EngineOptions { engine, threads: args.threads })?)
 }
 
 fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
@@ -53,16 +48,11 @@ fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash
         model: args.model.display().to_string(),
         model_hash,
         engine: separator.engine_name().to_string(),
-        engine_note: engine_note(args.engine),
+        engine_note: engine::note(args.engine),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
         bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),
     }
-}
-
-/// Why `auto` took what it took.
-fn engine_note(asked: EngineArg) -> Option<String> {
-    (asked == EngineArg::Auto).then(|| "TensorRT is not part of this build".to_owned())
 }
 
 /// One song after the other; a failing one does not stop the rest.

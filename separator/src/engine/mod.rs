@@ -50,6 +50,16 @@ pub(crate) fn check(options: EngineOptions) -> Result<()> {
     }
 }
 
+/// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`: engines of one class give the
+/// same samples but for rounding, others do not. Nothing is loaded.
+///
+/// # Errors
+/// As [`Separator::new`](crate::Separator::new), when the engine is not to be had.
+pub fn engine_class(options: EngineOptions) -> Result<&'static str> {
+    check(options)?;
+    Ok("cpu-f32")
+}
+
 /// Starts the engine that `options` ask for, for one network.
 pub(crate) fn start(network: Network, options: EngineOptions) -> Result<Box<dyn Engine>> {
     check(options)?;
