@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::worker::{self, EngineName, JobId, ModelInfo, Render, Reply, Request, Separate, Waiting};
+use sextet_protocol::worker::{self, EngineName, JobId, ModelInfo, PROTOCOL, Render, Reply, Request, Separate, Waiting};
 use sextet_protocol::{Fingerprint, Folders};
 
 use super::client::{Client, Heard};
@@ -135,6 +135,9 @@ impl Job {
 
     fn take(&mut self, reply: Reply) -> Option<Ended> {
         match reply {
+            Reply::Hello(welcome) if welcome.protocol != PROTOCOL => {
+                return Some(Ended::Failed(Fault::Version { command: self.command.clone(), found: welcome.version }));
+            }
             Reply::Hello(welcome) if !self.greeted => {
                 self.models = welcome.models;
                 self.greeted = true;

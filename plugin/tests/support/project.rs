@@ -1,18 +1,22 @@
 //! Projects as hosts save them, and the folders that their instances use.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sextet_protocol::{Fingerprint, Folders};
 use serde_json::{Value, json};
 
-/// Folders of this test run, where all instances of this process keep what they make.
+/// Folders of this test run, where all instances of this process keep what they make; a test that runs another process
+/// gives it its own.
 pub fn folders() -> &'static Folders {
     static FOLDERS: OnceLock<(tempfile::TempDir, Folders)> = OnceLock::new();
     let (_, folders) = FOLDERS.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let folders = Folders::at(folder.path().join("cache"), folder.path().join("data"));
+        let given = |variable| std::env::var_os(variable).map(PathBuf::from);
+        let cache = given("SEXTET_TEST_CACHE").unwrap_or_else(|| folder.path().join("cache"));
+        let data = given("SEXTET_TEST_DATA").unwrap_or_else(|| folder.path().join("data"));
+        let folders = Folders::at(cache, data);
         // SAFETY: called before any instance, and with it any thread of ours, is made.
         unsafe {
             std::env::set_var("SEXTET_CACHE", folders.cache());
