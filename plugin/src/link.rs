@@ -22,6 +22,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// `repaint` lets the editor draw again.
+    pub(crate) fn new(repaint: RepaintNotifier) -> Self {
+        Self { repaint, ..Self::default() }
+    }
+
     /// Notes where the transport is; true if that changed what an editor shows.
     pub(crate) fn transport(&self, position: Option<i64>) -> bool {
         let was_playing = self.playing.swap(position.is_some(), Ordering::Relaxed);

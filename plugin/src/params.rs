@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
+use nice_plug_egui::RepaintNotifier;
 use sextet_protocol::Stem;
 
 use crate::playback::Levels;
@@ -64,11 +65,6 @@ impl MainOutput {
         let number = Self::ALL.iter().position(|&choice| choice == self)?;
         Stem::ALL.get(number.checked_sub(1)?).copied()
     }
-
-    /// The choice that plays `stem` alone.
-    pub(crate) fn of(stem: Stem) -> Self {
-        Self::ALL[1 + stem as usize]
-    }
 }
 
 /// What the main output plays before and after the clip.
@@ -124,12 +120,13 @@ pub(crate) struct SextetParams {
 }
 
 impl SextetParams {
-    pub(crate) fn new(saved: Arc<SavedField>) -> Self {
-        let stem = |stem: Stem| StemParams::new(title(stem));
+    /// Whenever a host changes one, the editor draws again.
+    pub(crate) fn new(saved: Arc<SavedField>, repaint: RepaintNotifier) -> Self {
+        let stem = |stem: Stem| StemParams::new(title(stem), &repaint);
         Self {
-            output: EnumParam::new("Stem", MainOutput::Mix),
-            outside: EnumParam::new("Outside the clip", Outside::Dry),
-            capture: BoolParam::new("Capture", false),
+            output: EnumParam::new("Stem", MainOutput::Mix).with_callback(redraw(&repaint)),
+            outside: EnumParam::new("Outside the clip", Outside::Dry).with_callback(redraw(&repaint)),
+            capture: BoolParam::new("Capture", false).with_callback(redraw(&repaint)),
             drums: stem(Stem::Drums),
             bass: stem(Stem::Bass),
             other: stem(Stem::Other),
@@ -179,7 +176,7 @@ impl SextetParams {
 }
 
 impl StemParams {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, repaint: &RepaintNotifier) -> Self {
         let range = FloatRange::SymmetricalSkewed { min: SILENT_DB, max: LOUDEST_DB, factor: 0.6, center: 0.0 };
         let text = |db: f32| if db <= SILENT_DB { "-inf".to_owned() } else { format!("{db:+.1}") };
         let number = |text: &str| {
@@ -188,13 +185,20 @@ impl StemParams {
         };
         Self {
             gain: FloatParam::new(format!("{name} gain"), 0.0, range)
+                .with_callback(redraw(repaint))
                 .with_unit(" dB")
                 .with_value_to_string(Arc::new(text))
                 .with_string_to_value(Arc::new(number)),
-            mute: BoolParam::new(format!("{name} mute"), false),
-            solo: BoolParam::new(format!("{name} solo"), false),
+            mute: BoolParam::new(format!("{name} mute"), false).with_callback(redraw(repaint)),
+            solo: BoolParam::new(format!("{name} solo"), false).with_callback(redraw(repaint)),
         }
     }
+}
+
+/// Called when a value changes, maybe on the audio thread: raises a flag.
+fn redraw<T>(repaint: &RepaintNotifier) -> Arc<dyn Fn(T) + Send + Sync> {
+    let repaint = repaint.clone();
+    Arc::new(move |_| repaint.request_repaint())
 }
 
 /// A stem's name for people.
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_gain_of_0_db_is_exact_whatever_the_host_makes_of_it() {
-        let params = SextetParams::new(Arc::default());
+        let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
         let gain = &params.drums.gain;
         let host = gain.preview_plain(gain.preview_normalized(0.0) + 1e-7);
         assert_eq!(level(host), 1.0);
@@ -242,10 +246,10 @@ mod tests {
         assert_eq!(MainOutput::Dry.stem(), None);
         assert_eq!(MainOutput::Mix.stem(), None);
         for stem in Stem::ALL {
-            assert_eq!(MainOutput::of(stem).stem(), Some(stem));
+            assert_eq!(MainOutput::ALL[1 + stem as usize].stem(), Some(stem));
             assert_eq!(MainOutput::variants()[1 + stem as usize], title(stem));
         }
-        let params = SextetParams::new(Arc::default());
+        let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
         assert_eq!(params.levels(), Levels { dry: 0.0, stems: [1.0; 6], outside: 1.0 });
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nice_plug::prelude::*;
-use nice_plug_egui::EguiEditor;
+use nice_plug_egui::{EguiEditor, RepaintNotifier};
 
 use crate::capture::Input;
 use crate::editor::{EditorApp, EditorWindow};
@@ -37,8 +37,9 @@ struct Audio {
 impl Default for Sextet {
     fn default() -> Self {
         let saved = Arc::new(SavedField::default());
-        let session = Session::start(saved.clone()).ok();
-        Self { params: Arc::new(SextetParams::new(saved)), window: EditorWindow::default(), session, audio: None }
+        let repaint = RepaintNotifier::default();
+        let session = Session::start(saved.clone(), repaint.clone()).ok();
+        Self { params: Arc::new(SextetParams::new(saved, repaint)), window: EditorWindow::default(), session, audio: None }
     }
 }
 

@@ -117,11 +117,6 @@ impl Take {
         Ok(())
     }
 
-    /// Frames from the first to the last that were heard.
-    pub(crate) fn frames(&self) -> u64 {
-        self.spans.bounds().map_or(0, |(start, end)| (end - start).cast_unsigned())
-    }
-
     /// What it looks like so far, and where that begins.
     pub(crate) fn overview(&self) -> (i64, Overview) {
         self.overview.snapshot()
@@ -259,7 +254,6 @@ mod tests {
         take.keep(100_000, &frames(100_000, 300_000)).unwrap();
         take.keep(-70_000, &frames(-70_000, 50)).unwrap();
         take.keep(20, &frames(20, 110)).unwrap();
-        assert_eq!(take.frames(), 370_000);
         let capture = take.finish(&folders, None, &|| false).unwrap();
         assert_eq!(capture.placement, Placement { start_frame: -70_000, frames: 370_000, rate_hz: 44_100 });
         let mut expected = frames(-70_000, 300_000);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::worker::{self, EngineName, JobId, Render, Reply, Request, Separate, Waiting};
+use sextet_protocol::worker::{self, EngineName, JobId, ModelInfo, PROTOCOL, Render, Reply, Request, Separate, Waiting};
 use sextet_protocol::{Fingerprint, Folders};
 
 use super::client::{Client, Heard};
@@ -76,6 +76,8 @@ pub(crate) struct Job {
     rubbish: u32,
     /// Engine and model in use, for people, once they are known.
     pub(crate) engine: Option<String>,
+    /// The models that the worker knows.
+    pub(crate) models: Vec<ModelInfo>,
     /// The last warning.
     pub(crate) warning: Option<String>,
 }
@@ -95,7 +97,7 @@ impl Job {
         let mut client = started.map_err(|error| Fault::Spawn { command: command.clone(), reason: spawn_reason(&error) })?;
         client.say(&Request::hello(concat!("sextet-plugin ", env!("CARGO_PKG_VERSION"))));
         let (stage, heard_at) = (Stage::Starting, Instant::now());
-        Ok(Self { task, command, client, stage, greeted: false, heard_at, rubbish: 0, engine: None, warning: None })
+        Ok(Self { task, command, client, stage, greeted: false, heard_at, rubbish: 0, engine: None, models: Vec::new(), warning: None })
     }
 
     /// What is being done.
@@ -133,7 +135,11 @@ impl Job {
 
     fn take(&mut self, reply: Reply) -> Option<Ended> {
         match reply {
-            Reply::Hello(_) if !self.greeted => {
+            Reply::Hello(welcome) if welcome.protocol != PROTOCOL => {
+                return Some(Ended::Failed(Fault::Version { command: self.command.clone(), found: welcome.version }));
+            }
+            Reply::Hello(welcome) if !self.greeted => {
+                self.models = welcome.models;
                 self.greeted = true;
                 let request = self.request();
                 self.client.say(&request);

@@ -48,8 +48,6 @@ pub(super) struct Shared {
 /// See the module. The prefetching thread ends when the deck is dropped.
 pub(crate) struct Deck {
     shared: Arc<Shared>,
-    placement: Placement,
-    session_hz: u32,
     /// The audio thread asks it for pages.
     reader: Thread,
     prefetcher: Prefetcher,
@@ -81,29 +79,12 @@ impl Deck {
             fault: Mutex::new(None),
         });
         let prefetcher = Prefetcher::start(shared.clone(), source, session).map_err(|_| DeckFault::Thread)?;
-        Ok(Self { shared, placement, session_hz, reader: prefetcher.thread(), prefetcher })
-    }
-
-    /// Where the clip lies.
-    pub(crate) fn placement(&self) -> Placement {
-        self.placement
-    }
-
-    /// The rate that it was made for.
-    pub(crate) fn session_hz(&self) -> u32 {
-        self.session_hz
+        Ok(Self { shared, reader: prefetcher.thread(), prefetcher })
     }
 
     /// What went wrong since, if anything.
     pub(crate) fn fault(&self) -> Option<DeckFault> {
         self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether the first page that will be played is in memory.
-    pub(crate) fn is_primed(&self) -> bool {
-        let head = self.shared.head.load(Ordering::Relaxed).max(0).cast_unsigned();
-        let page = head / self.shared.geometry.page_frames;
-        self.shared.pages.holds(page as usize) || page as usize >= self.shared.geometry.pages()
     }
 
     /// Bytes of pages that it takes at most.

@@ -55,28 +55,23 @@ impl Mixer {
         }
     }
 
-    /// Mixes within the clip: `main` holds the dry signal and receives the mix.
+    /// Mixes within the clip: `main` holds the dry signal and receives the mix. It is summed in float64, so that stems that
+    /// add up to the clip do so here.
+    ///
+    /// # Panics
+    /// If the block is longer than `N`.
     pub(super) fn inside<const N: usize>(&mut self, main: &mut [&mut [f32]; 2], stems: &[[f32; N]; CHANNELS]) {
         let frames = main[0].len();
         self.outside.skip(frames);
-        scale(main, &mut self.dry);
+        let mut sums = [[0.0_f64; N]; 2];
+        let [left, right] = &*main;
+        add(&mut sums, &mut self.dry, left, right);
         for (ramp, pair) in self.stems.iter_mut().zip(stems.chunks_exact(2)) {
-            if ramp.is_off() {
-                continue;
-            }
-            let [left, right] = main;
-            let outs = left.iter_mut().zip(right.iter_mut());
-            let stem = pair[0].iter().zip(&pair[1]);
-            match ramp.steady() {
-                Some(level) => outs.zip(stem).for_each(|((l, r), (a, b))| {
-                    *l += level * a;
-                    *r += level * b;
-                }),
-                None => outs.zip(stem).for_each(|((l, r), (a, b))| {
-                    let level = ramp.next();
-                    *l += level * a;
-                    *r += level * b;
-                }),
+            add(&mut sums, ramp, &pair[0][..frames], &pair[1][..frames]);
+        }
+        for (out, sum) in main.iter_mut().zip(&sums) {
+            for (sample, &sum) in out.iter_mut().zip(sum) {
+                *sample = sum as f32;
             }
         }
     }
@@ -87,6 +82,21 @@ impl Mixer {
         self.dry.skip(frames);
         self.stems.iter_mut().for_each(|ramp| ramp.skip(frames));
         scale(main, &mut self.outside);
+    }
+}
+
+/// Adds two channels at one level.
+fn add<const N: usize>(sums: &mut [[f64; N]; 2], ramp: &mut Ramp, left: &[f32], right: &[f32]) {
+    if ramp.is_off() {
+        return;
+    }
+    let [sums_left, sums_right] = sums;
+    let outs = sums_left.iter_mut().zip(sums_right.iter_mut());
+    let steady = ramp.steady();
+    for ((sum_left, sum_right), (&left, &right)) in outs.zip(left.iter().zip(right)) {
+        let level = steady.unwrap_or_else(|| ramp.next());
+        *sum_left += level * f64::from(left);
+        *sum_right += level * f64::from(right);
     }
 }
 
@@ -101,7 +111,7 @@ fn scale(channels: &mut [&mut [f32]; 2], ramp: &mut Ramp) {
         }
         Some(1.0) => {}
         _ => left.iter_mut().zip(right.iter_mut()).for_each(|(l, r)| {
-            let level = ramp.next();
+            let level = ramp.next() as f32;
             *l *= level;
             *r *= level;
         }),

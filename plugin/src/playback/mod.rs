@@ -20,7 +20,7 @@ pub(crate) use deck::{Deck, DeckFault};
 pub(crate) use geometry::Placement;
 pub(crate) use mixer::Levels;
 pub(crate) use player::{Block, Player};
-pub(crate) use stem_files::{StemFiles, StemFilesError};
+pub(crate) use stem_files::StemFiles;
 
 /// Stereo channels of all stems: drums left, drums right, bass left and so on.
 pub(crate) const CHANNELS: usize = 2 * sextet_protocol::Stem::ALL.len();

@@ -1,63 +1,65 @@
 //! A level that moves to its target in a straight line, sample by sample.
 
-/// One smoothed level. Once it has arrived it is the target exactly.
+/// One smoothed level. Once it has arrived it is the target exactly; levels that move together add up on the way, since
+/// each is computed anew for every sample instead of step upon step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ramp {
-    value: f32,
-    target: f32,
-    step: f32,
+    /// Where it was when it was sent elsewhere.
+    start: f64,
+    target: f64,
+    /// Samples of the whole way, and of what is left of it.
+    frames: u32,
     left: u32,
 }
 
 impl Ramp {
     pub(super) fn at(value: f32) -> Self {
-        Self { value, target: value, step: 0.0, left: 0 }
+        Self { start: value.into(), target: value.into(), frames: 1, left: 0 }
     }
 
     /// Moves to `target` within `frames` from now on, unless it is on its way there already.
     pub(super) fn aim(&mut self, target: f32, frames: u32) {
-        if target == self.target {
+        if f64::from(target) == self.target {
             return;
         }
-        self.target = target;
-        if frames == 0 {
-            self.snap();
-        } else {
-            self.step = (target - self.value) / frames as f32;
-            self.left = frames;
-        }
+        self.start = self.value();
+        self.target = target.into();
+        (self.frames, self.left) = (frames.max(1), frames);
     }
 
     /// Arrives at once.
     pub(super) fn snap(&mut self) {
-        (self.value, self.left) = (self.target, 0);
+        self.left = 0;
     }
 
     /// Whether it is silent and stays so.
     pub(super) fn is_off(&self) -> bool {
-        self.left == 0 && self.value == 0.0
+        self.left == 0 && self.target == 0.0
     }
 
     /// The level of the next sample.
     #[inline]
-    pub(super) fn next(&mut self) -> f32 {
-        if self.left > 0 {
-            self.left -= 1;
-            self.value = if self.left == 0 { self.target } else { self.value + self.step };
-        }
-        self.value
+    pub(super) fn next(&mut self) -> f64 {
+        self.left = self.left.saturating_sub(1);
+        self.value()
     }
 
     /// The level if it stays as it is.
-    pub(super) fn steady(&self) -> Option<f32> {
-        (self.left == 0).then_some(self.value)
+    pub(super) fn steady(&self) -> Option<f64> {
+        (self.left == 0).then_some(self.target)
     }
 
     /// Passes `frames` samples.
     pub(super) fn skip(&mut self, frames: usize) {
-        let passed = u32::try_from(frames).unwrap_or(u32::MAX).min(self.left);
-        self.left -= passed;
-        self.value = if self.left == 0 { self.target } else { self.value + self.step * passed as f32 };
+        self.left = self.left.saturating_sub(u32::try_from(frames).unwrap_or(u32::MAX));
+    }
+
+    fn value(&self) -> f64 {
+        if self.left == 0 {
+            return self.target;
+        }
+        let part = f64::from(self.left) / f64::from(self.frames);
+        self.target * (1.0 - part) + self.start * part
     }
 }
 
@@ -72,10 +74,10 @@ mod tests {
         let mut last = 0.0;
         for _ in 0..100 {
             let next = ramp.next();
-            assert!((next - last - 0.007).abs() < 1e-5);
+            assert!((next - last - 0.007).abs() < 1e-7);
             last = next;
         }
-        assert_eq!((ramp.next(), ramp.steady()), (0.7, Some(0.7)));
+        assert_eq!((ramp.next(), ramp.steady()), (f64::from(0.7_f32), Some(f64::from(0.7_f32))));
     }
 
     #[test]

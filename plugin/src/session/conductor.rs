@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use sextet_protocol::cache::Entry;
-use sextet_protocol::worker::Render;
+use sextet_protocol::worker::{ModelInfo, Render};
 use sextet_protocol::{ErrorKind, Fingerprint, Folders, Stem};
 
 use super::audio_end::SessionEnd;
@@ -51,6 +51,7 @@ pub(super) struct Conductor {
     wave: Option<Wave>,
     stems: [Option<Arc<Overview>>; Stem::ALL.len()],
     engine: Option<String>,
+    models: Vec<ModelInfo>,
     notice: Option<(String, String)>,
     rendered: Option<std::path::PathBuf>,
     lost_frames: u64,
@@ -87,6 +88,7 @@ impl Conductor {
             wave: None,
             stems: Default::default(),
             engine: None,
+            models: Vec::new(),
             notice: None,
             rendered: None,
             lost_frames: 0,
@@ -419,6 +421,9 @@ impl Conductor {
         let Some(job) = &mut self.separation else { return };
         let ended = job.step(Instant::now());
         self.engine.clone_from(&job.engine);
+        if !job.models.is_empty() {
+            self.models = std::mem::take(&mut job.models);
+        }
         if let Some(warning) = job.warning.take() {
             self.notice = Some((warning, String::new()));
         }
@@ -578,6 +583,7 @@ impl Conductor {
             stems: self.stems.clone(),
             lost_frames: self.lost_frames,
             engine: self.engine.clone(),
+            models: self.models.clone(),
             errand,
             notice: self.notice.clone(),
             rendered: self.rendered.clone(),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{JoinHandle, Thread};
 
+use nice_plug_egui::RepaintNotifier;
 use sextet_protocol::Folders;
 
 use crate::link::Link;
@@ -18,7 +19,7 @@ use crate::saved::SavedField;
 pub(crate) use audio_end::{AudioEnd, lines};
 pub(crate) use command::{Command, Order};
 use conductor::Conductor;
-pub(crate) use view::{Phase, View, ViewCell};
+pub(crate) use view::{Errand, Phase, View, ViewCell};
 
 /// A session from outside. The thread ends when it is dropped.
 pub(crate) struct Session {
@@ -40,17 +41,21 @@ impl Session {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(saved: Arc<SavedField>) -> std::io::Result<Self> {
-        Self::start_at(saved, Folders::of_user().map_err(|error| error.to_string()))
+    pub(crate) fn start(saved: Arc<SavedField>, repaint: RepaintNotifier) -> std::io::Result<Self> {
+        Self::start_at(saved, Folders::of_user().map_err(|error| error.to_string()), repaint)
     }
 
     /// Starts a session for other folders.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start_at(saved: Arc<SavedField>, folders: Result<Folders, String>) -> std::io::Result<Self> {
+    pub(crate) fn start_at(
+        saved: Arc<SavedField>,
+        folders: Result<Folders, String>,
+        repaint: RepaintNotifier,
+    ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
-        let (link, view) = (Arc::new(Link::default()), Arc::new(ViewCell::default()));
+        let (link, view) = (Arc::new(Link::new(repaint)), Arc::new(ViewCell::default()));
         let conductor = Conductor::new(inbox, folders, saved.clone(), link.clone(), view.clone());
         let named = std::thread::Builder::new().name("sextet session".to_owned());
         let thread = named.spawn(move || conductor.run())?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sextet_protocol::Stem;
+use sextet_protocol::worker::ModelInfo;
 
 use crate::engine::{Fault, Stage};
 use crate::overview::Overview;
@@ -78,6 +79,8 @@ pub(crate) struct View {
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.
     pub(crate) engine: Option<String>,
+    /// Models that the command has named.
+    pub(crate) models: Vec<ModelInfo>,
     pub(crate) errand: Option<Errand>,
     /// Something that went wrong besides, or is worth knowing, and what to do.
     pub(crate) notice: Option<(String, String)>,

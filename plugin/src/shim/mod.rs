@@ -15,5 +15,4 @@ mod clap;
 mod ports;
 mod vst3;
 
-pub use vst3::Fence;
-pub(crate) use vst3::remember_executor;
+pub(crate) use vst3::{Fence, remember_executor};

@@ -53,3 +53,25 @@ pub fn write_wav(path: &Path, rate_hz: u32, samples: &[f32]) {
     file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
     fs::write(path, file).unwrap();
 }
+
+/// Reads a stereo float32 WAV file: its rate and both channels.
+#[allow(dead_code, reason = "not every test reads one")]
+pub fn read_wav(path: &Path) -> (u32, [Vec<f32>; 2]) {
+    let bytes = fs::read(path).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (mut at, mut rate_hz) = (12, 0);
+    loop {
+        let (name, size) = (&bytes[at..at + 4], word(at + 4) as usize);
+        match name {
+            b"fmt " => rate_hz = word(at + 12),
+            b"data" => {
+                let samples = bytes[at + 8..at + 8 + size].chunks_exact(4);
+                let samples: Vec<f32> = samples.map(|word| f32::from_le_bytes(word.try_into().unwrap())).collect();
+                let channel = |side| samples.iter().skip(side).step_by(2).copied().collect();
+                return (rate_hz, [channel(0), channel(1)]);
+            }
+            _ => {}
+        }
+        at += 8 + size + size % 2;
+    }
+}

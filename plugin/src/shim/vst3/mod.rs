@@ -14,8 +14,7 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 
 use super::ports::{HostPort, Ports, main_output_name, write_name};
 use crate::Sextet;
-pub use fence::Fence;
-pub(crate) use fence::remember_executor;
+pub(crate) use fence::{Fence, remember_executor};
 
 fn bus(table: *mut *mut f32, channels: u32) -> AudioBusBuffers {
     AudioBusBuffers {
