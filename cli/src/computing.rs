@@ -1,25 +1,16 @@
-//! Which engine computes, and where TensorRT's files are on this machine.
+//! Where TensorRT's files are on this machine, and whether it can be used.
 
 use std::env;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use sextet_protocol::Folders;
-use sextet_separator::{EngineChoice, EngineOptions, TensorRtOptions};
+use sextet_separator::TensorRtOptions;
 
 use crate::config;
 
 /// Environment variable that names the folder of TensorRT's libraries.
 const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
-
-/// Everything that starting an engine takes.
-///
-/// # Errors
-/// When the configuration cannot be used.
-pub(crate) fn engine_options(engine: EngineChoice, threads: Option<NonZeroUsize>) -> Result<EngineOptions> {
-    Ok(EngineOptions { engine, threads, tensorrt: tensorrt_options()? })
-}
 
 /// How TensorRT is used here.
 ///
@@ -62,6 +53,20 @@ fn library_folders(configured: Option<PathBuf>) -> Result<Vec<PathBuf>> {
     let beside = env::current_exe().ok().and_then(|command| Some(command.parent()?.to_owned()));
     let around = beside.iter().flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);
     Ok(named.into_iter().chain(configured).chain([own_libraries()?]).chain(around).collect())
+}
+
+/// What TensorRT would run on.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(crate) fn probe() -> Result<String> {
+    #[cfg(feature = "tensorrt")]
+    {
+        let (library, gpu) = sextet_separator::tensorrt::probe(&tensorrt_options()?)?;
+        Ok(format!("TensorRT-RTX {} on {}", library.version, gpu.name))
+    }
+    #[cfg(not(feature = "tensorrt"))]
+    Err(not_built_in())
 }
 
 /// What commands about TensorRT say in a build without it.

@@ -3,9 +3,11 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod args;
+mod cache;
 mod computing;
 mod config;
 mod doctor;
+mod engine;
 #[cfg(feature = "tensorrt")]
 mod engines;
 mod fault;
@@ -21,6 +23,7 @@ mod separate;
 mod setup;
 mod transfer_bar;
 mod unfinished;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -46,13 +49,15 @@ fn main() -> ExitCode {
 fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
     match command {
         Command::Separate(args) => return separate::run(&args, unfinished),
+        Command::Worker(args) => return worker::run(&args, unfinished),
         Command::Model(args) => models::run(args.command, unfinished)?,
         #[cfg(feature = "tensorrt")]
-        Command::Engine(args) => engines::run(args.command)?,
+        Command::Engine(args) => return engines::run(args.command),
         #[cfg(feature = "tensorrt")]
         Command::Setup(args) => setup::run(args.command)?,
         #[cfg(not(feature = "tensorrt"))]
         Command::Engine(_) | Command::Setup(_) => return Err(computing::not_built_in()),
+        Command::Cache(args) => cache::run(args.command, unfinished)?,
         Command::Doctor { json } => doctor::run(json)?,
         Command::Completions { shell } => manual::completions(shell)?,
         Command::Man { output } => manual::pages(output.as_deref())?,

@@ -42,18 +42,24 @@ impl Listener for Waiting {
         if self.quiet {
             return;
         }
+        let text = describe(&step);
         match step {
-            Preparing::Waiting => self.say("another process is building this engine: waiting for it", 0, 1),
-            Preparing::Building { done, total } => self.say("building the engine, once for this model", done, total),
-            Preparing::Compiling => {
-                self.say("the GPU compiles the engine, once for this model: some 20 s", 1, 1);
-            }
-            Preparing::SmallerBatch { batch } => {
-                say::err(&format!("the GPU's memory is short: trying a batch of {batch}"));
-            }
-            Preparing::NotKept { reason } => say::err(&format!("warning: the engine cannot be kept: {reason}")),
-            _ => {}
+            Preparing::Building { done, total } => self.say(&text, done, total),
+            Preparing::Waiting | Preparing::Compiling => self.say(&text, 1, 1),
+            _ => say::err(&text),
         }
+    }
+}
+
+/// What is waited for, in words.
+pub(crate) fn describe(step: &Preparing) -> String {
+    match step {
+        Preparing::Waiting => "another process is building this engine: waiting for it".to_owned(),
+        Preparing::Building { .. } => "building the engine, once for this model".to_owned(),
+        Preparing::Compiling => "the GPU compiles the engine, once for this model: some 20 s".to_owned(),
+        Preparing::SmallerBatch { batch } => format!("the GPU's memory is short: trying a batch of {batch}"),
+        Preparing::NotKept { reason } => format!("warning: the engine cannot be kept: {reason}"),
+        _ => "the engine is made ready".to_owned(),
     }
 }
 

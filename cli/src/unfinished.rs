@@ -1,13 +1,19 @@
 //! Files that are being written: each under a name of its own beside its place, renamed when a whole set is complete,
-//! deleted when it is not, whoever ends the work and when.
+//! deleted when it is not, whoever ends the work and when. And folders that are filled in the same way.
 //!
 //! Invariant: a file is created, renamed or deleted only while the lock is held, and nothing is created once the lock
 //! has been closed. So whoever closes it (the interrupt handler) can delete all there is and exit.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Tries to delete a folder that somebody may still be writing to, and the pause between two.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The unfinished files of this process.
 #[derive(Clone, Debug, Default)]
@@ -17,18 +23,47 @@ pub(crate) struct Unfinished(Arc<Mutex<State>>);
 struct State {
     closed: bool,
     made: u64,
-    files: Vec<PathBuf>,
-    folders: Vec<PathBuf>,
+    works: BTreeMap<u64, Work>,
 }
 
-impl State {
+/// What belongs together: it is completed or discarded as a whole.
+#[derive(Debug, Default)]
+struct Work {
+    files: Vec<PathBuf>,
+    /// Folders that were made for them.
+    folders: Vec<PathBuf>,
+    /// A folder that goes with all that is in it.
+    tree: Option<PathBuf>,
+}
+
+impl Drop for Work {
     /// Deletes the files, and the folders that were made for them and are empty.
-    fn discard(&mut self) {
+    fn drop(&mut self) {
         for file in self.files.drain(..) {
             let _ = fs::remove_file(file);
         }
         for folder in self.folders.drain(..).rev() {
             let _ = fs::remove_dir(folder);
+        }
+        if let Some(tree) = self.tree.take() {
+            remove_tree(&tree);
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self) -> u64 {
+        self.made += 1;
+        self.works.insert(self.made, Work::default());
+        self.made
+    }
+
+    /// Nothing of the work is to be deleted any more.
+    fn complete(&mut self, id: u64) {
+        if let Some(mut work) = self.works.remove(&id) {
+            work.files.clear();
+            work.folders.clear();
+            work.tree = None;
         }
     }
 }
@@ -39,12 +74,28 @@ impl Unfinished {
     pub(crate) fn close(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
-        state.discard();
+        state.works.clear();
     }
 
-    /// A new set of files that belong together. One at a time.
+    /// A new set of files that belong together.
     pub(crate) fn set(&self) -> Set<'_> {
-        Set { unfinished: self, pairs: Vec::new(), complete: false }
+        let id = self.lock().begin();
+        Set { unfinished: self, id, pairs: Vec::new() }
+    }
+
+    /// A new folder, made by `make`, for files that belong together.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn scratch(&self, make: impl FnOnce() -> io::Result<PathBuf>) -> io::Result<Scratch> {
+        let mut state = self.lock();
+        let path = make()?;
+        let id = state.begin();
+        if let Some(work) = state.works.get_mut(&id) {
+            work.tree = Some(path.clone());
+        }
+        drop(state);
+        Ok(Scratch { unfinished: self.clone(), id, path })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -59,11 +110,62 @@ impl Unfinished {
     }
 }
 
+/// A folder that gets its name when all is in it, or goes with all that is in it. Any of its clones may decide.
+#[derive(Clone, Debug)]
+pub(crate) struct Scratch {
+    unfinished: Unfinished,
+    id: u64,
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Where it is until then.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Has `create` make a file in it; `None` when it has been discarded.
+    pub(crate) fn create<T>(&self, create: impl FnOnce() -> T) -> Option<T> {
+        let state = self.unfinished.lock();
+        state.works.contains_key(&self.id).then(create)
+    }
+
+    /// Has `rename` give it its name, unless it has been discarded, which the answer says.
+    ///
+    /// # Errors
+    /// Those of `rename`; the folder is still to be discarded then.
+    pub(crate) fn commit<E>(&self, rename: impl FnOnce(&Path) -> Result<(), E>) -> Result<bool, E> {
+        let mut state = self.unfinished.lock();
+        if !state.works.contains_key(&self.id) {
+            return Ok(false);
+        }
+        rename(&self.path)?;
+        state.complete(self.id);
+        Ok(true)
+    }
+
+    /// Deletes it, unless it has its name already.
+    pub(crate) fn discard(&self) {
+        self.unfinished.lock().works.remove(&self.id);
+    }
+}
+
+/// Deletes `tree`, to which somebody may just be adding a last file.
+fn remove_tree(tree: &Path) {
+    for _ in 0..TRIES {
+        match fs::remove_dir_all(tree) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !tree.exists() => return,
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
 /// Files that appear together or not at all.
 pub(crate) struct Set<'a> {
     unfinished: &'a Unfinished,
+    id: u64,
     pairs: Vec<(PathBuf, PathBuf)>,
-    complete: bool,
 }
 
 impl Set<'_> {
@@ -82,17 +184,17 @@ impl Set<'_> {
         E: From<io::Error>,
     {
         let mut state = self.unfinished.lock();
+        let work = state.works.entry(self.id).or_default();
         let folder = place.parent().unwrap_or(Path::new(""));
-        make_folders(folder, &mut state.folders)?;
+        make_folders(folder, &mut work.folders)?;
         check_place(place)?;
-        state.made += 1;
-        let name = format!(".sextet-{}-{}.part", std::process::id(), state.made);
+        let name = format!(".sextet-{}-{}-{}.part", std::process::id(), self.id, self.pairs.len());
         let path = folder.join(name);
         self.pairs.push((path.clone(), place.to_owned()));
         let made = create(&path);
         // First the name that the file has now, then the one that it may get at any moment.
-        state.files.extend(made.as_ref().ok().and_then(via));
-        state.files.push(path);
+        work.files.extend(made.as_ref().ok().and_then(via));
+        work.files.push(path);
         made
     }
 
@@ -100,7 +202,7 @@ impl Set<'_> {
     ///
     /// # Errors
     /// When a file cannot be renamed; none of the set is left then.
-    pub(crate) fn commit(mut self) -> io::Result<()> {
+    pub(crate) fn commit(self) -> io::Result<()> {
         let mut state = self.unfinished.lock();
         let mut moved = Vec::new();
         for (from, to) in &self.pairs {
@@ -111,9 +213,7 @@ impl Set<'_> {
         }
         let old = moved.into_iter().filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));
         old.for_each(|(_, aside)| drop(fs::remove_file(aside)));
-        state.files.clear();
-        state.folders.clear();
-        self.complete = true;
+        state.complete(self.id);
         Ok(())
     }
 }
@@ -132,9 +232,7 @@ fn replace(from: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::R
 
 impl Drop for Set<'_> {
     fn drop(&mut self) {
-        if !self.complete {
-            self.unfinished.lock().discard();
-        }
+        self.unfinished.lock().works.remove(&self.id);
     }
 }
 
@@ -251,5 +349,57 @@ mod tests {
         unfinished.close();
         assert!(names(folder.path()).is_empty());
         std::mem::forget(set);
+    }
+
+    #[test]
+    fn sets_beside_each_other_do_not_touch_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        let (mut kept, mut dropped) = (unfinished.set(), unfinished.set());
+        kept.add(&folder.path().join("a"), |path| fs::write(path, "a"), |()| None).unwrap();
+        dropped.add(&folder.path().join("b"), |path| fs::write(path, "b"), |()| None).unwrap();
+        drop(dropped);
+        kept.commit().unwrap();
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    fn scratch(unfinished: &Unfinished, folder: &Path) -> Scratch {
+        let path = folder.join("making");
+        let make = || fs::create_dir(&path).map(|()| path.clone());
+        let scratch = unfinished.scratch(make).unwrap();
+        scratch.create(|| fs::write(scratch.path().join("a"), "a")).unwrap().unwrap();
+        scratch
+    }
+
+    #[test]
+    fn a_scratch_folder_gets_its_name_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        let scratch = scratch(&unfinished, folder.path());
+        let place = folder.path().join("done");
+        assert!(scratch.commit(|path| fs::rename(path, &place)).unwrap());
+        scratch.discard();
+        unfinished.close();
+        assert_eq!(names(&place), ["a"]);
+    }
+
+    #[test]
+    fn a_discarded_scratch_folder_is_gone_and_stays_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        let scratch = scratch(&unfinished, folder.path());
+        scratch.clone().discard();
+        assert!(scratch.create(|| ()).is_none());
+        assert!(!scratch.commit::<io::Error>(|_| panic!("renamed")).unwrap());
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn closing_deletes_scratch_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        let _scratch = scratch(&unfinished, folder.path());
+        unfinished.close();
+        assert!(names(folder.path()).is_empty());
     }
 }

@@ -25,12 +25,12 @@ mod statistics;
 
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
-pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions};
+pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions, engine_class};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};
 pub use parts::Part;
-pub use pipeline::Summary;
+pub use pipeline::{PIPELINE_VERSION, Summary};
 pub use progress::{Ignore, Listener, Preparing, Progress};
 pub use separator::Separator;
 pub use sextet_protocol::Stem;

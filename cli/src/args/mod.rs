@@ -1,5 +1,6 @@
 //! The command line as it is typed: raw flags, read by clap, and nothing resolved.
 
+mod cache;
 mod engine;
 mod model;
 mod separate;
@@ -7,9 +8,10 @@ mod value;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use engine::{
-    AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineArgs, EngineCommand, EngineFlags, SetupArgs, SetupCommand,
-};
+pub(crate) use cache::{CacheArgs, CacheCommand, WorkerArgs};
+#[cfg(feature = "tensorrt")]
+pub(crate) use engine::{AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineCommand, EngineFlags, SetupCommand};
+pub(crate) use engine::{EngineArgs, SetupArgs};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
 pub(crate) use value::{BitsArg, EngineArg, Format, MonoArg, Rate, SumArg};
@@ -47,6 +49,12 @@ pub(crate) enum Command {
     /// Fetch what engines need
     #[command(after_help = EXIT_CODES)]
     Setup(SetupArgs),
+    /// Look into the stem cache of the plugin, and empty it
+    #[command(after_help = EXIT_CODES)]
+    Cache(CacheArgs),
+    /// Serve the plugin: JSON lines on standard input and output, described in docs/worker.md
+    #[command(after_help = EXIT_CODES)]
+    Worker(WorkerArgs),
     /// Say what was found here: engines, GPU, models, caches; and what to do about what is missing
     Doctor {
         /// One JSON object instead of text

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
+use sextet_protocol::Folders;
 
+use crate::computing;
+use crate::engine::{self, Engine};
 use crate::models::{self, CATALOGUE};
 use crate::say;
 use gpu::Gpu;
@@ -27,14 +30,6 @@ struct Findings {
     models: Vec<Model>,
     folders: Vec<Folder>,
     advice: Vec<String>,
-}
-
-/// An engine and whether it can run.
-#[derive(Debug, Serialize)]
-struct Engine {
-    name: &'static str,
-    built_in: bool,
-    usable: bool,
 }
 
 /// A model of the catalogue.
@@ -73,11 +68,12 @@ fn look() -> Findings {
     let models: Vec<_> = CATALOGUE.iter().map(model).collect();
     let here = std::env::current_dir().unwrap_or_default();
     let cache = models::cache_folder();
-    let folders = vec![folder("model cache", cache), folder("current folder", here)];
-    let engines = vec![
-        Engine { name: "cpu", built_in: true, usable: true },
-        Engine { name: "tensorrt", built_in: false, usable: false },
-    ];
+    let mut folders = vec![folder("model cache", cache), folder("current folder", here)];
+    if let Ok(of_user) = Folders::of_user() {
+        folders.extend([folder("stem cache", of_user.stems()), folder("captures", of_user.captures())]);
+    }
+    folders.extend(computing::engine_cache().ok().map(|cache| folder("engine cache", cache)));
+    let engines = engine::all();
     let mut findings = Findings {
         version: VERSION,
         sextet: env!("CARGO_PKG_VERSION"),
@@ -95,7 +91,7 @@ fn look() -> Findings {
 
 fn model(entry: &'static models::Entry) -> Model {
     let state = models::state(entry);
-    let opened = matches!(state, "bundled" | "fetched").then(|| models::open(Path::new(&entry.name)));
+    let opened = models::is_here(entry).then(|| models::open(Path::new(&entry.name)));
     let (parameters, error) = match opened {
         None => (None, None),
         Some(Ok(model)) => (Some(model.parameters()), None),
@@ -114,10 +110,15 @@ fn folder(purpose: &'static str, path: PathBuf) -> Folder {
 /// What to do about what is missing.
 fn advice(findings: &Findings) -> Vec<String> {
     let mut advice = Vec::new();
-    if findings.gpu.devices.is_empty() {
-        advice.push("no NVIDIA GPU was found: the CPU engine is used, and needs nothing".to_owned());
-    } else {
-        advice.push("this build has no TensorRT engine: the GPU is not used".to_owned());
+    match findings.engines.iter().find(|engine| engine.name == "tensorrt") {
+        Some(engine) if engine.usable => {}
+        _ if findings.gpu.devices.is_empty() => {
+            advice.push("no NVIDIA GPU was found: the CPU engine is used, and needs nothing".to_owned());
+        }
+        Some(engine) if engine.built_in => advice.push(format!("the GPU is not used: {}", engine.about)),
+        _ => {
+            advice.push("the GPU is not used: this build has no TensorRT; build it with --features tensorrt".to_owned())
+        }
     }
     if findings.gpu.driver.is_some() && findings.gpu.cuda_library.is_none() {
         advice.push("the driver is loaded but libcuda was not found: install the driver's library package".to_owned());

@@ -11,9 +11,9 @@ pub(super) fn lines(findings: &Findings) -> Vec<String> {
     ];
     for engine in &findings.engines {
         let state = match (engine.built_in, engine.usable) {
-            (true, true) => "ready",
-            (true, false) => "built in, but it cannot run here",
-            (false, _) => "not part of this build",
+            (true, true) => format!("ready: {}", engine.about),
+            (true, false) => "built in, but it cannot run here".to_owned(),
+            (false, _) => "not part of this build".to_owned(),
         };
         lines.push(format!("engine      {:<12}  {state}", engine.name));
     }

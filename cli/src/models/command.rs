@@ -53,6 +53,11 @@ pub(crate) fn state(entry: &Entry) -> &'static str {
     }
 }
 
+/// Whether the model can be used right now.
+pub(crate) fn is_here(entry: &Entry) -> bool {
+    matches!(state(entry), "bundled" | "fetched")
+}
+
 fn list(json: bool) -> Result<()> {
     if json {
         let entry = |entry: &Entry| {
@@ -87,7 +92,7 @@ fn info(named: &Path) -> Result<()> {
             }
         }
     }
-    if entry.is_none_or(|entry| matches!(state(entry), "bundled" | "fetched")) {
+    if entry.is_none_or(is_here) {
         describe(&open(named)?, &mut text)?;
     }
     say::out(text.trim_end());

@@ -7,22 +7,26 @@ mod plan;
 mod report;
 mod song;
 mod template;
+mod writers;
 
 use std::time::Instant;
 
 use anyhow::Result;
-use sextet_separator::{EngineChoice, Model, Separator};
+use sextet_separator::Separator;
 
-use crate::args::{EngineArg, SeparateArgs};
+use crate::args::SeparateArgs;
 use crate::preparing::Waiting;
 use crate::unfinished::Unfinished;
-use crate::{computing, models};
+use crate::{engine, models};
 use choice::Choice;
 use plan::Job;
 use report::{Outcome, Start, Totals};
 use song::Bench;
 
-pub(crate) use report::json_fatal;
+pub(crate) use files::StemFiles;
+pub(crate) use report::{Moved, clock, json_fatal};
+pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
+pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
 
 /// Separates all that `args` names; returns the exit code.
 ///
@@ -34,20 +38,10 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
     let hash = model.hash().to_string();
-    let mut separator = engine(args, model)?;
+    let mut separator = engine::start(model, args.engine, args.threads, &mut Waiting::new(args.quiet || args.json))?;
     let start = start(args, &choice, &separator, hash, &jobs);
     let bench = Bench { choice: &choice, unfinished };
     Ok(separate_all(args, &bench, &mut separator, &start, &jobs).exit_code())
-}
-
-fn engine(args: &SeparateArgs, model: Model) -> Result<Separator> {
-    let engine = match args.engine {
-        EngineArg::Auto => EngineChoice::Auto,
-        EngineArg::Cpu => EngineChoice::Cpu,
-        EngineArg::Tensorrt => EngineChoice::TensorRt,
-    };
-    let options = computing::engine_options(engine, args.threads)?;
-    Ok(Separator::prepare(model, options, &mut Waiting::new(args.quiet || args.json))?)
 }
 
 fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {

@@ -4,6 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+/// Where a stem goes unless the user says otherwise.
+pub(crate) const DEFAULT: &str = "{track}/{stem}.{ext}";
+
 /// Where a stem goes, below the output folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);

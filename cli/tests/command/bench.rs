@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use assert_cmd::Command;
-use sextet_separator::audio::{Audio, AudioFile, AudioSource};
+use sextet_separator::audio::{Audio, AudioFile};
 use tempfile::TempDir;
 
 /// A folder of its own for one test, in which the command runs.
@@ -106,23 +106,12 @@ pub(crate) fn wav_bytes(rate_hz: u32, channels: usize, data_bytes: u32, data: &[
 /// What is in an audio file.
 pub(crate) fn read(path: impl AsRef<Path>) -> Audio {
     let file = AudioFile::open(path).unwrap();
-    let mut stream = file.open_stream();
+    let mut stream = file.stream().unwrap();
     let mut channels: Vec<Vec<f32>> = vec![Vec::new(); stream.layout().channels];
     while let Some(block) = stream.next_block().unwrap() {
         channels.iter_mut().zip(block.channels()).for_each(|(all, new)| all.extend(new));
     }
     Audio::new(channels, stream.layout().rate_hz)
-}
-
-/// [`AudioSource::open`] under a name that [`AudioFile::open`] does not hide.
-trait OpenStream {
-    fn open_stream(&self) -> Box<dyn sextet_separator::audio::AudioStream + '_>;
-}
-
-impl OpenStream for AudioFile {
-    fn open_stream(&self) -> Box<dyn sextet_separator::audio::AudioStream + '_> {
-        AudioSource::open(self).unwrap()
-    }
 }
 
 /// The tiny model's checkpoint: six stems, 1 s a chunk, random weights.

@@ -60,6 +60,7 @@ struct Engine {
     name: String,
     built_in: bool,
     usable: bool,
+    about: String,
 }
 
 #[derive(Debug, Deserialize)]

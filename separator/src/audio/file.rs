@@ -49,6 +49,16 @@ impl AudioFile {
         Ok(Self { path: path.to_owned(), info: stream.info() })
     }
 
+    /// A new stream at the beginning of the file; it opens the file anew.
+    ///
+    /// # Errors
+    /// As [`AudioFile::open`].
+    pub fn stream(&self) -> crate::Result<Box<dyn AudioStream>> {
+        let mut stream = FileStream::open(&self.path)?;
+        stream.fill()?;
+        Ok(Box::new(stream))
+    }
+
     /// What the file holds.
     pub fn info(&self) -> &AudioInfo {
         &self.info
@@ -61,10 +71,8 @@ impl AudioFile {
 }
 
 impl AudioSource for AudioFile {
-    fn open(&self) -> crate::Result<Box<dyn AudioStream>> {
-        let mut stream = FileStream::open(&self.path)?;
-        stream.fill()?;
-        Ok(Box::new(stream))
+    fn open(&self) -> crate::Result<Box<dyn AudioStream + '_>> {
+        self.stream()
     }
 }
 

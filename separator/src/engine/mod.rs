@@ -91,6 +91,32 @@ pub(crate) fn check(options: &EngineOptions) -> Result<()> {
     }
 }
 
+/// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`: engines of one class give the
+/// same samples but for rounding, others do not. No model is loaded.
+///
+/// # Errors
+/// As [`Separator::new`](crate::Separator::new), when the engine is not to be had.
+pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
+    check(options)?;
+    let gpu = if options.tensorrt.full_precision { "tensorrt-f32" } else { "tensorrt-f16" };
+    Ok(match options.engine {
+        EngineChoice::Cpu => "cpu-f32",
+        EngineChoice::TensorRt => gpu,
+        EngineChoice::Auto if has_gpu(options) => gpu,
+        EngineChoice::Auto => "cpu-f32",
+    })
+}
+
+#[cfg(feature = "tensorrt")]
+fn has_gpu(options: &EngineOptions) -> bool {
+    tensorrt::probe(&options.tensorrt).is_ok()
+}
+
+#[cfg(not(feature = "tensorrt"))]
+fn has_gpu(_: &EngineOptions) -> bool {
+    false
+}
+
 /// Starts the engine that `options` ask for, for one network.
 pub(crate) fn start(network: Network, options: &EngineOptions, listener: &mut dyn Listener) -> Result<Started> {
     check(options)?;

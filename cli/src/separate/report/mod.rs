@@ -16,6 +16,7 @@ use crate::fault::Report;
 
 pub(crate) use json::fatal as json_fatal;
 pub(super) use summary::Totals;
+pub(crate) use time::clock;
 
 /// What is known before the first song.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub(super) struct Start {
 
 /// How far a song has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Moved {
+pub(crate) enum Moved {
     /// The first pass.
     Reading { frames: u64 },
     /// The second pass.
@@ -42,7 +43,7 @@ pub(super) enum Moved {
 
 impl Moved {
     /// After `done` of `total` chunks in `elapsed_s`, of a song of `seconds`.
-    pub(super) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
+    pub(crate) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
         let share = if total == 0 { 1.0 } else { done as f64 / total as f64 };
         let known = done > 0 && elapsed_s > 0.0;
         let speed = seconds.filter(|_| known).map(|seconds| seconds * share / elapsed_s);

@@ -20,6 +20,14 @@ const DEFAULT_BATCH: usize = 4;
 /// Memory of a GPU below which one segment at a time is the default, in bytes.
 const SMALL_GPU_BYTES: usize = 7 << 30;
 
+/// What TensorRT would run on, with nothing started.
+///
+/// # Errors
+/// What is missing: library, driver or GPU.
+pub fn probe(options: &TensorRtOptions) -> Result<(Library, Gpu)> {
+    Ok((Library::load(&options.libraries)?, Gpu::open(options.gpu)?))
+}
+
 /// Starts `network` on the GPU that `options` name.
 ///
 /// # Errors

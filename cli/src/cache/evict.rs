@@ -1,0 +1,149 @@
+//! What lies in the cache, and what has to go.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use sextet_protocol::Fingerprint;
+use sextet_protocol::cache::{IN_USE_FILE, MANIFEST_FILE, Manifest};
+
+use super::StemCache;
+use super::making::MAKING;
+
+/// How the name of an entry begins that is being deleted.
+const LEAVING: &str = ".leaving-";
+
+/// An entry as it lies on the disk, whole or not.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) key: Fingerprint,
+    folder: PathBuf,
+    /// Bytes of all of its files.
+    pub(super) bytes: u64,
+    /// When it was last used.
+    pub(super) used: SystemTime,
+    /// `None` where it cannot be read.
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl StemCache {
+    /// All entries, the one used longest ago first.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be read.
+    pub(super) fn kept(&self) -> Result<Vec<Kept>> {
+        let mut all: Vec<_> = self.items()?.iter().filter_map(|folder| Kept::read(folder)).collect();
+        all.sort_by_key(|kept| (kept.used, kept.key));
+        Ok(all)
+    }
+
+    /// Makes room for `needed` bytes: entries go, the one used longest ago first, until the limit is kept and the disk has
+    /// as much. What is in use stays, and so does `but`. It does what it can: the limit may be less than what is in use.
+    ///
+    /// # Errors
+    /// When the cache cannot be written to.
+    pub(crate) fn make_room(&self, needed: u64, but: Option<&Fingerprint>) -> Result<()> {
+        let limit = self.limit()?.0;
+        let _lock = self.lock()?;
+        let kept = self.kept()?;
+        let mut total: u64 = kept.iter().map(|kept| kept.bytes).sum();
+        let stems = self.folders.stems();
+        let free = || fs4::available_space(&stems).unwrap_or(u64::MAX);
+        // Nothing is given up where all of it would not be enough.
+        let helps = free().saturating_add(total) >= needed;
+        let short = || helps && free() < needed;
+        for kept in kept.iter().filter(|kept| Some(&kept.key) != but) {
+            if total.saturating_add(needed) <= limit && !short() {
+                break;
+            }
+            if self.evict(&kept.folder)? {
+                total -= kept.bytes;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes `kept` unless it is in use, which the answer says.
+    ///
+    /// # Errors
+    /// When the cache cannot be written to.
+    pub(super) fn remove(&self, kept: &Kept) -> Result<bool> {
+        let _lock = self.lock()?;
+        self.evict(&kept.folder)
+    }
+
+    /// Deletes what processes that died have left. Nothing is deleted that somebody still works on.
+    ///
+    /// # Errors
+    /// When the cache cannot be written to.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        if !self.folders.stems().is_dir() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        for folder in self.items()? {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(LEAVING) || (name.starts_with(MAKING) && alone(&folder).is_some()) {
+                let _ = fs::remove_dir_all(&folder);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the entry in `folder` unless it is in use. The caller holds the cache's lock.
+    pub(super) fn evict(&self, folder: &Path) -> Result<bool> {
+        let Some(lock) = alone(folder) else { return Ok(false) };
+        // Windows does not move a folder in which a file is open. Elsewhere nobody comes in before it has moved.
+        let _lock = if cfg!(windows) { None } else { lock };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let leaving = folder.with_file_name(format!("{LEAVING}{name}"));
+        let _ = fs::remove_dir_all(&leaving);
+        match fs::rename(folder, &leaving) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(_) if cfg!(windows) => return Ok(false),
+            moved => moved.with_context(|| self.cannot_write())?,
+        }
+        // What is left of it, the next sweep takes.
+        let _ = fs::remove_dir_all(&leaving);
+        Ok(true)
+    }
+
+    /// Everything in the cache's folder; nothing where there is none.
+    fn items(&self) -> Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(self.folders.stems()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.with_context(|| self.cannot_write())?,
+        };
+        Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+    }
+}
+
+impl Kept {
+    fn read(folder: &Path) -> Option<Self> {
+        let key = folder.file_name()?.to_str()?.parse().ok()?;
+        let changed = |path: PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
+        let used = changed(folder.join(IN_USE_FILE)).or_else(|| changed(folder.to_owned()));
+        let files = fs::read_dir(folder).ok()?.filter_map(|file| file.ok()?.metadata().ok());
+        let manifest = fs::read(folder.join(MANIFEST_FILE)).ok();
+        Some(Self {
+            key,
+            folder: folder.to_owned(),
+            bytes: files.map(|file| file.len()).sum(),
+            used: used.unwrap_or(SystemTime::UNIX_EPOCH),
+            manifest: manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+        })
+    }
+}
+
+/// Locks the entry in `folder` against readers; `None` when somebody reads it, or is making it. The lock itself is lacking
+/// where the disk knows none.
+fn alone(folder: &Path) -> Option<Option<File>> {
+    let Ok(file) = File::options().write(true).open(folder.join(IN_USE_FILE)) else { return Some(None) };
+    match file.try_lock() {
+        Ok(()) => Some(Some(file)),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Error(_)) => Some(None),
+    }
+}

@@ -1,0 +1,77 @@
+//! A clip as it is named, read and hashed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use sextet_protocol::worker::{Reply, Stage};
+use sextet_protocol::{AudioHasher, Fingerprint};
+use sextet_separator::audio::{AudioFile, AudioStream as _, Folded};
+
+use super::job::Job;
+
+/// Pause between two replies about the same thing.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// A clip that has been read once.
+pub(super) struct Clip {
+    pub(super) file: AudioFile,
+    /// Of its stereo, which is what is separated.
+    pub(super) audio: Fingerprint,
+    pub(super) rate_hz: u32,
+    pub(super) frames: u64,
+}
+
+impl Clip {
+    /// Reads the file at `path` from its beginning to its end.
+    ///
+    /// # Errors
+    /// When it cannot be read or decoded, or the job is cancelled.
+    pub(super) fn read(path: &Path, job: &Job) -> Result<Self> {
+        let file = AudioFile::open(path).with_context(|| format!("'{}'", path.display()))?;
+        let mut stream = Folded::new(file.stream()?);
+        let layout = stream.layout();
+        let total = file.info().frames.unwrap_or(0);
+        let (mut hasher, mut frames) = (AudioHasher::new(layout.channels, layout.rate_hz), 0);
+        let mut progress = Throttled::new(job);
+        while let Some(block) = stream.next_block()? {
+            job.check()?;
+            hasher.push(block.channels());
+            frames += block.frames() as u64;
+            progress.tell(Stage::Reading, frames, total, None, None);
+        }
+        Ok(Self { file, audio: hasher.finish(), rate_hz: layout.rate_hz, frames })
+    }
+
+    /// Its length in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        self.frames as f64 / f64::from(self.rate_hz)
+    }
+
+    /// Its file's name, for people.
+    pub(super) fn name(&self) -> &str {
+        &self.file.info().file_name
+    }
+}
+
+/// Tells of progress, not too often, and always when something is complete.
+pub(super) struct Throttled<'a> {
+    job: &'a Job,
+    last: Option<Instant>,
+}
+
+impl<'a> Throttled<'a> {
+    pub(super) fn new(job: &'a Job) -> Self {
+        Self { job, last: None }
+    }
+
+    pub(super) fn tell(&mut self, stage: Stage, done: u64, total: u64, speed: Option<f64>, left_s: Option<f64>) {
+        let whole = total > 0 && done == total;
+        if !whole && self.last.is_some_and(|last| last.elapsed() < EVERY) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let job = self.job.id();
+        self.job.tell(&Reply::Progress { job, stage, done, total, speed, seconds_left: left_s });
+    }
+}

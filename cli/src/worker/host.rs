@@ -1,0 +1,36 @@
+//! Living beside a host: giving way to its audio, and not outliving it.
+
+use crate::unfinished::Unfinished;
+
+/// Lets every other program go first, audio threads above all. Threads that are started later inherit it. On Windows the
+/// host starts the worker with a lower priority.
+pub(super) fn give_way() {
+    /// Half-way to the lowest.
+    #[cfg(unix)]
+    const NICENESS: i32 = 10;
+    #[cfg(unix)]
+    // A system that refuses it loses nothing else.
+    let _ = rustix::process::nice(NICENESS);
+}
+
+/// Ends this process when its parent has died. The end of standard input says so too, but not while another process holds
+/// the other end open. Windows has no such sign: there standard input alone decides.
+#[cfg(unix)]
+pub(super) fn leave_with_parent(unfinished: &Unfinished) {
+    use std::os::unix::process::parent_id;
+    use std::time::Duration;
+
+    const EVERY: Duration = Duration::from_millis(500);
+    let (parent, unfinished) = (parent_id(), unfinished.clone());
+    std::thread::spawn(move || {
+        // An orphan gets another parent.
+        while parent_id() == parent {
+            std::thread::sleep(EVERY);
+        }
+        unfinished.close();
+        std::process::exit(i32::from(crate::fault::Kind::Interrupted.exit_code()));
+    });
+}
+
+#[cfg(not(unix))]
+pub(super) fn leave_with_parent(_unfinished: &Unfinished) {}

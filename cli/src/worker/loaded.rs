@@ -1,0 +1,89 @@
+//! Model and engine, kept from one job to the next.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Result, anyhow};
+use sextet_protocol::worker::EngineName;
+use sextet_separator::{Listener, Model, Separator, Stem};
+
+use crate::args::EngineArg;
+use crate::{engine, models};
+
+/// A model, on its engine once that has been needed.
+pub(super) struct Loaded {
+    name: String,
+    asked: EngineName,
+    /// Size and time of the file that the name is, to notice another one in its place.
+    stamp: Option<(u64, SystemTime)>,
+    /// SHA-256 of the weights.
+    pub(super) hash: String,
+    pub(super) stems: Vec<Stem>,
+    state: State,
+}
+
+enum State {
+    Opened(Model),
+    Started(Separator),
+    /// The engine did not start.
+    Lost,
+}
+
+impl Loaded {
+    /// Opens the model called `name` for the engine `asked`, which is not started yet.
+    ///
+    /// # Errors
+    /// When there is no such model, or it cannot be used.
+    pub(super) fn open(name: &str, asked: EngineName) -> Result<Self> {
+        let stamp = stamp(name);
+        let model = models::open(Path::new(name))?;
+        let (hash, stems) = (model.hash(), model.sources().to_vec());
+        Ok(Self { name: name.to_owned(), asked, stamp, hash, stems, state: State::Opened(model) })
+    }
+
+    /// Whether it is what [`Loaded::open`] would give now.
+    pub(super) fn is(&self, name: &str, asked: EngineName) -> bool {
+        self.name == name && self.asked == asked && self.stamp == stamp(name) && !matches!(self.state, State::Lost)
+    }
+
+    /// Whether the engine has been started.
+    pub(super) fn is_started(&self) -> bool {
+        matches!(self.state, State::Started(_))
+    }
+
+    /// The model on its engine.
+    ///
+    /// # Errors
+    /// When the engine cannot be started.
+    pub(super) fn separator(
+        &mut self,
+        threads: Option<NonZeroUsize>,
+        listener: &mut dyn Listener,
+    ) -> Result<&mut Separator> {
+        if let State::Opened(_) = self.state
+            && let State::Opened(model) = std::mem::replace(&mut self.state, State::Lost)
+        {
+            self.state = State::Started(engine::start(model, engine_arg(self.asked), threads, listener)?);
+        }
+        match &mut self.state {
+            State::Started(separator) => Ok(separator),
+            _ => Err(anyhow!("the engine was not started")),
+        }
+    }
+}
+
+/// The engine as the command line names it.
+pub(super) fn engine_arg(asked: EngineName) -> EngineArg {
+    match asked {
+        EngineName::Auto => EngineArg::Auto,
+        EngineName::Cpu => EngineArg::Cpu,
+        EngineName::Tensorrt => EngineArg::Tensorrt,
+    }
+}
+
+fn stamp(name: &str) -> Option<(u64, SystemTime)> {
+    let found = fs::metadata(name).ok()?;
+    Some((found.len(), found.modified().ok()?))
+}

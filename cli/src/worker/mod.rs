@@ -1,0 +1,185 @@
+//! `sextet worker`: the engine process of the plugin. Requests come on standard input, replies go to standard output, as
+//! JSON lines; docs/worker.md describes them.
+//!
+//! Three sorts of threads: this one reads requests, so that a cancel is heard whatever is going on; one separates, job after
+//! job, and keeps the engine loaded; imports and renders have one each for as long as they last.
+
+mod clip;
+mod host;
+mod import;
+mod job;
+mod loaded;
+mod outbox;
+mod render;
+mod separation;
+mod sink;
+mod turn;
+mod welcome;
+
+use std::collections::HashMap;
+use std::io::{BufReader, IsTerminal as _, stdin};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use sextet_protocol::worker::{JobId, Lines, PROTOCOL, Reply, Request, Separate, Waiting};
+use sextet_protocol::{ErrorKind, Folders};
+
+use crate::args::WorkerArgs;
+use crate::cache::StemCache;
+use crate::fault::{Fault, Kind};
+use crate::say;
+use crate::unfinished::Unfinished;
+use job::Job;
+use outbox::Outbox;
+use separation::Bench;
+
+/// How long an engine that nobody uses stays loaded: it takes as much memory as a browser.
+const KEPT_LOADED: Duration = Duration::from_secs(120);
+
+/// Serves whoever is at the other end of standard input until they leave; returns the exit code.
+///
+/// # Errors
+/// When this user has no folder for a cache.
+pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
+    if stdin().is_terminal() {
+        say::err("sextet worker is for programs: it waits for JSON lines (docs/worker.md); end it with Ctrl-D");
+    }
+    let outbox = Outbox::to_stdout(unfinished);
+    host::give_way();
+    host::leave_with_parent(unfinished);
+    let folders = Folders::of_user().context(Fault::new(Kind::Output, "there is no place for the stem cache"))?;
+    let cache = StemCache::new(folders.clone(), unfinished);
+    if let Err(error) = cache.sweep() {
+        say::err(&format!("the stem cache was not swept: {error:#}"));
+    }
+    let workshop = Workshop { folders, cache, unfinished: unfinished.clone(), outbox };
+    let mut worker = Worker::new(workshop, args.threads);
+    let code = worker.listen();
+    worker.leave();
+    Ok(code)
+}
+
+/// What every job needs.
+#[derive(Clone)]
+struct Workshop {
+    folders: Folders,
+    cache: StemCache,
+    unfinished: Unfinished,
+    outbox: Outbox,
+}
+
+/// Hears requests.
+struct Worker {
+    workshop: Workshop,
+    greeted: bool,
+    jobs: HashMap<JobId, Arc<Job>>,
+    separations: Sender<(Separate, Arc<Job>)>,
+}
+
+impl Worker {
+    fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
+        let (separations, waiting) = channel();
+        let bench = Bench::new(workshop.clone(), threads);
+        std::thread::spawn(move || serve(bench, &waiting));
+        Self { workshop, greeted: false, jobs: HashMap::new(), separations }
+    }
+
+    /// Hears requests until there are no more.
+    fn listen(&mut self) -> u8 {
+        let mut lines = Lines::new(BufReader::new(stdin()));
+        while let Some(request) = lines.next::<Request>() {
+            match request {
+                Ok(Request::Shutdown) => break,
+                Ok(Request::Hello { protocol, client }) => {
+                    say::err(&format!("serving {client}"));
+                    if protocol != PROTOCOL {
+                        self.workshop.outbox.send(&welcome::refusal(protocol, &client));
+                        return Kind::Usage.exit_code();
+                    }
+                    self.greeted = true;
+                    self.workshop.outbox.send(&welcome::welcome());
+                }
+                Ok(_) if !self.greeted => self.object("no job is done before `hello`", "say hello first"),
+                Ok(request) => self.heed(request),
+                Err(error) if error.kind() == ErrorKind::Message => {
+                    self.object(&error.to_string(), "send the requests of docs/worker.md, one a line");
+                }
+                Err(_) => break,
+            }
+        }
+        0
+    }
+
+    fn heed(&mut self, request: Request) {
+        match request {
+            Request::Separate(separate) => {
+                let Some(job) = self.begin(separate.job) else { return };
+                let earlier = self.jobs.values().any(|other| other.id() != job.id() && other.holds_engine());
+                job.hold_engine();
+                if earlier {
+                    job.tell(&Reply::Queued { job: job.id(), reason: Waiting::EarlierJob });
+                }
+                // The thread that receives it ends with this process only.
+                let _ = self.separations.send((separate, job));
+            }
+            Request::Import { job, song } => self.aside(job, move |workshop, job| import::run(workshop, job, &song)),
+            Request::Render(render) => {
+                self.aside(render.job, move |workshop, job| render::run(workshop, job, &render));
+            }
+            Request::Cancel { job } => {
+                if let Some(job) = self.jobs.get(&job) {
+                    job.cancel();
+                }
+            }
+            // Both were heard before.
+            Request::Hello { .. } | Request::Shutdown => {}
+        }
+    }
+
+    /// Runs a job that needs no engine on a thread of its own.
+    fn aside(&mut self, id: JobId, work: impl FnOnce(&Workshop, &Job) -> Result<()> + Send + 'static) {
+        let Some(job) = self.begin(id) else { return };
+        let workshop = self.workshop.clone();
+        std::thread::spawn(move || job.run(|| work(&workshop, &job)));
+    }
+
+    /// A new job, unless one of that number is still going.
+    fn begin(&mut self, id: JobId) -> Option<Arc<Job>> {
+        self.jobs.retain(|_, job| !job.is_over() || job.holds_engine());
+        if self.jobs.get(&id).is_some_and(|job| !job.is_over()) {
+            self.object(&format!("job {} is still going", id.0), "give every job a number of its own");
+            return None;
+        }
+        let job = Arc::new(Job::new(id, self.workshop.outbox.clone()));
+        self.jobs.insert(id, job.clone());
+        Some(job)
+    }
+
+    fn object(&self, message: &str, remedy: &str) {
+        self.workshop.outbox.send(&Reply::Error { message: message.to_owned(), remedy: remedy.to_owned() });
+    }
+
+    /// Ends all jobs and leaves nothing of them. What an engine is just computing is left to the end of the process.
+    fn leave(&self) {
+        self.jobs.values().for_each(|job| job.cancel());
+        self.workshop.unfinished.close();
+        self.workshop.outbox.flush();
+    }
+}
+
+/// Separates, job after job.
+fn serve(mut bench: Bench, waiting: &Receiver<(Separate, Arc<Job>)>) {
+    loop {
+        match waiting.recv_timeout(KEPT_LOADED) {
+            Ok((separate, job)) => {
+                job.run(|| bench.run(&separate, &job));
+                job.release_engine();
+            }
+            Err(RecvTimeoutError::Timeout) => bench.unload(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Replies on their way out, by a thread of their own: nobody waits for a front end that does not read.
+
+use std::io::{Write as _, stdout};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use sextet_protocol::worker::{Reply, to_line};
+
+use crate::fault::Kind;
+use crate::say;
+use crate::unfinished::Unfinished;
+
+/// How long the last replies may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+enum Item {
+    Line(String),
+    /// Answered when all before it is written.
+    Flush(Sender<()>),
+}
+
+/// Takes replies.
+#[derive(Clone)]
+pub(super) struct Outbox(Sender<Item>);
+
+impl Outbox {
+    /// Writes to standard output. When nobody reads there any more, the process ends and leaves nothing unfinished.
+    pub(super) fn to_stdout(unfinished: &Unfinished) -> Self {
+        let (sender, items) = channel();
+        let unfinished = unfinished.clone();
+        std::thread::spawn(move || {
+            if write_all(&items).is_err() {
+                unfinished.close();
+                std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+            }
+        });
+        Self(sender)
+    }
+
+    /// Sends `reply` after all that were sent before.
+    pub(super) fn send(&self, reply: &Reply) {
+        match to_line(reply) {
+            // The thread lives as long as any outbox.
+            Ok(line) => drop(self.0.send(Item::Line(line))),
+            Err(error) => say::err(&format!("a reply was not sent: {error}")),
+        }
+    }
+
+    /// Waits until all is written, a second at most.
+    pub(super) fn flush(&self) {
+        let (done, wait) = channel();
+        let _ = self.0.send(Item::Flush(done));
+        let _ = wait.recv_timeout(PATIENCE);
+    }
+}
+
+fn write_all(items: &Receiver<Item>) -> std::io::Result<()> {
+    while let Ok(item) = items.recv() {
+        match item {
+            Item::Line(line) => {
+                let mut out = stdout().lock();
+                out.write_all(line.as_bytes())?;
+                out.flush()?;
+            }
+            Item::Flush(done) => drop(done.send(())),
+        }
+    }
+    Ok(())
+}

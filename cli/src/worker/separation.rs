@@ -1,0 +1,300 @@
+//! A clip's stems: out of the cache, or made and put there.
+
+use std::num::NonZeroUsize;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use sextet_protocol::Fingerprint;
+use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile, sha256_of_file};
+use sextet_protocol::worker::{Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
+use sextet_separator::audio::Warning;
+use sextet_separator::{Listener, Mono, Options, PIPELINE_VERSION, Part, Preparing, Progress, Stem, engine_class};
+
+use super::Workshop;
+use super::clip::{Clip, Throttled};
+use super::job::Job;
+use super::loaded::{Loaded, engine_arg};
+use super::sink::CacheSink;
+use super::turn::{self, Turn};
+use crate::cache::Making;
+use crate::engine;
+use crate::fault::{Fault, Kind, Report};
+use crate::preparing::describe;
+use crate::say;
+use crate::separate::Moved;
+
+/// Passes that can be asked for, as on the command line.
+const MOST_SHIFTS: u32 = 100;
+
+/// Separates one clip after the other, and keeps what is costly to load.
+pub(super) struct Bench {
+    workshop: Workshop,
+    threads: Option<NonZeroUsize>,
+    loaded: Option<Loaded>,
+}
+
+/// What is known before the engine is needed.
+struct Order<'a> {
+    request: &'a Separate,
+    job: &'a Job,
+    clip: Clip,
+    recipe: Recipe,
+    key: Fingerprint,
+}
+
+impl Bench {
+    pub(super) fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
+        Self { workshop, threads, loaded: None }
+    }
+
+    /// Gives the memory back.
+    pub(super) fn unload(&mut self) {
+        self.loaded = None;
+    }
+
+    /// Finds or makes the stems that `request` asks for.
+    ///
+    /// # Errors
+    /// Why they cannot be had; nothing is left of them.
+    pub(super) fn run(&mut self, request: &Separate, job: &Job) -> Result<()> {
+        check(&request.options)?;
+        // A panic takes it along.
+        let mut loaded = self.take_loaded(request, job)?;
+        let done = self.run_with(&mut loaded, request, job);
+        if !is_spoilt(&done) {
+            self.loaded = Some(loaded);
+        }
+        done
+    }
+
+    fn run_with(&self, loaded: &mut Loaded, request: &Separate, job: &Job) -> Result<()> {
+        let order = self.order(request, job, loaded)?;
+        if self.found(&order)? {
+            return Ok(());
+        }
+        let Some(_turn) = self.turn(&order)? else { return Ok(()) };
+        self.separate(&order, loaded).map_err(|error| self.explained(error))
+    }
+
+    /// The model, perhaps from the job before.
+    fn take_loaded(&mut self, request: &Separate, job: &Job) -> Result<Loaded> {
+        let kept = self.loaded.take().filter(|loaded| loaded.is(&request.model, request.engine));
+        if let Some(loaded) = kept {
+            return Ok(loaded);
+        }
+        job.tell(&Reply::Loading { job: job.id(), what: request.model.clone() });
+        Loaded::open(&request.model, request.engine)
+    }
+
+    fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
+        let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
+        let clip = Clip::read(&request.song, job)?;
+        let recipe = Recipe {
+            audio: clip.audio,
+            model_hash: loaded.hash.clone(),
+            engine: engine.to_owned(),
+            pipeline: PIPELINE_VERSION,
+            options: request.options,
+        };
+        let key = recipe.key();
+        Ok(Order { request, job, clip, recipe, key })
+    }
+
+    /// Whether the stems are in the cache; the job is done then.
+    fn found(&self, order: &Order) -> Result<bool> {
+        let job = order.job;
+        let mut tell = |message| job.tell(&Reply::Warning { job: job.id(), message });
+        let Some(_entry) = self.workshop.cache.find(&order.key, &|| job.is_over(), &mut tell)? else {
+            return Ok(false);
+        };
+        let (id, key, seconds) = (job.id(), order.key, job.seconds());
+        job.end(|| Ok(Reply::Done { job: id, key, cached: true, seconds }))?;
+        Ok(true)
+    }
+
+    /// Waits for other processes; `None` when the job is over before its turn.
+    fn turn(&self, order: &Order) -> Result<Option<Turn>> {
+        let job = order.job;
+        let mut waited = false;
+        let waiting = || {
+            waited = true;
+            job.tell(&Reply::Queued { job: job.id(), reason: Waiting::OtherProcess });
+        };
+        let lock = self.workshop.folders.engine_lock();
+        let turn = turn::take(&lock, || job.is_over(), waiting).with_context(|| self.workshop.cache.cannot_write())?;
+        // Whoever was before us may have made the very same stems.
+        Ok(if waited && turn.is_some() && self.found(order)? { None } else { turn })
+    }
+
+    fn separate(&self, order: &Order, loaded: &mut Loaded) -> Result<()> {
+        let (job, cache) = (order.job, &self.workshop.cache);
+        let making = cache.begin()?;
+        job.entrust(making.scratch());
+        if !loaded.is_started() {
+            let what = format!("{} on its engine", order.request.model);
+            job.tell(&Reply::Loading { job: job.id(), what });
+        }
+        let stems = loaded.stems.clone();
+        let separator = loaded.separator(self.threads, &mut Ready { job, told: String::new() })?;
+        let engine = separator.engine_name();
+        job.tell(&Reply::Started {
+            job: job.id(),
+            key: order.key,
+            model: order.request.model.clone(),
+            engine: engine.clone(),
+            note: separator.engine_note().map(str::to_owned),
+            stems: stems.clone(),
+        });
+        let mut sink = CacheSink::new(cache, &making, &stems);
+        let mut ear = Ear { job, progress: Throttled::new(job), seconds: order.clip.seconds(), since: None };
+        let options = options(&order.request.options, &stems);
+        separator.separate(&order.clip.file, &options, &mut sink, &mut ear)?;
+        let layout = sink.outputs.as_ref().map(|outputs| (outputs.layout.channels, outputs.frames));
+        sink.finish()?;
+        let files = hash_all(&making, &stems, job)?;
+        let manifest = order.manifest(engine, files, layout.unwrap_or_default());
+        job.end(|| {
+            making.publish(&order.key, &manifest)?;
+            if let Err(error) = cache.make_room(0, Some(&order.key)) {
+                say::err(&format!("older stems were not removed: {error:#}"));
+            }
+            Ok(Reply::Done { job: job.id(), key: order.key, cached: false, seconds: job.seconds() })
+        })
+    }
+
+    /// Says what to do about a cache that cannot be written to, whichever library noticed.
+    fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        let report = Report::of(&error);
+        if report.kind != Kind::Output {
+            return error;
+        }
+        Fault::new(Kind::Output, report.message).help(self.workshop.cache.remedy()).into()
+    }
+}
+
+impl Order<'_> {
+    fn manifest(&self, engine: String, stems: Vec<StemFile>, (channels, frames): (usize, u64)) -> Manifest {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Manifest {
+            format: MANIFEST_FORMAT,
+            sextet: env!("CARGO_PKG_VERSION").to_owned(),
+            created_s: now.as_secs(),
+            song: self.clip.name().to_owned(),
+            model: self.request.model.clone(),
+            engine,
+            recipe: self.recipe.clone(),
+            rate_hz: self.clip.rate_hz,
+            channels: channels as u32,
+            frames,
+            stems,
+        }
+    }
+}
+
+/// Tells what the engine waits for before it can begin.
+struct Ready<'a> {
+    job: &'a Job,
+    told: String,
+}
+
+impl Listener for Ready<'_> {
+    fn preparing(&mut self, step: Preparing) {
+        let what = describe(&step);
+        if what != self.told {
+            self.job.tell(&Reply::Loading { job: self.job.id(), what: what.clone() });
+            self.told = what;
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.is_over()
+    }
+}
+
+/// An engine that failed is started anew next time. One whose job was cancelled, or whose stems could not be kept, is fine.
+fn is_spoilt(done: &Result<()>) -> bool {
+    let kind = done.as_ref().err().map(|error| Report::of(error).kind);
+    matches!(kind, Some(Kind::Engine | Kind::Internal))
+}
+
+fn check(options: &SeparationOptions) -> Result<()> {
+    if !(0.0..1.0).contains(&options.overlap) {
+        let message = format!("an overlap of {} cannot be used", options.overlap);
+        return Err(Fault::new(Kind::Usage, message)
+            .help("ask for 0 up to, but not including, 1, such as 0.25")
+            .into());
+    }
+    if options.shifts > MOST_SHIFTS {
+        let message = format!("{} shifts are more than {MOST_SHIFTS}", options.shifts);
+        return Err(Fault::new(Kind::Usage, message).help("ask for fewer: 1 to 5 are usual").into());
+    }
+    Ok(())
+}
+
+/// Every stem by itself, in stereo, at the clip's own rate.
+fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
+    Options {
+        parts: stems.iter().copied().map(Part::stem).collect(),
+        overlap: asked.overlap,
+        shifts: asked.shifts,
+        sum: match asked.sum {
+            Sum::Exact => sextet_separator::Sum::Exact,
+            Sum::Model => sextet_separator::Sum::Model,
+        },
+        rate_hz: None,
+        mono: Mono::Stereo,
+        single_chunk: false,
+    }
+}
+
+/// Hashes all stems, side by side.
+fn hash_all(making: &Making, stems: &[Stem], job: &Job) -> Result<Vec<StemFile>> {
+    let total = stems.len() as u64;
+    job.tell(&Reply::Progress {
+        job: job.id(),
+        stage: Stage::Storing,
+        done: 0,
+        total,
+        speed: None,
+        seconds_left: None,
+    });
+    let hash = |stem: Stem| -> Result<StemFile> {
+        let path = making.path(&StemFile::name(stem));
+        let cannot_read = || Fault::new(Kind::Output, format!("cannot read '{}' again", path.display()));
+        let sha256 = sha256_of_file(&path, &|| job.is_over()).with_context(cannot_read)?;
+        let bytes = std::fs::metadata(&path).with_context(cannot_read)?.len();
+        Ok(StemFile { stem, bytes, sha256 })
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = stems.iter().map(|&stem| scope.spawn(move || hash(stem))).collect();
+        let lost = || Err(Fault::new(Kind::Internal, "a thread was lost").into());
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
+    })
+}
+
+/// Hears the separator and tells the front end.
+struct Ear<'a> {
+    job: &'a Job,
+    progress: Throttled<'a>,
+    /// Length of the clip.
+    seconds: f64,
+    since: Option<Instant>,
+}
+
+impl Listener for Ear<'_> {
+    fn progress(&mut self, progress: Progress) {
+        let Progress::Separating { chunks_done, chunks_total } = progress else { return };
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let moved = Moved::separating(chunks_done, chunks_total, since.elapsed().as_secs_f64(), Some(self.seconds));
+        let Moved::Separating { speed, left_s, .. } = moved else { return };
+        self.progress.tell(Stage::Separating, chunks_done, chunks_total, speed, left_s);
+    }
+
+    fn warning(&mut self, warning: &Warning) {
+        self.job.tell(&Reply::Warning { job: self.job.id(), message: warning.to_string() });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.is_over()
+    }
+}

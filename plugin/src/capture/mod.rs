@@ -1,0 +1,15 @@
+//! Capturing the track: from the audio thread through a lock-free ring to a file, in its place on the timeline.
+//!
+//! ```text
+//! Recorder ─► ring ─► Tape ─► Take ─► Capture
+//! audio thread         session thread   captures/<fingerprint>.wav
+//! ```
+
+mod recorder;
+mod spans;
+mod take;
+mod tape;
+
+pub(crate) use recorder::{Input, Recorder};
+pub(crate) use take::{Take, TakeError};
+pub(crate) use tape::{Event, Tape, tape};

@@ -1,0 +1,209 @@
+//! The audio thread's part of a capture: notes what was heard where on the timeline.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::tape::{Mark, TapeHead};
+
+/// How long a render sleeps while the disk catches up.
+const OFFLINE_NAP: Duration = Duration::from_millis(1);
+/// Naps after which a render gives up on a disk that takes nothing any more: a minute.
+const MOST_NAPS: u32 = 60_000;
+/// Frames that are noted at a time, so that any block fits the ring.
+const RUN_FRAMES: usize = 4096;
+
+/// Records while it is armed and the transport runs, once each time it is armed. Neither allocates, locks nor waits, but
+/// for a host that renders offline.
+pub(crate) struct Recorder {
+    head: TapeHead,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not armed.
+    Off,
+    /// Armed; the transport stands.
+    Armed,
+    /// A take is running.
+    Rolling,
+    /// The take is over; arming it again needs disarming it first.
+    Done,
+}
+
+/// What is heard in a block.
+pub(crate) struct Input<'a> {
+    pub(crate) left: &'a [f32],
+    pub(crate) right: &'a [f32],
+    /// The timeline's frame at the block's start; `None` if the transport stands or has no position.
+    pub(crate) position: Option<i64>,
+    /// Whether the host waits as long as it takes.
+    pub(crate) offline: bool,
+}
+
+impl Recorder {
+    pub(super) fn new(head: TapeHead) -> Self {
+        Self { head, state: State::Off }
+    }
+
+    /// Takes one block.
+    pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>) {
+        self.state = match (armed, self.state) {
+            (false, State::Rolling) => self.end(State::Off),
+            (false, _) => State::Off,
+            (true, State::Off) => State::Armed,
+            (true, state) => state,
+        };
+        match (self.state, input.position) {
+            (State::Armed, Some(position)) => {
+                self.mark(Mark::Begin, input.offline);
+                self.state = State::Rolling;
+                self.write(input, position);
+            }
+            (State::Rolling, Some(position)) => self.write(input, position),
+            (State::Rolling, None) => self.state = self.end(State::Done),
+            _ => {}
+        }
+    }
+
+    /// The host stops processing: a take that is running is over.
+    pub(crate) fn stop(&mut self) {
+        if self.state == State::Rolling {
+            self.state = self.end(State::Done);
+        }
+    }
+
+    /// Whether a take is running.
+    pub(crate) fn is_rolling(&self) -> bool {
+        self.state == State::Rolling
+    }
+
+    fn end(&mut self, next: State) -> State {
+        self.mark(Mark::End, false);
+        next
+    }
+
+    fn write(&mut self, input: &Input<'_>, position: i64) {
+        let runs = input.left.chunks(RUN_FRAMES).zip(input.right.chunks(RUN_FRAMES));
+        for (number, (left, right)) in runs.enumerate() {
+            let position = position + (number * RUN_FRAMES) as i64;
+            let room = |head: &TapeHead| head.samples.slots() >= 2 * left.len() && head.marks.slots() > 1;
+            self.wait_for(room, input.offline);
+            // The last place is kept for the mark that ends the take.
+            if !room(&self.head) {
+                self.head.lost_frames.fetch_add(left.len() as u64, Ordering::Relaxed);
+                continue;
+            }
+            if let Ok(chunk) = self.head.samples.write_chunk_uninit(2 * left.len()) {
+                chunk.fill_from_iter(left.iter().zip(right).flat_map(|(&left, &right)| [left, right]));
+                let _ = self.head.marks.push(Mark::Span { position, frames: left.len() });
+            }
+        }
+        self.head.session.unpark();
+    }
+
+    fn mark(&mut self, mark: Mark, offline: bool) {
+        self.wait_for(|head| !head.marks.is_full(), offline);
+        let _ = self.head.marks.push(mark);
+        self.head.session.unpark();
+    }
+
+    /// In a render, waits until there is room, or the session thread is gone.
+    fn wait_for(&self, room: impl Fn(&TapeHead) -> bool, offline: bool) {
+        let mut naps = 0;
+        while offline && !room(&self.head) && !self.head.samples.is_abandoned() && naps < MOST_NAPS {
+            self.head.session.unpark();
+            std::thread::sleep(OFFLINE_NAP);
+            naps += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tape::{Event, tape};
+    use super::*;
+
+    /// Plays blocks of ten frames, the value of each frame being its position, and gives what arrives.
+    fn heard(blocks: &[(bool, Option<i64>)]) -> Vec<String> {
+        let (mut recorder, mut tape) = tape(48_000, std::thread::current());
+        let mut seen = Vec::new();
+        for &(armed, position) in blocks {
+            let frames: Vec<f32> = (0..10).map(|n| (position.unwrap_or(0) + n) as f32).collect();
+            recorder.hear(armed, &Input { left: &frames, right: &frames, position, offline: false });
+            tape.drain(|event| match event {
+                Event::Begin => seen.push("begin".to_owned()),
+                Event::Audio(at, samples) => {
+                    assert_eq!(samples.len(), 20);
+                    assert_eq!((samples[0], samples[19]), (at as f32, (at + 9) as f32));
+                    seen.push(at.to_string());
+                }
+                Event::End => seen.push("end".to_owned()),
+            });
+        }
+        drop(recorder);
+        tape.drain(|event| seen.push(format!("{event:?}")));
+        seen
+    }
+
+    #[test]
+    fn a_take_is_what_is_heard_while_armed_and_running() {
+        let cases: [(&[(bool, Option<i64>)], &[&str]); 7] = [
+            (&[(false, Some(0)), (true, None)], &[]),
+            (&[(true, None), (true, Some(5)), (true, Some(15)), (true, None)], &["begin", "5", "15", "end"]),
+            // A loop, and a place before the beginning.
+            (&[(true, Some(90)), (true, Some(-10)), (false, Some(0))], &["begin", "90", "-10", "end"]),
+            // Still armed after the take: nothing more, until it is armed anew.
+            (&[(true, Some(0)), (true, None), (true, Some(0))], &["begin", "0", "end"]),
+            (
+                &[(true, Some(0)), (true, None), (false, None), (true, Some(7)), (true, None)],
+                &["begin", "0", "end", "begin", "7", "end"],
+            ),
+            // The plugin goes in the middle.
+            (&[(true, Some(3))], &["begin", "3", "End"]),
+            (&[], &[]),
+        ];
+        for (blocks, expected) in cases {
+            assert_eq!(heard(blocks), expected, "{blocks:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_ring_loses_frames_and_says_so() {
+        let (mut recorder, mut tape) = tape(1_000, std::thread::current());
+        let frames = [0.5; 1_000];
+        for second in 0..6 {
+            let position = Some(second * 1_000);
+            recorder.hear(true, &Input { left: &frames, right: &frames, position, offline: false });
+        }
+        recorder.stop();
+        assert_eq!(tape.lost_frames(), 2_000);
+        let mut seen = Vec::new();
+        tape.drain(|event| seen.push(matches!(event, Event::Audio(..))));
+        assert_eq!(seen, [false, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_render_waits_for_the_disk() {
+        let (mut recorder, mut tape) = tape(1_000, std::thread::current());
+        let render = std::thread::spawn(move || {
+            for second in 0..20 {
+                let frames = [second as f32; 1_000];
+                let position = Some(second * 1_000);
+                recorder.hear(true, &Input { left: &frames, right: &frames, position, offline: true });
+            }
+            recorder.stop();
+        });
+        let mut frames = 0;
+        let mut over = false;
+        while !over {
+            tape.drain(|event| match event {
+                Event::Audio(_, samples) => frames += samples.len() / 2,
+                Event::End => over = true,
+                Event::Begin => {}
+            });
+        }
+        render.join().unwrap();
+        assert_eq!((frames, tape.lost_frames()), (20_000, 0));
+    }
+}

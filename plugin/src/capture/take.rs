@@ -1,0 +1,305 @@
+//! A take on disk while it grows, and the capture that is made of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use sextet_protocol::{AudioHasher, Fingerprint, Folders};
+use tempfile::NamedTempFile;
+
+use super::spans::Spans;
+use crate::overview::{GrowingOverview, Overview};
+use crate::playback::Placement;
+use crate::wav::{FloatWav, FloatWavWriter, WavError};
+
+/// Frames of a piece of the take's file. Pieces lie in the order in which they were first heard.
+const PIECE_FRAMES: i64 = 1 << 16;
+const FRAME_BYTES: usize = 8;
+/// Frames from the first to the last that a clip may span: eight hours at 192 kHz. Whoever plays at the beginning and the
+/// end of an endless session does not want all of it in between.
+const MOST_FRAMES: i64 = 8 * 3600 * 192_000;
+
+/// What is captured, in a temporary file that goes with it.
+pub(crate) struct Take {
+    file: NamedTempFile,
+    rate_hz: u32,
+    /// Where in the file each piece of the timeline lies.
+    pieces: BTreeMap<i64, u64>,
+    spans: Spans,
+    overview: GrowingOverview,
+    bytes: Vec<u8>,
+}
+
+/// A clip on disk and in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Capture {
+    /// Name of its file.
+    pub(crate) audio: Fingerprint,
+    /// Where it lies.
+    pub(crate) placement: Placement,
+    /// What it looks like.
+    pub(crate) overview: Overview,
+}
+
+/// Why a take could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeError {
+    /// Nothing was heard.
+    #[error("nothing was captured")]
+    Nothing,
+    /// The disk fails.
+    #[error("the capture could not be written to '{folder}': {source}")]
+    Write {
+        /// Where captures go.
+        folder: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The clip to be extended cannot be read.
+    #[error("the clip that was to be extended cannot be read: {0}")]
+    Base(WavError),
+    /// The clip to be extended has another rate.
+    #[error("the clip was captured at {clip_hz} Hz and cannot be extended at {session_hz} Hz")]
+    Rate {
+        /// The clip's.
+        clip_hz: u32,
+        /// The session's.
+        session_hz: u32,
+    },
+    /// The plugin is being removed.
+    #[error("the capture was abandoned")]
+    Cancelled,
+}
+
+impl Take {
+    /// Begins a take in the captures' folder.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub(crate) fn new(folders: &Folders, rate_hz: u32) -> Result<Self, TakeError> {
+        let folder = folders.captures();
+        let made = std::fs::create_dir_all(&folder)
+            .and_then(|()| tempfile::Builder::new().prefix(".take-").suffix(".raw").tempfile_in(&folder));
+        let file = made.map_err(|source| unwritable(folders, source))?;
+        let (pieces, spans, overview) = (BTreeMap::new(), Spans::default(), GrowingOverview::default());
+        Ok(Self { file, rate_hz, pieces, spans, overview, bytes: Vec::new() })
+    }
+
+    /// Keeps interleaved frames that were heard at a frame of the timeline; what was heard there before is replaced. What
+    /// lies too far away is left out.
+    ///
+    /// # Errors
+    /// What the disk says: mostly that it is full.
+    pub(crate) fn keep(&mut self, position: i64, interleaved: &[f32]) -> io::Result<()> {
+        let end = position.saturating_add(interleaved.len() as i64 / 2);
+        let (first, last) = self.spans.bounds().unwrap_or((position, end));
+        if end.max(last).saturating_sub(position.min(first)) > MOST_FRAMES {
+            return Ok(());
+        }
+        let mut done = 0;
+        while done < interleaved.len() {
+            let at = position + done as i64 / 2;
+            let (piece, offset) = (at.div_euclid(PIECE_FRAMES), at.rem_euclid(PIECE_FRAMES));
+            let run = (2 * (PIECE_FRAMES - offset) as usize).min(interleaved.len() - done);
+            let next = self.pieces.len() as u64;
+            let place = *self.pieces.entry(piece).or_insert(next);
+            let byte = (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64;
+            self.bytes.clear();
+            self.bytes.extend(interleaved[done..done + run].iter().flat_map(|sample| sample.to_le_bytes()));
+            let file = self.file.as_file_mut();
+            file.seek(SeekFrom::Start(byte))?;
+            file.write_all(&self.bytes)?;
+            done += run;
+        }
+        self.spans.add(position, end);
+        self.overview.add(position, interleaved);
+        Ok(())
+    }
+
+    /// What it looks like so far, and where that begins.
+    pub(crate) fn overview(&self) -> (i64, Overview) {
+        self.overview.snapshot()
+    }
+
+    /// Makes a capture of it: alone, or laid over `base`. Gaps are silent.
+    ///
+    /// # Errors
+    /// See [`TakeError`]. Nothing is left behind then.
+    pub(crate) fn finish(
+        mut self,
+        folders: &Folders,
+        base: Option<(Fingerprint, Placement)>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Capture, TakeError> {
+        let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
+        let mut base = base.map(|(audio, clip)| self.open_base(folders, &audio, clip)).transpose()?;
+        if let Some((clip, _)) = &base {
+            let clip_end = clip.start_frame + clip.frames.cast_signed();
+            (start, end) = (start.min(clip.start_frame), end.max(clip_end));
+        }
+        let out = tempfile::Builder::new().prefix(".new-").suffix(".wav").tempfile_in(folders.captures());
+        let out = out.map_err(|source| unwritable(folders, source))?;
+        let written = out.reopen().and_then(|file| FloatWavWriter::new(file, self.rate_hz));
+        let mut writer = written.map_err(|source| unwritable(folders, source))?;
+        let mut hasher = AudioHasher::new(2, self.rate_hz);
+        let frames = (end - start).cast_unsigned();
+        let mut overview = Overview::silent(frames);
+        let mut run = Vec::new();
+        for first in (start..end).step_by(PIECE_FRAMES as usize) {
+            if cancelled() {
+                return Err(TakeError::Cancelled);
+            }
+            let count = (end - first).min(PIECE_FRAMES) as usize;
+            run.clear();
+            run.resize(2 * count, 0.0);
+            if let Some((clip, wav)) = &mut base {
+                lay_base(*clip, wav, first, &mut run).map_err(|error| TakeError::Base(error.into()))?;
+            }
+            self.lay_take(first, &mut run).map_err(|source| unwritable(folders, source))?;
+            let channel = |side: usize| run.iter().skip(side).step_by(2).copied();
+            hasher.push(&[channel(0).collect::<Vec<_>>(), channel(1).collect()]);
+            let at = (first - start).cast_unsigned();
+            overview.add(at, channel(0));
+            overview.add(at, channel(1));
+            writer.write(&run).map_err(|source| unwritable(folders, source))?;
+        }
+        writer.finish().map_err(|source| unwritable(folders, source))?;
+        let audio = hasher.finish();
+        out.persist(folders.capture(&audio)).map_err(|error| unwritable(folders, error.error))?;
+        let placement = Placement { start_frame: start, frames, rate_hz: self.rate_hz };
+        Ok(Capture { audio, placement, overview })
+    }
+
+    fn open_base(
+        &self,
+        folders: &Folders,
+        audio: &Fingerprint,
+        clip: Placement,
+    ) -> Result<(Placement, FloatWav), TakeError> {
+        if clip.rate_hz != self.rate_hz {
+            return Err(TakeError::Rate { clip_hz: clip.rate_hz, session_hz: self.rate_hz });
+        }
+        let file = File::open(folders.capture(audio)).map_err(WavError::from);
+        let wav = file.and_then(FloatWav::open).map_err(TakeError::Base)?;
+        Ok((Placement { frames: clip.frames.min(wav.frames()), ..clip }, wav))
+    }
+
+    /// Lays what was heard from frame `first` of the timeline on over `run`.
+    fn lay_take(&mut self, first: i64, run: &mut [f32]) -> io::Result<()> {
+        let end = first + run.len() as i64 / 2;
+        for (mut from, to) in self.spans.within(first, end) {
+            while from < to {
+                let (piece, offset) = (from.div_euclid(PIECE_FRAMES), from.rem_euclid(PIECE_FRAMES));
+                let count = (PIECE_FRAMES - offset).min(to - from);
+                let place = self.pieces.get(&piece).copied().unwrap_or(0);
+                let byte = (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64;
+                self.bytes.resize(FRAME_BYTES * count as usize, 0);
+                let file = self.file.as_file_mut();
+                file.seek(SeekFrom::Start(byte))?;
+                file.read_exact(&mut self.bytes)?;
+                let out = &mut run[2 * (from - first) as usize..][..2 * count as usize];
+                for (sample, bytes) in out.iter_mut().zip(self.bytes.chunks_exact(4)) {
+                    *sample = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+                }
+                from += count;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lays what the clip has from frame `first` of the timeline on over `run`.
+fn lay_base(clip: Placement, wav: &mut FloatWav, first: i64, run: &mut [f32]) -> io::Result<()> {
+    let end = first + run.len() as i64 / 2;
+    let (from, to) = (first.max(clip.start_frame), end.min(clip.start_frame + clip.frames.cast_signed()));
+    if from >= to {
+        return Ok(());
+    }
+    let out = &mut run[2 * (from - first) as usize..][..2 * (to - from) as usize];
+    wav.read_into((from - clip.start_frame).cast_unsigned(), out)
+}
+
+fn unwritable(folders: &Folders, source: io::Error) -> TakeError {
+    TakeError::Write { folder: folders.captures().display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(at: i64) -> [f32; 2] {
+        [(at as f32 * 0.1).sin(), at as f32 / 1e6]
+    }
+
+    fn frames(from: i64, to: i64) -> Vec<f32> {
+        (from..to).flat_map(frame).collect()
+    }
+
+    fn read_back(folders: &Folders, capture: &Capture) -> Vec<f32> {
+        let mut wav = FloatWav::open(File::open(folders.capture(&capture.audio)).unwrap()).unwrap();
+        assert_eq!((wav.frames(), wav.rate_hz()), (capture.placement.frames, capture.placement.rate_hz));
+        let mut all = vec![0.0; 2 * wav.frames() as usize];
+        wav.read_into(0, &mut all).unwrap();
+        all
+    }
+
+    #[test]
+    fn loops_jumps_and_gaps_land_where_they_belong() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path(), folder.path());
+        let mut take = Take::new(&folders, 44_100).unwrap();
+        // Ahead, across pieces, back before the beginning, over what was there.
+        take.keep(10, &[9.0; 200]).unwrap();
+        take.keep(100_000, &frames(100_000, 300_000)).unwrap();
+        take.keep(-70_000, &frames(-70_000, 50)).unwrap();
+        take.keep(20, &frames(20, 110)).unwrap();
+        let capture = take.finish(&folders, None, &|| false).unwrap();
+        assert_eq!(capture.placement, Placement { start_frame: -70_000, frames: 370_000, rate_hz: 44_100 });
+        let mut expected = frames(-70_000, 300_000);
+        expected[2 * 70_110..2 * 170_000].fill(0.0);
+        assert_eq!(read_back(&folders, &capture), expected);
+        let files = std::fs::read_dir(folders.captures()).unwrap().count();
+        assert_eq!(files, 1, "only the capture is left");
+    }
+
+    #[test]
+    fn extending_keeps_what_is_not_heard_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path(), folder.path());
+        let mut take = Take::new(&folders, 48_000).unwrap();
+        take.keep(0, &[0.5; 2_000]).unwrap();
+        let first = take.finish(&folders, None, &|| false).unwrap();
+        let mut take = Take::new(&folders, 48_000).unwrap();
+        take.keep(900, &frames(900, 1_500)).unwrap();
+        take.keep(-100, &frames(-100, 10)).unwrap();
+        let second = take.finish(&folders, Some((first.audio, first.placement)), &|| false).unwrap();
+        let mut expected = frames(-100, 1_500);
+        expected[2 * 110..2 * 1_000].fill(0.5);
+        assert_eq!(read_back(&folders, &second), expected);
+        assert_ne!(first.audio, second.audio);
+        assert_eq!(read_back(&folders, &first), [0.5; 2_000], "for undo");
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path(), folder.path());
+        let take = || {
+            let mut take = Take::new(&folders, 48_000).unwrap();
+            take.keep(0, &[0.5; 2_000]).unwrap();
+            take
+        };
+        let gone = Fingerprint::of(b"gone");
+        let clip = |rate_hz| Some((gone, Placement { start_frame: 0, frames: 10, rate_hz }));
+        let empty = Take::new(&folders, 48_000).unwrap().finish(&folders, None, &|| false).unwrap_err();
+        assert!(matches!(empty, TakeError::Nothing));
+        assert!(matches!(take().finish(&folders, clip(44_100), &|| false).unwrap_err(), TakeError::Rate { .. }));
+        assert!(matches!(take().finish(&folders, clip(48_000), &|| false).unwrap_err(), TakeError::Base(_)));
+        assert!(matches!(take().finish(&folders, None, &|| true).unwrap_err(), TakeError::Cancelled));
+        assert_eq!(std::fs::read_dir(folders.captures()).unwrap().count(), 0, "nothing is left behind");
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        let error = Take::new(&Folders::at(&blocked, &blocked), 48_000).map(drop).unwrap_err();
+        assert!(error.to_string().contains("file"), "{error}");
+    }
+}

@@ -1,0 +1,68 @@
+//! Choosing files and folders: typed, or in the system's dialog, which runs on a thread of its own.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
+
+use egui::Ui;
+
+/// A path that is typed or chosen.
+#[derive(Default)]
+pub(super) struct PathField {
+    pub(super) text: String,
+    asked: Option<Receiver<Option<PathBuf>>>,
+}
+
+/// What the system's dialog asks for.
+#[derive(Clone, Copy)]
+pub(super) enum Want {
+    Song,
+    Folder,
+}
+
+/// Kinds of files that the command reads.
+const SONGS: [&str; 14] =
+    ["wav", "flac", "mp3", "aif", "aiff", "m4a", "mp4", "aac", "ogg", "oga", "opus", "caf", "rf64", "w64"];
+
+impl PathField {
+    /// Shows the field and its button; true when return was pressed in it.
+    pub(super) fn show(&mut self, ui: &mut Ui, want: Want, hint: &str) -> bool {
+        if let Some(answer) = self.asked.as_ref().and_then(|asked| asked.try_recv().ok()) {
+            self.asked = None;
+            if let Some(path) = answer {
+                self.text = path.display().to_string();
+            }
+        }
+        ui.horizontal(|ui| {
+            let field = egui::TextEdit::singleline(&mut self.text).hint_text(hint).desired_width(340.0);
+            let response = ui.add(field);
+            let browse = ui.add_enabled(self.asked.is_none(), egui::Button::new("Browse"));
+            if browse.clicked() {
+                self.ask(want, ui.ctx().clone());
+            }
+            response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
+        })
+        .inner
+    }
+
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        let text = self.text.trim();
+        (!text.is_empty()).then(|| PathBuf::from(text))
+    }
+
+    fn ask(&mut self, want: Want, context: egui::Context) {
+        let (answer, asked) = mpsc::channel();
+        let dialog = rfd::FileDialog::new();
+        let run = move || {
+            let path = match want {
+                Want::Song => dialog.set_title("Open a song").add_filter("Audio", &SONGS).pick_file(),
+                Want::Folder => dialog.set_title("Render into").pick_folder(),
+            };
+            // The editor may be closed by now.
+            let _ = answer.send(path);
+            context.request_repaint();
+        };
+        if std::thread::Builder::new().name("sextet dialog".to_owned()).spawn(run).is_ok() {
+            self.asked = Some(asked);
+        }
+    }
+}

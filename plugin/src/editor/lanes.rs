@@ -1,0 +1,77 @@
+//! Six lanes: each stem's name, solo, mute, gain and waveform.
+
+use egui::{Button, Color32, Rect, RichText, Ui, UiBuilder, pos2, vec2};
+use nice_plug::prelude::{BoolParam, ParamSetter};
+use sextet_protocol::Stem;
+
+use super::clip::Timeline;
+use super::theme::{self, BACKGROUND, CONTROLS, GAP, PANEL, RECORD, ROUND, TEXT, WEAK, WELL};
+use super::{gain, waveform};
+use crate::params::{MainOutput, SextetParams, title};
+use crate::session::View;
+
+/// Shows the lanes in all the height that is left.
+pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, view: &View, timeline: &Timeline) {
+    let space = ui.available_rect_before_wrap();
+    let count = Stem::ALL.len() as f32;
+    let height = ((space.height() - (count - 1.0) * 5.0) / count).max(38.0);
+    let heard = heard(params);
+    for (number, stem) in Stem::ALL.into_iter().enumerate() {
+        let top = space.top() + number as f32 * (height + 5.0);
+        let lane = Rect::from_min_size(pos2(space.left(), top), vec2(space.width(), height));
+        let colour = theme::colour(stem);
+        ui.painter().rect_filled(lane, ROUND, PANEL);
+        let mark = Rect::from_min_size(lane.min, vec2(4.0, height));
+        ui.painter().rect_filled(mark, 2.0, colour);
+        let controls = Rect::from_min_size(lane.min, vec2(CONTROLS, height)).shrink2(vec2(GAP, 0.0));
+        ui.scope_builder(UiBuilder::new().max_rect(controls.translate(vec2(6.0, 0.0))).id_salt(stem), |ui| {
+            ui.horizontal_centered(|ui| self::controls(ui, params, setter, stem, colour));
+        });
+        let wave = Rect::from_min_max(pos2(lane.left() + CONTROLS + 12.0, lane.top() + 3.0), lane.max - vec2(4.0, 3.0));
+        ui.painter().rect_filled(wave, 4.0, WELL);
+        let shade = if heard[number] { colour } else { theme::faded(colour, 0.28) };
+        if let Some(overview) = &view.stems[number] {
+            waveform::paint(&ui.painter_at(wave), timeline.clip_in(wave), overview, shade);
+        } else {
+            ui.painter().hline(wave.x_range(), wave.center().y, egui::Stroke::new(1.0, theme::faded(colour, 0.25)));
+        }
+        timeline.paint_playhead(ui, wave);
+    }
+    ui.advance_cursor_after_rect(space);
+}
+
+/// Name, solo, mute, gain.
+fn controls(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, stem: Stem, colour: Color32) {
+    let stem_params = params.stem(stem);
+    ui.spacing_mut().item_spacing.x = 6.0;
+    ui.add_sized(vec2(48.0, 20.0), egui::Label::new(RichText::new(title(stem)).color(TEXT)).halign(egui::Align::LEFT));
+    toggle(ui, &stem_params.solo, setter, "S", "Solo", colour);
+    toggle(ui, &stem_params.mute, setter, "M", "Mute", RECORD);
+    gain::slider(ui, &stem_params.gain, setter, colour, 78.0);
+    let text = format!("{}", stem_params.gain).replace(" dB", "");
+    ui.add_sized(vec2(34.0, 20.0), egui::Label::new(RichText::new(text).small().color(WEAK)));
+}
+
+/// A switch with one letter.
+fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str, name: &str, colour: Color32) {
+    let on = param.value();
+    let text = RichText::new(letter).strong().color(if on { BACKGROUND } else { WEAK });
+    let mut button = Button::new(text).min_size(vec2(24.0, 22.0));
+    if on {
+        button = button.fill(colour);
+    }
+    if ui.add(button).on_hover_text(name).clicked() {
+        setter.begin_set_parameter(param);
+        setter.set_parameter(param, !on);
+        setter.end_set_parameter(param);
+    }
+}
+
+/// Which stems the main output plays.
+fn heard(params: &SextetParams) -> [bool; Stem::ALL.len()] {
+    match params.output.value() {
+        MainOutput::Dry => [true; Stem::ALL.len()],
+        MainOutput::Mix => params.mix().map(|level| level > 0.0),
+        choice => Stem::ALL.map(|stem| choice.stem() == Some(stem)),
+    }
+}

@@ -1,0 +1,133 @@
+//! The editor: what [`View`](crate::session::View) and the parameters say, and the buttons that change them.
+
+mod clip;
+mod dialog;
+mod gain;
+mod header;
+mod lanes;
+mod open;
+mod render;
+mod selector;
+mod status;
+mod theme;
+mod waveform;
+mod words;
+
+use std::sync::Arc;
+
+use nice_plug::context::gui::GuiContext;
+use nice_plug::editor::SizeConstraints;
+use nice_plug::prelude::{ParamSetter, ResizeHint};
+use nice_plug_egui::baseview::HandlerError;
+use nice_plug_egui::baseview::dpi::LogicalSize;
+use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
+
+use crate::params::SextetParams;
+use crate::session::{Phase, Remote};
+use clip::Timeline;
+use header::Asked;
+use open::OpenPanel;
+use render::RenderPanel;
+
+/// Size of a new editor, in points.
+const SIZE: LogicalSize<f32> = LogicalSize::new(1020.0, 640.0);
+/// Below that, parts would lie over each other.
+const MIN_SIZE: LogicalSize<f32> = LogicalSize::new(820.0, 540.0);
+
+/// The window, which remembers its size while it is closed.
+pub(crate) struct EditorWindow {
+    state: Arc<EguiEditorState>,
+}
+
+impl Default for EditorWindow {
+    fn default() -> Self {
+        Self { state: EguiEditorState::from_size(SIZE, 1.0) }
+    }
+}
+
+impl EditorWindow {
+    /// What nice-plug opens.
+    pub(crate) fn editor(&self, params: Arc<SextetParams>, remote: Remote) -> Option<EguiEditor<EditorApp>> {
+        let resize_hint = ResizeHint {
+            can_resize: true,
+            can_resize_horizontally: true,
+            can_resize_vertically: true,
+            size_constraints: SizeConstraints::min_logical_size(MIN_SIZE),
+            ..ResizeHint::NON_RESIZABLE
+        };
+        let settings = EguiNiceSettings { title: "Sextet".to_owned(), resize_hint, ..EguiNiceSettings::default() };
+        let repaint = remote.link.repaint.clone();
+        create_egui_editor(self.state.clone(), repaint, settings, EditorApp::new(params, remote))
+    }
+}
+
+/// One frame after another.
+pub struct EditorApp {
+    params: Arc<SextetParams>,
+    remote: Remote,
+    context: Option<GuiContext>,
+    open: OpenPanel,
+    render: RenderPanel,
+    was_capturing: bool,
+}
+
+impl EditorApp {
+    fn new(params: Arc<SextetParams>, remote: Remote) -> Self {
+        let (open, render) = (OpenPanel::default(), RenderPanel::default());
+        Self { params, remote, context: None, open, render, was_capturing: false }
+    }
+
+    /// A capture that is over is disarmed, so that playing the clip again does not capture it again.
+    fn disarm(&mut self, phase: &Phase, setter: &ParamSetter<'_>) {
+        let capturing = matches!(phase, Phase::Capturing | Phase::Keeping);
+        let over = std::mem::replace(&mut self.was_capturing, capturing) && !capturing;
+        if over && self.params.capture.value() {
+            setter.begin_set_parameter(&self.params.capture);
+            setter.set_parameter(&self.params.capture, false);
+            setter.end_set_parameter(&self.params.capture);
+        }
+    }
+}
+
+impl NiceEguiApp for EditorApp {
+    fn build(&mut self, context: egui::Context, host: GuiContext, _frame: &mut Frame) -> Result<(), HandlerError> {
+        theme::apply(&context);
+        self.context = Some(host);
+        Ok(())
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+        let Some(host) = self.context.clone() else { return };
+        let setter = host.param_setter();
+        let view = self.remote.view.get();
+        let timeline = Timeline::new(&view, &self.remote.link);
+        self.disarm(&view.phase, &setter);
+        let frame = egui::Frame::new().fill(theme::BACKGROUND).inner_margin(12.0);
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+            match header::show(ui, &self.params, &setter, &view, &self.remote) {
+                Some(Asked::Open) => self.open.open(),
+                Some(Asked::Render) => self.render.open(),
+                None => {}
+            }
+            clip::show(ui, &view, &timeline, &self.remote);
+            selector::show(ui, &self.params, &setter);
+            let foot = ui.available_rect_before_wrap();
+            let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
+            ui.scope_builder(egui::UiBuilder::new().max_rect(lanes), |ui| {
+                lanes::show(ui, &self.params, &setter, &view, &timeline);
+            });
+            let foot = foot.with_min_y(foot.top() + 8.0);
+            ui.scope_builder(egui::UiBuilder::new().max_rect(foot), |ui| status::show(ui, &view, &self.remote));
+        });
+        self.open.show(ui.ctx(), &self.remote);
+        self.render.show(ui.ctx(), &self.remote);
+        // What a click has changed is shown in the next frame, which egui-baseview does not draw by itself.
+        if ui.input(|input| !input.events.is_empty()) {
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn editor_closed(&mut self) {
+        self.context = None;
+    }
+}

@@ -1,0 +1,149 @@
+//! What is being done, how far it is, and what went wrong.
+
+use egui::{Align, Color32, Layout, Rect, RichText, Ui, vec2};
+use sextet_protocol::worker;
+
+use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
+use super::words;
+use crate::engine::Stage;
+use crate::session::{Command, Phase, Remote, View};
+
+/// Height of the strip.
+const HEIGHT: f32 = 52.0;
+
+/// Shows the strip at the editor's foot.
+pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) {
+    let (strip, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
+    let trouble =
+        matches!(view.phase, Phase::Failed(_)) || view.notice.as_ref().is_some_and(|(_, remedy)| !remedy.is_empty());
+    ui.painter().rect_filled(strip, ROUND, if trouble { theme::faded(TROUBLE, 0.16) } else { PANEL });
+    if trouble {
+        ui.painter().rect_filled(Rect::from_min_size(strip.min, vec2(4.0, HEIGHT)), 2.0, TROUBLE);
+    }
+    let inner = strip.shrink2(vec2(14.0, 6.0));
+    ui.scope_builder(egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
+        if let Some(errand) = &view.errand {
+            errand_bar(ui, errand, remote);
+            return;
+        }
+        match (&view.phase, &view.notice) {
+            (Phase::Separating(stage), _) => job(ui, view, stage, remote),
+            (Phase::Failed(fault), None) => {
+                if ui.button("Try again").clicked() {
+                    remote.tell(Command::Separate);
+                }
+                two_lines(ui, &fault.to_string(), &fault.remedy(), TEXT);
+            }
+            (_, Some((text, remedy))) => {
+                if ui.button("Close").clicked() {
+                    remote.tell(Command::Dismiss);
+                }
+                two_lines(ui, text, remedy, TEXT);
+            }
+            (phase, None) => {
+                let (dot, text, more) = calm(phase, view);
+                two_lines(ui, &text, &more, dot);
+            }
+        }
+    });
+}
+
+/// What is said while nothing is going on or wrong.
+fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
+    let engine = view.engine.clone().map_or_else(String::new, |engine| format!("Separated with {engine}"));
+    match phase {
+        Phase::Capturing => {
+            (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned())
+        }
+        Phase::Keeping => (RECORD, "Keeping the capture".to_owned(), String::new()),
+        Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Separate makes the six stems.".to_owned()),
+        Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),
+        _ => (WEAK, "No clip yet".to_owned(), "The track plays dry until there are stems.".to_owned()),
+    }
+}
+
+fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
+    ui.with_layout(Layout::top_down(Align::LEFT).with_main_align(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        if more.is_empty() {
+            ui.add_space(9.0);
+        }
+        ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate()).on_hover_text(text);
+        if !more.is_empty() {
+            ui.add(egui::Label::new(RichText::new(more).small().color(WEAK)).truncate()).on_hover_text(more);
+        }
+    });
+}
+
+/// A separation: what it does, how far it is, how long it will take, and the way out.
+fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
+    if ui.button("Cancel").clicked() {
+        remote.tell(Command::Cancel);
+    }
+    let (text, part, left) = progress(stage);
+    ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
+        ui.spacing_mut().item_spacing.y = 5.0;
+        ui.add_space(3.0);
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(text).color(TEXT));
+            ui.label(RichText::new(left).color(WEAK));
+            let engine = view.engine.clone().unwrap_or_default();
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.add(egui::Label::new(RichText::new(engine).small().color(WEAK)).truncate());
+            });
+        });
+        bar(ui, part);
+    });
+}
+
+/// A stage in words, the part that is done where it is known, and the rest.
+fn progress(stage: &Stage) -> (String, Option<f32>, String) {
+    match stage {
+        Stage::Starting => ("Starting the engine".to_owned(), None, String::new()),
+        Stage::Queued(reason) => (capital(&reason.to_string()), None, String::new()),
+        Stage::Loading(what) => (format!("Loading {what}"), None, String::new()),
+        Stage::Working { stage, done, total, speed, left_s } => {
+            let text = match stage {
+                Some(worker::Stage::Reading) => "Reading the clip",
+                Some(worker::Stage::Storing) => "Keeping the stems",
+                Some(worker::Stage::Writing) => "Writing files",
+                Some(worker::Stage::Separating) | None => "Separating",
+            };
+            let part = (*total > 0).then(|| *done as f32 / *total as f32);
+            let percent = part.map(|part| format!("{:.0} %", 100.0 * part));
+            let speed = speed.map(|speed| format!("{speed:.1}x real time"));
+            let left = left_s.map(words::left);
+            let rest: Vec<String> = [percent, left, speed].into_iter().flatten().collect();
+            (text.to_owned(), part, rest.join("   "))
+        }
+    }
+}
+
+fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
+    if ui.button("Cancel").clicked() {
+        remote.tell(Command::CancelErrand);
+    }
+    ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
+        ui.spacing_mut().item_spacing.y = 5.0;
+        ui.add_space(3.0);
+        ui.add(egui::Label::new(RichText::new(&errand.what).color(TEXT)).truncate());
+        bar(ui, errand.part);
+    });
+}
+
+/// A bar that is filled in part; striped dim where the part is not known.
+fn bar(ui: &mut Ui, part: Option<f32>) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
+    ui.painter().rect_filled(rect, 3.5, WELL);
+    ui.painter().rect_stroke(rect, 3.5, egui::Stroke::new(1.0, LINE), egui::StrokeKind::Inside);
+    let (width, colour) = match part {
+        Some(part) => (part.clamp(0.0, 1.0) * rect.width(), ACCENT),
+        None => (rect.width(), theme::faded(ACCENT, 0.35)),
+    };
+    ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(width, rect.height())), 3.5, colour);
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}

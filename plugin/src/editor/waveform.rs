@@ -1,0 +1,40 @@
+//! Painting a waveform.
+
+use egui::{Color32, Mesh, Painter, Rect, Shape, pos2};
+
+use crate::overview::Overview;
+
+/// Part of the height that full scale takes.
+const SCALE: f32 = 0.94;
+
+/// Paints an overview into `rect`, one column a pixel, darker towards its tips.
+pub(super) fn paint(painter: &Painter, rect: Rect, overview: &Overview, colour: Color32) {
+    if overview.bins.is_empty() || rect.width() < 1.0 {
+        return;
+    }
+    let pixel = 1.0 / painter.ctx().pixels_per_point();
+    let columns = (rect.width() / pixel) as usize;
+    let (middle, half) = (rect.center().y, SCALE * rect.height() / 2.0);
+    let tip = colour.gamma_multiply(0.72);
+    let mut mesh = Mesh::default();
+    mesh.reserve_vertices(6 * columns);
+    mesh.reserve_triangles(4 * columns);
+    for column in 0..columns {
+        let (from, to) = (column as f64 / columns as f64, (column + 1) as f64 / columns as f64);
+        let [low, high] = overview.between(from, to);
+        let x = rect.left() + column as f32 * pixel;
+        // Silence is a line.
+        let top = (middle - high.min(1.0) * half).min(middle - pixel / 2.0);
+        let bottom = (middle - low.max(-1.0) * half).max(middle + pixel / 2.0);
+        let first = mesh.vertices.len() as u32;
+        for (y, colour) in [(top, tip), (middle, colour), (bottom, tip)] {
+            mesh.colored_vertex(pos2(x, y), colour);
+            mesh.colored_vertex(pos2(x + pixel, y), colour);
+        }
+        for row in [first, first + 2] {
+            mesh.add_triangle(row, row + 1, row + 2);
+            mesh.add_triangle(row + 1, row + 2, row + 3);
+        }
+    }
+    painter.add(Shape::mesh(mesh));
+}

@@ -1,0 +1,43 @@
+//! Numbers as people say them.
+
+/// `1:02.5`, `1:00:00.0`.
+pub(super) fn clock(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let tenths = (seconds.abs() * 10.0).round() as u64;
+    let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
+    if hours > 0 {
+        format!("{sign}{hours}:{minutes:02}:{:02}.{}", rest / 10, rest % 10)
+    } else {
+        format!("{sign}{minutes}:{:02}.{}", rest / 10, rest % 10)
+    }
+}
+
+/// `5 s left`, `2 min left`: no more exact than it is known.
+pub(super) fn left(seconds: f64) -> String {
+    match seconds {
+        ..90.0 => format!("{:.0} s left", seconds.max(0.0)),
+        ..5400.0 => format!("{:.0} min left", seconds / 60.0),
+        _ => format!("{:.1} h left", seconds / 3600.0),
+    }
+}
+
+/// `44.1 kHz`.
+pub(super) fn rate(hz: u32) -> String {
+    format!("{} kHz", f64::from(hz) / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_as_people_say_them() {
+        for (seconds, said) in [(0.0, "0:00.0"), (62.54, "1:02.5"), (-0.25, "-0:00.3"), (3600.0, "1:00:00.0")] {
+            assert_eq!(clock(seconds), said);
+        }
+        for (seconds, said) in [(-1.0, "0 s left"), (89.4, "89 s left"), (90.0, "2 min left"), (7200.0, "2.0 h left")] {
+            assert_eq!(left(seconds), said);
+        }
+        assert_eq!((rate(44_100), rate(48_000)), ("44.1 kHz".to_owned(), "48 kHz".to_owned()));
+    }
+}

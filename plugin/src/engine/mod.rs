@@ -1,0 +1,9 @@
+//! The engine process as the plugin sees it: finding the command, talking to it, and what becomes of a job.
+
+mod client;
+mod command;
+mod fault;
+mod job;
+
+pub(crate) use fault::Fault;
+pub(crate) use job::{Ended, Job, Stage, Task};

@@ -1,0 +1,247 @@
+//! The parameters that hosts see, automate and save.
+
+use std::sync::Arc;
+
+use nice_plug::prelude::*;
+use nice_plug_egui::RepaintNotifier;
+use sextet_protocol::Stem;
+
+use crate::playback::Levels;
+use crate::saved::SavedField;
+
+/// Level at and below which a stem is silent, in dB.
+const SILENT_DB: f32 = -60.0;
+const LOUDEST_DB: f32 = 12.0;
+/// Identifier of [`SextetParams::capture`], which a state that is loaded never switches on.
+pub(crate) const CAPTURE_ID: &str = "capture";
+
+/// What the main output plays.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MainOutput {
+    /// The input.
+    #[id = "dry"]
+    #[name = "Dry"]
+    Dry,
+    /// One stem, as it is.
+    #[id = "drums"]
+    #[name = "Drums"]
+    Drums,
+    #[id = "bass"]
+    #[name = "Bass"]
+    Bass,
+    #[id = "other"]
+    #[name = "Other"]
+    Other,
+    #[id = "vocals"]
+    #[name = "Vocals"]
+    Vocals,
+    #[id = "guitar"]
+    #[name = "Guitar"]
+    Guitar,
+    #[id = "piano"]
+    #[name = "Piano"]
+    Piano,
+    /// All stems by their gains, mutes and solos.
+    #[id = "mix"]
+    #[name = "Mix"]
+    Mix,
+}
+
+impl MainOutput {
+    /// All choices in the order of the parameter.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Dry, Self::Drums, Self::Bass, Self::Other, Self::Vocals, Self::Guitar, Self::Piano, Self::Mix];
+
+    /// The one stem that is played, if it is one.
+    pub(crate) fn stem(self) -> Option<Stem> {
+        let number = Self::ALL.iter().position(|&choice| choice == self)?;
+        Stem::ALL.get(number.checked_sub(1)?).copied()
+    }
+}
+
+/// What the main output plays before and after the clip.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// The input.
+    #[id = "dry"]
+    #[name = "Dry"]
+    Dry,
+    /// Nothing.
+    #[id = "silence"]
+    #[name = "Silence"]
+    Silence,
+}
+
+/// One stem's place in the mix.
+#[derive(Params)]
+pub(crate) struct StemParams {
+    /// In dB.
+    #[id = "gain"]
+    pub(crate) gain: FloatParam,
+    #[id = "mute"]
+    pub(crate) mute: BoolParam,
+    #[id = "solo"]
+    pub(crate) solo: BoolParam,
+}
+
+/// All parameters, and what is saved besides.
+#[derive(Params)]
+pub(crate) struct SextetParams {
+    #[id = "stem"]
+    pub(crate) output: EnumParam<MainOutput>,
+    #[id = "outside"]
+    pub(crate) outside: EnumParam<Outside>,
+    /// Armed: the next time the transport runs is captured.
+    #[id = "capture"]
+    pub(crate) capture: BoolParam,
+    #[nested(id_prefix = "drums", group = "Drums")]
+    pub(crate) drums: StemParams,
+    #[nested(id_prefix = "bass", group = "Bass")]
+    pub(crate) bass: StemParams,
+    #[nested(id_prefix = "other", group = "Other")]
+    pub(crate) other: StemParams,
+    #[nested(id_prefix = "vocals", group = "Vocals")]
+    pub(crate) vocals: StemParams,
+    #[nested(id_prefix = "guitar", group = "Guitar")]
+    pub(crate) guitar: StemParams,
+    #[nested(id_prefix = "piano", group = "Piano")]
+    pub(crate) piano: StemParams,
+    /// The clip and the settings.
+    #[persist = "sextet"]
+    pub(crate) saved: Arc<SavedField>,
+}
+
+impl SextetParams {
+    /// Whenever a host changes one, the editor draws again.
+    pub(crate) fn new(saved: Arc<SavedField>, repaint: RepaintNotifier) -> Self {
+        let stem = |stem: Stem| StemParams::new(title(stem), &repaint);
+        Self {
+            output: EnumParam::new("Stem", MainOutput::Mix).with_callback(redraw(&repaint)),
+            outside: EnumParam::new("Outside the clip", Outside::Dry).with_callback(redraw(&repaint)),
+            capture: BoolParam::new("Capture", false).with_callback(redraw(&repaint)),
+            drums: stem(Stem::Drums),
+            bass: stem(Stem::Bass),
+            other: stem(Stem::Other),
+            vocals: stem(Stem::Vocals),
+            guitar: stem(Stem::Guitar),
+            piano: stem(Stem::Piano),
+            saved,
+        }
+    }
+
+    /// The parameters of one stem.
+    pub(crate) fn stem(&self, stem: Stem) -> &StemParams {
+        match stem {
+            Stem::Drums => &self.drums,
+            Stem::Bass => &self.bass,
+            Stem::Other => &self.other,
+            Stem::Vocals => &self.vocals,
+            Stem::Guitar => &self.guitar,
+            Stem::Piano => &self.piano,
+        }
+    }
+
+    /// What the parameters ask the player for.
+    pub(crate) fn levels(&self) -> Levels {
+        let output = self.output.value();
+        let outside = match (output, self.outside.value()) {
+            (MainOutput::Dry, _) | (_, Outside::Dry) => 1.0,
+            (_, Outside::Silence) => 0.0,
+        };
+        let silent = [0.0; Stem::ALL.len()];
+        match (output, output.stem()) {
+            (MainOutput::Dry, _) => Levels { dry: 1.0, stems: silent, outside },
+            (_, Some(chosen)) => Levels { dry: 0.0, stems: Stem::ALL.map(|stem| f32::from(stem == chosen)), outside },
+            _ => Levels { dry: 0.0, stems: self.mix(), outside },
+        }
+    }
+
+    /// Each stem's level in the mix.
+    pub(crate) fn mix(&self) -> [f32; Stem::ALL.len()] {
+        let any_solo = Stem::ALL.iter().any(|&stem| self.stem(stem).solo.value());
+        Stem::ALL.map(|stem| {
+            let params = self.stem(stem);
+            let heard = !params.mute.value() && (!any_solo || params.solo.value());
+            if heard { level(params.gain.value()) } else { 0.0 }
+        })
+    }
+}
+
+impl StemParams {
+    fn new(name: &str, repaint: &RepaintNotifier) -> Self {
+        let range = FloatRange::SymmetricalSkewed { min: SILENT_DB, max: LOUDEST_DB, factor: 0.6, center: 0.0 };
+        let text = |db: f32| if db <= SILENT_DB { "-inf".to_owned() } else { format!("{db:+.1}") };
+        let number = |text: &str| {
+            let text = text.trim().trim_end_matches(['d', 'B', 'b', ' ']);
+            if text.ends_with("inf") { Some(SILENT_DB) } else { text.parse().ok() }
+        };
+        Self {
+            gain: FloatParam::new(format!("{name} gain"), 0.0, range)
+                .with_callback(redraw(repaint))
+                .with_unit(" dB")
+                .with_value_to_string(Arc::new(text))
+                .with_string_to_value(Arc::new(number)),
+            mute: BoolParam::new(format!("{name} mute"), false).with_callback(redraw(repaint)),
+            solo: BoolParam::new(format!("{name} solo"), false).with_callback(redraw(repaint)),
+        }
+    }
+}
+
+/// Called when a value changes, maybe on the audio thread: raises a flag.
+fn redraw<T>(repaint: &RepaintNotifier) -> Arc<dyn Fn(T) + Send + Sync> {
+    let repaint = repaint.clone();
+    Arc::new(move |_| repaint.request_repaint())
+}
+
+/// A stem's name for people.
+pub(crate) fn title(stem: Stem) -> &'static str {
+    match stem {
+        Stem::Drums => "Drums",
+        Stem::Bass => "Bass",
+        Stem::Other => "Other",
+        Stem::Vocals => "Vocals",
+        Stem::Guitar => "Guitar",
+        Stem::Piano => "Piano",
+    }
+}
+
+/// The factor of a gain in dB; 1 exactly at 0 dB, also when a host's rounding has moved it by a hair.
+fn level(db: f32) -> f32 {
+    if db <= SILENT_DB {
+        0.0
+    } else if db.abs() < 1e-3 {
+        1.0
+    } else {
+        util::db_to_gain(db)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_of_0_db_is_exact_whatever_the_host_makes_of_it() {
+        let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
+        let gain = &params.drums.gain;
+        let host = gain.preview_plain(gain.preview_normalized(0.0) + 1e-7);
+        assert_eq!(level(host), 1.0);
+        assert_eq!(level(gain.preview_plain(0.0)), 0.0);
+        assert_eq!(gain.preview_plain(1.0), LOUDEST_DB);
+        assert_eq!((gain.normalized_value_to_string(0.0, true), gain.string_to_normalized_value("-inf")), {
+            ("-inf dB".to_owned(), Some(0.0))
+        });
+    }
+
+    #[test]
+    fn each_choice_plays_what_it_says() {
+        assert_eq!(MainOutput::Dry.stem(), None);
+        assert_eq!(MainOutput::Mix.stem(), None);
+        for stem in Stem::ALL {
+            assert_eq!(MainOutput::ALL[1 + stem as usize].stem(), Some(stem));
+            assert_eq!(MainOutput::variants()[1 + stem as usize], title(stem));
+        }
+        let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
+        assert_eq!(params.levels(), Levels { dry: 0.0, stems: [1.0; 6], outside: 1.0 });
+    }
+}

@@ -1,0 +1,153 @@
+//! A clip's stems, ready to be played: what the session thread makes and the audio thread plays.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
+
+use super::CHANNELS;
+use super::geometry::{Geometry, Placement};
+use super::page_source::PageSource;
+use super::pages::Pages;
+use super::prefetch::Prefetcher;
+use super::stem_files::StemFiles;
+
+/// Bytes of pages that one instance holds at most, however long the clip: half a minute of stems at 44.1 kHz.
+const MOST_BYTES: usize = 96 << 20;
+/// Pages that are held even where they are so long that they exceed that.
+const FEWEST_SLOTS: usize = 8;
+
+/// Why a deck cannot play.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DeckFault {
+    /// No filter between the clip's and the session's rates.
+    #[error("the stems cannot be converted to the session's sample rate")]
+    Rates,
+    /// The disk failed while playing.
+    #[error("the stems could no longer be read from the disk: {0}")]
+    Disk(std::io::ErrorKind),
+    /// The system gives no thread.
+    #[error("no thread could be started to read the stems")]
+    Thread,
+}
+
+/// What audio thread, prefetching thread and session share of a deck.
+pub(super) struct Shared {
+    pub(super) geometry: Geometry,
+    pub(super) pages: Pages,
+    /// Where the transport is, relative to the clip's start, at the session's rate.
+    pub(super) head: AtomicI64,
+    /// Where it will jump back to, if it loops; `i64::MIN` if it does not.
+    pub(super) loop_start: AtomicI64,
+    /// Counts what the audio thread asked for.
+    pub(super) asked: AtomicU64,
+    pub(super) stop: AtomicBool,
+    pub(super) failed: AtomicBool,
+    pub(super) fault: Mutex<Option<DeckFault>>,
+}
+
+/// See the module. The prefetching thread ends when the deck is dropped.
+pub(crate) struct Deck {
+    shared: Arc<Shared>,
+    /// The audio thread asks it for pages.
+    reader: Thread,
+    prefetcher: Prefetcher,
+}
+
+impl Deck {
+    /// Stems for a session at `session_hz`; `session` is woken when reading fails later.
+    ///
+    /// # Errors
+    /// When the rates do not fit or there is no thread to be had.
+    pub(crate) fn new(
+        files: StemFiles,
+        placement: Placement,
+        session_hz: u32,
+        session: Thread,
+    ) -> Result<Self, DeckFault> {
+        let geometry = Geometry::new(placement, session_hz);
+        let source = PageSource::new(files, geometry)?;
+        let page_bytes = CHANNELS * geometry.page_frames as usize * size_of::<f32>();
+        let slots = (MOST_BYTES / page_bytes).max(FEWEST_SLOTS).min(geometry.pages().max(1));
+        let shared = Arc::new(Shared {
+            geometry,
+            pages: Pages::new(geometry.page_frames as usize, geometry.pages(), slots),
+            head: AtomicI64::new(0),
+            loop_start: AtomicI64::new(i64::MIN),
+            asked: AtomicU64::new(1),
+            stop: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            fault: Mutex::new(None),
+        });
+        let prefetcher = Prefetcher::start(shared.clone(), source, session).map_err(|_| DeckFault::Thread)?;
+        Ok(Self { shared, reader: prefetcher.thread(), prefetcher })
+    }
+
+    /// What went wrong since, if anything.
+    pub(crate) fn fault(&self) -> Option<DeckFault> {
+        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Bytes of pages that it takes at most.
+    #[cfg(test)]
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.shared.pages.slots() * CHANNELS * self.shared.geometry.page_frames as usize * size_of::<f32>()
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.shared.geometry
+    }
+
+    /// Says where the transport is, frames from the clip's start, and where it will jump to. Wakes the prefetching thread
+    /// when that is another page than before. Neither locks nor allocates.
+    pub(super) fn ask(&self, head: i64, loop_start: Option<i64>) {
+        let page = self.shared.geometry.page_frames.cast_signed();
+        let before = self.shared.head.swap(head, Ordering::Relaxed);
+        let loop_start = loop_start.unwrap_or(i64::MIN);
+        let loops = self.shared.loop_start.swap(loop_start, Ordering::Relaxed) != loop_start;
+        if loops || before.div_euclid(page) != head.div_euclid(page) {
+            self.wake();
+        }
+    }
+
+    /// Wakes the prefetching thread: a page is missing.
+    pub(super) fn wake(&self) {
+        self.shared.asked.fetch_add(1, Ordering::Release);
+        self.reader.unpark();
+    }
+
+    /// Copies frames from `first` of the clip on to `out`; returns how many there are in a row, at most `frames`.
+    pub(super) fn read<const N: usize>(&self, first: u64, frames: usize, out: &mut [[f32; N]; CHANNELS]) -> usize {
+        let page_frames = self.shared.geometry.page_frames;
+        let mut done = 0;
+        while done < frames {
+            let at = first + done as u64;
+            let (page, offset) = ((at / page_frames) as usize, (at % page_frames) as usize);
+            let run = (page_frames as usize - offset).min(frames - done);
+            if !self.shared.pages.read(page, offset, run, out, done) {
+                break;
+            }
+            done += run;
+        }
+        done
+    }
+
+    /// Whether `frames` frames from `first` on, or all up to the clip's end, are in memory.
+    pub(super) fn has(&self, first: u64, frames: usize) -> bool {
+        let geometry = &self.shared.geometry;
+        let end = (first + frames as u64).min(geometry.frames);
+        let mut pages = first / geometry.page_frames..end.div_ceil(geometry.page_frames);
+        pages.all(|page| self.shared.pages.holds(page as usize))
+    }
+
+    /// Whether pages that are missing will never come.
+    pub(super) fn is_broken(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Deck {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.prefetcher.join();
+    }
+}

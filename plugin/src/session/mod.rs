@@ -1,0 +1,97 @@
+//! A session: one instance's clip, from capture to stems. It lives on a thread of its own, off the audio thread and off
+//! the host's, and is told and shown everything through [`Session`].
+
+mod audio_end;
+mod command;
+mod conductor;
+mod scan;
+mod view;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{JoinHandle, Thread};
+
+use nice_plug_egui::RepaintNotifier;
+use sextet_protocol::Folders;
+
+use crate::link::Link;
+use crate::saved::SavedField;
+pub(crate) use audio_end::{AudioEnd, lines};
+pub(crate) use command::{Command, Order};
+use conductor::Conductor;
+pub(crate) use view::{Errand, Phase, View, ViewCell};
+
+/// A session from outside. The thread ends when it is dropped.
+pub(crate) struct Session {
+    remote: Remote,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What it takes to tell a session something and to see it.
+#[derive(Clone)]
+pub(crate) struct Remote {
+    commands: Sender<Command>,
+    thread: Thread,
+    pub(crate) link: Arc<Link>,
+    pub(crate) view: Arc<ViewCell>,
+}
+
+impl Session {
+    /// Starts a session for the user's folders.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(saved: Arc<SavedField>, repaint: RepaintNotifier) -> std::io::Result<Self> {
+        Self::start_at(saved, Folders::of_user().map_err(|error| error.to_string()), repaint)
+    }
+
+    /// Starts a session for other folders.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start_at(
+        saved: Arc<SavedField>,
+        folders: Result<Folders, String>,
+        repaint: RepaintNotifier,
+    ) -> std::io::Result<Self> {
+        let (commands, inbox) = mpsc::channel();
+        let (link, view) = (Arc::new(Link::new(repaint)), Arc::new(ViewCell::default()));
+        let conductor = Conductor::new(inbox, folders, saved.clone(), link.clone(), view.clone());
+        let named = std::thread::Builder::new().name("sextet session".to_owned());
+        let thread = named.spawn(move || conductor.run())?;
+        let remote = Remote { commands, thread: thread.thread().clone(), link, view };
+        let on_load = remote.clone();
+        saved.on_load(Some(Box::new(move |saved| on_load.tell(Command::Load(Box::new(saved))))));
+        Ok(Self { remote, thread: Some(thread) })
+    }
+
+    /// For whoever else speaks to the session.
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+}
+
+impl Remote {
+    /// Asks for something.
+    pub(crate) fn tell(&self, command: Command) {
+        self.link.post();
+        // A session whose thread is gone has nothing left to do.
+        let _ = self.commands.send(command);
+        self.thread.unpark();
+    }
+
+    /// The session's thread, to wake it.
+    pub(crate) fn thread(&self) -> Thread {
+        self.thread.clone()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.remote.link.stop();
+        self.remote.thread.unpark();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A thread that looks at a clip's files: for their waveforms, and whether the stems are what they were.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use sextet_protocol::{ErrorKind, Stem};
+
+use crate::overview::Overview;
+use crate::playback::{CHANNELS, StemFiles};
+use crate::wav::{FloatWav, WavError};
+
+/// Frames that are read at a time.
+const RUN_FRAMES: usize = 1 << 15;
+/// The editor hears so often of what was seen.
+const REPORT: Duration = Duration::from_millis(250);
+
+/// What is looked at.
+pub(super) enum Subject {
+    /// A capture.
+    Clip(PathBuf),
+    /// An entry of the cache.
+    Stems(Box<StemFiles>),
+}
+
+/// What was seen.
+pub(super) enum Seen {
+    /// The clip, so far.
+    Clip(Overview),
+    /// The stems, so far, and their sum, which is the clip.
+    Stems(Box<[Overview; Stem::ALL.len()]>, Overview),
+    /// The stems are not what their manifest says.
+    Damaged(String),
+}
+
+/// A running look. It ends when it is dropped.
+pub(super) struct Scan {
+    seen: Receiver<Seen>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Scan {
+    /// Looks at `subject`; wakes `session` when there is something to tell. `None` if the system gives no thread.
+    pub(super) fn start(subject: Subject, session: Thread) -> Option<Self> {
+        let (tell, seen) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let scanner = Scanner { tell, session, stop: stop.clone(), reported: Instant::now() };
+        let named = std::thread::Builder::new().name("sextet scan".to_owned());
+        let thread = named.spawn(move || scanner.run(subject)).ok()?;
+        Some(Self { seen, stop, thread: Some(thread) })
+    }
+
+    /// What was seen since the last time.
+    pub(super) fn hear(&self) -> Option<Seen> {
+        self.seen.try_recv().ok()
+    }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Scanner {
+    tell: Sender<Seen>,
+    session: Thread,
+    stop: Arc<AtomicBool>,
+    reported: Instant,
+}
+
+impl Scanner {
+    fn run(mut self, subject: Subject) {
+        match subject {
+            Subject::Clip(path) => {
+                // A capture that cannot be read is noticed by whoever needs it.
+                let wav = File::open(path).map_err(WavError::from).and_then(FloatWav::open);
+                if let Ok(wav) = wav {
+                    self.clip(wav);
+                }
+            }
+            Subject::Stems(files) => self.stems(*files),
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn report(&mut self, seen: Seen) {
+        let _ = self.tell.send(seen);
+        self.session.unpark();
+        self.reported = Instant::now();
+    }
+
+    fn clip(&mut self, mut wav: FloatWav) {
+        let mut overview = Overview::silent(wav.frames());
+        let mut run = Vec::new();
+        for first in (0..wav.frames()).step_by(RUN_FRAMES) {
+            run.resize(2 * (wav.frames() - first).min(RUN_FRAMES as u64) as usize, 0.0);
+            if self.stopped() || wav.read_into(first, &mut run).is_err() {
+                return;
+            }
+            for side in 0..2 {
+                overview.add(first, run.iter().skip(side).step_by(2).copied());
+            }
+            if self.reported.elapsed() > REPORT {
+                self.report(Seen::Clip(overview.clone()));
+            }
+        }
+        self.report(Seen::Clip(overview));
+    }
+
+    fn stems(&mut self, mut files: StemFiles) {
+        let frames = files.frames();
+        let mut overviews = Box::new(Stem::ALL.map(|_| Overview::silent(frames)));
+        let mut clip = Overview::silent(frames);
+        let mut planar = vec![0.0; CHANNELS * RUN_FRAMES];
+        for first in (0..frames).step_by(RUN_FRAMES) {
+            let count = (frames - first).min(RUN_FRAMES as u64) as usize;
+            if self.stopped() || files.read_into(first.cast_signed(), RUN_FRAMES, &mut planar).is_err() {
+                return;
+            }
+            let channels: Vec<&[f32]> = planar.chunks_exact(RUN_FRAMES).map(|channel| &channel[..count]).collect();
+            for (overview, pair) in overviews.iter_mut().zip(channels.chunks_exact(2)) {
+                pair.iter().for_each(|channel| overview.add(first, channel.iter().copied()));
+            }
+            for side in 0..2 {
+                let sum = |frame: usize| channels.iter().skip(side).step_by(2).map(|channel| channel[frame]).sum();
+                clip.add(first, (0..count).map(sum));
+            }
+            if self.reported.elapsed() > REPORT {
+                self.report(Seen::Stems(overviews.clone(), clip.clone()));
+            }
+        }
+        self.report(Seen::Stems(overviews, clip));
+        if let Err(error) = files.entry().verify(&|| self.stopped())
+            && error.kind() != ErrorKind::Cancelled
+        {
+            self.report(Seen::Damaged(error.to_string()));
+        }
+    }
+}

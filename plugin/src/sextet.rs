@@ -1,0 +1,238 @@
+//! The plugin: what nice-plug calls, and one block from input to buses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nice_plug::prelude::*;
+use nice_plug_egui::{EguiEditor, RepaintNotifier};
+
+use crate::capture::Input;
+use crate::editor::{EditorApp, EditorWindow};
+use crate::params::{CAPTURE_ID, SextetParams};
+use crate::playback::{Block, Player};
+use crate::saved::SavedField;
+use crate::session::{AudioEnd, Command, Session, lines};
+use crate::shim::{Fence, remember_executor};
+
+const STEREO: NonZeroU32 = new_nonzero_u32(2);
+/// How long a render sleeps between looks for stems that are being made.
+const OFFLINE_NAP: Duration = Duration::from_millis(1);
+
+/// One instance.
+pub struct Sextet {
+    params: Arc<SextetParams>,
+    window: EditorWindow,
+    /// `None` where the system gives no thread: then the track plays dry.
+    session: Option<Session>,
+    audio: Option<Audio>,
+}
+
+/// What the audio thread has while the plugin is active.
+struct Audio {
+    end: AudioEnd,
+    player: Player,
+    offline: bool,
+}
+
+impl Default for Sextet {
+    fn default() -> Self {
+        let saved = Arc::new(SavedField::default());
+        let repaint = RepaintNotifier::default();
+        let session = Session::start(saved.clone(), repaint.clone()).ok();
+        Self {
+            params: Arc::new(SextetParams::new(saved, repaint)),
+            window: EditorWindow::default(),
+            session,
+            audio: None,
+        }
+    }
+}
+
+impl Plugin for Sextet {
+    const NAME: &'static str = "Sextet";
+    const VENDOR: &'static str = "Sextet";
+    const URL: &'static str = "";
+    const EMAIL: &'static str = "";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[AudioIOLayout {
+        main_input_channels: Some(STEREO),
+        main_output_channels: Some(STEREO),
+        aux_input_ports: &[],
+        aux_output_ports: &[STEREO; 6],
+        names: PortNames {
+            layout: Some("Six stems"),
+            main_input: Some("Clip"),
+            main_output: Some("Main"),
+            aux_inputs: &[],
+            aux_outputs: &["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"],
+        },
+    }];
+    const SAMPLE_ACCURATE_AUTOMATION: bool = true;
+
+    type SysExMessage = ();
+    type BackgroundTask = Fence;
+    type Editor = EguiEditor<EditorApp>;
+
+    fn task_executor(&mut self) -> TaskExecutor<Self> {
+        Box::new(Fence::pass)
+    }
+
+    fn params(&self) -> Arc<dyn Params> {
+        self.params.clone()
+    }
+
+    fn editor(&mut self, executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
+        remember_executor(&executor);
+        let session = self.session.as_ref()?;
+        self.window.editor(self.params.clone(), session.remote().clone())
+    }
+
+    /// A project that was saved while capture was armed does not begin to capture when it is played.
+    fn filter_state(state: &mut PluginState) {
+        state.params.remove(CAPTURE_ID);
+    }
+
+    fn activate(
+        &mut self,
+        _layout: &AudioIOLayout,
+        config: &BufferConfig,
+        context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        context.set_latency_samples(0);
+        let Some(session) = &self.session else { return true };
+        let session_hz = config.sample_rate.round() as u32;
+        let remote = session.remote();
+        remote.link.set_session_hz(session_hz);
+        let (end, line) = lines(session_hz, remote.thread());
+        remote.tell(Command::Activate(Box::new(line)));
+        let offline = config.process_mode == ProcessMode::Offline;
+        self.audio = Some(Audio { end, player: Player::new(config.sample_rate), offline });
+        true
+    }
+
+    fn reset(&mut self) {
+        if let Some(audio) = &mut self.audio {
+            audio.player.reset();
+        }
+    }
+
+    fn process(
+        &mut self,
+        buffer: &mut Buffer,
+        aux: &mut AuxiliaryBuffers,
+        context: &mut impl ProcessContext<Self>,
+    ) -> ProcessStatus {
+        let transport = context.transport();
+        let position = transport.pos_samples().filter(|_| transport.playing);
+        let loop_start = transport.loop_range_samples().map(|(start, _)| start);
+        let Some((mut block, audio, session)) =
+            self.audio.as_mut().zip(self.session.as_ref()).and_then(|(audio, session)| {
+                let block = block_of(buffer, aux, position, loop_start, audio.offline)?;
+                Some((block, audio, session))
+            })
+        else {
+            silence(aux);
+            return ProcessStatus::Normal;
+        };
+        let remote = session.remote();
+        capture(audio, remote, self.params.capture.value(), &block);
+        if audio.offline {
+            wait_for_stems(audio, remote, position);
+        }
+        let levels = self.params.levels();
+        let Audio { end, player, .. } = audio;
+        player.play(end.deck(), &levels, &mut block);
+        if remote.link.transport(position) {
+            remote.link.repaint.request_repaint();
+        }
+        ProcessStatus::KeepAlive
+    }
+
+    fn stop_processing(&mut self) {
+        self.end_take();
+    }
+
+    fn deactivate(&mut self) {
+        self.end_take();
+        self.audio = None;
+        if let Some(session) = &self.session {
+            session.remote().link.transport(None);
+            session.remote().thread().unpark();
+        }
+    }
+}
+
+impl Sextet {
+    /// A take that is running is over.
+    fn end_take(&mut self) {
+        if let (Some(audio), Some(session)) = (&mut self.audio, &self.session)
+            && audio.end.recorder.is_rolling()
+        {
+            session.remote().link.post();
+            audio.end.recorder.stop();
+        }
+    }
+}
+
+/// Notes what is heard, if it is to be captured.
+fn capture(audio: &mut Audio, remote: &crate::session::Remote, armed: bool, block: &Block<'_>) {
+    let was_rolling = audio.end.recorder.is_rolling();
+    let [left, right] = &block.main;
+    let input = Input { left, right, position: block.position, offline: block.offline };
+    if was_rolling && (!armed || block.position.is_none()) {
+        // The session has something to do that a render waits for.
+        remote.link.post();
+    }
+    audio.end.recorder.hear(armed, &input);
+}
+
+/// In a render, waits while stems are being made or loaded.
+fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: Option<i64>) {
+    while position.is_some()
+        && !audio.end.recorder.is_rolling()
+        && audio.end.deck().is_none()
+        && remote.link.is_pending()
+    {
+        std::thread::sleep(OFFLINE_NAP);
+    }
+}
+
+/// The host's buffers as a block; `None` if they are not what was announced, which the shims see to.
+fn block_of<'a>(
+    buffer: &'a mut Buffer<'_>,
+    aux: &'a mut AuxiliaryBuffers<'_>,
+    position: Option<i64>,
+    loop_start: Option<i64>,
+    offline: bool,
+) -> Option<Block<'a>> {
+    let main = stereo(buffer)?;
+    let [drums, bass, other, vocals, guitar, piano] = aux.outputs else { return None };
+    let stems = [stereo(drums)?, stereo(bass)?, stereo(other)?, stereo(vocals)?, stereo(guitar)?, stereo(piano)?];
+    Some(Block { main, stems, position, loop_start, offline })
+}
+
+fn stereo<'a>(buffer: &'a mut Buffer<'_>) -> Option<[&'a mut [f32]; 2]> {
+    let [left, right] = buffer.as_slice() else { return None };
+    Some([left, right])
+}
+
+fn silence(aux: &mut AuxiliaryBuffers<'_>) {
+    for channel in aux.outputs.iter_mut().flat_map(|bus| bus.as_slice()) {
+        channel.fill(0.0);
+    }
+}
+
+impl ClapPlugin for Sextet {
+    const CLAP_ID: &'static str = "dev.sextet.separator";
+    const CLAP_DESCRIPTION: Option<&'static str> =
+        Some("Splits a clip into drums, bass, other, vocals, guitar and piano, in its place on the timeline");
+    const CLAP_MANUAL_URL: Option<&'static str> = None;
+    const CLAP_SUPPORT_URL: Option<&'static str> = None;
+    const CLAP_FEATURES: &'static [ClapFeature] =
+        &[ClapFeature::AudioEffect, ClapFeature::Stereo, ClapFeature::Utility, ClapFeature::Mixing];
+}
+
+impl Vst3Plugin for Sextet {
+    const VST3_CLASS_ID: [u8; 16] = *b"SextetSeparator1";
+    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] = &[Vst3SubCategory::Fx, Vst3SubCategory::Tools];
+}

@@ -1,0 +1,167 @@
+//! Completes a host's audio ports: its own channels where it has them, our scratch elsewhere.
+//!
+//! nice-plug 0.4.2 skips `process()` when any output port is absent or lacks storage, and dereferences null channels. Both
+//! shims give it a full set of ports for every block.
+
+use nice_plug::prelude::*;
+
+use crate::Sextet;
+
+const LAYOUT: &AudioIOLayout = &<Sextet as Plugin>::AUDIO_IO_LAYOUTS[0];
+
+/// The ports of one direction, and what stands in for those that the host left out.
+pub(super) struct Ports {
+    /// Channels of each port.
+    channels: Vec<u32>,
+    /// `stride` frames for every channel of every port.
+    scratch: Vec<f32>,
+    stride: usize,
+    /// One pointer a channel, all ports in a row; only meaningful during one process call.
+    pointers: Vec<*mut f32>,
+}
+
+// SAFETY: the pointers are written before they are read in every call, and never used between calls.
+unsafe impl Send for Ports {}
+
+/// A host's table of channel pointers and how many it holds.
+pub(super) type HostPort = (*mut *mut f32, usize);
+
+impl Ports {
+    /// The plugin's input ports, main first.
+    pub(super) fn inputs() -> Self {
+        Self::new(LAYOUT.main_input_channels, LAYOUT.aux_input_ports)
+    }
+
+    /// The plugin's output ports, main first.
+    pub(super) fn outputs() -> Self {
+        Self::new(LAYOUT.main_output_channels, LAYOUT.aux_output_ports)
+    }
+
+    fn new(main: Option<NonZeroU32>, aux: &[NonZeroU32]) -> Self {
+        let channels: Vec<u32> = main.iter().chain(aux).map(|count| count.get()).collect();
+        let total = channels.iter().sum::<u32>() as usize;
+        Self { channels, scratch: Vec::new(), stride: 0, pointers: vec![std::ptr::null_mut(); total] }
+    }
+
+    /// How many ports there are.
+    pub(super) fn count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Makes room for blocks of up to `max_frames`. Allocates: for activation, not for the audio thread.
+    pub(super) fn resize(&mut self, max_frames: usize) {
+        self.stride = max_frames;
+        self.scratch = vec![0.0; max_frames * self.pointers.len()];
+    }
+
+    /// Blocks of so many frames at most can be completed.
+    pub(super) fn max_frames(&self) -> usize {
+        self.stride
+    }
+
+    /// Calls `set` for every port with its number, a complete table of channels and their count. A channel that `host` does
+    /// not have is one of ours: silent if `silence`, else with whatever it held.
+    ///
+    /// # Safety
+    /// Each table that `host` returns holds as many entries as it says, each null or valid for `frames` samples.
+    ///
+    /// # Panics
+    /// If `frames` exceeds [`Ports::max_frames`].
+    pub(super) unsafe fn complete(
+        &mut self,
+        frames: usize,
+        silence: bool,
+        host: impl Fn(usize) -> Option<HostPort>,
+        mut set: impl FnMut(usize, *mut *mut f32, u32),
+    ) {
+        assert!(frames <= self.stride, "{frames} frames where {} were announced", self.stride);
+        let mut next = 0;
+        for (port, &count) in self.channels.iter().enumerate() {
+            let given = host(port).filter(|(table, _)| !table.is_null());
+            let first = next;
+            for channel in 0..count as usize {
+                let pointer = match given {
+                    // SAFETY: the table holds `have` entries, as the caller promises.
+                    Some((table, have)) if channel < have => unsafe { *table.add(channel) },
+                    _ => std::ptr::null_mut(),
+                };
+                self.pointers[next] = if pointer.is_null() {
+                    let own = &mut self.scratch[next * self.stride..][..frames];
+                    if silence {
+                        own.fill(0.0);
+                    }
+                    own.as_mut_ptr()
+                } else {
+                    pointer
+                };
+                next += 1;
+            }
+            set(port, self.pointers[first..].as_mut_ptr(), count);
+        }
+    }
+}
+
+/// nice-plug names the main output after the main input; this is the name it should have.
+pub(super) fn main_output_name() -> &'static str {
+    LAYOUT.names.main_output.unwrap_or("Output")
+}
+
+/// Writes `text` and zeros into a host's fixed-size name, cut where it does not fit.
+pub(super) fn write_name<T: Copy + Default>(name: &mut [T], text: impl Iterator<Item = T>) {
+    name.fill(T::default());
+    let room = name.len().saturating_sub(1);
+    for (to, from) in name[..room].iter_mut().zip(text) {
+        *to = from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every combination of absent table, too few channels and null channel leaves no channel without storage.
+    #[test]
+    fn whatever_the_host_leaves_out_is_there() {
+        let frames = 4;
+        let mut cases = 0;
+        for absent in 0..=7 {
+            for have in 0..=2 {
+                for null_channel in 0..=2 {
+                    let mut ports = Ports::outputs();
+                    ports.resize(frames);
+                    let mut audio = [[1.0_f32; 4], [2.0; 4]];
+                    let mut table: Vec<*mut f32> = audio.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
+                    if let Some(channel) = table.get_mut(null_channel) {
+                        *channel = std::ptr::null_mut();
+                    }
+                    let table = table.as_mut_ptr();
+                    let host = |port: usize| (port >= absent).then_some((table, have));
+                    let mut seen = 0;
+                    let set = |port: usize, table: *mut *mut f32, count: u32| {
+                        assert_eq!(count, 2);
+                        for channel in 0..2 {
+                            // SAFETY: the table that is handed over has two entries.
+                            let pointer = unsafe { *table.add(channel) };
+                            assert!(!pointer.is_null());
+                            let hosts = port >= absent && channel < have && channel != null_channel;
+                            assert_eq!(pointer == audio[channel].as_mut_ptr(), hosts);
+                        }
+                        seen += 1;
+                    };
+                    // SAFETY: the table above has two channels of four frames.
+                    unsafe { ports.complete(frames, true, host, set) };
+                    assert_eq!(seen, 7);
+                    cases += 1;
+                }
+            }
+        }
+        println!("{cases} ways of leaving ports out");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_ended() {
+        let mut name = [7_u8; 4];
+        write_name(&mut name, "Main Out".bytes());
+        assert_eq!(&name, b"Mai\0");
+    }
+}

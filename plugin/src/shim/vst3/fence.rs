@@ -1,0 +1,64 @@
+//! Lets an instance go only when nice-plug's worker has nothing left to do for it.
+//!
+//! On Linux nice-plug 0.4.2 sends every parameter change of the audio thread to a worker thread that all VST3 instances
+//! share. The worker ends when it meets a task of an instance that is gone; the last instance's destructor then panics
+//! inside COM's `release`, which aborts the host. So one instance is made that is never destroyed, and every other one
+//! waits, before it goes, until the worker has done its tasks: a [`Fence`] sent through the kept instance comes last.
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use nice_plug::prelude::AsyncExecutor;
+use nice_plug::wrapper::vst3::Wrapper;
+
+use crate::Sextet;
+
+/// How long an instance waits at most: longer than the worker was ever seen to need, shorter than people wait.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A background task that only reports that it ran.
+pub struct Fence(SyncSender<()>);
+
+impl Fence {
+    /// Reports; nobody listens any more if the instance has run out of patience.
+    pub(crate) fn pass(self) {
+        let _ = self.0.send(());
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<AsyncExecutor<Sextet>>> = const { RefCell::new(None) };
+}
+static KEPT: OnceLock<Option<AsyncExecutor<Sextet>>> = OnceLock::new();
+
+/// Keeps the executor that nice-plug gives to the instance being made on this thread.
+pub(crate) fn remember_executor(executor: &AsyncExecutor<Sextet>) {
+    LAST.set(Some(executor.clone()));
+}
+
+/// Makes the instance that is never destroyed, once.
+pub(super) fn keep_worker() {
+    if cfg!(target_os = "linux") {
+        KEPT.get_or_init(|| {
+            std::mem::forget(Wrapper::<Sextet>::new());
+            LAST.take()
+        });
+    }
+}
+
+/// Waits until the worker has done what was sent to it so far.
+pub(super) fn drain_worker() {
+    let Some(executor) = KEPT.get().and_then(Option::as_ref) else { return };
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let (passed, wait) = mpsc::sync_channel(1);
+        executor.execute_background(Fence(passed));
+        match wait.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            // The queue was full and the fence dropped.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(1)),
+            Ok(()) | Err(RecvTimeoutError::Timeout) => return,
+        }
+    }
+}

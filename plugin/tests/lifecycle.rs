@@ -1,0 +1,108 @@
+//! Instances that come and go, many and in the middle of things.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use sextet_protocol::Fingerprint;
+use support::clap_host::{Buses, Call, Host};
+use support::{command, entry, project};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A host that removes a plugin must not be kept waiting for longer.
+const REMOVAL: Duration = Duration::from_secs(5);
+
+fn remove(host: Host) {
+    let begun = Instant::now();
+    drop(host);
+    assert!(begun.elapsed() < REMOVAL, "removing it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_hundred_instances_are_open_at_once() {
+    let mut hosts: Vec<Host> = (0..100).map(|_| Host::new()).collect();
+    for host in &mut hosts {
+        host.activate(48_000, 256);
+        host.play([&[0.5; 256]; 2], Some(0));
+    }
+    for host in hosts {
+        remove(host);
+    }
+}
+
+#[test]
+fn a_thousand_instances_are_created_automated_and_destroyed() {
+    for round in 0..1_000_u32 {
+        let mut host = Host::new();
+        host.activate(44_100, 64);
+        let (stem, gain) = (host.param("Stem"), host.param("Bass gain"));
+        let changes = [(stem, 0, f64::from(round % 8)), (gain, 5, 0.3), (gain, 40, 0.7)];
+        let input = [0.5; 64];
+        let input = [input.as_slice(); 2];
+        host.process(&Call { input, position: Some(0), buses: Buses::All, changes: &changes, locates: &[] });
+    }
+}
+
+#[test]
+fn an_instance_is_removed_in_the_middle_of_a_capture() {
+    let folders = project::folders();
+    let mut host = Host::new();
+    host.activate(48_000, 512);
+    host.set(&[("Capture", 1.0)]);
+    for block in 0..200 {
+        host.play([&[0.5; 512]; 2], Some(block * 512));
+    }
+    host.wait_for("capturing", PATIENCE);
+    remove(host);
+    let left = std::fs::read_dir(folders.captures()).map_or(0, |entries| {
+        entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.')).count()
+    });
+    assert_eq!(left, 0, "nothing half-written stays behind");
+}
+
+#[test]
+fn instances_are_removed_in_the_middle_of_a_load() {
+    let frames = 48_000 * 20;
+    let key = entry::make(project::folders(), 48_000, frames, |_, _, frame| (frame % 100) as f32 / 200.0);
+    let state = project::with_clip(Fingerprint::of(b"x"), Some(key), 48_000, frames, 0);
+    for round in 0..40 {
+        let mut host = Host::new();
+        assert!(host.load(&state));
+        host.activate([44_100, 48_000][round % 2], 512);
+        if round % 3 > 0 {
+            host.play([&[0.0; 512]; 2], Some(round as i64 * 10_000));
+        }
+        if round % 5 == 4 {
+            host.wait_for("ready", PATIENCE);
+        }
+        remove(host);
+    }
+}
+
+/// A capture in two passes, the second laid over the first, and what a project keeps of it.
+#[test]
+fn passes_of_a_capture_land_where_they_belong() {
+    project::use_command(command());
+    let mut host = Host::new();
+    host.activate(48_000, 1_000);
+    // Loaded into an active instance, as hosts do: captures extend the clip, and nothing is separated.
+    let settings = serde_json::json!({ "automatic": false, "extend": true });
+    assert!(host.load(&project::framed(&serde_json::json!({ "settings": settings }))));
+    let mut pass = |from: i64, blocks: i64, value: f32| {
+        host.set(&[("Capture", 1.0)]);
+        for block in 0..blocks {
+            host.play([&[value; 1_000]; 2], Some(from + block * 1_000));
+        }
+        host.play([&[0.0; 10]; 2], None);
+        host.set(&[("Capture", 0.0)]);
+        host.wait_for("captured", PATIENCE);
+    };
+    pass(10_000, 20, 0.25);
+    pass(25_000, 10, 0.5);
+    let clip = project::saved(&host.save())["clip"].clone();
+    assert_eq!((clip["start_frame"].as_i64(), clip["frames"].as_u64()), (Some(10_000), Some(25_000)));
+    let audio: Fingerprint = clip["audio"].as_str().unwrap().parse().unwrap();
+    let (rate_hz, [left, _]) = entry::read_wav(&project::folders().capture(&audio));
+    let expected: Vec<f32> = (0..25_000).map(|frame| if frame < 15_000 { 0.25 } else { 0.5 }).collect();
+    assert_eq!((rate_hz, left), (48_000, expected));
+}

@@ -1,0 +1,173 @@
+//! A song from capture to stems, with the real engine process and the bundled model.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use sextet_protocol::worker::{JobId, Reply, Request, Separate};
+use sextet_protocol::{Fingerprint, Stem};
+use support::clap_host::Host;
+use support::{BUSES, Heard, ask, command, db, entry, project, song};
+
+/// Chunks of the model take long on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Where on the timeline the song lies.
+const START: i64 = 123_457;
+const BLOCK: usize = 1024;
+
+/// Plays a stretch of the timeline, block by block, with the song as input.
+fn play_through(host: &mut Host, song: &[Vec<f32>; 2]) -> Heard {
+    let mut all: Heard = Default::default();
+    for first in (0..song[0].len()).step_by(BLOCK) {
+        let end = (first + BLOCK).min(song[0].len());
+        let heard = host.play([&song[0][first..end], &song[1][first..end]], Some(START + first as i64));
+        for (bus, heard) in all.iter_mut().flatten().zip(heard.iter().flatten()) {
+            bus.extend(heard);
+        }
+    }
+    all
+}
+
+/// The largest difference of two channels, in dB of full scale, and their correlation.
+fn compare(a: &[f32], b: &[f32]) -> (f64, f64) {
+    assert_eq!(a.len(), b.len());
+    let (mut worst, mut ab, mut aa, mut bb) = (0.0_f64, 0.0, 1e-30, 1e-30);
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(a), f64::from(b));
+        worst = worst.max((a - b).abs());
+        (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
+    }
+    (db(worst), ab / (aa * bb).sqrt())
+}
+
+fn key_of(host: &Host) -> Fingerprint {
+    project::saved(&host.save())["clip"]["key"].as_str().unwrap().parse().unwrap()
+}
+
+/// The stems that `sextet separate` writes for the same song.
+fn stems_of_the_command(rate_hz: u32, song: &[Vec<f32>; 2], folder: &Path) -> Vec<[Vec<f32>; 2]> {
+    let path = folder.join("song.wav");
+    let interleaved: Vec<f32> = song[0].iter().zip(&song[1]).flat_map(|(&left, &right)| [left, right]).collect();
+    entry::write_wav(&path, rate_hz, &interleaved);
+    let mut separate = Command::new(command());
+    separate.arg("separate").arg(&path).args(["--sum", "exact", "-o"]).arg(folder.join("out"));
+    let output = separate.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = |stem: Stem| {
+        let out = folder.join("out");
+        let places = [out.join("song"), out.join("sextet-mini").join("song"), out];
+        let file = places.iter().map(|place| place.join(format!("{stem}.wav"))).find(|path| path.is_file());
+        entry::read_wav(&file.unwrap_or_else(|| panic!("no {stem} below {}", folder.display()))).1
+    };
+    Stem::ALL.map(found).to_vec()
+}
+
+#[test]
+fn a_song_is_captured_separated_played_and_restored() {
+    project::use_command(command());
+    let (rate_hz, song) = song(12.0);
+    let mut host = Host::new();
+    host.set_offline(true);
+    host.activate(rate_hz, BLOCK as u32);
+
+    // Capture: one pass, armed, and the transport stops.
+    host.set(&[("Capture", 1.0)]);
+    let dry = play_through(&mut host, &song);
+    assert_eq!(dry[0], song, "while it is captured the track plays dry");
+    let silence = [0.0; 64];
+    host.play([&silence; 2], None);
+
+    // The first block of a render waits for the stems.
+    let begun = Instant::now();
+    let heard = play_through(&mut host, &song);
+    println!("capture to stems: {:.1} s", begun.elapsed().as_secs_f64());
+    assert!(host.status().starts_with("ready"), "{}", host.status());
+
+    // Stems: those of the command. Mix: the clip.
+    let folder = tempfile::tempdir().unwrap();
+    let stems = stems_of_the_command(rate_hz, &song, folder.path());
+    for (bus, stem) in heard[1..].iter().zip(&stems) {
+        for (a, b) in bus.iter().zip(stem) {
+            let (error_db, correlation) = compare(a, b);
+            println!("stem against the command's: error {error_db:.1} dBFS, correlation {correlation:.9}");
+            assert!(error_db < -140.0 && correlation > 0.999_999);
+        }
+    }
+    let null_db = (0..2).map(|side| compare(&heard[0][side], &song[side]).0).fold(f64::MIN, f64::max);
+    let loudest = heard.iter().flatten().flatten().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
+    println!("mix at 0 dB against the clip: {null_db:.1} dBFS; the loudest sample is {loudest}");
+    assert!(null_db < -120.0);
+    assert!(heard[1..].iter().flatten().flatten().any(|sample| sample.abs() > 0.01), "{BUSES:?} are not all silent");
+
+    // A worker that is asked for the same song finds what the instance made.
+    let path = project::folders().capture(&captured(&host));
+    let reply = ask(&[Request::hello("test"), Request::Separate(Separate::new(JobId(1), path))]);
+    let Reply::Done { key, cached, .. } = reply else { panic!("{reply:?}") };
+    assert_eq!((key, cached), (key_of(&host), true));
+
+    restore(&host.save(), &song, &heard);
+}
+
+fn captured(host: &Host) -> Fingerprint {
+    project::saved(&host.save())["clip"]["audio"].as_str().unwrap().parse().unwrap()
+}
+
+/// Saves, closes and reopens: from the cache, from the capture, and from nothing.
+fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
+    let rate_hz = 44_100;
+    let reopen = || {
+        let mut host = Host::new();
+        assert!(host.load(state));
+        host.set_offline(true);
+        host.activate(rate_hz, BLOCK as u32);
+        host
+    };
+    let mut host = reopen();
+    let begun = Instant::now();
+    assert_eq!(&play_through(&mut host, song), heard, "from the cache");
+    println!("restored from the cache and played in {:.2} s", begun.elapsed().as_secs_f64());
+
+    // A copy on another track, at the same time.
+    let mut copy = reopen();
+    assert_eq!(&play_through(&mut copy, song), heard, "the copy");
+    drop((host, copy));
+
+    in_a_new_process(state);
+
+    std::fs::remove_dir_all(project::folders().stems()).unwrap();
+    let mut host = reopen();
+    assert_eq!(&play_through(&mut host, song), heard, "from the capture");
+    let audio = captured(&host);
+    drop(host);
+
+    std::fs::remove_dir_all(project::folders().stems()).unwrap();
+    std::fs::remove_file(project::folders().capture(&audio)).unwrap();
+    let mut host = reopen();
+    host.wait_for("failed: The stems of this clip are no longer in the cache, and its capture", PATIENCE);
+    assert_eq!(play_through(&mut host, song)[0], *song, "dry");
+    println!("{}", host.status());
+}
+
+fn in_a_new_process(state: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state");
+    std::fs::write(&file, state).unwrap();
+    let folders = project::folders();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--ignored", "--exact", "reopened_in_a_process_of_its_own"]).env("SEXTET_TEST_STATE", file);
+    child.env("SEXTET_TEST_CACHE", folders.cache()).env("SEXTET_TEST_DATA", folders.data());
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Run by the test above.
+#[test]
+#[ignore = "the other test runs it, with a project"]
+fn reopened_in_a_process_of_its_own() {
+    let state = std::fs::read(std::env::var_os("SEXTET_TEST_STATE").unwrap()).unwrap();
+    let host = Host::new();
+    assert!(host.load(&state));
+    host.wait_for("ready", PATIENCE);
+}

@@ -1,0 +1,85 @@
+//! What the hosts' tests share.
+#![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
+
+pub mod clap_host;
+pub mod entry;
+pub mod project;
+
+use std::io::{BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use sextet_protocol::worker::{JobId, Lines, Reply, Request, to_line};
+
+/// The plugin as it is shipped: the library that hosts load.
+pub fn library() -> PathBuf {
+    let name = format!("{}sextet_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().join(name);
+    assert!(path.is_file(), "{} is not built", path.display());
+    path
+}
+
+/// Names of the output buses, in their order.
+pub const BUSES: [&str; 7] = ["Main", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"];
+
+/// The channels of the seven buses.
+pub type Heard = [[Vec<f32>; 2]; 7];
+
+/// Level of a difference against full scale, in dB.
+pub fn db(value: f64) -> f64 {
+    20.0 * value.max(1e-12).log10()
+}
+
+/// The sextet command of this workspace, built if it is not.
+pub fn command() -> &'static Path {
+    static COMMAND: OnceLock<PathBuf> = OnceLock::new();
+    COMMAND.get_or_init(|| {
+        let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let path = profile.join(sextet_protocol::COMMAND_FILE);
+        if !path.is_file() {
+            let mut build = std::process::Command::new(env!("CARGO"));
+            build.args(["build", "--package", "sextet-cli"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(build.status().unwrap().success(), "the command cannot be built");
+        }
+        assert!(path.is_file(), "{} is not there", path.display());
+        path
+    })
+}
+
+/// The beginning of the sample song: its rate and both channels.
+pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
+    static SONG: OnceLock<(u32, [Vec<f32>; 2])> = OnceLock::new();
+    let (rate_hz, channels) = SONG.get_or_init(|| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/six-of-one.flac");
+        let requests = [Request::hello("test"), Request::Import { job: JobId(1), song: path.canonicalize().unwrap() }];
+        match ask(&requests) {
+            Reply::Imported { audio, .. } => entry::read_wav(&project::folders().capture(&audio)),
+            other => panic!("{other:?}"),
+        }
+    });
+    let frames = (seconds * f64::from(*rate_hz)) as usize;
+    (*rate_hz, channels.each_ref().map(|channel| channel[..frames.min(channel.len())].to_vec()))
+}
+
+/// Runs a worker and gives its last answer to the last request.
+pub fn ask(requests: &[Request]) -> Reply {
+    project::folders();
+    let mut worker = std::process::Command::new(command());
+    let mut worker = worker.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = worker.stdin.take().unwrap();
+    for request in requests {
+        stdin.write_all(to_line(request).unwrap().as_bytes()).unwrap();
+    }
+    let mut lines = Lines::new(BufReader::new(worker.stdout.take().unwrap()));
+    let reply = loop {
+        let reply = lines.next::<Reply>().expect("the worker ended").unwrap();
+        if reply.is_last() {
+            break reply;
+        }
+    };
+    drop(stdin);
+    worker.wait().unwrap();
+    reply
+}
