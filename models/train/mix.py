@@ -74,11 +74,14 @@ def recolour(stems, rng, room_chance=0.2):
     response = torch.pow(10.0, db / 20).view(batch, STEMS, 1, bins)
     spectrum = torch.fft.rfft(stems, size) * response
     wet = np.where(rng.random((batch, STEMS)) < room_chance, rng.uniform(0.05, 0.6, (batch, STEMS)), 0)
-    for b, s in np.argwhere(wet > 0):
+    places = np.argwhere(wet > 0)
+    if len(places):
+        b, s = torch.from_numpy(places.T).to(device)
         t = torch.arange(65536 // 2, device=device) / 44100
-        tail = torch.randn(2, t.numel(), device=device) * torch.exp(-6.9 * t / float(rng.uniform(0.15, 0.8)))
-        tail = tail / tail.norm(dim=-1, keepdim=True) * float(wet[b, s])
-        spectrum[b, s] *= 1 + torch.fft.rfft(tail, size)
+        decay = torch.tensor(rng.uniform(0.15, 0.8, (len(places), 1, 1)), dtype=torch.float32, device=device)
+        tails = torch.randn(len(places), 2, t.numel(), device=device) * torch.exp(-6.9 * t / decay)
+        tails *= torch.tensor(wet[wet > 0], dtype=torch.float32, device=device)[:, None, None] / tails.norm(dim=-1, keepdim=True)
+        spectrum[b, s] *= 1 + torch.fft.rfft(tails, size)
     return torch.fft.irfft(spectrum, size)[..., :frames]
 
 
