@@ -85,26 +85,26 @@ def recolour(stems, rng, room_chance=0.2):
     return torch.fft.irfft(spectrum, size)[..., :frames]
 
 
-def muted(rng, batch):
-    """Which stems are heard: mostly all, often some, at times one or two."""
+def muted(rng, batch, sparse):
+    """Which stems are heard: mostly all, often some, in a part `sparse` of the examples only one to three."""
     heard = np.ones((batch, STEMS), bool)
     for b in range(batch):
         fate = rng.random()
-        if fate > 0.92:
+        if fate > 1 - sparse:
             heard[b] = False
             heard[b, rng.permutation(STEMS)[: int(rng.integers(1, 4))]] = True
-        elif fate > 0.7:
+        elif fate > 0.78 - sparse:
             heard[b] = rng.random(STEMS) > 0.3
     return heard
 
 
-def examples(pool, rng, batch, frames):
+def examples(pool, rng, batch, frames, sparse=0.08):
     """(mix [batch, 2, frames], stems [batch, 6, 2, frames]); the mix has about unit level."""
     device = pool.device
     stems = torch.stack([pool.draw(rng, frames) for _ in range(batch)])
     stems = recolour(stems, rng)
     gain = 10 ** (rng.normal(0, 3.0, (batch, STEMS)).clip(-9, 7) / 20) * rng.choice((-1, 1), (batch, STEMS))
-    gain = torch.tensor(gain * muted(rng, batch), dtype=torch.float32, device=device)[..., None, None]
+    gain = torch.tensor(gain * muted(rng, batch, sparse), dtype=torch.float32, device=device)[..., None, None]
     width = torch.tensor(np.where(rng.random((batch, STEMS)) < 0.3, rng.uniform(0, 1.3, (batch, STEMS)), 1), dtype=torch.float32, device=device)
     middle, side = stems.mean(2), (stems[:, :, 0] - stems[:, :, 1]) / 2 * width[..., None]
     side = side * torch.tensor(rng.choice((-1.0, 1.0), (batch, STEMS, 1)), dtype=torch.float32, device=device)

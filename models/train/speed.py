@@ -1,10 +1,9 @@
 """How long a training step takes on this GPU, that it computes what demucs computes, and what its time goes into.
 
-  python speed.py --batch 16 [--plain] [--table]
+  python speed.py --batch 16 [--plain] [--compare] [--table]
 
-`--plain` also times demucs' own forward under autocast, `--table` prints the costliest kernels of a step. Started with
-`--fill` it only fills Triton's cache, one process a width, which takes a quarter of the time that one step after another
-would.
+`--plain` also times demucs' own forward under autocast, `--compare` prints errors against float32, `--table` the costliest
+kernels of a step. `--fill` only fills Triton's cache, with one process a width.
 """
 
 import argparse

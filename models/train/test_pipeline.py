@@ -89,6 +89,13 @@ def test_examples_sum_to_their_mix(tmp_path):
         assert stems.shape == (4, 6, 2, 44100)
 
 
+def test_sparse_examples_have_one_to_three_stems():
+    rng = np.random.default_rng(0)
+    counts = mix.muted(rng, 500, 1.0).sum(1)
+    assert set(counts) == {1, 2, 3}
+    assert (mix.muted(rng, 2000, 0.08).sum(1) == 6).mean() > 0.65
+
+
 def test_export_loads_in_demucs_and_runs_on_its_published_segment(tmp_path):
     kwargs = checkpoint.settings(channels=8, t_layers=1)
     from demucs.htdemucs import HTDemucs

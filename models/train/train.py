@@ -256,7 +256,7 @@ class Trainer:
         waited = self.wait_for(pool, min(a.min_songs, a.capacity))
         self.log(event="start", songs=pool.added, prepared_s=prepared, waited_s=waited)
         validation = Validation(a.pool / "valid", a.batch, self.device)
-        batches = prefetched(lambda: examples(pool, self.rng, a.batch, frames), self.device)
+        batches = prefetched(lambda: examples(pool, self.rng, a.batch, frames, a.sparse), self.device)
         started = time.monotonic() - self.elapsed
         saved = judged = shown = self.elapsed
         losses, first = [], self.step
@@ -296,6 +296,7 @@ def main():
     ap.add_argument("--capacity", type=int, default=2400, help="songs a GPU, 25 MB each")
     ap.add_argument("--min-songs", type=int, default=200)
     ap.add_argument("--patience", type=float, default=120, help="seconds to wait for --min-songs")
+    ap.add_argument("--sparse", type=float, default=0.08, help="part of the examples in which only one to three stems sound")
     ap.add_argument("--channels", type=int, default=24)
     ap.add_argument("--t-layers", type=int, default=3)
     ap.add_argument("--lr", type=float, default=1e-3)
