@@ -17,6 +17,7 @@ done
 cp -L "$lib" "$top/lib/"
 cp -L "$(command -v espeak-ng)" "$top/bin/"
 cp -rL /usr/lib/*/espeak-ng-data "$top/"
+(cd "$top/espeak-ng-data" && rm -f cmn_dict yue_dict ar_dict ia_dict lb_dict my_dict ne_dict ml_dict) # nobody sings in these
 cp -L /usr/share/sounds/sf3/FluidR3Mono_GM.sf3 /usr/share/sounds/sf2/TimGM6mb.sf2 /usr/share/sounds/sf2/sf_GMbank.sf2 "$top/fonts/"
 $python - "$top" <<'PY'
 import sys
@@ -42,6 +43,6 @@ cat > "$top/environment" <<'SH'
 export SOUNDFONTS=$1/fonts ONESHOTS=$1/oneshots ESPEAK_DATA_PATH=$1 PYTHONPATH=$1/python OMP_NUM_THREADS=1
 export ESPEAK="env LD_LIBRARY_PATH=$1/lib $1/bin/espeak-ng" FARM_LIBRARIES=$1/lib
 SH
-tar -C "$work" -cf - bundle | xz -T2 -3 > "$out"
+tar -C "$work" -cf - bundle | xz -9e > "$out"
 rm -r "$work"
 ls -l "$out"

@@ -3,7 +3,7 @@
 #   sh launch.sh POOL OUT SECONDS [options of train.py]
 # Ends within a minute when the farm renders nothing, before any accelerator time is wasted. Where nothing could be
 # installed, first unpack what bundle.sh packed and source its `environment` (it sets FARM_LIBRARIES and OMP_NUM_THREADS;
-# cores are therefore counted by Python: nproc obeys OMP_NUM_THREADS).
+# cores are therefore counted by Python: nproc obeys OMP_NUM_THREADS). FIRST_SEED in the environment: where the songs begin.
 set -eu
 pool=$1 out=$2 seconds=$3
 shift 3
@@ -15,7 +15,7 @@ gpus=$($python -c 'import torch; print(max(1, torch.cuda.device_count()))')
 workers=$(( cores - 3 * gpus - 1 ))
 [ "$workers" -ge 1 ] || workers=1
 echo "$cores cores, $gpus training processes, $workers render workers"
-LD_LIBRARY_PATH=${FARM_LIBRARIES:-${LD_LIBRARY_PATH:-}} $python "$here/farm.py" "$pool" --workers "$workers" --valid 12 > "$out/farm.log" 2>&1 &
+LD_LIBRARY_PATH=${FARM_LIBRARIES:-${LD_LIBRARY_PATH:-}} $python "$here/farm.py" "$pool" --workers "$workers" --first-seed "${FIRST_SEED:-1000000}" --valid 16 > "$out/farm.log" 2>&1 &
 farm=$!
 trap 'kill $farm 2>/dev/null || true' EXIT
 waited=0

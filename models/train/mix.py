@@ -74,34 +74,37 @@ def recolour(stems, rng, room_chance=0.2):
     response = torch.pow(10.0, db / 20).view(batch, STEMS, 1, bins)
     spectrum = torch.fft.rfft(stems, size) * response
     wet = np.where(rng.random((batch, STEMS)) < room_chance, rng.uniform(0.05, 0.6, (batch, STEMS)), 0)
-    for b, s in np.argwhere(wet > 0):
+    places = np.argwhere(wet > 0)
+    if len(places):
+        b, s = torch.from_numpy(places.T).to(device)
         t = torch.arange(65536 // 2, device=device) / 44100
-        tail = torch.randn(2, t.numel(), device=device) * torch.exp(-6.9 * t / float(rng.uniform(0.15, 0.8)))
-        tail = tail / tail.norm(dim=-1, keepdim=True) * float(wet[b, s])
-        spectrum[b, s] *= 1 + torch.fft.rfft(tail, size)
+        decay = torch.tensor(rng.uniform(0.15, 0.8, (len(places), 1, 1)), dtype=torch.float32, device=device)
+        tails = torch.randn(len(places), 2, t.numel(), device=device) * torch.exp(-6.9 * t / decay)
+        tails *= torch.tensor(wet[wet > 0], dtype=torch.float32, device=device)[:, None, None] / tails.norm(dim=-1, keepdim=True)
+        spectrum[b, s] *= 1 + torch.fft.rfft(tails, size)
     return torch.fft.irfft(spectrum, size)[..., :frames]
 
 
-def muted(rng, batch):
-    """Which stems are heard: mostly all, often some, at times one or two."""
+def muted(rng, batch, sparse):
+    """Which stems are heard: mostly all, often some, in a part `sparse` of the examples only one to three."""
     heard = np.ones((batch, STEMS), bool)
     for b in range(batch):
         fate = rng.random()
-        if fate > 0.92:
+        if fate > 1 - sparse:
             heard[b] = False
             heard[b, rng.permutation(STEMS)[: int(rng.integers(1, 4))]] = True
-        elif fate > 0.7:
+        elif fate > 0.78 - sparse:
             heard[b] = rng.random(STEMS) > 0.3
     return heard
 
 
-def examples(pool, rng, batch, frames):
+def examples(pool, rng, batch, frames, sparse=0.08):
     """(mix [batch, 2, frames], stems [batch, 6, 2, frames]); the mix has about unit level."""
     device = pool.device
     stems = torch.stack([pool.draw(rng, frames) for _ in range(batch)])
     stems = recolour(stems, rng)
     gain = 10 ** (rng.normal(0, 3.0, (batch, STEMS)).clip(-9, 7) / 20) * rng.choice((-1, 1), (batch, STEMS))
-    gain = torch.tensor(gain * muted(rng, batch), dtype=torch.float32, device=device)[..., None, None]
+    gain = torch.tensor(gain * muted(rng, batch, sparse), dtype=torch.float32, device=device)[..., None, None]
     width = torch.tensor(np.where(rng.random((batch, STEMS)) < 0.3, rng.uniform(0, 1.3, (batch, STEMS)), 1), dtype=torch.float32, device=device)
     middle, side = stems.mean(2), (stems[:, :, 0] - stems[:, :, 1]) / 2 * width[..., None]
     side = side * torch.tensor(rng.choice((-1.0, 1.0), (batch, STEMS, 1)), dtype=torch.float32, device=device)

@@ -6,6 +6,8 @@
 The schedule follows the clock: warm-up, then a cosine to zero that ends when the time is up, however fast steps are.
 OUT/last.pt (weights, average, optimiser, clock) is written every --save-every seconds; --resume continues from it. The
 exponential average of the weights is what validation judges and `OUT/mini.safetensors` holds.
+
+On a GPU a step is forward.py's, captured once as a CUDA graph; parameters, gradients and averages are one vector each.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import os
 import time
 from pathlib import Path
 
-if "LOCAL_RANK" in os.environ:  # every process sees one GPU, as number 0, so that they share compiled kernels
+if "LOCAL_RANK" in os.environ:  # every process sees one GPU, as number 0
     os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["LOCAL_RANK"]
 
 import numpy as np
@@ -25,25 +27,26 @@ from demucs.htdemucs import HTDemucs
 
 import checkpoint
 from compose import STEMS
-from lean import make_lean
 from mix import Pool, examples, prefetched
 
-FLOOR = 1e-3  # of the mix's power: what is 30 dB below the mix is as good as right
+FLOOR = 0.1  # of the mix's power
 
 
-def loss_of(estimate, target):
-    """log10 of each stem's squared error over the mix's power (the mix has unit power), as it is and pre-emphasised.
+def loss_of(estimate, target, floor=FLOOR):
+    """log10 of each stem's squared error over the mix's power (the mix has unit power) plus a floor, as it is and
+    pre-emphasised.
 
-    The logarithm weighs loud and quiet stems alike, as SDR does, and squares estimate the mean. L1, which demucs uses,
-    estimates the median: in a short training that is silence for every stem whose place is not yet clear, and the
-    first 1,400 steps of an earlier run ended with four of six stems silent.
+    Squares estimate the mean; L1, which demucs uses, the median, which is silence for every stem whose place is not yet
+    clear. The floor decides what the logarithm does: far above the errors it is the plain mean of squares; far below, it
+    weighs loud and quiet stems alike, as SDR does, and leakage into silent ones above all. A model that starts with a low
+    floor learns to be silent and stays so; one that ends with a high one leaks.
     """
     error = estimate - target
-    plain = torch.log10(error.square().mean((2, 3)) + FLOOR)
+    plain = torch.log10(error.square().mean((2, 3)) + floor)
     high = error[..., 1:] - 0.95 * error[..., :-1]
     mix = target.sum(1, keepdim=True)
     power = (mix[..., 1:] - 0.95 * mix[..., :-1]).square().mean((2, 3)) + 1e-6
-    emphasised = torch.log10(high.square().mean((2, 3)) / power + FLOOR)
+    emphasised = torch.log10(high.square().mean((2, 3)) / power + floor)
     return plain.mean(), 0.7 * plain.mean() + 0.3 * emphasised.mean()
 
 
@@ -52,24 +55,51 @@ def sdr(reference, estimate):
     return 10 * math.log10(float(reference.square().sum() + 1e-9) / float((reference - estimate).square().sum() + 1e-9))
 
 
-@torch.no_grad()
-def validate(model, folder, device):
-    """Median SDR per stem over the validation songs, and median leakage into stems that are silent, dB of the mix."""
-    scores, leaks, frames = {s: [] for s in STEMS}, [], checkpoint.SEGMENT_FRAMES
-    for path in sorted(Path(folder).glob("*.npy")):
-        stems = torch.from_numpy(np.load(path)).to(device).float() / 32767
-        count = max(1, stems.shape[-1] // frames)
-        stems = stems[..., : count * frames]
-        chunks = stems.sum(0).view(2, count, -1).transpose(0, 1)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            out = model(chunks).float().permute(1, 2, 0, 3).reshape(stems.shape)
-        for i, stem in enumerate(STEMS):
-            if stems[i].abs().max() > 0.003:
-                scores[stem].append(sdr(stems[i], out[i]))
-            elif stems[i].abs().max() == 0:
-                leaks.append(10 * math.log10(float(out[i].square().sum() / stems.sum(0).square().sum()) + 1e-9))
-    table = {s: round(float(np.median(v)), 2) for s, v in scores.items() if v}
-    return table | ({"leak": round(float(np.median(leaks)), 1)} if leaks else {})
+class Validation:
+    """Songs of POOL/valid, cut into chunks and run in batches of one size, so that nothing is tuned or compiled for them."""
+
+    def __init__(self, folder, batch, device):
+        self.folder, self.batch, self.device, self.songs = Path(folder), batch, device, {}
+
+    def load(self):
+        for path in sorted(self.folder.glob("*.npy")):
+            if path.name not in self.songs:
+                stems = torch.from_numpy(np.load(path)).to(self.device).float() / 32767
+                count = stems.shape[-1] // checkpoint.SEGMENT_FRAMES
+                stems = stems[..., : count * checkpoint.SEGMENT_FRAMES]
+                self.songs[path.name] = stems.unflatten(-1, (count, -1)).permute(2, 0, 1, 3).contiguous()
+        return list(self.songs.values())
+
+    @torch.no_grad()
+    def judge(self, run):
+        """Median SDR per stem, and median leakage into stems that are silent, dB of the mix."""
+        songs = self.load()
+        if not songs:
+            return {}
+        mixes = torch.cat([chunks.sum(1) for chunks in songs])
+        mixes = torch.cat([mixes, mixes[:1].expand(-len(mixes) % self.batch, -1, -1)])
+        out = torch.cat([run(chunk) for chunk in mixes.split(self.batch)])
+        scores, leaks, start = {s: [] for s in STEMS}, [], 0
+        for truth in songs:
+            estimate = out[start : start + len(truth)]
+            start += len(truth)
+            for i, stem in enumerate(STEMS):
+                if truth[:, i].abs().max() > 0.003:
+                    scores[stem].append(sdr(truth[:, i], estimate[:, i]))
+                elif truth[:, i].abs().max() == 0:
+                    leaks.append(10 * math.log10(float(estimate[:, i].square().sum() / truth.sum(1).square().sum()) + 1e-9))
+        table = {s: round(float(np.median(v)), 2) for s, v in scores.items() if v}
+        return table | ({"leak": round(float(np.median(leaks)), 1)} if leaks else {})
+
+
+def flattened(model):
+    """One vector that from now on holds all parameters of the model, each at a multiple of 64 places."""
+    sizes = [-(-p.numel() // 64) * 64 for p in model.parameters()]
+    flat = torch.zeros(sum(sizes), device=next(model.parameters()).device)
+    for p, part in zip(model.parameters(), flat.split(sizes)):
+        part[: p.numel()].copy_(p.data.flatten())
+        p.data = part[: p.numel()].view_as(p)
+    return flat, sizes
 
 
 class Trainer:
@@ -84,40 +114,86 @@ class Trainer:
         torch.manual_seed(a.seed)
         self.kwargs = checkpoint.settings(a.channels, a.t_layers)
         self.model = HTDemucs(**self.kwargs, use_train_segment=False).to(self.device).train()
-        make_lean(self.model)
-        self.average = HTDemucs(**self.kwargs).to(self.device).eval()
-        self.average.load_state_dict(self.model.state_dict())
-        self.params = list(self.model.parameters())
-        head = {id(p) for p in (*self.model.decoder[-1].conv_tr.parameters(), *self.model.tdecoder[-1].conv_tr.parameters())}
-        groups = [
-            {"params": [p for p in self.params if id(p) not in head], "factor": 1.0},
-            {"params": [p for p in self.params if id(p) in head], "factor": a.head_lr},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.99), weight_decay=a.decay, fused=True)
-        self.step, self.elapsed, self.norms = 0, 0.0, 1.0
         if a.init:
             self.model.load_state_dict(checkpoint.load(a.init).state_dict())
-            self.average.load_state_dict(self.model.state_dict())
+        self.average = HTDemucs(**self.kwargs).to(self.device).eval()
+        self.average.load_state_dict(self.model.state_dict())
+        self.flat, self.sizes = flattened(self.model)
+        self.flat_average, _ = flattened(self.average)
+        self.params = list(self.model.parameters())
+        self.flat.grad = torch.zeros_like(self.flat)
+        self.optimiser = torch.optim.AdamW([self.flat], lr=a.lr, betas=(0.9, 0.99), weight_decay=a.decay, fused=True)
+        self.step, self.elapsed, self.norms = 0, 0.0, torch.ones((), device=self.device)
+        self.floor = torch.tensor(a.floor, device=self.device)
         if a.resume and (a.out / "last.pt").exists():
             self.restore()
         self.rng = np.random.default_rng([a.seed, self.rank, self.step])
-        self.compiled = False
-        if a.compile == "now":
-            self.compile()
 
-    def compile(self):
-        """Compiles layer by layer in place: the STFT stays as it is. What cannot be compiled runs as before."""
-        torch._dynamo.config.suppress_errors = True
-        torch._dynamo.config.cache_size_limit = 64
-        for block in (*self.model.tencoder, *self.model.encoder, *self.model.tdecoder, *self.model.decoder):
-            block.compile(dynamic=False)
-        self.model.crosstransformer.compile(dynamic=False)
-        self.compiled = True
+    def run(self, model, mix):
+        if self.device.type != "cuda":
+            return model(mix)
+        from forward import forward
+
+        return forward(model, mix)
+
+    def gradients(self, mix, stems):
+        """The loss as it is reported; fills the vector of gradients."""
+        plain, loss = loss_of(self.run(self.model, mix), stems, self.floor)
+        for part, grad in zip(self.flat.grad.split(self.sizes), torch.autograd.grad(loss, self.params)):
+            part[: grad.numel()].copy_(grad.flatten())
+        return plain.detach()
+
+    def capture(self, frames):
+        """On a GPU: warm-up on noise (kernels are compiled and chosen), then the step's forward and backward as a graph."""
+        self.mix = torch.randn(self.a.batch, 2, frames, device=self.device)
+        self.stems = torch.randn(self.a.batch, len(STEMS), 2, frames, device=self.device)
+        self.graph = None
+        if self.device.type != "cuda":
+            return
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self.gradients(self.mix, self.stems)
+        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.synchronize()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # the pool's thread goes on copying
+            self.plain = self.gradients(self.mix, self.stems)
+
+    def one_step(self, mix, stems):
+        self.floor.fill_(self.floor_now())
+        if self.graph:
+            self.mix.copy_(mix)
+            self.stems.copy_(stems)
+            self.graph.replay()
+            plain = self.plain.clone()
+        else:
+            plain = self.gradients(mix, stems)
+        self.update()
+        return plain
+
+    def update(self):
+        """Gradients averaged over GPUs, clipped at a multiple of their usual norm, dropped where not finite; then EMA."""
+        grad = self.flat.grad
+        if self.world > 1:
+            dist.all_reduce(grad)
+            grad /= self.world
+        norm = grad.norm()
+        finite = torch.isfinite(norm)
+        grad.nan_to_num_(0, 0, 0).mul_(torch.where(finite, torch.clamp(2 * self.norms / (norm + 1e-9), max=1.0), 0.0))
+        kept = torch.where(finite, torch.minimum(norm, 4 * self.norms), self.norms)
+        self.norms = 0.98 * self.norms + 0.02 * kept if self.step else torch.where(finite, norm, self.norms)
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate()
+        self.optimiser.step()
+        keep = min(self.a.ema, (self.step + 1) / (self.step + 10))
+        self.flat_average.lerp_(self.flat, 1 - keep)
+        self.step += 1
 
     def save(self):
         state = {
             "model": self.model.state_dict(), "average": self.average.state_dict(), "step": self.step,
-            "optimiser": self.optimiser.state_dict(), "elapsed": self.elapsed, "norms": float(self.norms),
+            "optimiser": self.optimiser.state_dict(), "elapsed": self.elapsed, "norms": self.norms,
         }  # fmt: skip
         torch.save(state, self.a.out / "last.part")
         (self.a.out / "last.part").rename(self.a.out / "last.pt")
@@ -135,58 +211,23 @@ class Trainer:
         progress = min(1.0, self.elapsed / self.a.seconds)
         return self.a.lr * min(1.0, (self.step + 1) / self.a.warmup) * 0.5 * (1 + math.cos(math.pi * progress))
 
-    def one_step(self, mix, stems):
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            estimate = self.model(mix)
-        plain, loss = loss_of(estimate.float(), stems)
-        loss.backward()
-        self.update()
-        return plain.detach()
-
-    def update(self):
-        """Gradients averaged over GPUs, clipped at a multiple of their usual norm, dropped where not finite; then EMA."""
-        flat = torch.cat([p.grad.flatten() for p in self.params])
-        if self.world > 1:
-            dist.all_reduce(flat)
-            flat /= self.world
-        norm = flat.norm()
-        limit = 2.0 * self.norms
-        flat = torch.where(torch.isfinite(norm), flat * torch.clamp(limit / (norm + 1e-9), max=1.0), torch.zeros_like(flat))
-        kept = torch.where(torch.isfinite(norm), torch.minimum(norm, torch.as_tensor(limit, device=norm.device) * 2), torch.zeros_like(norm))
-        self.norms = (0.98 * self.norms + 0.02 * kept) if self.step else kept
-        for p, g in zip(self.params, flat.split([p.numel() for p in self.params])):
-            p.grad = g.view_as(p)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate() * group["factor"]
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        keep = min(self.a.ema, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), self.params, 1 - keep)
-        self.step += 1
+    def floor_now(self):
+        """The loss's floor: --floor up to --floor-hold of the time, then geometrically to --floor-end."""
+        falling = max(0.0, min(1.0, self.elapsed / self.a.seconds) - self.a.floor_hold) / max(1e-9, 1 - self.a.floor_hold)
+        return self.a.floor * (self.a.floor_end / self.a.floor) ** falling
 
     def shared_clock(self, started):
-        """The first process's clock and wishes, so that all stop and change at the same step. OUT/compile and OUT/seconds
-        (a new total) may appear while training runs."""
-        wish = self.a.compile == "later" and (self.a.out / "compile").exists()
-        total = self.a.out / "seconds"
-        total = float(total.read_text()) if total.exists() else self.a.seconds
-        now = torch.tensor([time.monotonic() - started, wish, total], dtype=torch.float64, device=self.device)
+        """The first process's clock, so that all stop at the same step. OUT/seconds (a new total) and OUT/lr (a new peak)
+        may appear while training runs."""
+        wishes = []
+        for name, value in (("seconds", self.a.seconds), ("lr", self.a.lr)):
+            wish = self.a.out / name
+            wishes.append(float(wish.read_text()) if wish.exists() else value)
+        now = torch.tensor([time.monotonic() - started, *wishes], dtype=torch.float64, device=self.device)
         if self.world > 1:
             dist.broadcast(now, 0)
-        seconds, wish, self.a.seconds = now.tolist()
-        if wish and not self.compiled:
-            self.compile()
+        seconds, self.a.seconds, self.a.lr = now.tolist()
         return seconds
-
-    def warm_up(self, frames):
-        """Compiles on noise while the farm renders the first songs; nothing is learnt here."""
-        for _ in range(3):
-            mix = torch.randn(self.a.batch, 2, frames, device=self.device)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                estimate = self.model(mix)
-            loss_of(estimate.float(), torch.randn_like(estimate, dtype=torch.float32))[1].backward()
-            self.optimiser.zero_grad(set_to_none=True)
 
     def log(self, **values):
         if self.rank == 0:
@@ -195,42 +236,41 @@ class Trainer:
             with open(self.a.out / "log.jsonl", "a") as file:
                 file.write(line + "\n")
 
-    def run(self):
-        a, frames = self.a, int(self.a.crop_s * 44100)
-        pool = Pool(a.pool, a.capacity, int(a.song_s * 44100), self.device, self.rank, self.world)
+    def wait_for(self, pool, wanted):
         begun = time.monotonic()
-        self.warm_up(frames)
-        self.log(event="warm", seconds=round(time.monotonic() - begun, 1), parameters=checkpoint.parameters(self.model))
-        while pool.count < a.min_songs:
+        while pool.count < wanted:
             time.sleep(0.2)
-            if time.monotonic() - begun > a.patience:
-                raise SystemExit(f"only {pool.count} of {a.min_songs} songs came in {a.patience} s: is the farm running?")
+            if time.monotonic() - begun > self.a.patience:
+                raise SystemExit(f"only {pool.count} of {wanted} songs came in {self.a.patience} s: is the farm running?")
         if self.world > 1:
             dist.barrier()
-        self.log(event="start", songs=pool.added, waited_s=round(time.monotonic() - begun, 1))
-        # Time from the process's start counts too when --deadline is given, so that the decay completes before it.
-        if a.deadline:
-            a.seconds = self.elapsed + max(10.0, a.deadline - time.time() - 20)
-            clock = torch.tensor([a.seconds], dtype=torch.float64, device=self.device)
-            if self.world > 1:
-                dist.broadcast(clock, 0)
-            a.seconds = float(clock)
+        return round(time.monotonic() - begun, 1)
+
+    def train(self):
+        a = self.a
+        frames = int(a.crop_s * 44100)
+        pool = Pool(a.pool, a.capacity, int(a.song_s * 44100), self.device, self.rank, self.world)
+        begun = time.monotonic()
+        self.capture(frames)
+        prepared = round(time.monotonic() - begun, 1)
+        waited = self.wait_for(pool, min(a.min_songs, a.capacity))
+        self.log(event="start", songs=pool.added, prepared_s=prepared, waited_s=waited)
+        validation = Validation(a.pool / "valid", a.batch, self.device)
+        batches = prefetched(lambda: examples(pool, self.rng, a.batch, frames, a.sparse), self.device)
         started = time.monotonic() - self.elapsed
         saved = judged = shown = self.elapsed
         losses, first = [], self.step
-        batches = prefetched(lambda: examples(pool, self.rng, a.batch, frames), self.device)
         while self.elapsed < a.seconds and self.step < a.max_steps:
-            mix, stems = next(batches)
-            losses.append(self.one_step(mix, stems))
+            losses.append(self.one_step(*next(batches)))
             if self.step % 5 == 0:
                 self.elapsed = self.shared_clock(started)
             if self.elapsed - shown > a.log_every:
                 self.log(step=self.step, t=round(self.elapsed, 1), loss=round(float(torch.stack(losses).mean()), 4),
-                         compiled=self.compiled, lr=round(self.learning_rate(), 6), norm=round(float(self.norms), 4), songs=pool.added * self.world,
+                         lr=round(self.learning_rate(), 6), norm=round(float(self.norms), 4), songs=pool.added * self.world,
                          rate=round((self.step - first) / max(1e-3, self.elapsed - shown), 2))  # fmt: skip
                 losses, shown, first = [], self.elapsed, self.step
             if self.rank == 0 and self.elapsed - judged > a.judge_every:
-                self.log(step=self.step, t=round(self.elapsed, 1), valid=validate(self.average, a.pool / "valid", self.device))
+                self.log(step=self.step, t=round(self.elapsed, 1), valid=validation.judge(lambda mix: self.run(self.average, mix)))
                 judged = self.elapsed
             if self.rank == 0 and self.elapsed - saved > a.save_every:
                 self.save()
@@ -238,7 +278,7 @@ class Trainer:
         if self.rank == 0:
             self.save()
             self.log(event="end", step=self.step, t=round(self.elapsed, 1), songs=pool.added * self.world,
-                     valid=validate(self.average, a.pool / "valid", self.device))  # fmt: skip
+                     valid=validation.judge(lambda mix: self.run(self.average, mix)))  # fmt: skip
         if self.world > 1:
             dist.barrier()
             dist.destroy_process_group()
@@ -249,24 +289,25 @@ def main():
     ap.add_argument("pool", type=Path)
     ap.add_argument("out", type=Path)
     ap.add_argument("--seconds", type=float, default=1200)
-    ap.add_argument("--deadline", type=float, default=0, help="Unix time: train until 20 s before it instead of --seconds")
     ap.add_argument("--max-steps", type=int, default=10**9)
-    ap.add_argument("--batch", type=int, default=16, help="a GPU")
+    ap.add_argument("--batch", type=int, default=8, help="a GPU")
     ap.add_argument("--crop-s", type=float, default=float(checkpoint.SEGMENT))
     ap.add_argument("--song-s", type=float, default=24.0)
     ap.add_argument("--capacity", type=int, default=2400, help="songs a GPU, 25 MB each")
     ap.add_argument("--min-songs", type=int, default=200)
     ap.add_argument("--patience", type=float, default=120, help="seconds to wait for --min-songs")
+    ap.add_argument("--sparse", type=float, default=0.08, help="part of the examples in which only one to three stems sound")
     ap.add_argument("--channels", type=int, default=24)
     ap.add_argument("--t-layers", type=int, default=3)
     ap.add_argument("--lr", type=float, default=1e-3)
-    ap.add_argument("--head-lr", type=float, default=1.0, help="factor on the learning rate of the last two layers")
+    ap.add_argument("--floor", type=float, default=FLOOR, help="of the loss, over the mix's power")
+    ap.add_argument("--floor-end", type=float, default=0.01)
+    ap.add_argument("--floor-hold", type=float, default=0.5, help="part of the time before the floor starts to fall")
     ap.add_argument("--decay", type=float, default=0.0)
-    ap.add_argument("--warmup", type=int, default=300)
-    ap.add_argument("--ema", type=float, default=0.996)
-    ap.add_argument("--compile", choices=("no", "now", "later"), default="no", help="later: when OUT/compile appears")
+    ap.add_argument("--warmup", type=int, default=500)
+    ap.add_argument("--ema", type=float, default=0.998)
     ap.add_argument("--log-every", type=float, default=15)
-    ap.add_argument("--judge-every", type=float, default=90)
+    ap.add_argument("--judge-every", type=float, default=30)
     ap.add_argument("--save-every", type=float, default=60)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--init", type=Path, help="start from a model's weights")
@@ -275,7 +316,7 @@ def main():
     a.out.mkdir(parents=True, exist_ok=True)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    Trainer(a).run()
+    Trainer(a).train()
 
 
 if __name__ == "__main__":
