@@ -72,5 +72,5 @@ pub(crate) fn probe() -> Result<String> {
 /// What commands about TensorRT say in a build without it.
 #[cfg(not(feature = "tensorrt"))]
 pub(crate) fn not_built_in() -> anyhow::Error {
-    sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn { engine: "tensorrt" }).into()
+    sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn).into()
 }

@@ -184,7 +184,7 @@ fn an_engine_that_is_not_there_is_said_so() {
     let bench = Bench::new();
     bench.song("song.wav", 0.2);
     let said = refused(&bench, &["song.wav", "--engine", "tensorrt"], 4);
-    assert!(said.contains("tensorrt"), "{said}");
+    assert!(said.contains("TensorRT"), "{said}");
 }
 
 #[cfg(unix)]

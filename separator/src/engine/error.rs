@@ -7,10 +7,8 @@ use crate::{Error, ErrorKind};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum EngineError {
-    #[error(
-        "the {engine} engine is not part of this build; use --engine cpu or auto, or build with --features {engine}"
-    )]
-    NotBuiltIn { engine: &'static str },
+    #[error("TensorRT is not part of this build; build with --features tensorrt, or use --engine cpu")]
+    NotBuiltIn,
     #[error("the engine could not be started before; start again")]
     NotStarted,
     #[error("the CPU engine could not load the model's graph: {source}; this is a defect of Sextet, please report it")]

@@ -84,9 +84,7 @@ pub(crate) struct Started {
 /// Refuses an engine that is not to be had, before anything is loaded.
 pub(crate) fn check(options: &EngineOptions) -> Result<()> {
     match options.engine {
-        EngineChoice::TensorRt if !cfg!(feature = "tensorrt") => {
-            Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into())
-        }
+        EngineChoice::TensorRt if !cfg!(feature = "tensorrt") => Err(EngineError::NotBuiltIn.into()),
         _ => Ok(()),
     }
 }
@@ -126,7 +124,8 @@ pub(crate) fn start(network: Network, options: &EngineOptions, listener: &mut dy
             Ok(engine) => return Ok(Started { engine, note: None }),
             Err(error) if choice == EngineChoice::TensorRt => return Err(error),
             Err(error) if error.kind() == crate::ErrorKind::Cancelled => return Err(error),
-            Err(error) => Some(error.to_string()),
+            // The cause without the advice behind it, which is to do what is done here anyway.
+            Err(error) => error.to_string().split("; ").next().map(str::to_owned),
         },
     };
     Ok(Started { engine: Box::new(Cpu::new(network, options.threads)?), note })
@@ -139,7 +138,7 @@ fn on_gpu(network: &Network, options: &EngineOptions, listener: &mut dyn Listene
 
 #[cfg(not(feature = "tensorrt"))]
 fn on_gpu(_: &Network, _: &EngineOptions, _: &mut dyn Listener) -> Result<Box<dyn Engine>> {
-    Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into())
+    Err(EngineError::NotBuiltIn.into())
 }
 
 /// Name of the engine that is used when nothing has been loaded yet.
