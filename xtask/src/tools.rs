@@ -1,6 +1,7 @@
 //! Tools that the checks need and Cargo does not bring: they are put under `target/` and nowhere else.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -13,26 +14,34 @@ const CARGO_ABOUT: &str = "0.9.3";
 /// What the ONNX tests import.
 const ONNX_PACKAGES: &str = "separator/tests/onnx/requirements.txt";
 
-/// Where `cargo deny` is, installed on first use.
+/// Where `cargo deny` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
 pub(crate) fn cargo_deny() -> Result<String> {
-    installed("cargo-deny", CARGO_DENY, &[])
+    installed("cargo-deny", CARGO_DENY, &["--debug"])
 }
 
-/// Where `cargo about` is, installed on first use.
+/// Where `cargo about` is, installed on first use. It compares texts, which takes ages without optimisation.
 pub(crate) fn cargo_about() -> Result<String> {
     installed("cargo-about", CARGO_ABOUT, &["--features", "cli"])
 }
 
-/// Where the tool `name` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
+/// Where the tool `name` is, installed on first use with the flags `more`.
 fn installed(name: &str, version: &str, more: &[&str]) -> Result<String> {
     let home = root().join("target/tools");
     let program = text(home.join("bin").join(name))?;
     if !works(&program, &["--version"]) {
         let (home, package) = (text(home)?, format!("{name}@{version}"));
-        let arguments = ["install", "--quiet", "--locked", "--debug", "--root", &home, &package];
+        let arguments = ["install", "--quiet", "--locked", "--root", &home, &package];
         run("cargo", &[&arguments, more].concat(), &[])?;
     }
     Ok(program)
+}
+
+/// What this compiler builds for, as in `x86_64-unknown-linux-gnu`.
+pub(crate) fn host_target() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc; is Rust installed?")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc -vV names no host")
 }
 
 /// A Python with the packages of the ONNX tests, in a virtual environment that is made on first use.
