@@ -88,17 +88,20 @@ fn passes_of_a_capture_land_where_they_belong() {
     // Loaded into an active instance, as hosts do: captures extend the clip, and nothing is separated.
     let settings = serde_json::json!({ "automatic": false, "extend": true });
     assert!(host.load(&project::framed(&serde_json::json!({ "settings": settings }))));
-    let mut pass = |from: i64, blocks: i64, value: f32| {
+    let mut pass = |from: i64, blocks: i64, value: f32, expected: u64| {
         host.set(&[("Capture", 1.0)]);
         for block in 0..blocks {
             host.play([&[value; 1_000]; 2], Some(from + block * 1_000));
         }
         host.play([&[0.0; 10]; 2], None);
         host.set(&[("Capture", 0.0)]);
-        host.wait_for("captured", PATIENCE);
+        project::until("the capture", PATIENCE, || {
+            let frames = project::saved(&host.save())["clip"]["frames"].as_u64();
+            if frames == Some(expected) { Ok(()) } else { Err(format!("{frames:?}")) }
+        });
     };
-    pass(10_000, 20, 0.25);
-    pass(25_000, 10, 0.5);
+    pass(10_000, 20, 0.25, 20_000);
+    pass(25_000, 10, 0.5, 25_000);
     let clip = project::saved(&host.save())["clip"].clone();
     assert_eq!((clip["start_frame"].as_i64(), clip["frames"].as_u64()), (Some(10_000), Some(25_000)));
     let audio: Fingerprint = clip["audio"].as_str().unwrap().parse().unwrap();
