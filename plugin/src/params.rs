@@ -49,16 +49,8 @@ pub(crate) enum MainOutput {
 
 impl MainOutput {
     /// All choices in the order of the parameter.
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Dry,
-        Self::Drums,
-        Self::Bass,
-        Self::Other,
-        Self::Vocals,
-        Self::Guitar,
-        Self::Piano,
-        Self::Mix,
-    ];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Dry, Self::Drums, Self::Bass, Self::Other, Self::Vocals, Self::Guitar, Self::Piano, Self::Mix];
 
     /// The one stem that is played, if it is one.
     pub(crate) fn stem(self) -> Option<Stem> {

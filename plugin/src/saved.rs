@@ -4,9 +4,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use nice_plug::params::persist::PersistentField;
+use serde::{Deserialize, Serialize};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
-use serde::{Deserialize, Serialize};
 
 use crate::playback::Placement;
 

@@ -39,7 +39,12 @@ impl Default for Sextet {
         let saved = Arc::new(SavedField::default());
         let repaint = RepaintNotifier::default();
         let session = Session::start(saved.clone(), repaint.clone()).ok();
-        Self { params: Arc::new(SextetParams::new(saved, repaint)), window: EditorWindow::default(), session, audio: None }
+        Self {
+            params: Arc::new(SextetParams::new(saved, repaint)),
+            window: EditorWindow::default(),
+            session,
+            audio: None,
+        }
     }
 }
 
@@ -120,10 +125,12 @@ impl Plugin for Sextet {
         let transport = context.transport();
         let position = transport.pos_samples().filter(|_| transport.playing);
         let loop_start = transport.loop_range_samples().map(|(start, _)| start);
-        let Some((mut block, audio, session)) = self.audio.as_mut().zip(self.session.as_ref()).and_then(|(audio, session)| {
-            let block = block_of(buffer, aux, position, loop_start, audio.offline)?;
-            Some((block, audio, session))
-        }) else {
+        let Some((mut block, audio, session)) =
+            self.audio.as_mut().zip(self.session.as_ref()).and_then(|(audio, session)| {
+                let block = block_of(buffer, aux, position, loop_start, audio.offline)?;
+                Some((block, audio, session))
+            })
+        else {
             silence(aux);
             return ProcessStatus::Normal;
         };

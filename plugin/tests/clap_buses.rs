@@ -1,5 +1,7 @@
 //! The plugin in a CLAP host: buses, positions and parameters, with stems of which every sample is known.
 
+#![allow(clippy::needless_range_loop, reason = "a frame is a place in all channels")]
+
 mod support;
 
 use std::sync::OnceLock;
@@ -116,7 +118,9 @@ fn every_block_size_and_jump_is_exact_to_the_sample() {
     let mut host = host_with_stems();
     let mut position = START - 1_000;
     let dry = vec![0.25; 8192];
-    for (round, size) in [1, 2, 3, 17, 64, 100, 441, 512, 1023, 1024, 4096, 8191, 8192].repeat(3).into_iter().enumerate() {
+    for (round, size) in
+        [1, 2, 3, 17, 64, 100, 441, 512, 1023, 1024, 4096, 8191, 8192].repeat(3).into_iter().enumerate()
+    {
         let heard = host.play([&dry[..size]; 2], Some(position));
         (0..7).for_each(|bus| check(&heard, bus, position, 0.25));
         position += size as i64;
@@ -191,19 +195,19 @@ fn the_stem_parameter_chooses_and_switches_without_a_click() {
 fn gains_mutes_and_solos_make_the_mix() {
     let mut host = host_with_stems();
     let settle = vec![0.0; 2_000];
-    let gain = |db: f64| 10.0_f64.powf(db / 20.0) as f32;
-    let cases: [(&[(&str, f64)], [f32; 6]); 4] = [
-        (&[("Drums gain", -6.0), ("Piano gain", 12.0)], [gain(-6.0), 1.0, 1.0, 1.0, 1.0, gain(12.0)]),
+    type Case = (&'static [(&'static str, f64)], [f32; 6]);
+    // 10 to the power of -6 / 20, and of 12 / 20.
+    let (softer, louder) = (0.501_187_2, 3.981_071_7);
+    let cases: [Case; 4] = [
+        (&[("Drums gain", -6.0), ("Piano gain", 12.0)], [softer, 1.0, 1.0, 1.0, 1.0, louder]),
         (&[("Drums gain", -60.0), ("Piano gain", 0.0), ("Bass mute", 1.0)], [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]),
         (&[("Vocals solo", 1.0), ("Bass solo", 1.0)], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]),
-        (
-            &[("Vocals solo", 0.0), ("Bass solo", 0.0), ("Bass mute", 0.0), ("Drums gain", 0.0)],
-            [1.0; 6],
-        ),
+        (&[("Vocals solo", 0.0), ("Bass solo", 0.0), ("Bass mute", 0.0), ("Drums gain", 0.0)], [1.0; 6]),
     ];
     for (changes, levels) in cases {
         // Plain values of gains are normalized by the host.
-        let changes: Vec<(&str, f64)> = changes.iter().map(|&(name, value)| (name, host.normalized(name, value))).collect();
+        let changes: Vec<(&str, f64)> =
+            changes.iter().map(|&(name, value)| (name, host.normalized(name, value))).collect();
         host.set(&changes);
         host.play([&settle, &settle], Some(START));
         let heard = host.play([&[0.0; 500]; 2], Some(START + 2_000));

@@ -60,7 +60,8 @@ fn remove(host: Host) {
 fn worker_pid() -> u32 {
     let mut found = 0;
     project::until("a worker", PATIENCE, || {
-        let list = Command::new("ps").args(["-o", "pid=,args=", "--ppid", &std::process::id().to_string()]).output().unwrap();
+        let list =
+            Command::new("ps").args(["-o", "pid=,args=", "--ppid", &std::process::id().to_string()]).output().unwrap();
         let text = String::from_utf8_lossy(&list.stdout).into_owned();
         let line = text.lines().find(|line| line.trim_end().ends_with("sextet worker"));
         match line.and_then(|line| line.split_whitespace().next()?.parse().ok()) {
@@ -102,10 +103,19 @@ fn strange_commands(folder: &Path) {
         (not_executable, "it may not be executed"),
         (script(folder, "ends", "echo oh no >&2; exit 3"), "oh no"),
         (script(folder, "rubbish", "echo rubbish; exec sleep 600"), "rubbish"),
-        (script(folder, "binary", "head -c 3000000 /dev/zero; echo; exec sleep 600"), "does not answer as a sextet command does"),
+        (
+            script(folder, "binary", "head -c 3000000 /dev/zero; echo; exec sleep 600"),
+            "does not answer as a sextet command does",
+        ),
         (script(folder, "newer", &format!("echo '{hello}'; exec sleep 600")), "of another version (9.9.9)"),
-        (script(folder, "refuses", &format!("read line; echo '{refused}'; exec sleep 600")), "of another version (8.8.8)"),
-        (script(folder, "dies", &format!("echo '{fine}'; read line; read line; exit 7")), "ended unexpectedly (exit status: 7)"),
+        (
+            script(folder, "refuses", &format!("read line; echo '{refused}'; exec sleep 600")),
+            "of another version (8.8.8)",
+        ),
+        (
+            script(folder, "dies", &format!("echo '{fine}'; read line; read line; exit 7")),
+            "ended unexpectedly (exit status: 7)",
+        ),
         (script(folder, "babbles", &format!("echo '{fine}'; yes")), "does not answer as a sextet command does"),
     ];
     for (path, expected) in cases {

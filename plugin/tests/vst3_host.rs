@@ -12,7 +12,8 @@ use vst3_host::{Plugin, ProcessMode, Vst3Host};
 /// A VST3 bundle with the library in it.
 fn bundle(folder: &Path) -> PathBuf {
     let bundle = folder.join("Sextet.vst3");
-    let inner = bundle.join("Contents").join(if cfg!(target_arch = "aarch64") { "aarch64-linux" } else { "x86_64-linux" });
+    let inner =
+        bundle.join("Contents").join(if cfg!(target_arch = "aarch64") { "aarch64-linux" } else { "x86_64-linux" });
     std::fs::create_dir_all(&inner).unwrap();
     std::fs::copy(support::library(), inner.join("Sextet.so")).unwrap();
     bundle

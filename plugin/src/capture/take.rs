@@ -78,9 +78,8 @@ impl Take {
     /// When no file can be made there.
     pub(crate) fn new(folders: &Folders, rate_hz: u32) -> Result<Self, TakeError> {
         let folder = folders.captures();
-        let made = std::fs::create_dir_all(&folder).and_then(|()| {
-            tempfile::Builder::new().prefix(".take-").suffix(".raw").tempfile_in(&folder)
-        });
+        let made = std::fs::create_dir_all(&folder)
+            .and_then(|()| tempfile::Builder::new().prefix(".take-").suffix(".raw").tempfile_in(&folder));
         let file = made.map_err(|source| unwritable(folders, source))?;
         let (pieces, spans, overview) = (BTreeMap::new(), Spans::default(), GrowingOverview::default());
         Ok(Self { file, rate_hz, pieces, spans, overview, bytes: Vec::new() })

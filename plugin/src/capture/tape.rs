@@ -59,8 +59,7 @@ pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
     let (mark_writer, marks) = RingBuffer::new(SPANS);
     let (sample_writer, samples) = RingBuffer::new((2.0 * RING_S * f64::from(rate_hz)) as usize);
     let lost_frames = Arc::new(AtomicU64::new(0));
-    let head =
-        TapeHead { marks: mark_writer, samples: sample_writer, lost_frames: lost_frames.clone(), session };
+    let head = TapeHead { marks: mark_writer, samples: sample_writer, lost_frames: lost_frames.clone(), session };
     let tape = Tape { marks, samples, lost_frames, rate_hz, run: Vec::new(), rolling: false };
     (Recorder::new(head), tape)
 }

@@ -11,7 +11,13 @@ const STEP_DB: f32 = 1.0;
 const FINE: f32 = 0.15;
 
 /// Shows and changes a gain: dragged, with arrow keys, and back to 0 dB by a double click or the home key.
-pub(super) fn slider(ui: &mut Ui, param: &FloatParam, setter: &ParamSetter<'_>, colour: Color32, width: f32) -> Response {
+pub(super) fn slider(
+    ui: &mut Ui,
+    param: &FloatParam,
+    setter: &ParamSetter<'_>,
+    colour: Color32,
+    width: f32,
+) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(width, 22.0), Sense::click_and_drag());
     let value = param.unmodulated_normalized_value();
     if response.drag_started() {

@@ -113,7 +113,9 @@ fn settings(ui: &mut Ui, view: &View, remote: &Remote) {
         ui.separator();
         ui.label(RichText::new("Engine").color(WEAK));
         ui.horizontal(|ui| {
-            for (engine, name) in [(EngineName::Auto, "Fastest"), (EngineName::Cpu, "CPU"), (EngineName::Tensorrt, "TensorRT")] {
+            for (engine, name) in
+                [(EngineName::Auto, "Fastest"), (EngineName::Cpu, "CPU"), (EngineName::Tensorrt, "TensorRT")]
+            {
                 ui.selectable_value(&mut settings.engine, engine, name);
             }
         });

@@ -50,7 +50,7 @@ fn controls(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, stem: 
     toggle(ui, &stem_params.mute, setter, "M", "Mute", RECORD);
     gain::slider(ui, &stem_params.gain, setter, colour, 88.0);
     let decibels = format!("{}", stem_params.gain).replace(" dB", "");
-    text(ui, 36.0, Align2::RIGHT_CENTER, &decibels, 12.0, WEAK);
+    text(ui, 36.0, Align2::LEFT_CENTER, &decibels, 12.0, WEAK);
 }
 
 /// Text in a column of its own.

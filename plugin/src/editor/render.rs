@@ -106,7 +106,8 @@ impl RenderPanel {
     /// What would be written; `None` while something is missing.
     fn order(&self, remote: &Remote) -> Option<Order> {
         let folder = self.folder.path().filter(|folder| folder.is_absolute())?;
-        let stems: Vec<Stem> = Stem::ALL.into_iter().zip(self.stems).filter_map(|(stem, on)| on.then_some(stem)).collect();
+        let stems: Vec<Stem> =
+            Stem::ALL.into_iter().zip(self.stems).filter_map(|(stem, on)| on.then_some(stem)).collect();
         let rate_hz = remote.link.session_hz().filter(|_| self.at_session_rate);
         let (format, bits) = (self.format, self.bits);
         (!stems.is_empty()).then_some(Order { folder, stems, format, bits, rate_hz })

@@ -14,7 +14,8 @@ const HEIGHT: f32 = 52.0;
 /// Shows the strip at the editor's foot.
 pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) {
     let (strip, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
-    let trouble = matches!(view.phase, Phase::Failed(_)) || view.notice.as_ref().is_some_and(|(_, remedy)| !remedy.is_empty());
+    let trouble =
+        matches!(view.phase, Phase::Failed(_)) || view.notice.as_ref().is_some_and(|(_, remedy)| !remedy.is_empty());
     ui.painter().rect_filled(strip, ROUND, if trouble { theme::faded(TROUBLE, 0.16) } else { PANEL });
     if trouble {
         ui.painter().rect_filled(Rect::from_min_size(strip.min, vec2(4.0, HEIGHT)), 2.0, TROUBLE);
@@ -54,7 +55,9 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) {
 fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
     let engine = view.engine.clone().map_or_else(String::new, |engine| format!("Separated with {engine}"));
     match phase {
-        Phase::Capturing => (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned()),
+        Phase::Capturing => {
+            (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned())
+        }
         Phase::Keeping => (RECORD, "Keeping the capture".to_owned(), String::new()),
         Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Separate makes the six stems.".to_owned()),
         Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),

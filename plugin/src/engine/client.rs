@@ -115,7 +115,11 @@ impl Client {
             thread::sleep(Duration::from_millis(2));
         }
         let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        if words.is_empty() { String::new() } else { format!(" It said: {}", words.iter().cloned().collect::<Vec<_>>().join(" / ")) }
+        if words.is_empty() {
+            String::new()
+        } else {
+            format!(" It said: {}", words.iter().cloned().collect::<Vec<_>>().join(" / "))
+        }
     }
 }
 
@@ -153,7 +157,8 @@ fn remember(stderr: impl Read, last_words: &Mutex<VecDeque<String>>) {
         if !matches!(read, Ok(1..)) {
             return;
         }
-        let text: String = String::from_utf8_lossy(line.trim_ascii()).chars().filter(|c| !c.is_control()).take(WORDS_LENGTH).collect();
+        let text: String =
+            String::from_utf8_lossy(line.trim_ascii()).chars().filter(|c| !c.is_control()).take(WORDS_LENGTH).collect();
         if !text.is_empty() {
             let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
             words.push_back(text);

@@ -96,8 +96,12 @@ impl Fault {
             Self::Stalled { .. } => "Separate again. If it happens again, choose the CPU engine.".to_owned(),
             Self::Failed { remedy, .. } => remedy.clone(),
             Self::Stems(_) => "Separate again: the stems are made anew.".to_owned(),
-            Self::Capture(_) => "Free space on the disk, or set SEXTET_DATA to a folder that can be written.".to_owned(),
-            Self::Missing { .. } => "Capture the clip again, or open its file. Until then the track plays dry.".to_owned(),
+            Self::Capture(_) => {
+                "Free space on the disk, or set SEXTET_DATA to a folder that can be written.".to_owned()
+            }
+            Self::Missing { .. } => {
+                "Capture the clip again, or open its file. Until then the track plays dry.".to_owned()
+            }
             Self::NoFolder(_) => "Set SEXTET_CACHE and SEXTET_DATA to folders that can be written.".to_owned(),
         }
     }

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::worker::{self, EngineName, JobId, ModelInfo, PROTOCOL, Render, Reply, Request, Separate, Waiting};
+use sextet_protocol::worker::{
+    self, EngineName, JobId, ModelInfo, PROTOCOL, Render, Reply, Request, Separate, Waiting,
+};
 use sextet_protocol::{Fingerprint, Folders};
 
 use super::client::{Client, Heard};
-use super::fault::{Fault, spawn_reason};
 use super::command;
+use super::fault::{Fault, spawn_reason};
 
 /// A command that does not introduce itself for so long is none.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -94,10 +96,22 @@ impl Job {
         let missing = || Fault::NoCommand { installed: folders.installed_command() };
         let command = command::find(folders).ok_or_else(missing)?;
         let started = Client::start(&command, session);
-        let mut client = started.map_err(|error| Fault::Spawn { command: command.clone(), reason: spawn_reason(&error) })?;
+        let mut client =
+            started.map_err(|error| Fault::Spawn { command: command.clone(), reason: spawn_reason(&error) })?;
         client.say(&Request::hello(concat!("sextet-plugin ", env!("CARGO_PKG_VERSION"))));
         let (stage, heard_at) = (Stage::Starting, Instant::now());
-        Ok(Self { task, command, client, stage, greeted: false, heard_at, rubbish: 0, engine: None, models: Vec::new(), warning: None })
+        Ok(Self {
+            task,
+            command,
+            client,
+            stage,
+            greeted: false,
+            heard_at,
+            rubbish: 0,
+            engine: None,
+            models: Vec::new(),
+            warning: None,
+        })
     }
 
     /// What is being done.
@@ -130,7 +144,11 @@ impl Job {
         silent.then(|| {
             self.client.bury();
             let (command, said) = (self.command.clone(), "it says nothing.".to_owned());
-            Ended::Failed(if self.greeted { Fault::Stalled { after: patience } } else { Fault::Stranger { command, said } })
+            Ended::Failed(if self.greeted {
+                Fault::Stalled { after: patience }
+            } else {
+                Fault::Stranger { command, said }
+            })
         })
     }
 

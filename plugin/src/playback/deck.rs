@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
+use super::CHANNELS;
 use super::geometry::{Geometry, Placement};
 use super::page_source::PageSource;
 use super::pages::Pages;
 use super::prefetch::Prefetcher;
 use super::stem_files::StemFiles;
-use super::CHANNELS;
 
 /// Bytes of pages that one instance holds at most, however long the clip: half a minute of stems at 44.1 kHz.
 const MOST_BYTES: usize = 96 << 20;

@@ -36,10 +36,7 @@ pub(crate) fn lines(session_hz: u32, session: Thread) -> (AudioEnd, SessionEnd) 
     let (send, decks) = RingBuffer::new(DECKS);
     // One more than can be on their way: the one that is played.
     let (retired, collect) = RingBuffer::new(DECKS + 1);
-    (
-        AudioEnd { recorder, decks, retired, deck: None },
-        SessionEnd { tape, decks: send, retired: collect, session_hz },
-    )
+    (AudioEnd { recorder, decks, retired, deck: None }, SessionEnd { tape, decks: send, retired: collect, session_hz })
 }
 
 impl AudioEnd {

@@ -460,7 +460,9 @@ impl Conductor {
     }
 
     fn render(&mut self, order: Order) {
-        let Some((key, name)) = self.clip.as_ref().and_then(|clip| Some((clip.key?, clip.name.clone()))) else { return };
+        let Some((key, name)) = self.clip.as_ref().and_then(|clip| Some((clip.key?, clip.name.clone()))) else {
+            return;
+        };
         let Order { folder, stems, format, bits, rate_hz } = order;
         let job = sextet_protocol::worker::JobId(1);
         let render = Render { job, key, stems, folder, name, format, bits: Some(bits), rate_hz };
@@ -495,7 +497,8 @@ impl Conductor {
             }
             (Task::Render(order), Ended::Rendered { paths }) => {
                 let folder = paths.first().and_then(|path| path.parent()).unwrap_or(&order.folder).to_owned();
-                self.notice = Some((format!("{} files were written to {}.", paths.len(), folder.display()), String::new()));
+                self.notice =
+                    Some((format!("{} files were written to {}.", paths.len(), folder.display()), String::new()));
                 self.rendered = Some(folder);
             }
             (_, Ended::Failed(fault)) => self.give_notice(&fault),

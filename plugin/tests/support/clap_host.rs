@@ -10,9 +10,7 @@ use clack_host::prelude::*;
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::*;
 use clap_sys::ext::audio_ports::{CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports};
-use clap_sys::ext::gui::{
-    CLAP_EXT_GUI, CLAP_WINDOW_API_X11, clap_plugin_gui, clap_window, clap_window_handle,
-};
+use clap_sys::ext::gui::{CLAP_EXT_GUI, CLAP_WINDOW_API_X11, clap_plugin_gui, clap_window, clap_window_handle};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_plugin_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_param_info, clap_plugin_params};
 use clap_sys::ext::render::{CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, CLAP_RENDER_REALTIME, clap_plugin_render};
@@ -232,7 +230,8 @@ impl Host {
         let mut tables: Vec<Vec<*mut f32>> =
             heard.iter_mut().map(|bus| bus.iter_mut().map(Vec::as_mut_ptr).collect()).collect();
         let inputs = [buffer(&mut input_table)];
-        let mut outputs: Vec<_> = tables.iter_mut().enumerate().map(|(bus, table)| handed(call.buses, bus, table)).collect();
+        let mut outputs: Vec<_> =
+            tables.iter_mut().enumerate().map(|(bus, table)| handed(call.buses, bus, table)).collect();
         if call.buses == Buses::MainOnly {
             outputs.truncate(1);
         }
@@ -372,7 +371,13 @@ fn header(size: usize, time: u32, type_: u16) -> clap_event_header {
 
 fn buffer(table: &mut [*mut f32]) -> clap_audio_buffer {
     let channel_count = table.len() as u32;
-    clap_audio_buffer { data32: table.as_mut_ptr(), data64: ptr::null_mut(), channel_count, latency: 0, constant_mask: 0 }
+    clap_audio_buffer {
+        data32: table.as_mut_ptr(),
+        data64: ptr::null_mut(),
+        channel_count,
+        latency: 0,
+        constant_mask: 0,
+    }
 }
 
 /// An output bus as the host hands it over.
@@ -381,7 +386,7 @@ fn handed(buses: Buses, bus: usize, table: &mut [*mut f32]) -> clap_audio_buffer
     match buses {
         Buses::NoAuxChannels if aux => buffer(&mut []),
         Buses::NullAuxTables if aux => clap_audio_buffer { data32: ptr::null_mut(), ..buffer(table) },
-        Buses::Holes if aux && bus % 2 == 0 => clap_audio_buffer { data32: ptr::null_mut(), ..buffer(table) },
+        Buses::Holes if aux && bus.is_multiple_of(2) => clap_audio_buffer { data32: ptr::null_mut(), ..buffer(table) },
         Buses::NullAuxChannels if aux => {
             table.fill(ptr::null_mut());
             buffer(table)

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::{Fingerprint, Folders};
 use serde_json::{Value, json};
+use sextet_protocol::{Fingerprint, Folders};
 
 /// Folders of this test run, where all instances of this process keep what they make; a test that runs another process
 /// gives it its own.

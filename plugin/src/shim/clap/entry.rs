@@ -26,8 +26,12 @@ static FACTORY: clap_plugin_factory = clap_plugin_factory {
 #[unsafe(no_mangle)]
 #[used]
 #[allow(non_upper_case_globals, reason = "the name is CLAP's")]
-pub static clap_entry: clap_plugin_entry =
-    clap_plugin_entry { clap_version: CLAP_VERSION, init: Some(init), deinit: Some(deinit), get_factory: Some(factory) };
+pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
+    clap_version: CLAP_VERSION,
+    init: Some(init),
+    deinit: Some(deinit),
+    get_factory: Some(factory),
+};
 
 unsafe extern "C" fn init(_path: *const c_char) -> bool {
     nice_plug::wrapper::setup_logger::<Sextet>();

@@ -86,13 +86,7 @@ impl Shim {
 
     /// # Safety
     /// `info` may be written to.
-    unsafe fn bus_info(
-        &self,
-        kind: MediaType,
-        direction: BusDirection,
-        index: int32,
-        info: *mut BusInfo,
-    ) -> tresult {
+    unsafe fn bus_info(&self, kind: MediaType, direction: BusDirection, index: int32, info: *mut BusInfo) -> tresult {
         // SAFETY: forwarded as it came.
         let result = unsafe { self.inner.getBusInfo(kind, direction, index, info) };
         let main_output =
@@ -115,7 +109,8 @@ impl Block {
         let mut full = *data;
         let frames = data.numSamples.max(0) as usize;
         // SAFETY: passed on from the caller.
-        let (inputs, outputs) = unsafe { (of_host(data.inputs, data.numInputs), of_host(data.outputs, data.numOutputs)) };
+        let (inputs, outputs) =
+            unsafe { (of_host(data.inputs, data.numInputs), of_host(data.outputs, data.numOutputs)) };
         // A host may flush parameters by passing no channels at all.
         let any = (0..self.outputs.count()).any(|i| outputs(i).is_some_and(|(table, n)| n > 0 && !table.is_null()));
         if frames == 0 || frames > self.outputs.max_frames() || !any {
