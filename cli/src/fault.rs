@@ -140,7 +140,7 @@ fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
     let (mut line, mut advice) = (String::new(), None);
     for cause in error.chain() {
         let mut text = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        if cause.is::<sextet_separator::Error>()
+        if (cause.is::<sextet_separator::Error>() || cause.is::<sextet_protocol::Error>())
             && let Some((before, after)) = text.rsplit_once("; ")
         {
             advice = Some(after.to_owned());

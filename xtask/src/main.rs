@@ -1,8 +1,12 @@
-//! Sextet's chores: `cargo xtask check` is what a change has to pass, here and in CI.
+//! Sextet's chores: `cargo xtask check` is what a change has to pass, here and in CI; `bundle`, `install` and `dist` make the
+//! plugin what hosts and people get.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bundle;
 mod check;
+mod dist;
+mod install;
 mod step;
 mod tidy;
 mod tools;
@@ -16,7 +20,14 @@ usage: cargo xtask <chore>
 
   check          everything that CI checks: format, lints, layout, tests, documentation, dependencies and licences
   check --fast   the same without what has to be downloaded: no ONNX packages, no audit of dependencies
-  tidy           only the checks of the layout: headers, lengths of files";
+  tidy           only the checks of the layout: headers, lengths of files
+
+  bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
+  install        the same, then puts them where this user's hosts look
+  uninstall      removes what install has put there
+  dist           the archive that people download, into target/dist/
+
+bundle, install and dist take --profile NAME: dev, release (usual for bundle and install) or dist (usual for dist).";
 
 fn main() -> ExitCode {
     match run() {
@@ -34,10 +45,23 @@ fn run() -> Result<()> {
         ["check"] => check::all(),
         ["check", "--fast"] => check::fast(),
         ["tidy"] => tidy::run(),
+        ["bundle", rest @ ..] => bundle::make(profile(rest, "release")?).map(drop),
+        ["install", rest @ ..] => install::install(&bundle::make(profile(rest, "release")?)?),
+        ["uninstall"] => install::uninstall(),
+        ["dist", rest @ ..] => dist::make(&bundle::make(profile(rest, "dist")?)?),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
         }
         other => bail!("there is no chore '{}'\n\n{USAGE}", other.join(" ")),
+    }
+}
+
+/// The profile that `arguments` name, or the usual one.
+fn profile<'a>(arguments: &[&'a str], usual: &'a str) -> Result<&'a str> {
+    match arguments {
+        [] => Ok(usual),
+        ["--profile", name @ ("dev" | "release" | "dist")] => Ok(name),
+        other => bail!("expected --profile dev, release or dist, found '{}'\n\n{USAGE}", other.join(" ")),
     }
 }

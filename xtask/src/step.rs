@@ -12,6 +12,16 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
+/// The folder that Cargo builds in.
+///
+/// # Errors
+/// When Cargo does not say.
+pub(crate) fn target() -> Result<PathBuf> {
+    let mut command = cargo_metadata::MetadataCommand::new();
+    let metadata = command.current_dir(root()).no_deps().exec().context("cargo metadata failed")?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
+
 /// Runs `program` in the workspace's folder. `environment` is added to its own.
 ///
 /// # Errors

@@ -8,16 +8,29 @@ use crate::step::{root, run, works};
 
 /// The auditor of dependencies and licences.
 const CARGO_DENY: &str = "0.20.2";
+/// The collector of licences.
+const CARGO_ABOUT: &str = "0.9.3";
 /// What the ONNX tests import.
 const ONNX_PACKAGES: &str = "separator/tests/onnx/requirements.txt";
 
-/// Where `cargo deny` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
+/// Where `cargo deny` is, installed on first use.
 pub(crate) fn cargo_deny() -> Result<String> {
+    installed("cargo-deny", CARGO_DENY, &[])
+}
+
+/// Where `cargo about` is, installed on first use.
+pub(crate) fn cargo_about() -> Result<String> {
+    installed("cargo-about", CARGO_ABOUT, &["--features", "cli"])
+}
+
+/// Where the tool `name` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
+fn installed(name: &str, version: &str, more: &[&str]) -> Result<String> {
     let home = root().join("target/tools");
-    let program = text(home.join("bin/cargo-deny"))?;
+    let program = text(home.join("bin").join(name))?;
     if !works(&program, &["--version"]) {
-        let package = format!("cargo-deny@{CARGO_DENY}");
-        run("cargo", &["install", "--quiet", "--locked", "--debug", "--root", &text(home)?, &package], &[])?;
+        let (home, package) = (text(home)?, format!("{name}@{version}"));
+        let arguments = ["install", "--quiet", "--locked", "--debug", "--root", &home, &package];
+        run("cargo", &[&arguments, more].concat(), &[])?;
     }
     Ok(program)
 }

@@ -50,7 +50,10 @@ impl StemCache {
         let kept = self.kept()?;
         let mut total: u64 = kept.iter().map(|kept| kept.bytes).sum();
         let stems = self.folders.stems();
-        let short = || fs4::available_space(&stems).is_ok_and(|free| free < needed);
+        let free = || fs4::available_space(&stems).unwrap_or(u64::MAX);
+        // Nothing is given up where all of it would not be enough.
+        let helps = free().saturating_add(total) >= needed;
+        let short = || helps && free() < needed;
         for kept in kept.iter().filter(|kept| Some(&kept.key) != but) {
             if total.saturating_add(needed) <= limit && !short() {
                 break;

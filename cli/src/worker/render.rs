@@ -24,10 +24,8 @@ use crate::separate::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
 /// When the entry is not there, or the files cannot be written; nothing is left of them then.
 pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()> {
     let options = write_options(render)?;
-    let entry = Entry::open(&workshop.folders, &render.key).map_err(|error| {
-        let fault = Fault::new(Kind::Input, format!("the stems are not in the cache: {error}"));
-        fault.help("separate the clip again, then render")
-    })?;
+    let entry = Entry::open(&workshop.folders, &render.key);
+    let entry = entry.context(Fault::new(Kind::Input, "the stems are not in the cache"))?;
     let stems = stems(render, &entry)?;
     let places = places(render, &stems, options.format)?;
     let mut streams = stems.iter().map(|&stem| open(&entry, stem, render.rate_hz)).collect::<Result<Vec<_>>>()?;

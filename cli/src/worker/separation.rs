@@ -19,6 +19,7 @@ use super::turn::{self, Turn};
 use crate::cache::Making;
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
+use crate::say;
 use crate::separate::Moved;
 
 /// Passes that can be asked for, as on the command line.
@@ -153,9 +154,11 @@ impl Bench {
         let manifest = order.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
             making.publish(&order.key, &manifest)?;
+            if let Err(error) = cache.make_room(0, Some(&order.key)) {
+                say::err(&format!("older stems were not removed: {error:#}"));
+            }
             Ok(Reply::Done { job: job.id(), key: order.key, cached: false, seconds: job.seconds() })
-        })?;
-        cache.make_room(0, Some(&order.key))
+        })
     }
 
     /// Says what to do about a cache that cannot be written to, whichever library noticed.

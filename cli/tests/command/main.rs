@@ -13,3 +13,4 @@ mod interrupt;
 mod json;
 mod model;
 mod options;
+mod worker;

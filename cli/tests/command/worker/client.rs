@@ -1,0 +1,159 @@
+//! A front end for tests.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use sextet_protocol::worker::{JobId, Reply, Request, Separate, Stage, to_line};
+use sextet_protocol::{Fingerprint, Folders};
+
+use crate::bench::{Bench, tiny_model};
+
+/// Longer than anything takes on the slowest machine: only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A worker and the two ends of its talk.
+pub(crate) struct Worker {
+    pub(crate) child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+}
+
+impl Worker {
+    /// A worker that was greeted.
+    pub(crate) fn greeted(bench: &Bench) -> Self {
+        Self::greeted_with(bench, &[])
+    }
+
+    pub(crate) fn greeted_with(bench: &Bench, environment: &[(&str, &str)]) -> Self {
+        let mut command = command(bench);
+        let mut worker = Self::of(command.envs(environment.iter().copied()));
+        worker.say(&Request::hello("test"));
+        assert!(matches!(worker.next(), Some(Reply::Hello(_))));
+        worker
+    }
+
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (sender, output) = channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        Self { input: child.stdin.take(), child, output }
+    }
+
+    pub(crate) fn say(&mut self, request: &Request) {
+        self.say_bytes(to_line(request).unwrap().as_bytes());
+    }
+
+    pub(crate) fn say_bytes(&mut self, bytes: &[u8]) {
+        self.input.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// The next reply, which says nothing but what it is documented to say; `None` when there is no other.
+    pub(crate) fn next(&mut self) -> Option<Reply> {
+        let line = match self.output.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(error) => panic!("the worker says nothing: {error}"),
+        };
+        let reply: Reply = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(serde_json::to_value(&reply).unwrap(), said);
+        Some(reply)
+    }
+
+    /// Replies until `wanted` is one of them, which is the last.
+    pub(crate) fn until(&mut self, wanted: impl Fn(&Reply) -> bool) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        loop {
+            let reply = self.next().unwrap_or_else(|| panic!("the worker has left after {replies:?}"));
+            let found = wanted(&reply);
+            replies.push(reply);
+            if found {
+                return replies;
+            }
+        }
+    }
+
+    /// All that is said until `job` is over.
+    pub(crate) fn end_of(&mut self, job: u64) -> Vec<Reply> {
+        self.until(|reply| reply.is_last() && reply.job() == Some(JobId(job)))
+    }
+
+    /// Asks for the stems of `song` with the tiny model.
+    pub(crate) fn separate(&mut self, job: u64, song: &Path) {
+        self.say(&Request::Separate(tiny(job, song)));
+    }
+
+    /// Asks for the stems of `song`, and waits until they are there.
+    pub(crate) fn stems_of(&mut self, job: u64, song: &Path) -> (Fingerprint, bool) {
+        self.separate(job, song);
+        done(&self.end_of(job))
+    }
+
+    /// Waits until chunks of `job` go through the engine.
+    pub(crate) fn separating(&mut self, job: u64) {
+        self.until(|reply| {
+            let Reply::Progress { job: found, stage: Stage::Separating, done, .. } = reply else { return false };
+            *found == JobId(job) && *done > 0
+        });
+    }
+
+    /// Ends standard input and waits for the worker to leave. What it has still said, and its exit code.
+    pub(crate) fn leave(mut self) -> (Vec<Reply>, Option<i32>) {
+        drop(self.input.take());
+        let replies = std::iter::from_fn(|| self.next()).collect();
+        (replies, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The worker's command, with folders below the bench's.
+pub(crate) fn command(bench: &Bench) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
+    command.args(["worker", "--threads", "1"]).current_dir(bench.path(""));
+    command.envs(environment(bench)).env_remove("SEXTET_CACHE_LIMIT").env_remove("RUST_BACKTRACE");
+    command
+}
+
+pub(crate) fn environment(bench: &Bench) -> [(&'static str, std::path::PathBuf); 3] {
+    [("SEXTET_CACHE", bench.path("cache")), ("SEXTET_DATA", bench.path("data")), ("HF_HOME", bench.path(".hf"))]
+}
+
+pub(crate) fn folders(bench: &Bench) -> Folders {
+    Folders::at(bench.path("cache"), bench.path("data"))
+}
+
+/// A job with the tiny model.
+pub(crate) fn tiny(job: u64, song: &Path) -> Separate {
+    Separate { model: tiny_model().to_str().unwrap().to_owned(), ..Separate::new(JobId(job), song) }
+}
+
+/// A song that takes far longer than any test with the tiny model: hundreds of chunks, and quickly read.
+pub(crate) fn long_song(bench: &Bench) -> std::path::PathBuf {
+    bench.song_of("long.wav", 44_100, 1, 300.0)
+}
+
+/// Key and `cached` of a job that went well.
+pub(crate) fn done(replies: &[Reply]) -> (Fingerprint, bool) {
+    let Some(Reply::Done { key, cached, seconds, .. }) = replies.last() else { panic!("{replies:?}") };
+    assert!(*seconds >= 0.0);
+    (*key, *cached)
+}
+
+/// What is in the stem cache's folder but its lock.
+pub(crate) fn kept(bench: &Bench) -> Vec<String> {
+    let entries = std::fs::read_dir(bench.path("cache/stems")).into_iter().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".lock");
+    names.sort();
+    names
+}

@@ -1,0 +1,11 @@
+//! `sextet worker` and `sextet cache`: what a front end says, what it gets, and what lies on the disk afterwards.
+
+mod cache;
+mod cancel;
+mod client;
+mod death;
+mod faults;
+mod files;
+mod handshake;
+mod stems;
+mod turns;

@@ -1,0 +1,71 @@
+//! Several workers: one separates at a time.
+
+use sextet_protocol::worker::{JobId, Reply, Request, Waiting};
+
+use super::client::{Worker, done, kept, long_song};
+use crate::bench::Bench;
+
+fn queued(reply: &Reply) -> bool {
+    matches!(reply, Reply::Queued { reason: Waiting::OtherProcess, .. })
+}
+
+#[test]
+fn the_second_worker_waits_and_says_so() {
+    let bench = Bench::new();
+    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    first.separate(1, &long);
+    first.separating(1);
+    second.separate(1, &short);
+    second.until(queued);
+    first.say(&Request::Cancel { job: JobId(1) });
+    assert!(!done(&second.end_of(1)).1);
+    // And the other way round.
+    second.separate(2, &long);
+    second.separating(2);
+    first.separate(2, &bench.song("other.wav", 0.4));
+    first.until(queued);
+    second.child.kill().unwrap();
+    assert!(!done(&first.end_of(2)).1);
+}
+
+#[test]
+fn what_waits_can_be_cancelled() {
+    let bench = Bench::new();
+    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    first.separate(1, &long);
+    first.separating(1);
+    second.separate(1, &short);
+    second.until(queued);
+    second.say(&Request::Cancel { job: JobId(1) });
+    assert!(matches!(second.end_of(1).last(), Some(Reply::Cancelled { .. })));
+    assert_eq!(second.leave(), (vec![], Some(0)));
+}
+
+#[test]
+fn stems_that_another_worker_has_made_meanwhile_are_not_made_twice() {
+    let bench = Bench::new();
+    let song = bench.song("song.wav", 12.0);
+    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    first.separate(1, &song);
+    first.until(|reply| matches!(reply, Reply::Started { .. }));
+    second.separate(1, &song);
+    second.until(queued);
+    let (key, cached) = done(&first.end_of(1));
+    assert!(!cached);
+    assert_eq!(done(&second.end_of(1)), (key, true));
+    assert_eq!(kept(&bench), [key.to_string()]);
+}
+
+/// What is kept needs no engine.
+#[test]
+fn what_is_kept_is_found_while_another_worker_separates() {
+    let bench = Bench::new();
+    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    let (key, _) = first.stems_of(1, &short);
+    first.separate(2, &long);
+    first.separating(2);
+    assert_eq!(second.stems_of(1, &short), (key, true));
+}

@@ -1,0 +1,146 @@
+//! `cargo xtask install` and `uninstall`: the plugin where hosts look for it, for this user alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use sextet_protocol::Folders;
+
+use crate::bundle::Bundle;
+
+/// Where everything goes.
+struct Places {
+    vst3: PathBuf,
+    clap: PathBuf,
+    command: PathBuf,
+}
+
+impl Places {
+    /// This user's.
+    fn of_user() -> Result<Self> {
+        let home = || dirs::home_dir().context("this system does not say where your home folder is; set HOME");
+        let (vst3, clap) = if cfg!(windows) {
+            let local = dirs::data_local_dir().context("this system has no %LOCALAPPDATA%")?;
+            let common = local.join("Programs").join("Common");
+            (common.join("VST3"), common.join("CLAP"))
+        } else if cfg!(target_os = "macos") {
+            let plugins = home()?.join("Library/Audio/Plug-Ins");
+            (plugins.join("VST3"), plugins.join("CLAP"))
+        } else {
+            (home()?.join(".vst3"), home()?.join(".clap"))
+        };
+        let command = Folders::of_user()?.installed_command();
+        Ok(Self { vst3: vst3.join("Sextet.vst3"), clap: clap.join("Sextet.clap"), command })
+    }
+
+    fn all(&self) -> [&Path; 3] {
+        [&self.vst3, &self.clap, &self.command]
+    }
+}
+
+/// Puts `bundle` in its place; what was there before is replaced.
+///
+/// # Errors
+/// When a place cannot be written to.
+pub(crate) fn install(bundle: &Bundle) -> Result<()> {
+    let places = Places::of_user()?;
+    for (from, to) in [&bundle.vst3, &bundle.clap, &bundle.command].into_iter().zip(places.all()) {
+        replace(from, to)?;
+        println!("installed {}", to.display());
+    }
+    println!("\nhave your host search for new plugins; `cargo xtask uninstall` removes them");
+    Ok(())
+}
+
+/// Removes what [`install`] has put in its place. Captures, the stem cache and fetched models stay.
+///
+/// # Errors
+/// When something is there and cannot be removed.
+pub(crate) fn uninstall() -> Result<()> {
+    for place in Places::of_user()?.all() {
+        if place.exists() {
+            remove(place).with_context(|| format!("cannot remove '{}'; close hosts that use it", place.display()))?;
+            println!("removed {}", place.display());
+        } else {
+            println!("not there: {}", place.display());
+        }
+    }
+    println!("captures and kept stems stay: `sextet cache clear` and the folders that `sextet doctor` names");
+    Ok(())
+}
+
+/// Copies `from` beside `to` and renames it, so that hosts find the old one or the new one and never half of one.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let cannot_write = || format!("cannot write '{}'; close hosts that use it", to.display());
+    let folder = to.parent().context("a place has a folder")?;
+    fs::create_dir_all(folder).with_context(cannot_write)?;
+    let beside = |what: &str| {
+        let name = to.file_name().unwrap_or_default().to_string_lossy();
+        folder.join(format!(".{name}.{what}-{}", std::process::id()))
+    };
+    let (new, old) = (beside("new"), beside("old"));
+    let moved = copy(from, &new).and_then(|()| {
+        if to.exists() {
+            fs::rename(to, &old)?;
+        }
+        Ok(fs::rename(&new, to)?)
+    });
+    if moved.is_err() {
+        let _ = remove(&new);
+        if old.exists() && !to.exists() {
+            let _ = fs::rename(&old, to);
+        }
+    }
+    moved.with_context(cannot_write)?;
+    if old.exists() {
+        remove(&old).with_context(|| format!("cannot remove '{}'", old.display()))?;
+    }
+    Ok(())
+}
+
+/// Copies a file, or a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    if from.is_dir() {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    fs::copy(from, to).with_context(|| format!("cannot copy '{}' to '{}'", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_replaced_as_a_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let (from, to) = (home.path().join("new.vst3"), home.path().join("there/Sextet.vst3"));
+        fs::create_dir_all(from.join("Contents")).unwrap();
+        fs::write(from.join("Contents/a"), "new").unwrap();
+        fs::create_dir_all(&to).unwrap();
+        fs::write(to.join("left-over"), "old").unwrap();
+        replace(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("Contents/a")).unwrap(), "new");
+        assert!(!to.join("left-over").exists());
+        assert_eq!(fs::read_dir(home.path().join("there")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_copied_leaves_what_was_there() {
+        let home = tempfile::tempdir().unwrap();
+        let to = home.path().join("sextet");
+        fs::write(&to, "old").unwrap();
+        assert!(replace(&home.path().join("missing"), &to).is_err());
+        assert_eq!(fs::read_to_string(&to).unwrap(), "old");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+}
