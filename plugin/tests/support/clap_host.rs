@@ -235,14 +235,19 @@ impl Host {
         if call.buses == Buses::MainOnly {
             outputs.truncate(1);
         }
-        let (mut events, transport) = (self.events(call), call.position.map(|at| self.transport(at, 0)));
+        let mut events = self.events(call);
+        // A transport that stands does so somewhere: at 0 it would be taken for none.
+        let mut transport = self.transport(call.position.unwrap_or(1), 0);
+        if call.position.is_none() {
+            transport.flags &= !CLAP_TRANSPORT_IS_PLAYING;
+        }
         let list = clap_input_events { ctx: (&raw mut events).cast(), size: Some(event_count), get: Some(event_at) };
         let out = clap_output_events { ctx: ptr::null_mut(), try_push: Some(drop_event) };
         let with_input = call.buses != Buses::NoInput;
         let process = clap_process {
             steady_time: -1,
             frames_count: frames as u32,
-            transport: transport.as_ref().map_or(ptr::null(), ptr::from_ref),
+            transport: &transport,
             audio_inputs: if with_input { inputs.as_ptr() } else { ptr::null() },
             audio_outputs: outputs.as_mut_ptr(),
             audio_inputs_count: u32::from(with_input),
