@@ -109,3 +109,41 @@ fn passes_of_a_capture_land_where_they_belong() {
     let expected: Vec<f32> = (0..25_000).map(|frame| if frame < 15_000 { 0.25 } else { 0.5 }).collect();
     assert_eq!((rate_hz, left), (48_000, expected));
 }
+
+/// Whatever an instance is doing when a project is saved, what is saved loads, and never arms the capture.
+#[test]
+fn a_project_is_saved_in_every_phase() {
+    let frames = 48_000;
+    let key = entry::make(project::folders(), 48_000, frames, |_, _, frame| (frame % 50) as f32 / 100.0);
+    let clip = project::with_clip(Fingerprint::of(b"y"), Some(key), 48_000, frames, 77);
+    let mut host = Host::new();
+    let mut states = vec![("new", host.save())];
+    host.activate(48_000, 512);
+    states.push(("active", host.save()));
+    assert!(host.load(&clip));
+    states.push(("loading", host.save()));
+    host.wait_for("ready", PATIENCE);
+    states.push(("ready", host.save()));
+    host.set(&[("Capture", 1.0), ("Stem", 3.0)]);
+    states.push(("armed", host.save()));
+    for block in 0..50 {
+        host.play([&[0.5; 512]; 2], Some(block * 512));
+    }
+    host.wait_for("capturing", PATIENCE);
+    states.push(("capturing", host.save()));
+    for (phase, state) in states {
+        let other = Host::new();
+        assert!(other.load(&state), "{phase}");
+        let has_clip = !["new", "active"].contains(&phase);
+        other.wait_for(if has_clip { "ready" } else { "empty" }, PATIENCE);
+        assert_eq!(other.value("Capture"), 0.0, "{phase}");
+        assert_eq!(project::saved(&other.save())["clip"], project::saved(&state)["clip"], "{phase}");
+        let armed = ["armed", "capturing"].contains(&phase);
+        assert_eq!((other.value("Stem") - 3.0).abs() < 1e-6, armed, "{phase}");
+    }
+    // What is no project of ours is refused or changes nothing, and never ends the host.
+    for rubbish in [b"".to_vec(), vec![0; 8], vec![255; 64], project::framed(&serde_json::json!("rubbish"))] {
+        host.load(&rubbish);
+        host.play([&[0.5; 512]; 2], Some(0));
+    }
+}
