@@ -1,7 +1,8 @@
 //! Shows the editor in every phase, in a CLAP host that plays the sample song in real time, and takes pictures of it.
 //!
-//! Needs an X server and ImageMagick's `import`:
+//! Needs an X server, ImageMagick's `import` and `xdotool`:
 //! `xvfb-run -s "-screen 0 1400x900x24" cargo run -p sextet-plugin --example screenshots -- <folder>`
+//! A number after the folder is how many seconds of the song are used.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -53,18 +54,42 @@ impl Stage {
     fn picture(&self, name: &str) {
         std::thread::sleep(Duration::from_millis(900));
         let path = self.folder.join(name).with_extension("png");
-        let status = Command::new("import").args(["-window", &self.window.to_string()]).arg(&path).status();
+        let status = Command::new("import").args(["-window", &self.window.to_string(), "-trim"]).arg(&path).status();
         assert!(status.is_ok_and(|status| status.success()), "import (of ImageMagick) failed");
         println!("{name}: {}", self.host.status());
     }
+}
+
+/// Clicks at a place in the editor.
+fn click(stage: &Stage, x: u32, y: u32) {
+    let place = ["mousemove", "--window", &stage.window.to_string(), &x.to_string(), &y.to_string(), "click", "1"];
+    assert!(Command::new("xdotool").args(place).status().is_ok_and(|status| status.success()), "xdotool failed");
+    std::thread::sleep(Duration::from_millis(400));
+}
+
+/// The panels, and the editor in other sizes.
+fn panels(stage: &Stage) {
+    for (name, x) in [("render-panel", 873), ("open-panel", 288), ("settings", 972)] {
+        click(stage, x, 27);
+        stage.picture(name);
+        let escape = Command::new("xdotool").args(["key", "Escape"]).status();
+        assert!(escape.is_ok_and(|status| status.success()));
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    for (name, width, height) in [("small", 820, 540), ("large", 1360, 860)] {
+        stage.host.resize_editor(width, height);
+        stage.picture(name);
+    }
+    stage.host.resize_editor(1020, 640);
 }
 
 fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the pictures"));
     std::fs::create_dir_all(&folder).unwrap();
     project::use_command(command());
-    let (rate_hz, song) = song(36.0);
-    let (window, _server) = open_window(1020, 640);
+    let seconds = std::env::args().nth(2).map_or(36.0, |text| text.parse().expect("seconds"));
+    let (rate_hz, song) = song(seconds);
+    let (window, _server) = open_window(1360, 860);
     let mut host = Host::new();
     host.activate(rate_hz, BLOCK as u32);
     host.open_editor(window);
@@ -72,6 +97,7 @@ fn main() {
     stage.picture("empty");
     capture_and_separate(&mut stage);
     play(&mut stage);
+    panels(&stage);
     faults(&mut stage);
     stage.host.close_editor();
 }
@@ -79,27 +105,29 @@ fn main() {
 fn capture_and_separate(stage: &mut Stage) {
     stage.host.set(&[("Capture", 1.0)]);
     stage.picture("armed");
-    stage.play(0.0, 15.0);
+    let end = stage.song[0].len() as f64 / f64::from(stage.rate_hz);
+    stage.play(0.0, 0.4 * end);
     stage.picture("capturing");
-    stage.play(15.0, 36.0);
+    stage.play(0.4 * end, end);
     stage.stop();
     stage.host.wait_for("separating", PATIENCE);
-    std::thread::sleep(Duration::from_secs(16));
+    std::thread::sleep(Duration::from_secs(6));
     stage.picture("separating");
     stage.host.wait_for("ready", PATIENCE);
     stage.host.set(&[("Capture", 0.0)]);
 }
 
 fn play(stage: &mut Stage) {
-    stage.play(8.0, 13.0);
+    let end = stage.song[0].len() as f64 / f64::from(stage.rate_hz);
+    stage.play(0.2 * end, 0.35 * end);
     stage.picture("playing");
     let gain = |db| stage.host.normalized("Drums gain", db);
     let changes = [("Vocals mute", 1.0), ("Piano mute", 1.0), ("Drums gain", gain(-4.5)), ("Bass gain", gain(2.0))];
     stage.host.set(&changes);
-    stage.play(20.0, 22.0);
+    stage.play(0.55 * end, 0.6 * end);
     stage.picture("mixing");
     stage.host.set(&[("Stem", 2.0)]);
-    stage.play(25.0, 26.0);
+    stage.play(0.7 * end, 0.72 * end);
     stage.picture("one-stem");
     stage.host.set(&[("Stem", 7.0), ("Vocals mute", 0.0), ("Piano mute", 0.0)]);
     stage.stop();
