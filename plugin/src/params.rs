@@ -170,7 +170,11 @@ impl SextetParams {
 impl StemParams {
     fn new(name: &str, repaint: &RepaintNotifier) -> Self {
         let range = FloatRange::SymmetricalSkewed { min: SILENT_DB, max: LOUDEST_DB, factor: 0.6, center: 0.0 };
-        let text = |db: f32| if db <= SILENT_DB { "-inf".to_owned() } else { format!("{db:+.1}") };
+        let text = |db: f32| match db {
+            ..=SILENT_DB => "-inf".to_owned(),
+            -0.05..0.05 => "0.0".to_owned(),
+            _ => format!("{db:+.1}"),
+        };
         let number = |text: &str| {
             let text = text.trim().trim_end_matches(['d', 'B', 'b', ' ']);
             if text.ends_with("inf") { Some(SILENT_DB) } else { text.parse().ok() }

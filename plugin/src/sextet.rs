@@ -32,6 +32,10 @@ struct Audio {
     end: AudioEnd,
     player: Player,
     offline: bool,
+    /// For a render in a host that has no transport: frames since the beginning.
+    elapsed: i64,
+    /// The host has a transport.
+    has_transport: bool,
 }
 
 impl Default for Sextet {
@@ -106,13 +110,15 @@ impl Plugin for Sextet {
         let (end, line) = lines(session_hz, remote.thread());
         remote.tell(Command::Activate(Box::new(line)));
         let offline = config.process_mode == ProcessMode::Offline;
-        self.audio = Some(Audio { end, player: Player::new(config.sample_rate), offline });
+        self.audio =
+            Some(Audio { end, player: Player::new(config.sample_rate), offline, elapsed: 0, has_transport: false });
         true
     }
 
     fn reset(&mut self) {
         if let Some(audio) = &mut self.audio {
             audio.player.reset();
+            audio.elapsed = 0;
         }
     }
 
@@ -123,7 +129,8 @@ impl Plugin for Sextet {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         let transport = context.transport();
-        let position = transport.pos_samples().filter(|_| transport.playing);
+        let frames = buffer.samples();
+        let position = self.audio.as_mut().and_then(|audio| audio.position(transport, frames));
         let loop_start = transport.loop_range_samples().map(|(start, _)| start);
         let Some((mut block, audio, session)) =
             self.audio.as_mut().zip(self.session.as_ref()).and_then(|(audio, session)| {
@@ -159,6 +166,21 @@ impl Plugin for Sextet {
             session.remote().link.transport(None);
             session.remote().thread().unpark();
         }
+    }
+}
+
+impl Audio {
+    /// The timeline's frame at the block's start; `None` while the transport stands. A render in a host that knows of no
+    /// transport at all begins at 0 and always runs.
+    fn position(&mut self, transport: &Transport, frames: usize) -> Option<i64> {
+        // A host without a transport says that it stands at 0, and never anything else.
+        self.has_transport |= transport.playing || transport.pos_samples().unwrap_or(0) != 0;
+        let begun = self.elapsed;
+        self.elapsed += frames as i64;
+        if self.offline && !self.has_transport {
+            return Some(begun);
+        }
+        transport.pos_samples().filter(|_| transport.playing)
     }
 }
 

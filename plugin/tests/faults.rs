@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use support::clap_host::Host;
 use support::{command, entry, project, song};
 
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// A host that removes a plugin must not be kept waiting for longer.
 const REMOVAL: Duration = Duration::from_secs(5);
 
@@ -102,10 +102,16 @@ fn strange_commands(folder: &Path) {
         (folder.join("nowhere"), "there is no such file"),
         (not_executable, "it may not be executed"),
         (script(folder, "ends", "echo oh no >&2; exit 3"), "oh no"),
-        (script(folder, "rubbish", "echo rubbish; sleep 600"), "rubbish"),
-        (script(folder, "binary", "head -c 3000000 /dev/zero; sleep 600"), "does not answer as a sextet command does"),
-        (script(folder, "newer", &format!("echo '{hello}'; sleep 600")), "of another version (9.9.9)"),
-        (script(folder, "refuses", &format!("read line; echo '{refused}'; sleep 600")), "of another version (8.8.8)"),
+        (script(folder, "rubbish", "echo rubbish; exec sleep 600"), "rubbish"),
+        (
+            script(folder, "binary", "head -c 3000000 /dev/zero; echo; exec sleep 600"),
+            "does not answer as a sextet command does",
+        ),
+        (script(folder, "newer", &format!("echo '{hello}'; exec sleep 600")), "of another version (9.9.9)"),
+        (
+            script(folder, "refuses", &format!("read line; echo '{refused}'; exec sleep 600")),
+            "of another version (8.8.8)",
+        ),
         (
             script(folder, "dies", &format!("echo '{fine}'; read line; read line; exit 7")),
             "ended unexpectedly (exit status: 7)",
@@ -124,7 +130,7 @@ fn strange_commands(folder: &Path) {
         remove(host);
     }
     // One that says nothing at all is waited for, but holds nobody up.
-    project::use_command(&script(folder, "silent", "sleep 600"));
+    project::use_command(&script(folder, "silent", "exec sleep 600"));
     let (mut host, _) = captured(0.5);
     host.wait_for("starting", PATIENCE);
     check_dry(&mut host);
@@ -166,6 +172,7 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
     if stems.exists() {
         std::fs::remove_dir_all(&stems).unwrap();
     }
+    std::fs::create_dir_all(folders.cache()).unwrap();
     // A file where the folder should be: what a read-only disk is to a superuser.
     std::fs::write(&stems, "").unwrap();
     let (mut host, _) = captured(0.7);

@@ -88,21 +88,62 @@ fn passes_of_a_capture_land_where_they_belong() {
     // Loaded into an active instance, as hosts do: captures extend the clip, and nothing is separated.
     let settings = serde_json::json!({ "automatic": false, "extend": true });
     assert!(host.load(&project::framed(&serde_json::json!({ "settings": settings }))));
-    let mut pass = |from: i64, blocks: i64, value: f32| {
+    let mut pass = |from: i64, blocks: i64, value: f32, expected: u64| {
         host.set(&[("Capture", 1.0)]);
         for block in 0..blocks {
             host.play([&[value; 1_000]; 2], Some(from + block * 1_000));
         }
         host.play([&[0.0; 10]; 2], None);
         host.set(&[("Capture", 0.0)]);
-        host.wait_for("captured", PATIENCE);
+        project::until("the capture", PATIENCE, || {
+            let frames = project::saved(&host.save())["clip"]["frames"].as_u64();
+            if frames == Some(expected) { Ok(()) } else { Err(format!("{frames:?}")) }
+        });
     };
-    pass(10_000, 20, 0.25);
-    pass(25_000, 10, 0.5);
+    pass(10_000, 20, 0.25, 20_000);
+    pass(25_000, 10, 0.5, 25_000);
     let clip = project::saved(&host.save())["clip"].clone();
     assert_eq!((clip["start_frame"].as_i64(), clip["frames"].as_u64()), (Some(10_000), Some(25_000)));
     let audio: Fingerprint = clip["audio"].as_str().unwrap().parse().unwrap();
     let (rate_hz, [left, _]) = entry::read_wav(&project::folders().capture(&audio));
     let expected: Vec<f32> = (0..25_000).map(|frame| if frame < 15_000 { 0.25 } else { 0.5 }).collect();
     assert_eq!((rate_hz, left), (48_000, expected));
+}
+
+/// Whatever an instance is doing when a project is saved, what is saved loads, and never arms the capture.
+#[test]
+fn a_project_is_saved_in_every_phase() {
+    let frames = 48_000;
+    let key = entry::make(project::folders(), 48_000, frames, |_, _, frame| (frame % 50) as f32 / 100.0);
+    let clip = project::with_clip(Fingerprint::of(b"y"), Some(key), 48_000, frames, 77);
+    let mut host = Host::new();
+    let mut states = vec![("new", host.save())];
+    host.activate(48_000, 512);
+    states.push(("active", host.save()));
+    assert!(host.load(&clip));
+    states.push(("loading", host.save()));
+    host.wait_for("ready", PATIENCE);
+    states.push(("ready", host.save()));
+    host.set(&[("Capture", 1.0), ("Stem", 3.0)]);
+    states.push(("armed", host.save()));
+    for block in 0..50 {
+        host.play([&[0.5; 512]; 2], Some(block * 512));
+    }
+    host.wait_for("capturing", PATIENCE);
+    states.push(("capturing", host.save()));
+    for (phase, state) in states {
+        let other = Host::new();
+        assert!(other.load(&state), "{phase}");
+        let has_clip = !["new", "active"].contains(&phase);
+        other.wait_for(if has_clip { "ready" } else { "empty" }, PATIENCE);
+        assert_eq!(other.value("Capture"), 0.0, "{phase}");
+        assert_eq!(project::saved(&other.save())["clip"], project::saved(&state)["clip"], "{phase}");
+        let armed = ["armed", "capturing"].contains(&phase);
+        assert_eq!((other.value("Stem") - 3.0).abs() < 1e-6, armed, "{phase}");
+    }
+    // What is no project of ours is refused or changes nothing, and never ends the host.
+    for rubbish in [b"".to_vec(), vec![0; 8], vec![255; 64], project::framed(&serde_json::json!("rubbish"))] {
+        host.load(&rubbish);
+        host.play([&[0.5; 512]; 2], Some(0));
+    }
 }

@@ -75,7 +75,7 @@ fn a_song_is_captured_separated_played_and_restored() {
     // Capture: one pass, armed, and the transport stops.
     host.set(&[("Capture", 1.0)]);
     let dry = play_through(&mut host, &song);
-    assert_eq!(dry[0], song, "while it is captured the track plays dry");
+    assert!(dry[0] == song, "while it is captured the track does not play dry");
     let silence = [0.0; 64];
     host.play([&silence; 2], None);
 
@@ -114,6 +114,13 @@ fn captured(host: &Host) -> Fingerprint {
     project::saved(&host.save())["clip"]["audio"].as_str().unwrap().parse().unwrap()
 }
 
+/// The stems are the same bit for bit; the main output but for the rounding of its fade from dry.
+fn check_same(heard: &Heard, before: &Heard, what: &str) {
+    assert!(heard[1..] == before[1..], "{what}: other stems");
+    let error_db = (0..2).map(|side| compare(&heard[0][side], &before[0][side]).0).fold(f64::MIN, f64::max);
+    assert!(error_db < -130.0, "{what}: the mix differs by {error_db} dBFS");
+}
+
 /// Saves, closes and reopens: from the cache, from the capture, and from nothing.
 fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
     let rate_hz = 44_100;
@@ -126,19 +133,19 @@ fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
     };
     let mut host = reopen();
     let begun = Instant::now();
-    assert_eq!(&play_through(&mut host, song), heard, "from the cache");
+    check_same(&play_through(&mut host, song), heard, "from the cache");
     println!("restored from the cache and played in {:.2} s", begun.elapsed().as_secs_f64());
 
     // A copy on another track, at the same time.
     let mut copy = reopen();
-    assert_eq!(&play_through(&mut copy, song), heard, "the copy");
+    check_same(&play_through(&mut copy, song), heard, "the copy");
     drop((host, copy));
 
     in_a_new_process(state);
 
     std::fs::remove_dir_all(project::folders().stems()).unwrap();
     let mut host = reopen();
-    assert_eq!(&play_through(&mut host, song), heard, "from the capture");
+    check_same(&play_through(&mut host, song), heard, "from the capture");
     let audio = captured(&host);
     drop(host);
 
@@ -146,7 +153,7 @@ fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
     std::fs::remove_file(project::folders().capture(&audio)).unwrap();
     let mut host = reopen();
     host.wait_for("failed: The stems of this clip are no longer in the cache, and its capture", PATIENCE);
-    assert_eq!(play_through(&mut host, song)[0], *song, "dry");
+    assert!(play_through(&mut host, song)[0] == *song, "it does not play dry");
     println!("{}", host.status());
 }
 

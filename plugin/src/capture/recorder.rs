@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_take_is_what_is_heard_while_armed_and_running() {
-        let cases: [(&[(bool, Option<i64>)], &[&str]); 7] = [
+        type Case = (&'static [(bool, Option<i64>)], &'static [&'static str]);
+        let cases: [Case; 7] = [
             (&[(false, Some(0)), (true, None)], &[]),
             (&[(true, None), (true, Some(5)), (true, Some(15)), (true, None)], &["begin", "5", "15", "end"]),
             // A loop, and a place before the beginning.

@@ -77,7 +77,7 @@ pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remot
     let (lane, _) = ui.allocate_exact_size(vec2(width, HEIGHT), egui::Sense::hover());
     ui.painter().rect_filled(lane, ROUND, PANEL);
     let facts = Rect::from_min_size(lane.min, vec2(CONTROLS, HEIGHT)).shrink2(vec2(GAP + 6.0, GAP));
-    ui.scope_builder(UiBuilder::new().max_rect(facts), |ui| self::facts(ui, view, remote));
+    self::facts(&mut ui.new_child(UiBuilder::new().max_rect(facts)), view, remote);
     let wave = Rect::from_min_max(pos2(lane.left() + CONTROLS + 12.0, lane.top() + 4.0), lane.max - vec2(4.0, 4.0));
     ui.painter().rect_filled(wave, 4.0, WELL);
     let ruler = Rect::from_min_size(wave.min, vec2(wave.width(), RULER));
@@ -86,7 +86,8 @@ pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remot
     match &view.clip {
         Some(clip) if !clip.overview.bins.is_empty() => {
             let colour = if view.phase == Phase::Capturing { RECORD } else { CLIP };
-            waveform::paint(&ui.painter_at(body), timeline.clip_in(body), &clip.overview, colour);
+            let full = waveform::full_height(Some(&clip.overview));
+            waveform::paint(&ui.painter_at(body), timeline.clip_in(body), &clip.overview, full, colour);
             timeline.paint_ruler(ui, ruler);
         }
         _ => {

@@ -1,6 +1,6 @@
 //! Six lanes: each stem's name, solo, mute, gain and waveform.
 
-use egui::{Button, Color32, Rect, RichText, Ui, UiBuilder, pos2, vec2};
+use egui::{Align, Align2, Button, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 use nice_plug::prelude::{BoolParam, ParamSetter};
 use sextet_protocol::Stem;
 
@@ -16,6 +16,7 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>,
     let count = Stem::ALL.len() as f32;
     let height = ((space.height() - (count - 1.0) * 5.0) / count).max(38.0);
     let heard = heard(params);
+    let full = waveform::full_height(view.clip.as_ref().map(|wave| &*wave.overview));
     for (number, stem) in Stem::ALL.into_iter().enumerate() {
         let top = space.top() + number as f32 * (height + 5.0);
         let lane = Rect::from_min_size(pos2(space.left(), top), vec2(space.width(), height));
@@ -24,14 +25,14 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>,
         let mark = Rect::from_min_size(lane.min, vec2(4.0, height));
         ui.painter().rect_filled(mark, 2.0, colour);
         let controls = Rect::from_min_size(lane.min, vec2(CONTROLS, height)).shrink2(vec2(GAP, 0.0));
-        ui.scope_builder(UiBuilder::new().max_rect(controls.translate(vec2(6.0, 0.0))).id_salt(stem), |ui| {
-            ui.horizontal_centered(|ui| self::controls(ui, params, setter, stem, colour));
-        });
+        let place = UiBuilder::new().max_rect(controls.translate(vec2(6.0, 0.0))).id_salt(stem);
+        let row = &mut ui.new_child(place.layout(Layout::left_to_right(Align::Center)));
+        self::controls(row, params, setter, stem, colour);
         let wave = Rect::from_min_max(pos2(lane.left() + CONTROLS + 12.0, lane.top() + 3.0), lane.max - vec2(4.0, 3.0));
         ui.painter().rect_filled(wave, 4.0, WELL);
         let shade = if heard[number] { colour } else { theme::faded(colour, 0.28) };
         if let Some(overview) = &view.stems[number] {
-            waveform::paint(&ui.painter_at(wave), timeline.clip_in(wave), overview, shade);
+            waveform::paint(&ui.painter_at(wave), timeline.clip_in(wave), overview, full, shade);
         } else {
             ui.painter().hline(wave.x_range(), wave.center().y, egui::Stroke::new(1.0, theme::faded(colour, 0.25)));
         }
@@ -44,12 +45,18 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>,
 fn controls(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, stem: Stem, colour: Color32) {
     let stem_params = params.stem(stem);
     ui.spacing_mut().item_spacing.x = 6.0;
-    ui.add_sized(vec2(48.0, 20.0), egui::Label::new(RichText::new(title(stem)).color(TEXT)).halign(egui::Align::LEFT));
+    text(ui, 50.0, Align2::LEFT_CENTER, title(stem), 14.0, TEXT);
     toggle(ui, &stem_params.solo, setter, "S", "Solo", colour);
     toggle(ui, &stem_params.mute, setter, "M", "Mute", RECORD);
-    gain::slider(ui, &stem_params.gain, setter, colour, 78.0);
-    let text = format!("{}", stem_params.gain).replace(" dB", "");
-    ui.add_sized(vec2(34.0, 20.0), egui::Label::new(RichText::new(text).small().color(WEAK)));
+    gain::slider(ui, &stem_params.gain, setter, colour, 88.0);
+    let decibels = format!("{}", stem_params.gain).replace(" dB", "");
+    text(ui, 36.0, Align2::LEFT_CENTER, &decibels, 12.0, WEAK);
+}
+
+/// Text in a column of its own.
+fn text(ui: &mut Ui, width: f32, align: Align2, text: &str, size: f32, colour: Color32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(width, 20.0), egui::Sense::hover());
+    ui.painter().text(align.pos_in_rect(&rect), align, text, FontId::proportional(size), colour);
 }
 
 /// A switch with one letter.

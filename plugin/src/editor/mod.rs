@@ -113,11 +113,10 @@ impl NiceEguiApp for EditorApp {
             selector::show(ui, &self.params, &setter);
             let foot = ui.available_rect_before_wrap();
             let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
-            ui.scope_builder(egui::UiBuilder::new().max_rect(lanes), |ui| {
-                lanes::show(ui, &self.params, &setter, &view, &timeline);
-            });
+            let place = |rect| egui::UiBuilder::new().max_rect(rect);
+            lanes::show(&mut ui.new_child(place(lanes)), &self.params, &setter, &view, &timeline);
             let foot = foot.with_min_y(foot.top() + 8.0);
-            ui.scope_builder(egui::UiBuilder::new().max_rect(foot), |ui| status::show(ui, &view, &self.remote));
+            status::show(&mut ui.new_child(place(foot)), &view, &self.remote);
         });
         self.open.show(ui.ctx(), &self.remote);
         self.render.show(ui.ctx(), &self.remote);

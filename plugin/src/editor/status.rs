@@ -21,31 +21,34 @@ pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) {
         ui.painter().rect_filled(Rect::from_min_size(strip.min, vec2(4.0, HEIGHT)), 2.0, TROUBLE);
     }
     let inner = strip.shrink2(vec2(14.0, 6.0));
-    ui.scope_builder(egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
-        if let Some(errand) = &view.errand {
-            errand_bar(ui, errand, remote);
-            return;
+    let place = egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
+    contents(&mut ui.new_child(place), view, remote);
+}
+
+fn contents(ui: &mut Ui, view: &View, remote: &Remote) {
+    if let Some(errand) = &view.errand {
+        errand_bar(ui, errand, remote);
+        return;
+    }
+    match (&view.phase, &view.notice) {
+        (Phase::Separating(stage), _) => job(ui, view, stage, remote),
+        (Phase::Failed(fault), None) => {
+            if ui.button("Try again").clicked() {
+                remote.tell(Command::Separate);
+            }
+            two_lines(ui, &fault.to_string(), &fault.remedy(), TEXT);
         }
-        match (&view.phase, &view.notice) {
-            (Phase::Separating(stage), _) => job(ui, view, stage, remote),
-            (Phase::Failed(fault), None) => {
-                if ui.button("Try again").clicked() {
-                    remote.tell(Command::Separate);
-                }
-                two_lines(ui, &fault.to_string(), &fault.remedy(), TEXT);
+        (_, Some((text, remedy))) => {
+            if ui.button("Close").clicked() {
+                remote.tell(Command::Dismiss);
             }
-            (_, Some((text, remedy))) => {
-                if ui.button("Close").clicked() {
-                    remote.tell(Command::Dismiss);
-                }
-                two_lines(ui, text, remedy, TEXT);
-            }
-            (phase, None) => {
-                let (dot, text, more) = calm(phase, view);
-                two_lines(ui, &text, &more, dot);
-            }
+            two_lines(ui, text, remedy, TEXT);
         }
-    });
+        (phase, None) => {
+            let (dot, text, more) = calm(phase, view);
+            two_lines(ui, &text, &more, dot);
+        }
+    }
 }
 
 /// What is said while nothing is going on or wrong.

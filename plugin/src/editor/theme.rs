@@ -23,7 +23,7 @@ pub(super) const ROUND: CornerRadius = CornerRadius::same(6);
 /// Space between parts.
 pub(super) const GAP: f32 = 8.0;
 /// Width of what stands left of the waveforms.
-pub(super) const CONTROLS: f32 = 264.0;
+pub(super) const CONTROLS: f32 = 276.0;
 
 /// A stem's own colour.
 pub(super) fn colour(stem: Stem) -> Color32 {

@@ -4,11 +4,21 @@ use egui::{Color32, Mesh, Painter, Rect, Shape, pos2};
 
 use crate::overview::Overview;
 
-/// Part of the height that full scale takes.
+/// Part of the height that the loudest sample takes.
 const SCALE: f32 = 0.94;
+/// Quiet music is shown larger, by this power of its level, so that it can be seen beside loud music.
+const POWER: f32 = 0.72;
+/// Level of the clip below which it is no longer shown larger.
+const QUIETEST: f32 = 0.05;
 
-/// Paints an overview into `rect`, one column a pixel, darker towards its tips.
-pub(super) fn paint(painter: &Painter, rect: Rect, overview: &Overview, colour: Color32) {
+/// The level that is shown at full height, for a clip and its stems alike.
+pub(super) fn full_height(clip: Option<&Overview>) -> f32 {
+    let [low, high] = clip.map_or([-1.0, 1.0], |clip| clip.between(0.0, 1.0));
+    high.max(-low).clamp(QUIETEST, 1.0)
+}
+
+/// Paints an overview into `rect`, one column a pixel, darker towards its tips. `full` is shown at full height.
+pub(super) fn paint(painter: &Painter, rect: Rect, overview: &Overview, full: f32, colour: Color32) {
     if overview.bins.is_empty() || rect.width() < 1.0 {
         return;
     }
@@ -24,8 +34,9 @@ pub(super) fn paint(painter: &Painter, rect: Rect, overview: &Overview, colour: 
         let [low, high] = overview.between(from, to);
         let x = rect.left() + column as f32 * pixel;
         // Silence is a line.
-        let top = (middle - high.min(1.0) * half).min(middle - pixel / 2.0);
-        let bottom = (middle - low.max(-1.0) * half).max(middle + pixel / 2.0);
+        let tall = |level: f32| (level / full).clamp(0.0, 1.0).powf(POWER) * half;
+        let top = (middle - tall(high)).min(middle - pixel / 2.0);
+        let bottom = (middle + tall(-low)).max(middle + pixel / 2.0);
         let first = mesh.vertices.len() as u32;
         for (y, colour) in [(top, tip), (middle, colour), (bottom, tip)] {
             mesh.colored_vertex(pos2(x, y), colour);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, Thread};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use sextet_protocol::ErrorKind;
@@ -18,6 +18,9 @@ const LAST_WORDS: usize = 4;
 const WORDS_LENGTH: usize = 300;
 /// How long a killed process is waited for. The system ends it at once, unless it hangs in a driver.
 const BURIAL: Duration = Duration::from_secs(2);
+
+/// How long a dead process' last words are waited for: others may hold its end of the pipe open.
+const LISTENING: Duration = Duration::from_millis(200);
 
 /// What comes from the process.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(super) struct Client {
     stdin: Option<ChildStdin>,
     heard: Receiver<Heard>,
     last_words: Arc<Mutex<VecDeque<String>>>,
+    /// Writes them down.
+    scribe: Option<JoinHandle<()>>,
 }
 
 impl Client {
@@ -51,13 +56,13 @@ impl Client {
         let stdin = child.stdin.take();
         let (tell, heard) = mpsc::channel();
         let last_words = Arc::new(Mutex::new(VecDeque::new()));
-        let mut client = Self { child, stdin, heard, last_words: last_words.clone() };
+        let mut client = Self { child, stdin, heard, last_words: last_words.clone(), scribe: None };
         let stdout = client.child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let stderr = client.child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
         // Both threads end with the process, whose ends of the pipes they read.
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         named("sextet replies").spawn(move || listen(stdout, &tell, &session))?;
-        named("sextet stderr").spawn(move || remember(stderr, &last_words))?;
+        client.scribe = Some(named("sextet stderr").spawn(move || remember(stderr, &last_words))?);
         Ok(client)
     }
 
@@ -105,6 +110,10 @@ impl Client {
 
     /// What it last wrote to standard error, for people: empty, or a sentence that begins with a space.
     pub(super) fn last_words(&self) -> String {
+        let end = Instant::now() + LISTENING;
+        while self.scribe.as_ref().is_some_and(|scribe| !scribe.is_finished()) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(2));
+        }
         let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
         if words.is_empty() {
             String::new()

@@ -143,7 +143,12 @@ impl Job {
         let silent = now.duration_since(self.heard_at) > patience;
         silent.then(|| {
             self.client.bury();
-            Ended::Failed(Fault::Stalled { after: patience })
+            let (command, said) = (self.command.clone(), "it says nothing.".to_owned());
+            Ended::Failed(if self.greeted {
+                Fault::Stalled { after: patience }
+            } else {
+                Fault::Stranger { command, said }
+            })
         })
     }
 

@@ -74,7 +74,7 @@ mod tests {
                 let geometry = Geometry::new(clip, session_hz);
                 let (page, step) = (u128::from(geometry.page_frames), u128::from(geometry.step_frames));
                 assert_eq!(page * u128::from(clip_hz), step * u128::from(session_hz), "{clip_hz} to {session_hz}");
-                assert!(geometry.page_frames % 2 == 0 && geometry.step_frames % 2 == 0);
+                assert!(geometry.page_frames.is_multiple_of(2) && geometry.step_frames.is_multiple_of(2));
                 assert!(geometry.page_frames <= 400_000);
                 let exact = 1_000_003.0 * f64::from(session_hz) / f64::from(clip_hz);
                 assert!((geometry.frames as f64 - exact).abs() <= 0.5);

@@ -87,7 +87,9 @@ mod tests {
             a.aim(0.25, 50);
             b.aim(0.25, 50);
             a.skip(passed);
-            (0..passed).for_each(|_| drop(b.next()));
+            (0..passed).for_each(|_| {
+                b.next();
+            });
             assert!((a.next() - b.next()).abs() < 1e-6);
         }
     }

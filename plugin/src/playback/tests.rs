@@ -1,5 +1,7 @@
 //! What the buses hear, block by block, against what the stems hold.
 
+#![allow(clippy::needless_range_loop, reason = "a frame is a place in all channels")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,7 @@ use sextet_protocol::{Folders, Stem};
 
 use super::{Block, Deck, Levels, Placement, Player, StemFiles};
 
+#[allow(unreachable_pub, dead_code, reason = "the hosts' tests use the rest")]
 #[path = "../../tests/support/entry.rs"]
 mod entry;
 

@@ -6,6 +6,7 @@
 //! | a block with any absent, inactive or null output is passed dry; null channels are dereferenced | [`ports`] |
 //! | the main output is named after the main input | [`ports::main_output_name`] |
 //! | CLAP: a transport event inside a block is taken to lie at the block's start | [`clap`], `transport.rs` |
+//! | CLAP: creating the editor in a host without the host's side of the extension panics | [`clap`] |
 //! | VST3: `setupProcessing` keeps the mode of the call before | [`vst3`] |
 //! | VST3 on Linux: a parameter change under way when the last instance goes aborts the host | [`vst3`], `fence.rs` |
 //!

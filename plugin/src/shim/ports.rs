@@ -139,12 +139,12 @@ mod tests {
                     let mut seen = 0;
                     let set = |port: usize, table: *mut *mut f32, count: u32| {
                         assert_eq!(count, 2);
-                        for channel in 0..2 {
+                        for (channel, own) in audio.iter_mut().enumerate() {
                             // SAFETY: the table that is handed over has two entries.
                             let pointer = unsafe { *table.add(channel) };
                             assert!(!pointer.is_null());
                             let hosts = port >= absent && channel < have && channel != null_channel;
-                            assert_eq!(pointer == audio[channel].as_mut_ptr(), hosts);
+                            assert_eq!(pointer == own.as_mut_ptr(), hosts);
                         }
                         seen += 1;
                     };

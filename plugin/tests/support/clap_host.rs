@@ -5,10 +5,12 @@ use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::time::Duration;
 
+use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_host::prelude::*;
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::*;
 use clap_sys::ext::audio_ports::{CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports};
+use clap_sys::ext::gui::{CLAP_EXT_GUI, CLAP_WINDOW_API_X11, clap_plugin_gui, clap_window, clap_window_handle};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_plugin_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_param_info, clap_plugin_params};
 use clap_sys::ext::render::{CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, CLAP_RENDER_REALTIME, clap_plugin_render};
@@ -27,11 +29,29 @@ impl SharedHandler<'_> for Shared {
     fn request_callback(&self) {}
 }
 
+impl HostGuiImpl for Shared {
+    fn resize_hints_changed(&self) {}
+    fn request_resize(&self, _size: GuiSize) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn request_show(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn request_hide(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn closed(&self, _was_destroyed: bool) {}
+}
+
 pub struct TestHost;
 impl HostHandlers for TestHost {
     type Shared<'a> = Shared;
     type MainThread<'a> = ();
     type AudioProcessor<'a> = ();
+
+    fn declare_extensions(builder: &mut HostExtensions<'_, Self>, _shared: &Self::Shared<'_>) {
+        builder.register::<HostGui>();
+    }
 }
 
 /// How a block's buses are handed over.
@@ -215,14 +235,19 @@ impl Host {
         if call.buses == Buses::MainOnly {
             outputs.truncate(1);
         }
-        let (mut events, transport) = (self.events(call), call.position.map(|at| self.transport(at, 0)));
+        let mut events = self.events(call);
+        // A transport that stands does so somewhere: at 0 it would be taken for none.
+        let mut transport = self.transport(call.position.unwrap_or(1), 0);
+        if call.position.is_none() {
+            transport.flags &= !CLAP_TRANSPORT_IS_PLAYING;
+        }
         let list = clap_input_events { ctx: (&raw mut events).cast(), size: Some(event_count), get: Some(event_at) };
         let out = clap_output_events { ctx: ptr::null_mut(), try_push: Some(drop_event) };
         let with_input = call.buses != Buses::NoInput;
         let process = clap_process {
             steady_time: -1,
             frames_count: frames as u32,
-            transport: transport.as_ref().map_or(ptr::null(), ptr::from_ref),
+            transport: &transport,
             audio_inputs: if with_input { inputs.as_ptr() } else { ptr::null() },
             audio_outputs: outputs.as_mut_ptr(),
             audio_inputs_count: u32::from(with_input),
@@ -282,6 +307,35 @@ impl Host {
         unsafe { state.load.unwrap()(self.raw(), &stream) }
     }
 
+    /// Opens the editor within an X11 window; gives its size.
+    pub fn open_editor(&self, window: u32) -> (u32, u32) {
+        let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
+        let api = CLAP_WINDOW_API_X11.as_ptr();
+        let parent = clap_window { api, specific: clap_window_handle { x11: window.into() } };
+        let (mut width, mut height) = (0, 0);
+        // SAFETY: the plugin's own functions; the window outlives the editor.
+        unsafe {
+            assert!(gui.create.unwrap()(self.raw(), api, false));
+            assert!(gui.get_size.unwrap()(self.raw(), &mut width, &mut height));
+            assert!(gui.set_parent.unwrap()(self.raw(), &parent));
+            gui.show.unwrap()(self.raw());
+        }
+        (width, height)
+    }
+
+    /// Gives the editor another size.
+    pub fn resize_editor(&self, width: u32, height: u32) -> bool {
+        let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
+        // SAFETY: the plugin's own function.
+        unsafe { gui.set_size.unwrap()(self.raw(), width, height) }
+    }
+
+    pub fn close_editor(&self) {
+        let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
+        // SAFETY: the plugin's own function.
+        unsafe { gui.destroy.unwrap()(self.raw()) }
+    }
+
     /// What the instance says that it is doing.
     pub fn status(&self) -> String {
         project::saved(&self.save())["status"].as_str().unwrap_or_default().to_owned()
@@ -337,7 +391,7 @@ fn handed(buses: Buses, bus: usize, table: &mut [*mut f32]) -> clap_audio_buffer
     match buses {
         Buses::NoAuxChannels if aux => buffer(&mut []),
         Buses::NullAuxTables if aux => clap_audio_buffer { data32: ptr::null_mut(), ..buffer(table) },
-        Buses::Holes if aux && bus % 2 == 0 => clap_audio_buffer { data32: ptr::null_mut(), ..buffer(table) },
+        Buses::Holes if aux && bus.is_multiple_of(2) => clap_audio_buffer { data32: ptr::null_mut(), ..buffer(table) },
         Buses::NullAuxChannels if aux => {
             table.fill(ptr::null_mut());
             buffer(table)

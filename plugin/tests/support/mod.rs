@@ -15,8 +15,10 @@ use sextet_protocol::worker::{JobId, Lines, Reply, Request, to_line};
 /// The plugin as it is shipped: the library that hosts load.
 pub fn library() -> PathBuf {
     let name = format!("{}sextet_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().join(name);
+    // Examples lie beside the folder that tests lie in.
+    let program = std::env::current_exe().unwrap();
+    let folders = program.ancestors().skip(1).flat_map(|folder| [folder.to_owned(), folder.join("deps")]);
+    let path = folders.map(|folder| folder.join(&name)).find(|path| path.is_file()).unwrap_or(name.into());
     assert!(path.is_file(), "{} is not built", path.display());
     path
 }

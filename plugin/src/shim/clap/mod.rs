@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::ext::audio_ports::{CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports};
+use clap_sys::ext::gui::CLAP_EXT_GUI;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
@@ -32,6 +33,8 @@ const EMPTY: clap_audio_buffer = clap_audio_buffer {
 struct Shim {
     plugin: clap_plugin,
     inner: *const clap_plugin,
+    /// Whether the host has its side of the editor's extension.
+    host_has_gui: bool,
     audio: Mutex<Block>,
 }
 
@@ -52,6 +55,9 @@ static AUDIO_PORTS: clap_plugin_audio_ports =
 /// # Safety
 /// `host` is a host's and outlives the object, as CLAP demands.
 unsafe fn create(host: *const clap_host) -> *const clap_plugin {
+    // SAFETY: a host answers what it is asked for its extensions.
+    let gui = unsafe { (*host).get_extension.map(|get| get(host, CLAP_EXT_GUI.as_ptr())) };
+    let host_has_gui = gui.is_some_and(|gui| !gui.is_null());
     // SAFETY: passed on from the caller.
     let wrapper = Arc::into_raw(unsafe { Wrapper::<Sextet>::new(host) });
     // SAFETY: the wrapper lives until its `destroy`, which ours calls.
@@ -68,7 +74,7 @@ unsafe fn create(host: *const clap_host) -> *const clap_plugin {
     };
     let corrected = Box::new(Corrected::new());
     let audio = Mutex::new(Block { inputs, outputs, input_table, output_table, corrected });
-    Box::into_raw(Box::new(Shim { plugin, inner, audio })).cast()
+    Box::into_raw(Box::new(Shim { plugin, inner, host_has_gui, audio })).cast()
 }
 
 impl Shim {
@@ -194,6 +200,9 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
     unsafe {
         let shim = Shim::of(plugin);
         let Some(get) = (*shim.inner).get_extension else { return std::ptr::null() };
+        if CStr::from_ptr(id) == CLAP_EXT_GUI && !shim.host_has_gui {
+            return std::ptr::null();
+        }
         let found = get(plugin, id);
         if !found.is_null() && CStr::from_ptr(id) == CLAP_EXT_AUDIO_PORTS {
             return (&raw const AUDIO_PORTS).cast();

@@ -1,0 +1,159 @@
+//! The clip: which one it is, undoing it, and playing its stems.
+
+use std::sync::Arc;
+
+use sextet_protocol::ErrorKind;
+use sextet_protocol::cache::Entry;
+
+use super::Conductor;
+use crate::engine::Fault;
+use crate::playback::{Deck, StemFiles};
+use crate::saved::{Saved, SavedClip};
+use crate::session::audio_end::SessionEnd;
+use crate::session::scan::{Scan, Subject};
+use crate::session::view::{Phase, Wave};
+
+/// Clips that can be undone.
+const MOST_UNDO: usize = 50;
+
+impl Conductor {
+    /// Makes another clip the clip, so that it can be undone.
+    pub(super) fn replace_clip(&mut self, clip: Option<SavedClip>) {
+        if self.clip == clip {
+            return;
+        }
+        self.undo.push(self.clip.take());
+        if self.undo.len() > MOST_UNDO {
+            self.undo.remove(0);
+        }
+        self.redo.clear();
+        self.change_clip(clip);
+    }
+
+    pub(super) fn undo(&mut self) {
+        if let Some(before) = self.undo.pop() {
+            self.redo.push(self.clip.take());
+            self.change_clip(before);
+            self.prepare(true);
+        }
+    }
+
+    pub(super) fn redo(&mut self) {
+        if let Some(after) = self.redo.pop() {
+            self.undo.push(self.clip.take());
+            self.change_clip(after);
+            self.prepare(true);
+        }
+    }
+
+    pub(super) fn change_clip(&mut self, clip: Option<SavedClip>) {
+        (self.separation, self.scan, self.engine) = (None, None, None);
+        self.play(None);
+        self.clip = clip;
+        self.phase = if self.clip.is_some() { Phase::Captured } else { Phase::Empty };
+        self.show_clip();
+        self.save();
+    }
+
+    /// Shows the clip without its waveforms, which are to be looked at.
+    pub(super) fn show_clip(&mut self) {
+        self.stems = Default::default();
+        self.wave = self.clip.as_ref().map(|clip| Wave { placement: clip.placement(), overview: Arc::default() });
+        if let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) {
+            let path = folders.capture(&clip.audio);
+            self.scan = path.is_file().then(|| Scan::start(Subject::Clip(path), std::thread::current())).flatten();
+        }
+    }
+
+    pub(super) fn load(&mut self, saved: Saved) {
+        self.settings = saved.settings;
+        if self.clip == saved.clip && self.take.is_none() {
+            return;
+        }
+        (self.take, self.errand, self.notice) = (None, None, None);
+        (self.undo, self.redo) = (Vec::new(), Vec::new());
+        self.change_clip(saved.clip);
+        self.prepare(true);
+    }
+
+    /// Plays the clip's stems if they are there; makes them if `make` and they were there once, or are made by themselves.
+    pub(super) fn prepare(&mut self, make: bool) {
+        let Some(clip) = &self.clip else {
+            self.phase = Phase::Empty;
+            return;
+        };
+        let had_stems = clip.key.is_some();
+        self.phase = Phase::Captured;
+        if !self.open_stems() && make && (had_stems || self.settings.automatic) {
+            self.separate();
+        }
+    }
+
+    /// Plays the clip's stems; false if there are none in the cache.
+    pub(super) fn open_stems(&mut self) -> bool {
+        match self.try_open_stems() {
+            Ok(true) => {
+                self.phase = Phase::Ready;
+                true
+            }
+            Ok(false) => {
+                self.play(None);
+                false
+            }
+            Err(fault) => {
+                self.play(None);
+                self.phase = Phase::Failed(fault);
+                // What is damaged can be made again.
+                false
+            }
+        }
+    }
+
+    pub(super) fn try_open_stems(&mut self) -> Result<bool, Fault> {
+        let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) else { return Ok(false) };
+        let Some(key) = clip.key else { return Ok(false) };
+        let open = || -> Result<Option<StemFiles>, Fault> {
+            match Entry::open(folders, &key) {
+                Ok(entry) => StemFiles::open(entry).map(Some).map_err(|error| Fault::Stems(error.to_string())),
+                Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+                Err(error) => Err(Fault::Stems(error.to_string())),
+            }
+        };
+        let (Some(to_play), Some(to_see)) = (open()?, open()?) else { return Ok(false) };
+        let manifest = to_play.entry().manifest();
+        let (model, engine) = (manifest.model.clone(), manifest.engine.clone());
+        if (manifest.frames, manifest.rate_hz) != (clip.frames, clip.rate_hz) {
+            return Err(Fault::Stems("The stems in the cache are not of this clip.".to_owned()));
+        }
+        let placement = clip.placement();
+        if let Some(session_hz) = self.line.as_ref().map(SessionEnd::session_hz) {
+            let deck = Deck::new(to_play, placement, session_hz, std::thread::current());
+            let deck = deck.map_err(|error| Fault::Stems(error.to_string()))?;
+            self.play(Some(Arc::new(deck)));
+        }
+        self.engine = Some(format!("{model} on {engine}"));
+        self.scan = Scan::start(Subject::Stems(Box::new(to_see)), std::thread::current());
+        Ok(true)
+    }
+
+    pub(super) fn place(&mut self, frame: i64) {
+        let (Some(clip), Some(session_hz)) = (&self.clip, self.link.session_hz()) else { return };
+        let start = i128::from(frame) * i128::from(clip.rate_hz) / i128::from(session_hz);
+        let clip = SavedClip { start_frame: start as i64, ..clip.clone() };
+        if self.clip.as_ref() == Some(&clip) {
+            return;
+        }
+        let was_ready = self.phase == Phase::Ready;
+        let (wave, stems) = (self.wave.take(), std::mem::take(&mut self.stems));
+        let separation = self.separation.take();
+        self.replace_clip(Some(clip));
+        (self.wave, self.stems) = (wave, stems);
+        if let (Some(wave), Some(clip)) = (&mut self.wave, &self.clip) {
+            wave.placement = clip.placement();
+        }
+        self.separation = separation;
+        if was_ready {
+            self.open_stems();
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The session thread: what it owns, and what it does in turn.
+
+mod clips;
+mod jobs;
+mod takes;
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use sextet_protocol::worker::ModelInfo;
+use sextet_protocol::{Folders, Stem};
+
+use crate::capture::Take;
+use crate::engine::{Fault, Job, Stage, Task};
+use crate::link::Link;
+use crate::overview::Overview;
+use crate::playback::{Deck, Placement};
+use crate::saved::{Saved, SavedClip, SavedField, Settings};
+use crate::session::audio_end::SessionEnd;
+use crate::session::command::Command;
+use crate::session::scan::{Scan, Seen};
+use crate::session::view::{Errand, Phase, View, ViewCell, Wave};
+
+/// How long it sleeps when nothing is going on; whoever has something wakes it.
+const IDLE: Duration = Duration::from_secs(5);
+/// While a job or a take is going on.
+const BUSY: Duration = Duration::from_millis(100);
+/// The editor sees a take grow so often.
+const GROWTH: Duration = Duration::from_millis(80);
+
+/// See the module.
+pub(super) struct Conductor {
+    inbox: Receiver<Command>,
+    folders: Result<Folders, String>,
+    saved: Arc<SavedField>,
+    link: Arc<Link>,
+    view: Arc<ViewCell>,
+    line: Option<SessionEnd>,
+    settings: Settings,
+    clip: Option<SavedClip>,
+    undo: Vec<Option<SavedClip>>,
+    redo: Vec<Option<SavedClip>>,
+    phase: Phase,
+    take: Option<Take>,
+    shown_at: Instant,
+    separation: Option<Job>,
+    errand: Option<Job>,
+    deck: Option<Arc<Deck>>,
+    scan: Option<Scan>,
+    wave: Option<Wave>,
+    stems: [Option<Arc<Overview>>; Stem::ALL.len()],
+    engine: Option<String>,
+    models: Vec<ModelInfo>,
+    notice: Option<(String, String)>,
+    rendered: Option<std::path::PathBuf>,
+    lost_frames: u64,
+    takes: u32,
+}
+
+impl Conductor {
+    pub(super) fn new(
+        inbox: Receiver<Command>,
+        folders: Result<Folders, String>,
+        saved: Arc<SavedField>,
+        link: Arc<Link>,
+        view: Arc<ViewCell>,
+    ) -> Self {
+        let settings = saved.get().settings;
+        Self {
+            inbox,
+            folders,
+            saved,
+            link,
+            view,
+            line: None,
+            settings,
+            clip: None,
+            undo: Vec::new(),
+            redo: Vec::new(),
+            phase: Phase::Empty,
+            take: None,
+            shown_at: Instant::now(),
+            separation: None,
+            errand: None,
+            deck: None,
+            scan: None,
+            wave: None,
+            stems: Default::default(),
+            engine: None,
+            models: Vec::new(),
+            notice: None,
+            rendered: None,
+            lost_frames: 0,
+            takes: 0,
+        }
+    }
+
+    /// Works until the session is stopped.
+    pub(super) fn run(mut self) {
+        loop {
+            let posted = self.link.posted();
+            while let Ok(command) = self.inbox.try_recv() {
+                self.obey(command);
+            }
+            self.listen();
+            self.step_separation();
+            self.step_errand();
+            self.look();
+            self.check_deck();
+            let waiting = self.separation.is_some() || self.errand_is_import();
+            if !waiting {
+                self.link.settle(posted);
+            }
+            self.publish();
+            if self.link.is_stopped() {
+                return;
+            }
+            let busy = waiting || self.errand.is_some() || self.take.is_some();
+            std::thread::park_timeout(if busy { BUSY } else { IDLE });
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Activate(line) => self.activate(*line),
+            Command::Load(saved) => self.load(*saved),
+            Command::Separate => self.separate(),
+            Command::Cancel => self.cancel(),
+            Command::Undo => self.undo(),
+            Command::Redo => self.redo(),
+            Command::Open(path) => self.open(&path),
+            Command::Render(order) => self.render(order),
+            Command::CancelErrand => self.errand = None,
+            Command::Clear => self.replace_clip(None),
+            Command::Place(frame) => self.place(frame),
+            Command::Settings(settings) => self.settings = settings,
+            Command::Dismiss => self.notice = None,
+        }
+    }
+
+    fn look(&mut self) {
+        let mut damage = None;
+        while let Some(seen) = self.scan.as_ref().and_then(Scan::hear) {
+            match seen {
+                Seen::Clip(overview) => self.show_wave(overview),
+                Seen::Stems(stems, clip) => {
+                    self.stems = stems.map(|overview| Some(Arc::new(overview)));
+                    self.show_wave(clip);
+                }
+                Seen::Damaged(reason) => damage = Some(reason),
+            }
+        }
+        if let Some(reason) = damage {
+            self.remake(&Fault::Stems(reason));
+        }
+    }
+
+    fn show_wave(&mut self, overview: Overview) {
+        if let (Some(clip), None) = (&self.clip, &self.take) {
+            self.wave = Some(Wave { placement: clip.placement(), overview: Arc::new(overview) });
+        }
+    }
+
+    fn check_deck(&mut self) {
+        if let Some(fault) = self.deck.as_ref().and_then(|deck| deck.fault()) {
+            self.remake(&Fault::Stems(fault.to_string()));
+        }
+    }
+
+    /// The stems are not what they were: they are not played on, but made again if that can be.
+    fn remake(&mut self, fault: &Fault) {
+        self.play(None);
+        self.scan = None;
+        self.give_notice(fault);
+        self.separate();
+    }
+
+    fn save(&self) {
+        let (clip, settings) = (self.clip.clone(), self.settings.clone());
+        self.saved.update(Saved { clip, settings, status: self.phase.words(), ..Saved::default() });
+    }
+
+    fn publish(&mut self) {
+        let clip = match &self.take {
+            Some(take) if self.shown_at.elapsed() >= GROWTH => {
+                self.shown_at = Instant::now();
+                let (start_frame, overview) = take.overview();
+                let frames = overview.bins.len() as u64 * crate::overview::BIN_FRAMES as u64;
+                let rate_hz = self.link.session_hz().unwrap_or(44_100);
+                let placement = Placement { start_frame, frames, rate_hz };
+                Some(Wave { placement, overview: Arc::new(overview) })
+            }
+            Some(_) => self.view.get().clip.clone(),
+            None => self.wave.clone(),
+        };
+        let errand = self.errand.as_ref().map(|job| Errand {
+            what: match job.task() {
+                Task::Import { song } => format!("Opening {}", song.display()),
+                _ => "Rendering stems to files".to_owned(),
+            },
+            part: match job.stage() {
+                Stage::Working { done, total, .. } if *total > 0 => Some(*done as f32 / *total as f32),
+                _ => None,
+            },
+        });
+        let view = View {
+            phase: self.phase.clone(),
+            name: self.clip.as_ref().map_or_else(String::new, |clip| clip.name.clone()),
+            clip,
+            stems: self.stems.clone(),
+            lost_frames: self.lost_frames,
+            engine: self.engine.clone(),
+            models: self.models.clone(),
+            errand,
+            notice: self.notice.clone(),
+            rendered: self.rendered.clone(),
+            settings: self.settings.clone(),
+            can_undo: !self.undo.is_empty(),
+            can_redo: !self.redo.is_empty(),
+            has_stems: self.phase == Phase::Ready || self.deck.is_some(),
+        };
+        self.save();
+        if self.view.set(view) {
+            self.link.repaint.request_repaint();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The plugin in a VST3 host: buses on and off, the first block of a render, and instances that go while automated.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use support::project;
+use vst3_host::audio::{BusDirection, MediaType};
+use vst3_host::{Plugin, ProcessMode, Vst3Host};
+
+/// A VST3 bundle with the library in it.
+fn bundle(folder: &Path) -> PathBuf {
+    let bundle = folder.join("Sextet.vst3");
+    let inner =
+        bundle.join("Contents").join(if cfg!(target_arch = "aarch64") { "aarch64-linux" } else { "x86_64-linux" });
+    std::fs::create_dir_all(&inner).unwrap();
+    std::fs::copy(support::library(), inner.join("Sextet.so")).unwrap();
+    bundle
+}
+
+fn load(bundle: &Path) -> Plugin {
+    project::folders();
+    let mut host = Vst3Host::builder().sample_rate(48_000.0).block_size(512).build().unwrap();
+    host.load_plugin(bundle).unwrap()
+}
+
+/// Processes one block in which the input is `dry`; gives the outputs of the buses that are active.
+fn process(plugin: &mut Plugin, dry: f32) -> Vec<Vec<Vec<f32>>> {
+    let mut buffers = plugin.create_bus_audio_buffers(512).unwrap();
+    for channel in buffers.inputs.iter_mut().flat_map(|bus| &mut bus.channels) {
+        channel.fill(dry);
+    }
+    plugin.process_bus_audio(&mut buffers).unwrap();
+    buffers.outputs.into_iter().map(|bus| bus.channels).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn buses_may_be_switched_off_one_by_one_and_all_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plugin = load(&bundle(folder.path()));
+    assert_eq!(plugin.audio_bus_layout().unwrap().outputs.len(), 7);
+    assert_eq!(plugin.latency_samples(), 0);
+    let mut cases = 0;
+    // A bit for each auxiliary bus.
+    for off in [0_u32, 1, 2, 32, 21, 42, 63, 0] {
+        for bus in 0..6 {
+            plugin.set_bus_active(MediaType::Audio, BusDirection::Output, 1 + bus, off & 1 << bus == 0).unwrap();
+        }
+        plugin.start_processing().unwrap();
+        for _ in 0..3 {
+            let outputs = process(&mut plugin, 0.25);
+            assert!(outputs[0].iter().flatten().all(|&sample| sample == 0.25), "{off:b}");
+            for (bus, outputs) in outputs[1..].iter().enumerate() {
+                if off & 1 << bus == 0 {
+                    assert!(outputs.iter().flatten().all(|&sample| sample == 0.0), "{off:b}");
+                }
+            }
+        }
+        plugin.stop_processing().unwrap();
+        cases += 1;
+    }
+    println!("{cases} sets of buses");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thousand_instances_are_created_automated_and_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = bundle(folder.path());
+    for round in 0..1_000_u32 {
+        let mut plugin = load(&bundle);
+        let gain = plugin.find_parameter("Bass gain").unwrap().id;
+        plugin.start_processing().unwrap();
+        for offset in [0, 100, 300] {
+            plugin.set_parameter_at(gain, f64::from(round % 10) / 10.0, offset).unwrap();
+        }
+        process(&mut plugin, 0.5);
+    }
+}
+
+/// Stems are waited for from a render's first block on: the mode has to arrive in time.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_first_block_of_a_render_already_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plugin = load(&bundle(folder.path()));
+    let capture = plugin.find_parameter("Capture").unwrap().id;
+    // A command that says nothing: the job goes on until the worker is given up. A render waits; real time does not.
+    project::use_command(Path::new("/nowhere/sextet"));
+    plugin.set_process_mode(ProcessMode::Offline).unwrap();
+    plugin.start_processing().unwrap();
+    plugin.set_parameter_at(capture, 1.0, 0).unwrap();
+    plugin.set_playing(true).unwrap();
+    for _ in 0..20 {
+        process(&mut plugin, 0.5);
+    }
+    plugin.set_playing(false).unwrap();
+    process(&mut plugin, 0.0);
+    plugin.set_playing(true).unwrap();
+    // The job fails at once: the render goes on, dry.
+    let outputs = process(&mut plugin, 0.25);
+    assert!(outputs[0].iter().flatten().all(|&sample| sample == 0.25));
+    std::thread::sleep(Duration::from_millis(10));
+}
