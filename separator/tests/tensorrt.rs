@@ -397,7 +397,7 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
         }
     }
     // None of them is in the way of the right one, which is found behind a folder that has none.
-    let library = Library::load(&[empty, library()]).unwrap();
+    let library = Library::load(&[empty.clone(), library()]).unwrap();
     assert_eq!(library.version, REQUIRED_VERSION);
     assert!(!folder.path().join("cache").exists());
     println!("\n{} libraries refused", cases.len());
