@@ -23,7 +23,7 @@ use sextet_separator::{
     engine_class,
 };
 use support::checkpoint::Checkpoint;
-use support::small::{model, tiny};
+use support::small::{checkpoint, model, tiny};
 use tempfile::TempDir;
 
 /// The folder of TensorRT's libraries.
@@ -248,48 +248,54 @@ fn of_two_threads_that_want_the_same_plan_one_builds_it() {
 }
 
 /// What the child of the next two tests does: it builds, and says when it has begun.
-fn build_as_a_child(cache: &Path) {
+fn build_as_a_child(folder: &Path) {
     let (begun, has_begun) = channel();
     let says = std::thread::spawn(move || has_begun.recv().map(|()| println!("\n{BEGUN}")));
     let mut heard = Heard { begun: Some(begun), ..Heard::default() };
-    assert!(!build_one(&quick(), &in_cache(cache), &mut heard).unwrap().cached);
+    let model = Model::open(&folder.join(CHECKPOINT)).unwrap();
+    assert!(!build_one(&model, &in_cache(&folder.join("engines")), &mut heard).unwrap().cached);
     says.join().unwrap().unwrap();
 }
 
-/// A child that has begun to build.
-fn child_that_builds(test: &str, options: &TensorRtOptions) -> Child {
-    let cache = options.cache.as_ref().unwrap().to_str().unwrap();
-    let mut child = child(test, cache).stdout(Stdio::piped()).spawn().unwrap();
+/// The model of a child and of its parent: a plan is named after the bytes of the file.
+const CHECKPOINT: &str = "quick.safetensors";
+
+/// A child that has begun to build in `folder`, and the model that it builds.
+fn child_that_builds(test: &str, folder: &Path) -> (Child, Model) {
+    let bytes = checkpoint(&tiny(0.25), 5).bytes();
+    fs::write(folder.join(CHECKPOINT), &bytes).unwrap();
+    let mut child = child(test, folder.to_str().unwrap()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line == BEGUN), "the child never began");
-    child
+    (child, Model::read(&bytes).unwrap())
 }
 
 #[test]
 fn of_two_processes_that_want_the_same_plan_one_builds_it() {
-    if let Some(cache) = wanted() {
-        return build_as_a_child(&cache);
+    if let Some(folder) = wanted() {
+        return build_as_a_child(&folder);
     }
-    let (_folder, options) = fresh();
-    let mut first = child_that_builds("of_two_processes_that_want_the_same_plan_one_builds_it", &options);
+    let (folder, options) = fresh();
+    let (mut first, model) = child_that_builds("of_two_processes_that_want_the_same_plan_one_builds_it", folder.path());
     let mut heard = Heard::default();
-    let second = build_one(&quick(), &options, &mut heard).unwrap();
-    first.wait().unwrap();
+    let second = build_one(&model, &options, &mut heard).unwrap();
+    assert!(first.wait().unwrap().success());
     assert!(second.cached && heard.steps.contains(&Preparing::Waiting), "{second:?} {:?}", heard.steps);
     println!("1 pair of processes tried");
 }
 
 #[test]
 fn a_process_that_is_killed_while_it_builds_is_in_nobodys_way() {
-    if let Some(cache) = wanted() {
-        return build_as_a_child(&cache);
+    if let Some(folder) = wanted() {
+        return build_as_a_child(&folder);
     }
-    let (_folder, options) = fresh();
-    let mut killed = child_that_builds("a_process_that_is_killed_while_it_builds_is_in_nobodys_way", &options);
+    let (folder, options) = fresh();
+    let (mut killed, model) =
+        child_that_builds("a_process_that_is_killed_while_it_builds_is_in_nobodys_way", folder.path());
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert_eq!(files(&options), Vec::<String>::new());
-    assert!(!build_one(&quick(), &options, &mut Ignore).unwrap().cached);
+    assert!(!build_one(&model, &options, &mut Ignore).unwrap().cached);
     println!("1 process killed");
 }
 
