@@ -19,7 +19,7 @@ const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
 pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
     let config = config::read()?.tensorrt;
     Ok(TensorRtOptions {
-        libraries: library_folders(config.library)?,
+        libraries: library_folders()?,
         cache: Some(engine_cache()?),
         batch: config.batch,
         gpu: config.gpu,
@@ -48,7 +48,11 @@ pub(crate) fn own_libraries() -> Result<PathBuf> {
 
 /// Where the libraries may be, the most explicit first: environment, configuration, this user's own, beside the command
 /// and in a plugin's bundle around it.
-fn library_folders(configured: Option<PathBuf>) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// As [`tensorrt_options`].
+pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
+    let configured = config::read()?.tensorrt.library;
     let named = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let beside = env::current_exe().ok().and_then(|command| Some(command.parent()?.to_owned()));
     let around = beside.iter().flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::step::run;
-use crate::{tidy, tools};
+use crate::{tensorrt, tidy, tools};
 
 /// All checks.
 ///
@@ -12,6 +12,7 @@ use crate::{tidy, tools};
 pub(crate) fn all() -> Result<()> {
     lint()?;
     run("cargo", &["test", "--workspace", "--locked"], &[("SEXTET_PYTHON", &tools::python()?)])?;
+    tensorrt::check()?;
     document()?;
     let deny = tools::cargo_deny()?;
     run(&deny, &["check", "bans", "licenses", "sources"], &[])?;
@@ -27,7 +28,7 @@ pub(crate) fn fast() -> Result<()> {
     lint()?;
     run("cargo", &["test", "--workspace", "--locked", "--", "--skip", "onnx_"], &[])?;
     document()?;
-    println!("\nall checks passed but those of ONNX files, dependencies and licences, which were left out");
+    println!("\nall checks passed but those of ONNX files, TensorRT, dependencies and licences, which were left out");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod check;
 mod dist;
 mod install;
 mod step;
+mod tensorrt;
 mod tidy;
 mod tools;
 
@@ -19,7 +20,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   check          everything that CI checks: format, lints, layout, tests, documentation, dependencies and licences
-  check --fast   the same without what has to be downloaded: no ONNX packages, no audit of dependencies
+  check --fast   the same without what has to be downloaded: no ONNX packages, no TensorRT, no audit of dependencies
   tidy           only the checks of the layout: headers, lengths of files
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/

@@ -39,6 +39,18 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)
     Ok(())
 }
 
+/// What `program` prints, without the white space around it.
+///
+/// # Errors
+/// When it cannot be started or does not succeed.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        bail!("'{program} {}' failed ({})", arguments.join(" "), output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// Whether `program` can be run with `arguments` and succeeds.
 pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())

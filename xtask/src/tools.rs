@@ -61,6 +61,7 @@ pub(crate) fn python() -> Result<String> {
     Ok(program)
 }
 
-fn text(path: PathBuf) -> Result<String> {
+/// `path` as text.
+pub(crate) fn text(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().ok().context("the workspace's path is not valid Unicode; move it elsewhere")
 }

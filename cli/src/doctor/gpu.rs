@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
+use crate::computing;
+
 /// What was found.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Gpu {
@@ -31,7 +33,8 @@ pub(super) fn look() -> Gpu {
         devices: from_smi().or_else(from_proc).unwrap_or_default(),
         driver: driver(),
         cuda_library: find(&folders, cuda),
-        tensorrt_library: find(&folders, tensorrt),
+        tensorrt_library: find(&computing::library_folders().unwrap_or_default(), tensorrt)
+            .or_else(|| find(&folders, tensorrt)),
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) fn lines(findings: &Findings) -> Vec<String> {
     for engine in &findings.engines {
         let state = match (engine.built_in, engine.usable) {
             (true, true) => format!("ready: {}", engine.about),
-            (true, false) => "built in, but it cannot run here".to_owned(),
+            (true, false) => format!("cannot run here: {}", engine.about),
             (false, _) => "not part of this build".to_owned(),
         };
         lines.push(format!("engine      {:<12}  {state}", engine.name));

@@ -1,9 +1,13 @@
 //! `sextet engine build`: engines made ahead of time.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use sextet_separator::tensorrt::{self, Target};
+use tempfile::NamedTempFile;
 
 use crate::args::BuildArgs;
 use crate::fault::{Fault, Kind};
@@ -18,14 +22,15 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
     }
     let options = super::options(args.fp32, args.workspace, args.batch)?;
     let model = models::open(&args.model)?;
+    if args.output.is_some() && model.networks() > 1 {
+        let fault = Fault::new(Kind::Usage, "one file cannot take the engines of a bag of models");
+        return Err(fault.help("leave --output out: the engines are in the cache, see `sextet engine list`").into());
+    }
     let begun = Instant::now();
     let built = tensorrt::build(&model, &options, &targets, &mut Waiting::new(args.quiet))?;
     if let (Some(output), [only]) = (&args.output, built.as_slice()) {
         let failed = || Fault::new(Kind::Output, format!("cannot write '{}'", output.display()));
-        std::fs::copy(&only.path, output).with_context(failed)?;
-    } else if args.output.is_some() {
-        let fault = Fault::new(Kind::Usage, "one file cannot take the engines of a bag of models");
-        return Err(fault.help("leave --output out: the engines are in the cache, see `sextet engine list`").into());
+        copy(&only.path, output).with_context(failed)?;
     }
     if !args.quiet {
         for engine in &built {
@@ -34,5 +39,14 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
         }
         say::out(&format!("{} engines in {:.1} s", built.len(), begun.elapsed().as_secs_f64()));
     }
+    Ok(())
+}
+
+/// Copies a file whole or not at all.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = NamedTempFile::new_in(folder)?;
+    io::copy(&mut File::open(from)?, &mut new)?;
+    new.persist(to)?;
     Ok(())
 }

@@ -3,8 +3,6 @@
 mod download;
 mod wheel;
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use crate::args::SetupCommand;
@@ -30,10 +28,18 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
     }
     let folder = computing::own_libraries()?;
     match from {
-        Some(file) => install(&wheel, &file, &folder)?,
+        Some(file) => {
+            wheel.verify(&file, Kind::Input)?;
+            wheel.unpack(&file, &folder)?;
+        }
         None => {
             let file = download::fetch(&wheel, &folder, quiet)?;
-            install(&wheel, &file, &folder)?;
+            if let Err(wrong) = wheel.verify(&file, Kind::Hub) {
+                // The next try would go on with it.
+                let _ = std::fs::remove_file(&file);
+                return Err(wrong);
+            }
+            wheel.unpack(&file, &folder)?;
             let _ = std::fs::remove_file(&file);
         }
     }
@@ -42,9 +48,4 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
         say::out("see `sextet doctor` for whether it can be used here");
     }
     Ok(())
-}
-
-fn install(wheel: &Wheel, file: &Path, folder: &Path) -> Result<()> {
-    wheel.verify(file)?;
-    wheel.unpack(file, folder)
 }

@@ -55,14 +55,14 @@ impl Wheel {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    /// Refuses a file that is not this wheel, byte for byte.
-    pub(super) fn verify(&self, file: &Path) -> Result<()> {
+    /// Refuses a file that is not this wheel, byte for byte, as a failure of `kind`.
+    pub(super) fn verify(&self, file: &Path, kind: Kind) -> Result<()> {
         let found = sha256(file)?;
         if found == self.sha256 {
             return Ok(());
         }
         let message = format!("'{}' is not {}: SHA-256 {found}, expected {}", file.display(), self.file(), self.sha256);
-        Err(Fault::new(Kind::Hub, message).help("fetch it again with `sextet setup tensorrt`").into())
+        Err(Fault::new(kind, message).help("fetch it again with `sextet setup tensorrt`").into())
     }
 
     /// Puts the libraries and their licence into `folder`, which is replaced as a whole when all are there.
@@ -81,13 +81,20 @@ impl Wheel {
                 io::copy(&mut entry, &mut out).with_context(cannot_write)?;
             }
         }
-        let old = tempfile::tempdir_in(beside).with_context(cannot_write)?;
-        if folder.exists() {
-            fs::rename(folder, old.path().join("old")).with_context(cannot_write)?;
-        }
-        fs::rename(new.keep(), folder).with_context(cannot_write)?;
-        Ok(())
+        replace(new.path(), folder).with_context(cannot_write)
     }
+}
+
+/// Puts the folder `new` in the place of `folder`; when that fails, what was there is there again.
+fn replace(new: &Path, folder: &Path) -> io::Result<()> {
+    let aside = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
+    let old = aside.path().join("old");
+    if folder.exists() {
+        fs::rename(folder, &old)?;
+    }
+    fs::rename(new, folder).inspect_err(|_| {
+        let _ = fs::rename(&old, folder);
+    })
 }
 
 fn is_wanted(name: &str) -> bool {
@@ -125,7 +132,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("libold.so"), b"old").unwrap();
         let wheel = Wheel::of("linux", "x86_64").unwrap();
-        assert!(wheel.verify(&path).is_err());
+        assert!(wheel.verify(&path, Kind::Input).is_err());
         wheel.unpack(&path, &folder).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -47,7 +47,11 @@ struct State {
 impl Hub {
     /// A hub with the six-stem model's two files.
     pub(crate) fn new(bag: &str, checkpoint: &[u8]) -> Self {
-        let files = [("htdemucs_6s.yaml", bag.as_bytes()), ("5c90dfd2.safetensors", checkpoint)];
+        Self::of([("htdemucs_6s.yaml", bag.as_bytes()), ("5c90dfd2.safetensors", checkpoint)])
+    }
+
+    /// A server with these files, by their names.
+    pub(crate) fn of<const COUNT: usize>(files: [(&str, &[u8]); COUNT]) -> Self {
         let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into();
         let state = Arc::new(Mutex::new(State { files, fault: Fault::Nothing, cuts: 0, asked: Vec::new() }));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -69,6 +73,12 @@ impl Hub {
     pub(crate) fn fail(&self, fault: Fault) {
         let mut state = self.state.lock().unwrap();
         (state.fault, state.cuts) = (fault, 0);
+    }
+
+    /// Names of its files.
+    #[cfg(feature = "tensorrt")]
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state.lock().unwrap().files.keys().cloned().collect()
     }
 
     /// Where the requests for the checkpoint's bytes began, since the last call.
@@ -114,6 +124,9 @@ fn respond(state: &mut State, method: &str, path: &str, range: Option<u64>, port
     }
     let from = range.filter(|_| fault != Fault::NoRanges);
     state.asked.push(range.unwrap_or(0));
+    if from.is_some_and(|from| from >= bytes.len() as u64) {
+        return (head("416 Range Not Satisfiable", 0, ""), Vec::new());
+    }
     let rest = &bytes[from.unwrap_or(0) as usize..];
     let status = if from.is_some() { "206 Partial Content" } else { "200 OK" };
     let cut = match fault {

@@ -5,6 +5,7 @@
 
 mod bad_inputs;
 mod bench;
+mod engine;
 mod fetch;
 mod help;
 mod hub;

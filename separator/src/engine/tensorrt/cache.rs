@@ -185,7 +185,8 @@ impl PlanCache {
             Err(source) => return Err(self.failed("read the engine cache", &self.folder, source)),
         };
         let ours = |path: &PathBuf| {
-            path.extension().and_then(|end| end.to_str()).is_some_and(|end| ["plan", "kernels", "lock"].contains(&end))
+            let name = file_name(path);
+            [".plan", ".kernels", ".lock", sealed::UNFINISHED].iter().any(|end| name.ends_with(end))
         };
         Ok(listing.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect())
     }
@@ -259,6 +260,8 @@ mod tests {
         cache.keep_plan(&key(1), b"plan").unwrap();
         drop(cache.lock(&key(1), &mut Ignore).unwrap());
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
+        // What a process leaves that is killed while it writes.
+        fs::write(folder.path().join(format!(".tmpAb12{}", sealed::UNFINISHED)), b"half").unwrap();
         assert!(cache.clear().unwrap() > 4);
         assert_eq!(cache.entries().unwrap(), []);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

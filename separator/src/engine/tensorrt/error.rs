@@ -28,6 +28,8 @@ pub enum TensorRtError {
     OldGpu { name: String, capability: (i32, i32) },
     #[error("TensorRT's library {file} was not found; run `sextet setup tensorrt`, or use --engine cpu")]
     NoLibrary { file: String, searched: Vec<PathBuf> },
+    #[error("'{}' cannot be loaded ({source}); run `sextet setup tensorrt`, or use --engine cpu", path.display())]
+    Unloadable { path: PathBuf, source: libloading::Error },
     #[error(
         "'{}' has version {found}; this build needs {expected}: run `sextet setup tensorrt`, or take it out of the \
          search path", path.display()

@@ -60,8 +60,8 @@ impl Library {
     /// Looks into `folders` in their order, then wherever the system looks, and loads what is found.
     ///
     /// # Errors
-    /// [`TensorRtError::NoLibrary`] when nothing is found; [`TensorRtError::WrongVersion`] or
-    /// [`TensorRtError::NotTensorRt`] when the first that is found cannot be used.
+    /// [`TensorRtError::NoLibrary`] when nothing is found; [`TensorRtError::Unloadable`],
+    /// [`TensorRtError::NotTensorRt`] or [`TensorRtError::WrongVersion`] when the first that is found cannot be used.
     pub fn load(folders: &[PathBuf]) -> Result<Self, TensorRtError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = &*loaded {
@@ -101,8 +101,13 @@ fn parser_version() -> LibraryVersion {
 fn ask(path: &Path, symbol: &'static str, file: &str, folders: &[PathBuf]) -> Result<i32, TensorRtError> {
     // SAFETY: loading runs the library's initialisers; it was found under TensorRT's own name in a folder that the user
     // or the system trusts with code.
-    let library = unsafe { libloading::Library::new(path) }
-        .map_err(|_| TensorRtError::NoLibrary { file: file.to_owned(), searched: folders.to_vec() })?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|source| {
+        if path.is_file() {
+            TensorRtError::Unloadable { path: path.to_owned(), source }
+        } else {
+            TensorRtError::NoLibrary { file: file.to_owned(), searched: folders.to_vec() }
+        }
+    })?;
     // SAFETY: TensorRT's headers declare both functions as `int32_t f(void)`.
     let number = unsafe { library.get::<unsafe extern "C" fn() -> i32>(symbol.as_bytes()).map(|version| version()) }
         .map_err(|_| TensorRtError::NotTensorRt { path: path.to_owned(), symbol })?;
@@ -164,6 +169,9 @@ mod tests {
         let path = folder.path().join(FILES[0]);
         std::fs::write(&path, b"not a library").unwrap();
         let error = ask(&path, VERSION_SYMBOLS[0], FILES[0], &[]).unwrap_err();
+        assert!(matches!(error, TensorRtError::Unloadable { .. }), "{error}");
+        assert!(error.to_string().contains(FILES[0]), "{error}");
+        let error = ask(&folder.path().join("none"), VERSION_SYMBOLS[0], FILES[0], &[]).unwrap_err();
         assert!(matches!(error, TensorRtError::NoLibrary { .. }), "{error}");
     }
 }

@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 const MAGIC: &[u8; 8] = b"SEXTET1\n";
+/// How the name of a file ends that is being written, or was when its process was killed.
+pub(super) const UNFINISHED: &str = ".unfinished";
 const DIGEST_BYTES: usize = 32;
 
 /// Writes `contents` under `header` to `path`.
@@ -20,7 +21,7 @@ const DIGEST_BYTES: usize = 32;
 pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut file = NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(folder)?;
     let mut digest = Sha256::new();
     let length = u32::try_from(header.len()).map_err(io::Error::other)?.to_le_bytes();
     for part in [MAGIC.as_slice(), &length, header.as_bytes(), contents] {

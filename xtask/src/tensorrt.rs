@@ -1,0 +1,108 @@
+//! The checks of what is only built with TensorRT. NVIDIA's real library is used: it makes engines without a GPU.
+
+use std::env::consts::{ARCH, OS};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context as _, Result};
+
+use crate::step::{output, root, run, target};
+use crate::tools::{python, text};
+
+/// Both packages, always: another choice has other features of their dependencies, which would be built once more.
+const PACKAGES: [&str; 7] =
+    ["--package", "sextet-separator", "--package", "sextet-cli", "--features", "tensorrt", "--locked"];
+/// The wheels of the library, as the command knows them.
+const WHEELS: &str = include_str!("../../cli/src/setup/wheels.toml");
+/// The package that they are of.
+const LIBRARY: &str = "tensorrt-rtx-cu13-libs";
+/// The package of libclang, for systems that have none: it is needed to build the binding, not to run it.
+const LIBCLANG: &str = "libclang==18.1.1";
+
+/// Lints and tests with TensorRT, where NVIDIA has it.
+///
+/// # Errors
+/// The first that fails.
+pub(crate) fn check() -> Result<()> {
+    let here = format!("os = \"{OS}\"\narch = \"{ARCH}\"");
+    if !WHEELS.replace('\r', "").contains(&here) {
+        println!("\n==> tensorrt\n    left out: NVIDIA has no TensorRT-RTX for {OS} on {ARCH}");
+        return Ok(());
+    }
+    let building = libclang()?;
+    let building: Vec<(&str, &str)> = building.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let cargo = |command: &str, more: &[&str], environment: &[(&str, &str)]| {
+        run("cargo", &[&[command], &PACKAGES[..], more].concat(), &[&building, environment].concat())
+    };
+    cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])?;
+    cargo("test", &["--test", "tensorrt", "--test", "command", "--no-run"], &[])?;
+    let (folder, wheel) = library()?;
+    let here = [("SEXTET_TENSORRT", folder.as_str()), ("SEXTET_TENSORRT_WHEEL", wheel.as_str())];
+    cargo("test", &["--test", "tensorrt", "--", "--nocapture"], &here)?;
+    cargo("test", &["--test", "command", "--", "engine::"], &here)
+}
+
+/// The folder of the library and the wheel that it came in, fetched on first use. The command has to be built.
+fn library() -> Result<(String, String)> {
+    let version = WHEELS.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let version = version.context("wheels.toml names no version")?;
+    let home = root().join("target/tools").join(format!("tensorrt-{version}"));
+    let folder = home.join("tensorrt");
+    let wheel = || {
+        let files = fs::read_dir(&home).into_iter().flatten().flatten().map(|entry| entry.path());
+        files.into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"))
+    };
+    if wheel().is_none() {
+        let (package, home) = (format!("{LIBRARY}=={version}"), text(home.clone())?);
+        run(&python()?, &["-m", "pip", "download", "--quiet", "--no-deps", "--dest", &home, &package], &[])?;
+    }
+    let wheel = text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
+    if !folder.is_dir() {
+        let command = text(target()?.join("debug").join(sextet_protocol::COMMAND_FILE))?;
+        run(&command, &["setup", "tensorrt", "--from", &wheel], &[("SEXTET_DATA", &text(home)?)])?;
+    }
+    Ok((text(folder)?, wheel))
+}
+
+/// What the build has to know to find libclang, which is fetched when the system has none.
+fn libclang() -> Result<Vec<(&'static str, String)>> {
+    if env::var_os("LIBCLANG_PATH").is_some() || system_has_libclang() {
+        return Ok(Vec::new());
+    }
+    let python = python()?;
+    let find = "import clang, pathlib; print(pathlib.Path(clang.__file__).parent / 'native')";
+    let folder = output(&python, &["-c", find]).or_else(|_| {
+        run(&python, &["-m", "pip", "install", "--quiet", LIBCLANG], &[])?;
+        output(&python, &["-c", find])
+    })?;
+    let mut found = vec![("LIBCLANG_PATH", folder)];
+    // This libclang comes without the compiler's own headers.
+    if let Ok(headers) = output("cc", &["-print-file-name=include"]) {
+        found.push(("BINDGEN_EXTRA_CLANG_ARGS", format!("-isystem {headers}")));
+    }
+    Ok(found)
+}
+
+/// Whether libclang is where the build looks for it by itself.
+fn system_has_libclang() -> bool {
+    let mut folders: Vec<PathBuf> = ["/usr/lib64", "/usr/lib", "/usr/local/lib", "C:/Program Files/LLVM/bin"]
+        .map(PathBuf::from)
+        .into_iter()
+        .chain([format!("/usr/lib/{ARCH}-linux-gnu").into()])
+        .chain(output("llvm-config", &["--libdir"]).ok().map(PathBuf::from))
+        .collect();
+    let versions = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.extend(versions.filter(|path| name(path).starts_with("llvm-")).map(|path| path.join("lib")));
+    let is_libclang = |path: &Path| {
+        let name = name(path);
+        name == "libclang.dll"
+            || name.starts_with("libclang.so")
+            || (name.starts_with("libclang-") && name.contains(".so"))
+    };
+    let files = |folder: &PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.iter().flat_map(files).any(|path| is_libclang(&path) && !name(&path).starts_with("libclang-cpp"))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
