@@ -3,6 +3,7 @@
   python evaluate.py render SET_DIR --palette training|heldout --songs 24      renders a set (FLAC-free: .npy int16)
   python evaluate.py score MODEL.safetensors SET_DIR [--json OUT.json]          separates and scores it
   python evaluate.py score MODEL.safetensors ../../samples/six-of-one           scores a folder of true stems
+  python evaluate.py compare A.safetensors B.safetensors SET_DIR [--songs 3]    what B changes against A
 
 SDR is 10 log10 of the reference's energy over the error's energy, over the whole track, and its median over songs.
 Leakage is the energy of an estimate whose true stem is exactly silent over the mix's energy. Separation is demucs'
@@ -11,6 +12,7 @@ command does.
 """
 
 import argparse
+import itertools
 import json
 import math
 from pathlib import Path
@@ -82,6 +84,23 @@ def score(model, folder, device):
     return rows
 
 
+@torch.no_grad()
+def compare(models, folder, device, songs):
+    """Prints per song and stem the SDR (leakage if the stem is silent) of two models, and the relative L2 difference
+    of the second's stem to the first's."""
+    for name, stems in itertools.islice(songs_of(folder), songs):
+        mix = stems.sum(0)
+        first, second = (separate(model, mix, device) for model in models)
+        for stem, truth, a, b in zip(STEMS, stems, first, second):
+            if truth.abs().max() > 0:
+                values = [decibels(truth.square().sum(), (truth - x).square().sum()) for x in (a, b)]
+            else:
+                values = [decibels(x.square().sum(), mix.square().sum()) for x in (a, b)]
+            what = "sdr" if truth.abs().max() > 0 else "leak"
+            print(f"{name} {stem:7}{what:5}{values[0]:9.4f}{values[1]:9.4f}  change {values[1] - values[0]:+.4f} dB  "
+                  f"relative L2 {float((a - b).norm() / (a.norm() + 1e-9)):.2e}", flush=True)  # fmt: skip
+
+
 def table(rows):
     """Markdown: medians over songs, with quartiles, the mix as baseline, and leakage."""
     lines = ["| stem | songs | SDR, dB | quartiles | the mix itself, dB | silent in | leakage, dB of the mix |", "|---|---|---|---|---|---|---|"]
@@ -111,11 +130,18 @@ def main():
     s.add_argument("model", type=Path)
     s.add_argument("folder", type=Path)
     s.add_argument("--json", type=Path)
+    c = sub.add_parser("compare")
+    c.add_argument("models", type=Path, nargs=2)
+    c.add_argument("folder", type=Path)
+    c.add_argument("--songs", type=int, default=3)
     a = ap.parse_args()
     if a.what == "render":
         render_set(a.folder, a.palette, a.songs)
         return
     device = checkpoint.device_of_choice()
+    if a.what == "compare":
+        compare([checkpoint.load(m).to(device) for m in a.models], a.folder, device, a.songs)
+        return
     rows = score(checkpoint.load(a.model).to(device), a.folder, device)
     if a.json:
         a.json.write_text(json.dumps(rows, indent=1))
