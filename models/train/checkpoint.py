@@ -1,6 +1,7 @@
 """The model and its file: HTDemucs in demucs' own safetensors layout, so that demucs and Sextet both read it.
 
-  python checkpoint.py round MODEL.safetensors OUT.safetensors [--bits 4]      rounds the weights of a trained model
+  python checkpoint.py round MODEL.safetensors OUT.safetensors [--bits 6] [--transformer-bits 3]
+                                                              rounds the weights of a trained model
 """
 
 import argparse
@@ -20,7 +21,7 @@ from compose import STEMS
 SEGMENT = Fraction(39, 5)
 SEGMENT_FRAMES = int(SEGMENT * 44100)
 MANTISSA_BITS = 10  # that float16 stores
-BUNDLED_BITS = 4  # of them that the bundled model's large tensors keep
+BUNDLED_BITS = (6, 3)  # of them that the bundled model's large tensors keep: kernels, the transformer's matrices
 LARGE = 1 << 15  # values of a tensor that is worth rounding
 
 
@@ -63,22 +64,24 @@ def rounded(tensor, bits):
     return torch.from_numpy((sign | size).astype(np.uint16).view(np.float16))
 
 
-def save(state, kwargs, path, half=True, bits=MANTISSA_BITS):
+def save(state, kwargs, path, half=True, bits=None):
     """Writes the tensors (float16 unless told) with demucs' metadata `klass`, `args`, `kwargs`.
 
-    `bits` below ten rounds large float16 tensors (see `rounded`) so that the file deflates to less. Biases, norms, scales
-    and whatever has fewer than LARGE values stay as they are: together they are a twelfth of the file, and the stems
-    depend on the small kernels near input and output far more than on the rest. ValueError as in `rounded`.
+    `bits` (of kernels, of the transformer's matrices) rounds large float16 tensors (see `rounded`) so that the file deflates
+    to less. Biases, norms, scales and whatever has fewer than LARGE values stay as they are: together they are a twelfth of
+    the file, and the stems depend on the small kernels near input and output far more than on the rest; least on the
+    transformer. ValueError as in `rounded`.
     """
 
-    def stored(v):
+    def stored(name, v):
         if not half or not v.is_floating_point():
             return v
-        if bits == MANTISSA_BITS:
+        if bits is None:
             return v.half()
-        return rounded(v, bits if v.dim() > 1 and v.numel() >= LARGE else MANTISSA_BITS)
+        large = v.dim() > 1 and v.numel() >= LARGE
+        return rounded(v, bits[name.startswith("crosstransformer.")] if large else MANTISSA_BITS)
 
-    tensors = {k: stored(v).contiguous().cpu() for k, v in state.items()}
+    tensors = {k: stored(k, v).contiguous().cpu() for k, v in state.items()}
     metadata = {
         "klass": "demucs.htdemucs.HTDemucs",
         "args": json.dumps([]),
@@ -141,12 +144,13 @@ def main():
     r = sub.add_parser("round")
     r.add_argument("source", type=Path)
     r.add_argument("target", type=Path)
-    r.add_argument("--bits", type=int, default=BUNDLED_BITS, choices=range(MANTISSA_BITS + 1), metavar="0..10",
-                   help=f"mantissa bits to keep of float16's ten (default {BUNDLED_BITS})")  # fmt: skip
+    for name, what, bits in zip(("--bits", "--transformer-bits"), ("kernels", "the transformer's matrices"), BUNDLED_BITS):
+        r.add_argument(name, type=int, default=bits, choices=range(MANTISSA_BITS + 1), metavar="0..10",
+                       help=f"mantissa bits that large tensors keep of float16's ten: {what} (default {bits})")  # fmt: skip
     a = ap.parse_args()
     try:
         before = deflated_size(a.source)
-        round_file(a.source, a.target, a.bits)
+        round_file(a.source, a.target, (a.bits, a.transformer_bits))
     except (OSError, ValueError, SafetensorError) as error:
         raise SystemExit(f"{a.source} was not rounded: {error}") from error
     print(f"{a.target}: {a.target.stat().st_size} bytes; deflated {deflated_size(a.target)}, before {before}")

@@ -161,24 +161,26 @@ def test_bits_that_float16_does_not_have_are_refused(bits):
 
 
 def test_a_rounded_file_is_smaller_once_deflated_and_differs_only_in_large_tensors(tmp_path):
-    kwargs, whole, small = checkpoint.settings(channels=8, t_layers=1), tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    kwargs, whole, small = checkpoint.settings(channels=16, t_layers=1), tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     from demucs.htdemucs import HTDemucs
 
     torch.manual_seed(0)
     state = HTDemucs(**kwargs).state_dict()
     state = {k: v + 0.1 * torch.randn_like(v) for k, v in state.items()}
     checkpoint.save(state, kwargs, whole)
-    checkpoint.round_file(whole, small, 5)
+    checkpoint.round_file(whole, small, (6, 3))
     (before, kwargs_before), (after, kwargs_after) = checkpoint.read(whole), checkpoint.read(small)
     assert kwargs_before == kwargs_after and before.keys() == after.keys()
     for key, tensor in after.items():
         assert torch.equal(tensor, before[key]) == (tensor.dim() == 1 or tensor.numel() < checkpoint.LARGE), key
-        assert torch.allclose(tensor.double(), before[key].double(), rtol=2.0**-6, atol=2.0**-20), key
+        rtol = 2.0 ** -(4 if key.startswith("crosstransformer") else 7)
+        assert torch.allclose(tensor.double(), before[key].double(), rtol=rtol, atol=rtol * 2.0**-14), key
     assert small.stat().st_size == whole.stat().st_size
-    values = sum(t.numel() for t in after.values() if t.dim() > 1 and t.numel() >= checkpoint.LARGE)
+    large = {k: t.numel() for k, t in after.items() if t.dim() > 1 and t.numel() >= checkpoint.LARGE}
+    assert {k.startswith("crosstransformer") for k in large} == {True, False}
     saved_bits = 8 * (checkpoint.deflated_size(whole) - checkpoint.deflated_size(small))
-    assert values > 0 and saved_bits > 3 * values
-    checkpoint.round_file(whole, whole, 5)
+    assert saved_bits > 2 * sum(large.values())
+    checkpoint.round_file(whole, whole, (6, 3))
     assert whole.read_bytes() == small.read_bytes(), "the same model makes the same file"
     assert len(list(tmp_path.iterdir())) == 2
     checkpoint.load(small)
@@ -189,7 +191,7 @@ def test_a_file_that_cannot_be_rounded_stays_as_it_is(tmp_path):
     checkpoint.save({"a.weight": torch.tensor([[1.0, float("nan")]])}, kwargs, path)
     before = path.read_bytes()
     with pytest.raises(ValueError, match="not a number"):
-        checkpoint.round_file(path, path, 5)
+        checkpoint.round_file(path, path, (6, 3))
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
