@@ -21,6 +21,7 @@ usage: cargo xtask <chore>
 
   check          everything that CI checks: format, lints, layout, tests, documentation, dependencies and licences
   check --fast   the same without what has to be downloaded: no ONNX packages, no TensorRT, no audit of dependencies
+  tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
   tidy           only the checks of the layout: headers, lengths of files
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -45,6 +46,7 @@ fn run() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check::all(),
         ["check", "--fast"] => check::fast(),
+        ["tensorrt"] => tensorrt::check(),
         ["tidy"] => tidy::run(),
         ["bundle", rest @ ..] => bundle::make(profile(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(profile(rest, "release")?)?),
