@@ -17,6 +17,9 @@ fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String)
     (message.clone(), remedy.clone())
 }
 
+/// What is said where TensorRT cannot be had: of this build, or of its libraries and the driver.
+const TENSORRT: &str = if cfg!(feature = "tensorrt") { "" } else { "TensorRT" };
+
 #[test]
 fn bad_requests_fail_by_kind() {
     let bench = Bench::new();
@@ -35,7 +38,7 @@ fn bad_requests_fail_by_kind() {
         (tiny(0, &nan), FailKind::Audio, "NaN"),
         (model("nothing"), FailKind::Model, "'nothing'"),
         (model("htdemucs"), FailKind::Model, "htdemucs"),
-        (Separate { engine: EngineName::Tensorrt, ..tiny(0, &song) }, FailKind::Engine, "tensorrt"),
+        (Separate { engine: EngineName::Tensorrt, ..tiny(0, &song) }, FailKind::Engine, TENSORRT),
         (with(SeparationOptions { overlap: 1.0, ..usual }), FailKind::Request, "overlap of 1"),
         (with(SeparationOptions { overlap: -0.5, ..usual }), FailKind::Request, "overlap of -0.5"),
         (with(SeparationOptions { shifts: 1_000, ..usual }), FailKind::Request, "1000 shifts"),
