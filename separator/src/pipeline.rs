@@ -74,7 +74,7 @@ fn separate(
     let mut chunks_done = 0;
     let mut queue = Queue::new(members.len());
     listener.progress(Progress::Separating { chunks_done, chunks_total });
-    loop {
+    while !queue.chunks.is_empty() || blend.next().is_some() {
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
