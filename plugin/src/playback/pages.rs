@@ -151,7 +151,12 @@ mod tests {
         });
         let mut out = [[0.0; FRAMES]; CHANNELS];
         let mut whole = 0;
-        for round in 0..200_000 {
+        // On a busy machine the writer may begin long after the reader.
+        let late = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        for round in 0.. {
+            if round >= 200_000 && (whole > 0 || std::time::Instant::now() > late) {
+                break;
+            }
             let page = round % 8;
             if pages.read(page, 0, FRAMES, &mut out, 0) {
                 assert!(out.iter().flatten().all(|&sample| sample == page as f32), "page {page} is torn");
@@ -160,7 +165,7 @@ mod tests {
         }
         stop.store(true, Ordering::Relaxed);
         writer.join().unwrap();
-        println!("{whole} whole reads of 200000");
+        println!("{whole} whole reads");
         assert!(whole > 0);
     }
 }
