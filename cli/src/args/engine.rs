@@ -30,12 +30,9 @@ pub(crate) enum EngineCommand {
     Clear,
 }
 
-/// How the engine is built, whatever it is built for.
+/// How an engine is made, whatever it is made for.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct EngineFlags {
-    /// A name from `sextet model list`, or a .safetensors checkpoint
-    #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
-    pub(crate) model: PathBuf,
+pub(crate) struct MakingFlags {
     /// float32 throughout: slower, for comparison
     #[arg(long)]
     pub(crate) fp32: bool,
@@ -44,17 +41,23 @@ pub(crate) struct EngineFlags {
     pub(crate) workspace: Option<f64>,
 }
 
+/// The engine that is checked or timed.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EngineFlags {
+    /// A name from `sextet model list`, or a .safetensors checkpoint
+    #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) making: MakingFlags,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct BuildArgs {
     /// A name from `sextet model list`, or a .safetensors checkpoint
     #[arg(value_name = "MODEL", default_value = BUNDLED)]
     pub(crate) model: PathBuf,
-    /// float32 throughout: slower, for comparison
-    #[arg(long)]
-    pub(crate) fp32: bool,
-    /// Most memory that a layer may use for itself while it works
-    #[arg(long, value_name = "GB")]
-    pub(crate) workspace: Option<f64>,
+    #[command(flatten)]
+    pub(crate) making: MakingFlags,
     /// Chunks at a time [default: 4, or 1 on a GPU with less than 7 GB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) batch: Option<u8>,

@@ -20,12 +20,12 @@ const SONGS: usize = 5;
 pub(super) fn run(args: &BenchArgs) -> Result<()> {
     let model = models::open(&args.engine.model)?;
     for &batch in &args.batch {
-        let options = super::options_of(&args.engine, Some(batch))?;
+        let options = super::options(&args.engine.making, Some(batch))?;
         let found = tensorrt::measure(&model, &options, RUNS, &mut Waiting::new(args.json))?;
         tell(args, &found, &song(&model, &options, args.seconds)?);
     }
     if args.layers {
-        let options = super::options_of(&args.engine, args.batch.last().copied())?;
+        let options = super::options(&args.engine.making, args.batch.last().copied())?;
         for (name, ms) in tensorrt::layers(&model, &options, &mut Waiting::new(args.json))? {
             if args.json {
                 say::out(&json!({ "event": "layer", "name": name, "ms": ms }).to_string());

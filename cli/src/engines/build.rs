@@ -20,7 +20,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
         let fault = Fault::new(Kind::Usage, format!("one file cannot take {} engines", targets.len()));
         return Err(fault.help("name one architecture, or use --for all, with --output").into());
     }
-    let options = super::options(args.fp32, args.workspace, args.batch)?;
+    let options = super::options(&args.making, args.batch)?;
     let model = models::open(&args.model)?;
     if args.output.is_some() && model.networks() > 1 {
         let fault = Fault::new(Kind::Usage, "one file cannot take the engines of a bag of models");

@@ -23,7 +23,7 @@ struct Difference {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
-    let options = super::options_of(&args.engine, args.batch)?;
+    let options = super::options(&args.engine.making, args.batch)?;
     let reference = match args.against {
         AgainstArg::Cpu => EngineOptions { engine: EngineChoice::Cpu, ..EngineOptions::default() },
         AgainstArg::Fp32 => on_gpu(TensorRtOptions { full_precision: true, ..options.clone() }),

@@ -6,13 +6,12 @@ mod build;
 mod check;
 mod list;
 
-use std::num::NonZeroUsize;
 use std::{env, process};
 
 use anyhow::Result;
 use sextet_separator::TensorRtOptions;
 
-use crate::args::{AgainstArg, EngineCommand, EngineFlags};
+use crate::args::{AgainstArg, EngineCommand, MakingFlags};
 use crate::computing;
 use crate::fault::{Fault, Kind};
 
@@ -36,9 +35,9 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
 
 fn wants_float32(command: &EngineCommand) -> bool {
     match command {
-        EngineCommand::Build(args) => args.fp32,
-        EngineCommand::Check(args) => args.engine.fp32 || args.against == AgainstArg::Fp32,
-        EngineCommand::Bench(args) => args.engine.fp32,
+        EngineCommand::Build(args) => args.making.fp32,
+        EngineCommand::Check(args) => args.engine.making.fp32 || args.against == AgainstArg::Fp32,
+        EngineCommand::Bench(args) => args.engine.making.fp32,
         EngineCommand::List { .. } | EngineCommand::Clear => false,
     }
 }
@@ -51,13 +50,13 @@ fn again_without_tf32() -> Result<u8> {
 }
 
 /// What the flags of an `engine` command say, over what the configuration says.
-fn options(fp32: bool, workspace_gb: Option<f64>, batch: Option<u8>) -> Result<TensorRtOptions> {
+fn options(making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
     let mut options = computing::tensorrt_options()?;
-    options.full_precision = fp32;
-    if let Some(batch) = batch.and_then(|batch| NonZeroUsize::new(usize::from(batch))) {
-        options.batch = Some(batch.get());
+    options.full_precision = making.fp32;
+    if let Some(batch) = batch {
+        options.batch = Some(usize::from(batch));
     }
-    if let Some(gb) = workspace_gb {
+    if let Some(gb) = making.workspace {
         if !(gb > 0.0 && gb <= 1024.0) {
             let fault = Fault::new(Kind::Usage, format!("--workspace is a number of GB above 0, not {gb}"));
             return Err(fault.help("leave it out for as much as there is").into());
@@ -65,8 +64,4 @@ fn options(fp32: bool, workspace_gb: Option<f64>, batch: Option<u8>) -> Result<T
         options.workspace_bytes = Some((gb * 1e9) as usize);
     }
     Ok(options)
-}
-
-fn options_of(flags: &EngineFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
-    options(flags.fp32, flags.workspace, batch)
 }

@@ -1,5 +1,7 @@
 //! Several workers: one separates at a time.
 
+use std::path::Path;
+
 use sextet_protocol::worker::{JobId, Reply, Request, Waiting};
 
 use super::client::{Worker, done, kept, long_song};
@@ -9,15 +11,21 @@ fn queued(reply: &Reply) -> bool {
     matches!(reply, Reply::Queued { reason: Waiting::OtherProcess, .. })
 }
 
+/// Two workers: one separates `long`, the other has a short song and waits. Both jobs are number 1.
+fn one_waits_for_the_other(bench: &Bench, long: &Path) -> (Worker, Worker) {
+    let (mut first, mut second) = (Worker::greeted(bench), Worker::greeted(bench));
+    first.separate(1, long);
+    first.separating(1);
+    second.separate(1, &bench.song("short.wav", 0.5));
+    second.until(queued);
+    (first, second)
+}
+
 #[test]
 fn the_second_worker_waits_and_says_so() {
     let bench = Bench::new();
-    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
-    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
-    first.separate(1, &long);
-    first.separating(1);
-    second.separate(1, &short);
-    second.until(queued);
+    let long = long_song(&bench);
+    let (mut first, mut second) = one_waits_for_the_other(&bench, &long);
     first.say(&Request::Cancel { job: JobId(1) });
     assert!(!done(&second.end_of(1)).1);
     // And the other way round.
@@ -32,12 +40,7 @@ fn the_second_worker_waits_and_says_so() {
 #[test]
 fn what_waits_can_be_cancelled() {
     let bench = Bench::new();
-    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
-    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
-    first.separate(1, &long);
-    first.separating(1);
-    second.separate(1, &short);
-    second.until(queued);
+    let (_first, mut second) = one_waits_for_the_other(&bench, &long_song(&bench));
     second.say(&Request::Cancel { job: JobId(1) });
     assert!(matches!(second.end_of(1).last(), Some(Reply::Cancelled { .. })));
     assert_eq!(second.leave(), (vec![], Some(0)));

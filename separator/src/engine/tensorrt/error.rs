@@ -53,6 +53,8 @@ pub enum TensorRtError {
     SelfTest { gpu: String },
     #[error("cannot {action} '{}': {source}; give another folder or free some space", path.display())]
     Cache { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("there is no folder to keep the engine in; name one")]
+    NoCache,
     #[error("building the engine was stopped")]
     Cancelled,
     #[error("a batch of {found} is not possible; expected 1 to 64")]
@@ -81,7 +83,9 @@ impl From<TensorRtError> for Error {
     fn from(error: TensorRtError) -> Self {
         let kind = match error {
             TensorRtError::Cancelled => ErrorKind::Cancelled,
-            TensorRtError::Batch { .. } | TensorRtError::UnknownTarget { .. } => ErrorKind::Options,
+            TensorRtError::Batch { .. } | TensorRtError::UnknownTarget { .. } | TensorRtError::NoCache => {
+                ErrorKind::Options
+            }
             TensorRtError::Model(_) => ErrorKind::Model,
             _ => ErrorKind::Engine,
         };

@@ -196,7 +196,7 @@ pub struct Built {
 /// or one that runs on all architectures when there are none.
 ///
 /// # Errors
-/// [`TensorRtError`]; a cache that cannot be written is one here.
+/// [`TensorRtError`]; no cache, or one that cannot be written, is one here.
 pub fn build(
     model: &Model,
     options: &TensorRtOptions,
@@ -205,8 +205,7 @@ pub fn build(
 ) -> Result<Vec<Built>> {
     Library::load(&options.libraries)?;
     let batch = options.batch.unwrap_or(DEFAULT_BATCH);
-    let folder = options.cache.clone().unwrap_or_default();
-    let cache = PlanCache::new(folder);
+    let cache = PlanCache::new(options.cache.as_ref().ok_or(TensorRtError::NoCache)?);
     let each: Vec<Vec<Target>> =
         if targets.is_empty() { vec![Vec::new()] } else { targets.iter().map(|&target| vec![target]).collect() };
     let mut built = Vec::new();
