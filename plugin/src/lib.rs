@@ -9,6 +9,10 @@
 mod capture;
 mod editor;
 mod engine;
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "the hosts' tests use it too")]
+#[path = "../tests/support/entry.rs"]
+mod entry;
 mod link;
 mod overview;
 mod params;

@@ -16,6 +16,10 @@ pub(crate) struct Link {
     posted: AtomicU64,
     /// Of these, how many it has dealt with to the end.
     settled: AtomicU64,
+    /// The take for which the capture is armed is over.
+    take_over: AtomicBool,
+    /// The editor wants another take, although the capture was not disarmed in between.
+    arm_again: AtomicBool,
     /// The plugin is being removed.
     stop: AtomicBool,
     pub(crate) repaint: RepaintNotifier,
@@ -68,6 +72,26 @@ impl Link {
     /// Whether stems may still come: a render waits for them.
     pub(crate) fn is_pending(&self) -> bool {
         self.settled.load(Ordering::Acquire) != self.posted() && !self.is_stopped()
+    }
+
+    /// Notes whether the take for which the capture is armed is over.
+    pub(crate) fn set_take_over(&self, over: bool) {
+        self.take_over.store(over, Ordering::Relaxed);
+    }
+
+    /// Whether the capture hears nothing more although its parameter is on: the take is over.
+    pub(crate) fn is_take_over(&self) -> bool {
+        self.take_over.load(Ordering::Relaxed) && !self.arm_again.load(Ordering::Relaxed)
+    }
+
+    /// Asks for another take.
+    pub(crate) fn arm_again(&self) {
+        self.arm_again.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another take was asked for since the last time.
+    pub(crate) fn take_arm_again(&self) -> bool {
+        self.arm_again.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn stop(&self) {

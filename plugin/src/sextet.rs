@@ -107,7 +107,7 @@ impl Plugin for Sextet {
         let session_hz = config.sample_rate.round() as u32;
         let remote = session.remote();
         remote.link.set_session_hz(session_hz);
-        let (end, line) = lines(session_hz, remote.thread());
+        let (end, line) = lines(session_hz, remote.thread(), &remote.link);
         remote.tell(Command::Activate(Box::new(line)));
         let offline = config.process_mode == ProcessMode::Offline;
         self.audio =
@@ -142,7 +142,9 @@ impl Plugin for Sextet {
             return ProcessStatus::Normal;
         };
         let remote = session.remote();
-        capture(audio, remote, self.params.capture.value(), &block);
+        let [left, right] = &block.main;
+        let input = Input { left, right, position, offline: audio.offline };
+        audio.end.hear(self.params.capture.value(), &input, &remote.link);
         if audio.offline {
             wait_for_stems(audio, remote, position);
         }
@@ -187,25 +189,10 @@ impl Audio {
 impl Sextet {
     /// A take that is running is over.
     fn end_take(&mut self) {
-        if let (Some(audio), Some(session)) = (&mut self.audio, &self.session)
-            && audio.end.recorder.is_rolling()
-        {
-            session.remote().link.post();
-            audio.end.recorder.stop();
+        if let (Some(audio), Some(session)) = (&mut self.audio, &self.session) {
+            audio.end.end_take(&session.remote().link);
         }
     }
-}
-
-/// Notes what is heard, if it is to be captured.
-fn capture(audio: &mut Audio, remote: &crate::session::Remote, armed: bool, block: &Block<'_>) {
-    let was_rolling = audio.end.recorder.is_rolling();
-    let [left, right] = &block.main;
-    let input = Input { left, right, position: block.position, offline: block.offline };
-    if was_rolling && (!armed || block.position.is_none()) {
-        // The session has something to do that a render waits for.
-        remote.link.post();
-    }
-    audio.end.recorder.hear(armed, &input);
 }
 
 /// In a render, waits while stems are being made or loaded.

@@ -73,6 +73,23 @@ impl Recorder {
         }
     }
 
+    /// Whether the take for which it was armed is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The take for which it is still armed was over before this recorder was made.
+    pub(crate) fn begin_over(&mut self) {
+        self.state = State::Done;
+    }
+
+    /// Armed anew, without having been disarmed.
+    pub(crate) fn arm_again(&mut self) {
+        if self.state == State::Done {
+            self.state = State::Off;
+        }
+    }
+
     /// Whether a take is running.
     pub(crate) fn is_rolling(&self) -> bool {
         self.state == State::Rolling

@@ -4,6 +4,7 @@ use egui::{Align2, FontId, Rect, RichText, Stroke, Ui, UiBuilder, pos2, vec2};
 
 use super::theme::{self, CLIP, CONTROLS, GAP, LINE, PANEL, PLAYHEAD, RECORD, ROUND, TEXT, WEAK, WELL};
 use super::{waveform, words};
+use crate::engine::Fault;
 use crate::link::Link;
 use crate::playback::Placement;
 use crate::session::{Command, Phase, Remote, View};
@@ -94,6 +95,7 @@ pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remot
             let hint = match view.phase {
                 Phase::Capturing => "Listening",
                 Phase::Empty => "Arm Capture and play the clip once, or open a file",
+                Phase::Failed(Fault::Missing { .. }) => "The capture of this clip is gone",
                 _ => "",
             };
             ui.painter().text(body.center(), Align2::CENTER_CENTER, hint, FontId::proportional(14.0), WEAK);

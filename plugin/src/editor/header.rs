@@ -1,6 +1,6 @@
 //! The name, what one can do, and what it is done with.
 
-use egui::{Align, Button, Layout, Rect, RichText, Ui, pos2, vec2};
+use egui::{Button, Rect, RichText, Ui, pos2, vec2};
 use nice_plug::prelude::ParamSetter;
 use sextet_protocol::Stem;
 use sextet_protocol::worker::EngineName;
@@ -28,7 +28,7 @@ pub(super) fn show(
     let mut asked = None;
     ui.horizontal(|ui| {
         wordmark(ui);
-        capture(ui, params, setter, view);
+        capture(ui, params, setter, view, remote);
         if ui.button("Open file").clicked() {
             asked = Some(Asked::Open);
         }
@@ -38,20 +38,32 @@ pub(super) fn show(
         if ui.add_enabled(view.can_redo, Button::new("Redo")).clicked() {
             remote.tell(Command::Redo);
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            settings(ui, view, remote);
-            if ui.add_enabled(view.has_stems, Button::new("Render to files")).clicked() {
-                asked = Some(Asked::Render);
-            }
+        to_the_right(ui, |ui| {
+            separate(ui, view, remote);
             if let Some(folder) = &view.rendered
                 && ui.button("Show files").on_hover_text(folder.display().to_string()).clicked()
             {
                 reveal(folder.clone());
             }
-            separate(ui, view, remote);
+            if ui.add_enabled(view.has_stems, Button::new("Render to files")).clicked() {
+                asked = Some(Asked::Render);
+            }
+            settings(ui, view, remote);
         });
     });
     asked
+}
+
+/// Shows widgets at the row's right end and still from left to right, which is the order in which Tab goes through them.
+fn to_the_right(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
+    let id = ui.scope_id().with("to the right");
+    let known: Option<f32> = ui.data(|data| data.get_temp(id));
+    ui.add_space((ui.available_width() - known.unwrap_or(0.0)).max(0.0));
+    let width = ui.scope(contents).response.rect.width();
+    if known != Some(width) {
+        ui.data_mut(|data| data.insert_temp(id, width));
+        ui.ctx().request_discard("the row's right end is as wide as it is only now");
+    }
 }
 
 /// Six bars, one a stem, and the name.
@@ -68,9 +80,10 @@ fn wordmark(ui: &mut Ui) {
     ui.painter().text(place, egui::Align2::LEFT_CENTER, "Sextet", egui::FontId::proportional(22.0), TEXT);
 }
 
-/// Arms and disarms; a capture that is over is disarmed.
-fn capture(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, view: &View) {
-    let armed = params.capture.value();
+/// Arms and disarms. What is shown is whether something will be heard, which the parameter alone does not say: it stays on
+/// until the host hears that the take is over.
+fn capture(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, view: &View, remote: &Remote) {
+    let armed = params.capture.value() && !remote.link.is_take_over();
     let rolling = view.phase == Phase::Capturing;
     let (text, tip) = match (armed, rolling) {
         (_, true) => ("Stop capture", "Keeps what was captured so far."),
@@ -83,14 +96,27 @@ fn capture(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, view: &
         button = button.fill(RECORD);
     }
     if ui.add(button).on_hover_text(tip).clicked() {
-        setter.begin_set_parameter(&params.capture);
-        setter.set_parameter(&params.capture, !armed);
-        setter.end_set_parameter(&params.capture);
+        let arm = !armed && !rolling;
+        if arm && remote.link.is_take_over() {
+            remote.link.arm_again();
+        }
+        set_capture(params, setter, arm);
     }
 }
 
+/// Switches the parameter.
+pub(super) fn set_capture(params: &SextetParams, setter: &ParamSetter<'_>, on: bool) {
+    setter.begin_set_parameter(&params.capture);
+    setter.set_parameter(&params.capture, on);
+    setter.end_set_parameter(&params.capture);
+}
+
 fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
-    let can = matches!(view.phase, Phase::Captured | Phase::Ready | Phase::Failed(_)) && view.clip.is_some();
+    let can = match &view.phase {
+        Phase::Captured | Phase::Ready => view.clip.is_some(),
+        Phase::Failed(fault) => view.clip.is_some() && fault.can_be_tried_again(),
+        _ => false,
+    };
     let text = RichText::new("Separate").color(if can { BACKGROUND } else { WEAK });
     let mut button = Button::new(text);
     if can && view.phase != Phase::Ready {

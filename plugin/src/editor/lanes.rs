@@ -1,7 +1,8 @@
 //! Six lanes: each stem's name, solo, mute, gain and waveform.
 
-use egui::{Align, Align2, Button, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
-use nice_plug::prelude::{BoolParam, ParamSetter};
+use egui::accesskit::Role;
+use egui::{Align, Align2, Button, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use nice_plug::prelude::{BoolParam, Param as _, ParamSetter};
 use sextet_protocol::Stem;
 
 use super::clip::Timeline;
@@ -46,8 +47,8 @@ fn controls(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, stem: 
     let stem_params = params.stem(stem);
     ui.spacing_mut().item_spacing.x = 6.0;
     text(ui, 50.0, Align2::LEFT_CENTER, title(stem), 14.0, TEXT);
-    toggle(ui, &stem_params.solo, setter, "S", "Solo", colour);
-    toggle(ui, &stem_params.mute, setter, "M", "Mute", RECORD);
+    toggle(ui, &stem_params.solo, setter, "S", colour);
+    toggle(ui, &stem_params.mute, setter, "M", RECORD);
     gain::slider(ui, &stem_params.gain, setter, colour, 88.0);
     let decibels = format!("{}", stem_params.gain).replace(" dB", "");
     text(ui, 36.0, Align2::LEFT_CENTER, &decibels, 12.0, WEAK);
@@ -60,14 +61,17 @@ fn text(ui: &mut Ui, width: f32, align: Align2, text: &str, size: f32, colour: C
 }
 
 /// A switch with one letter.
-fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str, name: &str, colour: Color32) {
+fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str, colour: Color32) {
     let on = param.value();
     let text = RichText::new(letter).strong().color(if on { BACKGROUND } else { WEAK });
     let mut button = Button::new(text).min_size(vec2(24.0, 22.0));
     if on {
         button = button.fill(colour);
     }
-    if ui.add(button).on_hover_text(name).clicked() {
+    let response = ui.add(button).on_hover_text(param.name());
+    // A letter says nothing to whoever does not see where it stands.
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, param.name()));
+    if response.clicked() {
         setter.begin_set_parameter(param);
         setter.set_parameter(param, !on);
         setter.end_set_parameter(param);

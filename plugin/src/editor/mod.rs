@@ -9,6 +9,8 @@ mod open;
 mod render;
 mod selector;
 mod status;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod waveform;
 mod words;
@@ -23,7 +25,7 @@ use nice_plug_egui::baseview::dpi::LogicalSize;
 use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
 
 use crate::params::SextetParams;
-use crate::session::{Phase, Remote};
+use crate::session::Remote;
 use clip::Timeline;
 use header::Asked;
 use open::OpenPanel;
@@ -68,24 +70,50 @@ pub struct EditorApp {
     context: Option<GuiContext>,
     open: OpenPanel,
     render: RenderPanel,
-    was_capturing: bool,
+    /// It was seen that a take is over.
+    saw_take_over: bool,
 }
 
 impl EditorApp {
     fn new(params: Arc<SextetParams>, remote: Remote) -> Self {
         let (open, render) = (OpenPanel::default(), RenderPanel::default());
-        Self { params, remote, context: None, open, render, was_capturing: false }
+        Self { params, remote, context: None, open, render, saw_take_over: false }
     }
 
-    /// A capture that is over is disarmed, so that playing the clip again does not capture it again.
-    fn disarm(&mut self, phase: &Phase, setter: &ParamSetter<'_>) {
-        let capturing = matches!(phase, Phase::Capturing | Phase::Keeping);
-        let over = std::mem::replace(&mut self.was_capturing, capturing) && !capturing;
-        if over && self.params.capture.value() {
-            setter.begin_set_parameter(&self.params.capture);
-            setter.set_parameter(&self.params.capture, false);
-            setter.end_set_parameter(&self.params.capture);
+    /// A capture that is over is disarmed, so that hosts do not show it as armed.
+    fn disarm(&mut self, setter: &ParamSetter<'_>) {
+        let over = self.remote.link.is_take_over();
+        let newly = over && !std::mem::replace(&mut self.saw_take_over, over);
+        if newly && self.params.capture.value() {
+            header::set_capture(&self.params, setter, false);
         }
+    }
+
+    /// Draws a frame; `host` hears what is changed.
+    fn draw(&mut self, ui: &mut egui::Ui, host: &GuiContext) {
+        let setter = host.param_setter();
+        let view = self.remote.view.get();
+        let timeline = Timeline::new(&view, &self.remote.link);
+        self.disarm(&setter);
+        let frame = egui::Frame::new().fill(theme::BACKGROUND).inner_margin(12.0);
+        let asked = egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+            let asked = header::show(ui, &self.params, &setter, &view, &self.remote);
+            clip::show(ui, &view, &timeline, &self.remote);
+            selector::show(ui, &self.params, &setter);
+            let foot = ui.available_rect_before_wrap();
+            let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
+            let place = |rect| egui::UiBuilder::new().max_rect(rect);
+            lanes::show(&mut ui.new_child(place(lanes)), &self.params, &setter, &view, &timeline);
+            let foot = foot.with_min_y(foot.top() + 8.0);
+            asked.or(status::show(&mut ui.new_child(place(foot)), &view, &self.remote))
+        });
+        match asked.inner {
+            Some(Asked::Open) => self.open.open(),
+            Some(Asked::Render) => self.render.open(),
+            None => {}
+        }
+        self.open.show(ui.ctx(), &self.remote);
+        self.render.show(ui.ctx(), &self.remote);
     }
 }
 
@@ -98,28 +126,7 @@ impl NiceEguiApp for EditorApp {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
         let Some(host) = self.context.clone() else { return };
-        let setter = host.param_setter();
-        let view = self.remote.view.get();
-        let timeline = Timeline::new(&view, &self.remote.link);
-        self.disarm(&view.phase, &setter);
-        let frame = egui::Frame::new().fill(theme::BACKGROUND).inner_margin(12.0);
-        egui::CentralPanel::default().frame(frame).show(ui, |ui| {
-            match header::show(ui, &self.params, &setter, &view, &self.remote) {
-                Some(Asked::Open) => self.open.open(),
-                Some(Asked::Render) => self.render.open(),
-                None => {}
-            }
-            clip::show(ui, &view, &timeline, &self.remote);
-            selector::show(ui, &self.params, &setter);
-            let foot = ui.available_rect_before_wrap();
-            let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
-            let place = |rect| egui::UiBuilder::new().max_rect(rect);
-            lanes::show(&mut ui.new_child(place(lanes)), &self.params, &setter, &view, &timeline);
-            let foot = foot.with_min_y(foot.top() + 8.0);
-            status::show(&mut ui.new_child(place(foot)), &view, &self.remote);
-        });
-        self.open.show(ui.ctx(), &self.remote);
-        self.render.show(ui.ctx(), &self.remote);
+        self.draw(ui, &host);
         // What a click has changed is shown in the next frame, which egui-baseview does not draw by itself.
         if ui.input(|input| !input.events.is_empty()) {
             ui.ctx().request_repaint();
@@ -128,5 +135,6 @@ impl NiceEguiApp for EditorApp {
 
     fn editor_closed(&mut self) {
         self.context = None;
+        self.saw_take_over = false;
     }
 }

@@ -1,6 +1,7 @@
 //! What the main output plays: dry, one stem or the mix.
 
-use egui::{Button, Color32, RichText, Ui, vec2};
+use egui::accesskit::Role;
+use egui::{Button, Color32, RichText, Ui, WidgetInfo, vec2};
 use nice_plug::prelude::{EnumParam, ParamSetter};
 
 use super::theme::{self, BACKGROUND, CLIP, TEXT, WEAK};
@@ -23,7 +24,10 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>)
             if chosen {
                 button = button.fill(colour);
             }
-            if ui.add(button).clicked() && !chosen {
+            let response = ui.add(button);
+            response
+                .widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, format!("Main output: {name}")));
+            if response.clicked() && !chosen {
                 set(setter, &params.output, choice);
             }
         }
@@ -35,7 +39,9 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>)
 fn outside(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>) {
     let silent = params.outside.value() == Outside::Silence;
     let text = if silent { "Silence" } else { "Dry" };
-    if ui.button(text).on_hover_text("What the main output plays before and after the clip.").clicked() {
+    let response = ui.button(text).on_hover_text("What the main output plays before and after the clip.");
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Outside the clip: {text}")));
+    if response.clicked() {
         set(setter, &params.outside, if silent { Outside::Dry } else { Outside::Silence });
     }
     ui.label(RichText::new("Outside the clip").color(WEAK));

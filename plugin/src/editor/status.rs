@@ -3,6 +3,7 @@
 use egui::{Align, Color32, Layout, Rect, RichText, Ui, vec2};
 use sextet_protocol::worker;
 
+use super::header::Asked;
 use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
 use super::words;
 use crate::engine::Stage;
@@ -12,7 +13,7 @@ use crate::session::{Command, Phase, Remote, View};
 const HEIGHT: f32 = 52.0;
 
 /// Shows the strip at the editor's foot.
-pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) {
+pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
     let (strip, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
     let trouble =
         matches!(view.phase, Phase::Failed(_)) || view.notice.as_ref().is_some_and(|(_, remedy)| !remedy.is_empty());
@@ -22,18 +23,21 @@ pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) {
     }
     let inner = strip.shrink2(vec2(14.0, 6.0));
     let place = egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
-    contents(&mut ui.new_child(place), view, remote);
+    contents(&mut ui.new_child(place), view, remote)
 }
 
-fn contents(ui: &mut Ui, view: &View, remote: &Remote) {
+fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
+    let mut asked = None;
     if let Some(errand) = &view.errand {
         errand_bar(ui, errand, remote);
-        return;
+        return None;
     }
     match (&view.phase, &view.notice) {
         (Phase::Separating(stage), _) => job(ui, view, stage, remote),
         (Phase::Failed(fault), None) => {
-            if ui.button("Try again").clicked() {
+            if !fault.can_be_tried_again() {
+                asked = ui.button("Open file").clicked().then_some(Asked::Open);
+            } else if ui.button("Try again").clicked() {
                 remote.tell(Command::Separate);
             }
             two_lines(ui, &fault.to_string(), &fault.remedy(), TEXT);
@@ -49,6 +53,7 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) {
             two_lines(ui, &text, &more, dot);
         }
     }
+    asked
 }
 
 /// What is said while nothing is going on or wrong.

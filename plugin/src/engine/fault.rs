@@ -79,6 +79,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether the same may go well another time: not without the capture.
+    pub(crate) fn can_be_tried_again(&self) -> bool {
+        !matches!(self, Self::Missing { .. })
+    }
+
     /// What to do about it.
     pub(crate) fn remedy(&self) -> String {
         match self {

@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use sextet_protocol::cache::Entry;
 use sextet_protocol::{Folders, Stem};
 
-use super::{Block, Deck, Levels, Placement, Player, StemFiles};
+use crate::entry;
 
-#[allow(unreachable_pub, dead_code, reason = "the hosts' tests use the rest")]
-#[path = "../../tests/support/entry.rs"]
-mod entry;
+use super::{Block, Deck, Levels, Placement, Player, StemFiles};
 
 const UNITY: Levels = Levels { dry: 0.0, stems: [1.0; 6], outside: 1.0 };
 

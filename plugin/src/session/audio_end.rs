@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::thread::Thread;
 
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use crate::capture::{Recorder, Tape, tape};
+use crate::capture::{Input, Recorder, Tape, tape};
+use crate::link::Link;
 use crate::playback::Deck;
 
 /// Decks that may be on their way at once.
@@ -24,22 +25,54 @@ pub(crate) struct AudioEnd {
 
 /// The session thread's end.
 pub(crate) struct SessionEnd {
-    pub(super) tape: Tape,
+    /// Away while somebody listens to it, who may hand decks over meanwhile.
+    pub(super) tape: Option<Tape>,
     decks: Producer<Handover>,
+    /// What found the line full, which it is only while nothing is processed. The last one counts.
+    waiting: Option<Handover>,
     retired: Consumer<Arc<Deck>>,
     session_hz: u32,
 }
 
-/// Makes both ends for a session at `session_hz`.
-pub(crate) fn lines(session_hz: u32, session: Thread) -> (AudioEnd, SessionEnd) {
-    let (recorder, tape) = tape(session_hz, session);
+/// Makes both ends for a session at `session_hz`. A take that was over for the ends before is over for these.
+pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd, SessionEnd) {
+    let (mut recorder, tape) = tape(session_hz, session);
+    if link.is_take_over() {
+        recorder.begin_over();
+    }
     let (send, decks) = RingBuffer::new(DECKS);
     // One more than can be on their way: the one that is played.
     let (retired, collect) = RingBuffer::new(DECKS + 1);
-    (AudioEnd { recorder, decks, retired, deck: None }, SessionEnd { tape, decks: send, retired: collect, session_hz })
+    (
+        AudioEnd { recorder, decks, retired, deck: None },
+        SessionEnd { tape: Some(tape), decks: send, waiting: None, retired: collect, session_hz },
+    )
 }
 
 impl AudioEnd {
+    /// Notes what is heard, if it is to be captured, and lets the editor see how that stands.
+    pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>, link: &Link) {
+        if self.recorder.is_rolling() && (!armed || input.position.is_none()) {
+            // The session has something to do that a render waits for.
+            link.post();
+        }
+        // Before the parameter is on again there is nothing to arm.
+        if armed && link.take_arm_again() {
+            self.recorder.arm_again();
+        }
+        self.recorder.hear(armed, input);
+        link.set_take_over(self.recorder.is_over());
+    }
+
+    /// The host stops processing: a take that is running is over.
+    pub(crate) fn end_take(&mut self, link: &Link) {
+        if self.recorder.is_rolling() {
+            link.post();
+            self.recorder.stop();
+            link.set_take_over(true);
+        }
+    }
+
     /// The deck to play, after taking what has come. Decks are given back, never dropped here.
     pub(crate) fn deck(&mut self) -> Option<&Arc<Deck>> {
         while !self.retired.is_full() {
@@ -57,14 +90,24 @@ impl SessionEnd {
         self.session_hz
     }
 
-    /// Hands a deck over, or takes it away; false if the line is full, which it is only while nothing is processed.
-    pub(super) fn play(&mut self, deck: Handover) -> bool {
+    /// Hands a deck over, or takes it away.
+    pub(super) fn play(&mut self, deck: Handover) {
+        self.waiting = Some(deck);
         self.collect();
-        self.decks.push(deck).is_ok()
     }
 
-    /// Drops what was given back.
+    /// Drops what was given back, and hands over what had to wait.
     pub(super) fn collect(&mut self) {
         while self.retired.pop().is_ok() {}
+        if let Some(deck) = self.waiting.take()
+            && let Err(PushError::Full(deck)) = self.decks.push(deck)
+        {
+            self.waiting = Some(deck);
+        }
+    }
+
+    /// Whether a deck waits to be handed over.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sextet_protocol::Stem;
-use sextet_protocol::worker::ModelInfo;
+use sextet_protocol::worker::{self, ModelInfo};
 
 use crate::engine::{Fault, Stage};
 use crate::overview::Overview;
@@ -42,6 +42,11 @@ impl Phase {
             Self::Separating(Stage::Starting) => "starting".to_owned(),
             Self::Separating(Stage::Queued(_)) => "queued".to_owned(),
             Self::Separating(Stage::Loading(_)) => "loading".to_owned(),
+            Self::Separating(Stage::Working { stage: Some(worker::Stage::Separating), done, total, .. })
+                if *total > 0 =>
+            {
+                format!("separating, {} %", 100 * done / total)
+            }
             Self::Separating(Stage::Working { .. }) => "separating".to_owned(),
             Self::Ready => "ready".to_owned(),
             Self::Failed(fault) => format!("failed: {fault} {}", fault.remedy()),

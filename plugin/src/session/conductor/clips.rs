@@ -136,6 +136,16 @@ impl Conductor {
         Ok(true)
     }
 
+    /// A capture that was missing may be there again, with the disk that it lies on.
+    pub(super) fn find_again(&mut self) {
+        if let Phase::Failed(Fault::Missing { path }) = &self.phase
+            && path.is_file()
+        {
+            self.show_clip();
+            self.prepare(true);
+        }
+    }
+
     pub(super) fn place(&mut self, frame: i64) {
         let (Some(clip), Some(session_hz)) = (&self.clip, self.link.session_hz()) else { return };
         let start = i128::from(frame) * i128::from(clip.rate_hz) / i128::from(session_hz);

@@ -114,6 +114,12 @@ impl Conductor {
         let Some(ended) = self.errand.as_mut().and_then(|job| job.step(Instant::now())) else { return };
         let Some(job) = self.errand.take() else { return };
         match (job.task(), ended) {
+            // The clip's own file, which was missing: it stays where it lies.
+            (Task::Import { .. }, Ended::Imported { audio, .. })
+                if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) =>
+            {
+                self.find_again();
+            }
             (Task::Import { song }, Ended::Imported { audio, rate_hz, frames }) => {
                 let name = song.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 self.replace_clip(Some(SavedClip { audio, start_frame: 0, frames, rate_hz, name, key: None }));

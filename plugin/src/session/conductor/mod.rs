@@ -108,6 +108,7 @@ impl Conductor {
             self.step_errand();
             self.look();
             self.check_deck();
+            self.find_again();
             let waiting = self.separation.is_some() || self.errand_is_import();
             if !waiting {
                 self.link.settle(posted);
@@ -116,7 +117,8 @@ impl Conductor {
             if self.link.is_stopped() {
                 return;
             }
-            let busy = waiting || self.errand.is_some() || self.take.is_some();
+            let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
+            let busy = waiting || handing_over || self.errand.is_some() || self.take.is_some();
             std::thread::park_timeout(if busy { BUSY } else { IDLE });
         }
     }

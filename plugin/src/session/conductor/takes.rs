@@ -33,12 +33,13 @@ impl Conductor {
     }
 
     pub(super) fn listen(&mut self) {
-        let Some(mut line) = self.line.take() else { return };
+        let Some(line) = &mut self.line else { return };
         line.collect();
-        self.lost_frames = line.tape.lost_frames();
-        let rate_hz = line.tape.rate_hz();
+        let Some(mut tape) = line.tape.take() else { return };
+        self.lost_frames = tape.lost_frames();
+        let rate_hz = tape.rate_hz();
         let mut ended = false;
-        line.tape.drain(|event| match event {
+        tape.drain(|event| match event {
             Event::Begin => self.begin_take(rate_hz),
             Event::Audio(position, samples) => self.keep(position, samples),
             Event::End => {
@@ -46,8 +47,10 @@ impl Conductor {
                 self.finish_take();
             }
         });
-        if !(ended && line.tape.is_over()) {
-            self.line = Some(line);
+        if ended && tape.is_over() {
+            self.line = None;
+        } else if let Some(line) = &mut self.line {
+            line.tape = Some(tape);
         }
     }
 

@@ -1,0 +1,135 @@
+//! All that can be clicked can be reached and used with keys alone, and has a name.
+
+use egui::Key;
+use egui::accesskit::Action;
+
+use super::*;
+
+/// What is reached by Tab alone, in that order, beginning at `first`.
+fn walk(desk: &mut Desk, first: &str) -> Vec<String> {
+    let mut reached = Vec::new();
+    for _ in 0..200 {
+        desk.harness.key_press(Key::Tab);
+        desk.harness.run();
+        let focused = desk.harness.root().children_recursive().find(|node| node.is_focused());
+        let Some(name) = focused.map(|node| name(&node)) else { continue };
+        if reached.first() == Some(&name) {
+            return reached;
+        }
+        if name == first || !reached.is_empty() {
+            reached.push(name);
+        }
+    }
+    panic!("Tab does not come back to '{first}': {reached:?}");
+}
+
+fn name(node: &egui_kittest::Node<'_>) -> String {
+    let data = node.accesskit_node();
+    data.label().or_else(|| data.placeholder().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Everything that takes clicks or keys, by name.
+fn controls(desk: &Desk) -> Vec<String> {
+    let root = desk.harness.root();
+    let usable = root.children_recursive().filter(|node| {
+        let node = node.accesskit_node();
+        node.data().supports_action(Action::Focus) && !node.is_disabled()
+    });
+    usable.map(|node| name(&node)).collect()
+}
+
+/// In another order, which is the same where every name is there once.
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+#[test]
+fn every_control_is_reached_by_tab_in_every_phase() {
+    let mut phases = [
+        ("no clip", Desk::new()),
+        ("stems", Desk::ready(egui::vec2(1020.0, 640.0), 1.0)),
+        ("missing", {
+            let mut desk = Desk::new();
+            desk.load(Some(clip(None)));
+            desk.wait("a clip", |view| view.phase == Phase::Captured);
+            desk.click("Separate");
+            desk.wait("what is missing", |view| matches!(view.phase, Phase::Failed(_)));
+            desk
+        }),
+    ];
+    for (phase, desk) in &mut phases {
+        desk.harness.run();
+        let reached = walk(desk, "Capture");
+        assert_eq!(sorted(reached.clone()), sorted(controls(desk)), "{phase}");
+        println!("{phase}: {} controls: {}", reached.len(), reached.join(", "));
+    }
+    let (_, desk) = &mut phases[1];
+    let reached = walk(desk, "Capture");
+    let head = ["Capture", "Open file", "Separate again", "Render to files", "Settings", "Move here"];
+    let choices = ["Dry", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano", "Mix"]
+        .map(|name| format!("Main output: {name}"));
+    let stems = ["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"];
+    let lanes = stems.iter().flat_map(|stem| ["solo", "mute", "gain: 0.0 dB"].map(|what| format!("{stem} {what}")));
+    let outside = "Outside the clip: Dry".to_owned();
+    let expected = head.map(str::to_owned).into_iter().chain(choices).chain([outside]).chain(lanes);
+    assert_eq!(reached, expected.collect::<Vec<_>>(), "from left to right and from the top down");
+}
+
+#[test]
+fn panels_and_menus_are_used_with_keys_alone() {
+    let mut desk = Desk::ready(egui::vec2(1020.0, 640.0), 1.0);
+    for (opener, first, expected) in [
+        ("Open file", "Path of an audio file", 3),
+        // The folder is not chosen yet, so that `Render` cannot be used.
+        ("Render to files", "Folder to write to", 14),
+    ] {
+        desk.harness.run();
+        desk.harness.get_by_label(opener).focus();
+        desk.harness.run();
+        desk.harness.key_press(Key::Enter);
+        desk.harness.run();
+        let reached = walk(&mut desk, first);
+        println!("{opener}: {}", reached.join(", "));
+        assert_eq!(reached.len(), expected, "{opener}: {reached:?}");
+        assert!(reached.iter().any(|name| name == "Close"), "nothing behind a panel takes the keys: {reached:?}");
+        desk.harness.key_press(Key::Escape);
+        desk.harness.run();
+        assert!(!desk.shows("Close"), "{opener} closes");
+    }
+    desk.harness.get_by_label("Settings").focus();
+    desk.harness.run();
+    desk.harness.key_press(Key::Enter);
+    desk.harness.run();
+    assert!(desk.shows("Captures extend the clip"));
+    desk.harness.get_by_label("Captures extend the clip").focus();
+    desk.harness.run();
+    desk.harness.key_press(Key::Space);
+    desk.harness.run();
+    desk.wait("the setting", |view| view.settings.extend);
+}
+
+#[test]
+fn switches_and_sliders_are_used_with_keys_alone() {
+    let mut desk = Desk::new();
+    let mut press = |label: &str, keys: &[Key]| {
+        desk.harness.run();
+        desk.harness.get_by_label_contains(label).focus();
+        desk.harness.run();
+        for &key in keys {
+            desk.harness.key_press(key);
+            desk.harness.run();
+            desk.host.deliver();
+        }
+        desk.harness.run();
+        (desk.params.bass.mute.value(), desk.params.bass.gain.value(), desk.params.output.value())
+    };
+    use crate::params::MainOutput::{Mix, Vocals};
+    assert_eq!(press("Bass mute", &[Key::Space]), (true, 0.0, Mix));
+    assert_eq!(press("Bass mute", &[Key::Enter]), (false, 0.0, Mix));
+    let (_, gain, _) = press("Bass gain", &[Key::ArrowRight, Key::ArrowRight, Key::ArrowLeft]);
+    assert!((gain - 1.0).abs() < 1e-3, "{gain}");
+    let (_, gain, _) = press("Bass gain", &[Key::ArrowLeft, Key::Home]);
+    assert!(gain.abs() < 1e-3, "{gain}");
+    assert_eq!(press("Main output: Vocals", &[Key::Space]).2, Vocals);
+}
