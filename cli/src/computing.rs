@@ -66,8 +66,8 @@ pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
 pub(crate) fn probe() -> Result<String> {
     #[cfg(feature = "tensorrt")]
     {
-        let (library, gpu) = sextet_separator::tensorrt::probe(&tensorrt_options()?)?;
-        Ok(format!("TensorRT-RTX {} on {}", library.version, gpu.name))
+        let found = sextet_separator::tensorrt::probe(&tensorrt_options()?)?;
+        Ok(format!("TensorRT-RTX {} on {}", found.library, found.gpu))
     }
     #[cfg(not(feature = "tensorrt"))]
     Err(not_built_in())

@@ -110,11 +110,13 @@ fn capture_and_separate(stage: &mut Stage) {
     stage.picture("capturing");
     stage.play(0.4 * end, end);
     stage.stop();
-    stage.host.wait_for("separating", PATIENCE);
-    std::thread::sleep(Duration::from_secs(6));
+    project::until("halfway", PATIENCE, || {
+        let status = stage.host.status();
+        let part = status.strip_prefix("separating, ").and_then(|rest| rest.strip_suffix(" %")?.parse::<u32>().ok());
+        if part >= Some(40) { Ok(()) } else { Err(status) }
+    });
     stage.picture("separating");
     stage.host.wait_for("ready", PATIENCE);
-    stage.host.set(&[("Capture", 0.0)]);
 }
 
 fn play(stage: &mut Stage) {
@@ -134,6 +136,8 @@ fn play(stage: &mut Stage) {
 }
 
 fn faults(stage: &mut Stage) {
+    // Away from the buttons, which light up under it.
+    click(stage, 500, 600);
     let state = stage.host.save();
     std::fs::remove_dir_all(project::folders().stems()).unwrap();
     project::use_command(Path::new("/nowhere/sextet"));

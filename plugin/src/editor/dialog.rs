@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
-use egui::Ui;
+use egui::{Ui, vec2};
 
 /// A path that is typed or chosen.
 #[derive(Default)]
@@ -33,7 +33,8 @@ impl PathField {
             }
         }
         ui.horizontal(|ui| {
-            let field = egui::TextEdit::singleline(&mut self.text).hint_text(hint).desired_width(340.0);
+            let field =
+                egui::TextEdit::singleline(&mut self.text).hint_text(hint).margin(vec2(8.0, 5.0)).desired_width(340.0);
             let response = ui.add(field);
             let browse = ui.add_enabled(self.asked.is_none(), egui::Button::new("Browse"));
             if browse.clicked() {

@@ -165,7 +165,7 @@ fn models(ui: &mut Ui, view: &View, settings: &mut Settings) {
         ui.radio_value(&mut settings.model, model.name.clone(), name).on_hover_text(&model.about);
     }
     let mut text = settings.model.clone();
-    let field = egui::TextEdit::singleline(&mut text).hint_text("Name or path of a model");
+    let field = egui::TextEdit::singleline(&mut text).hint_text("Name or path of a model").margin(vec2(8.0, 5.0));
     if ui.add(field).changed() {
         settings.model = text;
     }

@@ -7,6 +7,8 @@ pub(super) const BACKGROUND: Color32 = Color32::from_rgb(0x12, 0x14, 0x18);
 pub(super) const PANEL: Color32 = Color32::from_rgb(0x1a, 0x1d, 0x23);
 pub(super) const WELL: Color32 = Color32::from_rgb(0x0d, 0x0f, 0x12);
 pub(super) const LINE: Color32 = Color32::from_rgb(0x2b, 0x30, 0x39);
+/// Around what can be used, so that an empty box is seen.
+const EDGE: Color32 = Color32::from_rgb(0x3f, 0x47, 0x54);
 pub(super) const BUTTON: Color32 = Color32::from_rgb(0x26, 0x2b, 0x34);
 pub(super) const BUTTON_HOVERED: Color32 = Color32::from_rgb(0x32, 0x39, 0x45);
 pub(super) const TEXT: Color32 = Color32::from_rgb(0xe8, 0xea, 0xee);
@@ -51,6 +53,7 @@ pub(super) fn apply(context: &egui::Context) {
         style.spacing.button_padding = egui::vec2(11.0, 5.0);
         style.spacing.interact_size = egui::vec2(28.0, 26.0);
         style.spacing.combo_width = 90.0;
+        style.spacing.menu_margin = egui::Margin::same(14);
         let font = |size| FontId::new(size, FontFamily::Proportional);
         style.text_styles.insert(TextStyle::Body, font(13.5));
         style.text_styles.insert(TextStyle::Button, font(13.5));
@@ -76,10 +79,10 @@ fn visuals() -> Visuals {
     let widgets = &mut visuals.widgets;
     for (look, fill, border) in [
         (&mut widgets.noninteractive, PANEL, LINE),
-        (&mut widgets.inactive, BUTTON, LINE),
+        (&mut widgets.inactive, BUTTON, EDGE),
         (&mut widgets.hovered, BUTTON_HOVERED, ACCENT.gamma_multiply(0.6)),
         (&mut widgets.active, BUTTON_HOVERED, ACCENT),
-        (&mut widgets.open, BUTTON_HOVERED, LINE),
+        (&mut widgets.open, BUTTON_HOVERED, EDGE),
     ] {
         look.bg_fill = fill;
         look.weak_bg_fill = fill;

@@ -1,4 +1,4 @@
-//! One engine process: started, spoken to, and killed when it is no longer wanted.
+//! One engine process: started, spoken to, and ended when it is no longer wanted.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,16 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use sextet_protocol::ErrorKind;
 use sextet_protocol::worker::{Lines, Reply, Request, to_line};
+use sextet_protocol::{CACHE_VARIABLE, DATA_VARIABLE, ErrorKind, Folders};
 
 /// Lines of standard error that are kept.
 const LAST_WORDS: usize = 4;
 /// Characters of a line that are kept.
 const WORDS_LENGTH: usize = 300;
+/// How long a process that is no longer wanted may take to end by itself, with all that it has not finished.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// How long a killed process is waited for. The system ends it at once, unless it hangs in a driver.
 const BURIAL: Duration = Duration::from_secs(2);
-
+/// How long a process that has closed its output may take to end.
+const ENDING: Duration = Duration::from_millis(200);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
 /// How long a dead process' last words are waited for: others may hold its end of the pipe open.
 const LISTENING: Duration = Duration::from_millis(200);
 
@@ -33,7 +38,7 @@ pub(super) enum Heard {
     Closed,
 }
 
-/// See the module. Dropping it kills the process.
+/// See the module. Dropping it ends the process.
 pub(super) struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -44,12 +49,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Runs `command worker`. Whenever something comes from it, `session` is woken.
+    /// Runs `command worker` on `folders`. Whenever something comes from it, `session` is woken.
     ///
     /// # Errors
     /// When the system cannot run it.
-    pub(super) fn start(command: &Path, session: Thread) -> io::Result<Self> {
+    pub(super) fn start(command: &Path, folders: &Folders, session: Thread) -> io::Result<Self> {
         let mut process = Command::new(command);
+        // Both ends look into the same folders, whatever either would take for the user's.
+        process.env(CACHE_VARIABLE, folders.cache()).env(DATA_VARIABLE, folders.data());
         process.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         background(&mut process);
         let mut child = process.spawn()?;
@@ -86,33 +93,30 @@ impl Client {
     pub(super) fn bury(&mut self) -> Option<ExitStatus> {
         self.stdin = None;
         let _ = self.child.kill();
-        let end = Instant::now() + BURIAL;
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(2)),
-                _ => return None,
-            }
-        }
+        self.ends_within(BURIAL)
     }
 
     /// How a process that has closed its output ended; it is given a moment to do so by itself.
     pub(super) fn how_it_ended(&mut self) -> Option<ExitStatus> {
-        let end = Instant::now() + Duration::from_millis(200);
-        while Instant::now() < end {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Some(status);
+        self.ends_within(ENDING).or_else(|| self.bury())
+    }
+
+    fn ends_within(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + patience;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < end => thread::sleep(PAUSE),
+                _ => return None,
             }
-            thread::sleep(Duration::from_millis(2));
         }
-        self.bury()
     }
 
     /// What it last wrote to standard error, for people: empty, or a sentence that begins with a space.
     pub(super) fn last_words(&self) -> String {
         let end = Instant::now() + LISTENING;
         while self.scribe.as_ref().is_some_and(|scribe| !scribe.is_finished()) && Instant::now() < end {
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(PAUSE);
         }
         let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
         if words.is_empty() {
@@ -124,8 +128,12 @@ impl Client {
 }
 
 impl Drop for Client {
+    /// The end of its input tells the worker to end and to take along what is half written, in a folder of the user's perhaps.
     fn drop(&mut self) {
-        self.bury();
+        self.stdin = None;
+        if self.ends_within(FAREWELL).is_none() {
+            self.bury();
+        }
     }
 }
 

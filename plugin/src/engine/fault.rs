@@ -68,7 +68,7 @@ pub(crate) enum Fault {
     #[error("{0}")]
     Capture(String),
     /// A project's clip is gone.
-    #[error("The stems of this clip are no longer in the cache, and its capture {} is gone.", path.display())]
+    #[error("The stems of this clip are no longer in the cache, and its capture is gone: {}", path.display())]
     Missing {
         /// Where the capture was.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! A job from the first line to the last: a state machine that is stepped by the session thread.
 //!
-//! Each job has a process of its own, so that its memory, the GPU's too, goes with it, and ending it is killing it.
+//! Each job has a process of its own, so that its memory, the GPU's too, goes with it, and giving it up is ending it.
 
 use std::path::PathBuf;
 use std::thread::Thread;
@@ -66,7 +66,7 @@ pub(crate) enum Ended {
     Failed(Fault),
 }
 
-/// A running job. Dropping it kills its process.
+/// A running job. Dropping it ends its process.
 pub(crate) struct Job {
     task: Task,
     command: PathBuf,
@@ -95,7 +95,7 @@ impl Job {
     pub(crate) fn start(task: Task, folders: &Folders, session: Thread) -> Result<Self, Fault> {
         let missing = || Fault::NoCommand { installed: folders.installed_command() };
         let command = command::find(folders).ok_or_else(missing)?;
-        let started = Client::start(&command, session);
+        let started = Client::start(&command, folders, session);
         let mut client =
             started.map_err(|error| Fault::Spawn { command: command.clone(), reason: spawn_reason(&error) })?;
         client.say(&Request::hello(concat!("sextet-plugin ", env!("CARGO_PKG_VERSION"))));
@@ -181,7 +181,7 @@ impl Job {
             Reply::Imported { audio, rate_hz, frames, .. } => return Some(Ended::Imported { audio, rate_hz, frames }),
             Reply::Rendered { paths, .. } => return Some(Ended::Rendered { paths }),
             Reply::Failed { message, remedy, .. } => return Some(Ended::Failed(Fault::Failed { message, remedy })),
-            // A second greeting says nothing; cancelling is killing, so that nobody is told of it.
+            // A second greeting says nothing; a job that is cancelled is dropped, so that nobody is told of it.
             Reply::Hello(_) | Reply::Cancelled { .. } => {}
         }
         None

@@ -5,6 +5,8 @@ mod audio_end;
 mod command;
 mod conductor;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;

@@ -2,8 +2,11 @@
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
 
 pub mod clap_host;
+pub mod command;
 pub mod entry;
 pub mod project;
+
+pub use command::command;
 
 use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -32,22 +35,6 @@ pub type Heard = [[Vec<f32>; 2]; 7];
 /// Level of a difference against full scale, in dB.
 pub fn db(value: f64) -> f64 {
     20.0 * value.max(1e-12).log10()
-}
-
-/// The sextet command of this workspace, built if it is not.
-pub fn command() -> &'static Path {
-    static COMMAND: OnceLock<PathBuf> = OnceLock::new();
-    COMMAND.get_or_init(|| {
-        let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-        let path = profile.join(sextet_protocol::COMMAND_FILE);
-        if !path.is_file() {
-            let mut build = std::process::Command::new(env!("CARGO"));
-            build.args(["build", "--package", "sextet-cli"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-            assert!(build.status().unwrap().success(), "the command cannot be built");
-        }
-        assert!(path.is_file(), "{} is not there", path.display());
-        path
-    })
 }
 
 /// The beginning of the sample song: its rate and both channels.

@@ -141,7 +141,7 @@ fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
     desk.load(Some(clip));
     desk.wait("what is missing", |view| matches!(view.phase, Phase::Failed(_)));
     let said =
-        format!("The stems of this clip are no longer in the cache, and its capture {} is gone.", path.display());
+        format!("The stems of this clip are no longer in the cache, and its capture is gone: {}", path.display());
     assert!(desk.shows(&said));
     assert!(!desk.shows("Try again") && !desk.can("Separate"));
     // The remedy is at hand: in the header, and beside what is said.

@@ -27,7 +27,7 @@ pub use error::TensorRtError;
 pub use gpu::Gpu;
 pub use library::{Library, LibraryVersion, REQUIRED_VERSION};
 pub use measure::{Measurement, layers, measure};
-pub use start::{Built, build, probe};
+pub use start::{Built, Found, build, probe};
 pub use target::Target;
 
 pub(super) use start::start;

@@ -1,12 +1,13 @@
 //! From a network to a session on a GPU: the plan from the cache or made now, and the largest batch that fits.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::TensorRt;
 use super::cache::{GpuKey, PlanCache, PlanKey};
 use super::error::TensorRtError;
 use super::gpu::Gpu;
-use super::library::Library;
+use super::library::{Library, LibraryVersion};
 use super::planner::{self, PlanOptions};
 use super::session::{Session, Shape};
 use super::target::Target;
@@ -20,12 +21,42 @@ const DEFAULT_BATCH: usize = 4;
 /// Memory of a GPU below which one segment at a time is the default, in bytes.
 const SMALL_GPU_BYTES: usize = 7 << 30;
 
-/// What TensorRT would run on, with nothing started.
+/// What TensorRT would run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Version of the library.
+    pub library: LibraryVersion,
+    /// The GPU, as the driver calls it.
+    pub gpu: String,
+}
+
+/// What was found, by what was asked for. Looking opens a CUDA context, which takes time and memory of the GPU; what was found
+/// stays for as long as the process lives. What is missing may come.
+static FOUND: Mutex<Vec<(TensorRtOptions, Found)>> = Mutex::new(Vec::new());
+
+/// What TensorRT would run on, with nothing started. Looked for once; what was found is remembered.
 ///
 /// # Errors
 /// What is missing: library, driver or GPU.
-pub fn probe(options: &TensorRtOptions) -> Result<(Library, Gpu)> {
-    Ok((Library::load(&options.libraries)?, Gpu::open(options.gpu)?))
+pub fn probe(options: &TensorRtOptions) -> Result<Found> {
+    let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    remembered(&mut known, options, || {
+        Ok(Found { library: Library::load(&options.libraries)?.version, gpu: Gpu::open(options.gpu)?.name })
+    })
+}
+
+/// What is known of `asked`, or else what `look` finds, which is known from then on. A failure is not.
+fn remembered<K: Clone + PartialEq, V: Clone>(
+    known: &mut Vec<(K, V)>,
+    asked: &K,
+    look: impl FnOnce() -> Result<V>,
+) -> Result<V> {
+    if let Some((_, found)) = known.iter().find(|(key, _)| key == asked) {
+        return Ok(found.clone());
+    }
+    let found = look()?;
+    known.push((asked.clone(), found.clone()));
+    Ok(found)
 }
 
 /// Starts `network` on the GPU that `options` name.
@@ -222,4 +253,25 @@ pub fn build(
         }
     }
     Ok(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_not_looked_for_again_but_what_is_missing_is() {
+        let (mut known, mut looks) = (Vec::new(), 0);
+        let mut ask = |asked: u32, answer: Option<&'static str>| {
+            let look = || {
+                looks += 1;
+                answer.ok_or_else(|| TensorRtError::NoCache.into())
+            };
+            (remembered(&mut known, &asked, look).ok(), looks)
+        };
+        assert_eq!(ask(0, None), (None, 1));
+        assert_eq!(ask(0, Some("a GPU")), (Some("a GPU"), 2));
+        assert_eq!(ask(0, None), (Some("a GPU"), 2));
+        assert_eq!(ask(1, None), (None, 3), "another one was asked for");
+    }
 }

@@ -1,0 +1,159 @@
+//! Opening and rendering files, with the real engine process, which is given up in the middle.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sextet_protocol::worker::{RenderBits, RenderFormat};
+use sextet_protocol::{Fingerprint, Stem};
+
+use super::*;
+use crate::command_under_test::command;
+use crate::entry;
+use crate::saved::{Saved, SavedClip, Settings};
+
+const RATE_HZ: u32 = 48_000;
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A host that removes a plugin must not be kept waiting for longer.
+const REMOVAL: Duration = Duration::from_secs(5);
+
+struct Room {
+    session: Session,
+    folder: tempfile::TempDir,
+    folders: Folders,
+}
+
+impl Room {
+    /// A session that separates nothing by itself.
+    fn new() -> Self {
+        // Beside this program, where sessions look for it.
+        assert!(command().is_file());
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path().join("cache"), folder.path().join("data"));
+        let saved = Arc::new(SavedField::default());
+        let session = Session::start_at(saved, Ok(folders.clone()), RepaintNotifier::default()).unwrap();
+        let room = Self { session, folder, folders };
+        room.load(None);
+        room
+    }
+
+    fn load(&self, clip: Option<SavedClip>) {
+        let settings = Settings { automatic: false, ..Settings::default() };
+        self.tell(Command::Load(Box::new(Saved { clip, settings, ..Saved::default() })));
+    }
+
+    fn tell(&self, command: Command) {
+        self.session.remote().tell(command);
+    }
+
+    fn wait(&self, what: &str, is_so: impl Fn(&View) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let view = self.session.remote().view.get();
+            if is_so(&view) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what}: {:?}, {:?}, {:?}", view.phase, view.errand, view.notice);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until there are files in `folder`, which are half written then.
+    fn wait_for_half(&self, folder: &Path) {
+        self.wait("files that are being written", |view| {
+            assert!(view.notice.is_none(), "{:?}", view.notice);
+            !files(folder).is_empty()
+        });
+        let half = files(folder);
+        assert!(half.iter().all(|path| is_unfinished(path)), "{half:?}");
+    }
+
+    /// Removes the instance; gives what is left of its folder.
+    fn remove(self) -> tempfile::TempDir {
+        let begun = Instant::now();
+        drop(self.session);
+        assert!(begun.elapsed() < REMOVAL, "removing it took {:?}", begun.elapsed());
+        self.folder
+    }
+}
+
+/// All files in and below a folder.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Whether a file has the name that it has until it is complete.
+fn is_unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// A song of so many seconds.
+fn write_song(path: &Path, seconds: u32) {
+    let samples: Vec<f32> = (0..2 * seconds * RATE_HZ).map(|n| (n % 1009) as f32 / 2018.0 - 0.25).collect();
+    entry::write_wav(path, RATE_HZ, &samples);
+}
+
+#[test]
+fn an_instance_is_removed_while_it_opens_a_file() {
+    let room = Room::new();
+    let song = room.folder.path().join("song.wav");
+    write_song(&song, 240);
+    room.tell(Command::Open(song));
+    let captures = room.folders.captures();
+    room.wait_for_half(&captures);
+    let _folder = room.remove();
+    assert_eq!(files(&captures), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
+}
+
+#[test]
+fn a_file_that_is_opened_is_the_clip() {
+    let room = Room::new();
+    let song = room.folder.path().join("short song.wav");
+    write_song(&song, 2);
+    room.tell(Command::Open(song));
+    room.wait("the clip", |view| view.phase == Phase::Captured && view.name == "short song");
+    assert_eq!(files(&room.folders.captures()).len(), 1);
+    assert_eq!(room.session.remote().view.get().clip.as_ref().unwrap().placement.frames, u64::from(2 * RATE_HZ));
+}
+
+/// A session that plays stems of so many seconds, and a folder to render into, which is not there yet.
+fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
+    let room = Room::new();
+    let frames = u64::from(seconds * RATE_HZ);
+    let key = entry::make(&room.folders, RATE_HZ, frames, |stem: Stem, side, frame| {
+        ((frame % 997) as f32 + side as f32 + stem as u8 as f32) / 4_000.0
+    });
+    let audio = Fingerprint::of(b"a capture that nobody has");
+    let name = "Clip".to_owned();
+    room.load(Some(SavedClip { audio, start_frame: 0, frames, rate_hz: RATE_HZ, name, key: Some(key) }));
+    room.wait("stems", |view| view.phase == Phase::Ready);
+    let folder = room.folder.path().join("rendered");
+    (room, folder)
+}
+
+fn order(folder: &Path) -> Command {
+    let (format, bits) = (RenderFormat::Flac, RenderBits::Int24);
+    Command::Render(Order { folder: folder.to_owned(), stems: Stem::ALL.to_vec(), format, bits, rate_hz: None })
+}
+
+#[test]
+fn an_instance_is_removed_while_it_renders_to_files() {
+    let (room, folder) = with_stems(60);
+    room.tell(order(&folder));
+    room.wait_for_half(&folder);
+    let _folder = room.remove();
+    assert_eq!(files(&folder), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
+}
+
+#[test]
+fn a_render_that_is_given_up_leaves_nothing_and_another_one_can_be_asked_for() {
+    let (room, folder) = with_stems(30);
+    room.tell(order(&folder));
+    room.wait_for_half(&folder);
+    room.tell(Command::CancelErrand);
+    room.wait("an end", |view| view.errand.is_none());
+    assert_eq!(files(&folder), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
+    room.tell(order(&folder));
+    room.wait("the files", |view| view.rendered.is_some());
+    assert_eq!(files(&folder).len(), Stem::ALL.len());
+}

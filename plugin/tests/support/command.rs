@@ -1,0 +1,20 @@
+//! The command that the plugin runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The sextet command of this workspace, built if it is not.
+pub fn command() -> &'static Path {
+    static COMMAND: OnceLock<PathBuf> = OnceLock::new();
+    COMMAND.get_or_init(|| {
+        let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let path = profile.join(sextet_protocol::COMMAND_FILE);
+        if !path.is_file() {
+            let mut build = std::process::Command::new(env!("CARGO"));
+            build.args(["build", "--package", "sextet-cli"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(build.status().unwrap().success(), "the command cannot be built");
+        }
+        assert!(path.is_file(), "{} is not there", path.display());
+        path
+    })
+}
