@@ -65,7 +65,8 @@ impl Plugin for Sextet {
         aux_output_ports: &[STEREO; 6],
         names: PortNames {
             layout: Some("Six stems"),
-            main_input: Some("Clip"),
+            // nice-plug 0.4.2 gives the main output the main input's name, and JACK takes no name twice.
+            main_input: None,
             main_output: Some("Main"),
             aux_inputs: &[],
             aux_outputs: &["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"],

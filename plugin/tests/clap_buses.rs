@@ -57,7 +57,7 @@ fn check(heard: &Heard, bus: usize, position: i64, dry: f32) {
 fn ports_and_parameters_are_as_announced() {
     let host = Host::new();
     assert_eq!(host.port_names(false), BUSES);
-    assert_eq!(host.port_names(true), ["Clip"]);
+    assert_eq!(host.port_names(true), ["Input"]);
     assert_eq!(host.params().len(), 3 + 3 * 6);
     assert_eq!(host.latency(), 0);
 }

@@ -4,7 +4,7 @@
 //! | defect of nice-plug 0.4.2 | where it is put right |
 //! |---|---|
 //! | a block with any absent, inactive or null output is passed dry; null channels are dereferenced | [`ports`] |
-//! | the main output is named after the main input | [`ports::main_output_name`] |
+//! | the main output is named after the main input | [`ports::main_output_name`], and the main input has no name |
 //! | CLAP: a transport event inside a block is taken to lie at the block's start | [`clap`], `transport.rs` |
 //! | CLAP: creating the editor in a host without the host's side of the extension panics | [`clap`] |
 //! | VST3: `setupProcessing` keeps the mode of the call before | [`vst3`] |
