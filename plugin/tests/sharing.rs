@@ -9,7 +9,8 @@ use std::time::Duration;
 use support::clap_host::Host;
 use support::{Heard, command, db, project, song};
 
-const PATIENCE: Duration = Duration::from_secs(300);
+/// The engine gives way to all else on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(900);
 const BLOCK: usize = 1024;
 const CLIP_S: f64 = 4.0;
 

@@ -91,5 +91,7 @@ fn visuals() -> Visuals {
         look.corner_radius = CornerRadius::same(5);
         look.expansion = 0.0;
     }
+    // Boxes to be checked, which menus show without a border.
+    visuals.widgets.inactive.bg_fill = EDGE;
     visuals
 }
