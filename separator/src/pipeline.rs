@@ -18,7 +18,7 @@ use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
 /// Version of the graph and of the stages around it: raised when the same song, model and options give other samples than
 /// before, so that stems that were kept are made again.
-pub const PIPELINE_VERSION: u32 = 1;
+pub const PIPELINE_VERSION: u32 = 2;
 
 /// Longest shift of a pass: half a second, as in `demucs.apply.apply_model`.
 const MAX_SHIFT_FRAMES: u32 = MODEL_RATE_HZ / 2;
