@@ -90,16 +90,23 @@ impl Blend {
         self.lanes.iter().filter_map(|lane| lane.chunk().map(|chunk| chunk.window)).min().unwrap_or(i64::MAX)
     }
 
-    /// Takes the output of a chunk of pass `lane` and hands out the planes' frames that are finished in all passes.
-    pub(crate) fn add(&mut self, lane: usize, chunk: &Chunk, output: &[f32]) -> Vec<Vec<f32>> {
+    /// Takes the output of a chunk of pass `lane` and hands out the planes' frames that are finished in all passes, put
+    /// through `restore`.
+    pub(crate) fn add(
+        &mut self,
+        lane: usize,
+        chunk: &Chunk,
+        output: &[f32],
+        restore: impl Fn(f32) -> f32 + Sync,
+    ) -> Vec<Vec<f32>> {
         let plain = self.is_plain();
         let lane = &mut self.lanes[lane];
-        let finished = lane.overlap_add.add(chunk, output);
         let from = lane.frontier;
         lane.frontier += chunk.stride as i64;
         if plain {
-            return finished;
+            return lane.overlap_add.add(chunk, output, restore);
         }
+        let finished = lane.overlap_add.add(chunk, output, |sample| sample);
         // What a shifted pass gives before the song begins is dropped.
         let early = (-from).clamp(0, chunk.stride as i64) as usize;
         let at = (from.max(0) as u64).saturating_sub(self.start) as usize;
@@ -110,7 +117,7 @@ impl Blend {
             plane.resize(plane.len().max(at + heard.len()), 0.0);
             plane[at..].iter_mut().zip(heard).for_each(|(sum, sample)| *sum += gain * sample);
         });
-        self.take_finished()
+        self.take_finished(restore)
     }
 
     /// Whether one pass that begins with the song is all there is: what it has finished is finished.
@@ -118,10 +125,11 @@ impl Blend {
         matches!(self.lanes.as_slice(), [only] if only.plan.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
     }
 
-    fn take_finished(&mut self) -> Vec<Vec<f32>> {
+    fn take_finished(&mut self, restore: impl Fn(f32) -> f32 + Sync) -> Vec<Vec<f32>> {
         let frontier = self.lanes.iter().map(Lane::frontier).min().unwrap_or(0).max(0) as u64;
         let count = frontier.saturating_sub(self.start) as usize;
         self.start += count as u64;
-        self.planes.iter_mut().map(|plane| plane.drain(..count.min(plane.len())).collect()).collect()
+        let planes = self.planes.par_iter_mut();
+        planes.map(|plane| plane.drain(..count.min(plane.len())).map(&restore).collect()).collect()
     }
 }

@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 
-use rayon::prelude::*;
-
 use crate::audio::{AudioSource, AudioStream, RATES_HZ, Resampled};
 use crate::chunks::{Chunk, History, Plan};
 use crate::error::SeparateError;
@@ -18,7 +16,7 @@ use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
 /// Version of the graph and of the stages around it: raised when the same song, model and options give other samples than
 /// before, so that stems that were kept are made again.
-pub const PIPELINE_VERSION: u32 = 1;
+pub const PIPELINE_VERSION: u32 = 2;
 
 /// Longest shift of a pass: half a second, as in `demucs.apply.apply_model`.
 const MAX_SHIFT_FRAMES: u32 = MODEL_RATE_HZ / 2;
@@ -70,6 +68,7 @@ fn separate(
     mut output: Output<'_>,
     listener: &mut dyn Listener,
 ) -> Result<u64> {
+    let (mean, deviation) = (statistics.mean, statistics.deviation);
     let chunks_total = blend.chunks();
     let mut chunks_done = 0;
     let mut queue = Queue::new(members.len());
@@ -81,9 +80,7 @@ fn separate(
         queue.fill(members, &mut blend, &mut song, listener)?;
         let Some((lane, chunk)) = queue.pop(&blend) else { break };
         let stems = members[blend.member(lane)].engine(listener)?.take()?;
-        let mut planes = blend.add(lane, &chunk, stems);
-        restore(&mut planes, statistics);
-        output.write(planes)?;
+        output.write(blend.add(lane, &chunk, stems, |sample| sample * deviation + mean))?;
         chunks_done += 1;
         listener.progress(Progress::Separating { chunks_done, chunks_total });
     }
@@ -135,12 +132,6 @@ impl Queue {
         self.waiting[blend.member(lane)] -= 1;
         Some((lane, chunk))
     }
-}
-
-fn restore(planes: &mut [Vec<f32>], statistics: &Statistics) {
-    let (mean, deviation) = (statistics.mean, statistics.deviation);
-    let restore = |plane: &mut Vec<f32>| plane.iter_mut().for_each(|sample| *sample = *sample * deviation + mean);
-    planes.par_iter_mut().for_each(restore);
 }
 
 /// The normalised song, read as far as it is needed.

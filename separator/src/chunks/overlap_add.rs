@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Chunk;
 
-/// The stretch of output that chunks still add to.
+/// What chunks have added to frames that later chunks add to as well.
 pub(crate) struct OverlapAdd {
     /// Triangle over the segment: 1 in the middle, nowhere 0.
     weight: Vec<f32>,
@@ -16,42 +16,44 @@ pub(crate) struct OverlapAdd {
 impl OverlapAdd {
     /// For chunks of `segment` frames of `planes` channels in all.
     pub(crate) fn new(planes: usize, segment: usize) -> Self {
-        let weight = triangle(segment);
-        Self { weight, sums: vec![vec![0.0; segment]; planes], weights: vec![0.0; segment] }
+        Self { weight: triangle(segment), sums: vec![Vec::new(); planes], weights: Vec::new() }
     }
 
-    /// Adds a chunk's output, one segment for each plane, and hands out what no later chunk adds to:
+    /// Adds a chunk's output, one segment for each plane, and hands out what no later chunk adds to, put through `restore`:
     /// `chunk.stride` frames a plane.
-    pub(crate) fn add(&mut self, chunk: &Chunk, output: &[f32]) -> Vec<Vec<f32>> {
-        let segment = self.weight.len();
+    pub(crate) fn add(&mut self, chunk: &Chunk, output: &[f32], restore: impl Fn(f32) -> f32 + Sync) -> Vec<Vec<f32>> {
         let weight = &self.weight[..chunk.frames];
-        add_into(&mut self.weights, weight, |weight| *weight);
-        let finished = &self.weights[..chunk.stride];
-        let planes = self.sums.par_iter_mut().zip(output.par_chunks(segment));
+        let total = join(&mut self.weights, weight, chunk.stride);
+        let planes = self.sums.par_iter_mut().zip(output.par_chunks(self.weight.len()));
         let out = planes.map(|(sum, plane)| {
             let heard = &plane[chunk.skip..chunk.skip + chunk.frames];
-            for ((sum, weight), sample) in sum.iter_mut().zip(weight).zip(heard) {
-                *sum += weight * sample;
-            }
-            let out = sum.iter().zip(finished).map(|(sum, weight)| sum / weight).collect();
-            advance(sum, chunk.stride);
-            out
+            finish(sum, weight, heard, &total, &restore)
         });
-        let out = out.collect();
-        advance(&mut self.weights, chunk.stride);
-        out
+        out.collect()
     }
 }
 
-fn add_into(sums: &mut [f32], values: &[f32], value: impl Fn(&f32) -> f32) {
-    sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += value(v));
+/// Adds `values` to `sum`, which may be shorter, and takes the first `count` of the result out of it.
+fn join(sum: &mut Vec<f32>, values: &[f32], count: usize) -> Vec<f32> {
+    sum.resize(sum.len().max(values.len()), 0.0);
+    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    sum.drain(..count).collect()
 }
 
-/// Drops the first `count` values and makes room for as many at the end.
-fn advance(values: &mut [f32], count: usize) {
-    values.copy_within(count.., 0);
-    let kept = values.len() - count;
-    values[kept..].fill(0.0);
+/// One plane of a chunk: what is finished, one frame for each of `total`, over its weights and restored; the rest of `heard`
+/// is kept in `sum`, weighted. Every sample is read once and written once: planes are as large as the caches.
+fn finish(sum: &mut Vec<f32>, weight: &[f32], heard: &[f32], total: &[f32], restore: impl Fn(f32) -> f32) -> Vec<f32> {
+    let (stride, begun) = (total.len(), sum.len().min(total.len()));
+    let mut out = Vec::with_capacity(stride);
+    let weighted = weight.iter().zip(heard).zip(total);
+    let from_sum = sum.iter().zip(weighted.clone());
+    out.extend(from_sum.take(begun).map(|(sum, ((weight, heard), total))| restore((sum + weight * heard) / total)));
+    out.extend(weighted.skip(begun).map(|((weight, heard), total)| restore(weight * heard / total)));
+    sum.drain(..begun);
+    let (weight, heard) = (&weight[stride..], &heard[stride..]);
+    sum.resize(sum.len().max(heard.len()), 0.0);
+    sum.iter_mut().zip(weight.iter().zip(heard)).for_each(|(sum, (weight, heard))| *sum += weight * heard);
+    out
 }
 
 /// 1, 2, ... up to the middle and down again, over the largest. For an odd length the larger half comes second.
@@ -88,7 +90,7 @@ mod tests {
             for index in 0..plan.chunks() {
                 let chunk = plan.chunk(index).unwrap();
                 let output: Vec<f32> = (0..segment).map(|i| song(chunk.window + i as i64)).collect();
-                joined.extend(overlap_add.add(&chunk, &output).remove(0));
+                joined.extend(overlap_add.add(&chunk, &output, |sample| sample).remove(0));
             }
             prop_assert!(joined.len() <= length);
             for (frame, sample) in joined.iter().enumerate() {

@@ -1,7 +1,13 @@
 //! The CPU engine: the graph in rten, a runtime in pure Rust.
+//!
+//! Many of the graph's operators run on one thread whatever the pool's size, so one segment is not twice as fast on two
+//! threads. Two segments side by side are: they go through the network in groups, each on its share of the threads.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rten::{Model, ModelOptions, RunOptions, ThreadPool};
 use rten_tensor::{NdTensor, NdTensorView};
@@ -13,13 +19,20 @@ use crate::model::{CHANNELS, Network};
 /// What the engine is called.
 pub(super) const NAME: &str = "CPU (rten)";
 
+/// Most segments at a time: each takes some 250 MB on the official shape.
+const MOST_LANES: usize = 4;
+
 /// A network loaded into rten, and the threads that it runs on.
 pub(crate) struct Cpu {
-    model: Model,
-    segment_frames: usize,
-    threads: Option<Arc<ThreadPool>>,
-    /// The segment that was submitted, until it is taken.
-    mix: Vec<f32>,
+    network: Arc<Loaded>,
+    /// All threads, for a segment that runs alone.
+    whole: Arc<ThreadPool>,
+    /// The threads again, shared out among the segments of a group.
+    lanes: Vec<Arc<ThreadPool>>,
+    /// Segments that were submitted and not begun, the oldest first.
+    waiting: VecDeque<Vec<f32>>,
+    /// Segments that were begun and not taken, the oldest first.
+    begun: VecDeque<JoinHandle<Result<Vec<f32>>>>,
     stems: Vec<f32>,
 }
 
@@ -31,8 +44,26 @@ impl Cpu {
         drop(network);
         let model = ModelOptions::with_all_ops().prepack_weights(true).load(onnx);
         let model = model.map_err(|source| EngineError::Load { source })?;
-        let threads = threads.map(|count| Arc::new(ThreadPool::with_num_threads(count.get())));
-        Ok(Self { model, segment_frames, threads, mix: Vec::new(), stems: Vec::new() })
+        let threads = threads.map_or_else(|| rten::thread_pool().run(rayon::current_num_threads), NonZeroUsize::get);
+        let pool = |threads| Arc::new(ThreadPool::with_num_threads(threads));
+        Ok(Self {
+            network: Arc::new(Loaded { model, segment_frames }),
+            whole: pool(threads),
+            lanes: shares(threads).into_iter().map(pool).collect(),
+            waiting: VecDeque::new(),
+            begun: VecDeque::new(),
+            stems: Vec::new(),
+        })
+    }
+
+    /// Begins the next group: a segment alone on all threads, several on a share each.
+    fn begin(&mut self) {
+        let pools = if self.waiting.len() == 1 { std::slice::from_ref(&self.whole) } else { &self.lanes };
+        let group = self.waiting.len().min(pools.len());
+        for (mix, pool) in self.waiting.drain(..group).zip(pools) {
+            let (network, pool) = (Arc::clone(&self.network), Arc::clone(pool));
+            self.begun.push_back(std::thread::spawn(move || network.run(&mix, pool)));
+        }
     }
 }
 
@@ -42,26 +73,73 @@ impl Engine for Cpu {
     }
 
     fn depth(&self) -> usize {
-        1
+        self.lanes.len()
     }
 
     fn submit(&mut self, mix: &[f32]) -> Result<()> {
-        self.mix.clear();
-        self.mix.extend_from_slice(mix);
+        self.waiting.push_back(mix.to_vec());
         Ok(())
     }
 
     fn take(&mut self) -> Result<&[f32]> {
-        let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], self.mix.as_slice());
-        let options = RunOptions::default().with_thread_pool(self.threads.clone());
-        let failed = |source| EngineError::Run { source };
-        let output = self.model.run_one(input.into(), Some(options)).map_err(failed)?;
-        let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputShape)?;
-        self.stems = output.into_data();
+        // Not sooner: networks of one bag share the cores, and take turns this way.
+        if self.begun.is_empty() {
+            self.begin();
+        }
+        let oldest = self.begun.pop_front().ok_or(EngineError::NothingSubmitted)?;
+        self.stems = oldest.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(&self.stems)
     }
 
     fn forget(&mut self) -> Result<()> {
+        self.waiting.clear();
+        for segment in self.begun.drain(..) {
+            let _ = segment.join();
+        }
         Ok(())
+    }
+}
+
+/// A network in rten's memory.
+struct Loaded {
+    model: Model,
+    segment_frames: usize,
+}
+
+impl Loaded {
+    /// Stems of one segment: `mix` [2, segment] to [stems, 2, segment], row-major.
+    fn run(&self, mix: &[f32], pool: Arc<ThreadPool>) -> Result<Vec<f32>> {
+        let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], mix);
+        let options = RunOptions::default().with_thread_pool(Some(pool));
+        let output = self.model.run_one(input.into(), Some(options)).map_err(|source| EngineError::Run { source })?;
+        let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputShape)?;
+        Ok(output.into_data())
+    }
+}
+
+/// Threads of each of the segments that run at a time: two of one thread on two, up to [`MOST_LANES`] of two or more.
+fn shares(threads: usize) -> Vec<usize> {
+    let lanes = (threads / 2).clamp(2, MOST_LANES).min(threads);
+    (0..lanes).map(|lane| threads / lanes + usize::from(lane < threads % lanes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_thread_has_one_lane() {
+        let cases: [(usize, &[usize]); 7] = [
+            (1, &[1]),
+            (2, &[1, 1]),
+            (3, &[2, 1]),
+            (4, &[2, 2]),
+            (6, &[2, 2, 2]),
+            (9, &[3, 2, 2, 2]),
+            (32, &[8, 8, 8, 8]),
+        ];
+        for (threads, expected) in cases {
+            assert_eq!(shares(threads), expected, "{threads} threads");
+        }
     }
 }

@@ -11,6 +11,8 @@ pub enum EngineError {
     NotBuiltIn,
     #[error("the engine could not be started before; start again")]
     NotStarted,
+    #[error("stems were asked for and no segment was submitted; this is a defect of Sextet, please report it")]
+    NothingSubmitted,
     #[error("the CPU engine could not load the model's graph: {source}; this is a defect of Sextet, please report it")]
     Load { source: rten::LoadError },
     #[error("the CPU engine failed: {source}; if memory ran out, close other programs or use a smaller model")]

@@ -17,7 +17,7 @@
 use super::norm::{affine, inverse_deviation, whiten};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
-use crate::model::onnx::{Graph, Value, Window};
+use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
 /// All layers of the branch called `name` on `x` [B, C, F, T].
@@ -65,12 +65,45 @@ impl Layer {
 
     /// conv1, its norm and GELU: [B, H, F, T].
     fn narrow(&self, g: &mut Graph, w: &mut Weights, x: &Value, dilation: usize) -> Result<Value, ModelError> {
-        let (weight, bias) = (g.weight(&self.conv1.0), g.weight(&self.conv1.1));
-        let window = Window { pads: [[0, 0], [dilation, dilation]], dilations: [1, dilation], ..Window::PLAIN };
-        let h = g.conv(x, &weight, &bias, window);
+        let h = match g.dialect() {
+            Dialect::Common => self.conv1(g, x, dilation),
+            Dialect::Cpu => self.conv1_by_taps(g, x, dilation),
+        };
         let h = whiten(g, &h, &[1, 3]);
         let h = affine(g, w, &format!("{}.1", self.name), &h)?;
         Ok(g.gelu(&h))
+    }
+
+    fn conv1(&self, g: &mut Graph, x: &Value, dilation: usize) -> Value {
+        let (weight, bias) = (g.weight(&self.conv1.0), g.weight(&self.conv1.1));
+        let window = Window { pads: [[0, 0], [dilation, dilation]], dilations: [1, dilation], ..Window::PLAIN };
+        g.conv(x, &weight, &bias, window)
+    }
+
+    /// conv1 as one 1x1 convolution whose outputs, H for each tap, are shifted and added up. A product of matrices wants
+    /// the input in another order, and three taps want it three times; the outputs are an eighth of it.
+    fn conv1_by_taps(&self, g: &mut Graph, x: &Value, dilation: usize) -> Value {
+        let (hidden, channels, frames) = (self.conv1.1.shape()[0], x.size(1), x.size(3));
+        if frames <= dilation {
+            return self.conv1(g, x, dilation);
+        }
+        // The middle tap first: it has the bias and stays where it is.
+        let taps = [1, 0, 2];
+        let weight = Array::from_fn(&[3 * hidden, channels, 1, 1], |i| {
+            self.conv1.0.at(&[i[0] % hidden, i[1], 0, taps[i[0] / hidden]])
+        });
+        let bias = Array::from_fn(&[3 * hidden], |i| if i[0] < hidden { self.conv1.1.data()[i[0]] } else { 0.0 });
+        let (weight, bias) = (g.weight(&weight), g.weight(&bias));
+        let y = g.conv(x, &weight, &bias, Window::PLAIN);
+        let middle = g.slice(&y, 1, 0, hidden);
+        let earlier = g.slice(&y, 1, hidden, 2 * hidden);
+        let earlier = g.slice(&earlier, 3, 0, frames - dilation);
+        let earlier = g.pad_zeros(&earlier, 3, dilation, 0);
+        let later = g.slice(&y, 1, 2 * hidden, 3 * hidden);
+        let later = g.slice(&later, 3, dilation, frames);
+        let later = g.pad_zeros(&later, 3, 0, dilation);
+        let sum = g.add(&middle, &earlier);
+        g.add(&sum, &later)
     }
 
     /// conv2 with its norm folded in, GLU, LayerScale and the sum with `x`.

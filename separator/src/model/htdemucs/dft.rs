@@ -26,6 +26,8 @@ const STAGE: usize = 64;
 pub(super) const BINS: usize = FFT_SIZE / 2;
 /// Second-stage outputs that are bins.
 const UPPER: usize = BINS / STAGE;
+/// Values of k1 that do not follow from the others in a real signal's transform, 0 and 32 counted as one.
+const PAIRS: usize = STAGE / 2;
 /// Blocks of a hop that a window spans.
 const OVERLAP: usize = FFT_SIZE / HOP;
 /// Reflected samples in front of a segment; as many follow it, and then what fills the last hop.
@@ -95,20 +97,21 @@ fn analysis_second() -> Array {
     })
 }
 
-/// How much each bin counts in [`istft`]'s input: the negative frequencies mirror all but the first. [1, 1, 2048, 1].
-pub(super) fn bin_weights() -> Array {
-    Array::from_fn(&[1, 1, BINS, 1], |i| if i[2] == 0 { 1.0 } else { 2.0 })
-}
-
-/// Signal of the spectrum `z` [N, 2, 2048, T], whose bins already carry [`bin_weights`]: [N, span(T)].
+/// Signal of the spectrum `z` [N, 2, 2048, T]: [N, span(T)].
+///
+/// The missing half of the spectrum mirrors this one, so what the first stage gives for k1 and for 64 - k1 mirror each other
+/// too. Only k1 = 0 to 32 are worked out, each from its own bins and those of 64 - k1; 0 and 32, which are real, share the
+/// place of one.
 pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let (n, frames) = (z.size(0), z.size(3));
     let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
-    let z = g.reshape(&z, &[n, STAGE, 2 * UPPER, frames]);
+    let pairs: Vec<usize> = (0..PAIRS).flat_map(|k1| [k1, mirror(k1)]).collect();
+    let z = g.pick(&z, 1, &pairs);
+    let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
     let first = g.exact(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
-    let y = g.reshape(&y, &[n, 2 * STAGE, STAGE * frames]);
+    let y = g.reshape(&y, &[n, 2 * PAIRS, STAGE * frames]);
     let second = g.exact(&synthesis_second());
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
@@ -121,25 +124,62 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     g.mul(&x, &envelope)
 }
 
-/// [k1, (real, imaginary) n2, (real, imaginary) k2]: the inverse of the second stage, and twiddle.
+/// The k1 whose bins mirror those of `k1`; 32 for 0, since both mirror themselves.
+fn mirror(k1: usize) -> usize {
+    if k1 == 0 { PAIRS } else { STAGE - k1 }
+}
+
+/// [k1, (real, imaginary) n2, (k1, mirror) (real, imaginary) k2]: the inverse of the second stage, and twiddle.
 fn synthesis_first() -> Array {
-    Array::from_fn(&[STAGE, 2 * STAGE, 2 * UPPER], |i| {
-        let (k1, n2, k2) = (i[0], i[1] % STAGE, i[2] % UPPER);
-        let (cos, sin) = turn(n2 * k1 + STAGE * n2 * k2, FFT_SIZE);
-        let part = match (i[1] < STAGE, i[2] < UPPER) {
-            (true, true) | (false, false) => cos,
-            (true, false) => -sin,
-            (false, true) => sin,
+    Array::from_fn(&[PAIRS, 2 * STAGE, 4 * UPPER], |i| {
+        let (imaginary, n2) = (i[1] / STAGE == 1, i[1] % STAGE);
+        let (mirrored, from_imaginary, k2) = (i[2] / (2 * UPPER) == 1, i[2] / UPPER % 2 == 1, i[2] % UPPER);
+        let bin = if mirrored { mirror(i[0]) } else { i[0] } + STAGE * k2;
+        let (cos, sin) = turn(n2 * bin, FFT_SIZE);
+        let part = match (i[0], imaginary, mirrored) {
+            // Real part of k1 = 0, in the place of a real part; of 32, in that of an imaginary one.
+            (0, false, false) | (0, true, true) => {
+                let with_its_mirror = if bin == 0 { 1.0 } else { 2.0 };
+                with_its_mirror * if from_imaginary { -sin } else { cos }
+            }
+            (0, ..) => 0.0,
+            (_, false, _) => {
+                if from_imaginary {
+                    -sin
+                } else {
+                    cos
+                }
+            }
+            (_, true, false) => {
+                if from_imaginary {
+                    cos
+                } else {
+                    sin
+                }
+            }
+            (_, true, true) => {
+                if from_imaginary {
+                    -cos
+                } else {
+                    -sin
+                }
+            }
         };
         part as f32
     })
 }
 
-/// [n1, k1 (real, imaginary)]: the inverse of the first stage, of which only the real part is wanted.
+/// [n1, k1 (real, imaginary)]: the inverse of the first stage, every k1 but 0 and 32 with its mirror.
 fn synthesis_second() -> Array {
-    Array::from_fn(&[STAGE, 2 * STAGE], |i| {
-        let (cos, sin) = turn(i[0] * (i[1] / 2), STAGE);
-        (if i[1] % 2 == 0 { cos } else { -sin }) as f32
+    Array::from_fn(&[STAGE, 2 * PAIRS], |i| {
+        let (k1, imaginary) = (i[1] / 2, i[1] % 2 == 1);
+        let part = match (k1, imaginary) {
+            (0, false) => 1.0,
+            (0, true) => turn(i[0] * PAIRS, STAGE).0,
+            (_, false) => 2.0 * turn(i[0] * k1, STAGE).0,
+            (_, true) => -2.0 * turn(i[0] * k1, STAGE).1,
+        };
+        part as f32
     })
 }
 

@@ -7,7 +7,7 @@ use super::dconv::dconv;
 use super::norm::group_norm;
 use crate::model::config::{Config, KERNEL, STRIDE};
 use crate::model::error::ModelError;
-use crate::model::onnx::{Graph, Value, Window};
+use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
 /// Zeros on either side of a shortening convolution, and samples cut off either side of a lengthening one.
@@ -142,11 +142,21 @@ impl Layer<'_> {
         let bias = self.take(w, "rewrite.bias", &[2 * channels])?;
         let pad = |kernel: usize| [kernel / 2, kernel / 2];
         let window = Window { pads: [pad(kf), pad(kt)], ..Window::PLAIN };
-        let (weight, bias) = (g.weight(&weight), g.weight(&bias));
-        let y = g.conv(x, &weight, &bias, window);
-        let y = self.norm(g, w, norm, y)?;
-        let value = g.slice(&y, 1, 0, channels);
-        let gate = g.slice(&y, 1, channels, 2 * channels);
+        let [value, gate] = if g.dialect() == Dialect::Cpu && self.index < self.config.norm_starts && context == 0 {
+            // Two convolutions, so that neither the wide tensor nor copies of its halves are written.
+            [0, channels].map(|start| {
+                let weight =
+                    Array::from_fn(&[channels, channels, kf, kt], |i| weight.at(&[start + i[0], i[1], i[2], i[3]]));
+                let bias = Array::new(&[channels], bias.data()[start..start + channels].to_vec());
+                let (weight, bias) = (g.weight(&weight), g.weight(&bias));
+                g.conv(x, &weight, &bias, window)
+            })
+        } else {
+            let (weight, bias) = (g.weight(&weight), g.weight(&bias));
+            let y = g.conv(x, &weight, &bias, window);
+            let y = self.norm(g, w, norm, y)?;
+            [0, channels].map(|start| g.slice(&y, 1, start, start + channels))
+        };
         let gate = g.sigmoid(&gate);
         Ok(g.mul(&value, &gate))
     }

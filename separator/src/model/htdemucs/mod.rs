@@ -18,7 +18,7 @@ use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
 /// Raised by every change of the graph: what was built from an older one is built again.
-pub const GRAPH_VERSION: u32 = 1;
+pub const GRAPH_VERSION: u32 = 2;
 
 /// Name of the graph's input, [B, 2, segment], float32.
 pub(crate) const INPUT: &str = "mix";
@@ -200,11 +200,7 @@ fn restore(g: &mut Graph, x: &Value, of: &Standardised) -> Value {
 /// The stems' waveforms from the decoder's spectra [B, stems 4, 2048, T]: [B, stems, 2, segment].
 fn waveform(g: &mut Graph, config: &Config, x: &Value, of: &Standardised) -> Value {
     let (batch, frames, stems) = (x.size(0), x.size(3), config.sources.len());
-    let weights = g.exact(&dft::bin_weights());
-    let deviation = g.mul(&of.deviation, &weights);
-    let mean = g.mul(&of.mean, &weights);
-    let weighted = Standardised { x: of.x.clone(), mean, deviation };
-    let x = restore(g, x, &weighted);
+    let x = restore(g, x, of);
     let x = g.reshape(&x, &[batch * stems * CHANNELS, 2, BINS, frames]);
     let y = dft::istft(g, &x);
     let y = g.slice(&y, 1, MARGIN, MARGIN + config.segment_frames);

@@ -180,6 +180,15 @@ impl Graph {
         self.node("Slice", &[x, &start, &end, &axis], &[], shape, x.element)
     }
 
+    /// The elements of `x` at `places` along `axis`, in that order.
+    pub(crate) fn pick(&mut self, x: &Value, axis: usize, places: &[usize]) -> Value {
+        assert!(places.iter().all(|&place| place < x.shape[axis]), "places {places:?} of {:?}", x.shape);
+        let mut shape = x.shape.clone();
+        shape[axis] = places.len();
+        let places = self.integers(&ints(places.iter().copied()));
+        self.node("Gather", &[x, &places], &[("axis", Attribute::Int(axis as i64))], shape, x.element)
+    }
+
     /// `x` repeated along its axes of size 1 up to `shape`.
     pub(crate) fn expand(&mut self, x: &Value, shape: &[usize]) -> Value {
         let sizes = self.integers(&ints(shape.iter().copied()));
