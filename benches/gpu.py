@@ -5,8 +5,8 @@ Needs no Rust: the command is built elsewhere (`cargo build --release --features
     pip install torch demucs==4.1.0
     python benches/gpu.py --sextet target/release/sextet --song samples/six-of-one.flac --out results
 
-Weights are random: the official ones cannot be bundled, and speed does not depend on them. `results` gets every line that
-was measured, as JSON, and the layers' times; the table comes last.
+Weights are random: the official ones cannot be bundled, and speed does not depend on them. `results` gets what every command
+said, the layers' times, the table and `times.json`, from which `benches/plot_gpu.py` draws. The table comes last.
 """
 
 import argparse
@@ -66,19 +66,20 @@ class Bench:
         self.a, self.began = a, time.monotonic()
         a.out.mkdir(parents=True, exist_ok=True)
         self.log = open(a.out / "log.txt", "a")
-        self.rows = []
+        self.rows, self.times = [], {}
 
     def left(self):
         return self.a.limit - (time.monotonic() - self.began)
 
-    def sextet(self, name, *arguments):
+    def sextet(self, name, *arguments, **environment):
         """Runs the command; the lines of JSON that it printed. A failure is recorded and stops nothing."""
         if self.left() < 5:
             self.note(f"{name}: no time left")
             return []
         begun = time.monotonic()
         try:
-            done = subprocess.run([self.a.sextet, *map(str, arguments)], capture_output=True, text=True, timeout=self.left())
+            done = subprocess.run([self.a.sextet, *map(str, arguments)], capture_output=True, text=True,
+                                  timeout=self.left(), env=os.environ | environment)  # fmt: skip
             out, err, code = done.stdout, done.stderr, done.returncode
         except subprocess.TimeoutExpired as late:
             out, err, code = (late.stdout or b"").decode(), (late.stderr or b"").decode(), "out of time"
@@ -102,14 +103,15 @@ class Bench:
     def engine(self, name, model, batches, *more):
         for line in self.sextet(name, "engine", "bench", "-m", model, "--batch", batches, "--json", *more):
             if line["event"] == "batch":
+                self.times[f"Sextet, {name}, batch {line['batch']}"] = line
                 self.row(
                     f"Sextet, {name}, batch {line['batch']}", f"{line['chunk_ms']:.3f} ms a chunk",
                     f"180 s in {line['separated_s']:.3f} s (best {line['separated_best_s']:.3f})",
                     f"start {line['start_s']:.2f} s, again {line['second_start_s']:.2f} s", f"{line['memory_bytes'] / 1e6:.0f} MB",
                 )  # fmt: skip
 
-    def check(self, name, model, *more):
-        for line in self.sextet(name, "engine", "check", self.a.song, "-m", model, "--json", *more):
+    def check(self, name, model, *more, song=None, **environment):
+        for line in self.sextet(name, "engine", "check", song or self.a.song, "-m", model, "--json", *more, **environment):
             worst = max(line["stems"], key=lambda stem: stem["relative_error"])
             finite = all(stem["finite"] for stem in line["stems"])
             self.row(f"{name}", f"worst stem {worst['relative_error']:.2e} ({worst['stem']})", "finite" if finite else "NOT FINITE")
@@ -127,15 +129,16 @@ class Bench:
             torch.cuda.synchronize()
         seconds = self.timed(whole, 3)
         self.row("demucs apply_model, float32", "", f"{self.a.seconds:.0f} s in {seconds:.3f} s")
+        self.times["demucs apply_model, float32"] = {"separated_s": seconds, "song_s": self.a.seconds}
         half = model.half()
         for batch in (1, 4, 8):
             self.half(half, batch, "eager")
         if self.a.compile and self.left() > 150:
             compiled = torch.compile(half, dynamic=False)
-            self.half(compiled, 8, "compiled")
+            self.half(compiled, self.a.compile, "compiled")
 
     def half(self, model, batch, how):
-        """float16 with the Fourier transforms in float32, which have no half on the GPU."""
+        """float16 weights, and autocast for what has to be float32: norms, softmax, Fourier transforms."""
         import torch
 
         frames = int(SEGMENT * 44100)
@@ -145,9 +148,66 @@ class Bench:
                 model(mix)
             torch.cuda.synchronize()
         try:
-            self.row(f"PyTorch autocast float16, {how}, batch {batch}", f"{self.timed(run, 10) / batch * 1e3:.2f} ms a chunk")
+            chunk_ms = self.timed(run, 10) / batch * 1e3
+            self.row(f"PyTorch float16, {how}, batch {batch}", f"{chunk_ms:.2f} ms a chunk")
+            self.times[f"PyTorch float16, {how}, batch {batch}"] = {"chunk_ms": chunk_ms}
         except Exception as error:
             self.note(f"PyTorch {how} batch {batch}: {type(error).__name__}: {str(error)[:200]}")
+
+    def hard(self, model):
+        """Signals on which half precision breaks first. The CPU engine runs them in float32."""
+        import numpy as np
+        from scipy.io import wavfile
+
+        frames, rng = 10 * 44100, np.random.default_rng(0)
+        t = np.arange(frames) / 44100
+        tone = 0.3 * np.sin(2 * np.pi * 220 * t) * (1 + 0.5 * np.sin(2 * np.pi * 2 * t)) + 0.02 * rng.standard_normal(frames)
+        click = np.zeros(frames)
+        click[frames // 2] = 1
+        signals = {
+            "silence": np.zeros(frames), "full-scale square wave": np.sign(np.sin(2 * np.pi * 110 * t)),
+            "one sample": click, "denormals": tone * 1e-39, "tone with a DC offset": tone + 0.5,
+            "tone 48 dB louder": tone * 10 ** (48 / 20), "full-scale noise": rng.uniform(-1, 1, frames),
+        }  # fmt: skip
+        for name, signal in signals.items():
+            path = self.a.out / (re.sub("[^a-z0-9]+", "-", name) + ".wav")
+            wavfile.write(path, 44100, np.stack([signal, signal * 0.9], 1).astype(np.float32))
+            self.check(f"{Path(model).stem}: {name}", model, "--batch", 4, song=path)
+            path.unlink()
+
+    def faults(self):
+        """What happens on a GPU that is full, in a run that is killed, and to two runs at once."""
+        import torch
+
+        separate = ("separate", self.a.song, "--engine", "auto", "-o", self.a.out / "stems", "--json")
+
+        def story(name, *more):
+            lines = self.sextet(name, *separate, *more)
+            told = [line.get(key) for line in lines for key in ("engine", "engine_note", "message", "error", "exit_code")]
+            told = [text.get("message", "") if isinstance(text, dict) else str(text) for text in told if text is not None]
+            self.row(name, "; ".join(dict.fromkeys(told)) or "nothing was printed")
+
+        def fill(left_bytes):
+            torch.cuda.empty_cache()
+            free, _ = torch.cuda.mem_get_info()
+            return torch.empty(free - left_bytes, dtype=torch.uint8, device="cuda")
+
+        for left_mb in (600, 100):
+            hog = fill(left_mb << 20)
+            story(f"fault: {left_mb} MB of the GPU left")
+            del hog
+        torch.cuda.empty_cache()
+        killed = subprocess.Popen([self.a.sextet, *map(str, separate)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.2)
+        killed.kill()
+        killed.wait()
+        story("fault: after a run that was killed")
+        other = subprocess.Popen([self.a.sextet, *map(str, separate[:-3]), "-o", str(self.a.out / "other")],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        story("fault: two at once")
+        self.row("fault: the other of the two", f"exit {other.wait()}")
+        cache = json.loads(subprocess.run([self.a.sextet, "engine", "list", "--json"], capture_output=True, text=True).stdout.splitlines()[0])
+        self.note(json.dumps(cache)[:600])
 
     @staticmethod
     def timed(run, times):
@@ -168,8 +228,8 @@ def main():
     ap.add_argument("--seconds", type=float, default=180)
     ap.add_argument("--batch", default="4,8")
     ap.add_argument("--limit", type=float, default=1800, help="seconds after which nothing new is begun")
-    ap.add_argument("--compile", action="store_true", help="torch.compile too: two minutes more")
-    ap.add_argument("--only", default="doctor,official,mini,checks,peers")
+    ap.add_argument("--compile", type=int, metavar="BATCH", help="torch.compile too: two minutes more")
+    ap.add_argument("--only", default="doctor,official,peers,checks,mini,hard,faults")
     a = ap.parse_args()
     bench, parts = Bench(a), a.only.split(",")
     bench.note(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.strip())
@@ -181,15 +241,27 @@ def main():
         bench.sextet("doctor", "doctor")
     if "official" in parts:
         bench.engine("official", official, a.batch, "--seconds", a.seconds, "--layers")
-    if "checks" in parts:
-        bench.check("mini, whole song, float16 against the CPU", "sextet-mini")
-        bench.check("official, one chunk, float16 against the CPU", official, "--single-chunk")
-        bench.check("shaken, one chunk, float16 against the CPU", shaken, "--single-chunk")
-        bench.check("official, one chunk, float32 against the CPU", official, "--single-chunk", "--fp32", "--batch", 1)
-    if "mini" in parts:
-        bench.engine("mini", "sextet-mini", "4", "--seconds", a.seconds)
     if "peers" in parts:
         bench.peers()
+    if "checks" in parts:
+        # Engines of another TF32 setting have a cache of their own.
+        exact = {"NVIDIA_TF32_OVERRIDE": "0", "SEXTET_CACHE": str(a.out.resolve() / "exact")}
+        bench.check("mini, whole song, float16 against the CPU", "sextet-mini", "--batch", 4)
+        bench.check("official, one chunk, float16 against the CPU", official, "--single-chunk", "--batch", 4)
+        bench.check("shaken, one chunk, float16 against the CPU", shaken, "--single-chunk", "--batch", 1)
+        bench.check("shaken, one chunk, float16 without TF32 against the CPU", shaken, "--single-chunk", "--batch", 1,
+                    **exact)  # fmt: skip
+        bench.check("official, one chunk, float32 without TF32 against the CPU", official, "--single-chunk", "--fp32",
+                    "--batch", 1, **exact)  # fmt: skip
+    if "mini" in parts:
+        bench.engine("mini", "sextet-mini", "4", "--seconds", a.seconds)
+    if "hard" in parts:
+        bench.hard("sextet-mini")
+        bench.hard(official)
+    if "faults" in parts:
+        bench.faults()
+    (a.out / "times.json").write_text(json.dumps(bench.times, indent=1))
+    (a.out / "table.txt").write_text("\n".join(bench.rows) + "\n")
     print("\n" + "\n".join(bench.rows))
 
 
