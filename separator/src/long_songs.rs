@@ -33,6 +33,10 @@ impl Engine for Echo {
         "echo".to_owned()
     }
 
+    fn class(&self) -> &'static str {
+        "echo"
+    }
+
     fn depth(&self) -> usize {
         3
     }

@@ -54,6 +54,11 @@ impl Separator {
         self.members.iter().find_map(|member| member.engine.as_ref()).map_or_else(engine::default_name, |e| e.name())
     }
 
+    /// Kind and precision of the engine that was started, as [`engine_class`](crate::engine_class) has them; `None` before.
+    pub fn engine_class(&self) -> Option<&'static str> {
+        self.members.iter().find_map(|member| member.engine.as_ref()).map(|engine| engine.class())
+    }
+
     /// Why it is that engine, where the choice was left open and a faster one could not be had.
     pub fn engine_note(&self) -> Option<&str> {
         self.members.iter().find_map(|member| member.note.as_deref())

@@ -73,7 +73,7 @@ impl Bench {
             return Ok(());
         }
         let Some(_turn) = self.turn(&order)? else { return Ok(()) };
-        self.separate(&order, loaded).map_err(|error| self.explained(error))
+        self.separate(order, loaded).map_err(|error| self.explained(error))
     }
 
     /// The model, perhaps from the job before.
@@ -126,7 +126,7 @@ impl Bench {
         Ok(if waited && turn.is_some() && self.found(order)? { None } else { turn })
     }
 
-    fn separate(&self, order: &Order, loaded: &mut Loaded) -> Result<()> {
+    fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
         let (job, cache) = (order.job, &self.workshop.cache);
         let making = cache.begin()?;
         job.entrust(making.scratch());
@@ -136,6 +136,14 @@ impl Bench {
         }
         let stems = loaded.stems.clone();
         let separator = loaded.separator(self.threads, &mut Ready { job, told: String::new() })?;
+        if let Some(class) = separator.engine_class().filter(|&class| class != order.recipe.engine) {
+            // The engine that was expected did not start: another one's stems have a key of their own.
+            order.recipe.engine = class.to_owned();
+            order.key = order.recipe.key();
+            if self.found(&order)? {
+                return Ok(());
+            }
+        }
         let engine = separator.engine_name();
         job.tell(&Reply::Started {
             job: job.id(),

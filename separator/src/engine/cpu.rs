@@ -19,6 +19,9 @@ use crate::model::{CHANNELS, Network};
 /// What the engine is called.
 pub(super) const NAME: &str = "CPU (rten)";
 
+/// Its kind and precision.
+pub(super) const CLASS: &str = "cpu-f32";
+
 /// Most segments at a time: each takes some 250 MB on the official shape.
 const MOST_LANES: usize = 4;
 
@@ -70,6 +73,10 @@ impl Cpu {
 impl Engine for Cpu {
     fn name(&self) -> String {
         NAME.to_owned()
+    }
+
+    fn class(&self) -> &'static str {
+        CLASS
     }
 
     fn depth(&self) -> usize {

@@ -20,6 +20,9 @@ pub(crate) trait Engine: Send {
     /// What the engine is and what it runs on, for people to read.
     fn name(&self) -> String;
 
+    /// Its kind and precision, as [`engine_class`] has them.
+    fn class(&self) -> &'static str;
+
     /// Segments that may be submitted before the first has to be taken, at least 1. An engine with more works on some
     /// while the host does something else.
     fn depth(&self) -> usize;
@@ -90,19 +93,24 @@ pub(crate) fn check(options: &EngineOptions) -> Result<()> {
 }
 
 /// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`: engines of one class give the
-/// same samples but for rounding, others do not. No model is loaded.
+/// same samples but for rounding, others do not. No model is loaded: where an engine then fails to start and the choice was
+/// left open, [`Separator::engine_class`](crate::Separator::engine_class) knows better.
 ///
 /// # Errors
 /// As [`Separator::new`](crate::Separator::new), when the engine is not to be had.
 pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
     check(options)?;
-    let gpu = if options.tensorrt.full_precision { "tensorrt-f32" } else { "tensorrt-f16" };
+    let gpu = gpu_class(&options.tensorrt);
     Ok(match options.engine {
-        EngineChoice::Cpu => "cpu-f32",
+        EngineChoice::Cpu => cpu::CLASS,
         EngineChoice::TensorRt => gpu,
         EngineChoice::Auto if has_gpu(options) => gpu,
-        EngineChoice::Auto => "cpu-f32",
+        EngineChoice::Auto => cpu::CLASS,
     })
+}
+
+fn gpu_class(options: &TensorRtOptions) -> &'static str {
+    if options.full_precision { "tensorrt-f32" } else { "tensorrt-f16" }
 }
 
 #[cfg(feature = "tensorrt")]

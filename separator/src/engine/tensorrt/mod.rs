@@ -41,17 +41,22 @@ use crate::Result;
 pub(crate) struct TensorRt {
     session: Session,
     name: String,
+    class: &'static str,
 }
 
 impl TensorRt {
-    fn new(session: Session, name: String) -> Self {
-        Self { session, name }
+    fn new(session: Session, name: String, class: &'static str) -> Self {
+        Self { session, name, class }
     }
 }
 
 impl Engine for TensorRt {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn class(&self) -> &'static str {
+        self.class
     }
 
     fn depth(&self) -> usize {

@@ -12,7 +12,7 @@ use super::planner::{self, PlanOptions};
 use super::session::{Session, Shape};
 use super::target::Target;
 use crate::Result;
-use crate::engine::TensorRtOptions;
+use crate::engine::{TensorRtOptions, gpu_class};
 use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
 
@@ -85,7 +85,7 @@ pub(crate) fn start(
         Precision::F16 => "float16",
     };
     let name = format!("TensorRT-RTX {} on {} ({precision}, batch {batch})", library.version, gpu.name);
-    Ok(TensorRt::new(session, name))
+    Ok(TensorRt::new(session, name, gpu_class(options)))
 }
 
 pub(super) fn precision(options: &TensorRtOptions) -> Precision {
