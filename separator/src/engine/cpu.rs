@@ -22,7 +22,7 @@ pub(super) const NAME: &str = "CPU (rten)";
 /// Its kind and precision.
 pub(super) const CLASS: &str = "cpu-f32";
 
-/// Most segments at a time: each takes some 250 MB on the official shape.
+/// Most segments at a time: each takes some 300 MB on the official shape.
 const MOST_LANES: usize = 4;
 
 /// A network loaded into rten, and the threads that it runs on.
