@@ -101,7 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--chunks", type=int, default=4, help="chunks a round, an even number")
+    parser.add_argument("--chunks", type=int, default=4, help="chunks a round, a multiple of those that Sextet runs side by side")
     parser.add_argument("--folder", type=Path, default=ROOT / "target" / "bench")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     a = parser.parse_args()

@@ -13,8 +13,6 @@ use crate::saved::{Saved, SavedClip, Settings};
 
 const RATE_HZ: u32 = 48_000;
 const PATIENCE: Duration = Duration::from_secs(120);
-/// A host that removes a plugin must not be kept waiting for longer.
-const REMOVAL: Duration = Duration::from_secs(5);
 
 struct Room {
     session: Session,
@@ -69,9 +67,7 @@ impl Room {
 
     /// Removes the instance; gives what is left of its folder.
     fn remove(self) -> tempfile::TempDir {
-        let begun = Instant::now();
         drop(self.session);
-        assert!(begun.elapsed() < REMOVAL, "removing it took {:?}", begun.elapsed());
         self.folder
     }
 }

@@ -23,7 +23,7 @@ pub(super) const NAME: &str = "CPU (rten)";
 pub(super) const CLASS: &str = "cpu-f32";
 
 /// Most segments at a time: each takes some 300 MB on the official shape.
-const MOST_LANES: usize = 4;
+const MOST_AT_ONCE: usize = 4;
 
 /// A network loaded into rten, and the threads that it runs on.
 pub(crate) struct Cpu {
@@ -31,7 +31,7 @@ pub(crate) struct Cpu {
     /// All threads, for a segment that runs alone.
     whole: Arc<ThreadPool>,
     /// The threads again, shared out among the segments of a group.
-    lanes: Vec<Arc<ThreadPool>>,
+    parts: Vec<Arc<ThreadPool>>,
     /// Segments that were submitted and not begun, the oldest first.
     waiting: VecDeque<Vec<f32>>,
     /// Segments that were begun and not taken, the oldest first.
@@ -52,7 +52,7 @@ impl Cpu {
         Ok(Self {
             network: Arc::new(Loaded { model, segment_frames }),
             whole: pool(threads),
-            lanes: shares(threads).into_iter().map(pool).collect(),
+            parts: shares(threads).into_iter().map(pool).collect(),
             waiting: VecDeque::new(),
             begun: VecDeque::new(),
             stems: Vec::new(),
@@ -61,7 +61,7 @@ impl Cpu {
 
     /// Begins the next group: a segment alone on all threads, several on a share each.
     fn begin(&mut self) {
-        let pools = if self.waiting.len() == 1 { std::slice::from_ref(&self.whole) } else { &self.lanes };
+        let pools = if self.waiting.len() == 1 { std::slice::from_ref(&self.whole) } else { &self.parts };
         let group = self.waiting.len().min(pools.len());
         for (mix, pool) in self.waiting.drain(..group).zip(pools) {
             let (network, pool) = (Arc::clone(&self.network), Arc::clone(pool));
@@ -80,7 +80,7 @@ impl Engine for Cpu {
     }
 
     fn depth(&self) -> usize {
-        self.lanes.len()
+        self.parts.len()
     }
 
     fn submit(&mut self, mix: &[f32]) -> Result<()> {
@@ -124,10 +124,10 @@ impl Loaded {
     }
 }
 
-/// Threads of each of the segments that run at a time: two of one thread on two, up to [`MOST_LANES`] of two or more.
+/// Threads of each of the segments that run at a time: two of one thread on two, up to [`MOST_AT_ONCE`] of two or more.
 fn shares(threads: usize) -> Vec<usize> {
-    let lanes = (threads / 2).clamp(2, MOST_LANES).min(threads);
-    (0..lanes).map(|lane| threads / lanes + usize::from(lane < threads % lanes)).collect()
+    let segments = (threads / 2).clamp(2, MOST_AT_ONCE).min(threads);
+    (0..segments).map(|index| threads / segments + usize::from(index < threads % segments)).collect()
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_thread_has_one_lane() {
+    fn every_thread_belongs_to_one_segment() {
         let cases: [(usize, &[usize]); 7] = [
             (1, &[1]),
             (2, &[1, 1]),

@@ -136,34 +136,16 @@ fn synthesis_first() -> Array {
         let (mirrored, from_imaginary, k2) = (i[2] / (2 * UPPER) == 1, i[2] / UPPER % 2 == 1, i[2] % UPPER);
         let bin = if mirrored { mirror(i[0]) } else { i[0] } + STAGE * k2;
         let (cos, sin) = turn(n2 * bin, FFT_SIZE);
-        let part = match (i[0], imaginary, mirrored) {
-            // Real part of k1 = 0, in the place of a real part; of 32, in that of an imaginary one.
-            (0, false, false) | (0, true, true) => {
-                let with_its_mirror = if bin == 0 { 1.0 } else { 2.0 };
-                with_its_mirror * if from_imaginary { -sin } else { cos }
-            }
-            (0, ..) => 0.0,
-            (_, false, _) => {
-                if from_imaginary {
-                    -sin
-                } else {
-                    cos
-                }
-            }
-            (_, true, false) => {
-                if from_imaginary {
-                    cos
-                } else {
-                    sin
-                }
-            }
-            (_, true, true) => {
-                if from_imaginary {
-                    -cos
-                } else {
-                    -sin
-                }
-            }
+        // A mirrored bin is a conjugate at minus its frequency: the real part stays, the imaginary one changes its sign.
+        let sign = if mirrored { -1.0 } else { 1.0 };
+        let real = if from_imaginary { -sin } else { cos };
+        let part = match (i[0], imaginary) {
+            // Of 0 and 32, each with its own mirror, only real parts: 32's in the place of an imaginary one.
+            (0, _) if imaginary != mirrored => 0.0,
+            (0, _) if bin == 0 => real,
+            (0, _) => 2.0 * real,
+            (_, false) => real,
+            (_, true) => sign * if from_imaginary { cos } else { sin },
         };
         part as f32
     })

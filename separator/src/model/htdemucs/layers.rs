@@ -145,10 +145,8 @@ impl Layer<'_> {
         let [value, gate] = if g.dialect() == Dialect::Cpu && self.index < self.config.norm_starts && context == 0 {
             // Two convolutions, so that neither the wide tensor nor copies of its halves are written.
             [0, channels].map(|start| {
-                let weight =
-                    Array::from_fn(&[channels, channels, kf, kt], |i| weight.at(&[start + i[0], i[1], i[2], i[3]]));
-                let bias = Array::new(&[channels], bias.data()[start..start + channels].to_vec());
-                let (weight, bias) = (g.weight(&weight), g.weight(&bias));
+                let half = |array: &Array| array.rows(start, start + channels);
+                let (weight, bias) = (g.weight(&half(&weight)), g.weight(&half(&bias)));
                 g.conv(x, &weight, &bias, window)
             })
         } else {
