@@ -97,7 +97,7 @@ impl Blend {
         lane: usize,
         chunk: &Chunk,
         output: &[f32],
-        restore: impl Fn(f32) -> f32 + Sync,
+        restore: impl Fn(f32) -> f32 + Copy + Sync,
     ) -> Vec<Vec<f32>> {
         let plain = self.is_plain();
         let lane = &mut self.lanes[lane];
@@ -125,11 +125,11 @@ impl Blend {
         matches!(self.lanes.as_slice(), [only] if only.plan.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
     }
 
-    fn take_finished(&mut self, restore: impl Fn(f32) -> f32 + Sync) -> Vec<Vec<f32>> {
+    fn take_finished(&mut self, restore: impl Fn(f32) -> f32 + Copy + Sync) -> Vec<Vec<f32>> {
         let frontier = self.lanes.iter().map(Lane::frontier).min().unwrap_or(0).max(0) as u64;
         let count = frontier.saturating_sub(self.start) as usize;
         self.start += count as u64;
         let planes = self.planes.par_iter_mut();
-        planes.map(|plane| plane.drain(..count.min(plane.len())).map(&restore).collect()).collect()
+        planes.map(|plane| plane.drain(..count.min(plane.len())).map(restore).collect()).collect()
     }
 }

@@ -5,6 +5,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ahead;
 pub mod audio;
 mod chunks;
 mod engine;

@@ -41,9 +41,11 @@ impl Engine for Echo {
         3
     }
 
-    fn submit(&mut self, mix: &[f32]) -> Result<()> {
+    fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()> {
         assert!(self.waiting.len() < self.depth());
-        self.waiting.push_back(mix.to_vec());
+        let mut mix = vec![f32::NAN; 2 * SEGMENT_FRAMES];
+        fill(&mut mix);
+        self.waiting.push_back(mix);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::audio::{AudioSource, AudioStream, RATES_HZ, Resampled};
+use crate::ahead::{Ahead, read_ahead};
+use crate::audio::{Audio, AudioSource, RATES_HZ};
 use crate::chunks::{Chunk, History, Plan};
 use crate::error::SeparateError;
 use crate::lanes::{Blend, Lane};
@@ -11,7 +12,7 @@ use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
 use crate::progress::{Listener, Progress};
 use crate::separator::Member;
-use crate::statistics::{Statistics, measure, model_stream};
+use crate::statistics::{Statistics, measure};
 use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
 /// Version of the graph and of the stages around it: raised when the same song, model and options give other samples than
@@ -52,10 +53,16 @@ pub(crate) fn run(
     let output_frames = format.frames;
     let blend = Blend::new(lanes(members, sources, &format.parts, options, model_frames)?, CHANNELS);
     let output = Output::start(format, sources, source, sink)?;
-    let song = Song::open(source, &statistics)?;
     // What a song that was cancelled left behind.
     members.iter_mut().try_for_each(Member::forget)?;
-    let chunks = separate(members, blend, song, &statistics, output, listener)?;
+    let (mean, deviation) = (statistics.mean, statistics.deviation);
+    let normalise = move |block: &mut Audio| {
+        block.channels_mut().flatten().for_each(|sample| *sample = (*sample - mean) / deviation);
+    };
+    let chunks = read_ahead(source, normalise, |ahead| {
+        let song = Song { ahead, history: History::default() };
+        separate(members, blend, song, &statistics, output, listener)
+    })?;
     Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
 }
 
@@ -63,7 +70,7 @@ pub(crate) fn run(
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
-    mut song: Song<'_>,
+    mut song: Song,
     statistics: &Statistics,
     mut output: Output<'_>,
     listener: &mut dyn Listener,
@@ -80,7 +87,7 @@ fn separate(
         queue.fill(members, &mut blend, &mut song, listener)?;
         let Some((lane, chunk)) = queue.pop(&blend) else { break };
         let stems = members[blend.member(lane)].engine(listener)?.take()?;
-        output.write(blend.add(lane, &chunk, stems, |sample| sample * deviation + mean))?;
+        output.write(blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean))?;
         chunks_done += 1;
         listener.progress(Progress::Separating { chunks_done, chunks_total });
     }
@@ -93,12 +100,11 @@ struct Queue {
     chunks: VecDeque<(usize, Chunk)>,
     /// How many of them each network has.
     waiting: Vec<usize>,
-    mix: Vec<f32>,
 }
 
 impl Queue {
     fn new(members: usize) -> Self {
-        Self { chunks: VecDeque::new(), waiting: vec![0; members], mix: Vec::new() }
+        Self { chunks: VecDeque::new(), waiting: vec![0; members] }
     }
 
     /// Hands chunks to the engines until the next one's engine has no room.
@@ -106,7 +112,7 @@ impl Queue {
         &mut self,
         members: &mut [Member],
         blend: &mut Blend,
-        song: &mut Song<'_>,
+        song: &mut Song,
         listener: &mut dyn Listener,
     ) -> Result<()> {
         while let Some((lane, chunk)) = blend.next() {
@@ -116,9 +122,8 @@ impl Queue {
             if self.waiting[member] >= engine.depth() {
                 break;
             }
-            self.mix.resize(CHANNELS * segment_frames, 0.0);
-            song.hear(&chunk, &mut self.mix)?;
-            engine.submit(&self.mix)?;
+            song.read_until(chunk.window + segment_frames as i64)?;
+            engine.submit(&mut |mix| song.history.copy_into(chunk.window, mix))?;
             blend.heard(lane, &chunk);
             song.history.forget_before(blend.needed_from());
             self.waiting[member] += 1;
@@ -135,31 +140,18 @@ impl Queue {
 }
 
 /// The normalised song, read as far as it is needed.
-struct Song<'a> {
-    stream: Resampled<'a>,
+struct Song {
+    ahead: Ahead,
     history: History,
-    mean: f32,
-    deviation: f32,
 }
 
-impl<'a> Song<'a> {
-    fn open(source: &'a dyn AudioSource, statistics: &Statistics) -> Result<Self> {
-        let (mean, deviation) = (statistics.mean, statistics.deviation);
-        Ok(Self { stream: model_stream(source)?, history: History::default(), mean, deviation })
-    }
-
-    /// Copies what `chunk` has to hear into `mix` [2, segment].
-    fn hear(&mut self, chunk: &Chunk, mix: &mut [f32]) -> Result<()> {
-        let end = chunk.window + (mix.len() / CHANNELS) as i64;
+impl Song {
+    /// Has the history know all frames before `end`, where the song has so many.
+    fn read_until(&mut self, end: i64) -> Result<()> {
         while (self.history.end() as i64) < end {
-            let Some(block) = self.stream.next_block()? else { break };
-            let mut channels = block.into_channels();
-            for sample in channels.iter_mut().flatten() {
-                *sample = (*sample - self.mean) / self.deviation;
-            }
-            self.history.push(&channels);
+            let Some(block) = self.ahead.next()? else { break };
+            self.history.push(block.channels());
         }
-        self.history.copy_into(chunk.window, mix);
         Ok(())
     }
 }

@@ -59,6 +59,11 @@ impl Separator {
         self.members.iter().find_map(|member| member.engine.as_ref()).map(|engine| engine.class())
     }
 
+    /// Whether the engine that was started is the CPU's.
+    pub fn is_on_cpu(&self) -> bool {
+        self.engine_class().is_some_and(engine::is_of_cpu)
+    }
+
     /// Why it is that engine, where the choice was left open and a faster one could not be had.
     pub fn engine_note(&self) -> Option<&str> {
         self.members.iter().find_map(|member| member.note.as_deref())

@@ -1,9 +1,11 @@
 //! The first pass over a song: how long it is, and the mean and deviation that it is normalised by.
 
+use rayon::prelude::*;
+
 use crate::Result;
-use crate::audio::{Audio, AudioSource, AudioStream, Folded, Resampled, Warning};
+use crate::ahead::{Ahead, read_ahead};
+use crate::audio::{Audio, AudioSource, BLOCK_FRAMES, Warning};
 use crate::error::SeparateError;
-use crate::model::MODEL_RATE_HZ;
 use crate::progress::{Listener, Progress};
 
 /// What `demucs.api.Separator.separate_tensor` adds to the deviation.
@@ -24,23 +26,20 @@ pub(crate) struct Statistics {
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// The song as the model hears it: stereo at 44.1 kHz.
-pub(crate) fn model_stream(source: &dyn AudioSource) -> Result<Resampled<'_>> {
-    Resampled::new(Box::new(Folded::new(source.open()?)), MODEL_RATE_HZ)
-}
-
 /// Reads the whole of `source` once.
 pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> Result<Statistics> {
-    let mut stream = model_stream(source)?;
+    read_ahead(source, |_| (), |ahead| measure_all(ahead, listener))
+}
+
+fn measure_all(mut ahead: Ahead, listener: &mut dyn Listener) -> Result<Statistics> {
     let mut moments = Moments::default();
-    while let Some(block) = stream.next_block()? {
+    while let Some(block) = ahead.next()? {
         moments.push(&block);
-        listener.progress(Progress::Reading { frames: stream.read_frames() });
+        listener.progress(Progress::Reading { frames: ahead.read_frames() });
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
     }
-    moments.settle();
     if moments.count == 0 {
         return Err(SeparateError::Empty.into());
     }
@@ -49,80 +48,72 @@ pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> 
     }
     let unbiased = moments.squares / (moments.count.max(2) - 1) as f64;
     Ok(Statistics {
-        source_frames: stream.read_frames(),
+        source_frames: ahead.read_frames(),
         model_frames: moments.count,
         mean: moments.mean as f32,
         deviation: (unbiased.sqrt() + DEVIATION_FLOOR) as f32,
-        warnings: stream.warnings(),
+        warnings: ahead.into_warnings(),
     })
 }
 
-/// Frames that are summed up at a time: always the same, so that the result does not depend on how the song comes in blocks.
+/// Frames that are summed up at a time.
 const RUN_FRAMES: usize = 4096;
 /// Sums that are kept side by side, which the processor adds to at once.
 const LANES: usize = 8;
 
-/// Mean and sum of squared distances from it, over runs of frames (Chan, Golub and LeVeque 1983).
-#[derive(Debug, Default)]
+// Runs never cross blocks, so that the result does not depend on how the song comes.
+const _: () = assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES));
+
+/// How many frames there are, the mean of their mono mix, and the sum of its squared distances from it.
+#[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     count: u64,
     mean: f64,
     squares: f64,
-    /// Mono frames of a run that is not full yet.
-    pending: Vec<f64>,
 }
 
 impl Moments {
+    /// Takes in a block of the song: runs are measured side by side and joined in their order.
     fn push(&mut self, block: &Audio) {
-        let mut start = 0;
-        while start < block.frames() {
-            let end = block.frames().min(start + RUN_FRAMES - self.pending.len());
-            let from = self.pending.len();
-            self.pending.resize(from + end - start, 0.0);
-            let mono = &mut self.pending[from..];
-            for channel in block.channels() {
-                mono.iter_mut().zip(&channel[start..end]).for_each(|(sum, &sample)| *sum += f64::from(sample));
-            }
-            let channels = block.channels().len() as f64;
-            mono.iter_mut().for_each(|sum| *sum /= channels);
-            if self.pending.len() == RUN_FRAMES {
-                self.settle();
-            }
-            start = end;
-        }
+        let [left, right] = block.channels() else { return };
+        let runs = left.par_chunks(RUN_FRAMES).zip(right.par_chunks(RUN_FRAMES));
+        let runs: Vec<Self> = runs.map(|(left, right)| Self::of(left, right)).collect();
+        runs.iter().for_each(|run| self.join(run));
     }
 
-    /// Takes in what is pending.
-    fn settle(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let count = self.pending.len() as f64;
-        let mean = sum(&self.pending, |sample| sample) / count;
-        let squares = sum(&self.pending, |sample| (sample - mean).powi(2));
-        let (before, distance) = (self.count as f64, mean - self.mean);
+    fn of(left: &[f32], right: &[f32]) -> Self {
+        let count = left.len() as f64;
+        let mean = sum(left, right, |mono| mono) / count;
+        let squares = sum(left, right, |mono| (mono - mean).powi(2));
+        Self { count: left.len() as u64, mean, squares }
+    }
+
+    /// Chan, Golub and LeVeque (1983), equation 1.3.
+    fn join(&mut self, run: &Self) {
+        let (before, count, distance) = (self.count as f64, run.count as f64, run.mean - self.mean);
         let all = before + count;
-        self.squares += squares + distance * distance * before * count / all;
+        self.squares += run.squares + distance * distance * before * count / all;
         self.mean += distance * count / all;
-        self.count += self.pending.len() as u64;
-        self.pending.clear();
+        self.count += run.count;
     }
 }
 
-/// The sum of `value` over `samples`.
-fn sum(samples: &[f64], value: impl Fn(f64) -> f64) -> f64 {
+/// The sum of `value` over the mono mix of two sides.
+fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
+    let mono = |(left, right): (&f32, &f32)| value((f64::from(*left) + f64::from(*right)) / 2.0);
     let mut lanes = [0.0; LANES];
-    let whole = samples.chunks_exact(LANES);
-    let rest = whole.remainder();
-    for samples in whole {
-        lanes.iter_mut().zip(samples).for_each(|(lane, &sample)| *lane += value(sample));
+    let (left, left_rest) = left.as_chunks::<LANES>();
+    let (right, right_rest) = right.as_chunks::<LANES>();
+    for (left, right) in left.iter().zip(right) {
+        lanes.iter_mut().zip(left.iter().zip(right)).for_each(|(lane, sides)| *lane += mono(sides));
     }
-    lanes.iter().sum::<f64>() + rest.iter().map(|&sample| value(sample)).sum::<f64>()
+    lanes.iter().sum::<f64>() + left_rest.iter().zip(right_rest).map(mono).sum::<f64>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MODEL_RATE_HZ;
     use crate::{ErrorKind, Ignore};
 
     #[test]

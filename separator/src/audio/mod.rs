@@ -34,6 +34,7 @@ pub use fold::{Fold, Folded};
 pub use read_error::{CodecName, Fault, MAX_CHANNELS, RATES_HZ, ReadError};
 pub use resample::{ResampleError, Resampled, Resampler};
 pub use speaker::Speaker;
+pub(crate) use stream::BLOCK_FRAMES;
 pub use stream::{AudioSource, AudioStream, Layout, Warning};
 pub use tags::{Cover, TagField, Tags};
 pub use write_error::WriteError;

@@ -53,8 +53,8 @@ pub trait AudioSource: Send + Sync {
     fn open(&self) -> Result<Box<dyn AudioStream + '_>>;
 }
 
-/// Frames that a stream over audio in memory hands out at a time.
-const BLOCK_FRAMES: usize = 16_384;
+/// Frames that are handed on at a time where nothing else decides it, as by a stream over audio in memory.
+pub(crate) const BLOCK_FRAMES: usize = 1 << 16;
 
 struct MemoryStream<'a> {
     audio: &'a Audio,

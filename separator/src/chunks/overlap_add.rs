@@ -21,13 +21,18 @@ impl OverlapAdd {
 
     /// Adds a chunk's output, one segment for each plane, and hands out what no later chunk adds to, put through `restore`:
     /// `chunk.stride` frames a plane.
-    pub(crate) fn add(&mut self, chunk: &Chunk, output: &[f32], restore: impl Fn(f32) -> f32 + Sync) -> Vec<Vec<f32>> {
+    pub(crate) fn add(
+        &mut self,
+        chunk: &Chunk,
+        output: &[f32],
+        restore: impl Fn(f32) -> f32 + Copy + Sync,
+    ) -> Vec<Vec<f32>> {
         let weight = &self.weight[..chunk.frames];
         let total = join(&mut self.weights, weight, chunk.stride);
         let planes = self.sums.par_iter_mut().zip(output.par_chunks(self.weight.len()));
         let out = planes.map(|(sum, plane)| {
             let heard = &plane[chunk.skip..chunk.skip + chunk.frames];
-            finish(sum, weight, heard, &total, &restore)
+            finish(sum, weight, heard, &total, restore)
         });
         out.collect()
     }
@@ -42,17 +47,25 @@ fn join(sum: &mut Vec<f32>, values: &[f32], count: usize) -> Vec<f32> {
 
 /// One plane of a chunk: what is finished, one frame for each of `total`, over its weights and restored; the rest of `heard`
 /// is kept in `sum`, weighted. Every sample is read once and written once: planes are as large as the caches.
-fn finish(sum: &mut Vec<f32>, weight: &[f32], heard: &[f32], total: &[f32], restore: impl Fn(f32) -> f32) -> Vec<f32> {
+fn finish(
+    sum: &mut Vec<f32>,
+    weight: &[f32],
+    heard: &[f32],
+    total: &[f32],
+    restore: impl Fn(f32) -> f32 + Copy,
+) -> Vec<f32> {
     let (stride, begun) = (total.len(), sum.len().min(total.len()));
     let mut out = Vec::with_capacity(stride);
-    let weighted = weight.iter().zip(heard).zip(total);
-    let from_sum = sum.iter().zip(weighted.clone());
-    out.extend(from_sum.take(begun).map(|(sum, ((weight, heard), total))| restore((sum + weight * heard) / total)));
-    out.extend(weighted.skip(begun).map(|((weight, heard), total)| restore(weight * heard / total)));
+    // Slices cut to one length are what the compiler makes vector code of.
+    let weighted = weight[..begun].iter().zip(&heard[..begun]).zip(&total[..begun]);
+    out.extend(sum.iter().zip(weighted).map(|(sum, ((weight, heard), total))| restore((sum + weight * heard) / total)));
+    let weighted = weight[begun..stride].iter().zip(&heard[begun..stride]).zip(&total[begun..]);
+    out.extend(weighted.map(|((weight, heard), total)| restore(weight * heard / total)));
     sum.drain(..begun);
-    let (weight, heard) = (&weight[stride..], &heard[stride..]);
-    sum.resize(sum.len().max(heard.len()), 0.0);
-    sum.iter_mut().zip(weight.iter().zip(heard)).for_each(|(sum, (weight, heard))| *sum += weight * heard);
+    let weighted = weight[stride..].iter().zip(&heard[stride..]).map(|(weight, heard)| weight * heard);
+    let shared = sum.len().min(heard.len() - stride);
+    sum[..shared].iter_mut().zip(weighted.clone()).for_each(|(sum, more)| *sum += more);
+    sum.extend(weighted.skip(shared));
     out
 }
 

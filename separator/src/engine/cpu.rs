@@ -83,8 +83,10 @@ impl Engine for Cpu {
         self.parts.len()
     }
 
-    fn submit(&mut self, mix: &[f32]) -> Result<()> {
-        self.waiting.push_back(mix.to_vec());
+    fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()> {
+        let mut mix = vec![0.0; CHANNELS * self.network.segment_frames];
+        fill(&mut mix);
+        self.waiting.push_back(mix);
         Ok(())
     }
 

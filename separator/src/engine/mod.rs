@@ -27,8 +27,8 @@ pub(crate) trait Engine: Send {
     /// while the host does something else.
     fn depth(&self) -> usize;
 
-    /// Queues one segment: `mix` [2, segment], row-major.
-    fn submit(&mut self, mix: &[f32]) -> Result<()>;
+    /// Queues one segment: `fill` writes the mix [2, segment], row-major, to where the engine wants it, every sample of it.
+    fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()>;
 
     /// Stems [stems, 2, segment], row-major, of the oldest segment that was submitted and not taken.
     fn take(&mut self) -> Result<&[f32]>;
@@ -147,6 +147,11 @@ fn on_gpu(network: &Network, options: &EngineOptions, listener: &mut dyn Listene
 #[cfg(not(feature = "tensorrt"))]
 fn on_gpu(_: &Network, _: &EngineOptions, _: &mut dyn Listener) -> Result<Box<dyn Engine>> {
     Err(EngineError::NotBuiltIn.into())
+}
+
+/// Whether engines of `class` run on the CPU.
+pub(crate) fn is_of_cpu(class: &str) -> bool {
+    class == cpu::CLASS
 }
 
 /// Name of the engine that is used when nothing has been loaded yet.

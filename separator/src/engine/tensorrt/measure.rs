@@ -77,7 +77,7 @@ pub fn layers(model: &Model, options: &TensorRtOptions, listener: &mut dyn Liste
     let mut session = Session::without_graph(&gpu, &plan, shape)?;
     let mix = noise(shape.mix);
     let run = |session: &mut Session| -> Result<()> {
-        session.submit(&mix)?;
+        session.submit(|staged| staged.copy_from_slice(&mix))?;
         session.take()?;
         Ok(())
     };

@@ -63,8 +63,8 @@ impl Engine for TensorRt {
         self.session.depth()
     }
 
-    fn submit(&mut self, mix: &[f32]) -> Result<()> {
-        Ok(self.session.submit(mix)?)
+    fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()> {
+        Ok(self.session.submit(fill)?)
     }
 
     fn take(&mut self) -> Result<&[f32]> {

@@ -171,12 +171,12 @@ impl Session {
         (SLOTS - 1) * self.shape.batch
     }
 
-    /// Queues one segment of the mix.
-    pub(super) fn submit(&mut self, mix: &[f32]) -> Result<(), TensorRtError> {
+    /// Queues one segment of the mix, every sample of which `fill` writes.
+    pub(super) fn submit(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<(), TensorRtError> {
         let Shape { batch, mix: size, .. } = self.shape;
         let slot = &mut self.slots[self.filling];
         let staged = slot.mix.as_mut_slice().map_err(TensorRtError::cuda("stage a segment"))?;
-        staged[self.filled * size..][..size].copy_from_slice(mix);
+        fill(&mut staged[self.filled * size..][..size]);
         self.filled += 1;
         if self.filled == batch {
             self.launch()?;
