@@ -112,8 +112,7 @@ impl Graph {
     pub(crate) fn weight(&mut self, array: &Array) -> Value {
         match self.trunk {
             Element::F16 => {
-                let bytes = array.data().iter().flat_map(|&x| f16::from_f32(x).to_le_bytes());
-                self.constant(array.shape(), Element::F16, bytes.collect())
+                self.constant(array.shape(), Element::F16, bytes(array.data(), |x| f16::from_f32(x).to_le_bytes()))
             }
             Element::F32 | Element::I64 => self.exact(array),
         }
@@ -121,8 +120,7 @@ impl Graph {
 
     /// A constant that stays float32 whatever the trunk is.
     pub(crate) fn exact(&mut self, array: &Array) -> Value {
-        let bytes = array.data().iter().flat_map(|x| x.to_le_bytes());
-        self.constant(array.shape(), Element::F32, bytes.collect())
+        self.constant(array.shape(), Element::F32, bytes(array.data(), f32::to_le_bytes))
     }
 
     /// A single number of `like`'s element type, that broadcasts.
@@ -198,4 +196,11 @@ fn attribute(name: &str, value: &Attribute<'_>) -> proto::Attribute {
         Attribute::Ints(ints) => (attribute.ints, attribute.kind) = (ints.clone(), 7),
     }
     attribute
+}
+
+/// `numbers` as they are stored, each as the bytes that `store` makes of it.
+fn bytes<const N: usize>(numbers: &[f32], store: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+    let mut bytes = vec![0; N * numbers.len()];
+    bytes.as_chunks_mut().0.iter_mut().zip(numbers).for_each(|(place, &number)| *place = store(number));
+    bytes
 }
