@@ -7,6 +7,7 @@ use sextet_separator::{EngineChoice, EngineOptions, Listener, Model, Separator};
 
 use crate::args::EngineArg;
 use crate::computing;
+use crate::fault::{Kind, Report};
 
 /// An engine and whether it can run.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -50,4 +51,11 @@ pub(crate) fn start(
     listener: &mut dyn Listener,
 ) -> Result<Separator> {
     Ok(Separator::prepare(model, options(asked, threads)?, listener)?)
+}
+
+/// What to tell when the CPU takes over from a GPU that failed in the middle of its work. `None` where it must not: `asked`
+/// names the engine, something else failed, or it is the CPU already.
+pub(crate) fn takeover(asked: EngineArg, separator: &Separator, failure: &Report) -> Option<String> {
+    let may = asked == EngineArg::Auto && failure.kind == Kind::Engine && !separator.is_on_cpu();
+    may.then(|| format!("{}; the CPU takes over", failure.message))
 }

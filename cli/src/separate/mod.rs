@@ -3,6 +3,7 @@
 mod choice;
 mod files;
 mod inputs;
+mod machine;
 mod plan;
 mod report;
 mod song;
@@ -15,12 +16,12 @@ use anyhow::Result;
 use sextet_separator::Separator;
 
 use crate::args::SeparateArgs;
-use crate::preparing::Waiting;
+use crate::models;
 use crate::unfinished::Unfinished;
-use crate::{engine, models};
 use choice::Choice;
+use machine::Machine;
 use plan::Job;
-use report::{Outcome, Start, Totals};
+use report::{Outcome, Start, Status, Totals};
 use song::Bench;
 
 pub(crate) use files::StemFiles;
@@ -38,10 +39,10 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
     let hash = model.hash().to_string();
-    let mut separator = engine::start(model, args.engine, args.threads, &mut Waiting::new(args.quiet || args.json))?;
-    let start = start(args, &choice, &separator, hash, &jobs);
+    let mut machine = Machine::start(args, model)?;
+    let start = start(args, &choice, &machine.separator, hash, &jobs);
     let bench = Bench { choice: &choice, unfinished };
-    Ok(separate_all(args, &bench, &mut separator, &start, &jobs).exit_code())
+    Ok(separate_all(args, &bench, &mut machine, &start, &jobs).exit_code())
 }
 
 fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
@@ -57,13 +58,19 @@ fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash
 }
 
 /// One song after the other; a failing one does not stop the rest.
-fn separate_all(args: &SeparateArgs, bench: &Bench, separator: &mut Separator, start: &Start, jobs: &[Job]) -> Totals {
+fn separate_all(args: &SeparateArgs, bench: &Bench, machine: &mut Machine, start: &Start, jobs: &[Job]) -> Totals {
     let began = Instant::now();
     let mut reporter = report::reporter(args, jobs.len());
     reporter.start(start);
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
-        let outcome = bench.run(separator, index, job, &mut *reporter);
+        let mut outcome = bench.run(&mut machine.separator, index, job, &mut *reporter);
+        if let Status::Failed(failure) = &outcome.status
+            && let Some(why) = machine.take_over(failure)
+        {
+            reporter.warned(Some(index), &why);
+            outcome = bench.run(&mut machine.separator, index, job, &mut *reporter);
+        }
         reporter.ended(index, job, &outcome);
         outcomes.push(outcome);
     }

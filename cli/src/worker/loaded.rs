@@ -10,6 +10,7 @@ use sextet_protocol::worker::EngineName;
 use sextet_separator::{Listener, Model, Separator, Stem};
 
 use crate::args::EngineArg;
+use crate::fault::Report;
 use crate::{engine, models};
 
 /// A model, on its engine once that has been needed.
@@ -21,6 +22,8 @@ pub(super) struct Loaded {
     /// SHA-256 of the weights.
     pub(super) hash: String,
     pub(super) stems: Vec<Stem>,
+    /// Which engine it is put on: the one asked for, or the CPU in its place.
+    engine: EngineArg,
     state: State,
 }
 
@@ -40,7 +43,18 @@ impl Loaded {
         let stamp = stamp(name);
         let model = models::open(Path::new(name))?;
         let (hash, stems) = (model.hash(), model.sources().to_vec());
-        Ok(Self { name: name.to_owned(), asked, stamp, hash, stems, state: State::Opened(model) })
+        let (name, engine) = (name.to_owned(), engine_arg(asked));
+        Ok(Self { name, asked, stamp, hash, stems, engine, state: State::Opened(model) })
+    }
+
+    /// The same model for the CPU, where it has to take over from a GPU that failed with `failure`, and why.
+    ///
+    /// # Errors
+    /// As [`Loaded::open`].
+    pub(super) fn on_cpu_after(&self, failure: &Report) -> Result<Option<(Self, String)>> {
+        let State::Started(separator) = &self.state else { return Ok(None) };
+        let Some(why) = engine::takeover(self.engine, separator, failure) else { return Ok(None) };
+        Ok(Some((Self { engine: EngineArg::Cpu, ..Self::open(&self.name, self.asked)? }, why)))
     }
 
     /// Whether it is what [`Loaded::open`] would give now.
@@ -65,7 +79,7 @@ impl Loaded {
         if let State::Opened(_) = self.state
             && let State::Opened(model) = std::mem::replace(&mut self.state, State::Lost)
         {
-            self.state = State::Started(engine::start(model, engine_arg(self.asked), threads, listener)?);
+            self.state = State::Started(engine::start(model, self.engine, threads, listener)?);
         }
         match &mut self.state {
             State::Started(separator) => Ok(separator),

@@ -60,7 +60,14 @@ impl Bench {
         check(&request.options)?;
         // A panic takes it along.
         let mut loaded = self.take_loaded(request, job)?;
-        let done = self.run_with(&mut loaded, request, job);
+        let mut done = self.run_with(&mut loaded, request, job);
+        if let Err(error) = &done
+            && let Some((on_cpu, message)) = loaded.on_cpu_after(&Report::of(error))?
+        {
+            job.tell(&Reply::Warning { job: job.id(), message });
+            loaded = on_cpu;
+            done = self.run_with(&mut loaded, request, job);
+        }
         if !is_spoilt(&done) {
             self.loaded = Some(loaded);
         }

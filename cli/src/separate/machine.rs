@@ -1,0 +1,42 @@
+//! The model on its engine, and on the CPU when a GPU that nobody insisted on fails in the middle of a batch.
+
+use anyhow::Result;
+use sextet_separator::{Model, Separator};
+
+use crate::args::{EngineArg, SeparateArgs};
+use crate::fault::Report;
+use crate::preparing::Waiting;
+use crate::{engine, models};
+
+/// What separates the songs of a batch.
+pub(super) struct Machine<'a> {
+    args: &'a SeparateArgs,
+    pub(super) separator: Separator,
+}
+
+impl<'a> Machine<'a> {
+    /// Puts `model` on the engine that `args` ask for.
+    ///
+    /// # Errors
+    /// When the engine cannot be had.
+    pub(super) fn start(args: &'a SeparateArgs, model: Model) -> Result<Self> {
+        let separator = engine::start(model, args.engine, args.threads, &mut waiting(args))?;
+        Ok(Self { args, separator })
+    }
+
+    /// Goes on on the CPU after `failure`, where that is allowed and possible: the song is to be done again then. Says why.
+    pub(super) fn take_over(&mut self, failure: &Report) -> Option<String> {
+        let why = engine::takeover(self.args.engine, &self.separator, failure)?;
+        let on_cpu = || {
+            let model = models::open(&self.args.model)?;
+            engine::start(model, EngineArg::Cpu, self.args.threads, &mut waiting(self.args))
+        };
+        // A CPU that cannot do it either leaves the GPU's failure standing.
+        self.separator = on_cpu().ok()?;
+        Some(why)
+    }
+}
+
+fn waiting(args: &SeparateArgs) -> Waiting {
+    Waiting::new(args.quiet || args.json)
+}
