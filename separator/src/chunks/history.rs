@@ -1,5 +1,7 @@
 //! The part of the song that chunks still have to hear.
 
+use rayon::prelude::*;
+
 use crate::model::CHANNELS;
 
 /// A sliding stretch of stereo samples. Frames are counted from the beginning of the song; what lies before it, and after
@@ -26,19 +28,19 @@ impl History {
 
     /// Copies `out.len() / 2` frames from frame `from` on, side after side.
     pub(crate) fn copy_into(&self, from: i64, out: &mut [f32]) {
-        out.fill(0.0);
         let frames = out.len() / CHANNELS;
         debug_assert!(from.max(0) as u64 >= self.start, "frame {from} has been forgotten");
-        let first = from.max(self.start as i64);
-        let last = (from + frames as i64).min(self.end() as i64);
-        if first >= last {
-            return;
-        }
-        let (read, count) = ((first - self.start as i64) as usize, (last - first) as usize);
-        for (side, out) in self.sides.iter().zip(out.chunks_mut(frames)) {
-            let write = (first - from) as usize;
-            out[write..write + count].copy_from_slice(&side[read..read + count]);
-        }
+        let first = from.max(self.start as i64).min(from + frames as i64);
+        let last = (from + frames as i64).min(self.end() as i64).max(first);
+        let (write, count) = ((first - from) as usize, (last - first) as usize);
+        let read = (first - self.start as i64) as usize;
+        self.sides.par_iter().zip(out.par_chunks_mut(frames)).for_each(|(side, out)| {
+            out[..write].fill(0.0);
+            if count > 0 {
+                out[write..write + count].copy_from_slice(&side[read..read + count]);
+            }
+            out[write + count..].fill(0.0);
+        });
     }
 
     /// Drops what lies before `frame`, of which no chunk will ask again.
@@ -69,5 +71,11 @@ mod tests {
         history.copy_into(5, &mut out);
         assert_eq!(out, [6.0, 7.0, 8.0, 0.0, 106.0, 107.0, 108.0, 0.0]);
         assert_eq!(history.end(), 8);
+        for nowhere in [-9, 8, 20] {
+            out.fill(9.0);
+            history.copy_into(nowhere.max(4), &mut out);
+            let heard = if nowhere < 8 { [5.0, 6.0, 7.0, 8.0, 105.0, 106.0, 107.0, 108.0] } else { [0.0; 8] };
+            assert_eq!(out, heard, "{nowhere}");
+        }
     }
 }

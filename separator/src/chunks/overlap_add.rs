@@ -11,12 +11,24 @@ pub(crate) struct OverlapAdd {
     /// One sum for each channel of each stem, from the first frame that is not finished on.
     sums: Vec<Vec<f32>>,
     weights: Vec<f32>,
+    total: Total,
+}
+
+/// The sum of weights of every frame that a chunk finished.
+#[derive(Default)]
+struct Total {
+    weights: Vec<f32>,
+    /// Frames and stride of the chunk.
+    chunk: (usize, usize),
+    /// Whether the chunk left the weights as it found them: the next one of the same size finishes frames of the same sums.
+    is_steady: bool,
 }
 
 impl OverlapAdd {
     /// For chunks of `segment` frames of `planes` channels in all.
     pub(crate) fn new(planes: usize, segment: usize) -> Self {
-        Self { weight: triangle(segment), sums: vec![Vec::new(); planes], weights: Vec::new() }
+        let (weight, sums) = (triangle(segment), vec![Vec::new(); planes]);
+        Self { weight, sums, weights: Vec::new(), total: Total::default() }
     }
 
     /// Adds a chunk's output, one segment for each plane, and hands out what no later chunk adds to, put through `restore`:
@@ -28,13 +40,26 @@ impl OverlapAdd {
         restore: impl Fn(f32) -> f32 + Copy + Sync,
     ) -> Vec<Vec<f32>> {
         let weight = &self.weight[..chunk.frames];
-        let total = join(&mut self.weights, weight, chunk.stride);
+        self.total.follow(chunk, &mut self.weights, weight);
+        let total = &self.total.weights;
         let planes = self.sums.par_iter_mut().zip(output.par_chunks(self.weight.len()));
         let out = planes.map(|(sum, plane)| {
             let heard = &plane[chunk.skip..chunk.skip + chunk.frames];
-            finish(sum, weight, heard, &total, restore)
+            finish(sum, weight, heard, total, restore)
         });
         out.collect()
+    }
+}
+
+impl Total {
+    /// Adds a chunk's `weight` to `weights` and takes out of them what it finishes.
+    fn follow(&mut self, chunk: &Chunk, weights: &mut Vec<f32>, weight: &[f32]) {
+        let size = (chunk.frames, chunk.stride);
+        if self.is_steady && self.chunk == size {
+            return;
+        }
+        let before = weights.clone();
+        *self = Self { weights: join(weights, weight, chunk.stride), chunk: size, is_steady: before == *weights };
     }
 }
 

@@ -122,7 +122,7 @@ pub(super) fn open(
         }
         other => other?,
     };
-    self_test(&mut session, shape, gpu)?;
+    self_test(&mut session, shape, gpu).map_err(|error| for_want_of_memory(error, gpu, batch))?;
     if let (Some(cache), None) = (&plans.cache, &kernels)
         && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
     {
@@ -131,14 +131,18 @@ pub(super) fn open(
     Ok(session)
 }
 
-/// `error`, as what it most likely is where TensorRT fails on a GPU that has too little memory left and does not say why.
+/// `error`, as what it most likely is where TensorRT fails on a GPU that has too little memory left and does not say why:
+/// with 1 GB left it gave numbers that were not finite, and no error.
 fn for_want_of_memory(error: TensorRtError, gpu: &Gpu, batch: usize) -> TensorRtError {
-    match error {
-        TensorRtError::Failed { action, .. } if gpu.free_bytes().is_ok_and(|free| free < batch * SEGMENT_BYTES) => {
-            TensorRtError::OutOfMemory { action }
-        }
-        other => other,
+    let action = match error {
+        TensorRtError::Failed { action, .. } => action,
+        TensorRtError::SelfTest { .. } => "run the self-test",
+        other => return other,
+    };
+    if gpu.free_bytes().is_ok_and(|free| free < batch * SEGMENT_BYTES) {
+        return TensorRtError::OutOfMemory { action };
     }
+    error
 }
 
 pub(super) fn shape(network: &Network, batch: usize) -> Shape {
