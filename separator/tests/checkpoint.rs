@@ -329,6 +329,13 @@ fn every_tensor_counts() {
     assert!(good.tensors.len() > 100);
 }
 
+/// demucs' compression of DConv branches that are not there leaves nothing too small.
+#[test]
+fn what_does_not_count_is_not_judged() {
+    let without_dconv = with(with(small(), "dconv_mode", json!(0)), "dconv_comp", json!(8));
+    assert!(Model::read(&checkpoint(&without_dconv, 1).bytes()).is_ok());
+}
+
 /// Files of a few kilobytes whose arguments ask for gigabytes.
 #[test]
 fn small_files_cannot_ask_for_much() {

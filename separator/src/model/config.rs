@@ -126,7 +126,8 @@ impl Config {
         if widest.is_none_or(|widest| widest > 1 << 16) {
             return refuse("channels", self.channels, "few enough that no layer has more than 65536");
         }
-        if self.dconv_comp < 1.0 || self.dconv_hidden(self.channels) == 0 {
+        let has_dconv = self.dconv_encoder || self.dconv_decoder;
+        if has_dconv && (self.dconv_comp < 1.0 || self.dconv_hidden(self.channels) == 0) {
             return refuse("dconv_comp", self.dconv_comp, "from 1 up to the number of channels");
         }
         if self.context > 8 || self.context_enc > 8 {
