@@ -3,6 +3,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bench;
 mod bundle;
 mod check;
 mod dist;
@@ -23,6 +24,7 @@ usage: cargo xtask <chore>
   check --fast   the same without what has to be downloaded: no ONNX packages, no TensorRT, no audit of dependencies
   tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
   tidy           only the checks of the layout: headers, lengths of files
+  bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
   install        the same, then puts them where this user's hosts look
@@ -48,6 +50,7 @@ fn run() -> Result<()> {
         ["check", "--fast"] => check::fast(),
         ["tensorrt"] => tensorrt::check(),
         ["tidy"] => tidy::run(),
+        ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(profile(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(profile(rest, "release")?)?),
         ["uninstall"] => install::uninstall(),

@@ -65,7 +65,7 @@ fn library() -> Result<(String, String)> {
 }
 
 /// What the build has to know to find libclang, which is fetched when the system has none.
-fn libclang() -> Result<Vec<(&'static str, String)>> {
+pub(crate) fn libclang() -> Result<Vec<(&'static str, String)>> {
     if env::var_os("LIBCLANG_PATH").is_some() || system_has_libclang() {
         return Ok(Vec::new());
     }

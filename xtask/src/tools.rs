@@ -1,4 +1,4 @@
-//! Tools that the checks need and Cargo does not bring: they are put under `target/` and nowhere else.
+//! Tools that the chores need and Cargo does not bring: they are put under `target/` and nowhere else.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,6 +13,8 @@ const CARGO_DENY: &str = "0.20.2";
 const CARGO_ABOUT: &str = "0.9.3";
 /// What the ONNX tests import.
 const ONNX_PACKAGES: &str = "separator/tests/onnx/requirements.txt";
+/// What the benchmarks import.
+const BENCH_PACKAGES: &str = "benches/requirements.txt";
 
 /// Where `cargo deny` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
 pub(crate) fn cargo_deny() -> Result<String> {
@@ -46,17 +48,25 @@ pub(crate) fn host_target() -> Result<String> {
 
 /// A Python with the packages of the ONNX tests, in a virtual environment that is made on first use.
 pub(crate) fn python() -> Result<String> {
-    let home = root().join("target/venv");
+    environment("target/venv", "import onnx, onnxruntime, numpy", ONNX_PACKAGES)
+}
+
+/// A Python with what the benchmarks compare with, likewise: PyTorch and what it needs take 5 GB.
+pub(crate) fn bench_python() -> Result<String> {
+    environment("target/bench/venv", "import torch, demucs, onnxruntime, matplotlib, scipy", BENCH_PACKAGES)
+}
+
+/// The Python of the virtual environment in `folder`, in which `imports` works; made from `packages` if it does not.
+fn environment(folder: &str, imports: &str, packages: &str) -> Result<String> {
+    let home = root().join(folder);
     let bin = if cfg!(windows) { "Scripts" } else { "bin" };
     let program = text(home.join(bin).join("python"))?;
-    if !works(&program, &["-c", "import onnx, onnxruntime, numpy"]) {
+    if !works(&program, &["-c", imports]) {
         if !works("python3", &["-c", "import venv, ensurepip"]) {
-            bail!(
-                "the ONNX tests need Python 3 with venv: sudo apt install python3-venv (or cargo xtask check --fast)"
-            );
+            bail!("this needs Python 3 with venv: sudo apt install python3-venv (or cargo xtask check --fast)");
         }
         run("python3", &["-m", "venv", &text(home)?], &[])?;
-        run(&program, &["-m", "pip", "install", "--quiet", "--requirement", ONNX_PACKAGES], &[])?;
+        run(&program, &["-m", "pip", "install", "--quiet", "--requirement", packages], &[])?;
     }
     Ok(program)
 }

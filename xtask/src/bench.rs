@@ -1,0 +1,40 @@
+//! `cargo xtask bench`: what makes the figures of `docs/benchmarks.md` again, on the CPU and, where there is one, on an NVIDIA
+//! GPU, each against PyTorch in the same run.
+
+use anyhow::Result;
+
+use crate::step::{run, works};
+use crate::{tensorrt, tools};
+
+/// Builds what is timed, and times it. With a GPU it takes ten minutes and more, else five.
+///
+/// # Errors
+/// The first step that fails.
+pub(crate) fn run_all() -> Result<()> {
+    let python = tools::bench_python()?;
+    cpu(&python)?;
+    if works("nvidia-smi", &["-L"]) { gpu(&python) } else { no_gpu() }
+}
+
+fn cpu(python: &str) -> Result<()> {
+    run("cargo", &["build", "--release", "--locked", "--package", "sextet-cli"], &[])?;
+    let example = ["--package", "sextet-separator", "--example", "time_chunks"];
+    run("cargo", &[&["build", "--release", "--locked"], &example[..]].concat(), &[])?;
+    run(python, &["benches/cpu.py"], &[])
+}
+
+fn gpu(python: &str) -> Result<()> {
+    let building = tensorrt::libclang()?;
+    let building: Vec<(&str, &str)> = building.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let package = ["--package", "sextet-cli", "--features", "tensorrt"];
+    run("cargo", &[&["build", "--release", "--locked"], &package[..]].concat(), &building)?;
+    let arguments =
+        ["--sextet", "target/release/sextet", "--song", "samples/six-of-one.flac", "--out", "target/bench/gpu"];
+    run(python, &[&["benches/gpu.py", "--compile", "8"], &arguments[..]].concat(), &[])?;
+    run(python, &["benches/plot_gpu.py", "target/bench/gpu/times.json", "target/bench/gpu.png"], &[])
+}
+
+fn no_gpu() -> Result<()> {
+    println!("\n==> gpu\n    left out: nvidia-smi finds no NVIDIA GPU");
+    Ok(())
+}
