@@ -236,8 +236,8 @@ class Trainer:
         return self.a.floor * (self.a.floor_end / self.a.floor) ** falling
 
     def shared_clock(self, started):
-        """The first process's clock, so that all stop at the same step, and its weights. OUT/seconds (a new total) and OUT/lr (a new peak)
-        may appear while training runs."""
+        """The first process's clock, so that all stop at the same step, and its weights. OUT/seconds (a new total) and OUT/lr
+        (a new peak) may appear while training runs."""
         wishes = []
         for name, value in (("seconds", self.a.seconds), ("lr", self.a.lr)):
             wish = self.a.out / name
