@@ -3,9 +3,10 @@
   python farm.py POOL --workers 28 --valid 16 &
   torchrun --nproc-per-node 2 train.py POOL OUT --seconds 1200
 
-The schedule follows the clock: warm-up, then a cosine to zero that ends when the time is up, however fast steps are.
-OUT/last.pt (weights, average, optimiser, clock) is written every --save-every seconds; --resume continues from it. The
-exponential average of the weights is what validation judges and `OUT/mini.safetensors` holds.
+The schedule follows the clock: warm-up, a constant learning rate for --hold of the time, then a line to zero that ends when
+the time is up, however fast steps are. OUT/last.pt (weights, average, optimisers, clock) is written every --save-every
+seconds; --resume continues from it. The exponential average of the weights is what validation judges and
+`OUT/mini.safetensors` holds. Matrices and kernels are trained by Muon (muon.py), the rest by AdamW.
 
 On a GPU a step is forward.py's, captured once as a CUDA graph; parameters, gradients and averages are one vector each.
 """
@@ -28,6 +29,7 @@ from demucs.htdemucs import HTDemucs
 import checkpoint
 from compose import STEMS
 from mix import Pool, examples, prefetched
+from muon import ALIGNMENT, Muon, arranged
 
 FLOOR = 0.1  # of the mix's power
 
@@ -72,31 +74,34 @@ class Validation:
 
     @torch.no_grad()
     def judge(self, run):
-        """Median SDR per stem, and median leakage into stems that are silent, dB of the mix."""
+        """Median SDR per stem, median leakage into stems that are silent (dB of the mix), and the mean loss of all chunks at
+        the floor FLOOR, which tells small differences sooner than medians of a few songs."""
         songs = self.load()
         if not songs:
             return {}
         mixes = torch.cat([chunks.sum(1) for chunks in songs])
         mixes = torch.cat([mixes, mixes[:1].expand(-len(mixes) % self.batch, -1, -1)])
         out = torch.cat([run(chunk) for chunk in mixes.split(self.batch)])
-        scores, leaks, start = {s: [] for s in STEMS}, [], 0
+        scores, leaks, losses, start = {s: [] for s in STEMS}, [], [], 0
         for truth in songs:
             estimate = out[start : start + len(truth)]
             start += len(truth)
+            level = truth.sum(1).std((1, 2)).clamp(min=1e-3)[:, None, None, None]
+            losses.append(float(loss_of(estimate / level, truth / level)[0]))
             for i, stem in enumerate(STEMS):
                 if truth[:, i].abs().max() > 0.003:
                     scores[stem].append(sdr(truth[:, i], estimate[:, i]))
                 elif truth[:, i].abs().max() == 0:
                     leaks.append(10 * math.log10(float(estimate[:, i].square().sum() / truth.sum(1).square().sum()) + 1e-9))
         table = {s: round(float(np.median(v)), 2) for s, v in scores.items() if v}
-        return table | ({"leak": round(float(np.median(leaks)), 1)} if leaks else {})
+        return table | ({"leak": round(float(np.median(leaks)), 1)} if leaks else {}) | {"loss": round(float(np.mean(losses)), 5)}
 
 
-def flattened(model):
-    """One vector that from now on holds all parameters of the model, each at a multiple of 64 places."""
-    sizes = [-(-p.numel() // 64) * 64 for p in model.parameters()]
-    flat = torch.zeros(sum(sizes), device=next(model.parameters()).device)
-    for p, part in zip(model.parameters(), flat.split(sizes)):
+def flattened(params):
+    """One vector that from now on holds the parameters, in their order, each at a multiple of ALIGNMENT places."""
+    sizes = [-(-p.numel() // ALIGNMENT) * ALIGNMENT for p in params]
+    flat = torch.zeros(sum(sizes), device=params[0].device)
+    for p, part in zip(params, flat.split(sizes)):
         part[: p.numel()].copy_(p.data.flatten())
         p.data = part[: p.numel()].view_as(p)
     return flat, sizes
@@ -118,11 +123,15 @@ class Trainer:
             self.model.load_state_dict(checkpoint.load(a.init).state_dict())
         self.average = HTDemucs(**self.kwargs).to(self.device).eval()
         self.average.load_state_dict(self.model.state_dict())
-        self.flat, self.sizes = flattened(self.model)
-        self.flat_average, _ = flattened(self.average)
-        self.params = list(self.model.parameters())
+        self.params, groups = arranged(self.model, a.optimiser == "muon")
+        self.flat, self.sizes = flattened(self.params)
+        self.flat_average, _ = flattened(arranged(self.average, a.optimiser == "muon")[0])
         self.flat.grad = torch.zeros_like(self.flat)
-        self.optimiser = torch.optim.AdamW([self.flat], lr=a.lr, betas=(0.9, 0.99), weight_decay=a.decay, fused=True)
+        self.muon, self.graph, self.aiming = Muon(groups, self.device), None, None
+        rest = self.flat[self.muon.places :]
+        rest.grad = self.flat.grad[self.muon.places :]
+        decay = 0.0 if groups else a.decay
+        self.optimiser = torch.optim.AdamW([rest], lr=a.lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.step, self.elapsed, self.norms = 0, 0.0, torch.ones((), device=self.device)
         self.floor = torch.tensor(a.floor, device=self.device)
         if a.resume and (a.out / "last.pt").exists():
@@ -147,19 +156,25 @@ class Trainer:
         """On a GPU: warm-up on noise (kernels are compiled and chosen), then the step's forward and backward as a graph."""
         self.mix = torch.randn(self.a.batch, 2, frames, device=self.device)
         self.stems = torch.randn(self.a.batch, len(STEMS), 2, frames, device=self.device)
-        self.graph = None
         if self.device.type != "cuda":
             return
+        momentum = self.muon.momentum.clone()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):
                 self.gradients(self.mix, self.stems)
+                self.muon.aim(self.flat.grad)
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # the pool's thread goes on copying
             self.plain = self.gradients(self.mix, self.stems)
+        if self.muon.groups:
+            self.aiming = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.aiming, capture_error_mode="thread_local"):
+                self.muon.aim(self.flat.grad)
+        self.muon.momentum.copy_(momentum)
 
     def one_step(self, mix, stems):
         self.floor.fill_(self.floor_now())
@@ -186,6 +201,8 @@ class Trainer:
         self.norms = 0.98 * self.norms + 0.02 * kept if self.step else torch.where(finite, norm, self.norms)
         self.optimiser.param_groups[0]["lr"] = self.learning_rate()
         self.optimiser.step()
+        self.aiming.replay() if self.aiming else self.muon.aim(grad)
+        self.muon.move(self.flat, self.learning_rate(), self.a.decay)
         keep = min(self.a.ema, (self.step + 1) / (self.step + 10))
         self.flat_average.lerp_(self.flat, 1 - keep)
         self.step += 1
@@ -193,7 +210,8 @@ class Trainer:
     def save(self):
         state = {
             "model": self.model.state_dict(), "average": self.average.state_dict(), "step": self.step,
-            "optimiser": self.optimiser.state_dict(), "elapsed": self.elapsed, "norms": self.norms,
+            "optimiser": self.optimiser.state_dict(), "momentum": self.muon.momentum, "elapsed": self.elapsed,
+            "norms": self.norms,
         }  # fmt: skip
         torch.save(state, self.a.out / "last.part")
         (self.a.out / "last.part").rename(self.a.out / "last.pt")
@@ -205,11 +223,12 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.muon.momentum.copy_(state["momentum"])
         self.step, self.elapsed, self.norms = state["step"], state["elapsed"], state["norms"]
 
     def learning_rate(self):
-        progress = min(1.0, self.elapsed / self.a.seconds)
-        return self.a.lr * min(1.0, (self.step + 1) / self.a.warmup) * 0.5 * (1 + math.cos(math.pi * progress))
+        left = max(0.0, 1 - self.elapsed / self.a.seconds)
+        return self.a.lr * min(1.0, (self.step + 1) / self.a.warmup, left / max(1e-9, 1 - self.a.hold))
 
     def floor_now(self):
         """The loss's floor: --floor up to --floor-hold of the time, then geometrically to --floor-end."""
@@ -217,8 +236,8 @@ class Trainer:
         return self.a.floor * (self.a.floor_end / self.a.floor) ** falling
 
     def shared_clock(self, started):
-        """The first process's clock, so that all stop at the same step. OUT/seconds (a new total) and OUT/lr (a new peak)
-        may appear while training runs."""
+        """The first process's clock, so that all stop at the same step, and its weights. OUT/seconds (a new total) and OUT/lr
+        (a new peak) may appear while training runs."""
         wishes = []
         for name, value in (("seconds", self.a.seconds), ("lr", self.a.lr)):
             wish = self.a.out / name
@@ -226,6 +245,7 @@ class Trainer:
         now = torch.tensor([time.monotonic() - started, *wishes], dtype=torch.float64, device=self.device)
         if self.world > 1:
             dist.broadcast(now, 0)
+            dist.broadcast(self.flat, 0)  # products in bfloat16 need not be equal to the last bit on every GPU
         seconds, self.a.seconds, self.a.lr = now.tolist()
         return seconds
 
@@ -235,6 +255,9 @@ class Trainer:
             print(line, flush=True)
             with open(self.a.out / "log.jsonl", "a") as file:
                 file.write(line + "\n")
+
+    def judged(self, validation):
+        return validation.judge(lambda mix: self.run(self.average, mix)) if self.rank == 0 else {}
 
     def wait_for(self, pool, wanted):
         begun = time.monotonic()
@@ -254,8 +277,8 @@ class Trainer:
         self.capture(frames)
         prepared = round(time.monotonic() - begun, 1)
         waited = self.wait_for(pool, min(a.min_songs, a.capacity))
-        self.log(event="start", songs=pool.added, prepared_s=prepared, waited_s=waited)
         validation = Validation(a.pool / "valid", a.batch, self.device)
+        self.log(event="start", songs=pool.added, prepared_s=prepared, waited_s=waited, valid=self.judged(validation))
         batches = prefetched(lambda: examples(pool, self.rng, a.batch, frames, a.sparse), self.device)
         started = time.monotonic() - self.elapsed
         saved = judged = shown = self.elapsed
@@ -270,7 +293,7 @@ class Trainer:
                          rate=round((self.step - first) / max(1e-3, self.elapsed - shown), 2))  # fmt: skip
                 losses, shown, first = [], self.elapsed, self.step
             if self.rank == 0 and self.elapsed - judged > a.judge_every:
-                self.log(step=self.step, t=round(self.elapsed, 1), valid=validation.judge(lambda mix: self.run(self.average, mix)))
+                self.log(step=self.step, t=round(self.elapsed, 1), valid=self.judged(validation))
                 judged = self.elapsed
             if self.rank == 0 and self.elapsed - saved > a.save_every:
                 self.save()
@@ -278,7 +301,7 @@ class Trainer:
         if self.rank == 0:
             self.save()
             self.log(event="end", step=self.step, t=round(self.elapsed, 1), songs=pool.added * self.world,
-                     valid=validation.judge(lambda mix: self.run(self.average, mix)))  # fmt: skip
+                     valid=self.judged(validation))  # fmt: skip
         if self.world > 1:
             dist.barrier()
             dist.destroy_process_group()
@@ -299,11 +322,13 @@ def main():
     ap.add_argument("--sparse", type=float, default=0.08, help="part of the examples in which only one to three stems sound")
     ap.add_argument("--channels", type=int, default=24)
     ap.add_argument("--t-layers", type=int, default=3)
+    ap.add_argument("--optimiser", choices=("muon", "adamw"), default="muon", help="of matrices and kernels")
     ap.add_argument("--lr", type=float, default=1e-3)
+    ap.add_argument("--hold", type=float, default=0.3, help="part of the time before the learning rate starts to fall")
     ap.add_argument("--floor", type=float, default=FLOOR, help="of the loss, over the mix's power")
     ap.add_argument("--floor-end", type=float, default=0.01)
     ap.add_argument("--floor-hold", type=float, default=0.5, help="part of the time before the floor starts to fall")
-    ap.add_argument("--decay", type=float, default=0.0)
+    ap.add_argument("--decay", type=float, default=0.02, help="of weights, in learning rates a step; Muon's alone, if it is used")
     ap.add_argument("--warmup", type=int, default=500)
     ap.add_argument("--ema", type=float, default=0.998)
     ap.add_argument("--log-every", type=float, default=15)
