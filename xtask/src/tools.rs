@@ -51,7 +51,7 @@ pub(crate) fn python() -> Result<String> {
     environment("target/venv", "import onnx, onnxruntime, numpy", ONNX_PACKAGES)
 }
 
-/// A Python with what the benchmarks compare with, likewise: PyTorch and what it needs take 5 GB.
+/// A Python with what the benchmarks compare with, likewise: PyTorch and what it needs take 6 GB.
 pub(crate) fn bench_python() -> Result<String> {
     environment("target/bench/venv", "import torch, demucs, onnxruntime, matplotlib, scipy", BENCH_PACKAGES)
 }
