@@ -26,13 +26,20 @@ pub(super) struct PlanOptions {
     pub(super) detailed: bool,
 }
 
+/// One plan at a time: of two that were compiled at once for different architectures, one once ended with "Target SM 80 is not
+/// found in the accelerator list".
+static COMPILER: Mutex<()> = Mutex::new(());
+
 /// Compiles `onnx`; tells `listener` how far it is and stops when it asks to.
 pub(super) fn plan(onnx: &[u8], options: &PlanOptions, listener: &mut dyn Listener) -> Result<Vec<u8>, TensorRtError> {
     let (steps, heard) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let monitor = Monitor { steps: Mutex::new(steps), stop: Arc::clone(&stop), phases: Mutex::default() };
     thread::scope(|scope| {
-        let worker = scope.spawn(move || compile(onnx, options, monitor));
+        let worker = scope.spawn(move || {
+            let _turn = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
+            compile(onnx, options, monitor)
+        });
         follow(&heard, &stop, listener);
         let plan = worker.join().unwrap_or_else(|_| {
             Err(TensorRtError::Failed { action: "build the engine", reason: "its thread ended".to_owned() })
