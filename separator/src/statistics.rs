@@ -88,7 +88,7 @@ impl Moments {
         Self { count: left.len() as u64, mean, squares }
     }
 
-    /// Chan, Golub and LeVeque (1983), equation 1.3.
+    /// The formula for two samples of Chan, Golub and LeVeque (Stanford CS-TR-79-773, 1979).
     fn join(&mut self, run: &Self) {
         let (before, count, distance) = (self.count as f64, run.count as f64, run.mean - self.mean);
         let all = before + count;

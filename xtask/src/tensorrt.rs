@@ -36,14 +36,15 @@ pub(crate) fn check() -> Result<()> {
     };
     cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])?;
     cargo("test", &["--test", "tensorrt", "--test", "command", "--no-run"], &[])?;
-    let (folder, wheel) = library()?;
+    let command = text(target()?.join("debug").join(sextet_protocol::COMMAND_FILE))?;
+    let (folder, wheel) = library(&command)?;
     let here = [("SEXTET_TENSORRT", folder.as_str()), ("SEXTET_TENSORRT_WHEEL", wheel.as_str())];
     cargo("test", &["--test", "tensorrt", "--", "--nocapture"], &here)?;
     cargo("test", &["--test", "command", "--", "engine::"], &here)
 }
 
-/// The folder of the library and the wheel that it came in, fetched on first use. The command has to be built.
-fn library() -> Result<(String, String)> {
+/// The folder of the library and the wheel that it came in, fetched on first use and unpacked by `command`, a built `sextet`.
+pub(crate) fn library(command: &str) -> Result<(String, String)> {
     let version = WHEELS.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
     let version = version.context("wheels.toml names no version")?;
     let home = root().join("target/tools").join(format!("tensorrt-{version}"));
@@ -58,8 +59,7 @@ fn library() -> Result<(String, String)> {
     }
     let wheel = text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
     if !folder.is_dir() {
-        let command = text(target()?.join("debug").join(sextet_protocol::COMMAND_FILE))?;
-        run(&command, &["setup", "tensorrt", "--from", &wheel], &[("SEXTET_DATA", &text(home)?)])?;
+        run(command, &["setup", "tensorrt", "--from", &wheel], &[("SEXTET_DATA", &text(home)?)])?;
     }
     Ok((text(folder)?, wheel))
 }
