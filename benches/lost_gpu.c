@@ -1,6 +1,6 @@
 /* Stands before the NVIDIA driver's library and passes everything on, until it has been waited for LOSE_GPU_AFTER times:
-   from then on it answers as the driver does when the GPU has fallen off its bus. benches/gpu.py builds it, to see what
-   becomes of a separation. */
+   from then on what a separation calls most fails with CUDA_ERROR_UNKNOWN, as if the GPU were gone. What a real driver
+   answers then may be another error. benches/gpu.py builds it, to see what becomes of a separation. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdatomic.h>
