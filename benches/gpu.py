@@ -215,9 +215,31 @@ class Bench:
         if folder:
             paths = f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}"
             for after in (3, 18):
-                story(f"the GPU is lost when it has been waited for {after} times", LD_LIBRARY_PATH=paths, LOSE_GPU_AFTER=str(after))
+                lost = {"LD_LIBRARY_PATH": paths, "LOSE_GPU_AFTER": str(after)}
+                story(f"the GPU is lost when it has been waited for {after} times", **lost)
+                self.row("fault: the same in the plugin's worker", told(self.worker(f"worker-{after}", **lost)))
             left = sorted(path.name for path in (self.a.out / "stems").rglob(".sextet*"))
             self.row("fault: unfinished files after all that", ", ".join(left) or "none")
+
+    def worker(self, name, **environment):
+        """What `sextet worker` replies when it has to separate the song."""
+        subprocess.run([self.a.sextet, "cache", "clear"], check=True, capture_output=True)
+        requests = ({"type": "hello", "protocol": 1, "client": "gpu.py"},
+                    {"type": "separate", "job": 1, "song": str(self.a.song.resolve())})  # fmt: skip
+        child = subprocess.Popen([self.a.sextet, "worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                 stderr=subprocess.DEVNULL, env=os.environ | environment)  # fmt: skip
+        child.stdin.writelines(json.dumps(request) + "\n" for request in requests)
+        child.stdin.flush()
+        replies = []
+        for line in child.stdout:
+            replies.append(json.loads(line))
+            if replies[-1]["type"] in ("done", "failed"):
+                break
+        child.stdin.close()
+        child.wait()
+        (self.a.out / f"{name}.txt").write_text("".join(json.dumps(reply) + "\n" for reply in replies))
+        told = ("started", "warning", "done", "failed")
+        return [{**reply, "status": reply["type"]} for reply in replies if reply["type"] in told]
 
     def driver_that_fails(self):
         """A folder with a libcuda.so.1 that passes everything on to the driver's until it has had enough: see lost_gpu.c."""

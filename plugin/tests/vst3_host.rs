@@ -2,22 +2,12 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use support::project;
+use support::{bundle, project};
 use vst3_host::audio::{BusDirection, MediaType};
 use vst3_host::{Plugin, ProcessMode, Vst3Host};
-
-/// A VST3 bundle with the library in it.
-fn bundle(folder: &Path) -> PathBuf {
-    let bundle = folder.join("Sextet.vst3");
-    let inner =
-        bundle.join("Contents").join(if cfg!(target_arch = "aarch64") { "aarch64-linux" } else { "x86_64-linux" });
-    std::fs::create_dir_all(&inner).unwrap();
-    std::fs::copy(support::library(), inner.join("Sextet.so")).unwrap();
-    bundle
-}
 
 fn load(bundle: &Path) -> Plugin {
     project::folders();

@@ -16,6 +16,7 @@ use sextet_separator::audio::Audio;
 use sextet_separator::model::{ExportOptions, Precision};
 use sextet_separator::{EngineOptions, Ignore, InMemory, Model, Options, Separator};
 use support::draw::song;
+use support::in_halves;
 use support::small::{checkpoint, small, with};
 
 /// Relative L2 error of any stem in float32. ONNX Runtime sums its means in one go, so it is not as exact as the CPU engine.
@@ -128,8 +129,12 @@ fn write(case: &Case, folder: &Path) -> Json {
     })
 }
 
-/// Runs check.py over `folder`.
-fn check(python: &Path, folder: &Path) -> Vec<Report> {
+/// Exports `cases` and runs check.py over them.
+fn check(python: &Path, cases: &[&Case]) -> Vec<Report> {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let list: Vec<Json> = cases.iter().map(|case| write(case, folder)).collect();
+    fs::write(folder.join("cases.json"), serde_json::to_vec(&list).unwrap()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/check.py");
     let output = Command::new(python).arg(script).arg(folder).output();
     let output = output.unwrap_or_else(|error| panic!("cannot run {}: {error}", python.display()));
@@ -152,12 +157,11 @@ fn python() -> PathBuf {
 #[test]
 fn onnx_runtime_agrees_with_the_cpu_engine() {
     let python = python();
-    let folder = tempfile::tempdir().unwrap();
-    let cases = cases();
-    let list: Vec<Json> = cases.iter().map(|case| write(case, folder.path())).collect();
-    fs::write(folder.path().join("cases.json"), serde_json::to_vec(&list).unwrap()).unwrap();
-    let reports = check(&python, folder.path());
+    let mut cases = cases();
+    let mut reports = in_halves(&cases, |cases| check(&python, cases));
     assert_eq!(reports.len(), cases.len());
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    reports.sort_by(|a, b| a.name.cmp(&b.name));
     println!("{:<28} {:>10}  largest initialiser  error    by place", "graph", "bytes");
     for (report, case) in reports.iter().zip(&cases) {
         let (largest, shape) = &report.largest[0];

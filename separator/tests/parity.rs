@@ -14,6 +14,7 @@ use sextet_separator::audio::Audio;
 use sextet_separator::{EngineChoice, EngineOptions, Ignore, InMemory, Model, Options, Separator};
 use support::checkpoint::Checkpoint;
 use support::draw::song;
+use support::in_halves;
 
 /// Relative L2 error that every stem of every case has to keep to.
 const BOUND: f64 = 1e-4;
@@ -43,14 +44,13 @@ fn stems_are_those_of_the_reference() {
     let only = std::env::var("SEXTET_PARITY").unwrap_or_default();
     let all = names.len();
     names.retain(|path| path.to_string_lossy().contains(&only));
+    let mut compared = in_halves(&names, |paths| paths.iter().map(|path| compare(path)).collect());
+    compared.sort_by(|a, b| a.0.cmp(&b.0));
     let mut failures = Vec::new();
     println!("{:<28} {:>8} {:>7}  relative L2 error of the stems", "case", "frames", "stems");
-    for path in &names {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let case: Case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        let errors = errors(&case, &fs::read(path.with_extension("f32")).unwrap());
+    for (name, frames, errors) in compared {
         let list: Vec<String> = errors.iter().map(|error| format!("{error:.1e}")).collect();
-        println!("{name:<28} {:>8} {:>7}  {}", case.frames, errors.len(), list.join(" "));
+        println!("{name:<28} {frames:>8} {:>7}  {}", errors.len(), list.join(" "));
         if errors.iter().any(|error| error.is_nan() || *error > BOUND) {
             failures.push(name);
         }
@@ -60,7 +60,14 @@ fn stems_are_those_of_the_reference() {
     assert!(failures.is_empty(), "stems differ by more than {BOUND}: {failures:?}");
 }
 
-/// Relative L2 error of every stem.
+/// The case of a fixture: its name, its frames, and the relative L2 error of every stem.
+fn compare(path: &Path) -> (String, usize, Vec<f64>) {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let case: Case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let errors = errors(&case, &fs::read(path.with_extension("f32")).unwrap());
+    (name, case.frames, errors)
+}
+
 fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
     let count = case.bag.as_ref().map_or(1, Vec::len);
     let mut models: Vec<Model> =

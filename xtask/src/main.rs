@@ -21,7 +21,7 @@ const USAGE: &str = "\
 usage: cargo xtask <chore>
 
   check          everything that CI checks: format, lints, layout, tests, documentation, dependencies and licences
-  check --fast   the same without what has to be downloaded: no ONNX packages, no TensorRT, no audit of dependencies
+  check --fast   the same without what has to be downloaded: no Python packages, no TensorRT, no audit of dependencies
   tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
   tidy           only the checks of the layout: headers, lengths of files
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
@@ -48,7 +48,7 @@ fn run() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check::all(),
         ["check", "--fast"] => check::fast(),
-        ["tensorrt"] => tensorrt::check(),
+        ["tensorrt"] => check::tensorrt(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(profile(rest, "release")?).map(drop),

@@ -1,4 +1,4 @@
-//! The checks of what is only built with TensorRT. NVIDIA's real library is used: it makes engines without a GPU.
+//! What building and testing with TensorRT needs: libclang, and NVIDIA's real library, which makes engines without a GPU.
 
 use std::env::consts::{ARCH, OS};
 use std::path::{Path, PathBuf};
@@ -6,12 +6,9 @@ use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 
-use crate::step::{output, root, run, target};
+use crate::step::{output, root, run};
 use crate::tools::{python, text};
 
-/// Both packages, always: another choice has other features of their dependencies, which would be built once more.
-const PACKAGES: [&str; 7] =
-    ["--package", "sextet-separator", "--package", "sextet-cli", "--features", "tensorrt", "--locked"];
 /// The wheels of the library, as the command knows them.
 const WHEELS: &str = include_str!("../../cli/src/setup/wheels.toml");
 /// The package that they are of.
@@ -19,28 +16,9 @@ const LIBRARY: &str = "tensorrt-rtx-cu13-libs";
 /// The package of libclang, for systems that have none: it is needed to build the binding, not to run it.
 const LIBCLANG: &str = "libclang==18.1.1";
 
-/// Lints and tests with TensorRT, where NVIDIA has it.
-///
-/// # Errors
-/// The first that fails.
-pub(crate) fn check() -> Result<()> {
-    let here = format!("os = \"{OS}\"\narch = \"{ARCH}\"");
-    if !WHEELS.replace('\r', "").contains(&here) {
-        println!("\n==> tensorrt\n    left out: NVIDIA has no TensorRT-RTX for {OS} on {ARCH}");
-        return Ok(());
-    }
-    let building = libclang()?;
-    let building: Vec<(&str, &str)> = building.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let cargo = |command: &str, more: &[&str], environment: &[(&str, &str)]| {
-        run("cargo", &[&[command], &PACKAGES[..], more].concat(), &[&building, environment].concat())
-    };
-    cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])?;
-    cargo("test", &["--test", "tensorrt", "--test", "command", "--no-run"], &[])?;
-    let command = text(target()?.join("debug").join(sextet_protocol::COMMAND_FILE))?;
-    let (folder, wheel) = library(&command)?;
-    let here = [("SEXTET_TENSORRT", folder.as_str()), ("SEXTET_TENSORRT_WHEEL", wheel.as_str())];
-    cargo("test", &["--test", "tensorrt", "--", "--nocapture"], &here)?;
-    cargo("test", &["--test", "command", "--", "engine::"], &here)
+/// Whether NVIDIA has TensorRT for this system.
+pub(crate) fn is_made_for_this_system() -> bool {
+    WHEELS.replace('\r', "").contains(&format!("os = \"{OS}\"\narch = \"{ARCH}\""))
 }
 
 /// The folder of the library and the wheel that it came in, fetched on first use and unpacked by `command`, a built `sextet`.

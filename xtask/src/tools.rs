@@ -5,37 +5,43 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{root, run, works};
+use crate::step::{root, run, target, works};
 
 /// The auditor of dependencies and licences.
 const CARGO_DENY: &str = "0.20.2";
 /// The collector of licences.
 const CARGO_ABOUT: &str = "0.9.3";
-/// What the ONNX tests import.
-const ONNX_PACKAGES: &str = "separator/tests/onnx/requirements.txt";
+/// What the tests import: ONNX's checker and runtime, and hosts of plugins.
+const TEST_PACKAGES: [&str; 2] = ["separator/tests/onnx/requirements.txt", "plugin/tests/python/requirements.txt"];
 /// What the benchmarks import.
 const BENCH_PACKAGES: &str = "benches/requirements.txt";
 
-/// Where `cargo deny` is, installed on first use. Built without optimisation: it runs for a second, and builds for minutes.
+/// Where `cargo deny` is, installed on first use. Built without optimisation and without what debuggers read: it runs for a
+/// second, and builds for minutes.
 pub(crate) fn cargo_deny() -> Result<String> {
-    installed("cargo-deny", CARGO_DENY, &["--debug"])
+    installed("cargo-deny", CARGO_DENY, &["--debug"], &[("CARGO_PROFILE_DEV_DEBUG", "0")])
 }
 
 /// Where `cargo about` is, installed on first use. It compares texts, which takes ages without optimisation.
 pub(crate) fn cargo_about() -> Result<String> {
-    installed("cargo-about", CARGO_ABOUT, &["--features", "cli"])
+    installed("cargo-about", CARGO_ABOUT, &["--features", "cli"], &[])
 }
 
 /// Where the tool `name` is, installed on first use with the flags `more`.
-fn installed(name: &str, version: &str, more: &[&str]) -> Result<String> {
+fn installed(name: &str, version: &str, more: &[&str], environment: &[(&str, &str)]) -> Result<String> {
     let home = root().join("target/tools");
     let program = text(home.join("bin").join(name))?;
     if !works(&program, &["--version"]) {
         let (home, package) = (text(home)?, format!("{name}@{version}"));
         let arguments = ["install", "--quiet", "--locked", "--root", &home, &package];
-        run("cargo", &[&arguments, more].concat(), &[])?;
+        run("cargo", &[&arguments, more].concat(), environment)?;
     }
     Ok(program)
+}
+
+/// Where the command `sextet` of a build with `profile` is.
+pub(crate) fn built(profile: &str) -> Result<String> {
+    text(target()?.join(profile).join(sextet_protocol::COMMAND_FILE))
 }
 
 /// What this compiler builds for, as in `x86_64-unknown-linux-gnu`.
@@ -46,18 +52,18 @@ pub(crate) fn host_target() -> Result<String> {
     host.map(str::to_owned).context("rustc -vV names no host")
 }
 
-/// A Python with the packages of the ONNX tests, in a virtual environment that is made on first use.
+/// A Python with the packages of the tests, in a virtual environment that is made on first use.
 pub(crate) fn python() -> Result<String> {
-    environment("target/venv", "import onnx, onnxruntime, numpy", ONNX_PACKAGES)
+    environment("target/venv", "import onnx, onnxruntime, numpy, dawdreamer, pedalboard, soundfile", &TEST_PACKAGES)
 }
 
 /// A Python with what the benchmarks compare with, likewise: PyTorch and what it needs take 6 GB.
 pub(crate) fn bench_python() -> Result<String> {
-    environment("target/bench/venv", "import torch, demucs, onnxruntime, matplotlib, scipy", BENCH_PACKAGES)
+    environment("target/bench/venv", "import torch, demucs, onnxruntime, matplotlib, scipy", &[BENCH_PACKAGES])
 }
 
-/// The Python of the virtual environment in `folder`, in which `imports` works; made from `packages` if it does not.
-fn environment(folder: &str, imports: &str, packages: &str) -> Result<String> {
+/// The Python of the virtual environment in `folder`, in which `imports` works; made from the files `packages` if it does not.
+fn environment(folder: &str, imports: &str, packages: &[&str]) -> Result<String> {
     let home = root().join(folder);
     let bin = if cfg!(windows) { "Scripts" } else { "bin" };
     let program = text(home.join(bin).join("python"))?;
@@ -66,7 +72,9 @@ fn environment(folder: &str, imports: &str, packages: &str) -> Result<String> {
             bail!("this needs Python 3 with venv: sudo apt install python3-venv (or cargo xtask check --fast)");
         }
         run("python3", &["-m", "venv", &text(home)?], &[])?;
-        run(&program, &["-m", "pip", "install", "--quiet", "--requirement", packages], &[])?;
+        let packages = packages.iter().flat_map(|file| ["--requirement", file]);
+        let install = ["-m", "pip", "install", "--quiet"].into_iter().chain(packages);
+        run(&program, &install.collect::<Vec<_>>(), &[])?;
     }
     Ok(program)
 }

@@ -1,6 +1,6 @@
 """Tries the plugin in hosts that come as Python packages: DawDreamer (all 14 channels) and pedalboard (the main output).
 
-    pip install dawdreamer pedalboard numpy soundfile
+    pip install -r plugin/tests/python/requirements.txt
     SEXTET_COMMAND=target/debug/sextet python plugin/tests/python/hosts.py <Sextet.vst3> samples/six-of-one.flac
 
 Each host captures the song's first seconds, waits for the stems in a render's first block, and plays them back. The figures

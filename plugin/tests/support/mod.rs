@@ -26,6 +26,15 @@ pub fn library() -> PathBuf {
     path
 }
 
+/// A VST3 bundle with the library in it, as hosts on Linux want it.
+pub fn bundle(folder: &Path) -> PathBuf {
+    let bundle = folder.join("Sextet.vst3");
+    let inner = bundle.join("Contents").join(format!("{}-linux", std::env::consts::ARCH));
+    std::fs::create_dir_all(&inner).unwrap();
+    std::fs::copy(library(), inner.join("Sextet.so")).unwrap();
+    bundle
+}
+
 /// Names of the output buses, in their order.
 pub const BUSES: [&str; 7] = ["Main", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"];
 
