@@ -75,6 +75,12 @@ fn environment(folder: &str, imports: &str, packages: &[&str]) -> Result<String>
         let packages = packages.iter().flat_map(|file| ["--requirement", file]);
         let install = ["-m", "pip", "install", "--quiet"].into_iter().chain(packages);
         run(&program, &install.collect::<Vec<_>>(), &[])?;
+        if !works(&program, &["-c", imports]) {
+            bail!(
+                "{program} cannot import what was installed; on Debian and Ubuntu: sudo apt install libgl1 libglib2.0-0 \
+                 (what is missing: {program} -c '{imports}')"
+            );
+        }
     }
     Ok(program)
 }
