@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use crate::Result;
 use crate::ahead::{Ahead, read_ahead};
-use crate::audio::{Audio, AudioSource, BLOCK_FRAMES, Warning};
+use crate::audio::{Audio, AudioSource, BLOCK_FRAMES, Layout, Warning};
 use crate::error::SeparateError;
+use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::progress::{Listener, Progress};
 
 /// What `demucs.api.Separator.separate_tensor` adds to the deviation.
@@ -28,32 +29,41 @@ pub(crate) struct Statistics {
 
 /// Reads the whole of `source` once.
 pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> Result<Statistics> {
-    read_ahead(source, |_| (), |ahead| measure_all(ahead, listener))
+    match source.in_memory() {
+        Some(song) if song.layout() == HEARD => measure_in_place(song, listener),
+        _ => read_ahead(source, |_| (), |ahead| measure_all(ahead, listener)),
+    }
+}
+
+/// What the model hears, with nothing folded or resampled.
+const HEARD: Layout = Layout { channels: CHANNELS, rate_hz: MODEL_RATE_HZ };
+/// Frames that are measured in place at a time.
+const STRETCH_FRAMES: usize = 64 * BLOCK_FRAMES;
+
+fn measure_in_place(song: &Audio, listener: &mut dyn Listener) -> Result<Statistics> {
+    let mut moments = Moments::default();
+    let [left, right] = song.channels() else { return Err(SeparateError::Empty.into()) };
+    for (left, right) in left.chunks(STRETCH_FRAMES).zip(right.chunks(STRETCH_FRAMES)) {
+        moments.push(left, right);
+        proceed(moments.count, listener)?;
+    }
+    moments.statistics(song.frames() as u64, Vec::new())
 }
 
 fn measure_all(mut ahead: Ahead, listener: &mut dyn Listener) -> Result<Statistics> {
     let mut moments = Moments::default();
     while let Some(block) = ahead.next()? {
-        moments.push(&block);
-        listener.progress(Progress::Reading { frames: ahead.read_frames() });
-        if listener.cancelled() {
-            return Err(SeparateError::Cancelled.into());
-        }
+        let [left, right] = block.channels() else { continue };
+        moments.push(left, right);
+        proceed(ahead.read_frames(), listener)?;
     }
-    if moments.count == 0 {
-        return Err(SeparateError::Empty.into());
-    }
-    if !moments.mean.is_finite() || !moments.squares.is_finite() {
-        return Err(SeparateError::NotFinite.into());
-    }
-    let unbiased = moments.squares / (moments.count.max(2) - 1) as f64;
-    Ok(Statistics {
-        source_frames: ahead.read_frames(),
-        model_frames: moments.count,
-        mean: moments.mean as f32,
-        deviation: (unbiased.sqrt() + DEVIATION_FLOOR) as f32,
-        warnings: ahead.into_warnings(),
-    })
+    moments.statistics(ahead.read_frames(), ahead.into_warnings())
+}
+
+/// Tells `listener` how far it is, and stops when it asks to.
+fn proceed(frames: u64, listener: &mut dyn Listener) -> Result<()> {
+    listener.progress(Progress::Reading { frames });
+    if listener.cancelled() { Err(SeparateError::Cancelled.into()) } else { Ok(()) }
 }
 
 /// Frames that are summed up at a time.
@@ -61,8 +71,8 @@ const RUN_FRAMES: usize = 4096;
 /// Sums that are kept side by side, which the processor adds to at once.
 const LANES: usize = 8;
 
-// Runs never cross blocks, so that the result does not depend on how the song comes.
-const _: () = assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES));
+// Runs never cross blocks or stretches, so that the result does not depend on how the song comes.
+const _: () = assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES) && STRETCH_FRAMES.is_multiple_of(RUN_FRAMES));
 
 /// How many frames there are, the mean of their mono mix, and the sum of its squared distances from it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,12 +83,29 @@ struct Moments {
 }
 
 impl Moments {
-    /// Takes in a block of the song: runs are measured side by side and joined in their order.
-    fn push(&mut self, block: &Audio) {
-        let [left, right] = block.channels() else { return };
+    /// Takes in the next frames of the song: runs are measured side by side and joined in their order.
+    fn push(&mut self, left: &[f32], right: &[f32]) {
         let runs = left.par_chunks(RUN_FRAMES).zip(right.par_chunks(RUN_FRAMES));
         let runs: Vec<Self> = runs.map(|(left, right)| Self::of(left, right)).collect();
         runs.iter().for_each(|run| self.join(run));
+    }
+
+    /// What the song is like: `source_frames` are counted at its own rate.
+    fn statistics(self, source_frames: u64, warnings: Vec<Warning>) -> Result<Statistics> {
+        if self.count == 0 {
+            return Err(SeparateError::Empty.into());
+        }
+        if !self.mean.is_finite() || !self.squares.is_finite() {
+            return Err(SeparateError::NotFinite.into());
+        }
+        let unbiased = self.squares / (self.count.max(2) - 1) as f64;
+        Ok(Statistics {
+            source_frames,
+            model_frames: self.count,
+            mean: self.mean as f32,
+            deviation: (unbiased.sqrt() + DEVIATION_FLOOR) as f32,
+            warnings,
+        })
     }
 
     fn of(left: &[f32], right: &[f32]) -> Self {
@@ -113,7 +140,7 @@ fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MODEL_RATE_HZ;
+    use crate::audio::AudioStream;
     use crate::{ErrorKind, Ignore};
 
     #[test]
@@ -127,6 +154,25 @@ mod tests {
         assert_eq!((found.source_frames, found.model_frames), (40_000, 40_000));
         assert!((f64::from(found.mean) - mean).abs() < 1e-7, "{} {mean}", found.mean);
         assert!((f64::from(found.deviation) - variance.sqrt()).abs() < 1e-7);
+    }
+
+    /// A song that has to be read block by block.
+    struct Streamed(Audio);
+
+    impl AudioSource for Streamed {
+        fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
+            self.0.open()
+        }
+    }
+
+    #[test]
+    fn in_place_and_block_by_block_come_to_the_same() {
+        for frames in [1, RUN_FRAMES, BLOCK_FRAMES + 1, STRETCH_FRAMES + 3 * BLOCK_FRAMES + 77] {
+            let side = |step: f32| (0..frames).map(|n| (n as f32 * step).sin() * 0.4 + 0.1).collect();
+            let song = Audio::new(vec![side(0.01), side(0.017)], MODEL_RATE_HZ);
+            let in_place = measure(&song, &mut Ignore).unwrap();
+            assert_eq!(measure(&Streamed(song), &mut Ignore).unwrap(), in_place, "{frames} frames");
+        }
     }
 
     #[test]

@@ -68,13 +68,12 @@ impl Build {
         Ok(Self { with_tensorrt: true, environment: tensorrt::libclang()? })
     }
 
-    /// Where the tests find NVIDIA's library, which a command of this build unpacks.
+    /// Where the tests find NVIDIA's library.
     fn library(&self) -> Result<Vec<(&'static str, String)>> {
         if !self.with_tensorrt {
             return Ok(Vec::new());
         }
-        self.cargo("test", &["--no-run"], &[])?;
-        let (folder, wheel) = tensorrt::library(&tools::built("debug")?)?;
+        let (folder, wheel) = tensorrt::library()?;
         Ok(vec![("SEXTET_TENSORRT", folder), ("SEXTET_TENSORRT_WHEEL", wheel)])
     }
 

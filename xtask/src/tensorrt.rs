@@ -13,6 +13,8 @@ use crate::tools::{python, text};
 const WHEELS: &str = include_str!("../../cli/src/setup/wheels.toml");
 /// The package that they are of.
 const LIBRARY: &str = "tensorrt-rtx-cu13-libs";
+/// The folder of the library in its wheel.
+const IN_WHEEL: &str = "tensorrt_rtx_libs";
 /// The package of libclang, for systems that have none: it is needed to build the binding, not to run it.
 const LIBCLANG: &str = "libclang==18.1.1";
 
@@ -21,25 +23,31 @@ pub(crate) fn is_made_for_this_system() -> bool {
     WHEELS.replace('\r', "").contains(&format!("os = \"{OS}\"\narch = \"{ARCH}\""))
 }
 
-/// The folder of the library and the wheel that it came in, fetched on first use and unpacked by `command`, a built `sextet`.
-pub(crate) fn library(command: &str) -> Result<(String, String)> {
+/// The folder of the library and the wheel that it came in, fetched and unpacked on first use.
+///
+/// Not by `sextet setup`, for which the command would have to be built first: the binding's build script runs again when
+/// Cargo is started a second time, and all that depends on it is built once more.
+pub(crate) fn library() -> Result<(String, String)> {
     let version = WHEELS.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
     let version = version.context("wheels.toml names no version")?;
     let home = root().join("target/tools").join(format!("tensorrt-{version}"));
-    let folder = home.join("tensorrt");
     let wheel = || {
         let files = fs::read_dir(&home).into_iter().flatten().flatten().map(|entry| entry.path());
         files.into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"))
     };
+    let python = python()?;
     if wheel().is_none() {
         let (package, home) = (format!("{LIBRARY}=={version}"), text(home.clone())?);
-        run(&python()?, &["-m", "pip", "download", "--quiet", "--no-deps", "--dest", &home, &package], &[])?;
+        run(&python, &["-m", "pip", "download", "--quiet", "--no-deps", "--dest", &home, &package], &[])?;
     }
     let wheel = text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
-    if !folder.is_dir() {
-        run(command, &["setup", "tensorrt", "--from", &wheel], &[("SEXTET_DATA", &text(home)?)])?;
+    let unpacked = home.join("unpacked");
+    if !unpacked.is_dir() {
+        let unfinished = home.join("unfinished");
+        run(&python, &["-m", "zipfile", "--extract", &wheel, &text(unfinished.clone())?], &[])?;
+        fs::rename(unfinished, &unpacked).with_context(|| format!("cannot make '{}'", unpacked.display()))?;
     }
-    Ok((text(folder)?, wheel))
+    Ok((text(unpacked.join(IN_WHEEL))?, wheel))
 }
 
 /// What the build has to know to find libclang, which is fetched when the system has none.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{root, run, target, works};
+use crate::step::{root, run, works};
 
 /// The auditor of dependencies and licences.
 const CARGO_DENY: &str = "0.20.2";
@@ -37,11 +37,6 @@ fn installed(name: &str, version: &str, more: &[&str], environment: &[(&str, &st
         run("cargo", &[&arguments, more].concat(), environment)?;
     }
     Ok(program)
-}
-
-/// Where the command `sextet` of a build with `profile` is.
-pub(crate) fn built(profile: &str) -> Result<String> {
-    text(target()?.join(profile).join(sextet_protocol::COMMAND_FILE))
 }
 
 /// What this compiler builds for, as in `x86_64-unknown-linux-gnu`.

@@ -51,6 +51,11 @@ pub trait AudioSource: Send + Sync {
     /// # Errors
     /// When there is nothing to read or it is not audio.
     fn open(&self) -> Result<Box<dyn AudioStream + '_>>;
+
+    /// All that a stream would give, where it lies in memory as it is: it need not be copied to be looked at.
+    fn in_memory(&self) -> Option<&Audio> {
+        None
+    }
 }
 
 /// Frames that are handed on at a time where nothing else decides it, as by a stream over audio in memory.
@@ -78,5 +83,9 @@ impl AudioStream for MemoryStream<'_> {
 impl AudioSource for Audio {
     fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
         Ok(Box::new(MemoryStream { audio: self, next: 0 }))
+    }
+
+    fn in_memory(&self) -> Option<&Audio> {
+        Some(self)
     }
 }

@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 
 use cudarc::driver::{CudaContext, CudaEvent, CudaSlice, CudaStream, DevicePtr, PinnedHostSlice, result, sys};
 use trtx::interfaces::ReportLayerTime;
@@ -95,20 +96,16 @@ impl Session {
         let gpu = Arc::clone(gpu.context());
         let started = TensorRtError::cuda("start");
         gpu.bind_to_thread().map_err(&started)?;
-        let mut runtime = Runtime::new(logger()?).map_err(failed("start"))?;
-        let mut engine = runtime.deserialize_cuda_engine(plan).map_err(failed("load the engine"))?;
-        let mut config = engine.create_runtime_config().map_err(failed("make a runtime configuration"))?;
-        let cache = Arc::new(config.create_runtime_cache().map_err(failed("make a kernel cache"))?);
-        if let Some(kernels) = kernels {
-            // Kernels that cannot be used are compiled again.
-            let _ = cache.deserialize(kernels);
-        }
-        config.set_runtime_cache(Arc::clone(&cache)).map_err(failed("use the kernel cache"))?;
-        config.set_cuda_graph_strategy(graphs).map_err(failed("use CUDA graphs"))?;
-        let mut context =
-            engine.create_execution_context_with_config(Rc::new(config)).map_err(failed("compile for this GPU"))?;
         let stream = || gpu.new_stream().map_err(&started);
         let (up, compute, down) = (stream()?, stream()?, stream()?);
+        // Pinning memory takes a tenth of a second, and loading the plan longer.
+        let (loaded, slots) = thread::scope(|scope| {
+            let slots = scope.spawn(|| (0..SLOTS).map(|_| Slot::new(&gpu, &compute, shape)).collect::<Result<_, _>>());
+            (Loaded::new(plan, kernels, graphs), slots.join())
+        });
+        let Loaded { runtime, engine, cache, mut context } = loaded?;
+        let ended = |_| TensorRtError::Failed { action: "reserve memory", reason: "its thread ended".to_owned() };
+        let slots = slots.map_err(ended)??;
         let allocated = TensorRtError::cuda("reserve memory");
         let input = compute.alloc_zeros::<f32>(shape.batch * shape.mix).map_err(&allocated)?;
         let output = compute.alloc_zeros::<f32>(shape.batch * shape.stems).map_err(&allocated)?;
@@ -120,8 +117,6 @@ impl Session {
                 .and_then(|()| context.set_tensor_address(OUTPUT, output.device_ptr(&compute).0 as *mut _))
                 .map_err(failed("bind its input and output"))?;
         }
-        let slots = (0..SLOTS).map(|_| Slot::new(&gpu, &compute, shape)).collect::<Result<_, _>>()?;
-        compute.synchronize().map_err(&started)?;
         Ok(Self {
             shape,
             slots,
@@ -246,6 +241,33 @@ impl Session {
         self.filling = (self.filling + 1) % SLOTS;
         self.filled = 0;
         Ok(())
+    }
+}
+
+/// A plan in TensorRT, ready to be given buffers.
+struct Loaded {
+    context: ExecutionContext<'static>,
+    cache: Arc<RuntimeCache>,
+    engine: CudaEngine<'static>,
+    runtime: Runtime<'static>,
+}
+
+impl Loaded {
+    /// On the GPU whose context is current.
+    fn new(plan: &[u8], kernels: Option<&[u8]>, graphs: CudaGraphStrategy) -> Result<Self, TensorRtError> {
+        let mut runtime = Runtime::new(logger()?).map_err(failed("start"))?;
+        let mut engine = runtime.deserialize_cuda_engine(plan).map_err(failed("load the engine"))?;
+        let mut config = engine.create_runtime_config().map_err(failed("make a runtime configuration"))?;
+        let cache = Arc::new(config.create_runtime_cache().map_err(failed("make a kernel cache"))?);
+        if let Some(kernels) = kernels {
+            // Kernels that cannot be used are compiled again.
+            let _ = cache.deserialize(kernels);
+        }
+        config.set_runtime_cache(Arc::clone(&cache)).map_err(failed("use the kernel cache"))?;
+        config.set_cuda_graph_strategy(graphs).map_err(failed("use CUDA graphs"))?;
+        let context =
+            engine.create_execution_context_with_config(Rc::new(config)).map_err(failed("compile for this GPU"))?;
+        Ok(Self { context, cache, engine, runtime })
     }
 }
 
