@@ -17,7 +17,7 @@ fn a_job_that_runs_leaves_nothing_and_the_next_one_runs() {
     let bench = Bench::new();
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
     let mut worker = Worker::greeted(&bench);
-    worker.separate(1, &long);
+    worker.separate_for_long(1, &long);
     worker.separating(1);
     assert_eq!(kept(&bench).len(), 1);
     cancel(&mut worker, 1);
@@ -34,7 +34,7 @@ fn a_job_that_waits_never_begins() {
     let bench = Bench::new();
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
     let mut worker = Worker::greeted(&bench);
-    worker.separate(1, &long);
+    worker.separate_for_long(1, &long);
     worker.separate(2, &short);
     worker.until(|reply| *reply == Reply::Queued { job: JobId(2), reason: Waiting::EarlierJob });
     cancel(&mut worker, 2);
@@ -50,7 +50,7 @@ fn a_job_that_reads_or_loads_is_cancelled_too() {
     let long = long_song(&bench);
     let mut worker = Worker::greeted(&bench);
     for (job, early) in [(1, true), (2, false)] {
-        worker.separate(job, &long);
+        worker.separate_for_long(job, &long);
         if !early {
             worker.until(|reply| matches!(reply, Reply::Progress { .. }));
         }
@@ -77,8 +77,8 @@ fn shutdown_cancels_everything() {
     let bench = Bench::new();
     let long = long_song(&bench);
     let mut worker = Worker::greeted(&bench);
-    worker.separate(1, &long);
-    worker.separate(2, &long);
+    worker.separate_for_long(1, &long);
+    worker.separate_for_long(2, &long);
     worker.separating(1);
     worker.say(&Request::Shutdown);
     let (replies, code) = worker.leave();

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use sextet_protocol::worker::{JobId, Reply, Request, Separate, Stage, to_line};
+use sextet_protocol::worker::{JobId, Reply, Request, Separate, SeparationOptions, Stage, to_line};
 use sextet_protocol::{Fingerprint, Folders};
 
 use crate::bench::{Bench, tiny_model};
@@ -87,6 +87,12 @@ impl Worker {
         self.say(&Request::Separate(tiny(job, song)));
     }
 
+    /// Asks for stems that take far longer than any test: hundreds of chunks, most of each shared with the next.
+    pub(crate) fn separate_for_long(&mut self, job: u64, song: &Path) {
+        let options = SeparationOptions { overlap: 0.97, ..SeparationOptions::default() };
+        self.say(&Request::Separate(Separate { options, ..tiny(job, song) }));
+    }
+
     /// Asks for the stems of `song`, and waits until they are there.
     pub(crate) fn stems_of(&mut self, job: u64, song: &Path) -> (Fingerprint, bool) {
         self.separate(job, song);
@@ -137,9 +143,9 @@ pub(crate) fn tiny(job: u64, song: &Path) -> Separate {
     Separate { model: tiny_model().to_str().unwrap().to_owned(), ..Separate::new(JobId(job), song) }
 }
 
-/// A song that takes far longer than any test with the tiny model: hundreds of chunks, and quickly read.
+/// A song for [`Worker::separate_for_long`]; it is quickly read.
 pub(crate) fn long_song(bench: &Bench) -> std::path::PathBuf {
-    bench.song_of("long.wav", 44_100, 1, 300.0)
+    bench.song_of("long.wav", 44_100, 1, 30.0)
 }
 
 /// Key and `cached` of a job that went well.

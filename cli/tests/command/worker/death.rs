@@ -8,7 +8,7 @@ fn the_end_of_standard_input_ends_the_worker_and_leaves_nothing() {
     let bench = Bench::new();
     let long = long_song(&bench);
     let mut worker = Worker::greeted(&bench);
-    worker.separate(1, &long);
+    worker.separate_for_long(1, &long);
     worker.separating(1);
     assert_eq!(worker.leave().1, Some(0));
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
@@ -20,7 +20,7 @@ fn a_killed_worker_leaves_nothing_that_hinders_the_next() {
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
     let mut worker = Worker::greeted(&bench);
     let (key, _) = worker.stems_of(1, &short);
-    worker.separate(2, &long);
+    worker.separate_for_long(2, &long);
     worker.separating(2);
     worker.child.kill().unwrap();
     worker.child.wait().unwrap();
@@ -51,7 +51,7 @@ fn a_signal_ends_the_worker_and_leaves_nothing() {
     let long = long_song(&bench);
     for signal in ["-INT", "-TERM", "-HUP"] {
         let mut worker = Worker::greeted(&bench);
-        worker.separate(1, &long);
+        worker.separate_for_long(1, &long);
         worker.separating(1);
         let killed =
             std::process::Command::new("kill").args([signal, &worker.child.id().to_string()]).status().unwrap();
@@ -75,7 +75,7 @@ fn a_worker_does_not_outlive_its_parent() {
     command.args(direct.get_args()).current_dir(bench.path("")).envs(super::client::environment(&bench));
     let mut parent = Worker::of(&mut command);
     parent.say(&sextet_protocol::worker::Request::hello("test"));
-    parent.separate(1, &long);
+    parent.separate_for_long(1, &long);
     parent.separating(1);
     parent.child.kill().unwrap();
     parent.child.wait().unwrap();

@@ -80,8 +80,8 @@ fn a_number_that_is_taken_is_refused() {
     let bench = Bench::new();
     let song = super::client::long_song(&bench);
     let mut worker = Worker::greeted(&bench);
-    worker.separate(1, &song);
-    worker.separate(1, &song);
+    worker.separate_for_long(1, &song);
+    worker.separate_for_long(1, &song);
     worker.until(|reply| matches!(reply, Reply::Error { message, .. } if message.contains("job 1")));
     worker.say(&Request::Cancel { job: JobId(1) });
     assert!(matches!(worker.end_of(1).last(), Some(Reply::Cancelled { .. })));

@@ -14,7 +14,7 @@ fn queued(reply: &Reply) -> bool {
 /// Two workers: one separates `long`, the other has a short song and waits. Both jobs are number 1.
 fn one_waits_for_the_other(bench: &Bench, long: &Path) -> (Worker, Worker) {
     let (mut first, mut second) = (Worker::greeted(bench), Worker::greeted(bench));
-    first.separate(1, long);
+    first.separate_for_long(1, long);
     first.separating(1);
     second.separate(1, &bench.song("short.wav", 0.5));
     second.until(queued);
@@ -29,7 +29,7 @@ fn the_second_worker_waits_and_says_so() {
     first.say(&Request::Cancel { job: JobId(1) });
     assert!(!done(&second.end_of(1)).1);
     // And the other way round.
-    second.separate(2, &long);
+    second.separate_for_long(2, &long);
     second.separating(2);
     first.separate(2, &bench.song("other.wav", 0.4));
     first.until(queued);
@@ -68,7 +68,7 @@ fn what_is_kept_is_found_while_another_worker_separates() {
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
     let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
     let (key, _) = first.stems_of(1, &short);
-    first.separate(2, &long);
+    first.separate_for_long(2, &long);
     first.separating(2);
     assert_eq!(second.stems_of(1, &short), (key, true));
 }
