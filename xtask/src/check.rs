@@ -1,6 +1,6 @@
 //! Everything that a change has to pass.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::step::run;
 use crate::{tensorrt, tidy, tools};
@@ -43,6 +43,7 @@ pub(crate) fn fast() -> Result<()> {
 /// # Errors
 /// The first check that fails.
 pub(crate) fn tensorrt() -> Result<()> {
+    ensure!(tensorrt::is_made_for_this_system(), "NVIDIA has no TensorRT-RTX for this system");
     let build = Build::with_tensorrt()?;
     build.lint()?;
     let library = build.library()?;
