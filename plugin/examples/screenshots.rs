@@ -9,13 +9,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use support::clap_host::Host;
+use support::screen::Screen;
 use support::{command, project, song};
-use x11rb::connection::Connection as _;
-use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, WindowClass};
 
 const BLOCK: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -89,7 +87,8 @@ fn main() {
     project::use_command(command());
     let seconds = std::env::args().nth(2).map_or(36.0, |text| text.parse().expect("seconds"));
     let (rate_hz, song) = song(seconds);
-    let (window, _server) = open_window(1360, 860);
+    let screen = Screen::connect(&std::env::var("DISPLAY").expect("an X server"));
+    let window = screen.open_window(1360, 860);
     let mut host = Host::new();
     host.activate(rate_hz, BLOCK as u32);
     host.open_editor(window);
@@ -152,24 +151,4 @@ fn faults(stage: &mut Stage) {
     assert!(stage.host.load(&state));
     stage.host.wait_for("failed: The stems of this clip", PATIENCE);
     stage.picture("missing");
-}
-
-/// A window, and what keeps it open.
-fn open_window(width: u16, height: u16) -> (u32, Receiver<()>) {
-    let (tell, window) = mpsc::channel();
-    let (alive, server) = mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        let (connection, screen) = x11rb::connect(None).expect("an X server");
-        let screen = &connection.setup().roots[screen];
-        let window = connection.generate_id().unwrap();
-        let aux = CreateWindowAux::new().background_pixel(screen.black_pixel);
-        let (depth, class) = (screen.root_depth, WindowClass::INPUT_OUTPUT);
-        let (root, visual) = (screen.root, screen.root_visual);
-        connection.create_window(depth, window, root, 0, 0, width, height, 0, class, visual, &aux).unwrap();
-        connection.map_window(window).unwrap();
-        connection.flush().unwrap();
-        tell.send(window).unwrap();
-        while connection.wait_for_event().is_ok() && alive.send(()).is_ok() {}
-    });
-    (window.recv().unwrap(), server)
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nice_plug::prelude::*;
-use nice_plug_egui::{EguiEditor, RepaintNotifier};
+use nice_plug_egui::RepaintNotifier;
 
 use crate::capture::Input;
-use crate::editor::{EditorApp, EditorWindow};
+use crate::editor::{EditorWindow, ScaledEditor};
 use crate::params::{CAPTURE_ID, SextetParams};
 use crate::playback::{Block, Player};
 use crate::saved::SavedField;
@@ -76,7 +76,7 @@ impl Plugin for Sextet {
 
     type SysExMessage = ();
     type BackgroundTask = Fence;
-    type Editor = EguiEditor<EditorApp>;
+    type Editor = ScaledEditor;
 
     fn task_executor(&mut self) -> TaskExecutor<Self> {
         Box::new(Fence::pass)

@@ -5,13 +5,29 @@
 
 mod support;
 
+use std::fs::File;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use support::screen::Screen;
 use support::{bundle, command, project};
 
+/// Separations on a busy machine take their time.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The hosts' process, which ends with this test however that ends.
+struct Hosts(Child);
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
-fn python_hosts_capture_separate_and_play_back() {
+fn python_hosts_capture_separate_play_back_and_show_the_editor() {
     let Some(python) = std::env::var_os("SEXTET_PYTHON") else {
         panic!(
             "SEXTET_PYTHON is not set: run `cargo xtask check`, or set it to a Python with plugin/tests/python/requirements.txt"
@@ -20,12 +36,26 @@ fn python_hosts_capture_separate_and_play_back() {
     project::folders();
     let folder = tempfile::tempdir().unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let screen = Screen::start(2);
+    let log = folder.path().join("log");
     let mut hosts = Command::new(python);
-    hosts.arg(here.join("tests/python/hosts.py")).arg(bundle(folder.path()));
-    hosts.arg(here.join("../samples/six-of-one.flac")).env("SEXTET_COMMAND", command());
-    let output = hosts.output().unwrap();
-    let (said, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}{complaint}");
+    hosts.arg("-u").arg(here.join("tests/python/hosts.py")).arg(bundle(folder.path()));
+    hosts.arg(here.join("../samples/six-of-one.flac")).arg("--editor").env("SEXTET_COMMAND", command());
+    hosts.env("DISPLAY", &screen.name).stdin(Stdio::null());
+    let output = File::create(&log).unwrap();
+    let mut hosts = Hosts(hosts.stderr(output.try_clone().unwrap()).stdout(output).spawn().unwrap());
+
+    let said = || std::fs::read_to_string(&log).unwrap();
+    project::until("the hosts", PATIENCE, || {
+        assert_eq!(hosts.0.try_wait().unwrap(), None, "{}", said());
+        if said().contains("DawDreamer: the editor\n") { Ok(()) } else { Err(said()) }
+    });
+    // Two pixels a point: the host made room for that before there was a window.
+    let picture = screen.editor((2040, 1280), 4000);
+    picture.write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("editor-in-dawdreamer.ppm"));
+    drop(hosts);
+
+    let said = said();
     for host in ["DawDreamer", "pedalboard"] {
         assert!(said.contains(&format!("{host}: the mix against the clip: -")), "{host} has not been heard: {said}");
     }

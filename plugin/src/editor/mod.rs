@@ -13,16 +13,15 @@ mod status;
 mod tests;
 mod theme;
 mod waveform;
+mod window;
 mod words;
 
 use std::sync::Arc;
 
 use nice_plug::context::gui::GuiContext;
-use nice_plug::editor::SizeConstraints;
-use nice_plug::prelude::{ParamSetter, ResizeHint};
+use nice_plug::prelude::ParamSetter;
 use nice_plug_egui::baseview::HandlerError;
-use nice_plug_egui::baseview::dpi::LogicalSize;
-use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, create_egui_editor};
+use nice_plug_egui::{Frame, NiceEguiApp};
 
 use crate::params::SextetParams;
 use crate::session::Remote;
@@ -30,38 +29,7 @@ use clip::Timeline;
 use header::Asked;
 use open::OpenPanel;
 use render::RenderPanel;
-
-/// Size of a new editor, in points.
-const SIZE: LogicalSize<f32> = LogicalSize::new(1020.0, 640.0);
-/// Below that, parts would lie over each other.
-const MIN_SIZE: LogicalSize<f32> = LogicalSize::new(820.0, 540.0);
-
-/// The window, which remembers its size while it is closed.
-pub(crate) struct EditorWindow {
-    state: Arc<EguiEditorState>,
-}
-
-impl Default for EditorWindow {
-    fn default() -> Self {
-        Self { state: EguiEditorState::from_size(SIZE, 1.0) }
-    }
-}
-
-impl EditorWindow {
-    /// What nice-plug opens.
-    pub(crate) fn editor(&self, params: Arc<SextetParams>, remote: Remote) -> Option<EguiEditor<EditorApp>> {
-        let resize_hint = ResizeHint {
-            can_resize: true,
-            can_resize_horizontally: true,
-            can_resize_vertically: true,
-            size_constraints: SizeConstraints::min_logical_size(MIN_SIZE),
-            ..ResizeHint::NON_RESIZABLE
-        };
-        let settings = EguiNiceSettings { title: "Sextet".to_owned(), resize_hint, ..EguiNiceSettings::default() };
-        let repaint = remote.link.repaint.clone();
-        create_egui_editor(self.state.clone(), repaint, settings, EditorApp::new(params, remote))
-    }
-}
+pub(crate) use window::{EditorWindow, ScaledEditor};
 
 /// One frame after another.
 pub struct EditorApp {

@@ -4,10 +4,11 @@
     SEXTET_COMMAND=target/debug/sextet python plugin/tests/python/hosts.py <Sextet.vst3> samples/six-of-one.flac
 
 Each host captures the song's first seconds, waits for the stems in a render's first block, and plays them back. The figures
-are printed; a wrong one ends the script with an error.
+are printed; a wrong one ends the script with an error. With --editor DawDreamer shows the editor afterwards, until its
+window is closed.
 """
 
-import sys
+import argparse
 import time
 
 import numpy
@@ -34,7 +35,7 @@ def check(name, main, clip, stems=None):
         assert total < -110, name
 
 
-def dawdreamer(path, clip, rate):
+def dawdreamer(path, clip, rate, show):
     import dawdreamer
 
     engine = dawdreamer.RenderEngine(rate, BLOCK)
@@ -62,9 +63,15 @@ def dawdreamer(path, clip, rate):
     error = db(numpy.abs(audio[:2, late] - audio[2:4, late]).max())
     print(f"DawDreamer: the main output automated to the drums against their bus: {error:.1f} dBFS")
     assert error < -120
+    if show:
+        # The mix again, so that no stem is shown as muted.
+        plugin.set_automation(names["Stem"], numpy.ones(rate, numpy.float32))
+        engine.render(1)
+        print("DawDreamer: the editor", flush=True)
+        plugin.open_editor()
 
 
-def pedalboard(path, clip, rate):
+def pedalboard(path, clip, rate, _show):
     import pedalboard
 
     plugin = pedalboard.load_plugin(path)
@@ -86,11 +93,17 @@ def pedalboard(path, clip, rate):
 
 
 def main():
-    path, song = sys.argv[1:3]
-    audio, rate = soundfile.read(song, dtype="float32", always_2d=True)
+    hosts = {"pedalboard": pedalboard, "dawdreamer": dawdreamer}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plugin", help="a VST3 bundle")
+    parser.add_argument("song", help="an audio file")
+    parser.add_argument("host", nargs="*", default=list(hosts), help=" or ".join(hosts))
+    parser.add_argument("--editor", action="store_true", help="show it in DawDreamer; needs a screen")
+    given = parser.parse_args()
+    audio, rate = soundfile.read(given.song, dtype="float32", always_2d=True)
     clip = numpy.ascontiguousarray(audio[: SECONDS * rate].T)
-    for host in sys.argv[3:] or ["dawdreamer", "pedalboard"]:
-        {"dawdreamer": dawdreamer, "pedalboard": pedalboard}[host](path, clip, rate)
+    for host in given.host:
+        hosts[host](given.plugin, clip, rate, given.editor)
 
 
 main()

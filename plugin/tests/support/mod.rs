@@ -5,6 +5,7 @@ pub mod clap_host;
 pub mod command;
 pub mod entry;
 pub mod project;
+pub mod screen;
 
 pub use command::command;
 

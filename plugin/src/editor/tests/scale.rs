@@ -3,6 +3,7 @@
 use egui::accesskit::Action;
 
 use super::*;
+use crate::editor::window;
 
 /// Every control's name and place, in points.
 fn places(desk: &Desk) -> Vec<(String, egui::Rect)> {
@@ -23,7 +24,7 @@ fn columns(desk: &Desk) -> usize {
 #[test]
 fn controls_lie_side_by_side_within_the_window_in_every_size_and_on_every_screen() {
     let mut cases = 0;
-    for size in [super::super::MIN_SIZE, super::super::SIZE, egui_size(1360.0, 860.0), egui_size(2000.0, 1200.0)] {
+    for size in [window::MIN_SIZE, window::SIZE, egui_size(1360.0, 860.0), egui_size(2000.0, 1200.0)] {
         let points = egui::vec2(size.width, size.height);
         let mut plain: Option<(Vec<(String, egui::Rect)>, usize)> = None;
         for pixels in [1.0, 1.25, 1.5, 2.0, 3.0] {

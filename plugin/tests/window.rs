@@ -1,0 +1,76 @@
+//! The editor in a real window, on screens of every density.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use sextet_protocol::{Fingerprint, Stem};
+use support::clap_host::Host;
+use support::screen::Screen;
+use support::{entry, project};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const RATE_HZ: u32 = 44_100;
+/// A new editor's size, in points.
+const SIZE: (usize, usize) = (1020, 640);
+
+#[test]
+fn window_has_the_density_of_its_screen() {
+    for pixels_per_point in [1, 2] {
+        // Where a process' windows open is settled when it starts.
+        let screen = Screen::start(pixels_per_point);
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--ignored", "--exact", "shown_in_a_process_of_its_own", "--nocapture"]);
+        child.env("DISPLAY", &screen.name).env("SEXTET_TEST_SCALE", pixels_per_point.to_string());
+        let output = child.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        print!("{said}");
+    }
+}
+
+/// Run by the test above.
+#[test]
+#[ignore = "the other test runs it, on a screen"]
+fn shown_in_a_process_of_its_own() {
+    let scale: usize = std::env::var("SEXTET_TEST_SCALE").unwrap().parse().unwrap();
+    let screen = Screen::connect(&std::env::var("DISPLAY").unwrap());
+    let frames = 10 * u64::from(RATE_HZ);
+    let key = entry::make(project::folders(), RATE_HZ, frames, |stem, side, frame| {
+        let phase = (frame as f32 * (60.0 + stem as usize as f32) / RATE_HZ as f32 + side as f32 / 4.0).fract();
+        phase * (1.0 - frame as f32 / frames as f32)
+    });
+    let mut host = Host::new();
+    host.activate(RATE_HZ, 512);
+    assert!(host.load(&project::with_clip(Fingerprint::of(b"x"), Some(key), RATE_HZ, frames, 0)));
+    host.wait_for("ready", PATIENCE);
+
+    let window = screen.open_window(2400, 1500);
+    let size = (SIZE.0 * scale, SIZE.1 * scale);
+    assert_eq!(open(&host, window), size);
+    // Twice the density is four times the pixels.
+    let least = 6000 * scale * scale;
+    let picture = screen.editor(size, least);
+    picture.write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("editor-{scale}.ppm")));
+    for stem in Stem::ALL {
+        println!("{scale} pixels a point: {stem} has {} pixels", picture.pixels_of(stem));
+    }
+
+    // As large as it was left, also when it is opened again.
+    let larger = (1100 * scale, 700 * scale);
+    assert!(host.resize_editor(larger.0 as u32, larger.1 as u32));
+    screen.editor(larger, least);
+    host.close_editor();
+    assert_eq!(open(&host, window), larger, "reopened");
+    screen.editor(larger, least);
+    host.close_editor();
+}
+
+/// Opens the editor; gives the size that the host is told while there is no window yet.
+fn open(host: &Host, window: u32) -> (usize, usize) {
+    let (width, height) = host.open_editor(window);
+    (width as usize, height as usize)
+}
