@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sextet_protocol::Fingerprint;
@@ -110,9 +111,11 @@ fn passes_of_a_capture_land_where_they_belong() {
     assert_eq!((rate_hz, left), (48_000, expected));
 }
 
-/// Whatever an instance is doing when a project is saved, what is saved loads, and never arms the capture.
+/// Whatever an instance is doing when a project is saved, what is saved loads, also in another process, and never arms the
+/// capture.
 #[test]
 fn a_project_is_saved_in_every_phase() {
+    project::use_command(command());
     let frames = 48_000;
     let key = entry::make(project::folders(), 48_000, frames, |_, _, frame| (frame % 50) as f32 / 100.0);
     let clip = project::with_clip(Fingerprint::of(b"y"), Some(key), 48_000, frames, 77);
@@ -131,19 +134,63 @@ fn a_project_is_saved_in_every_phase() {
     }
     host.wait_for("capturing", PATIENCE);
     states.push(("capturing", host.save()));
-    for (phase, state) in states {
-        let other = Host::new();
-        assert!(other.load(&state), "{phase}");
-        let has_clip = !["new", "active"].contains(&phase);
-        other.wait_for(if has_clip { "ready" } else { "empty" }, PATIENCE);
-        assert_eq!(other.value("Capture"), 0.0, "{phase}");
-        assert_eq!(project::saved(&other.save())["clip"], project::saved(&state)["clip"], "{phase}");
-        let armed = ["armed", "capturing"].contains(&phase);
-        assert_eq!((other.value("Stem") - 3.0).abs() < 1e-6, armed, "{phase}");
+    host.play([&[0.0; 10]; 2], None);
+    host.wait_for("separating", PATIENCE);
+    states.push(("separating", host.save()));
+    let lost = project::with_clip(Fingerprint::of(b"lost"), Some(Fingerprint::of(b"too")), 48_000, frames, 77);
+    let host = Host::new();
+    assert!(host.load(&lost));
+    host.wait_for("failed", PATIENCE);
+    states.push(("failed", host.save()));
+
+    let projects = tempfile::tempdir().unwrap();
+    for (phase, state) in &states {
+        check_restored(phase, state);
+        std::fs::write(projects.path().join(phase), state).unwrap();
     }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--ignored", "--exact", "restored_in_a_process_of_their_own"]);
+    child.env("SEXTET_TEST_PROJECTS", projects.path());
+    child.env("SEXTET_TEST_CACHE", project::folders().cache()).env("SEXTET_TEST_DATA", project::folders().data());
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+
     // What is no project of ours is refused or changes nothing, and never ends the host.
     for rubbish in [b"".to_vec(), vec![0; 8], vec![255; 64], project::framed(&serde_json::json!("rubbish"))] {
+        let mut host = Host::new();
+        host.activate(48_000, 512);
         host.load(&rubbish);
         host.play([&[0.5; 512]; 2], Some(0));
+    }
+}
+
+/// Loads a project that was saved in a phase.
+fn check_restored(phase: &str, state: &[u8]) {
+    let host = Host::new();
+    assert!(host.load(state), "{phase}");
+    let expected = match phase {
+        "new" | "active" => "empty",
+        "failed" => "failed: The stems of this clip are no longer in the cache, and its capture",
+        _ => "ready",
+    };
+    host.wait_for(expected, PATIENCE);
+    assert_eq!(host.value("Capture"), 0.0, "{phase}");
+    let place = |state: &[u8]| {
+        let clip = &project::saved(state)["clip"];
+        ["audio", "start_frame", "frames"].map(|name| clip[name].clone())
+    };
+    assert_eq!(place(&host.save()), place(state), "{phase}");
+    let chosen = ["armed", "capturing", "separating"].contains(&phase);
+    assert_eq!((host.value("Stem") - 3.0).abs() < 1e-6, chosen, "{phase}");
+}
+
+/// Run by the test above.
+#[test]
+#[ignore = "the other test runs it, with projects"]
+fn restored_in_a_process_of_their_own() {
+    project::use_command(command());
+    for file in std::fs::read_dir(std::env::var_os("SEXTET_TEST_PROJECTS").unwrap()).unwrap() {
+        let path = file.unwrap().path();
+        check_restored(path.file_name().unwrap().to_str().unwrap(), &std::fs::read(&path).unwrap());
     }
 }
