@@ -22,6 +22,7 @@ mod progress;
 mod separator;
 mod share;
 mod sink;
+mod song;
 mod statistics;
 
 #[cfg(feature = "tensorrt")]

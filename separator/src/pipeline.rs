@@ -3,15 +3,16 @@
 
 use std::collections::VecDeque;
 
-use crate::ahead::{Ahead, read_ahead};
+use crate::ahead::read_ahead;
 use crate::audio::{Audio, AudioSource, RATES_HZ};
-use crate::chunks::{Chunk, History, Plan};
+use crate::chunks::{Chunk, Plan};
 use crate::error::SeparateError;
 use crate::lanes::{Blend, Lane};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
 use crate::progress::{Listener, Progress};
 use crate::separator::Member;
+use crate::song::{InPlace, Song, Streamed, in_place, normalise};
 use crate::statistics::{Statistics, measure};
 use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
@@ -55,14 +56,15 @@ pub(crate) fn run(
     let output = Output::start(format, sources, source, sink)?;
     // What a song that was cancelled left behind.
     members.iter_mut().try_for_each(Member::forget)?;
-    let (mean, deviation) = (statistics.mean, statistics.deviation);
-    let normalise = move |block: &mut Audio| {
-        block.channels_mut().flatten().for_each(|sample| *sample = (*sample - mean) / deviation);
-    };
-    let chunks = read_ahead(source, normalise, |ahead| {
-        let song = Song { ahead, history: History::default() };
-        separate(members, blend, song, &statistics, output, listener)
-    })?;
+    let normalise = normalise(&statistics);
+    let normalise_block =
+        move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
+    let chunks = match in_place(source) {
+        Some(song) => separate(members, blend, InPlace::new(song, normalise), &statistics, output, listener),
+        None => read_ahead(source, normalise_block, |ahead| {
+            separate(members, blend, Streamed::new(ahead), &statistics, output, listener)
+        }),
+    }?;
     Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
 }
 
@@ -70,7 +72,7 @@ pub(crate) fn run(
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
-    mut song: Song,
+    mut song: impl Song,
     statistics: &Statistics,
     mut output: Output<'_>,
     listener: &mut dyn Listener,
@@ -112,7 +114,7 @@ impl Queue {
         &mut self,
         members: &mut [Member],
         blend: &mut Blend,
-        song: &mut Song,
+        song: &mut impl Song,
         listener: &mut dyn Listener,
     ) -> Result<()> {
         while let Some((lane, chunk)) = blend.next() {
@@ -123,9 +125,9 @@ impl Queue {
                 break;
             }
             song.read_until(chunk.window + segment_frames as i64)?;
-            engine.submit(&mut |mix| song.history.copy_into(chunk.window, mix))?;
+            engine.submit(&mut |mix| song.copy_into(chunk.window, mix))?;
             blend.heard(lane, &chunk);
-            song.history.forget_before(blend.needed_from());
+            song.forget_before(blend.needed_from());
             self.waiting[member] += 1;
             self.chunks.push_back((lane, chunk));
         }
@@ -136,23 +138,6 @@ impl Queue {
         let (lane, chunk) = self.chunks.pop_front()?;
         self.waiting[blend.member(lane)] -= 1;
         Some((lane, chunk))
-    }
-}
-
-/// The normalised song, read as far as it is needed.
-struct Song {
-    ahead: Ahead,
-    history: History,
-}
-
-impl Song {
-    /// Has the history know all frames before `end`, where the song has so many.
-    fn read_until(&mut self, end: i64) -> Result<()> {
-        while (self.history.end() as i64) < end {
-            let Some(block) = self.ahead.next()? else { break };
-            self.history.push(block.channels());
-        }
-        Ok(())
     }
 }
 

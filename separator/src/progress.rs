@@ -20,7 +20,7 @@ pub enum Progress {
 }
 
 /// What happens before an engine can separate: once for a model on a machine, or never.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Preparing {
     /// Another process is building the same engine.
@@ -34,6 +34,13 @@ pub enum Preparing {
     },
     /// The GPU compiles what was built, which it does not say the progress of.
     Compiling,
+    /// What the engine gives in float16 is compared with float32.
+    Comparing,
+    /// Rounding to float16 would change the stems of this model too much: it is computed in float32.
+    InFloat32 {
+        /// By how much, relative to the stems; infinite where numbers went beyond float16.
+        error: f64,
+    },
     /// The GPU's memory is too small; fewer segments at a time are tried.
     SmallerBatch {
         /// Segments at a time.

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use crate::Result;
 use crate::ahead::{Ahead, read_ahead};
-use crate::audio::{Audio, AudioSource, BLOCK_FRAMES, Layout, Warning};
+use crate::audio::{Audio, AudioSource, BLOCK_FRAMES, Warning};
 use crate::error::SeparateError;
-use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::progress::{Listener, Progress};
+use crate::song::in_place;
 
 /// What `demucs.api.Separator.separate_tensor` adds to the deviation.
 const DEVIATION_FLOOR: f64 = 1e-8;
@@ -29,14 +29,12 @@ pub(crate) struct Statistics {
 
 /// Reads the whole of `source` once.
 pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> Result<Statistics> {
-    match source.in_memory() {
-        Some(song) if song.layout() == HEARD => measure_in_place(song, listener),
-        _ => read_ahead(source, |_| (), |ahead| measure_all(ahead, listener)),
+    match in_place(source) {
+        Some(song) => measure_in_place(song, listener),
+        None => read_ahead(source, |_| (), |ahead| measure_all(ahead, listener)),
     }
 }
 
-/// What the model hears, with nothing folded or resampled.
-const HEARD: Layout = Layout { channels: CHANNELS, rate_hz: MODEL_RATE_HZ };
 /// Frames that are measured in place at a time.
 const STRETCH_FRAMES: usize = 64 * BLOCK_FRAMES;
 
@@ -141,6 +139,7 @@ fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
 mod tests {
     use super::*;
     use crate::audio::AudioStream;
+    use crate::model::MODEL_RATE_HZ;
     use crate::{ErrorKind, Ignore};
 
     #[test]

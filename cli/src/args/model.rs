@@ -75,6 +75,8 @@ pub(crate) enum PrecisionArg {
     /// 32-bit floating point
     #[default]
     F32,
+    /// 32-bit floating point for runtimes that multiply in TF32
+    F32Split,
     /// 16-bit floating point, the Fourier transforms in 32 bits
     F16,
 }

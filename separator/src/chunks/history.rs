@@ -28,19 +28,8 @@ impl History {
 
     /// Copies `out.len() / 2` frames from frame `from` on, side after side.
     pub(crate) fn copy_into(&self, from: i64, out: &mut [f32]) {
-        let frames = out.len() / CHANNELS;
         debug_assert!(from.max(0) as u64 >= self.start, "frame {from} has been forgotten");
-        let first = from.max(self.start as i64).min(from + frames as i64);
-        let last = (from + frames as i64).min(self.end() as i64).max(first);
-        let (write, count) = ((first - from) as usize, (last - first) as usize);
-        let read = (first - self.start as i64) as usize;
-        self.sides.par_iter().zip(out.par_chunks_mut(frames)).for_each(|(side, out)| {
-            out[..write].fill(0.0);
-            if count > 0 {
-                out[write..write + count].copy_from_slice(&side[read..read + count]);
-            }
-            out[write + count..].fill(0.0);
-        });
+        copy_stretch(&self.sides, self.start, from, out, |sample| sample);
     }
 
     /// Drops what lies before `frame`, of which no chunk will ask again.
@@ -52,6 +41,31 @@ impl History {
             self.start += count;
         }
     }
+}
+
+/// Copies `out.len() / 2` frames from frame `from` on, side after side and each sample put through `prepare`, of `sides` that
+/// begin with frame `start`; silence before and after them.
+pub(crate) fn copy_stretch(
+    sides: &[Vec<f32>],
+    start: u64,
+    from: i64,
+    out: &mut [f32],
+    prepare: impl Fn(f32) -> f32 + Sync,
+) {
+    let frames = out.len() / CHANNELS;
+    let end = start as i64 + sides.first().map_or(0, Vec::len) as i64;
+    let first = from.max(start as i64).min(from + frames as i64);
+    let last = (from + frames as i64).min(end).max(first);
+    let (write, count) = ((first - from) as usize, (last - first) as usize);
+    let read = (first - start as i64) as usize;
+    sides.par_iter().zip(out.par_chunks_mut(frames)).for_each(|(side, out)| {
+        out[..write].fill(0.0);
+        if count > 0 {
+            let stretch = out[write..write + count].iter_mut().zip(&side[read..read + count]);
+            stretch.for_each(|(out, &sample)| *out = prepare(sample));
+        }
+        out[write + count..].fill(0.0);
+    });
 }
 
 #[cfg(test)]

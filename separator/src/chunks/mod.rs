@@ -4,6 +4,6 @@ mod history;
 mod overlap_add;
 mod plan;
 
-pub(crate) use history::History;
+pub(crate) use history::{History, copy_stretch};
 pub(crate) use overlap_add::OverlapAdd;
 pub(crate) use plan::{Chunk, Plan};

@@ -67,7 +67,8 @@ pub struct TensorRtOptions {
     pub libraries: Vec<PathBuf>,
     /// Folder of built engines; `None`: they are built every time.
     pub cache: Option<PathBuf>,
-    /// float32 throughout, for comparison: slower, and no better to hear.
+    /// float32 throughout, for comparison: slower, and no better to hear. A model whose stems float16 would change by more
+    /// than 0.5 % is computed so without being asked for.
     pub full_precision: bool,
     /// Segments at a time, 1 to 64; `None`: what the GPU's memory allows.
     pub batch: Option<usize>,
@@ -94,13 +95,13 @@ pub(crate) fn check(options: &EngineOptions) -> Result<()> {
 
 /// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`: engines of one class give the
 /// same samples but for rounding, others do not. No model is loaded: where an engine then fails to start and the choice was
-/// left open, [`Separator::engine_class`](crate::Separator::engine_class) knows better.
+/// left open, or the model turns out to need float32, [`Separator::engine_class`](crate::Separator::engine_class) knows better.
 ///
 /// # Errors
 /// As [`Separator::new`](crate::Separator::new), when the engine is not to be had.
 pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
     check(options)?;
-    let gpu = gpu_class(&options.tensorrt);
+    let gpu = gpu_class(options.tensorrt.full_precision);
     Ok(match options.engine {
         EngineChoice::Cpu => cpu::CLASS,
         EngineChoice::TensorRt => gpu,
@@ -109,8 +110,8 @@ pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
     })
 }
 
-fn gpu_class(options: &TensorRtOptions) -> &'static str {
-    if options.full_precision { "tensorrt-f32" } else { "tensorrt-f16" }
+fn gpu_class(full_precision: bool) -> &'static str {
+    if full_precision { "tensorrt-f32" } else { "tensorrt-f16" }
 }
 
 #[cfg(feature = "tensorrt")]

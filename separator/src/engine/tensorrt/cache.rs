@@ -1,6 +1,7 @@
 //! Plans, and the kernels that a GPU compiled from them, on disk.
 //!
-//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`. An entry that is cut, changed, or of another
+//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`; and for every model `KEY.float16`, what rounding
+//! to float16 costs it. An entry that is cut, changed, or of another
 //! make is not an error: it reads as absent and is written again. The lock keeps two processes from building the same
 //! plan at once.
 
@@ -35,6 +36,7 @@ impl PlanKey {
     fn header(&self) -> String {
         let precision = match self.precision {
             Precision::F32 => "f32",
+            Precision::F32Split => "f32-split",
             Precision::F16 => "f16",
         };
         let targets: Vec<String> = self.targets.iter().map(Target::to_string).collect();
@@ -61,6 +63,12 @@ impl PlanKey {
 pub(super) struct GpuKey {
     pub(super) name: String,
     pub(super) driver: i32,
+}
+
+/// The header of a model's error in float16: what it was measured with.
+fn float16_header(model: &str) -> String {
+    let tensorrt = REQUIRED_VERSION.to_string();
+    json!({ "kind": "float16 error", "model": model, "graph": GRAPH_VERSION, "tensorrt": tensorrt }).to_string()
 }
 
 fn short_hash(text: &str) -> String {
@@ -120,6 +128,22 @@ impl PlanCache {
 
     pub(super) fn keep_kernels(&self, key: &PlanKey, gpu: &GpuKey, kernels: &[u8]) -> Result<(), TensorRtError> {
         self.keep(&self.kernels_path(key, gpu), &key.kernels_header(gpu), kernels)
+    }
+
+    /// The relative error of a model's stems in float16, if it was measured.
+    pub(super) fn float16_error(&self, model: &str) -> Option<f64> {
+        let expected = float16_header(model);
+        let (header, error) = sealed::read(&self.float16_path(&expected))?;
+        (header == expected).then(|| error.try_into().ok().map(f64::from_le_bytes))?
+    }
+
+    pub(super) fn keep_float16_error(&self, model: &str, error: f64) -> Result<(), TensorRtError> {
+        let header = float16_header(model);
+        self.keep(&self.float16_path(&header), &header, &error.to_le_bytes())
+    }
+
+    fn float16_path(&self, header: &str) -> PathBuf {
+        self.folder.join(format!("{}.float16", short_hash(header)))
     }
 
     fn keep(&self, path: &Path, header: &str, contents: &[u8]) -> Result<(), TensorRtError> {
@@ -186,7 +210,7 @@ impl PlanCache {
         };
         let ours = |path: &PathBuf| {
             let name = file_name(path);
-            [".plan", ".kernels", ".lock", sealed::UNFINISHED].iter().any(|end| name.ends_with(end))
+            [".plan", ".kernels", ".lock", ".float16", sealed::UNFINISHED].iter().any(|end| name.ends_with(end))
         };
         Ok(listing.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect())
     }
@@ -254,11 +278,30 @@ mod tests {
     }
 
     #[test]
+    fn the_error_in_float16_is_kept_for_each_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = PlanCache::new(folder.path());
+        assert_eq!(cache.float16_error("abc"), None);
+        for (model, error) in [("abc", 1.25e-3), ("def", f64::INFINITY)] {
+            cache.keep_float16_error(model, error).unwrap();
+            assert_eq!(cache.float16_error(model), Some(error));
+        }
+        assert_eq!(cache.float16_error("abc"), Some(1.25e-3));
+        assert_eq!(cache.entries().unwrap(), [], "it is no engine");
+        let path = cache.float16_path(&float16_header("abc"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(cache.float16_error("abc"), None, "damaged");
+    }
+
+    #[test]
     fn clearing_removes_the_caches_own_files_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path());
         cache.keep_plan(&key(1), b"plan").unwrap();
         drop(cache.lock(&key(1), &mut Ignore).unwrap());
+        cache.keep_float16_error("abc", 1e-3).unwrap();
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
         // What a process leaves that is killed while it writes.
         fs::write(folder.path().join(format!(".tmpAb12{}", sealed::UNFINISHED)), b"half").unwrap();

@@ -49,7 +49,7 @@ pub fn measure(
     let Some(network) = model.networks_of().next() else {
         return Err(TensorRtError::Batch { found: 0 }.into());
     };
-    let mut session = open(network, options, &gpu, batch, listener)?;
+    let mut session = open(network, options, precision(options), &gpu, batch, listener)?;
     let start_s = begun.elapsed().as_secs_f64();
     let memory_bytes = free.saturating_sub(gpu.free_bytes()?) as u64;
     let mut times = session.time_runs(10, runs)?;

@@ -8,9 +8,11 @@
 //! | `planner.rs` | makes a plan (TensorRT's word for a compiled network) from the graph; needs no GPU |
 //! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk: whole or not at all, and checked when read |
 //! | `session.rs` | a plan on a GPU: buffers, transfers, batches |
+//! | `accuracy.rs` | what float16 costs a model |
 //! | `measure.rs` | how fast all that is |
 //! | `start.rs` | from a network to a session: plan cached or made, batch that fits |
 
+mod accuracy;
 mod cache;
 mod error;
 mod gpu;

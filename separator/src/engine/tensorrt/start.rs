@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::TensorRt;
+use super::accuracy::{self, TOLERANCE};
 use super::cache::{GpuKey, PlanCache, PlanKey};
 use super::error::TensorRtError;
 use super::gpu::Gpu;
@@ -61,49 +62,89 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
     Ok(found)
 }
 
-/// Starts `network` on the GPU that `options` name.
+/// Starts `network` on the GPU that `options` name, in float32 where float16 would change the stems too much.
 ///
 /// # Errors
 /// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
-pub(crate) fn start(
-    network: &Network,
-    options: &TensorRtOptions,
-    listener: &mut dyn Listener,
-) -> std::result::Result<TensorRt, TensorRtError> {
+pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut dyn Listener) -> Result<TensorRt> {
     let library = Library::load(&options.libraries)?;
     let gpu = Gpu::open(options.gpu)?;
+    let (session, batch, precision) = match precision(options) {
+        Precision::F16 => in_float16(network, options, &gpu, listener)?,
+        precision => open_largest(network, options, precision, &gpu, listener)?,
+    };
+    let spoken = if precision == Precision::F16 { "float16" } else { "float32" };
+    let name = format!("TensorRT-RTX {} on {} ({spoken}, batch {batch})", library.version, gpu.name);
+    Ok(TensorRt::new(session, name, gpu_class(precision != Precision::F16)))
+}
+
+pub(super) fn precision(options: &TensorRtOptions) -> Precision {
+    if options.full_precision { Precision::F32Split } else { Precision::F16 }
+}
+
+/// A session in float16 if that is exact enough, which is measured once for a model; one in float32 if not.
+fn in_float16(
+    network: &Network,
+    options: &TensorRtOptions,
+    gpu: &Gpu,
+    listener: &mut dyn Listener,
+) -> Result<(Session, usize, Precision)> {
+    let cache = options.cache.as_ref().map(PlanCache::new);
+    let mut error = cache.as_ref().and_then(|cache| cache.float16_error(network.hash()));
+    if error.is_none_or(|error| error <= TOLERANCE) {
+        match open_largest(network, options, Precision::F16, gpu, listener) {
+            Ok(opened) if error.is_some() => return Ok(opened),
+            Ok(mut opened) => {
+                listener.preparing(Preparing::Comparing);
+                let measured = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
+                if let Some(Err(error)) = cache.map(|cache| cache.keep_float16_error(network.hash(), measured)) {
+                    listener.preparing(Preparing::NotKept { reason: error.to_string() });
+                }
+                if measured <= TOLERANCE {
+                    return Ok(opened);
+                }
+                error = Some(measured);
+            }
+            // Numbers that went beyond float16, as far as one can tell.
+            Err(TensorRtError::SelfTest { .. }) => error = None,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    listener.preparing(Preparing::InFloat32 { error: error.unwrap_or(f64::INFINITY) });
+    Ok(open_largest(network, options, Precision::F32Split, gpu, listener)?)
+}
+
+/// A tested session for as many segments at a time as `options` ask for, or as the GPU has memory for.
+fn open_largest(
+    network: &Network,
+    options: &TensorRtOptions,
+    precision: Precision,
+    gpu: &Gpu,
+    listener: &mut dyn Listener,
+) -> std::result::Result<(Session, usize, Precision), TensorRtError> {
     let mut batch = options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH });
-    let session = loop {
-        match open(network, options, &gpu, batch, listener) {
+    loop {
+        match open(network, options, precision, gpu, batch, listener) {
             Err(error) if error.is_out_of_memory() && batch > 1 => {
                 batch /= 2;
                 listener.preparing(Preparing::SmallerBatch { batch });
             }
-            other => break other?,
+            other => return other.map(|session| (session, batch, precision)),
         }
-    };
-    let precision = match precision(options) {
-        Precision::F32 => "float32",
-        Precision::F16 => "float16",
-    };
-    let name = format!("TensorRT-RTX {} on {} ({precision}, batch {batch})", library.version, gpu.name);
-    Ok(TensorRt::new(session, name, gpu_class(options)))
-}
-
-pub(super) fn precision(options: &TensorRtOptions) -> Precision {
-    if options.full_precision { Precision::F32 } else { Precision::F16 }
+    }
 }
 
 /// A tested session for batches of `batch`.
 pub(super) fn open(
     network: &Network,
     options: &TensorRtOptions,
+    precision: Precision,
     gpu: &Gpu,
     batch: usize,
     listener: &mut dyn Listener,
 ) -> std::result::Result<Session, TensorRtError> {
     let plans = Plans { network, cache: options.cache.as_ref().map(PlanCache::new) };
-    let key = plans.key_on(gpu, options, batch);
+    let key = plans.key_on(gpu, options, precision, batch);
     let gpu_key = GpuKey { name: gpu.name.clone(), driver: gpu.driver };
     let kernels = plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key));
     let shape = shape(network, batch);
@@ -175,10 +216,10 @@ struct Plans<'a> {
 }
 
 impl Plans<'_> {
-    fn key(&self, options: &TensorRtOptions, batch: usize, targets: Vec<Target>) -> PlanKey {
+    fn key(&self, options: &TensorRtOptions, precision: Precision, batch: usize, targets: Vec<Target>) -> PlanKey {
         PlanKey {
             model: self.network.hash().to_owned(),
-            precision: precision(options),
+            precision,
             batch,
             targets,
             workspace_bytes: options.workspace_bytes,
@@ -186,8 +227,8 @@ impl Plans<'_> {
     }
 
     /// The key of the plan to use on `gpu`: one for its architecture, or one for all if that is what there is.
-    fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, batch: usize) -> PlanKey {
-        let own = self.key(options, batch, Target::of(gpu.capability).into_iter().collect());
+    fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, precision: Precision, batch: usize) -> PlanKey {
+        let own = self.key(options, precision, batch, Target::of(gpu.capability).into_iter().collect());
         let for_all = PlanKey { targets: Vec::new(), ..own.clone() };
         let has = |key: &PlanKey| self.cache.as_ref().is_some_and(|cache| cache.has_plan(key));
         if !has(&own) && has(&for_all) { for_all } else { own }
@@ -259,7 +300,7 @@ pub fn build(
     for network in model.networks_of() {
         let plans = Plans { network, cache: Some(cache.clone()) };
         for targets in &each {
-            let key = plans.key(options, batch, targets.clone());
+            let key = plans.key(options, precision(options), batch, targets.clone());
             let _lock = cache.lock(&key, listener)?;
             let found = cache.plan(&key);
             let cached = found.is_some();

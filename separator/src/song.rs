@@ -1,0 +1,146 @@
+//! The normalised song as chunks hear it: read ahead on another thread, or taken from where it lies in memory.
+
+use crate::Result;
+use crate::ahead::Ahead;
+use crate::audio::{Audio, AudioSource, Layout};
+use crate::chunks::{History, copy_stretch};
+use crate::model::{CHANNELS, MODEL_RATE_HZ};
+use crate::statistics::Statistics;
+
+/// What the model hears, with nothing folded or resampled.
+const HEARD: Layout = Layout { channels: CHANNELS, rate_hz: MODEL_RATE_HZ };
+
+/// The song, if it lies in memory as the model hears it.
+pub(crate) fn in_place(source: &dyn AudioSource) -> Option<&Audio> {
+    source.in_memory().filter(|song| song.layout() == HEARD)
+}
+
+/// What takes the song's mean out of a sample and brings it to the song's deviation.
+pub(crate) fn normalise(statistics: &Statistics) -> impl Fn(f32) -> f32 + Copy + Send + Sync + use<> {
+    let (mean, deviation) = (statistics.mean, statistics.deviation);
+    move |sample| (sample - mean) / deviation
+}
+
+/// Where chunks are cut from.
+pub(crate) trait Song {
+    /// Makes sure that all frames before `end` can be copied, where the song has so many.
+    ///
+    /// # Errors
+    /// When the song cannot be read any further.
+    fn read_until(&mut self, end: i64) -> Result<()>;
+
+    /// Writes [2, frames] of the song from frame `from` on to `chunk`, row-major; silence where there is no song.
+    fn copy_into(&self, from: i64, chunk: &mut [f32]);
+
+    /// No chunk will ask for anything before `frame` again.
+    fn forget_before(&mut self, frame: i64);
+}
+
+/// A song that comes block by block, normalised already.
+pub(crate) struct Streamed {
+    ahead: Ahead,
+    history: History,
+}
+
+impl Streamed {
+    pub(crate) fn new(ahead: Ahead) -> Self {
+        Self { ahead, history: History::default() }
+    }
+}
+
+impl Song for Streamed {
+    fn read_until(&mut self, end: i64) -> Result<()> {
+        while (self.history.end() as i64) < end {
+            let Some(block) = self.ahead.next()? else { break };
+            self.history.push(block.channels());
+        }
+        Ok(())
+    }
+
+    fn copy_into(&self, from: i64, chunk: &mut [f32]) {
+        self.history.copy_into(from, chunk);
+    }
+
+    fn forget_before(&mut self, frame: i64) {
+        self.history.forget_before(frame);
+    }
+}
+
+/// A song in memory, which is normalised as it is copied.
+pub(crate) struct InPlace<'a, N> {
+    song: &'a Audio,
+    normalise: N,
+}
+
+impl<'a, N> InPlace<'a, N> {
+    pub(crate) fn new(song: &'a Audio, normalise: N) -> Self {
+        Self { song, normalise }
+    }
+}
+
+impl<N: Fn(f32) -> f32 + Sync> Song for InPlace<'_, N> {
+    fn read_until(&mut self, _end: i64) -> Result<()> {
+        Ok(())
+    }
+
+    fn copy_into(&self, from: i64, chunk: &mut [f32]) {
+        copy_stretch(self.song.channels(), 0, from, chunk, &self.normalise);
+    }
+
+    fn forget_before(&mut self, _frame: i64) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ahead::read_ahead;
+    use crate::audio::{AudioStream, BLOCK_FRAMES};
+
+    /// A song that has to be read block by block.
+    struct ByBlocks<'a>(&'a Audio);
+
+    impl AudioSource for ByBlocks<'_> {
+        fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
+            self.0.open()
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_the_same_read_ahead_or_in_place() {
+        let frames = 3 * BLOCK_FRAMES + 77;
+        let side = |step: f32| (0..frames).map(|n| (n as f32 * step).sin()).collect();
+        let song = Audio::new(vec![side(0.01), side(0.017)], MODEL_RATE_HZ);
+        let normalise = |sample: f32| (sample - 0.1) / 0.3;
+        let normalise_block =
+            move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
+        let mut in_place = InPlace::new(&song, normalise);
+        let windows = [-1_000, -10, 0, 12_345, frames as i64 - 9_000, frames as i64 - 1, frames as i64 + 5];
+        read_ahead(&ByBlocks(&song), normalise_block, |ahead| {
+            let mut streamed = Streamed::new(ahead);
+            for window in windows {
+                let cut = |song: &mut dyn Song| -> Result<Vec<f32>> {
+                    let mut chunk = vec![f32::NAN; 2 * 10_000];
+                    song.read_until(window + 10_000)?;
+                    song.copy_into(window, &mut chunk);
+                    song.forget_before(window);
+                    Ok(chunk)
+                };
+                let chunk = cut(&mut streamed)?;
+                assert!(chunk == cut(&mut in_place)?, "from frame {window}");
+                let first = song.channels()[0].get(window.max(0) as usize).map_or(0.0, |&sample| normalise(sample));
+                assert_eq!(chunk[window.min(0).unsigned_abs() as usize], first, "from frame {window}");
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn only_what_the_model_hears_as_it_is_stays_in_place() {
+        let song = |channels, rate_hz| Audio::new(vec![vec![0.5; 10]; channels], rate_hz);
+        assert!(in_place(&song(2, MODEL_RATE_HZ)).is_some());
+        assert!(in_place(&song(1, MODEL_RATE_HZ)).is_none());
+        assert!(in_place(&song(2, 48_000)).is_none());
+        assert!(in_place(&ByBlocks(&song(2, MODEL_RATE_HZ))).is_none());
+    }
+}
