@@ -115,7 +115,13 @@ class Bench:
         for line in self.sextet(name, "engine", "check", song or self.a.song, "-m", model, "--json", *more, **environment):
             worst = max(line["stems"], key=lambda stem: stem["relative_error"])
             finite = all(stem["finite"] for stem in line["stems"])
-            self.row(f"{name}", f"worst stem {worst['relative_error']:.2e} ({worst['stem']})", "finite" if finite else "NOT FINITE")
+            self.row(f"{name}: {line['engine']} against {line['against']}", f"worst stem {worst['relative_error']:.2e} ({worst['stem']})", "finite" if finite else "NOT FINITE")
+
+    def says(self, name, words, *arguments):
+        """The lines with `words` among those that are printed for people."""
+        self.sextet(name, *arguments)
+        heard = (self.a.out / (re.sub("[^a-z0-9]+", "-", name) + ".txt")).read_text()
+        self.row(name, *[line for line in heard.splitlines() if words in line])
 
     def peers(self):
         import torch
@@ -309,7 +315,7 @@ def main():
     ap.add_argument("--batch", default="4,8")
     ap.add_argument("--limit", type=float, default=1800, help="seconds after which nothing new is begun")
     ap.add_argument("--compile", type=int, metavar="BATCH", help="torch.compile too: two minutes more")
-    ap.add_argument("--only", default="doctor,official,layers,peers,checks,mini,hard,faults,long")
+    ap.add_argument("--only", default="doctor,official,layers,peers,checks,float32,mini,hard,faults,long")
     a = ap.parse_args()
     bench, parts = Bench(a), a.only.split(",")
     bench.note(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.strip())
@@ -324,15 +330,15 @@ def main():
     if "peers" in parts:
         bench.peers()
     if "checks" in parts:
-        # Engines of another TF32 setting have a cache of their own.
-        exact = {"NVIDIA_TF32_OVERRIDE": "0", "SEXTET_CACHE": str(a.out.resolve() / "exact")}
-        bench.check("mini, whole song, float16 against the CPU", "sextet-mini", "--batch", 4)
-        bench.check("official, one chunk, float16 against the CPU", official, "--single-chunk", "--batch", 4)
-        bench.check("shaken, one chunk, float16 against the CPU", shaken, "--single-chunk", "--batch", 1)
-        bench.check("shaken, one chunk, float16 without TF32 against the CPU", shaken, "--single-chunk", "--batch", 1,
-                    **exact)  # fmt: skip
-        bench.check("official, one chunk, float32 without TF32 against the CPU", official, "--single-chunk", "--fp32",
-                    "--batch", 1, **exact)  # fmt: skip
+        bench.check("mini, whole song", "sextet-mini", "--batch", 4)
+        bench.check("official, one chunk", official, "--single-chunk", "--batch", 4)
+        bench.check("official, one chunk, --fp32", official, "--single-chunk", "--fp32", "--batch", 1)
+        one = ("--single-chunk", "--batch", 1)
+        bench.says("shaken, one chunk, as it is", "float16 would", "engine", "check", a.song, "-m", shaken, *one)
+        bench.check("shaken, one chunk, without TF32", shaken, *one, NVIDIA_TF32_OVERRIDE="0")
+        bench.says("shaken, separated", "CPU", "separate", a.song, "-m", shaken, "-o", a.out / "shaken", "--single-chunk")
+    if "float32" in parts:
+        bench.engine("official, float32", official, "1,4", "--fp32", "--seconds", a.seconds)
     if "mini" in parts:
         bench.engine("mini", "sextet-mini", "4", "--seconds", a.seconds)
     if "hard" in parts:

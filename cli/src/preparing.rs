@@ -58,11 +58,8 @@ pub(crate) fn describe(step: &Preparing) -> String {
         Preparing::Building { .. } => "building the engine, once for this model".to_owned(),
         Preparing::Compiling => "the GPU compiles the engine, once for this model: some 20 s".to_owned(),
         Preparing::Comparing => "comparing float16 with float32, once for this model".to_owned(),
-        Preparing::InFloat32 { error } if error.is_finite() => {
+        Preparing::InFloat32 { error } => {
             format!("float16 would change this model's stems by {:.1} %: computing in float32", 100.0 * error)
-        }
-        Preparing::InFloat32 { .. } => {
-            "this model's numbers are too large for float16: computing in float32".to_owned()
         }
         Preparing::SmallerBatch { batch } => format!("the GPU's memory is short: trying a batch of {batch}"),
         Preparing::NotKept { reason } => format!("warning: the engine cannot be kept: {reason}"),

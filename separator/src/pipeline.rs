@@ -131,6 +131,11 @@ impl Queue {
             self.waiting[member] += 1;
             self.chunks.push_back((lane, chunk));
         }
+        if blend.next().is_none() {
+            for (member, _) in members.iter_mut().zip(&self.waiting).filter(|(_, waiting)| **waiting > 0) {
+                member.engine(listener)?.flush()?;
+            }
+        }
         Ok(())
     }
 

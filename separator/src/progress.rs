@@ -38,7 +38,7 @@ pub enum Preparing {
     Comparing,
     /// Rounding to float16 would change the stems of this model too much: it is computed in float32.
     InFloat32 {
-        /// By how much, relative to the stems; infinite where numbers went beyond float16.
+        /// By how much, relative to the stems.
         error: f64,
     },
     /// The GPU's memory is too small; fewer segments at a time are tried.

@@ -75,8 +75,6 @@ pub(crate) enum PrecisionArg {
     /// 32-bit floating point
     #[default]
     F32,
-    /// 32-bit floating point for runtimes that multiply in TF32
-    F32Split,
     /// 16-bit floating point, the Fourier transforms in 32 bits
     F16,
 }

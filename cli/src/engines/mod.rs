@@ -6,15 +6,21 @@ mod build;
 mod check;
 mod list;
 
+use std::{env, process};
+
 use anyhow::Result;
 use sextet_separator::TensorRtOptions;
+use sextet_separator::tensorrt::TF32_VARIABLE;
 
-use crate::args::{EngineCommand, MakingFlags};
+use crate::args::{AgainstArg, EngineCommand, MakingFlags};
 use crate::computing;
 use crate::fault::{Fault, Kind};
 
 /// Runs one of the `engine` commands.
 pub(crate) fn run(command: EngineCommand) -> Result<u8> {
+    if wants_float32(&command) && env::var_os(TF32_VARIABLE).is_none() {
+        return again_without_tf32();
+    }
     match command {
         EngineCommand::Build(args) => build::run(&args),
         EngineCommand::List { json } => list::run(json),
@@ -23,6 +29,22 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
         EngineCommand::Clear => list::clear(),
     }?;
     Ok(0)
+}
+
+fn wants_float32(command: &EngineCommand) -> bool {
+    match command {
+        EngineCommand::Build(args) => args.making.fp32,
+        EngineCommand::Check(args) => args.engine.making.fp32 || args.against == AgainstArg::Fp32,
+        EngineCommand::Bench(args) => args.engine.making.fp32,
+        EngineCommand::List { .. } | EngineCommand::Clear => false,
+    }
+}
+
+/// Runs this very command in a process whose environment forbids TF32: a running one cannot change its own safely.
+fn again_without_tf32() -> Result<u8> {
+    let mut command = process::Command::new(env::current_exe()?);
+    let status = command.args(env::args_os().skip(1)).env(TF32_VARIABLE, "0").status()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// What the flags of an `engine` command say, over what the configuration says.

@@ -20,7 +20,6 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
     }
     let precision = match args.precision {
         PrecisionArg::F32 => Precision::F32,
-        PrecisionArg::F32Split => Precision::F32Split,
         PrecisionArg::F16 => Precision::F16,
     };
     let options = ExportOptions { batch: args.batch.get(), precision };

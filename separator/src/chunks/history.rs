@@ -43,6 +43,9 @@ impl History {
     }
 }
 
+/// Frames that one thread copies at a time.
+const PART_FRAMES: usize = 1 << 15;
+
 /// Copies `out.len() / 2` frames from frame `from` on, side after side and each sample put through `prepare`, of `sides` that
 /// begin with frame `start`; silence before and after them.
 pub(crate) fn copy_stretch(
@@ -61,8 +64,10 @@ pub(crate) fn copy_stretch(
     sides.par_iter().zip(out.par_chunks_mut(frames)).for_each(|(side, out)| {
         out[..write].fill(0.0);
         if count > 0 {
-            let stretch = out[write..write + count].iter_mut().zip(&side[read..read + count]);
-            stretch.for_each(|(out, &sample)| *out = prepare(sample));
+            let (out, side) = (&mut out[write..write + count], &side[read..read + count]);
+            out.par_chunks_mut(PART_FRAMES).zip(side.par_chunks(PART_FRAMES)).for_each(|(out, side)| {
+                out.iter_mut().zip(side).for_each(|(out, &sample)| *out = prepare(sample));
+            });
         }
         out[write + count..].fill(0.0);
     });

@@ -30,6 +30,11 @@ pub(crate) trait Engine: Send {
     /// Queues one segment: `fill` writes the mix [2, segment], row-major, to where the engine wants it, every sample of it.
     fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()>;
 
+    /// Nothing more comes for now: an engine that collects segments begins with those it has.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Stems [stems, 2, segment], row-major, of the oldest segment that was submitted and not taken.
     fn take(&mut self) -> Result<&[f32]>;
 
@@ -68,7 +73,7 @@ pub struct TensorRtOptions {
     /// Folder of built engines; `None`: they are built every time.
     pub cache: Option<PathBuf>,
     /// float32 throughout, for comparison: slower, and no better to hear. A model whose stems float16 would change by more
-    /// than 0.5 % is computed so without being asked for.
+    /// than 0.5 % is not computed in float16 either way.
     pub full_precision: bool,
     /// Segments at a time, 1 to 64; `None`: what the GPU's memory allows.
     pub batch: Option<usize>,

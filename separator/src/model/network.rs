@@ -19,9 +19,6 @@ pub enum Precision {
     /// float32 throughout.
     #[default]
     F32,
-    /// float32 throughout, with every product made of three: for GPUs and runtimes that round factors to TF32, whose eleven
-    /// bits would otherwise be all that is left.
-    F32Split,
     /// float16, but for the Fourier transforms, the statistics of every norm and the last sum, which stay float32.
     F16,
 }
@@ -91,12 +88,11 @@ impl Network {
         if !(1..=64).contains(&options.batch) {
             return Err(ModelError::Batch { found: options.batch });
         }
-        let (trunk, dialect) = match options.precision {
-            Precision::F32 => (Element::F32, Dialect::Common),
-            Precision::F32Split => (Element::F32, Dialect::Split),
-            Precision::F16 => (Element::F16, Dialect::Common),
+        let trunk = match options.precision {
+            Precision::F32 => Element::F32,
+            Precision::F16 => Element::F16,
         };
-        self.write(options.batch, trunk, dialect)
+        self.write(options.batch, trunk, Dialect::Common)
     }
 
     /// The same for the CPU engine: one segment at a time, in the operators that it is fastest with.

@@ -36,7 +36,6 @@ impl PlanKey {
     fn header(&self) -> String {
         let precision = match self.precision {
             Precision::F32 => "f32",
-            Precision::F32Split => "f32-split",
             Precision::F16 => "f16",
         };
         let targets: Vec<String> = self.targets.iter().map(Target::to_string).collect();

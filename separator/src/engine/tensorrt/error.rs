@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::accuracy::TF32_VARIABLE;
 use super::library::LibraryVersion;
 use crate::model::ModelError;
 use crate::{Error, ErrorKind};
@@ -51,6 +52,11 @@ pub enum TensorRtError {
         "the self-test gave numbers that are not finite on {gpu}; use --engine cpu or --fp32, and please report it"
     )]
     SelfTest { gpu: String },
+    #[error(
+        "float16 would change this model's stems by {percent:.1} %; use --engine cpu, or let the GPU compute in float32 by \
+         {TF32_VARIABLE}=0 in the environment"
+    )]
+    Inexact { percent: f64 },
     #[error("cannot {action} '{}': {source}; give another folder or free some space", path.display())]
     Cache { action: &'static str, path: PathBuf, source: io::Error },
     #[error("there is no folder to keep the engine in; name one")]

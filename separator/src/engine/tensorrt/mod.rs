@@ -24,6 +24,7 @@ mod session;
 mod start;
 mod target;
 
+pub use accuracy::TF32_VARIABLE;
 pub use cache::{CacheEntry, PlanCache};
 pub use error::TensorRtError;
 pub use gpu::Gpu;
@@ -67,6 +68,10 @@ impl Engine for TensorRt {
 
     fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()> {
         Ok(self.session.submit(fill)?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(self.session.launch_rest()?)
     }
 
     fn take(&mut self) -> Result<&[f32]> {

@@ -188,6 +188,10 @@ impl Session {
         if self.slots[index].launched == 0 {
             self.launch_rest()?;
         }
+        if self.slots[index].launched == 0 {
+            let reason = "there is nothing to wait for".to_owned();
+            return Err(TensorRtError::Failed { action: "hand out stems", reason });
+        }
         let slot = &mut self.slots[index];
         let segment = slot.taken;
         if segment == 0 {
@@ -211,10 +215,9 @@ impl Session {
     }
 
     /// Launches a batch that is not full, as the last of a song: what is missing is silence.
-    fn launch_rest(&mut self) -> Result<(), TensorRtError> {
+    pub(super) fn launch_rest(&mut self) -> Result<(), TensorRtError> {
         if self.filled == 0 {
-            let reason = "there is nothing to wait for".to_owned();
-            return Err(TensorRtError::Failed { action: "hand out stems", reason });
+            return Ok(());
         }
         let from = self.filled * self.shape.mix;
         let staged = self.slots[self.filling].mix.as_mut_slice().map_err(TensorRtError::cuda("stage a segment"))?;

@@ -62,7 +62,7 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
     Ok(found)
 }
 
-/// Starts `network` on the GPU that `options` name, in float32 where float16 would change the stems too much.
+/// Starts `network` on the GPU that `options` name, if what comes out is exact enough.
 ///
 /// # Errors
 /// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
@@ -71,18 +71,22 @@ pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut
     let gpu = Gpu::open(options.gpu)?;
     let (session, batch, precision) = match precision(options) {
         Precision::F16 => in_float16(network, options, &gpu, listener)?,
-        precision => open_largest(network, options, precision, &gpu, listener)?,
+        Precision::F32 => open_largest(network, options, Precision::F32, &gpu, listener)?,
     };
-    let spoken = if precision == Precision::F16 { "float16" } else { "float32" };
+    let (spoken, class) = match precision {
+        Precision::F32 => ("float32", gpu_class(true)),
+        Precision::F16 => ("float16", gpu_class(false)),
+    };
     let name = format!("TensorRT-RTX {} on {} ({spoken}, batch {batch})", library.version, gpu.name);
-    Ok(TensorRt::new(session, name, gpu_class(precision != Precision::F16)))
+    Ok(TensorRt::new(session, name, class))
 }
 
 pub(super) fn precision(options: &TensorRtOptions) -> Precision {
-    if options.full_precision { Precision::F32Split } else { Precision::F16 }
+    if options.full_precision { Precision::F32 } else { Precision::F16 }
 }
 
-/// A session in float16 if that is exact enough, which is measured once for a model; one in float32 if not.
+/// A session in float16 if that is exact enough, which is measured once for a model; if not, one in float32, where nothing
+/// rounds that to TF32.
 fn in_float16(
     network: &Network,
     options: &TensorRtOptions,
@@ -90,28 +94,27 @@ fn in_float16(
     listener: &mut dyn Listener,
 ) -> Result<(Session, usize, Precision)> {
     let cache = options.cache.as_ref().map(PlanCache::new);
-    let mut error = cache.as_ref().and_then(|cache| cache.float16_error(network.hash()));
-    if error.is_none_or(|error| error <= TOLERANCE) {
-        match open_largest(network, options, Precision::F16, gpu, listener) {
-            Ok(opened) if error.is_some() => return Ok(opened),
-            Ok(mut opened) => {
-                listener.preparing(Preparing::Comparing);
-                let measured = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
-                if let Some(Err(error)) = cache.map(|cache| cache.keep_float16_error(network.hash(), measured)) {
-                    listener.preparing(Preparing::NotKept { reason: error.to_string() });
-                }
-                if measured <= TOLERANCE {
-                    return Ok(opened);
-                }
-                error = Some(measured);
+    let mut known = cache.as_ref().and_then(|cache| cache.float16_error(network.hash()));
+    if known.is_none_or(|error| error <= TOLERANCE) {
+        let mut opened = open_largest(network, options, Precision::F16, gpu, listener)?;
+        if known.is_none() {
+            listener.preparing(Preparing::Comparing);
+            let error = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
+            if let Some(Err(error)) = cache.map(|cache| cache.keep_float16_error(network.hash(), error)) {
+                listener.preparing(Preparing::NotKept { reason: error.to_string() });
             }
-            // Numbers that went beyond float16, as far as one can tell.
-            Err(TensorRtError::SelfTest { .. }) => error = None,
-            Err(error) => return Err(error.into()),
+            known = Some(error);
+        }
+        if known.is_some_and(|error| error <= TOLERANCE) {
+            return Ok(opened);
         }
     }
-    listener.preparing(Preparing::InFloat32 { error: error.unwrap_or(f64::INFINITY) });
-    Ok(open_largest(network, options, Precision::F32Split, gpu, listener)?)
+    let error = known.unwrap_or(f64::INFINITY);
+    if !accuracy::float32_is_exact() {
+        return Err(TensorRtError::Inexact { percent: 100.0 * error }.into());
+    }
+    listener.preparing(Preparing::InFloat32 { error });
+    Ok(open_largest(network, options, Precision::F32, gpu, listener)?)
 }
 
 /// A tested session for as many segments at a time as `options` ask for, or as the GPU has memory for.

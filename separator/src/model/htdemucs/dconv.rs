@@ -66,7 +66,7 @@ impl Layer {
     /// conv1, its norm and GELU: [B, H, F, T].
     fn narrow(&self, g: &mut Graph, w: &mut Weights, x: &Value, dilation: usize) -> Result<Value, ModelError> {
         let h = match g.dialect() {
-            Dialect::Common | Dialect::Split => self.conv1(g, x, dilation),
+            Dialect::Common => self.conv1(g, x, dilation),
             Dialect::Cpu => self.conv1_by_taps(g, x, dilation),
         };
         let h = whiten(g, &h, &[1, 3]);

@@ -161,7 +161,7 @@ impl Layer<'_> {
         let key = project(g, 1, other, 1.0);
         let value = project(g, 2, other, 1.0);
         let y = match g.dialect() {
-            Dialect::Common | Dialect::Split => attend_with_products(g, &query, &key, &value, heads),
+            Dialect::Common => attend_with_products(g, &query, &key, &value, heads),
             Dialect::Cpu => attend_in_blocks(g, &query, &key, &value, heads),
         };
         let scale = self.scale(w, "gamma_1", width)?;

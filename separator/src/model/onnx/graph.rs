@@ -14,9 +14,6 @@ const IR_VERSION: i64 = 10;
 pub(crate) enum Dialect {
     /// Any runtime: attention as products and a softmax. Operator set 20, the first with `Gelu`.
     Common,
-    /// The same for runtimes that round what they multiply to TF32: every float32 product is made of three that lose next to
-    /// nothing by it.
-    Split,
     /// Sextet's own CPU engine: attention as an operator, a few queries at a time. Operator set 23, the first with
     /// `Attention`.
     Cpu,
@@ -25,7 +22,7 @@ pub(crate) enum Dialect {
 impl Dialect {
     fn operator_set(self) -> i64 {
         match self {
-            Dialect::Common | Dialect::Split => 20,
+            Dialect::Common => 20,
             Dialect::Cpu => 23,
         }
     }

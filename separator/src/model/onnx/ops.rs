@@ -3,10 +3,7 @@
 //! Assertions here guard against mistakes in this crate, not in its input: a checkpoint's shapes are checked when it is
 //! read.
 
-use super::graph::{Attribute, Dialect, Element, Graph, Value};
-
-/// What is larger is split less finely, but never lost: float16 ends at 65504.
-const LARGEST_SPLIT: f32 = 60_000.0;
+use super::graph::{Attribute, Element, Graph, Value};
 
 /// How the window of a 2-D convolution moves: over (frequency, time).
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +26,6 @@ fn ints(numbers: impl IntoIterator<Item = usize>) -> Vec<i64> {
 impl Graph {
     /// Convolution of `x` [B, C, F, T] with `weight` [O, C, KF, KT] and `bias` [O].
     pub(crate) fn conv(&mut self, x: &Value, weight: &Value, bias: &Value, window: Window) -> Value {
-        let (x, weight) = &self.factors((x, 1), (weight, 1));
         assert_eq!(x.size(1), weight.size(1), "input channels");
         assert_eq!(weight.size(0), bias.size(0), "output channels");
         let length = |axis: usize| {
@@ -50,35 +46,12 @@ impl Graph {
 
     /// Matrix product over the last two axes; the others broadcast.
     pub(crate) fn matmul(&mut self, a: &Value, b: &Value) -> Value {
-        let (a, b) = &self.factors((a, a.shape.len() - 1), (b, b.shape.len() - 2));
         let (rows, inner) = (a.shape[a.shape.len() - 2], a.shape[a.shape.len() - 1]);
         let columns = b.shape[b.shape.len() - 1];
         assert_eq!(inner, b.shape[b.shape.len() - 2], "inner dimensions of a product");
         let mut shape = broadcast(&a.shape[..a.shape.len() - 2], &b.shape[..b.shape.len() - 2]);
         shape.extend([rows, columns]);
         self.node("MatMul", &[a, b], &[], shape, a.element)
-    }
-
-    /// Two factors, each with the axis that their product sums over, as they are to be multiplied.
-    ///
-    /// Split, with a = a1 + a2 and b = b1 + b2, a1 b1 + a2 b1 + a1 b2 is one product over an axis three times as long. What
-    /// is left out, a2 b2, is 2^-22 of the whole.
-    fn factors(&mut self, (a, axis_a): (&Value, usize), (b, axis_b): (&Value, usize)) -> (Value, Value) {
-        if self.dialect() != Dialect::Split || a.element != Element::F32 {
-            return (a.clone(), b.clone());
-        }
-        let ([a1, a2], [b1, b2]) = (self.split(a), self.split(b));
-        (self.concat(&[&a1, &a2, &a1], axis_a), self.concat(&[&b1, &b1, &b2], axis_b))
-    }
-
-    /// `x` as the sum of its eleven leading bits, which float16 and TF32 both hold, and the rest.
-    fn split(&mut self, x: &Value) -> [Value; 2] {
-        let [least, most] = [-LARGEST_SPLIT, LARGEST_SPLIT].map(|bound| self.scalar(bound, x));
-        let bounded = self.node("Clip", &[x, &least, &most], &[], x.shape.clone(), x.element);
-        let leading = self.cast(&bounded, Element::F16);
-        let leading = self.cast(&leading, Element::F32);
-        let rest = self.sub(x, &leading);
-        [leading, rest]
     }
 
     /// Sum, element by element.
