@@ -73,7 +73,7 @@ pub struct TensorRtOptions {
     /// Folder of built engines; `None`: they are built every time.
     pub cache: Option<PathBuf>,
     /// float32 throughout, for comparison: slower, and no better to hear. A model whose stems float16 would change by more
-    /// than 0.5 % is not computed in float16 either way.
+    /// than 1 % is not computed in float16 either way.
     pub full_precision: bool,
     /// Segments at a time, 1 to 64; `None`: what the GPU's memory allows.
     pub batch: Option<usize>,
