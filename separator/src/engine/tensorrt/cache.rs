@@ -1,9 +1,8 @@
 //! Plans, and the kernels that a GPU compiled from them, on disk.
 //!
-//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`; and for every model `KEY.float16`, what rounding
-//! to float16 costs it. An entry that is cut, changed, or of another
-//! make is not an error: it reads as absent and is written again. The lock keeps two processes from building the same
-//! plan at once.
+//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`; and for every model and GPU
+//! `KEY.float16`, what rounding to float16 costs it there. An entry that is cut, changed, or of another make is not an
+//! error: it reads as absent and is written again. The lock keeps two processes from building the same plan at once.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,6 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::error::TensorRtError;
+use super::gpu::Gpu;
 use super::library::REQUIRED_VERSION;
 use super::sealed;
 use super::target::Target;
@@ -65,9 +65,18 @@ pub(super) struct GpuKey {
 }
 
 /// The header of a model's error in float16: what it was measured with.
-fn float16_header(model: &str) -> String {
-    let tensorrt = REQUIRED_VERSION.to_string();
-    json!({ "kind": "float16 error", "model": model, "graph": GRAPH_VERSION, "tensorrt": tensorrt }).to_string()
+fn float16_header(model: &str, gpu: &GpuKey) -> String {
+    json!({
+        "kind": "float16 error", "model": model, "graph": GRAPH_VERSION, "tensorrt": REQUIRED_VERSION.to_string(),
+        "gpu": gpu.name, "driver": gpu.driver,
+    })
+    .to_string()
+}
+
+impl GpuKey {
+    pub(super) fn of(gpu: &Gpu) -> Self {
+        Self { name: gpu.name.clone(), driver: gpu.driver }
+    }
 }
 
 fn short_hash(text: &str) -> String {
@@ -129,15 +138,15 @@ impl PlanCache {
         self.keep(&self.kernels_path(key, gpu), &key.kernels_header(gpu), kernels)
     }
 
-    /// The relative error of a model's stems in float16, if it was measured.
-    pub(super) fn float16_error(&self, model: &str) -> Option<f64> {
-        let expected = float16_header(model);
+    /// The relative error of a model's stems in float16 on a GPU, if it was measured and kept.
+    pub(super) fn float16_error(&self, model: &str, gpu: &GpuKey) -> Option<f64> {
+        let expected = float16_header(model, gpu);
         let (header, error) = sealed::read(&self.float16_path(&expected))?;
         (header == expected).then(|| error.try_into().ok().map(f64::from_le_bytes))?
     }
 
-    pub(super) fn keep_float16_error(&self, model: &str, error: f64) -> Result<(), TensorRtError> {
-        let header = float16_header(model);
+    pub(super) fn keep_float16_error(&self, model: &str, gpu: &GpuKey, error: f64) -> Result<(), TensorRtError> {
+        let header = float16_header(model, gpu);
         self.keep(&self.float16_path(&header), &header, &error.to_le_bytes())
     }
 
@@ -280,18 +289,19 @@ mod tests {
     fn the_error_in_float16_is_kept_for_each_model() {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path());
-        assert_eq!(cache.float16_error("abc"), None);
-        for (model, error) in [("abc", 1.25e-3), ("def", f64::INFINITY)] {
-            cache.keep_float16_error(model, error).unwrap();
-            assert_eq!(cache.float16_error(model), Some(error));
+        assert_eq!(cache.float16_error("abc", &gpu(1)), None);
+        for (model, error) in [("abc", 1.25e-3), ("def", 2e-4)] {
+            cache.keep_float16_error(model, &gpu(1), error).unwrap();
+            assert_eq!(cache.float16_error(model, &gpu(1)), Some(error));
         }
-        assert_eq!(cache.float16_error("abc"), Some(1.25e-3));
+        assert_eq!(cache.float16_error("abc", &gpu(1)), Some(1.25e-3));
+        assert_eq!(cache.float16_error("abc", &gpu(2)), None, "another driver");
         assert_eq!(cache.entries().unwrap(), [], "it is no engine");
-        let path = cache.float16_path(&float16_header("abc"));
+        let path = cache.float16_path(&float16_header("abc", &gpu(1)));
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert_eq!(cache.float16_error("abc"), None, "damaged");
+        assert_eq!(cache.float16_error("abc", &gpu(1)), None, "damaged");
     }
 
     #[test]
@@ -300,7 +310,7 @@ mod tests {
         let cache = PlanCache::new(folder.path());
         cache.keep_plan(&key(1), b"plan").unwrap();
         drop(cache.lock(&key(1), &mut Ignore).unwrap());
-        cache.keep_float16_error("abc", 1e-3).unwrap();
+        cache.keep_float16_error("abc", &gpu(1), 1e-3).unwrap();
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
         // What a process leaves that is killed while it writes.
         fs::write(folder.path().join(format!(".tmpAb12{}", sealed::UNFINISHED)), b"half").unwrap();

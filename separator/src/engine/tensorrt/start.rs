@@ -85,8 +85,8 @@ pub(super) fn precision(options: &TensorRtOptions) -> Precision {
     if options.full_precision { Precision::F32 } else { Precision::F16 }
 }
 
-/// A session in float16 if that is exact enough, which is measured once for a model; if not, one in float32, where nothing
-/// rounds that to TF32.
+/// A session in float16 if that is exact enough; if not, one in float32, where nothing rounds that to TF32. A model that has
+/// passed on a GPU and its driver is not measured there again; one that has not may have met a fault that passes.
 fn in_float16(
     network: &Network,
     options: &TensorRtOptions,
@@ -94,22 +94,21 @@ fn in_float16(
     listener: &mut dyn Listener,
 ) -> Result<(Session, usize, Precision)> {
     let cache = options.cache.as_ref().map(PlanCache::new);
-    let mut known = cache.as_ref().and_then(|cache| cache.float16_error(network.hash()));
-    if known.is_none_or(|error| error <= TOLERANCE) {
-        let mut opened = open_largest(network, options, Precision::F16, gpu, listener)?;
-        if known.is_none() {
-            listener.preparing(Preparing::Comparing);
-            let error = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
-            if let Some(Err(error)) = cache.map(|cache| cache.keep_float16_error(network.hash(), error)) {
-                listener.preparing(Preparing::NotKept { reason: error.to_string() });
-            }
-            known = Some(error);
-        }
-        if known.is_some_and(|error| error <= TOLERANCE) {
-            return Ok(opened);
-        }
+    let gpu_key = GpuKey::of(gpu);
+    let known = cache.as_ref().and_then(|cache| cache.float16_error(network.hash(), &gpu_key));
+    let mut opened = open_largest(network, options, Precision::F16, gpu, listener)?;
+    if known.is_some_and(|error| error <= TOLERANCE) {
+        return Ok(opened);
     }
-    let error = known.unwrap_or(f64::INFINITY);
+    listener.preparing(Preparing::Comparing);
+    let error = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
+    if error <= TOLERANCE {
+        if let Some(Err(error)) = cache.map(|cache| cache.keep_float16_error(network.hash(), &gpu_key, error)) {
+            listener.preparing(Preparing::NotKept { reason: error.to_string() });
+        }
+        return Ok(opened);
+    }
+    drop(opened);
     if !accuracy::float32_is_exact() {
         return Err(TensorRtError::Inexact { percent: 100.0 * error }.into());
     }
@@ -148,7 +147,7 @@ pub(super) fn open(
 ) -> std::result::Result<Session, TensorRtError> {
     let plans = Plans { network, cache: options.cache.as_ref().map(PlanCache::new) };
     let key = plans.key_on(gpu, options, precision, batch);
-    let gpu_key = GpuKey { name: gpu.name.clone(), driver: gpu.driver };
+    let gpu_key = GpuKey::of(gpu);
     let kernels = plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key));
     let shape = shape(network, batch);
     let begin = |plan: &[u8], listener: &mut dyn Listener| {
