@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sextet_protocol::Fingerprint;
 use support::clap_host::{Buses, Call, Host};
-use support::{command, entry, project};
+use support::{command, entry, in_a_process_of_its_own, project};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A host that removes a plugin must not be kept waiting for longer.
@@ -148,12 +147,15 @@ fn a_project_is_saved_in_every_phase() {
         check_restored(phase, state);
         std::fs::write(projects.path().join(phase), state).unwrap();
     }
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--ignored", "--exact", "restored_in_a_process_of_their_own"]);
-    child.env("SEXTET_TEST_PROJECTS", projects.path());
-    child.env("SEXTET_TEST_CACHE", project::folders().cache()).env("SEXTET_TEST_DATA", project::folders().data());
-    let output = child.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let (cache, data) = (project::folders().cache(), project::folders().data());
+    in_a_process_of_its_own(
+        "restored_in_a_process_of_their_own",
+        &[
+            ("SEXTET_TEST_PROJECTS", projects.path().as_os_str()),
+            ("SEXTET_TEST_CACHE", cache.as_os_str()),
+            ("SEXTET_TEST_DATA", data.as_os_str()),
+        ],
+    );
 
     // What is no project of ours is refused or changes nothing, and never ends the host.
     for rubbish in [b"".to_vec(), vec![0; 8], vec![255; 64], project::framed(&serde_json::json!("rubbish"))] {

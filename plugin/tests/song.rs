@@ -161,12 +161,15 @@ fn in_a_new_process(state: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");
     std::fs::write(&file, state).unwrap();
-    let folders = project::folders();
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--ignored", "--exact", "reopened_in_a_process_of_its_own"]).env("SEXTET_TEST_STATE", file);
-    child.env("SEXTET_TEST_CACHE", folders.cache()).env("SEXTET_TEST_DATA", folders.data());
-    let output = child.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let (cache, data) = (project::folders().cache(), project::folders().data());
+    support::in_a_process_of_its_own(
+        "reopened_in_a_process_of_its_own",
+        &[
+            ("SEXTET_TEST_STATE", file.as_os_str()),
+            ("SEXTET_TEST_CACHE", cache.as_os_str()),
+            ("SEXTET_TEST_DATA", data.as_os_str()),
+        ],
+    );
 }
 
 /// Run by the test above.

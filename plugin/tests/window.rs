@@ -4,13 +4,12 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use sextet_protocol::{Fingerprint, Stem};
 use support::clap_host::Host;
 use support::screen::Screen;
-use support::{entry, project};
+use support::{entry, in_a_process_of_its_own, project};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const RATE_HZ: u32 = 44_100;
@@ -22,13 +21,9 @@ fn window_has_the_density_of_its_screen() {
     for pixels_per_point in [1, 2] {
         // Where a process' windows open is settled when it starts.
         let screen = Screen::start(pixels_per_point);
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--ignored", "--exact", "shown_in_a_process_of_its_own", "--nocapture"]);
-        child.env("DISPLAY", &screen.name).env("SEXTET_TEST_SCALE", pixels_per_point.to_string());
-        let output = child.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        print!("{said}");
+        let scale = pixels_per_point.to_string();
+        let environment = [("DISPLAY", screen.name.as_ref()), ("SEXTET_TEST_SCALE", scale.as_ref())];
+        print!("{}", in_a_process_of_its_own("shown_in_a_process_of_its_own", &environment));
     }
 }
 

@@ -36,6 +36,20 @@ pub fn bundle(folder: &Path) -> PathBuf {
     bundle
 }
 
+/// Runs a test that is ignored otherwise in a process of its own; gives what it printed.
+///
+/// # Panics
+/// When it fails, and when there is no such test.
+pub fn in_a_process_of_its_own(test: &str, environment: &[(&str, &std::ffi::OsStr)]) -> String {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--ignored", "--exact", test, "--nocapture"]).envs(environment.iter().copied());
+    let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{test}: {said}{complaint}");
+    said
+}
+
 /// Names of the output buses, in their order.
 pub const BUSES: [&str; 7] = ["Main", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"];
 
