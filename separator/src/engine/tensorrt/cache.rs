@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::accuracy;
 use super::error::TensorRtError;
 use super::gpu::Gpu;
 use super::library::REQUIRED_VERSION;
@@ -42,6 +43,7 @@ impl PlanKey {
         json!({
             "kind": "plan", "model": self.model, "graph": GRAPH_VERSION, "precision": precision, "batch": self.batch,
             "tensorrt": REQUIRED_VERSION.to_string(), "targets": targets, "workspace_bytes": self.workspace_bytes,
+            "tf32": !accuracy::float32_is_exact(),
             "platform": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         })
         .to_string()
