@@ -110,6 +110,7 @@ mod with_tensorrt {
         tensorrt: String,
         targets: Vec<String>,
         workspace_bytes: Option<usize>,
+        tf32: bool,
         platform: String,
     }
 
@@ -133,6 +134,7 @@ mod with_tensorrt {
         assert!(bytes == std::fs::read(bench.path("an engine")).unwrap() && bytes.len() as u64 == entry.bytes);
         let made = entry.made_for.unwrap();
         assert_eq!((made.kind.as_str(), made.precision.as_str(), made.batch), ("plan", "f16", 1));
+        assert!(made.tf32, "nothing forbids it");
         assert_eq!(
             (made.targets, made.workspace_bytes, made.tensorrt.as_str()),
             (vec!["sm86".to_owned()], None, "1.6.1")
