@@ -44,9 +44,9 @@ def matrix(name, p):
 
 
 def arranged(model, wanted=True):
-    """(parameters, groups): the model's parameters in the order that they have in the vector, and for every shape of matrix
-    (rows, columns, how many). The matrices come first; if not `wanted`, there are none."""
-    outer, named = edges(model), list(model.named_parameters())
+    """(parameters, groups): the model's parameters that want a gradient, in the order that they have in the vector, and for
+    every shape of matrix (rows, columns, how many). The matrices come first; if not `wanted`, there are none."""
+    outer, named = edges(model), [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     shapes = [matrix(name, p) if wanted and name not in outer else None for name, p in named]
     order = sorted(range(len(named)), key=lambda i: (shapes[i] is None, shapes[i] or ()))  # stable
     inner = [i for i in order if shapes[i]]

@@ -23,7 +23,7 @@ import train
 def trainer(batch, out="."):
     return train.Trainer(SimpleNamespace(
         seed=1, channels=24, t_layers=3, optimiser="muon", lr=1e-3, hold=0.3, decay=0.0, init=None, resume=False, out=Path(out),
-        seconds=100.0, warmup=300, ema=0.99, batch=batch, floor=0.1, floor_end=0.01, floor_hold=0.5,
+        seconds=100.0, warmup=300, ema=0.99, batch=batch, floor=0.1, floor_end=0.01, floor_hold=0.5, frozen=[],
     ))  # fmt: skip
 
 

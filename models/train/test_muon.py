@@ -18,6 +18,7 @@ def trainer(out, **changed):
     given = dict(
         seed=1, channels=16, t_layers=1, optimiser="muon", lr=1e-3, hold=0.5, decay=0.02, init=None, resume=False, out=out,
         seconds=100.0, warmup=1, ema=0.99, batch=1, floor=0.1, floor_end=0.1, floor_hold=0.5,
+        frozen=[],
     )  # fmt: skip
     return train.Trainer(SimpleNamespace(**given | changed))
 
@@ -111,6 +112,25 @@ def test_a_matrix_moves_along_the_gradient_in_orthogonal_steps_of_adams_size(tmp
     along = torch.einsum("ri,rc,ic->i", u, step, v)[:12]
     assert 0.6 < along.min() and along.max() < 1.3
     assert torch.linalg.svdvals(step).max() < 1.3
+
+
+@pytest.mark.parametrize("optimiser", ["muon", "adamw"])
+def test_frozen_parameters_stay_to_the_last_bit_and_the_rest_learns(tmp_path, optimiser):
+    t = trainer(tmp_path, optimiser=optimiser, lr=5e-3, frozen=["crosstransformer", "encoder.0"])
+    before = {k: v.clone() for k, v in t.model.state_dict().items()}
+    losses = [float(t.one_step(*one_example(0))) for _ in range(6)]
+    assert losses[-1] < losses[0] - 0.01
+    for model in (t.model, t.average):
+        moved = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
+        kept = {k for k in before if k.startswith(("crosstransformer", "encoder.0"))}
+        assert not moved & kept and moved >= {k for k, p in model.named_parameters() if p.dim() > 1} - kept
+
+
+def test_a_prefix_that_freezes_nothing_or_everything_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no parameter's name begins so"):
+        trainer(tmp_path, frozen=["transformer"])
+    with pytest.raises(ValueError, match="nothing to train"):
+        trainer(tmp_path, frozen=[""])
 
 
 @pytest.mark.parametrize("optimiser", ["muon", "adamw"])

@@ -11,6 +11,7 @@ import checkpoint
 import evaluate
 import instruments
 import mix
+import settle
 import sing
 import train
 from compose import EVAL_SEEDS, SAMPLE_SEED, STEMS, STYLES, TRAIN_SEEDS, VALID_SEEDS, compose
@@ -199,3 +200,28 @@ def test_sdr_is_what_it_says():
     x = torch.randn(2, 1000)
     assert train.sdr(x, 0.9 * x) == pytest.approx(20.0, abs=1e-3)
     assert train.sdr(x, torch.zeros_like(x)) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_settling_takes_constants_out_of_the_stems():
+    """From the best biases for an example away by known amounts: settling takes exactly those back."""
+    torch.manual_seed(0)
+    model = checkpoint.HTDemucs(**checkpoint.settings(channels=8, t_layers=1)).eval()
+    stems = torch.randn(6, 2, settle.FRAMES)
+    example = stems / stems.sum(0).std()
+    settle.settle(model, [example])
+    away = torch.linspace(-3, 3, 36).view(6, 2, 3) * torch.tensor([1, 1, 0.01])
+    with torch.no_grad():
+        model.decoder[-1].conv_tr.bias += away[..., :2].flatten()
+        model.tdecoder[-1].conv_tr.bias += away[..., 2].flatten()
+        loud = model(example.sum(0)[None])[0]
+    added = settle.settle(model, [example])
+    assert torch.allclose(added[..., 0], -away[..., 0], atol=1e-3)
+    assert torch.allclose(added[..., 1], -away[..., 1], atol=0.1), "next to inaudible"
+    assert torch.allclose(added[..., 2], -away[..., 2], atol=1e-5)
+    with torch.no_grad():
+        quiet = model(example.sum(0)[None])[0]
+    nyquist = torch.tensor([1.0, -1.0]).repeat(settle.FRAMES // 2)
+    tones = [((found - example) * nyquist).mean(-1).abs().max() for found in (loud, quiet)]
+    assert tones[0] > 1e-2 and tones[1] < 1e-3 * tones[0]
+    with pytest.raises(ValueError, match="no songs"):
+        settle.settle(model, [])

@@ -107,6 +107,18 @@ def flattened(params):
     return flat, sizes
 
 
+def freeze(model, prefixes):
+    """Leaves the parameters whose names begin so as they are. ValueError for a prefix that no name has, or if nothing is left."""
+    named = dict(model.named_parameters())
+    for prefix in prefixes:
+        if not any(name.startswith(prefix) for name in named):
+            raise ValueError(f"--frozen {prefix}: no parameter's name begins so; expected for instance crosstransformer")
+    for name, p in named.items():
+        p.requires_grad_(not name.startswith(tuple(prefixes)))
+    if not any(p.requires_grad for p in named.values()):
+        raise ValueError("--frozen leaves nothing to train")
+
+
 class Trainer:
     def __init__(self, a):
         self.a = a
@@ -123,6 +135,8 @@ class Trainer:
             self.model.load_state_dict(checkpoint.load(a.init).state_dict())
         self.average = HTDemucs(**self.kwargs).to(self.device).eval()
         self.average.load_state_dict(self.model.state_dict())
+        for model in (self.model, self.average):
+            freeze(model, a.frozen)
         self.params, groups = arranged(self.model, a.optimiser == "muon")
         self.flat, self.sizes = flattened(self.params)
         self.flat_average, _ = flattened(arranged(self.average, a.optimiser == "muon")[0])
@@ -336,6 +350,7 @@ def main():
     ap.add_argument("--save-every", type=float, default=60)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--init", type=Path, help="start from a model's weights")
+    ap.add_argument("--frozen", nargs="*", default=[], metavar="PREFIX", help="parameters whose names begin so stay as they are")
     ap.add_argument("--resume", action="store_true")
     a = ap.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
