@@ -7,8 +7,8 @@ use crate::engine::{Cpu, Engine as _};
 use crate::model::Network;
 
 /// The largest relative error of all stems together that is taken for float16's speed: -40 dB. On an H200 1.8e-2 was
-/// measured for weights that were drawn to hide nothing; by their stems' errors on noise it is 1.1e-3 for fresh weights on the
-/// official shape, and some 4.7e-3 for `sextet-mini`, to which noise is stranger than any song (docs/precision.md).
+/// measured for weights that were drawn to hide nothing, 9.1e-4 for fresh weights on the official shape and 2.1e-3 for
+/// `sextet-mini`, to which noise is stranger than any song (docs/precision.md).
 pub(super) const TOLERANCE: f64 = 1e-2;
 
 /// What keeps NVIDIA's libraries from rounding the factors of float32 products to TF32, where it is 0. They read it once,
