@@ -356,7 +356,11 @@ def main():
     a.out.mkdir(parents=True, exist_ok=True)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    Trainer(a).train()
+    try:
+        trainer = Trainer(a)
+    except ValueError as error:
+        ap.error(str(error))
+    trainer.train()
 
 
 if __name__ == "__main__":
