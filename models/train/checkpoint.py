@@ -114,15 +114,19 @@ def load(path):
     return model.eval()
 
 
-def round_file(source, target, bits):
-    """Writes the model of `source` as rounded float16 to `target`, which may be `source`, and only when all went well."""
-    state, kwargs = read(source)
+def save_whole(state, kwargs, target, bits=None):
+    """As `save`, but `target` changes only when all went well, and nothing unfinished stays beside it."""
     part = target.with_name(target.name + ".part")
     try:
         save(state, kwargs, part, bits=bits)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def round_file(source, target, bits):
+    """Writes the model of `source` as rounded float16 to `target`, which may be `source`."""
+    save_whole(*read(source), target, bits)
 
 
 def deflated_size(path):

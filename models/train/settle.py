@@ -10,7 +10,6 @@ one: HTDemucs leaves out the bin at 22,050 Hz itself. Their best values for some
 """
 
 import argparse
-import math
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +18,16 @@ from safetensors import SafetensorError
 
 import checkpoint
 from compose import STEMS
-from forward import HOP, signal
 from train import FLOOR
 
 FRAMES = checkpoint.SEGMENT_FRAMES
 
 
-def responses():
+def responses(model):
     """What one unit of a last layer's bias sounds like [3, FRAMES]: real and imaginary part in every bin of a spectrum of
     deviation one, and an offset."""
-    shape = (math.ceil(FRAMES / HOP), 2048)
-    real, imaginary = (signal(torch.full(shape, unit, dtype=torch.complex64), FRAMES) for unit in (1, 1j))
+    every_bin = torch.ones_like(model._spec(torch.zeros(1, 1, FRAMES)))
+    real, imaginary = (model._ispec(every_bin * unit, FRAMES).flatten() for unit in (1, 1j))
     return torch.stack([real, imaginary, torch.ones(FRAMES)])
 
 
@@ -44,16 +42,17 @@ def chunks(folder):
 
 @torch.no_grad()
 def corrections(model, examples):
-    """What to add to the biases of the last layers [6, 2, 3]: real, imaginary, offset. The squared error of each stem is
-    weighed as train.py's loss weighs it. ValueError without examples."""
-    units, count = responses(), 0
+    """What to add to the biases of the last layers [stems, channels, 3]: real, imaginary and offset, in deviations of spectrum
+    and signal. `examples` are stems as `chunks` gives them. Squared errors are weighed as the loss of train.py weighs those of a
+    stem in a chunk. ValueError without examples."""
+    units, count = responses(model), 0
     products = torch.zeros(len(STEMS), 1, 3, 3, dtype=torch.float64)
     errors = torch.zeros(len(STEMS), 2, 3, dtype=torch.float64)
     for count, stems in enumerate(examples, 1):
         mix = stems.sum(0, keepdim=True)
         error = model(mix)[0] - stems
-        spread = model._magnitude(model._spec(mix)).std(), mix.std()
-        heard = (units * torch.stack([spread[0], *spread])[:, None]).double()
+        spectrum, sound = model._magnitude(model._spec(mix)).std(), mix.std()
+        heard = (units * torch.stack([spectrum, spectrum, sound])[:, None]).double()
         weight = 1 / (error.square().mean((1, 2)).double() + FLOOR)[:, None, None]
         products += weight[..., None] * (heard @ heard.T)
         errors += weight * (error.double() @ heard.T)
@@ -64,7 +63,7 @@ def corrections(model, examples):
 
 @torch.no_grad()
 def settle(model, examples):
-    """Changes the model; gives back what was added to its biases."""
+    """Changes the model's biases; gives back what was added to them, and raises what `corrections` raises."""
     added = corrections(model, examples)
     model.decoder[-1].conv_tr.bias += added[..., :2].flatten()
     model.tdecoder[-1].conv_tr.bias += added[..., 2].flatten()
@@ -80,9 +79,7 @@ def main():
     try:
         model = checkpoint.load(a.source)
         added = settle(model, chunks(a.songs))
-        part = a.target.with_name(a.target.name + ".part")
-        checkpoint.save(model.state_dict(), checkpoint.read(a.source)[1], part)
-        part.replace(a.target)
+        checkpoint.save_whole(model.state_dict(), checkpoint.read(a.source)[1], a.target)
     except (OSError, ValueError, SafetensorError) as error:
         raise SystemExit(f"{a.source} was not settled: {error}") from error
     for stem, both in zip(STEMS, added.mean(1).tolist()):

@@ -17,8 +17,7 @@ import train
 def trainer(out, **changed):
     given = dict(
         seed=1, channels=16, t_layers=1, optimiser="muon", lr=1e-3, hold=0.5, decay=0.02, init=None, resume=False, out=out,
-        seconds=100.0, warmup=1, ema=0.99, batch=1, floor=0.1, floor_end=0.1, floor_hold=0.5,
-        frozen=[],
+        seconds=100.0, warmup=1, ema=0.99, batch=1, floor=0.1, floor_end=0.1, floor_hold=0.5, frozen=[],
     )  # fmt: skip
     return train.Trainer(SimpleNamespace(**given | changed))
 
