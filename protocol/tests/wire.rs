@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    EngineInfo, EngineName, FailKind, JobId, ModelInfo, PROTOCOL, Render, RenderBits, RenderFormat, Reply, Request,
+    EngineInfo, EngineName, FailKind, JobId, ModelInfo, ModelState, PROTOCOL, Render, RenderBits, RenderFormat, Reply, Request,
     Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Stem};
@@ -79,7 +79,7 @@ struct WireModel {
     name: String,
     about: String,
     stems: Vec<String>,
-    ready: bool,
+    state: String,
 }
 
 /// Both ways: what we write is what `wire` says, and what `wire` writes is what we read.
@@ -174,11 +174,11 @@ fn replies_that_concern_no_job_are_what_they_are_documented_to_be() {
         protocol: 1,
         version: "0.1.0".into(),
         engines: vec![EngineInfo { name: EngineName::Cpu, usable: true }],
-        models: vec![ModelInfo { name: "m".into(), about: "a".into(), stems: Stem::ALL.to_vec(), ready: false }],
+        models: vec![ModelInfo { name: "m".into(), about: "a".into(), stems: Stem::ALL.to_vec(), state: ModelState::NotFetched }],
     });
     let stems = text(&["drums", "bass", "other", "vocals", "guitar", "piano"]);
     let engines = vec![WireEngine { name: "cpu".into(), usable: true }];
-    let models = vec![WireModel { name: "m".into(), about: "a".into(), stems, ready: false }];
+    let models = vec![WireModel { name: "m".into(), about: "a".into(), stems, state: "not_fetched".into() }];
     agree(&hello, &WireReply::Hello { protocol: 1, version: "0.1.0".into(), engines, models });
     let (message, remedy) = ("m".to_owned(), "r".to_owned());
     let refused =

@@ -66,6 +66,11 @@ impl Job {
         self.engine.load(Ordering::Acquire)
     }
 
+    /// Tells what is loaded, where it has no steps to count.
+    pub(super) fn tell_loading(&self, what: impl Into<String>) {
+        self.tell(&Reply::Loading { job: self.id, what: what.into(), done: 0, total: 0, usual_s: None });
+    }
+
     /// Tells how it goes, unless it is over.
     pub(super) fn tell(&self, reply: &Reply) {
         let state = self.state();
@@ -155,7 +160,8 @@ fn fail_kind(kind: Kind) -> FailKind {
         Kind::Usage => FailKind::Request,
         Kind::Input => FailKind::Input,
         Kind::Audio => FailKind::Audio,
-        Kind::Model | Kind::Hub => FailKind::Model,
+        Kind::Model => FailKind::Model,
+        Kind::Hub => FailKind::Network,
         Kind::Engine => FailKind::Engine,
         Kind::Output => FailKind::Output,
         Kind::Interrupted | Kind::Internal => FailKind::Internal,

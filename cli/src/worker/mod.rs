@@ -134,6 +134,12 @@ impl Worker {
                     job.cancel();
                 }
             }
+            Request::Inspect { .. }
+            | Request::Prepare(_)
+            | Request::SetUpGpu { .. }
+            | Request::Offer { .. }
+            | Request::Fetch { .. }
+            | Request::Check { .. } => self.object("this is not served yet", "ask for something else"),
             // Both were heard before.
             Request::Hello { .. } | Request::Shutdown => {}
         }

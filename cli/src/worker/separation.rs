@@ -89,7 +89,7 @@ impl Bench {
         if let Some(loaded) = kept {
             return Ok(loaded);
         }
-        job.tell(&Reply::Loading { job: job.id(), what: request.model.clone() });
+        job.tell_loading(format!("loading {}", request.model));
         Loaded::open(&request.model, request.engine)
     }
 
@@ -138,8 +138,7 @@ impl Bench {
         let making = cache.begin()?;
         job.entrust(making.scratch());
         if !loaded.is_started() {
-            let what = format!("{} on its engine", order.request.model);
-            job.tell(&Reply::Loading { job: job.id(), what });
+            job.tell_loading(format!("starting the engine for {}", order.request.model));
         }
         let stems = loaded.stems.clone();
         let separator = loaded.separator(self.threads, &mut Ready { job, told: String::new() })?;
@@ -216,7 +215,7 @@ impl Listener for Ready<'_> {
     fn preparing(&mut self, step: Preparing) {
         let what = describe(&step);
         if what != self.told {
-            self.job.tell(&Reply::Loading { job: self.job.id(), what: what.clone() });
+            self.job.tell_loading(what.clone());
             self.told = what;
         }
     }

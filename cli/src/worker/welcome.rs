@@ -1,6 +1,6 @@
 //! The handshake.
 
-use sextet_protocol::worker::{EngineInfo, EngineName, ModelInfo, PROTOCOL, Reply, Welcome};
+use sextet_protocol::worker::{EngineInfo, EngineName, ModelInfo, ModelState, PROTOCOL, Reply, Welcome};
 
 use crate::engine;
 use crate::models::{self, CATALOGUE};
@@ -16,7 +16,7 @@ pub(super) fn welcome() -> Reply {
         name: entry.name.clone(),
         about: entry.about.clone(),
         stems: entry.sources.iter().filter_map(|stem| stem.parse().ok()).collect(),
-        ready: models::is_here(entry),
+        state: state(entry),
     };
     Reply::Hello(Welcome {
         protocol: PROTOCOL,
@@ -24,6 +24,15 @@ pub(super) fn welcome() -> Reply {
         engines: engines.map(engine).collect(),
         models: CATALOGUE.iter().map(model).collect(),
     })
+}
+
+fn state(entry: &models::Entry) -> ModelState {
+    match models::state(entry) {
+        "bundled" => ModelState::Bundled,
+        "fetched" => ModelState::Fetched,
+        "incomplete" => ModelState::Incomplete,
+        _ => ModelState::NotFetched,
+    }
 }
 
 /// The answer to a front end of another version.

@@ -161,7 +161,7 @@ fn settings(ui: &mut Ui, view: &View, remote: &Remote) {
 /// The models that the command has named so far, and any other by name or path.
 fn models(ui: &mut Ui, view: &View, settings: &mut Settings) {
     for model in &view.models {
-        let name = if model.ready { model.name.clone() } else { format!("{} (not fetched)", model.name) };
+        let name = if model.is_ready() { model.name.clone() } else { format!("{} (not fetched)", model.name) };
         ui.radio_value(&mut settings.model, model.name.clone(), name).on_hover_text(&model.about);
     }
     let mut text = settings.model.clone();

@@ -181,6 +181,12 @@ impl Job {
             Reply::Imported { audio, rate_hz, frames, .. } => return Some(Ended::Imported { audio, rate_hz, frames }),
             Reply::Rendered { paths, .. } => return Some(Ended::Rendered { paths }),
             Reply::Failed { message, remedy, .. } => return Some(Ended::Failed(Fault::Failed { message, remedy })),
+            Reply::Inspected { .. }
+            | Reply::Prepared { .. }
+            | Reply::GpuSetUp { .. }
+            | Reply::Offered { .. }
+            | Reply::Fetched { .. }
+            | Reply::Checked { .. } => {}
             // A second greeting says nothing; a job that is cancelled is dropped, so that nobody is told of it.
             Reply::Hello(_) | Reply::Cancelled { .. } => {}
         }

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::machine::{Checked, Gpu, Machine, ModelInfo, Offer};
 use super::options::EngineName;
 use super::request::JobId;
 use crate::{Fingerprint, Stem};
 
 /// One line of the worker.
 ///
-/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last exactly one of `done`
-/// (or `imported`, `rendered`), `cancelled` and `failed`.
+/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last exactly one of `done` (or
+/// what else answers its request: `imported`, `rendered`, `inspected` ...), `cancelled` and `failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
@@ -43,12 +44,18 @@ pub enum Reply {
         /// For what.
         reason: Waiting,
     },
-    /// Something has to be loaded before the job can begin.
+    /// Something has to be loaded, or made once, before the job can begin.
     Loading {
         /// The job.
         job: JobId,
-        /// What, for people: `sextet-mini`.
+        /// What is going on, as a phrase for people: `loading sextet-mini`, `building the engine, once for this model`.
         what: String,
+        /// Steps done.
+        done: u64,
+        /// Of so many; 0 where it is not known.
+        total: u64,
+        /// Seconds that it usually takes, where it has no steps to count.
+        usual_s: Option<f64>,
     },
     /// Model and engine are loaded and the cache does not have the stems: the separation begins.
     Started {
@@ -71,7 +78,7 @@ pub enum Reply {
         job: JobId,
         /// What is being done.
         stage: Stage,
-        /// Frames read, or chunks separated.
+        /// What the stage counts.
         done: u64,
         /// Of so many; 0 where it is not known.
         total: u64,
@@ -116,6 +123,50 @@ pub enum Reply {
         /// Where they are, in the order of the stems.
         paths: Vec<PathBuf>,
     },
+    /// What was found on this machine.
+    Inspected {
+        /// The job.
+        job: JobId,
+        /// What.
+        machine: Machine,
+    },
+    /// Model and engine are loaded, and stay so for a while.
+    Prepared {
+        /// The job.
+        job: JobId,
+        /// The engine, for people.
+        engine: String,
+        /// Why it is this engine, where there was a choice.
+        note: Option<String>,
+    },
+    /// The GPU was set up.
+    GpuSetUp {
+        /// The job.
+        job: JobId,
+        /// What is found of it now.
+        gpu: Gpu,
+    },
+    /// What fetching a model would take.
+    Offered {
+        /// The job.
+        job: JobId,
+        /// What.
+        offer: Offer,
+    },
+    /// The model is here and opens.
+    Fetched {
+        /// The job.
+        job: JobId,
+        /// The model.
+        model: ModelInfo,
+    },
+    /// The checkpoint or bag can be used.
+    Checked {
+        /// The job.
+        job: JobId,
+        /// What is in it.
+        checked: Checked,
+    },
     /// The job was ended on request; nothing is left of it.
     Cancelled {
         /// The job.
@@ -156,19 +207,6 @@ pub struct EngineInfo {
     pub usable: bool,
 }
 
-/// A model of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// What a job names it by.
-    pub name: String,
-    /// What it is, in a few words.
-    pub about: String,
-    /// The stems that it gives, in canonical order.
-    pub stems: Vec<Stem>,
-    /// Whether it is on this machine; else `sextet model fetch NAME` brings it.
-    pub ready: bool,
-}
-
 /// What a job waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,6 +238,10 @@ pub enum Stage {
     Storing,
     /// Files are written. `done` counts frames.
     Writing,
+    /// Files come over the network. `done` counts bytes.
+    Fetching,
+    /// What was fetched is checked and put in its place. `done` counts files.
+    Installing,
 }
 
 /// What sort of failure ended a job.
@@ -218,6 +260,8 @@ pub enum FailKind {
     Engine,
     /// The cache or the files asked for cannot be written: a full disk, a folder that is read-only.
     Output,
+    /// What was to be fetched could not be reached, or what came was wrong. Asked again, it goes on where it stopped.
+    Network,
     /// A mistake of the worker's.
     Internal,
 }
@@ -235,6 +279,12 @@ impl Reply {
             | Reply::Done { job, .. }
             | Reply::Imported { job, .. }
             | Reply::Rendered { job, .. }
+            | Reply::Inspected { job, .. }
+            | Reply::Prepared { job, .. }
+            | Reply::GpuSetUp { job, .. }
+            | Reply::Offered { job, .. }
+            | Reply::Fetched { job, .. }
+            | Reply::Checked { job, .. }
             | Reply::Cancelled { job }
             | Reply::Failed { job, .. } => Some(*job),
         }
@@ -247,6 +297,12 @@ impl Reply {
             Reply::Done { .. }
                 | Reply::Imported { .. }
                 | Reply::Rendered { .. }
+                | Reply::Inspected { .. }
+                | Reply::Prepared { .. }
+                | Reply::GpuSetUp { .. }
+                | Reply::Offered { .. }
+                | Reply::Fetched { .. }
+                | Reply::Checked { .. }
                 | Reply::Cancelled { .. }
                 | Reply::Failed { .. }
         )

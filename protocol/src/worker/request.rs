@@ -35,6 +35,43 @@ pub enum Request {
     },
     /// Writes stems of the cache as files. Answered at last by `rendered`.
     Render(Render),
+    /// Says what was found on this machine: the GPU and what it lacks, the models. Answered at last by `inspected`.
+    Inspect {
+        /// The job.
+        job: JobId,
+    },
+    /// Loads a model and starts its engine, so that the next clip does not wait for them. Answered at last by `prepared`.
+    Prepare(Prepare),
+    /// Fetches the library that the GPU needs, for this user. What an earlier try left is gone on with. Answered at last by
+    /// `gpu_set_up`.
+    SetUpGpu {
+        /// The job.
+        job: JobId,
+        /// The wheel, where it is on this machine already.
+        #[serde(default)]
+        from: Option<PathBuf>,
+    },
+    /// Asks what fetching a model takes, and fetches nothing. Answered at last by `offered`.
+    Offer {
+        /// The job.
+        job: JobId,
+        /// A name of the catalogue.
+        model: String,
+    },
+    /// Fetches a model. What an earlier try left is gone on with. Answered at last by `fetched`.
+    Fetch {
+        /// The job.
+        job: JobId,
+        /// A name of the catalogue.
+        model: String,
+    },
+    /// Looks whether a checkpoint or a bag can be used. Answered at last by `checked`.
+    Check {
+        /// The job.
+        job: JobId,
+        /// Its path, or a name of the catalogue.
+        model: String,
+    },
     /// Ends a job, whether it waits or runs. Answered by `cancelled` unless the job is over.
     Cancel {
         /// The job.
@@ -60,6 +97,19 @@ pub struct Separate {
     /// How it is separated.
     #[serde(flatten)]
     pub options: SeparationOptions,
+}
+
+/// A model that is to be loaded into its engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// Its number.
+    pub job: JobId,
+    /// As `sextet separate -m` takes it.
+    #[serde(default = "bundled")]
+    pub model: String,
+    /// What computes.
+    #[serde(default)]
+    pub engine: EngineName,
 }
 
 /// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<wav or flac>`. Files that are there are

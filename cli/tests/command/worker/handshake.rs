@@ -15,9 +15,9 @@ fn the_worker_says_what_it_is() {
     assert_eq!((welcome.protocol, welcome.version.as_str()), (PROTOCOL, env!("CARGO_PKG_VERSION")));
     assert!(welcome.engines.iter().any(|engine| engine.name == EngineName::Cpu && engine.usable));
     let bundled = &welcome.models[0];
-    assert!(bundled.name == "sextet-mini" && bundled.ready && bundled.stems == Stem::ALL);
+    assert!(bundled.name == "sextet-mini" && bundled.is_ready() && bundled.stems == Stem::ALL);
     let official = welcome.models.iter().find(|model| model.name == "htdemucs").unwrap();
-    assert!(!official.ready && official.stems.len() == 4);
+    assert!(!official.is_ready() && official.stems.len() == 4);
     assert_eq!(worker.leave(), (vec![], Some(0)));
 }
 
