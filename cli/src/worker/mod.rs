@@ -182,6 +182,7 @@ fn serve(mut bench: Bench, waiting: &Receiver<(Separate, Arc<Job>)>) {
         match waiting.recv_timeout(KEPT_LOADED) {
             Ok((separate, job)) => {
                 job.run(|| bench.run(&separate, &job));
+                crate::timings::say();
                 job.release_engine();
             }
             Err(RecvTimeoutError::Timeout) => bench.unload(),
