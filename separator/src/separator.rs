@@ -1,6 +1,7 @@
 //! The facade: a model on an engine, ready to separate songs.
 
 use crate::audio::AudioSource;
+use crate::decoded::{DecodeOptions, Decoded};
 use crate::engine::{self, Engine, EngineOptions};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
@@ -72,8 +73,9 @@ impl Separator {
 
     /// Separates one song.
     ///
-    /// It is read twice, first for its statistics. The stems go to `sink` as they are finished; memory does not grow with
-    /// the length of the song. The same song, model, options and machine give the same samples, bit for bit.
+    /// It is read to its end first, and kept for that if it fits into [`MEMORY_BYTES`](crate::MEMORY_BYTES); a longer one is
+    /// read again. The stems go to `sink` as they are finished; memory does not grow with the length of the song beyond that.
+    /// The same song, model, options and machine give the same samples, bit for bit.
     ///
     /// # Errors
     /// Whatever stage fails says why, by its kind and its message; `sink` may have received some of the stems by then.
@@ -84,7 +86,26 @@ impl Separator {
         sink: &mut dyn StemSink,
         listener: &mut dyn Listener,
     ) -> Result<Summary> {
-        pipeline::run(&mut self.members, &self.sources, song, options, sink, listener)
+        // What no song could be separated with is refused before this one is read.
+        pipeline::check(options, &self.sources)?;
+        let decoded =
+            timed("read the song", || Decoded::read(song, DecodeOptions::of(options), listener, &mut |_| ()))?;
+        self.separate_decoded(&decoded, options, sink, listener)
+    }
+
+    /// Separates a song that was read before, perhaps beside something else. It gives the samples of
+    /// [`Separator::separate`], whatever it was read with.
+    ///
+    /// # Errors
+    /// As [`Separator::separate`].
+    pub fn separate_decoded<S: AudioSource>(
+        &mut self,
+        song: &Decoded<S>,
+        options: &Options,
+        sink: &mut dyn StemSink,
+        listener: &mut dyn Listener,
+    ) -> Result<Summary> {
+        pipeline::run(&mut self.members, &self.sources, song.view(), options, sink, listener)
     }
 }
 

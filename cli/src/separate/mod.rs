@@ -28,7 +28,7 @@ use song::Bench;
 pub(crate) use files::StemFiles;
 pub(crate) use report::{Moved, clock, json_fatal};
 pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
-pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
+pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 
 /// Separates all that `args` names; returns the exit code.
 ///

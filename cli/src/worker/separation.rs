@@ -5,19 +5,20 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use sextet_protocol::Fingerprint;
-use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile, sha256_of_file};
-use sextet_protocol::worker::{Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
+use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile};
+use sextet_protocol::worker::{JobId, Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
 use sextet_separator::audio::Warning;
 use sextet_separator::timings::timed;
-use sextet_separator::{Listener, Mono, Options, PIPELINE_VERSION, Part, Preparing, Progress, Stem, engine_class};
+use sextet_separator::{
+    DecodeOptions, Listener, Mono, Options, PIPELINE_VERSION, Part, Preparing, Progress, Stem, engine_class,
+};
 
 use super::Workshop;
-use super::clip::{Clip, Throttled};
+use super::clip::{DecodedClip, Throttled};
 use super::job::Job;
 use super::loaded::{Loaded, engine_arg};
 use super::sink::CacheSink;
 use super::turn::{self, Turn};
-use crate::cache::Making;
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
 use crate::preparing::describe;
@@ -38,7 +39,7 @@ pub(super) struct Bench {
 struct Order<'a> {
     request: &'a Separate,
     job: &'a Job,
-    clip: Clip,
+    clip: DecodedClip,
     recipe: Recipe,
     key: Fingerprint,
 }
@@ -96,7 +97,8 @@ impl Bench {
 
     fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
         let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
-        let clip = timed("read and hash the clip", || Clip::read(&request.song, job))?;
+        let decode = DecodeOptions::of(&options(&request.options, &loaded.stems));
+        let clip = timed("read and hash the clip", || DecodedClip::read(&request.song, decode, job))?;
         let recipe = Recipe {
             audio: clip.audio,
             model_hash: loaded.hash.clone(),
@@ -163,10 +165,10 @@ impl Bench {
         let mut sink = CacheSink::new(cache, &making, &stems);
         let mut ear = Ear { job, progress: Throttled::new(job), seconds: order.clip.seconds(), since: None };
         let options = options(&order.request.options, &stems);
-        separator.separate(&order.clip.file, &options, &mut sink, &mut ear)?;
+        separator.separate_decoded(&order.clip.song, &options, &mut sink, &mut ear)?;
         let layout = sink.outputs.as_ref().map(|outputs| (outputs.layout.channels, outputs.frames));
-        timed("finish the files", || sink.finish())?;
-        let files = timed("hash the stems", || hash_all(&making, &stems, job))?;
+        job.tell(&storing(job.id(), stems.len()));
+        let files = timed("finish the files", || sink.finish())?;
         let manifest = order.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
             timed("publish", || making.publish(&order.key, &manifest))?;
@@ -198,7 +200,7 @@ impl Order<'_> {
             model: self.request.model.clone(),
             engine,
             recipe: self.recipe.clone(),
-            rate_hz: self.clip.rate_hz,
+            rate_hz: self.clip.rate_hz(),
             channels: channels as u32,
             frames,
             stems,
@@ -262,29 +264,10 @@ fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
     }
 }
 
-/// Hashes all stems, side by side.
-fn hash_all(making: &Making, stems: &[Stem], job: &Job) -> Result<Vec<StemFile>> {
-    let total = stems.len() as u64;
-    job.tell(&Reply::Progress {
-        job: job.id(),
-        stage: Stage::Storing,
-        done: 0,
-        total,
-        speed: None,
-        seconds_left: None,
-    });
-    let hash = |stem: Stem| -> Result<StemFile> {
-        let path = making.path(&StemFile::name(stem));
-        let cannot_read = || Fault::new(Kind::Output, format!("cannot read '{}' again", path.display()));
-        let sha256 = sha256_of_file(&path, &|| job.is_over()).with_context(cannot_read)?;
-        let bytes = std::fs::metadata(&path).with_context(cannot_read)?.len();
-        Ok(StemFile { stem, bytes, sha256 })
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = stems.iter().map(|&stem| scope.spawn(move || hash(stem))).collect();
-        let lost = || Err(Fault::new(Kind::Internal, "a thread was lost").into());
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
-    })
+/// What is told when all is written that will be, and its files are completed.
+fn storing(id: JobId, stems: usize) -> Reply {
+    let total = stems as u64;
+    Reply::Progress { job: id, stage: Stage::Storing, done: 0, total, speed: None, seconds_left: None }
 }
 
 /// Hears the separator and tells the front end.
