@@ -3,10 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The sextet command of this workspace, built if it is not.
+use super::{bundled, project};
+
+/// The command of the bundles that are tried, else that of this workspace, built if it is not.
 pub fn command() -> &'static Path {
     static COMMAND: OnceLock<PathBuf> = OnceLock::new();
     COMMAND.get_or_init(|| {
+        if let Some(folder) = bundled() {
+            return folder.join(sextet_protocol::COMMAND_FILE);
+        }
         let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
         let path = profile.join(sextet_protocol::COMMAND_FILE);
         if !path.is_file() {
@@ -17,4 +22,11 @@ pub fn command() -> &'static Path {
         assert!(path.is_file(), "{} is not there", path.display());
         path
     })
+}
+
+/// Lets instances run [`command`]. Those of bundles find theirs themselves.
+pub fn use_it() {
+    if bundled().is_none() {
+        project::use_command(command());
+    }
 }

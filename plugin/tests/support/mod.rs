@@ -5,7 +5,9 @@ pub mod clap_host;
 pub mod command;
 pub mod entry;
 pub mod project;
+pub mod reference;
 pub mod screen;
+pub mod vst3_host;
 
 pub use command::command;
 
@@ -16,8 +18,16 @@ use std::sync::OnceLock;
 
 use sextet_protocol::worker::{JobId, Lines, Reply, Request, to_line};
 
+/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this build.
+pub fn bundled() -> Option<PathBuf> {
+    std::env::var_os("SEXTET_TEST_BUNDLED").map(PathBuf::from)
+}
+
 /// The plugin as it is shipped: the library that hosts load.
 pub fn library() -> PathBuf {
+    if let Some(folder) = bundled() {
+        return folder.join("Sextet.clap");
+    }
     let name = format!("{}sextet_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     // Examples lie beside the folder that tests lie in.
     let program = std::env::current_exe().unwrap();
@@ -27,8 +37,11 @@ pub fn library() -> PathBuf {
     path
 }
 
-/// A VST3 bundle with the library in it, as hosts on Linux want it.
+/// A VST3 bundle with the library in it, as hosts on Linux want it; made in `folder` where there is none.
 pub fn bundle(folder: &Path) -> PathBuf {
+    if let Some(folder) = bundled() {
+        return folder.join("Sextet.vst3");
+    }
     let bundle = folder.join("Sextet.vst3");
     let inner = bundle.join("Contents").join(format!("{}-linux", std::env::consts::ARCH));
     std::fs::create_dir_all(&inner).unwrap();
@@ -65,7 +78,9 @@ pub fn db(value: f64) -> f64 {
 pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
     static SONG: OnceLock<(u32, [Vec<f32>; 2])> = OnceLock::new();
     let (rate_hz, channels) = SONG.get_or_init(|| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/six-of-one.flac");
+        // Cargo says where the sources are, and so does whoever runs the tests elsewhere.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let path = Path::new(&here).join("../samples/six-of-one.flac");
         let requests = [Request::hello("test"), Request::Import { job: JobId(1), song: path.canonicalize().unwrap() }];
         match ask(&requests) {
             Reply::Imported { audio, .. } => entry::read_wav(&project::folders().capture(&audio)),
