@@ -36,7 +36,7 @@ fn key_of(host: &Host) -> Fingerprint {
 
 #[test]
 fn a_song_is_captured_separated_played_and_restored() {
-    support::command::use_it();
+    support::use_command();
     let (rate_hz, song) = song(12.0);
     let mut host = Host::new();
     host.set_offline(true);

@@ -9,7 +9,7 @@ use vst3_host::ProcessMode;
 
 #[test]
 fn a_song_is_captured_and_its_stems_are_on_the_buses() {
-    support::command::use_it();
+    support::use_command();
     let (rate_hz, mut song) = song(12.0);
     song.iter_mut().for_each(|channel| channel.truncate(channel.len() / BLOCK * BLOCK));
     let folder = tempfile::tempdir().unwrap();

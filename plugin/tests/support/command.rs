@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{bundled, project};
+/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this build.
+pub fn bundled() -> Option<PathBuf> {
+    std::env::var_os("SEXTET_TEST_BUNDLED").map(PathBuf::from)
+}
 
 /// The command of the bundles that are tried, else that of this workspace, built if it is not.
 pub fn command() -> &'static Path {
@@ -22,11 +25,4 @@ pub fn command() -> &'static Path {
         assert!(path.is_file(), "{} is not there", path.display());
         path
     })
-}
-
-/// Lets instances run [`command`]. Those of bundles find theirs themselves.
-pub fn use_it() {
-    if bundled().is_none() {
-        project::use_command(command());
-    }
 }

@@ -43,6 +43,7 @@ pub fn make(folders: &Folders, rate_hz: u32, frames: u64, sample: impl Fn(Stem, 
 }
 
 /// Every entry of the cache.
+#[allow(dead_code, reason = "not every test looks at all")]
 pub fn all(folders: &Folders) -> Vec<Entry> {
     let names = fs::read_dir(folders.stems()).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let keys = names.filter_map(|name| name.to_str()?.parse().ok());

@@ -9,7 +9,7 @@ pub mod reference;
 pub mod screen;
 pub mod vst3_host;
 
-pub use command::command;
+pub use command::{bundled, command};
 
 use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,11 +17,6 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 use sextet_protocol::worker::{JobId, Lines, Reply, Request, to_line};
-
-/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this build.
-pub fn bundled() -> Option<PathBuf> {
-    std::env::var_os("SEXTET_TEST_BUNDLED").map(PathBuf::from)
-}
 
 /// The plugin as it is shipped: the library that hosts load.
 pub fn library() -> PathBuf {
@@ -47,6 +42,13 @@ pub fn bundle(folder: &Path) -> PathBuf {
     std::fs::create_dir_all(&inner).unwrap();
     std::fs::copy(library(), inner.join("Sextet.so")).unwrap();
     bundle
+}
+
+/// Lets instances run [`command`]. Those of bundles find theirs themselves.
+pub fn use_command() {
+    if bundled().is_none() {
+        project::use_command(command());
+    }
 }
 
 /// Runs a test that is ignored otherwise in a process of its own; gives what it printed.
