@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    EngineInfo, EngineName, FailKind, JobId, ModelInfo, ModelState, PROTOCOL, Render, RenderBits, RenderFormat, Reply, Request,
-    Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
+    EngineInfo, EngineName, FailKind, JobId, ModelInfo, ModelState, PROTOCOL, Render, RenderBits, RenderFormat, Reply,
+    Request, Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Stem};
 
@@ -174,7 +174,12 @@ fn replies_that_concern_no_job_are_what_they_are_documented_to_be() {
         protocol: 1,
         version: "0.1.0".into(),
         engines: vec![EngineInfo { name: EngineName::Cpu, usable: true }],
-        models: vec![ModelInfo { name: "m".into(), about: "a".into(), stems: Stem::ALL.to_vec(), state: ModelState::NotFetched }],
+        models: vec![ModelInfo {
+            name: "m".into(),
+            about: "a".into(),
+            stems: Stem::ALL.to_vec(),
+            state: ModelState::NotFetched,
+        }],
     });
     let stems = text(&["drums", "bass", "other", "vocals", "guitar", "piano"]);
     let engines = vec![WireEngine { name: "cpu".into(), usable: true }];
