@@ -21,7 +21,7 @@ mod say;
 mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
-mod transfer_bar;
+mod transfer;
 mod unfinished;
 mod worker;
 
