@@ -12,6 +12,7 @@ mod engine;
 mod engines;
 mod fault;
 mod files;
+mod gpu;
 mod interrupt;
 mod manual;
 mod mishap;
