@@ -208,6 +208,7 @@ fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
         match waiting.recv_timeout(KEPT_LOADED) {
             Ok(Order::Separate(separate, job)) => {
                 job.run(|| bench.run(&separate, &job));
+                crate::timings::say();
                 job.release_engine();
             }
             Ok(Order::Prepare(prepare, job)) => {

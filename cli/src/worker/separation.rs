@@ -9,6 +9,7 @@ use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile, sha256_of_file};
 use sextet_protocol::worker::{EngineName, Prepare, Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
 use sextet_separator::audio::Warning;
+use sextet_separator::timings::timed;
 use sextet_separator::{Listener, Mono, Options, PIPELINE_VERSION, Part, Progress, Separator, Stem, engine_class};
 
 use super::Workshop;
@@ -123,7 +124,7 @@ impl Bench {
 
     fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
         let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
-        let clip = Clip::read(&request.song, job)?;
+        let clip = timed("read and hash the clip", || Clip::read(&request.song, job))?;
         let recipe = Recipe {
             audio: clip.audio,
             model_hash: loaded.hash.clone(),
@@ -185,11 +186,11 @@ impl Bench {
         let options = options(&order.request.options, &stems);
         separator.separate(&order.clip.file, &options, &mut sink, &mut ear)?;
         let layout = sink.outputs.as_ref().map(|outputs| (outputs.layout.channels, outputs.frames));
-        sink.finish()?;
-        let files = hash_all(&making, &stems, job)?;
+        timed("finish the files", || sink.finish())?;
+        let files = timed("hash the stems", || hash_all(&making, &stems, job))?;
         let manifest = order.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
-            making.publish(&order.key, &manifest)?;
+            timed("publish", || making.publish(&order.key, &manifest))?;
             if let Err(error) = cache.make_room(0, Some(&order.key)) {
                 say::err(&format!("older stems were not removed: {error:#}"));
             }
