@@ -12,6 +12,7 @@ mod engine;
 mod engines;
 mod fault;
 mod files;
+mod gpu;
 mod interrupt;
 mod manual;
 mod mishap;
@@ -22,7 +23,7 @@ mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
 mod timings;
-mod transfer_bar;
+mod transfer;
 mod unfinished;
 mod worker;
 
