@@ -27,7 +27,7 @@ mod transfer;
 mod unfinished;
 mod worker;
 
-use std::process::ExitCode;
+use std::io::Write as _;
 
 use anyhow::Result;
 use clap::Parser as _;
@@ -36,7 +36,7 @@ use args::{Cli, Command};
 use fault::Report;
 use unfinished::Unfinished;
 
-fn main() -> ExitCode {
+fn main() -> ! {
     timings::begin();
     mishap::keep_quiet();
     let cli = Cli::parse();
@@ -47,8 +47,17 @@ fn main() -> ExitCode {
         run(cli.command, &unfinished)
     });
     let code = result.unwrap_or_else(|error| fail(&Report::of(&error), json));
+    leave(code, &unfinished)
+}
+
+/// Ends the process, in which threads may be at work that nobody waits for and an engine that nobody takes down. All has been
+/// said, what was made has its name, and what was not is gone: from the closing on, no file is made or gets a name.
+fn leave(code: u8, unfinished: &Unfinished) -> ! {
+    sextet_separator::settle();
+    unfinished.close();
     timings::say();
-    ExitCode::from(code)
+    let _ = std::io::stdout().flush();
+    std::process::exit(i32::from(code))
 }
 
 fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
