@@ -1,6 +1,7 @@
 //! `sextet setup tensorrt`: NVIDIA's library for this user, without Python and without a change to the system.
 
 mod download;
+mod record;
 mod wheel;
 
 use anyhow::Result;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
             let _ = std::fs::remove_file(&file);
         }
     }
+    record::keep(&folder)?;
     if !quiet {
         say::out(&format!("TensorRT-RTX {} is in {}", wheel.version, folder.display()));
         say::out("see `sextet doctor` for whether it can be used here");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::accuracy::TF32_VARIABLE;
 use super::library::LibraryVersion;
+use super::whole::Damage;
 use crate::model::ModelError;
 use crate::{Error, ErrorKind};
 
@@ -31,6 +32,8 @@ pub enum TensorRtError {
     NoLibrary { file: String, searched: Vec<PathBuf> },
     #[error("'{}' cannot be loaded ({source}); run `sextet setup tensorrt`, or use --engine cpu", path.display())]
     Unloadable { path: PathBuf, source: libloading::Error },
+    #[error("'{}' is damaged: {damage}; run `sextet setup tensorrt`, or use --engine cpu", path.display())]
+    Damaged { path: PathBuf, damage: Damage },
     #[error(
         "'{}' has version {found}; this build needs {expected}: run `sextet setup tensorrt`, or take it out of the \
          search path", path.display()
