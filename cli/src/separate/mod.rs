@@ -16,8 +16,8 @@ use anyhow::Result;
 use sextet_separator::Separator;
 
 use crate::args::SeparateArgs;
-use crate::models;
 use crate::unfinished::Unfinished;
+use crate::{computing, models};
 use choice::Choice;
 use machine::Machine;
 use plan::Job;
@@ -35,6 +35,7 @@ pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
+    computing::name_gpu(args.gpu);
     let model = models::open(&args.model)?;
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;

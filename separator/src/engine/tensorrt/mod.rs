@@ -30,7 +30,7 @@ mod whole;
 pub use accuracy::TF32_VARIABLE;
 pub use cache::{CacheEntry, PlanCache};
 pub use error::TensorRtError;
-pub use gpu::Gpu;
+pub use gpu::{Gpu, gpus};
 pub use library::{Library, LibraryVersion, REQUIRED_VERSION};
 pub use measure::{Measurement, layers, measure};
 pub use record::record;
