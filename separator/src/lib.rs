@@ -28,7 +28,7 @@ pub mod timings;
 
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
-pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions, engine_class};
+pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions, cpu_threads, engine_class};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};

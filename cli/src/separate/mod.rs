@@ -17,8 +17,8 @@ use sextet_separator::Separator;
 use sextet_separator::timings::timed;
 
 use crate::args::SeparateArgs;
-use crate::models;
 use crate::unfinished::Unfinished;
+use crate::{computing, models};
 use choice::Choice;
 use machine::Machine;
 use plan::Job;
@@ -36,6 +36,7 @@ pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
+    computing::name_gpu(args.gpu);
     let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = timed("plan the files", || plan::plan(inputs::gather(&args.inputs, &args.output), &choice))?;
