@@ -2,17 +2,67 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use sextet_protocol::Folders;
 use sextet_separator::TensorRtOptions;
 
 use crate::config;
+use crate::fault::{Fault, Kind};
 
 /// Environment variable that names the folder of TensorRT's libraries.
 const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
 
-/// How TensorRT is used here.
+/// Environment variable that names the GPU, by its number.
+const GPU_VARIABLE: &str = "SEXTET_GPU";
+
+/// The GPU that the command line names, which holds for the whole process.
+static NAMED_GPU: OnceLock<usize> = OnceLock::new();
+
+/// Has everything in this process use GPU number `gpu`, when the command line names one.
+pub(crate) fn name_gpu(gpu: Option<usize>) {
+    if let Some(gpu) = gpu {
+        NAMED_GPU.get_or_init(|| gpu);
+    }
+}
+
+/// The GPU to use: the command line's, the environment's, the configuration's.
+///
+/// # Errors
+/// When the environment names something else than a number, or a GPU is named that is not among those that are here.
+fn gpu(configured: usize) -> Result<usize> {
+    let variable = env::var_os(GPU_VARIABLE).filter(|value| !value.is_empty());
+    let named = match (NAMED_GPU.get(), variable) {
+        (Some(&gpu), _) => gpu,
+        (None, None) => return Ok(configured),
+        (None, Some(value)) => value.to_str().and_then(|value| value.trim().parse().ok()).ok_or_else(|| {
+            let message = format!("{GPU_VARIABLE} is '{}', which is not the number of a GPU", value.display());
+            Fault::new(Kind::Usage, message).help("set it to 0, 1 and so on, or unset it")
+        })?,
+    };
+    check_gpu(named)?;
+    Ok(named)
+}
+
+/// Refuses a GPU that is not here, where there are others. Without any, what looks for one says so.
+#[cfg(feature = "tensorrt")]
+fn check_gpu(named: usize) -> Result<()> {
+    let there = sextet_separator::tensorrt::gpus().unwrap_or_default();
+    if there.is_empty() || named < there.len() {
+        return Ok(());
+    }
+    let list: Vec<String> = there.iter().enumerate().map(|(number, name)| format!("{number} {name}")).collect();
+    let message = format!("there is no GPU {named}; this machine has {}: {}", there.len(), list.join(", "));
+    Err(Fault::new(Kind::Usage, message).help(format!("name one of these with --gpu or {GPU_VARIABLE}")).into())
+}
+
+#[cfg(not(feature = "tensorrt"))]
+fn check_gpu(_: usize) -> Result<()> {
+    Ok(())
+}
+
+/// How TensorRT is used here. Without a folder for this user, engines are not kept.
 ///
 /// # Errors
 /// When the configuration cannot be used.
@@ -20,9 +70,9 @@ pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
     let config = config::read()?.tensorrt;
     Ok(TensorRtOptions {
         libraries: library_folders()?,
-        cache: Some(engine_cache()?),
+        cache: config.cache.or_else(own_engine_cache),
         batch: config.batch,
-        gpu: config.gpu,
+        gpu: gpu(config.gpu)?,
         ..TensorRtOptions::default()
     })
 }
@@ -36,6 +86,10 @@ pub(crate) fn engine_cache() -> Result<PathBuf> {
         Some(folder) => Ok(folder),
         None => Ok(Folders::of_user()?.cache().join("engines")),
     }
+}
+
+fn own_engine_cache() -> Option<PathBuf> {
+    Some(Folders::of_user().ok()?.cache().join("engines"))
 }
 
 /// Where `sextet setup tensorrt` puts the libraries.
@@ -65,7 +119,7 @@ pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
     let named = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let beside = env::current_exe().ok().and_then(|command| Some(command.parent()?.to_owned()));
     let around = beside.iter().flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);
-    Ok(named.into_iter().chain(configured).chain([own_libraries()?]).chain(around).collect())
+    Ok(named.into_iter().chain(configured).chain(own_libraries().ok()).chain(around).collect())
 }
 
 /// What TensorRT would run on.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use anyhow::Result;
-use sextet_separator::{EngineChoice, EngineOptions, Listener, Model, Separator};
+use sextet_separator::{EngineChoice, EngineOptions, Listener, Model, Separator, TensorRtOptions};
 
 use crate::args::EngineArg;
 use crate::computing;
@@ -21,13 +21,15 @@ pub(crate) struct Engine {
 
 /// All engines, the one that always works first.
 pub(crate) fn all() -> Vec<Engine> {
-    let cpu = Engine { name: "cpu", built_in: true, usable: true, about: "needs nothing".to_owned() };
+    let threads = sextet_separator::cpu_threads(None);
+    let about = format!("needs nothing; computes on {threads} {}", if threads == 1 { "thread" } else { "threads" });
+    let cpu = Engine { name: "cpu", built_in: true, usable: true, about };
     let found = computing::probe();
     let (usable, about) = (found.is_ok(), found.unwrap_or_else(|error| error.to_string()));
     vec![cpu, Engine { name: "tensorrt", built_in: cfg!(feature = "tensorrt"), usable, about }]
 }
 
-/// What the separator is told.
+/// What the separator is told. The CPU needs nothing of TensorRT's, so that nothing of it is looked for.
 ///
 /// # Errors
 /// When the configuration cannot be used.
@@ -37,7 +39,11 @@ pub(crate) fn options(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result
         EngineArg::Cpu => EngineChoice::Cpu,
         EngineArg::Tensorrt => EngineChoice::TensorRt,
     };
-    Ok(EngineOptions { engine, threads, tensorrt: computing::tensorrt_options()? })
+    let tensorrt = match engine {
+        EngineChoice::Cpu => TensorRtOptions::default(),
+        _ => computing::tensorrt_options()?,
+    };
+    Ok(EngineOptions { engine, threads, tensorrt })
 }
 
 /// Begins what the engine that is asked for takes whatever the model is, while other things are done.

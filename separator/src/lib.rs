@@ -30,7 +30,9 @@ pub mod timings;
 pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
-pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions, engine_class, settle, warm_up};
+pub use engine::{
+    EngineChoice, EngineError, EngineOptions, TensorRtOptions, cpu_threads, engine_class, settle, warm_up,
+};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};

@@ -49,6 +49,9 @@ pub(crate) struct EngineFlags {
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) making: MakingFlags,
+    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the configuration, 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) gpu: Option<usize>,
 }
 
 #[derive(Args, Debug)]

@@ -32,6 +32,10 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
+    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the configuration, 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) gpu: Option<usize>,
+
     /// Only these stems, one file each [default: all of the model's]
     #[arg(long, value_name = "STEM,...", value_delimiter = ',', value_parser = stem, group = "what")]
     pub(crate) stems: Vec<Stem>,

@@ -21,6 +21,11 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
     if wants_float32(&command) && env::var_os(TF32_VARIABLE).is_none() {
         return again_without_tf32();
     }
+    match &command {
+        EngineCommand::Check(args) => computing::name_gpu(args.engine.gpu),
+        EngineCommand::Bench(args) => computing::name_gpu(args.engine.gpu),
+        EngineCommand::Build(_) | EngineCommand::List { .. } | EngineCommand::Clear => {}
+    }
     match command {
         EngineCommand::Build(args) => build::run(&args),
         EngineCommand::List { json } => list::run(json),

@@ -117,7 +117,7 @@ fn without_gpu(error: sextet_separator::tensorrt::TensorRtError, found: &Found) 
             ),
             "Update NVIDIA's driver to 580 or newer.",
         ),
-        TensorRtError::NoGpu { count: 0, .. } if nothing => {
+        TensorRtError::NoGpu { there, hidden_by: None, .. } if there.is_empty() && nothing => {
             Verdict::new(GpuState::NoGpu, "No NVIDIA GPU was found: separations run on the CPU.", "")
         }
         error => told(GpuState::Unusable, error),
@@ -134,7 +134,8 @@ fn without_library(error: sextet_separator::tensorrt::TensorRtError, gpu: &str) 
         return Verdict::new(GpuState::ToBeSetUp, message, "Set up the GPU: the library is fetched for you, once.");
     }
     let path = match &error {
-        TensorRtError::WrongVersion { path, .. }
+        TensorRtError::Damaged { path, .. }
+        | TensorRtError::WrongVersion { path, .. }
         | TensorRtError::Unloadable { path, .. }
         | TensorRtError::NotTensorRt { path, .. } => Some(path.clone()),
         _ => None,

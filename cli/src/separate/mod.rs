@@ -19,7 +19,7 @@ use sextet_separator::{DecodeOptions, MEMORY_BYTES, Separator};
 
 use crate::args::SeparateArgs;
 use crate::unfinished::Unfinished;
-use crate::{engine, models, timings};
+use crate::{computing, engine, models, timings};
 use choice::Choice;
 use inputs::Input;
 use machine::Machine;
@@ -39,6 +39,7 @@ pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
+    computing::name_gpu(args.gpu);
     engine::warm_up(args.engine, args.threads);
     let inputs = timed("find the songs", || inputs::gather(&args.inputs, &args.output));
     let ahead = read_first(args, &inputs);

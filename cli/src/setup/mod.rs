@@ -1,6 +1,7 @@
 //! `sextet setup tensorrt`: NVIDIA's library for this user, without Python and without a change to the system.
 
 mod download;
+mod record;
 mod wheel;
 
 use std::path::{Path, PathBuf};
@@ -89,6 +90,7 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
             let _ = std::fs::remove_file(&file);
         }
     }
+    record::keep(&folder)?;
     Ok(Done { version: wheel.version, folder })
 }
 

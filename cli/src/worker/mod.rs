@@ -33,6 +33,7 @@ use sextet_protocol::{ErrorKind, Folders};
 
 use crate::args::WorkerArgs;
 use crate::cache::StemCache;
+use crate::computing;
 use crate::fault::{Fault, Kind};
 use crate::say;
 use crate::unfinished::Unfinished;
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     if stdin().is_terminal() {
         say::err("sextet worker is for programs: it waits for JSON lines (docs/worker.md); end it with Ctrl-D");
     }
+    computing::name_gpu(args.gpu);
     let outbox = Outbox::to_stdout(unfinished);
     host::give_way();
     host::leave_with_parent(unfinished);

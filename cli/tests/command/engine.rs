@@ -230,6 +230,27 @@ mod with_tensorrt {
     }
 
     #[test]
+    fn a_library_that_is_cut_is_found_before_it_is_loaded() {
+        let bench = Bench::new();
+        let library = std::env::var("SEXTET_TENSORRT").unwrap();
+        for file in std::fs::read_dir(library).unwrap().map(|entry| entry.unwrap()) {
+            bench.file("cut/keep", b"");
+            std::fs::copy(file.path(), bench.path("cut").join(file.file_name())).unwrap();
+        }
+        let path = bench.path("cut/libtensorrt_rtx.so.1");
+        if !path.is_file() {
+            return println!("left out: the library has another name on this system");
+        }
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        let text = stderr(build(&bench, &[]).env("SEXTET_TENSORRT", "cut"), 4);
+        assert!(text.contains("libtensorrt_rtx.so.1' is damaged: it has "), "{text}");
+        assert!(text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"), "{text}");
+        let text = stdout(sextet(&bench, &["doctor"]).env("SEXTET_TENSORRT", "cut"));
+        assert!(text.contains("libtensorrt_rtx.so.1' is damaged"), "{text}");
+    }
+
+    #[test]
     fn the_doctor_names_engine_and_library() {
         let bench = Bench::new();
         let text = stdout(&mut with_library(&bench, &["doctor"]));

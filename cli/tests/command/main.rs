@@ -12,6 +12,7 @@ mod hub;
 mod inputs;
 mod interrupt;
 mod json;
+mod machine;
 mod model;
 mod options;
 mod worker;

@@ -47,7 +47,7 @@ impl Cpu {
         drop(network);
         let model = ModelOptions::with_all_ops().prepack_weights(true).load(onnx);
         let model = model.map_err(|source| EngineError::Load { source })?;
-        let threads = threads.map_or_else(|| rten::thread_pool().run(rayon::current_num_threads), NonZeroUsize::get);
+        let threads = self::threads(threads);
         let pool = |threads| Arc::new(ThreadPool::with_num_threads(threads));
         Ok(Self {
             network: Arc::new(Loaded { model, segment_frames }),
@@ -68,6 +68,13 @@ impl Cpu {
             self.begun.push_back(std::thread::spawn(move || network.run(&mix, pool)));
         }
     }
+}
+
+/// Threads that the CPU engine computes on when it is asked for so many: one for each physical core where it is not, and
+/// never more than this process may use, by its affinity and the quota of its container.
+pub fn threads(asked: Option<NonZeroUsize>) -> usize {
+    let allowed = std::thread::available_parallelism().map_or(usize::MAX, NonZeroUsize::get);
+    asked.map_or_else(|| rten::thread_pool().run(rayon::current_num_threads), NonZeroUsize::get).min(allowed)
 }
 
 impl Engine for Cpu {

@@ -6,6 +6,7 @@ mod error;
 pub mod tensorrt;
 
 pub(crate) use cpu::Cpu;
+pub use cpu::threads as cpu_threads;
 pub use error::EngineError;
 
 use std::num::NonZeroUsize;
@@ -59,7 +60,7 @@ pub enum EngineChoice {
 pub struct EngineOptions {
     /// Which one.
     pub engine: EngineChoice,
-    /// Threads of the CPU engine; `None`: one for each physical core. They change how long it takes, not what comes out.
+    /// Threads of the CPU engine; `None`: one for each physical core; never more than this process may use. They change how long it takes, not what comes out.
     pub threads: Option<NonZeroUsize>,
     /// How TensorRT is used, when it is.
     pub tensorrt: TensorRtOptions,

@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::accuracy::TF32_VARIABLE;
+use super::gpu::VISIBLE_VARIABLE;
 use super::library::LibraryVersion;
+use super::whole::Damage;
 use crate::model::ModelError;
 use crate::{Error, ErrorKind};
 
@@ -20,8 +22,14 @@ pub enum TensorRtError {
         found / 1000, found % 1000 / 10, needed / 1000, needed % 1000 / 10
     )]
     OldDriver { found: i32, needed: i32 },
-    #[error("no NVIDIA GPU number {index} was found; the driver sees {count}: check `nvidia-smi`, or use --engine cpu")]
-    NoGpu { index: usize, count: i32 },
+    #[error("{}; {}", missing_gpu(*index, there, hidden_by.as_deref()), missing_gpu_remedy(there, hidden_by.as_deref()))]
+    NoGpu {
+        index: usize,
+        /// The names of the GPUs that the driver shows.
+        there: Vec<String>,
+        /// The value of [`VISIBLE_VARIABLE`], where it is set.
+        hidden_by: Option<String>,
+    },
     #[error(
         "the GPU ({name}) has compute capability {}.{}; TensorRT needs 7.5 (Turing) or newer: use --engine cpu",
         capability.0, capability.1
@@ -31,6 +39,8 @@ pub enum TensorRtError {
     NoLibrary { file: String, searched: Vec<PathBuf> },
     #[error("'{}' cannot be loaded ({source}); run `sextet setup tensorrt`, or use --engine cpu", path.display())]
     Unloadable { path: PathBuf, source: libloading::Error },
+    #[error("'{}' is damaged: {damage}; run `sextet setup tensorrt`, or use --engine cpu", path.display())]
+    Damaged { path: PathBuf, damage: Damage },
     #[error(
         "'{}' has version {found}; this build needs {expected}: run `sextet setup tensorrt`, or take it out of the \
          search path", path.display()
@@ -69,6 +79,31 @@ pub enum TensorRtError {
     UnknownTarget { found: String, known: String },
 }
 
+/// What is said of GPU `index` that is not among those that are `there`.
+fn missing_gpu(index: usize, there: &[String], hidden_by: Option<&str>) -> String {
+    let list: Vec<String> = there.iter().enumerate().map(|(number, name)| format!("{number} {name}")).collect();
+    match (hidden_by, there.len()) {
+        (Some(value), 0) => format!("{VISIBLE_VARIABLE} is '{value}', which hides every GPU"),
+        (Some(value), count) => {
+            format!(
+                "there is no GPU {index}: {VISIBLE_VARIABLE} is '{value}', which leaves {count}: {}",
+                list.join(", ")
+            )
+        }
+        (None, 0) => "the NVIDIA driver is here and shows no GPU".to_owned(),
+        (None, count) => format!("there is no GPU {index}: this machine has {count}: {}", list.join(", ")),
+    }
+}
+
+fn missing_gpu_remedy(there: &[String], hidden_by: Option<&str>) -> String {
+    match (hidden_by, there.len()) {
+        (Some(_), 0) => "unset it, or use --engine cpu".to_owned(),
+        (Some(_), _) => "unset it, or name one of these".to_owned(),
+        (None, 0) => "check `nvidia-smi`, or use --engine cpu".to_owned(),
+        (None, _) => "name one of these, or use --engine cpu".to_owned(),
+    }
+}
+
 impl TensorRtError {
     /// Whether a smaller batch may help.
     pub(super) fn is_out_of_memory(&self) -> bool {
@@ -96,5 +131,38 @@ impl From<TensorRtError> for Error {
             _ => ErrorKind::Engine,
         };
         Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_told_by_what_is() {
+        let two = ["NVIDIA A", "NVIDIA B"];
+        let cases: [(usize, &[&str], Option<&str>, &str); 6] = [
+            (0, &[], Some(""), "CUDA_VISIBLE_DEVICES is '', which hides every GPU; unset it, or use --engine cpu"),
+            (0, &[], Some("-1"), "CUDA_VISIBLE_DEVICES is '-1', which hides every GPU; unset it, or use --engine cpu"),
+            (0, &[], Some("no"), "CUDA_VISIBLE_DEVICES is 'no', which hides every GPU; unset it, or use --engine cpu"),
+            (
+                1,
+                &two[..1],
+                Some("0"),
+                "there is no GPU 1: CUDA_VISIBLE_DEVICES is '0', which leaves 1: 0 NVIDIA A; unset it, or name one of these",
+            ),
+            (0, &[], None, "the NVIDIA driver is here and shows no GPU; check `nvidia-smi`, or use --engine cpu"),
+            (
+                3,
+                &two,
+                None,
+                "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B; name one of these, or use --engine cpu",
+            ),
+        ];
+        for (index, there, hidden_by, said) in cases {
+            let there = there.iter().map(ToString::to_string).collect();
+            let error = TensorRtError::NoGpu { index, there, hidden_by: hidden_by.map(str::to_owned) };
+            assert_eq!(error.to_string(), said);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use cudarc::driver::CudaContext;
+use cudarc::driver::result::device;
 
 use super::error::TensorRtError;
 use crate::timings::timed;
@@ -12,6 +13,9 @@ use crate::timings::timed;
 const NEEDED_DRIVER: i32 = 13_000;
 /// Turing: the oldest architecture that TensorRT-RTX knows.
 const NEEDED_CAPABILITY: (i32, i32) = (7, 5);
+
+/// The driver's environment variable that leaves only some GPUs to be seen.
+pub(super) const VISIBLE_VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
 
 const DRIVER_LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
 
@@ -62,10 +66,10 @@ impl Gpu {
         if driver < NEEDED_DRIVER {
             return Err(TensorRtError::OldDriver { found: driver, needed: NEEDED_DRIVER });
         }
-        let count = CudaContext::device_count().unwrap_or(0);
-        let none = TensorRtError::NoGpu { index, count };
-        if usize::try_from(count).is_ok_and(|count| index >= count) {
-            return Err(none);
+        let there = names()?;
+        if index >= there.len() {
+            let hidden_by = std::env::var_os(VISIBLE_VARIABLE).map(|value| value.to_string_lossy().into_owned());
+            return Err(TensorRtError::NoGpu { index, there, hidden_by });
         }
         let asked = TensorRtError::cuda("open the GPU");
         let context = CudaContext::new(index).map_err(&asked)?;
@@ -89,6 +93,25 @@ impl Gpu {
     pub(super) fn context(&self) -> &Arc<CudaContext> {
         &self.context
     }
+}
+
+/// The names of the GPUs that the driver shows, in the order in which they are numbered.
+///
+/// # Errors
+/// Without a driver, or when it fails. A driver that shows no GPU is not an error.
+pub fn gpus() -> Result<Vec<String>, TensorRtError> {
+    driver_version()?;
+    names()
+}
+
+fn names() -> Result<Vec<String>, TensorRtError> {
+    use cudarc::driver::sys::cudaError_enum::CUDA_ERROR_NO_DEVICE;
+    let asked = TensorRtError::cuda("say which GPUs there are");
+    let count = match CudaContext::device_count() {
+        Err(error) if error.0 == CUDA_ERROR_NO_DEVICE => 0,
+        count => count.map_err(&asked)?,
+    };
+    (0..count).map(|number| device::get_name(device::get(number)?)).collect::<Result<_, _>>().map_err(asked)
 }
 
 /// The CUDA version that the driver supports, asked of the driver's library itself: the wrapper panics without one.

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use trtx::{LogHandler, Logger, Severity};
 
 use super::error::TensorRtError;
+use super::whole;
 use crate::timings::stage;
 
 /// A version of TensorRT-RTX.
@@ -38,7 +39,7 @@ impl fmt::Display for LibraryVersion {
 }
 
 /// File names of the runtime and of the ONNX parser.
-const FILES: [&str; 2] = if cfg!(windows) {
+pub(super) const FILES: [&str; 2] = if cfg!(windows) {
     ["tensorrt_rtx_1_6.dll", "tensorrt_onnxparser_rtx_1_6.dll"]
 } else {
     ["libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"]
@@ -63,7 +64,7 @@ impl Library {
     /// Looks into `folders` in their order, then wherever the system looks, and loads what is found.
     ///
     /// # Errors
-    /// [`TensorRtError::NoLibrary`] when nothing is found; [`TensorRtError::Unloadable`],
+    /// [`TensorRtError::NoLibrary`] when nothing is found; [`TensorRtError::Damaged`], [`TensorRtError::Unloadable`],
     /// [`TensorRtError::NotTensorRt`] or [`TensorRtError::WrongVersion`] when the first that is found cannot be used.
     pub fn load(folders: &[PathBuf]) -> Result<Self, TensorRtError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,6 +73,9 @@ impl Library {
         }
         let _loading = stage("load TensorRT's libraries");
         let [runtime, parser] = Self::find(folders);
+        for file in [&runtime, &parser] {
+            whole::check(file)?;
+        }
         let version = LibraryVersion::from_number(ask(&runtime, VERSION_SYMBOLS[0], FILES[0], folders)?);
         let parsers = LibraryVersion::from_number(ask(&parser, VERSION_SYMBOLS[1], FILES[1], folders)?);
         if version != REQUIRED_VERSION {

@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `library.rs` | finds TensorRT's libraries, asks for their version, loads them |
+//! | `whole.rs`, `record.rs` | whether a library's file is whole, before it is loaded |
 //! | `gpu.rs` | the driver and the GPU, before anything is asked of them |
 //! | `target.rs` | the architectures that a plan can be made for |
 //! | `planner.rs` | makes a plan (TensorRT's word for a compiled network) from the graph; needs no GPU |
@@ -19,19 +20,23 @@ mod gpu;
 mod library;
 mod measure;
 mod planner;
+mod record;
 mod sealed;
 mod session;
 mod start;
 mod target;
+mod whole;
 
 pub use accuracy::TF32_VARIABLE;
 pub use cache::{CacheEntry, PlanCache};
 pub use error::TensorRtError;
-pub use gpu::Gpu;
+pub use gpu::{Gpu, gpus};
 pub use library::{Library, LibraryVersion, REQUIRED_VERSION};
 pub use measure::{Measurement, layers, measure};
+pub use record::record;
 pub use start::{Built, Found, build, probe};
 pub use target::Target;
+pub use whole::Damage;
 
 pub(super) use start::{begin, settle, start};
 

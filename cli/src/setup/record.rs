@@ -1,0 +1,17 @@
+//! The record of what was set up, by which a library that was changed since is found before it is loaded.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use sextet_separator::tensorrt;
+
+use crate::fault::{Fault, Kind};
+
+/// Records the libraries in `folder`.
+///
+/// # Errors
+/// When one cannot be read or the record cannot be written.
+pub(super) fn keep(folder: &Path) -> Result<()> {
+    let failed = || Fault::new(Kind::Output, format!("cannot record what is in '{}'", folder.display()));
+    tensorrt::record(folder).with_context(failed)
+}

@@ -1,0 +1,108 @@
+//! What the command makes of the machine it is on: which GPUs it may use, how many threads, and users without a home.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+use crate::bench::{Bench, stdout, tiny_model};
+
+/// The program `name` as `sextet` is run here, where this system has it.
+fn program(name: &str) -> Option<std::path::PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+#[test]
+fn the_cpu_engine_has_no_more_threads_than_the_process_may_use() {
+    let Some(taskset) = program("taskset") else { return println!("left out: this system has no taskset") };
+    let bench = Bench::new();
+    let mut command = Command::new(taskset);
+    command.args(["-c", "0"]).arg(assert_cmd::cargo::cargo_bin!("sextet")).args(["doctor", "--json"]);
+    command.env("SEXTET_CACHE", bench.path("cache")).env("SEXTET_DATA", bench.path("data"));
+    let found: serde_json::Value = serde_json::from_str(&stdout(&mut command)).unwrap();
+    assert_eq!(found["threads"], 1);
+    assert_eq!(found["engines"][0]["about"], "needs nothing; computes on 1 thread");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+
+    let bench = Bench::new();
+    bench.song("song.wav", 0.2);
+    std::fs::copy(tiny_model(), bench.path("tiny.safetensors")).unwrap();
+    let folder = bench.path("");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let program = assert_cmd::cargo::cargo_bin!("sextet");
+    // The system knows a home of every user that it knows; root can become one that it does not know.
+    let is_root = std::fs::metadata(&folder).unwrap().uid() == 0;
+    for engine in ["cpu", "auto"] {
+        let mut command = std::process::Command::new(program);
+        command.args(["separate", "song.wav", "-m", "tiny.safetensors", "--threads", "1", "--engine", engine, "-o"]);
+        command.arg(format!("stems-{engine}")).env_clear().current_dir(&folder);
+        if is_root {
+            command.uid(54_321).gid(54_321);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!bench.files(&format!("stems-{engine}")).is_empty());
+    }
+    println!("2 engines tried{}", if is_root { ", as a user that the system does not know" } else { "" });
+}
+
+#[cfg(all(feature = "tensorrt", target_os = "linux"))]
+mod gpus {
+    use super::*;
+    use crate::bench::stderr;
+
+    /// `sextet separate` on a machine that shows two GPUs; `None` where there is no C compiler to make them with.
+    fn with_two_gpus(bench: &Bench, arguments: &[&str]) -> Option<Command> {
+        let library = bench.path("driver/libcuda.so.1");
+        if !library.is_file() {
+            bench.file("driver/keep", b"");
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/two_gpus.c");
+            let mut cc = std::process::Command::new(program("cc")?);
+            assert!(cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap().success());
+        }
+        let mut command = bench.separate(&["song.wav"]);
+        command.args(arguments).env("LD_LIBRARY_PATH", bench.path("driver"));
+        command.env("SEXTET_CACHE", bench.path("cache")).env("SEXTET_DATA", bench.path("data"));
+        command.env("SEXTET_CONFIG", bench.path("config.toml"));
+        command.env_remove("SEXTET_GPU").env_remove("CUDA_VISIBLE_DEVICES");
+        Some(command)
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_told_by_what_is() {
+        let bench = Bench::new();
+        bench.song("song.wav", 0.2);
+        let none = "there is no GPU 3; this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: name one of these";
+        let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
+        let hidden = "hides every GPU\nhelp: unset it, or use --engine cpu";
+        let cases: [(&[&str], Option<(&str, &str)>, i32, &str); 8] = [
+            (&["--gpu", "3"], no, 2, none),
+            (&["--gpu", "3", "--engine", "tensorrt"], no, 2, none),
+            (&[], Some((gpu, "3")), 2, none),
+            (&[], Some((gpu, "one")), 2, "SEXTET_GPU is 'one', which is not the number of a GPU\nhelp: set it to 0"),
+            (&["--gpu", "1", "--engine", "tensorrt"], Some((gpu, "3")), 4, "the GPU failed to open the GPU"),
+            (&["--engine", "tensorrt"], Some((seen, "")), 4, hidden),
+            (&["--engine", "tensorrt"], Some((seen, "none")), 4, hidden),
+            (&["--gpu", "1", "--engine", "tensorrt"], Some((seen, "0")), 2, "has 1: 0 NVIDIA A\n"),
+        ];
+        for (arguments, variable, code, said) in &cases {
+            let Some(mut command) = with_two_gpus(&bench, arguments) else {
+                return println!("left out: there is no C compiler here");
+            };
+            command.envs(*variable);
+            let text = stderr(&mut command, *code);
+            assert!(text.contains(said), "{arguments:?} {variable:?}: {text}");
+        }
+        bench.file("config.toml", b"[tensorrt]\ngpu = 5\n");
+        let text = stderr(&mut with_two_gpus(&bench, &["--engine", "tensorrt"]).unwrap(), 4);
+        assert!(text.contains("there is no GPU 5: this machine has 2: 0 NVIDIA A, 1 NVIDIA B"), "{text}");
+        stdout(&mut with_two_gpus(&bench, &["--gpu", "3", "--engine", "cpu"]).unwrap());
+        println!("{} ways to name a GPU tried", cases.len() + 2);
+    }
+}
