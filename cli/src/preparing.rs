@@ -49,12 +49,13 @@ impl Listener for Waiting {
         match step {
             Preparing::Building { done, total } => self.say(&text, done, total),
             Preparing::Waiting | Preparing::Compiling | Preparing::Comparing => self.say(&text, 1, 1),
+            Preparing::NotKept { .. } => say::err(&format!("warning: {text}")),
             _ => say::err(&text),
         }
     }
 }
 
-/// What is waited for, in words.
+/// What is waited for, in words that stand by themselves: the plugin shows them alone, with a capital letter.
 pub(crate) fn describe(step: &Preparing) -> String {
     match step {
         Preparing::Waiting => "another process is building this engine: waiting for it".to_owned(),
@@ -65,7 +66,7 @@ pub(crate) fn describe(step: &Preparing) -> String {
             format!("float16 would change this model's stems by {:.1} %: computing in float32", 100.0 * error)
         }
         Preparing::SmallerBatch { batch } => format!("the GPU's memory is short: trying a batch of {batch}"),
-        Preparing::NotKept { reason } => format!("warning: the engine cannot be kept: {reason}"),
+        Preparing::NotKept { reason } => format!("the engine cannot be kept: {reason}"),
         _ => "the engine is made ready".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
 use crate::timings::timed;
-use crate::{Options, Result, Stem, StemSink};
+use crate::{Options, Result, SeparateError, Stem, StemSink};
 
 /// A model on an engine. Loading is the costly part: keep it for as many songs as there are.
 pub struct Separator {
@@ -39,6 +39,21 @@ impl Separator {
             only.engine(listener)?;
         }
         Ok(Self { members, sources, segment_frames })
+    }
+
+    /// Starts the engine of every network that has none yet, instead of when it is first needed, and tells `listener` what it
+    /// waits for.
+    ///
+    /// # Errors
+    /// As [`Separator::new`], and when the listener cancelled; nothing more can be asked of this separator then.
+    pub fn start(&mut self, listener: &mut dyn Listener) -> Result<()> {
+        for member in &mut self.members {
+            if listener.cancelled() {
+                return Err(SeparateError::Cancelled.into());
+            }
+            member.engine(listener)?;
+        }
+        Ok(())
     }
 
     /// The stems that come out, in canonical order.

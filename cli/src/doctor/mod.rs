@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use sextet_protocol::Folders;
+use sextet_protocol::worker::GpuState;
 
 use crate::computing;
 use crate::engine::{self, Engine};
@@ -109,18 +110,9 @@ fn folder(purpose: &'static str, path: PathBuf) -> Folder {
 /// What to do about what is missing.
 fn advice(findings: &Findings) -> Vec<String> {
     let mut advice = Vec::new();
-    match findings.engines.iter().find(|engine| engine.name == "tensorrt") {
-        Some(engine) if engine.usable => {}
-        _ if findings.gpu.devices.is_empty() => {
-            advice.push("no NVIDIA GPU was found: the CPU engine is used, and needs nothing".to_owned());
-        }
-        Some(engine) if engine.built_in => advice.push(format!("the GPU is not used: {}", engine.about)),
-        _ => {
-            advice.push("the GPU is not used: this build has no TensorRT; build it with --features tensorrt".to_owned())
-        }
-    }
-    if findings.gpu.driver.is_some() && findings.gpu.cuda_library.is_none() {
-        advice.push("the driver is loaded but libcuda was not found: install the driver's library package".to_owned());
+    let told = gpu::inspect(&findings.gpu);
+    if told.state != GpuState::Ready {
+        advice.push(format!("{} {}", told.message, told.remedy).trim_end().to_owned());
     }
     for model in &findings.models {
         if let Some(error) = &model.error {

@@ -19,6 +19,16 @@ pub(crate) struct Found {
     pub(crate) cuda_library: Option<PathBuf>,
     /// TensorRT for RTX.
     pub(crate) tensorrt_library: Option<PathBuf>,
+    /// Whether one of NVIDIA's cards is in the machine, with a driver or without. Only Linux says so.
+    #[serde(skip)]
+    pub(crate) has_card: bool,
+}
+
+impl Found {
+    /// Whether anything speaks for an NVIDIA GPU, working or not.
+    pub(crate) fn shows_gpu(&self) -> bool {
+        self.has_card || self.driver.is_some() || !self.devices.is_empty()
+    }
 }
 
 /// Looks for GPUs, driver and libraries.
@@ -29,17 +39,34 @@ pub(crate) fn look() -> Found {
     } else {
         (["libcuda.so.1"].as_slice(), ["libtensorrt_rtx.so.1", "libtensorrt_rtx.so"].as_slice())
     };
+    let devices = from_smi().or_else(from_proc).unwrap_or_default();
     Found {
-        devices: from_smi().or_else(from_proc).unwrap_or_default(),
-        driver: driver(),
+        driver: driver().or_else(|| devices.first()?.split(", ").nth(2).map(str::to_owned)),
+        devices,
         cuda_library: find(&folders, cuda),
         tensorrt_library: find(&computing::library_folders().unwrap_or_default(), tensorrt)
             .or_else(|| find(&folders, tensorrt)),
+        has_card: has_card(Path::new("/sys/bus/pci/devices")),
     }
 }
 
+/// The compute capability of the newest GPU, which `nvidia-smi` knows whatever the driver's version.
+#[cfg(feature = "tensorrt")]
+pub(super) fn capability() -> Option<(i32, i32)> {
+    let read = |line: String| {
+        let (major, minor) = line.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    ask_smi("compute_cap")?.into_iter().filter_map(read).max()
+}
+
 fn from_smi() -> Option<Vec<String>> {
-    let query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"];
+    ask_smi("name,memory.total,driver_version")
+}
+
+/// What `nvidia-smi` says of each GPU.
+fn ask_smi(fields: &str) -> Option<Vec<String>> {
+    let query = [&format!("--query-gpu={fields}"), "--format=csv,noheader"];
     let output = Command::new("nvidia-smi").args(query).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
@@ -63,6 +90,15 @@ fn driver() -> Option<String> {
     text.lines().next()?.split_whitespace().find(number).map(str::to_owned)
 }
 
+/// Whether one of the PCI devices in `folder` is a display or 3D controller of NVIDIA's: vendor 10de, class 03.
+fn has_card(folder: &Path) -> bool {
+    let says = |path: &Path, file: &str, begin: &str| {
+        fs::read_to_string(path.join(file)).is_ok_and(|text| text.starts_with(begin))
+    };
+    let devices = fs::read_dir(folder).into_iter().flatten().flatten().map(|device| device.path());
+    devices.into_iter().any(|device| says(&device, "vendor", "0x10de") && says(&device, "class", "0x03"))
+}
+
 fn library_folders() -> Vec<PathBuf> {
     let variable = if cfg!(windows) { "PATH" } else { "LD_LIBRARY_PATH" };
     let usual = [
@@ -84,4 +120,28 @@ fn library_folders() -> Vec<PathBuf> {
 fn find(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
     let candidates = folders.iter().filter(|folder| folder.as_path() != Path::new(""));
     candidates.flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_found_by_its_maker_and_what_it_is() {
+        let cases = [
+            ("0x10de", "0x030000", true),
+            ("0x10de", "0x030200", true),
+            ("0x10de", "0x040300", false),
+            ("0x1002", "0x030000", false),
+        ];
+        for (vendor, class, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let device = folder.path().join("0000:01:00.0");
+            fs::create_dir(&device).unwrap();
+            fs::write(device.join("vendor"), format!("{vendor}\n")).unwrap();
+            fs::write(device.join("class"), format!("{class}\n")).unwrap();
+            assert_eq!(has_card(folder.path()), expected, "{vendor} {class}");
+        }
+        assert!(!has_card(Path::new("no such folder")));
+    }
 }

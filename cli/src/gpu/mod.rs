@@ -2,6 +2,8 @@
 
 mod found;
 mod state;
+#[cfg(feature = "tensorrt")]
+mod verdict;
 
 pub(crate) use found::{Found, look};
 pub(crate) use state::inspect;

@@ -21,6 +21,7 @@ pub(crate) fn open(named: &Path) -> Result<Model> {
     match named.extension().and_then(|extension| extension.to_str()) {
         Some("safetensors") => open_checkpoint(named),
         Some("yaml" | "yml") => open_bag_file(named),
+        Some("th" | "pt" | "pth" | "ckpt") if named.exists() => Err(pickled(named).into()),
         _ if named.exists() => {
             let message = format!("'{}' is no model: expected a .safetensors or .yaml file", named.display());
             Err(Fault::new(Kind::Model, message).help("name a checkpoint, a bag, or one of `sextet model list`").into())
@@ -85,6 +86,17 @@ fn open_checkpoint(path: &Path) -> Result<Model> {
         return Err(fault.help("check the path; a bag's checkpoints lie beside it").into());
     }
     Model::open(path).with_context(|| format!("'{}'", path.display()))
+}
+
+/// PyTorch's files are pickles, which are programs.
+fn pickled(named: &Path) -> Fault {
+    let message = format!(
+        "'{}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file",
+        named.display()
+    );
+    let advice = "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository (see docs/command.md); the \
+                  official models are there converted: `sextet model fetch`";
+    Fault::new(Kind::Model, message).help(advice)
 }
 
 fn unknown(named: &Path) -> Fault {

@@ -8,6 +8,8 @@ use sextet_protocol::worker::{self, Reply, Stage};
 use super::clip::Throttled;
 use super::job::Job;
 use super::machine;
+#[cfg(feature = "tensorrt")]
+use crate::gpu;
 use crate::models;
 use crate::transfer::TransferListener;
 
@@ -37,21 +39,20 @@ pub(super) fn fetch(job: &Job, named: &str) -> Result<()> {
     job.end(|| Ok(Reply::Fetched { job: job.id(), model: machine::model(entry) }))
 }
 
-/// Fetches the library that the GPU needs, or takes it out of the wheel `from`. `in_place` is called before that is told.
+/// Fetches the library that the GPU needs, or takes it out of the wheel `from`. What is separated from then on uses it.
 ///
 /// # Errors
 /// When it cannot be fetched, is another than it should be, or cannot be unpacked.
 #[cfg(feature = "tensorrt")]
-pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>, in_place: impl FnOnce()) -> Result<()> {
+pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>) -> Result<()> {
     crate::setup::set_up(from, &mut Told::new(job))?;
-    in_place();
-    let gpu = crate::gpu::inspect();
+    let gpu = gpu::inspect(&gpu::look());
     job.end(|| Ok(Reply::GpuSetUp { job: job.id(), gpu }))
 }
 
 /// See above: in this build there is nothing to set up.
 #[cfg(not(feature = "tensorrt"))]
-pub(super) fn set_up_gpu(_: &Job, _: Option<&Path>, _: impl FnOnce()) -> Result<()> {
+pub(super) fn set_up_gpu(_: &Job, _: Option<&Path>) -> Result<()> {
     Err(crate::computing::not_built_in())
 }
 

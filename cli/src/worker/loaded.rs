@@ -17,6 +17,8 @@ use crate::{engine, models};
 pub(super) struct Loaded {
     name: String,
     asked: EngineName,
+    /// Class of the engine that was expected: another one is, once a GPU has been set up.
+    pub(super) expected: &'static str,
     /// Size and time of the file that the name is, to notice another one in its place.
     stamp: Option<(u64, SystemTime)>,
     /// SHA-256 of the weights.
@@ -35,16 +37,16 @@ enum State {
 }
 
 impl Loaded {
-    /// Opens the model called `name` for the engine `asked`, which is not started yet.
+    /// Opens the model called `name` for the engine `asked`, which is not started yet and will be one of the class `expected`.
     ///
     /// # Errors
     /// When there is no such model, or it cannot be used.
-    pub(super) fn open(name: &str, asked: EngineName) -> Result<Self> {
+    pub(super) fn open(name: &str, asked: EngineName, expected: &'static str) -> Result<Self> {
         let stamp = stamp(name);
         let model = models::open(Path::new(name))?;
         let (hash, stems) = (model.hash(), model.sources().to_vec());
         let (name, engine) = (name.to_owned(), engine_arg(asked));
-        Ok(Self { name, asked, stamp, hash, stems, engine, state: State::Opened(model) })
+        Ok(Self { name, asked, expected, stamp, hash, stems, engine, state: State::Opened(model) })
     }
 
     /// The same model for the CPU, where it has to take over from a GPU that failed with `failure`, and why.
@@ -54,10 +56,10 @@ impl Loaded {
     pub(super) fn on_cpu_after(&self, failure: &Report) -> Result<Option<(Self, String)>> {
         let State::Started(separator) = &self.state else { return Ok(None) };
         let Some(why) = engine::takeover(self.engine, separator, failure) else { return Ok(None) };
-        Ok(Some((Self { engine: EngineArg::Cpu, ..Self::open(&self.name, self.asked)? }, why)))
+        Ok(Some((Self { engine: EngineArg::Cpu, ..Self::open(&self.name, self.asked, self.expected)? }, why)))
     }
 
-    /// Whether it is what [`Loaded::open`] would give now.
+    /// Whether it is what [`Loaded::open`] would give now, but for another engine that may be expected.
     pub(super) fn is(&self, name: &str, asked: EngineName) -> bool {
         self.name == name && self.asked == asked && self.stamp == stamp(name) && !matches!(self.state, State::Lost)
     }
@@ -67,7 +69,7 @@ impl Loaded {
         matches!(self.state, State::Started(_))
     }
 
-    /// The model on its engine.
+    /// The model on its engine: all of its networks, since all stems are made.
     ///
     /// # Errors
     /// When the engine cannot be started.
@@ -79,7 +81,9 @@ impl Loaded {
         if let State::Opened(_) = self.state
             && let State::Opened(model) = std::mem::replace(&mut self.state, State::Lost)
         {
-            self.state = State::Started(engine::start(model, self.engine, threads, listener)?);
+            let mut separator = engine::start(model, self.engine, threads, listener)?;
+            separator.start(listener)?;
+            self.state = State::Started(separator);
         }
         match &mut self.state {
             State::Started(separator) => Ok(separator),

@@ -13,7 +13,7 @@ use crate::{gpu, models};
 /// # Errors
 /// None of its own: what is missing is part of what is told.
 pub(super) fn inspect(job: &Job) -> Result<()> {
-    let machine = Machine { gpu: gpu::inspect(), models: models() };
+    let machine = Machine { gpu: gpu::inspect(&gpu::look()), models: models() };
     job.end(|| Ok(Reply::Inspected { job: job.id(), machine }))
 }
 

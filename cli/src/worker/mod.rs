@@ -22,7 +22,6 @@ mod welcome;
 use std::collections::HashMap;
 use std::io::{BufReader, IsTerminal as _, stdin};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -90,8 +89,6 @@ struct Worker {
 enum Order {
     Separate(Separate, Arc<Job>),
     Prepare(Prepare, Arc<Job>),
-    /// A GPU may be there that was not before: the engine is chosen anew.
-    ChooseAgain,
 }
 
 impl Worker {
@@ -145,7 +142,9 @@ impl Worker {
             Request::Check { job, model } => self.aside(job, move |_, job| machine::check(job, &model)),
             Request::Offer { job, model } => self.aside(job, move |_, job| fetching::offer(job, &model)),
             Request::Fetch { job, model } => self.aside(job, move |_, job| fetching::fetch(job, &model)),
-            Request::SetUpGpu { job, from } => self.set_up_gpu(job, from),
+            Request::SetUpGpu { job, from } => {
+                self.aside(job, move |_, job| fetching::set_up_gpu(job, from.as_deref()));
+            }
             // Both were heard before.
             Request::Hello { .. } | Request::Shutdown => {}
         }
@@ -161,16 +160,6 @@ impl Worker {
         }
         // The thread that receives it ends with this process only.
         let _ = self.orders.send(order(job));
-    }
-
-    /// Sets the GPU up beside whatever is going on. What is separated from then on uses it.
-    fn set_up_gpu(&mut self, id: JobId, from: Option<PathBuf>) {
-        let orders = self.orders.clone();
-        self.aside(id, move |_, job| {
-            fetching::set_up_gpu(job, from.as_deref(), || {
-                let _ = orders.send(Order::ChooseAgain);
-            })
-        });
     }
 
     /// Runs a job that needs no engine on a thread of its own.
@@ -217,7 +206,7 @@ fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
                 job.run(|| bench.prepare(&prepare, &job));
                 job.release_engine();
             }
-            Ok(Order::ChooseAgain) | Err(RecvTimeoutError::Timeout) => bench.unload(),
+            Err(RecvTimeoutError::Timeout) => bench.unload(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

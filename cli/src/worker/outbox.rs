@@ -54,6 +54,16 @@ impl Outbox {
     }
 }
 
+#[cfg(test)]
+impl Outbox {
+    /// One that keeps its lines, and what gives those since the last call.
+    pub(super) fn kept() -> (Self, impl Fn() -> Vec<String>) {
+        let (sender, items) = channel();
+        let line = |item| if let Item::Line(line) = item { Some(line) } else { None };
+        (Self(sender), move || items.try_iter().filter_map(line).collect())
+    }
+}
+
 fn write_all(items: &Receiver<Item>) -> std::io::Result<()> {
     while let Ok(item) = items.recv() {
         match item {

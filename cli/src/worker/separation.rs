@@ -85,10 +85,22 @@ impl Bench {
     pub(super) fn prepare(&mut self, request: &Prepare, job: &Job) -> Result<()> {
         // A panic takes it along.
         let mut loaded = self.take_loaded(&request.model, request.engine, job)?;
-        let Some(_turn) = self.turn(job, || ())? else { return Ok(()) };
-        let separator = self.start(&mut loaded, &request.model, job)?;
+        let done = self.prepare_with(&mut loaded, request, job);
+        if !is_spoilt(&done) {
+            self.loaded = Some(loaded);
+        }
+        done
+    }
+
+    fn prepare_with(&self, loaded: &mut Loaded, request: &Prepare, job: &Job) -> Result<()> {
+        // An engine may have to be built, which takes as much of the machine as a separation.
+        let turn = if loaded.is_started() { None } else { self.turn(job, || ())? };
+        if turn.is_none() && !loaded.is_started() {
+            // It was cancelled before its turn.
+            return Ok(());
+        }
+        let separator = self.start(loaded, &request.model, job)?;
         let (engine, note) = (separator.engine_name(), separator.engine_note().map(str::to_owned));
-        self.loaded = Some(loaded);
         job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
     }
 
@@ -107,12 +119,22 @@ impl Bench {
     }
 
     /// The model `named`, perhaps from the job before.
-    fn take_loaded(&mut self, named: &str, engine: EngineName, job: &Job) -> Result<Loaded> {
-        if let Some(loaded) = self.loaded.take().filter(|loaded| loaded.is(named, engine)) {
-            return Ok(loaded);
+    fn take_loaded(&mut self, named: &str, asked: EngineName, job: &Job) -> Result<Loaded> {
+        let tell = || job.tell_loading(format!("loading {}", short_name(Path::new(named))));
+        let loaded = self.loaded.take().filter(|loaded| loaded.is(named, asked));
+        if loaded.is_none() {
+            tell();
         }
-        job.tell_loading(format!("loading {}", short_name(Path::new(named))));
-        Loaded::open(named, engine)
+
+        // The first look at a GPU takes a moment.
+        let expected = engine_class(&engine::options(engine_arg(asked), self.threads)?)?;
+        if let Some(loaded) = loaded {
+            if loaded.expected == expected {
+                return Ok(loaded);
+            }
+            tell();
+        }
+        Loaded::open(named, asked, expected)
     }
 
     /// The model `named` on its engine, which is started if it has not been.

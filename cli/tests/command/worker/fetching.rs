@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sextet_protocol::worker::{FailKind, JobId, ModelState, Reply, Request, Stage};
 
-use super::client::Worker;
+use super::client::{Worker, long_song};
 use crate::bench::{Bench, tiny_model_bytes};
 use crate::hub::{Fault, Hub};
 
@@ -100,6 +100,76 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
     assert!(matches!(worker.end_of(2).last(), Some(Reply::Fetched { .. })));
     let asked = hub.asked();
     assert!(asked.last().is_some_and(|&from| from > 0), "it goes on where it stopped: {asked:?}");
+}
+
+/// Both ask for the same bytes; one fetches them.
+#[test]
+fn two_workers_that_fetch_the_same_do_so_once() {
+    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    let (mut first, mut second) = (worker(&bench, &hub), worker(&bench, &hub));
+    // Long enough for both to be at it.
+    hub.fail(Fault::Cut { after: 300_000, times: 3 });
+    first.say(&fetch(1, "htdemucs_6s"));
+    first.until(|reply| matches!(reply, Reply::Progress { stage: Stage::Fetching, done: 100_000.., .. }));
+    second.say(&fetch(1, "htdemucs_6s"));
+    for worker in [&mut first, &mut second] {
+        let replies = worker.end_of(1);
+        assert!(matches!(replies.last(), Some(Reply::Fetched { .. })), "{replies:?}");
+    }
+    assert_eq!(hub.asked(), [0, 300_000, 600_000, 900_000]);
+}
+
+#[test]
+fn a_model_is_fetched_beside_a_separation() {
+    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&bench, &hub);
+    worker.separate_for_long(1, &long_song(&bench));
+    worker.separating(1);
+    worker.say(&fetch(2, "htdemucs_6s"));
+    let replies = worker.end_of(2);
+    assert!(matches!(replies.last(), Some(Reply::Fetched { .. })), "{replies:?}");
+    assert!(!replies.iter().any(|reply| reply.is_last() && reply.job() == Some(JobId(1))), "{replies:?}");
+    worker.say(&Request::Cancel { job: JobId(1) });
+    assert!(matches!(worker.end_of(1).last(), Some(Reply::Cancelled { .. })));
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_to_is_said_so() {
+    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    bench.file(".hf", b"a file");
+    let mut worker = worker(&bench, &hub);
+    worker.say(&fetch(1, "htdemucs_6s"));
+    let replies = worker.end_of(1);
+    let Some(Reply::Failed { kind: FailKind::Output, message, remedy, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+    assert!(message.contains(".hf") && remedy.contains("HF_HOME"), "{message} {remedy}");
+}
+
+/// A host that takes connections and never says a word.
+#[test]
+fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
+    let bench = Bench::new();
+    let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", host.local_addr().unwrap());
+    let variables = [("HF_ENDPOINT", endpoint.as_str()), ("SEXTET_PYPI", &endpoint), ("NO_PROXY", "*")];
+    let mut worker = Worker::greeted_with(&bench, &variables);
+    let model = || "htdemucs_6s".to_owned();
+    let requests = [
+        Request::Offer { job: JobId(1), model: model() },
+        Request::Fetch { job: JobId(2), model: model() },
+        Request::SetUpGpu { job: JobId(3), from: None },
+    ];
+    let asking = requests.len() - usize::from(cfg!(not(feature = "tensorrt")));
+    for (job, request) in (1..).zip(&requests[..asking]) {
+        worker.say(request);
+        let _connection = host.accept().unwrap();
+        worker.say(&Request::Cancel { job: JobId(job) });
+        assert!(matches!(worker.end_of(job).last(), Some(Reply::Cancelled { .. })));
+    }
+    worker.stems_of(9, &bench.song("song.wav", 0.2));
+    assert_eq!(worker.leave(), (vec![], Some(0)));
+    println!("{asking} requests tried");
 }
 
 #[cfg(not(feature = "tensorrt"))]

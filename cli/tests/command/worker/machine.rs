@@ -1,7 +1,9 @@
 //! What is told of the machine, checkpoints that are looked at, and engines that are started ahead.
 
 use sextet_protocol::Stem;
-use sextet_protocol::worker::{EngineName, FailKind, GpuState, JobId, ModelState, Prepare, Reply, Request};
+use sextet_protocol::worker::{
+    EngineName, FailKind, GpuState, JobId, ModelState, Prepare, Reply, Request, Separate, Waiting,
+};
 
 use super::client::{Worker, long_song, tiny};
 use crate::bench::{Bench, tiny_model};
@@ -17,10 +19,11 @@ fn the_machine_is_told_of_in_words() {
     let gpu = &machine.gpu;
     assert!(gpu.message.ends_with('.') && gpu.message.len() > 20, "{}", gpu.message);
     if cfg!(not(feature = "tensorrt")) {
-        assert_eq!(gpu.state, GpuState::NotBuiltIn);
-        assert!(gpu.remedy.contains("install"), "{}", gpu.remedy);
-    } else if gpu.devices.is_empty() {
-        assert_eq!((gpu.state, &gpu.setup), (GpuState::NoGpu, &None), "{}", gpu.message);
+        assert_eq!((gpu.state, &gpu.setup), (GpuState::NotBuiltIn, &None), "{}", gpu.message);
+    } else if gpu.state == GpuState::NoGpu {
+        assert_eq!((&gpu.devices, &gpu.setup, gpu.remedy.as_str()), (&vec![], &None, ""), "{}", gpu.message);
+    } else {
+        assert!(!gpu.devices.is_empty() || gpu.state == GpuState::Unusable, "{}", gpu.message);
     }
 
     let states: Vec<_> = machine.models.iter().map(|model| (model.name.as_str(), model.state)).collect();
@@ -46,12 +49,20 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
     let Reply::Checked { checked, .. } = check(2, "sextet-mini") else { panic!() };
     assert_eq!(checked.model, "sextet-mini");
 
-    let wrong = ["nothing.safetensors", "htdemucs_6s", text.to_str().unwrap(), pickle.to_str().unwrap()];
-    for (job, wrong) in (3..).zip(wrong) {
+    let (text, pickle) = (text.to_str().unwrap(), pickle.to_str().unwrap());
+    let wrong = [
+        ("nothing.safetensors", "no checkpoint 'nothing.safetensors'", "check the path"),
+        ("nothing", "no model 'nothing'", "htdemucs_6s"),
+        ("htdemucs_6s", "is not on this machine", "sextet model fetch htdemucs_6s"),
+        (text, "not a safetensors checkpoint", "fetch or export it again"),
+        (pickle, "runs code when it is opened", "tools/export_hf.py"),
+    ];
+    for (job, (wrong, what, help)) in (3..).zip(wrong) {
         let reply = check(job, wrong);
         let Reply::Failed { kind: FailKind::Model, message, remedy, .. } = &reply else { panic!("{wrong}: {reply:?}") };
-        assert!(!message.is_empty() && !remedy.is_empty(), "{wrong}: {reply:?}");
+        assert!(message.contains(what) && remedy.contains(help), "{wrong}: {reply:?}");
     }
+    println!("{} checkpoints refused", wrong.len());
 }
 
 fn prepare(job: u64) -> Request {
@@ -68,10 +79,10 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
     let replies = worker.end_of(1);
     let Some(Reply::Prepared { engine, .. }) = replies.last() else { panic!("{replies:?}") };
     assert!(engine.contains("CPU"), "{engine}");
-    let phrases: Vec<_> = replies.iter().filter(|reply| matches!(reply, Reply::Loading { .. })).collect();
-    assert_eq!(phrases.len(), 2, "the model, and its engine: {phrases:?}");
+    let phrases: Vec<_> = replies.iter().filter_map(phrase).collect();
+    assert_eq!(phrases, ["loading tiny", "starting the engine for tiny"]);
 
-    let separate = sextet_protocol::worker::Separate { engine: EngineName::Cpu, ..tiny(2, &song) };
+    let separate = Separate { engine: EngineName::Cpu, ..tiny(2, &song) };
     worker.say(&Request::Separate(separate));
     let replies = worker.end_of(2);
     assert!(matches!(replies.last(), Some(Reply::Done { cached: false, .. })), "{replies:?}");
@@ -97,6 +108,61 @@ fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
     worker.end_of(1);
     worker.say(&prepare(3));
     assert!(matches!(worker.end_of(3).last(), Some(Reply::Prepared { .. })));
+}
+
+/// What is ready waits for nobody; what is not may have to build an engine.
+#[test]
+fn preparing_takes_its_turn_like_a_separation_and_keeps_what_is_loaded() {
+    let bench = Bench::new();
+    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    let mut ready = Worker::greeted(&bench);
+    ready.say(&prepare(1));
+    ready.end_of(1);
+    first.separate_for_long(1, &long_song(&bench));
+    first.separating(1);
+
+    ready.say(&prepare(2));
+    let replies = ready.end_of(2);
+    assert!(matches!(replies[..], [Reply::Prepared { .. }]), "{replies:?}");
+
+    second.say(&prepare(1));
+    second.until(|reply| matches!(reply, Reply::Queued { reason: Waiting::OtherProcess, .. }));
+    second.say(&Request::Cancel { job: JobId(1) });
+    assert!(matches!(second.end_of(1).last(), Some(Reply::Cancelled { .. })));
+    first.say(&Request::Cancel { job: JobId(1) });
+    first.end_of(1);
+    second.say(&prepare(2));
+    let replies = second.end_of(2);
+    assert!(matches!(replies.last(), Some(Reply::Prepared { .. })), "{replies:?}");
+    let phrases: Vec<_> = replies.iter().filter_map(phrase).collect();
+    assert_eq!(phrases, ["starting the engine for tiny"], "the model was loaded before");
+}
+
+/// All networks of a bag, since all stems are made.
+#[test]
+fn a_bag_is_prepared_whole() {
+    let bench = Bench::new();
+    for name in ["aaaaaaaa", "bbbbbbbb"] {
+        std::fs::copy(tiny_model(), bench.path(&format!("{name}.safetensors"))).unwrap();
+    }
+    let bag = bench.file("bag.yaml", b"models: ['aaaaaaaa', 'bbbbbbbb']\n").to_str().unwrap().to_owned();
+    let mut worker = Worker::greeted(&bench);
+    worker.say(&Request::Check { job: JobId(1), model: bag.clone() });
+    let Some(Reply::Checked { checked, .. }) = worker.end_of(1).pop() else { panic!() };
+    assert_eq!((&checked.model, checked.stems), (&bag, Stem::ALL.to_vec()));
+    worker.say(&Request::Prepare(Prepare { job: JobId(2), model: bag.clone(), engine: EngineName::Cpu }));
+    assert!(matches!(worker.end_of(2).last(), Some(Reply::Prepared { .. })));
+    let song = bench.song("song.wav", 0.3);
+    let separate = Separate { model: bag, engine: EngineName::Cpu, ..Separate::new(JobId(3), song) };
+    worker.say(&Request::Separate(separate));
+    let replies = worker.end_of(3);
+    assert!(matches!(replies.last(), Some(Reply::Done { .. })), "{replies:?}");
+    assert!(replies.iter().all(|reply| phrase(reply).is_none()), "{replies:?}");
+}
+
+fn phrase(reply: &Reply) -> Option<String> {
+    let Reply::Loading { what, .. } = reply else { return None };
+    Some(what.clone())
 }
 
 #[test]

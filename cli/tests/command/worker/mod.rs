@@ -7,6 +7,8 @@ mod death;
 mod faults;
 mod fetching;
 mod files;
+#[cfg(all(feature = "tensorrt", target_os = "linux"))]
+mod gpu;
 mod handshake;
 mod machine;
 mod stems;

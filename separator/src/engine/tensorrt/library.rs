@@ -76,19 +76,13 @@ impl Library {
         for file in [&runtime, &parser] {
             whole::check(file)?;
         }
-        let version = LibraryVersion::from_number(ask(&runtime, VERSION_SYMBOLS[0], FILES[0], folders)?);
-        let parsers = LibraryVersion::from_number(ask(&parser, VERSION_SYMBOLS[1], FILES[1], folders)?);
-        if version != REQUIRED_VERSION {
-            return Err(TensorRtError::WrongVersion { path: runtime, found: version, expected: REQUIRED_VERSION });
-        }
-        if parsers != parser_version() {
-            return Err(TensorRtError::WrongVersion { path: parser, found: parsers, expected: parser_version() });
-        }
+        load_version(&runtime, 0, REQUIRED_VERSION, folders)?;
+        load_version(&parser, 1, parser_version(), folders)?;
         let failed =
             |error: trtx::Error| TensorRtError::Failed { action: "load its library", reason: error.to_string() };
         trtx::dynamically_load_tensorrt(Some(&runtime)).map_err(failed)?;
         trtx::dynamically_load_tensorrt_onnxparser(Some(&parser)).map_err(failed)?;
-        Ok(loaded.insert(Library { path: runtime, version }).clone())
+        Ok(loaded.insert(Library { path: runtime, version: REQUIRED_VERSION }).clone())
     }
 
     /// Whether the runtime is in one of `folders`, or loaded.
@@ -123,8 +117,9 @@ fn parser_version() -> LibraryVersion {
     LibraryVersion::from_number(i32::try_from(number).unwrap_or(0))
 }
 
-/// Opens `path` and asks for its version number.
-fn ask(path: &Path, symbol: &'static str, file: &str, folders: &[PathBuf]) -> Result<i32, TensorRtError> {
+/// Loads `path`, which is the library number `which`, if its version is the `expected` one.
+fn load_version(path: &Path, which: usize, expected: LibraryVersion, folders: &[PathBuf]) -> Result<(), TensorRtError> {
+    let (file, symbol) = (FILES[which], VERSION_SYMBOLS[which]);
     // SAFETY: loading runs the library's initialisers; it was found under TensorRT's own name in a folder that the user
     // or the system trusts with code.
     let library = unsafe { libloading::Library::new(path) }.map_err(|source| {
@@ -137,9 +132,14 @@ fn ask(path: &Path, symbol: &'static str, file: &str, folders: &[PathBuf]) -> Re
     // SAFETY: TensorRT's headers declare both functions as `int32_t f(void)`.
     let number = unsafe { library.get::<unsafe extern "C" fn() -> i32>(symbol.as_bytes()).map(|version| version()) }
         .map_err(|_| TensorRtError::NotTensorRt { path: path.to_owned(), symbol })?;
-    // The library stays loaded: TensorRT does not survive being unloaded.
+    let found = LibraryVersion::from_number(number);
+    if found != expected {
+        // It is let go, so that another file in its place is loaded next time: the system finds loaded ones by their path.
+        return Err(TensorRtError::WrongVersion { path: path.to_owned(), found, expected });
+    }
+    // The library stays loaded: TensorRT does not survive being unloaded once it was used.
     std::mem::forget(library);
-    Ok(number)
+    Ok(())
 }
 
 /// What TensorRT last complained of; its calls themselves only say that they failed.
@@ -194,10 +194,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILES[0]);
         std::fs::write(&path, b"not a library").unwrap();
-        let error = ask(&path, VERSION_SYMBOLS[0], FILES[0], &[]).unwrap_err();
+        let error = load_version(&path, 0, REQUIRED_VERSION, &[]).unwrap_err();
         assert!(matches!(error, TensorRtError::Unloadable { .. }), "{error}");
         assert!(error.to_string().contains(FILES[0]), "{error}");
-        let error = ask(&folder.path().join("none"), VERSION_SYMBOLS[0], FILES[0], &[]).unwrap_err();
+        let error = load_version(&folder.path().join("none"), 0, REQUIRED_VERSION, &[]).unwrap_err();
         assert!(matches!(error, TensorRtError::NoLibrary { .. }), "{error}");
     }
 }
