@@ -40,6 +40,14 @@ pub(crate) fn options(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result
     Ok(EngineOptions { engine, threads, tensorrt: computing::tensorrt_options()? })
 }
 
+/// Begins what the engine that is asked for takes whatever the model is, while other things are done.
+pub(crate) fn warm_up(asked: EngineArg, threads: Option<NonZeroUsize>) {
+    // What is wrong with the configuration is told when the engine is started.
+    if let Ok(options) = options(asked, threads) {
+        sextet_separator::warm_up(&options);
+    }
+}
+
 /// Puts `model` on the engine that was asked for; `listener` hears what is waited for.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod engine;
 mod engines;
 mod fault;
 mod files;
+mod gpu;
 mod interrupt;
 mod manual;
 mod mishap;
@@ -21,11 +22,12 @@ mod say;
 mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
+mod timings;
 mod transfer;
 mod unfinished;
 mod worker;
 
-use std::process::ExitCode;
+use std::io::Write as _;
 
 use anyhow::Result;
 use clap::Parser as _;
@@ -34,7 +36,8 @@ use args::{Cli, Command};
 use fault::Report;
 use unfinished::Unfinished;
 
-fn main() -> ExitCode {
+fn main() -> ! {
+    timings::begin();
     mishap::keep_quiet();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);
@@ -43,7 +46,18 @@ fn main() -> ExitCode {
         interrupt::install(&unfinished)?;
         run(cli.command, &unfinished)
     });
-    ExitCode::from(result.unwrap_or_else(|error| fail(&Report::of(&error), json)))
+    let code = result.unwrap_or_else(|error| fail(&Report::of(&error), json));
+    leave(code, &unfinished)
+}
+
+/// Ends the process, in which threads may be at work that nobody waits for and an engine that nobody takes down. All has been
+/// said, what was made has its name, and what was not is gone: from the closing on, no file is made or gets a name.
+fn leave(code: u8, unfinished: &Unfinished) -> ! {
+    sextet_separator::settle();
+    unfinished.close();
+    timings::say();
+    let _ = std::io::stdout().flush();
+    std::process::exit(i32::from(code))
 }
 
 fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {

@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use sextet_protocol::Fingerprint;
+use sextet_protocol::cache::Entry;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate};
-use sextet_protocol::{Fingerprint, Stem};
 use support::clap_host::Host;
-use support::{BUSES, Heard, ask, command, db, entry, project, song};
+use support::reference::{self, compare};
+use support::{BUSES, Heard, ask, project, song};
 
 /// Chunks of the model take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -30,43 +30,13 @@ fn play_through(host: &mut Host, song: &[Vec<f32>; 2]) -> Heard {
     all
 }
 
-/// The largest difference of two channels, in dB of full scale, and their correlation.
-fn compare(a: &[f32], b: &[f32]) -> (f64, f64) {
-    assert_eq!(a.len(), b.len());
-    let (mut worst, mut ab, mut aa, mut bb) = (0.0_f64, 0.0, 1e-30, 1e-30);
-    for (&a, &b) in a.iter().zip(b) {
-        let (a, b) = (f64::from(a), f64::from(b));
-        worst = worst.max((a - b).abs());
-        (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
-    }
-    (db(worst), ab / (aa * bb).sqrt())
-}
-
 fn key_of(host: &Host) -> Fingerprint {
     project::saved(&host.save())["clip"]["key"].as_str().unwrap().parse().unwrap()
 }
 
-/// The stems that `sextet separate` writes for the same song.
-fn stems_of_the_command(rate_hz: u32, song: &[Vec<f32>; 2], folder: &Path) -> Vec<[Vec<f32>; 2]> {
-    let path = folder.join("song.wav");
-    let interleaved: Vec<f32> = song[0].iter().zip(&song[1]).flat_map(|(&left, &right)| [left, right]).collect();
-    entry::write_wav(&path, rate_hz, &interleaved);
-    let mut separate = Command::new(command());
-    separate.arg("separate").arg(&path).args(["--sum", "exact", "-o"]).arg(folder.join("out"));
-    let output = separate.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found = |stem: Stem| {
-        let out = folder.join("out");
-        let places = [out.join("song"), out.join("sextet-mini").join("song"), out];
-        let file = places.iter().map(|place| place.join(format!("{stem}.wav"))).find(|path| path.is_file());
-        entry::read_wav(&file.unwrap_or_else(|| panic!("no {stem} below {}", folder.display()))).1
-    };
-    Stem::ALL.map(found).to_vec()
-}
-
 #[test]
 fn a_song_is_captured_separated_played_and_restored() {
-    project::use_command(command());
+    support::use_command();
     let (rate_hz, song) = song(12.0);
     let mut host = Host::new();
     host.set_offline(true);
@@ -87,14 +57,8 @@ fn a_song_is_captured_separated_played_and_restored() {
 
     // Stems: those of the command. Mix: the clip.
     let folder = tempfile::tempdir().unwrap();
-    let stems = stems_of_the_command(rate_hz, &song, folder.path());
-    for (bus, stem) in heard[1..].iter().zip(&stems) {
-        for (a, b) in bus.iter().zip(stem) {
-            let (error_db, correlation) = compare(a, b);
-            println!("stem against the command's: error {error_db:.1} dBFS, correlation {correlation:.9}");
-            assert!(error_db < -140.0 && correlation > 0.999_999);
-        }
-    }
+    reference::assert_same_stems(&heard[1..], &reference::stems_of_the_command(rate_hz, &song, folder.path()));
+    reference::assert_engine(&Entry::open(project::folders(), &key_of(&host)).unwrap().manifest().recipe.engine);
     let null_db = (0..2).map(|side| compare(&heard[0][side], &song[side]).0).fold(f64::MIN, f64::max);
     let loudest = heard.iter().flatten().flatten().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
     println!("mix at 0 dB against the clip: {null_db:.1} dBFS; the loudest sample is {loudest}");

@@ -5,31 +5,16 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
+use support::vst3_host::{load, process};
 use support::{bundle, project};
+use vst3_host::ProcessMode;
 use vst3_host::audio::{BusDirection, MediaType};
-use vst3_host::{Plugin, ProcessMode, Vst3Host};
-
-fn load(bundle: &Path) -> Plugin {
-    project::folders();
-    let mut host = Vst3Host::builder().sample_rate(48_000.0).block_size(512).build().unwrap();
-    host.load_plugin(bundle).unwrap()
-}
-
-/// Processes one block in which the input is `dry`; gives the outputs of the buses that are active.
-fn process(plugin: &mut Plugin, dry: f32) -> Vec<Vec<Vec<f32>>> {
-    let mut buffers = plugin.create_bus_audio_buffers(512).unwrap();
-    for channel in buffers.inputs.iter_mut().flat_map(|bus| &mut bus.channels) {
-        channel.fill(dry);
-    }
-    plugin.process_bus_audio(&mut buffers).unwrap();
-    buffers.outputs.into_iter().map(|bus| bus.channels).collect()
-}
 
 #[cfg(target_os = "linux")]
 #[test]
 fn buses_may_be_switched_off_one_by_one_and_all_together() {
     let folder = tempfile::tempdir().unwrap();
-    let mut plugin = load(&bundle(folder.path()));
+    let mut plugin = load(&bundle(folder.path()), 48_000);
     assert_eq!(plugin.audio_bus_layout().unwrap().outputs.len(), 7);
     assert_eq!(plugin.latency_samples(), 0);
     let mut cases = 0;
@@ -60,7 +45,7 @@ fn a_thousand_instances_are_created_automated_and_destroyed() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = bundle(folder.path());
     for round in 0..1_000_u32 {
-        let mut plugin = load(&bundle);
+        let mut plugin = load(&bundle, 48_000);
         let gain = plugin.find_parameter("Bass gain").unwrap().id;
         plugin.start_processing().unwrap();
         for offset in [0, 100, 300] {
@@ -75,7 +60,7 @@ fn a_thousand_instances_are_created_automated_and_destroyed() {
 #[test]
 fn the_first_block_of_a_render_already_waits() {
     let folder = tempfile::tempdir().unwrap();
-    let mut plugin = load(&bundle(folder.path()));
+    let mut plugin = load(&bundle(folder.path()), 48_000);
     let capture = plugin.find_parameter("Capture").unwrap().id;
     // A command that says nothing: the job goes on until the worker is given up. A render waits; real time does not.
     project::use_command(Path::new("/nowhere/sextet"));

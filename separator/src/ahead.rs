@@ -1,74 +1,112 @@
-//! The song as the model hears it, read on a thread of its own: what decodes, folds and resamples runs beside what measures,
-//! separates and writes.
+//! The song as the model hears it, read on threads of their own: what decodes and folds runs beside what resamples, and both
+//! beside what measures, separates and writes.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, scope};
 
 use crate::Result;
-use crate::audio::{Audio, AudioSource, AudioStream, BLOCK_FRAMES, Folded, Resampled, Warning};
+use crate::audio::{Audio, AudioSource, AudioStream, BLOCK_FRAMES, Folded, Layout, Resampler, Warning};
 use crate::model::MODEL_RATE_HZ;
+use crate::timings::timed;
 
-/// Blocks that are read ahead, 12 s in all.
+/// Blocks that each thread may be ahead of the next, 12 s.
 const BLOCKS: usize = 8;
 
-/// The song in blocks of [`BLOCK_FRAMES`], the last of which may be shorter, stereo at [`MODEL_RATE_HZ`].
+/// The song in blocks of [`BLOCK_FRAMES`], the last of which may be shorter.
 pub(crate) struct Ahead {
-    blocks: Receiver<Result<Read>>,
+    passed: Receiver<Result<Passed>>,
+    /// Whether what the model hears is at another rate than the song.
+    is_resampled: bool,
     read_frames: u64,
     warnings: Vec<Warning>,
 }
 
-/// What the thread hands over.
-struct Read {
-    block: Option<Audio>,
-    /// Frames of the song, at its own rate, read by then.
-    read_frames: u64,
-    /// Complete where there is no block, which is the end.
-    warnings: Vec<Warning>,
+/// What a thread passes on to the next.
+enum Passed {
+    /// A block of the song in stereo, at whatever rate that thread gives.
+    Block(Audio),
+    /// One that is resampled, and goes before what comes of it.
+    Own(Audio),
+    /// The end.
+    Over(Vec<Warning>),
 }
 
-/// Lets `work` have `source`, each block put through `prepare` where it is read.
+/// A part of the song.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Read {
+    /// As the model hears it: stereo at [`MODEL_RATE_HZ`].
+    Heard(Audio),
+    /// Stereo at the song's own rate, where that is another one and was asked for.
+    Own(Audio),
+}
+
+/// Lets `work` have `source` and its layout, each block put through `prepare` where it is read; blocks at the song's own
+/// rate, too, if `own`.
 ///
 /// # Errors
 /// Those of `work`, and of opening `source`; those of reading it come from [`Ahead::next`].
 pub(crate) fn read_ahead<T>(
     source: &dyn AudioSource,
+    own: bool,
     prepare: impl Fn(&mut Audio) + Send,
-    work: impl FnOnce(Ahead) -> Result<T>,
+    work: impl FnOnce(Layout, Ahead) -> Result<T>,
 ) -> Result<T> {
-    let stream = Resampled::new(Box::new(Folded::new(source.open()?)), MODEL_RATE_HZ)?;
-    // Work that ends early drops the receiver, which ends the thread at its next block.
-    scope(|scope| work(Ahead::start(scope, stream, prepare)))
+    let stream = source.open()?;
+    let layout = stream.layout();
+    let resampler = Resampler::new(Layout { channels: 2, ..layout }, MODEL_RATE_HZ)?;
+    let stream = Folded::new(stream);
+    // Work that ends early drops the receiver, which ends each thread at its next block.
+    scope(|scope| {
+        let is_resampled = layout.rate_hz != MODEL_RATE_HZ;
+        let passed = if is_resampled {
+            let decoded = spawn(scope, move |sender| decode(stream, |_| (), sender));
+            spawn(scope, move |sender| resample(&decoded, resampler, own, prepare, sender))
+        } else {
+            spawn(scope, move |sender| decode(stream, prepare, sender))
+        };
+        work(layout, Ahead { passed, is_resampled, read_frames: 0, warnings: Vec::new() })
+    })
+}
+
+/// What `read` passes on from a thread of its own.
+fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    read: impl FnOnce(&SyncSender<Result<Passed>>) -> Result<()> + Send + 'scope,
+) -> Receiver<Result<Passed>> {
+    let (sender, passed) = sync_channel(BLOCKS);
+    scope.spawn(move || {
+        if let Err(error) = read(&sender) {
+            // Nobody left to tell is no error.
+            let _ = sender.send(Err(error));
+        }
+    });
+    passed
 }
 
 impl Ahead {
-    fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        stream: Resampled<'scope>,
-        prepare: impl Fn(&mut Audio) + Send + 'scope,
-    ) -> Self {
-        let (sender, blocks) = sync_channel(BLOCKS);
-        scope.spawn(move || {
-            if let Err(error) = read(stream, prepare, &sender) {
-                // Nobody left to tell is no error.
-                let _ = sender.send(Err(error));
-            }
-        });
-        Self { blocks, read_frames: 0, warnings: Vec::new() }
-    }
-
-    /// The next block; `None` when the song is over.
+    /// The next part; `None` when the song is over.
     ///
     /// # Errors
     /// When the song cannot be read any further; it is over then.
-    pub(crate) fn next(&mut self) -> Result<Option<Audio>> {
-        let Ok(read) = self.blocks.recv() else { return Ok(None) };
-        let Read { block, read_frames, warnings } = read?;
-        (self.read_frames, self.warnings) = (read_frames, warnings);
-        Ok(block)
+    pub(crate) fn next(&mut self) -> Result<Option<Read>> {
+        let Ok(passed) = self.passed.recv() else { return Ok(None) };
+        Ok(match passed? {
+            Passed::Own(block) => {
+                self.read_frames += block.frames() as u64;
+                Some(Read::Own(block))
+            }
+            Passed::Block(block) => {
+                self.read_frames += if self.is_resampled { 0 } else { block.frames() as u64 };
+                Some(Read::Heard(block))
+            }
+            Passed::Over(warnings) => {
+                self.warnings = warnings;
+                None
+            }
+        })
     }
 
-    /// Frames of the song that the blocks so far were made of, at its own rate.
+    /// Frames of the song that the parts so far were made of, at its own rate, where all of them were asked for.
     pub(crate) fn read_frames(&self) -> u64 {
         self.read_frames
     }
@@ -80,32 +118,91 @@ impl Ahead {
 }
 
 /// Reads `stream` to its end, or until nobody listens.
-fn read(mut stream: Resampled<'_>, prepare: impl Fn(&mut Audio), sender: &SyncSender<Result<Read>>) -> Result<()> {
-    let hand_over = |mut block: Audio, read_frames| {
-        prepare(&mut block);
-        sender.send(Ok(Read { block: Some(block), read_frames, warnings: Vec::new() })).is_ok()
-    };
-    let mut pending = vec![Vec::new(); stream.layout().channels];
-    while let Some(block) = stream.next_block()? {
-        if pending[0].is_empty() && block.frames() == BLOCK_FRAMES {
-            if !hand_over(block, stream.read_frames()) {
-                return Ok(());
-            }
-            continue;
-        }
-        pending.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
-        while pending[0].len() >= BLOCK_FRAMES {
-            let block = pending.iter_mut().map(take_block).collect();
-            if !hand_over(Audio::new(block, MODEL_RATE_HZ), stream.read_frames()) {
+fn decode(mut stream: Folded<'_>, prepare: impl Fn(&mut Audio), sender: &SyncSender<Result<Passed>>) -> Result<()> {
+    let mut blocks = Blocks::new(stream.layout());
+    while let Some(block) = timed("decode", || stream.next_block())? {
+        for block in blocks.push(block) {
+            if !pass_on(block, &prepare, sender) {
                 return Ok(());
             }
         }
     }
-    let (read_frames, warnings) = (stream.read_frames(), stream.warnings());
-    if pending[0].is_empty() || hand_over(Audio::new(pending, MODEL_RATE_HZ), read_frames) {
-        let _ = sender.send(Ok(Read { block: None, read_frames, warnings }));
+    if blocks.rest().is_none_or(|rest| pass_on(rest, &prepare, sender)) {
+        let _ = sender.send(Ok(Passed::Over(stream.warnings())));
     }
     Ok(())
+}
+
+/// Resamples what `decoded` gives, which is passed on, too, if `own`.
+fn resample(
+    decoded: &Receiver<Result<Passed>>,
+    mut resampler: Resampler,
+    own: bool,
+    prepare: impl Fn(&mut Audio),
+    sender: &SyncSender<Result<Passed>>,
+) -> Result<()> {
+    let (from, to) = (resampler.input_layout(), resampler.output_layout());
+    let (mut blocks, mut read_frames) = (Blocks::new(to), 0);
+    while let Ok(passed) = decoded.recv() {
+        let block = match passed? {
+            Passed::Block(block) | Passed::Own(block) => block,
+            Passed::Over(warnings) => {
+                let total = Resampler::output_frames(read_frames, from.rate_hz, to.rate_hz);
+                let end = timed("resample the song", || resampler.finish(total))?;
+                let rest = blocks.push(end).into_iter().chain(blocks.rest());
+                if rest.fold(true, |heard, block| heard && pass_on(block, &prepare, sender)) {
+                    let _ = sender.send(Ok(Passed::Over(warnings)));
+                }
+                return Ok(());
+            }
+        };
+        read_frames += block.frames() as u64;
+        if own && sender.send(Ok(Passed::Own(block.clone()))).is_err() {
+            return Ok(());
+        }
+        let resampled = timed("resample the song", || resampler.push(block))?;
+        if !blocks.push(resampled).into_iter().all(|block| pass_on(block, &prepare, sender)) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Hands a block over; whether anybody listens.
+fn pass_on(mut block: Audio, prepare: &impl Fn(&mut Audio), sender: &SyncSender<Result<Passed>>) -> bool {
+    prepare(&mut block);
+    sender.send(Ok(Passed::Block(block))).is_ok()
+}
+
+/// Blocks of any size become blocks of [`BLOCK_FRAMES`].
+struct Blocks {
+    pending: Vec<Vec<f32>>,
+    rate_hz: u32,
+}
+
+impl Blocks {
+    fn new(layout: Layout) -> Self {
+        Self { pending: vec![Vec::new(); layout.channels], rate_hz: layout.rate_hz }
+    }
+
+    /// The blocks that are full with `block`.
+    fn push(&mut self, block: Audio) -> Vec<Audio> {
+        if self.pending[0].is_empty() && block.frames() == BLOCK_FRAMES {
+            return vec![block];
+        }
+        self.pending.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
+        let mut full = Vec::new();
+        while self.pending[0].len() >= BLOCK_FRAMES {
+            full.push(Audio::new(self.pending.iter_mut().map(take_block).collect(), self.rate_hz));
+        }
+        full
+    }
+
+    /// What is left at the end.
+    fn rest(&mut self) -> Option<Audio> {
+        let rest: Vec<Vec<f32>> = self.pending.iter_mut().map(std::mem::take).collect();
+        (!rest[0].is_empty()).then(|| Audio::new(rest, self.rate_hz))
+    }
 }
 
 /// The first block of `samples`, which keeps the rest and room for what follows.
@@ -131,8 +228,8 @@ mod tests {
             let song = song(frames);
             let (mut sizes, mut heard) = (Vec::new(), Vec::new());
             let negate = |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = -*sample);
-            let read = |mut ahead: Ahead| {
-                while let Some(block) = ahead.next()? {
+            let read = |_, mut ahead: Ahead| {
+                while let Some(Read::Heard(block)) = ahead.next()? {
                     sizes.push(block.frames());
                     assert_eq!(block.channels().len(), 2, "mono comes twice");
                     heard.extend_from_slice(&block.channels()[1]);
@@ -140,7 +237,7 @@ mod tests {
                 assert!(ahead.next()?.is_none(), "what is over stays over");
                 Ok(ahead.read_frames())
             };
-            assert_eq!(read_ahead(&song, negate, read).unwrap(), frames as u64);
+            assert_eq!(read_ahead(&song, false, negate, read).unwrap(), frames as u64);
             assert!(heard.iter().zip(&song.channels()[0]).all(|(heard, sample)| *heard == -sample));
             assert_eq!(heard.len(), frames);
             assert!(sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES), "{sizes:?}");
@@ -150,9 +247,9 @@ mod tests {
     #[test]
     fn work_that_ends_early_ends_the_reading() {
         let song = song(100 * BLOCK_FRAMES);
-        let first = read_ahead(&song, |_| (), |mut ahead| Ok(ahead.next()?.map(|block| block.frames())));
-        assert_eq!(first.unwrap(), Some(BLOCK_FRAMES));
-        let failed = read_ahead(&song, |_| (), |_| Err::<(), Error>(SeparateError::Cancelled.into()));
+        let first = read_ahead(&song, false, |_| (), |_, mut ahead| ahead.next()).unwrap();
+        assert!(matches!(first, Some(Read::Heard(block)) if block.frames() == BLOCK_FRAMES));
+        let failed = read_ahead(&song, false, |_| (), |_, _| Err::<(), Error>(SeparateError::Cancelled.into()));
         assert_eq!(failed.unwrap_err().kind(), crate::ErrorKind::Cancelled);
     }
 
@@ -177,7 +274,30 @@ mod tests {
 
     #[test]
     fn what_goes_wrong_in_reading_is_heard() {
-        let error = read_ahead(&Broken, |_| (), |mut ahead| ahead.next()).unwrap_err();
+        let error = read_ahead(&Broken, false, |_| (), |_, mut ahead| ahead.next()).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Audio);
+    }
+
+    #[test]
+    fn a_song_at_another_rate_comes_at_both() {
+        let song = Audio::new(vec![(0..3 * BLOCK_FRAMES).map(|n| (n as f32 * 0.01).sin()).collect()], 48_000);
+        for own in [false, true] {
+            let (mut at_its_own, mut heard) = (Vec::new(), 0);
+            let read = |layout, mut ahead: Ahead| {
+                assert_eq!(layout, song.layout());
+                while let Some(read) = ahead.next()? {
+                    match read {
+                        Read::Own(block) => at_its_own.extend_from_slice(&block.channels()[1]),
+                        Read::Heard(block) => heard += block.frames() as u64,
+                    }
+                }
+                Ok(ahead.read_frames())
+            };
+            let read_frames = read_ahead(&song, own, |_| (), read).unwrap();
+            assert_eq!(heard, Resampler::output_frames(3 * BLOCK_FRAMES as u64, 48_000, MODEL_RATE_HZ));
+            let expected: &[f32] = if own { &song.channels()[0] } else { &[] };
+            assert!(at_its_own == expected);
+            assert_eq!(read_frames, expected.len() as u64);
+        }
     }
 }

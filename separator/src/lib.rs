@@ -1,13 +1,14 @@
 //! Audio in, six stems out.
 //!
-//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and hands out the stems, in memory that does
-//! not grow with the length of the song. Front ends know only what this file exports.
+//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and hands out the stems. A song of usual length
+//! is kept in memory and read once; the memory of a longer one does not grow with its length. Front ends know only what this file exports.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ahead;
 pub mod audio;
 mod chunks;
+mod decoded;
 mod engine;
 mod error;
 mod lanes;
@@ -24,10 +25,12 @@ mod share;
 mod sink;
 mod song;
 mod statistics;
+pub mod timings;
 
+pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
-pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions, engine_class};
+pub use engine::{EngineChoice, EngineError, EngineOptions, TensorRtOptions, engine_class, settle, warm_up};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};

@@ -1,4 +1,4 @@
-//! A test: three hours of song take the memory of three minutes.
+//! A test: three hours of song take the memory of three minutes, and a song that is kept in memory no more than the budget.
 //!
 //! An engine that hands back what it hears stands in for the model, whose memory does not depend on the song: three hours
 //! of a real one would take too long. Songs are made as they are read, and each is separated in a process of its own, whose
@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::audio::{Audio, AudioSource, AudioStream, Layout};
+use crate::decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 use crate::engine::Engine;
 use crate::separator::Member;
 use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
@@ -16,6 +17,10 @@ mod peak;
 
 /// The variable that makes this executable separate one song of so many seconds.
 const SONG_S: &str = "SEXTET_LONG_SONG_S";
+/// The variable that has the song announce its length.
+const ANNOUNCES: &str = "SEXTET_LONG_SONG_ANNOUNCES";
+/// Bytes of a frame that is kept.
+const FRAME_BYTES: u64 = 8;
 /// The segment of every published model, 7.8 s.
 const SEGMENT_FRAMES: usize = 343_980;
 const SOURCES: [Stem; 1] = [Stem::Drums];
@@ -65,6 +70,7 @@ impl Engine for Echo {
 struct Song {
     frames: u64,
     next: u64,
+    announces: bool,
 }
 
 /// Sample `n` of both sides.
@@ -75,6 +81,10 @@ fn sample(n: u64) -> f32 {
 impl AudioSource for Song {
     fn open(&self) -> Result<Box<dyn AudioStream>> {
         Ok(Box::new(*self))
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.announces.then_some(self.frames)
     }
 }
 
@@ -116,21 +126,42 @@ impl StemSink for Check {
 #[test]
 fn one_song() {
     let Ok(seconds) = std::env::var(SONG_S) else { return };
-    let song = Song { frames: seconds.parse::<u64>().unwrap() * 44_100 + 1, next: 0 };
+    let announces = std::env::var_os(ANNOUNCES).is_some();
+    let song = Song { frames: seconds.parse::<u64>().unwrap() * 44_100 + 1, next: 0, announces };
     let mut members = [Member::on(Box::new(Echo::default()), SEGMENT_FRAMES, vec![1.0; SOURCES.len()])];
     let mut sink = Check::default();
-    pipeline::run(&mut members, &SOURCES, &song, &Options::default(), &mut sink, &mut Ignore).unwrap();
+    let options = Options::default();
+    let decoded = Decoded::read(&song, DecodeOptions::of(&options), &mut Ignore, &mut |_| ()).unwrap();
+    assert_eq!(decoded.is_kept(), song.frames * FRAME_BYTES <= MEMORY_BYTES);
+    pipeline::run(&mut members, &SOURCES, decoded.view(), &options, &mut sink, &mut Ignore).unwrap();
     assert_eq!(sink.frames, [song.frames; SOURCES.len()]);
     peak::say();
 }
 
 #[test]
-fn three_hours_take_the_memory_of_three_minutes() {
+fn three_hours_take_the_memory_of_three_minutes_and_none_more_than_the_budget() {
     if peak::peak_mb().is_none() {
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
-    let [short, long] = [3 * 60, 3 * 60 * 60].map(|seconds| peak::of_child("long_songs::one_song", SONG_S, seconds));
-    println!("2 lengths: {:.1} MB apart", long - short);
-    assert!((long - short).abs() < 150.0, "{short} MB and {long} MB");
+    let peak = |seconds: u64, announces: bool| {
+        let settings = announces.then_some((ANNOUNCES, "1"));
+        peak::of_child_with("long_songs::one_song", SONG_S, seconds, settings)
+    };
+    let longest_kept_s = MEMORY_BYTES / FRAME_BYTES / 44_100;
+    let short = peak(3 * 60, true);
+    // A length that is known is looked at before the song is read.
+    for seconds in [longest_kept_s + 1, 3 * 60 * 60] {
+        let long = peak(seconds, true);
+        println!("{seconds} s, announced: {:.1} MB apart", long - short);
+        assert!((long - short).abs() < 150.0, "{short} MB and {long} MB");
+    }
+    // One that is not is kept until it turns out to be too long.
+    let budget = MEMORY_BYTES as f64 / 1e6;
+    for (seconds, announces) in [(longest_kept_s, true), (longest_kept_s + 1, false), (60 * 60, false)] {
+        let long = peak(seconds, announces);
+        println!("{seconds} s: {:.1} MB more than the budget of {budget:.0} MB", long - budget);
+        assert!(long < budget + 150.0, "{long} MB with a budget of {budget} MB");
+    }
+    println!("6 lengths");
 }

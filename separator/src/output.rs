@@ -1,10 +1,14 @@
 //! From stems at the model's rate to what was asked for: channels, rate, exact sum, parts.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::audio::{Audio, AudioSource, AudioStream, Folded, Layout, Resampled, Resampler};
+use crate::decoded::View;
 use crate::model::MODEL_RATE_HZ;
 use crate::share::Share;
+use crate::timings::timed;
 use crate::{Mono, Options, Outputs, Part, Result, Stem, StemSink, Sum};
 
 /// What comes out of a separation, worked out before it begins.
@@ -52,7 +56,7 @@ pub(crate) struct Output<'a> {
 
 /// What is needed for stems to add up to the song.
 struct Exact<'a> {
-    song: Song<'a>,
+    song: Mix<'a>,
     share: Share,
 }
 
@@ -61,12 +65,12 @@ impl<'a> Output<'a> {
     pub(crate) fn start(
         format: Format,
         sources: &[Stem],
-        source: &'a dyn AudioSource,
+        decoded: View<'a>,
         sink: &'a mut dyn StemSink,
     ) -> Result<Self> {
         let (layout, parts) = (format.layout, format.parts.clone());
         sink.start(&Outputs { parts, layout, frames: format.frames })?;
-        let exact = format.exact.then(|| Exact::new(source, layout, sources.len())).transpose()?;
+        let exact = format.exact.then(|| Exact::new(decoded, layout, sources.len())).transpose()?;
         let lines = if format.exact { sources.len() } else { format.parts.len() };
         let model = Layout { rate_hz: MODEL_RATE_HZ, ..layout };
         let resamplers = (0..lines).map(|_| Resampler::new(model, layout.rate_hz)).collect::<Result<_>>()?;
@@ -80,7 +84,8 @@ impl<'a> Output<'a> {
         }
         let lines = self.lines(planes);
         let pairs = self.resamplers.par_iter_mut().zip(lines);
-        let resampled = pairs.map(|(resampler, line)| resampler.push(line)).collect::<Result<_>>()?;
+        let resample = || pairs.map(|(resampler, line)| resampler.push(line)).collect::<Result<_>>();
+        let resampled = timed("resample the stems", resample)?;
         self.hand_out(resampled)
     }
 
@@ -95,14 +100,19 @@ impl<'a> Output<'a> {
     /// What goes through the resamplers: the stems, or the parts already added up.
     fn lines(&self, planes: Vec<Vec<f32>>) -> Vec<Audio> {
         let mut planes = planes.into_iter();
-        let mut stems = Vec::with_capacity(self.sources.len());
+        let mut pairs = Vec::with_capacity(self.sources.len());
         while let (Some(left), Some(right)) = (planes.next(), planes.next()) {
-            let channels = match self.format.layout.channels {
+            pairs.push([left, right]);
+        }
+        let channels = self.format.layout.channels;
+        let stem = |[left, right]: [Vec<f32>; 2]| {
+            let channels = match channels {
                 1 => vec![left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right)).collect()],
                 _ => vec![left, right],
             };
-            stems.push(Audio::new(channels, MODEL_RATE_HZ));
-        }
+            Audio::new(channels, MODEL_RATE_HZ)
+        };
+        let stems = pairs.into_par_iter().map(stem).collect();
         if self.exact.is_some() { stems } else { self.parts(stems) }
     }
 
@@ -110,12 +120,13 @@ impl<'a> Output<'a> {
         if lines.first().is_none_or(|line| line.frames() == 0) {
             return Ok(());
         }
+        let channels = self.format.layout.channels;
         if let Some(exact) = &mut self.exact {
-            let mix = exact.song.read(lines[0].frames())?;
-            exact.share.apply(&mix, &mut lines);
+            let mix = timed("read the song for the sum", || exact.song.read(channels, lines[0].frames()))?;
+            timed("share out", || exact.share.apply(&mix, &mut lines));
             lines = self.parts(lines);
         }
-        self.sink.write_all(&lines)
+        timed("write the stems", || self.sink.write_all(lines))
     }
 
     /// Adds up the stems of every part.
@@ -146,32 +157,65 @@ fn add_up<'a>(mut stems: impl Iterator<Item = &'a Audio>, like: &Audio) -> Audio
 }
 
 impl<'a> Exact<'a> {
-    fn new(source: &'a dyn AudioSource, layout: Layout, stems: usize) -> Result<Self> {
-        let stream = Resampled::new(Box::new(Folded::new(source.open()?)), layout.rate_hz)?;
-        let song = Song { stream, layout, pending: Audio::silent(layout, 0) };
+    fn new(decoded: View<'a>, layout: Layout, stems: usize) -> Result<Self> {
+        let song = match decoded.own {
+            Some(own) if own.rate_hz() == layout.rate_hz => Mix::InPlace { song: own, next: 0 },
+            Some(own) => Mix::streamed(own.open()?, layout)?,
+            None => Mix::streamed(Box::new(Folded::new(decoded.source.open()?)), layout)?,
+        };
         Ok(Self { song, share: Share::new(stems, layout.rate_hz) })
     }
 }
 
-/// The song itself at the rate and with the channels of the output, read as far as the stems have come.
-struct Song<'a> {
-    stream: Resampled<'a>,
-    layout: Layout,
-    pending: Audio,
+/// The song itself at the rate and with the channels of the output, as far as the stems have come.
+enum Mix<'a> {
+    /// It lies in memory.
+    InPlace { song: &'a Audio, next: usize },
+    /// It is read as it is needed; what was read too far is pending.
+    Streamed { stream: Resampled<'a>, pending: Vec<Vec<f32>> },
 }
 
-impl Song<'_> {
-    /// The next `frames` frames; silence after the end.
-    fn read(&mut self, frames: usize) -> Result<Audio> {
-        let mut channels = std::mem::replace(&mut self.pending, Audio::silent(self.layout, 0)).into_channels();
-        while channels[0].len() < frames {
-            let Some(block) = self.stream.next_block()? else { break };
-            // A mono song has come twice: its first channel is enough.
-            channels.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
-        }
-        let rest = channels.iter_mut().map(|channel| channel.split_off(frames.min(channel.len()))).collect();
-        self.pending = Audio::new(rest, self.layout.rate_hz);
-        channels.iter_mut().for_each(|channel| channel.resize(frames, 0.0));
-        Ok(Audio::new(channels, self.layout.rate_hz))
+impl<'a> Mix<'a> {
+    fn streamed(stereo: Box<dyn AudioStream + 'a>, layout: Layout) -> Result<Self> {
+        let stream = Resampled::new(stereo, layout.rate_hz)?;
+        Ok(Self::Streamed { stream, pending: vec![Vec::new(); layout.channels] })
     }
+
+    /// The next `frames` frames of each of `channels` channels; silence after the end. A mono song comes twice: its first
+    /// channel is enough.
+    fn read(&mut self, channels: usize, frames: usize) -> Result<Vec<Cow<'a, [f32]>>> {
+        match self {
+            Self::InPlace { song, next } => {
+                let from = *next;
+                *next = (from + frames).min(song.frames());
+                let channels = song.channels().iter().take(channels);
+                Ok(channels.map(|channel| with_silence(&channel[from..*next], frames)).collect())
+            }
+            Self::Streamed { stream, pending } => {
+                while pending[0].len() < frames {
+                    let Some(block) = stream.next_block()? else { break };
+                    pending.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
+                }
+                Ok(pending.iter_mut().map(|kept| Cow::Owned(take(kept, frames))).collect())
+            }
+        }
+    }
+}
+
+/// `channel`, and silence up to `frames` frames.
+fn with_silence(channel: &[f32], frames: usize) -> Cow<'_, [f32]> {
+    if channel.len() == frames {
+        return Cow::Borrowed(channel);
+    }
+    let mut longer = channel.to_vec();
+    longer.resize(frames, 0.0);
+    Cow::Owned(longer)
+}
+
+/// The first `frames` samples of `kept`, which keeps the others; silence after the end.
+fn take(kept: &mut Vec<f32>, frames: usize) -> Vec<f32> {
+    let rest = kept.split_off(frames.min(kept.len()));
+    let mut taken = std::mem::replace(kept, rest);
+    taken.resize(frames, 0.0);
+    taken
 }

@@ -1,19 +1,21 @@
-//! The one way for the data: read and measure; then read again, normalise, cut into chunks, run the engine, join, undo the
-//! normalisation, and hand out. This is the only file that sees every stage.
+//! The one way for the data: a song that was read and measured is normalised, cut into chunks, put through the engine,
+//! joined, brought back from the normalisation, and handed out. This is the only file that sees every stage.
 
 use std::collections::VecDeque;
 
 use crate::ahead::read_ahead;
-use crate::audio::{Audio, AudioSource, RATES_HZ};
+use crate::audio::{Audio, RATES_HZ};
 use crate::chunks::{Chunk, Plan};
+use crate::decoded::View;
 use crate::error::SeparateError;
 use crate::lanes::{Blend, Lane};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
 use crate::progress::{Listener, Progress};
 use crate::separator::Member;
-use crate::song::{InPlace, Song, Streamed, in_place, normalise};
-use crate::statistics::{Statistics, measure};
+use crate::song::{InPlace, Song, Streamed, normalise};
+use crate::statistics::Statistics;
+use crate::timings::timed;
 use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
 /// Version of the graph and of the stages around it: raised when the same song, model and options give other samples than
@@ -40,35 +42,34 @@ pub struct Summary {
 pub(crate) fn run(
     members: &mut [Member],
     sources: &[Stem],
-    source: &dyn AudioSource,
+    decoded: View<'_>,
     options: &Options,
     sink: &mut dyn StemSink,
     listener: &mut dyn Listener,
 ) -> Result<Summary> {
     check(options, sources)?;
-    let layout = source.open()?.layout();
-    let statistics = measure(source, listener)?;
+    let View { source, layout, statistics, heard, .. } = decoded;
     statistics.warnings.iter().for_each(|warning| listener.warning(warning));
-    let (source_frames, model_frames) = lengths(members, options, &statistics, layout.rate_hz);
+    let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
     let blend = Blend::new(lanes(members, sources, &format.parts, options, model_frames)?, CHANNELS);
-    let output = Output::start(format, sources, source, sink)?;
+    let output = timed("begin the stems", || Output::start(format, sources, decoded, sink))?;
     // What a song that was cancelled left behind.
     members.iter_mut().try_for_each(Member::forget)?;
-    let normalise = normalise(&statistics);
+    let normalise = normalise(statistics);
     let normalise_block =
         move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
-    let chunks = match in_place(source) {
-        Some(song) => separate(members, blend, InPlace::new(song, normalise), &statistics, output, listener),
-        None => read_ahead(source, normalise_block, |ahead| {
-            separate(members, blend, Streamed::new(ahead), &statistics, output, listener)
+    let chunks = timed("separate", || match heard {
+        Some(song) => separate(members, blend, InPlace::new(song, normalise), statistics, output, listener),
+        None => read_ahead(source, false, normalise_block, |_, ahead| {
+            separate(members, blend, Streamed::new(ahead), statistics, output, listener)
         }),
-    }?;
+    })?;
     Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
 }
 
-/// The second pass. As many chunks as the engines like are on their way while the host joins and writes others.
+/// The separation. As many chunks as the engines like are on their way while the host joins and writes others.
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
@@ -86,10 +87,12 @@ fn separate(
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
-        queue.fill(members, &mut blend, &mut song, listener)?;
+        timed("hand chunks over", || queue.fill(members, &mut blend, &mut song, listener))?;
         let Some((lane, chunk)) = queue.pop(&blend) else { break };
-        let stems = members[blend.member(lane)].engine(listener)?.take()?;
-        output.write(blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean))?;
+        let engine = members[blend.member(lane)].engine(listener)?;
+        let stems = timed("wait for the engine", || engine.take())?;
+        let planes = timed("join chunks", || blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean));
+        output.write(planes)?;
         chunks_done += 1;
         listener.progress(Progress::Separating { chunks_done, chunks_total });
     }
@@ -147,7 +150,7 @@ impl Queue {
 }
 
 /// Refuses options that no song could be separated with.
-fn check(options: &Options, sources: &[Stem]) -> Result<()> {
+pub(crate) fn check(options: &Options, sources: &[Stem]) -> Result<()> {
     if !(0.0..1.0).contains(&options.overlap) {
         return Err(SeparateError::Overlap { found: options.overlap }.into());
     }

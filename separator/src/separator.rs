@@ -1,10 +1,12 @@
 //! The facade: a model on an engine, ready to separate songs.
 
 use crate::audio::AudioSource;
+use crate::decoded::{DecodeOptions, Decoded};
 use crate::engine::{self, Engine, EngineOptions};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
+use crate::timings::timed;
 use crate::{Options, Result, Stem, StemSink};
 
 /// A model on an engine. Loading is the costly part: keep it for as many songs as there are.
@@ -71,8 +73,9 @@ impl Separator {
 
     /// Separates one song.
     ///
-    /// It is read twice, first for its statistics. The stems go to `sink` as they are finished; memory does not grow with
-    /// the length of the song. The same song, model, options and machine give the same samples, bit for bit.
+    /// It is read to its end first, and kept for that if it fits into [`MEMORY_BYTES`](crate::MEMORY_BYTES); a longer one is
+    /// read again. The stems go to `sink` as they are finished; memory does not grow with the length of the song beyond that.
+    /// The same song, model, options and machine give the same samples, bit for bit.
     ///
     /// # Errors
     /// Whatever stage fails says why, by its kind and its message; `sink` may have received some of the stems by then.
@@ -83,7 +86,26 @@ impl Separator {
         sink: &mut dyn StemSink,
         listener: &mut dyn Listener,
     ) -> Result<Summary> {
-        pipeline::run(&mut self.members, &self.sources, song, options, sink, listener)
+        // What no song could be separated with is refused before this one is read.
+        pipeline::check(options, &self.sources)?;
+        let decoded =
+            timed("read the song", || Decoded::read(song, DecodeOptions::of(options), listener, &mut |_| ()))?;
+        self.separate_decoded(&decoded, options, sink, listener)
+    }
+
+    /// Separates a song that was read before, perhaps beside something else. It gives the samples of
+    /// [`Separator::separate`], whatever it was read with.
+    ///
+    /// # Errors
+    /// As [`Separator::separate`].
+    pub fn separate_decoded<S: AudioSource>(
+        &mut self,
+        song: &Decoded<S>,
+        options: &Options,
+        sink: &mut dyn StemSink,
+        listener: &mut dyn Listener,
+    ) -> Result<Summary> {
+        pipeline::run(&mut self.members, &self.sources, song.view(), options, sink, listener)
     }
 }
 
@@ -129,7 +151,7 @@ impl Member {
     pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
         if let Some(network) = self.network.take() {
             // A network whose engine failed to start is gone; nothing more can be asked of this separator.
-            let started = engine::start(network, &self.options, listener)?;
+            let started = timed("start the engine", || engine::start(network, &self.options, listener))?;
             (self.engine, self.note) = (Some(started.engine), started.note);
         }
         let engine = self.engine.as_deref_mut().ok_or(engine::EngineError::NotStarted)?;

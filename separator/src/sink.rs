@@ -30,12 +30,12 @@ pub trait StemSink {
     /// Ends the separation.
     fn write(&mut self, part: usize, block: &Audio) -> Result<()>;
 
-    /// Takes the next block of every part. A sink that can take them side by side does so here; by default they come one
-    /// after the other.
+    /// Takes the next block of every part. A sink that can take them side by side does so here, or has threads of its own to
+    /// give them to; by default they come one after the other.
     ///
     /// # Errors
     /// Ends the separation.
-    fn write_all(&mut self, blocks: &[Audio]) -> Result<()> {
+    fn write_all(&mut self, blocks: Vec<Audio>) -> Result<()> {
         blocks.iter().enumerate().try_for_each(|(part, block)| self.write(part, block))
     }
 }
@@ -70,9 +70,9 @@ impl StemSink for InMemory {
         Ok(())
     }
 
-    fn write_all(&mut self, blocks: &[Audio]) -> Result<()> {
+    fn write_all(&mut self, blocks: Vec<Audio>) -> Result<()> {
         let planes =
-            self.parts.iter_mut().zip(blocks).flat_map(|(kept, block)| kept.2.iter_mut().zip(block.channels()));
+            self.parts.iter_mut().zip(&blocks).flat_map(|(kept, block)| kept.2.iter_mut().zip(block.channels()));
         let planes: Vec<_> = planes.collect();
         planes.into_par_iter().for_each(|(kept, samples)| kept.extend_from_slice(samples));
         Ok(())

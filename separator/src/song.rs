@@ -1,7 +1,7 @@
 //! The normalised song as chunks hear it: read ahead on another thread, or taken from where it lies in memory.
 
 use crate::Result;
-use crate::ahead::Ahead;
+use crate::ahead::{Ahead, Read};
 use crate::audio::{Audio, AudioSource, Layout};
 use crate::chunks::{History, copy_stretch};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
@@ -51,8 +51,10 @@ impl Streamed {
 impl Song for Streamed {
     fn read_until(&mut self, end: i64) -> Result<()> {
         while (self.history.end() as i64) < end {
-            let Some(block) = self.ahead.next()? else { break };
-            self.history.push(block.channels());
+            let Some(read) = self.ahead.next()? else { break };
+            if let Read::Heard(block) = read {
+                self.history.push(block.channels());
+            }
         }
         Ok(())
     }
@@ -115,7 +117,7 @@ mod tests {
             move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
         let mut in_place = InPlace::new(&song, normalise);
         let windows = [-1_000, -10, 0, 12_345, frames as i64 - 9_000, frames as i64 - 1, frames as i64 + 5];
-        read_ahead(&ByBlocks(&song), normalise_block, |ahead| {
+        read_ahead(&ByBlocks(&song), false, normalise_block, |_, ahead| {
             let mut streamed = Streamed::new(ahead);
             for window in windows {
                 let cut = |song: &mut dyn Song| -> Result<Vec<f32>> {

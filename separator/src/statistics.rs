@@ -1,18 +1,15 @@
-//! The first pass over a song: how long it is, and the mean and deviation that it is normalised by.
+//! What a song is like as a whole: how long it is, and the mean and deviation that it is normalised by.
 
 use rayon::prelude::*;
 
 use crate::Result;
-use crate::ahead::{Ahead, read_ahead};
-use crate::audio::{Audio, AudioSource, BLOCK_FRAMES, Warning};
+use crate::audio::{Audio, BLOCK_FRAMES, Warning};
 use crate::error::SeparateError;
-use crate::progress::{Listener, Progress};
-use crate::song::in_place;
 
 /// What `demucs.api.Separator.separate_tensor` adds to the deviation.
 const DEVIATION_FLOOR: f64 = 1e-8;
 
-/// What the second pass has to know before it begins.
+/// What has to be known of a song before its first chunk is separated.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statistics {
     /// Frames of the song at its own rate.
@@ -27,42 +24,8 @@ pub(crate) struct Statistics {
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Reads the whole of `source` once.
-pub(crate) fn measure(source: &dyn AudioSource, listener: &mut dyn Listener) -> Result<Statistics> {
-    match in_place(source) {
-        Some(song) => measure_in_place(song, listener),
-        None => read_ahead(source, |_| (), |ahead| measure_all(ahead, listener)),
-    }
-}
-
 /// Frames that are measured in place at a time.
-const STRETCH_FRAMES: usize = 64 * BLOCK_FRAMES;
-
-fn measure_in_place(song: &Audio, listener: &mut dyn Listener) -> Result<Statistics> {
-    let mut moments = Moments::default();
-    let [left, right] = song.channels() else { return Err(SeparateError::Empty.into()) };
-    for (left, right) in left.chunks(STRETCH_FRAMES).zip(right.chunks(STRETCH_FRAMES)) {
-        moments.push(left, right);
-        proceed(moments.count, listener)?;
-    }
-    moments.statistics(song.frames() as u64, Vec::new())
-}
-
-fn measure_all(mut ahead: Ahead, listener: &mut dyn Listener) -> Result<Statistics> {
-    let mut moments = Moments::default();
-    while let Some(block) = ahead.next()? {
-        let [left, right] = block.channels() else { continue };
-        moments.push(left, right);
-        proceed(ahead.read_frames(), listener)?;
-    }
-    moments.statistics(ahead.read_frames(), ahead.into_warnings())
-}
-
-/// Tells `listener` how far it is, and stops when it asks to.
-fn proceed(frames: u64, listener: &mut dyn Listener) -> Result<()> {
-    listener.progress(Progress::Reading { frames });
-    if listener.cancelled() { Err(SeparateError::Cancelled.into()) } else { Ok(()) }
-}
+pub(crate) const STRETCH_FRAMES: usize = 64 * BLOCK_FRAMES;
 
 /// Frames that are summed up at a time.
 const RUN_FRAMES: usize = 4096;
@@ -74,7 +37,7 @@ const _: () = assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES) && STRETCH_FRAMES.
 
 /// How many frames there are, the mean of their mono mix, and the sum of its squared distances from it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moments {
+pub(crate) struct Moments {
     count: u64,
     mean: f64,
     squares: f64,
@@ -82,14 +45,26 @@ struct Moments {
 
 impl Moments {
     /// Takes in the next frames of the song: runs are measured side by side and joined in their order.
-    fn push(&mut self, left: &[f32], right: &[f32]) {
+    pub(crate) fn push(&mut self, left: &[f32], right: &[f32]) {
         let runs = left.par_chunks(RUN_FRAMES).zip(right.par_chunks(RUN_FRAMES));
         let runs: Vec<Self> = runs.map(|(left, right)| Self::of(left, right)).collect();
         runs.iter().for_each(|run| self.join(run));
     }
 
+    /// Takes in a block, which is stereo.
+    pub(crate) fn push_block(&mut self, block: &Audio) {
+        if let [left, right] = block.channels() {
+            self.push(left, right);
+        }
+    }
+
+    /// Frames taken in so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.count
+    }
+
     /// What the song is like: `source_frames` are counted at its own rate.
-    fn statistics(self, source_frames: u64, warnings: Vec<Warning>) -> Result<Statistics> {
+    pub(crate) fn statistics(self, source_frames: u64, warnings: Vec<Warning>) -> Result<Statistics> {
         if self.count == 0 {
             return Err(SeparateError::Empty.into());
         }
@@ -138,9 +113,16 @@ fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::AudioStream;
+    use crate::audio::{AudioSource, AudioStream};
+    use crate::decoded::{DecodeOptions, Decoded};
     use crate::model::MODEL_RATE_HZ;
-    use crate::{ErrorKind, Ignore};
+    use crate::{ErrorKind, Ignore, Options};
+
+    fn measure(source: impl AudioSource) -> Result<Statistics> {
+        let options = DecodeOptions::of(&Options::default());
+        let decoded = Decoded::read(source, options, &mut Ignore, &mut |_| ())?;
+        Ok(decoded.view().statistics.clone())
+    }
 
     #[test]
     fn mean_and_deviation_are_those_of_the_mono_mix() {
@@ -149,7 +131,7 @@ mod tests {
         let mono: Vec<f64> = left.iter().zip(&right).map(|(l, r)| (f64::from(*l) + f64::from(*r)) / 2.0).collect();
         let mean = mono.iter().sum::<f64>() / 40_000.0;
         let variance = mono.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 39_999.0;
-        let found = measure(&Audio::new(vec![left, right], MODEL_RATE_HZ), &mut Ignore).unwrap();
+        let found = measure(Audio::new(vec![left, right], MODEL_RATE_HZ)).unwrap();
         assert_eq!((found.source_frames, found.model_frames), (40_000, 40_000));
         assert!((f64::from(found.mean) - mean).abs() < 1e-7, "{} {mean}", found.mean);
         assert!((f64::from(found.deviation) - variance.sqrt()).abs() < 1e-7);
@@ -169,24 +151,24 @@ mod tests {
         for frames in [1, RUN_FRAMES, BLOCK_FRAMES + 1, STRETCH_FRAMES + 3 * BLOCK_FRAMES + 77] {
             let side = |step: f32| (0..frames).map(|n| (n as f32 * step).sin() * 0.4 + 0.1).collect();
             let song = Audio::new(vec![side(0.01), side(0.017)], MODEL_RATE_HZ);
-            let in_place = measure(&song, &mut Ignore).unwrap();
-            assert_eq!(measure(&Streamed(song), &mut Ignore).unwrap(), in_place, "{frames} frames");
+            let in_place = measure(&song).unwrap();
+            assert_eq!(measure(Streamed(song)).unwrap(), in_place, "{frames} frames");
         }
     }
 
     #[test]
     fn one_frame_has_no_deviation_and_no_frame_is_an_error() {
-        let one = measure(&Audio::new(vec![vec![0.5]], 48_000), &mut Ignore).unwrap();
+        let one = measure(Audio::new(vec![vec![0.5]], 48_000)).unwrap();
         assert_eq!((one.source_frames, one.model_frames), (1, 1));
         assert!(one.deviation > 0.0 && one.deviation < 1e-7);
-        let none = measure(&Audio::new(vec![vec![]], 48_000), &mut Ignore).unwrap_err();
+        let none = measure(Audio::new(vec![vec![]], 48_000)).unwrap_err();
         assert_eq!(none.kind(), ErrorKind::Audio);
     }
 
     #[test]
     fn samples_that_are_no_numbers_are_refused() {
         for bad in [f32::NAN, f32::INFINITY] {
-            let error = measure(&Audio::new(vec![vec![0.0, bad, 0.0]], MODEL_RATE_HZ), &mut Ignore).unwrap_err();
+            let error = measure(Audio::new(vec![vec![0.0, bad, 0.0]], MODEL_RATE_HZ)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Audio);
         }
     }

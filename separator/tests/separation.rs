@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Folded, Layout};
 use sextet_separator::{
-    EngineChoice, EngineOptions, Error, ErrorKind, Ignore, InMemory, Listener, Model, Mono, Options, Outputs, Part,
-    Progress, Result, SeparateError, Separator, Stem, StemSink, Sum, Summary,
+    DecodeOptions, Decoded, EngineChoice, EngineOptions, Error, ErrorKind, Ignore, InMemory, Listener, Model, Mono,
+    Options, Outputs, Part, Progress, Result, SeparateError, Separator, Stem, StemSink, Sum, Summary,
 };
 use support::draw::splitmix;
 use support::small::{small, tiny};
@@ -435,7 +435,7 @@ fn an_error_of_the_sink_ends_the_run() {
     println!("{} failing sinks", cases.len());
 }
 
-/// A source that fails, in the first pass or the second, at its first block or later.
+/// A source that fails when it is opened for the first time, or for one after that.
 struct Broken<'a> {
     audio: &'a Audio,
     opens: std::sync::atomic::AtomicUsize,
@@ -474,10 +474,24 @@ fn what_cannot_be_separated_is_refused() {
             refuse(&Audio::new(audio, rate_hz), Options::default(), ErrorKind::Audio, "not a number");
         }
     }
-    for fails_at in 0..3 {
-        let opens = Default::default();
-        refuse(&Broken { audio: &song, opens, fails_at }, Options::default(), ErrorKind::Input, "broken source");
+    let opens = Default::default();
+    refuse(&Broken { audio: &song, opens, fails_at: 0 }, Options::default(), ErrorKind::Input, "broken source");
+    let mut read_again = |fails_at: usize| {
+        let (opens, options) = (Default::default(), Options { sum: Sum::Exact, ..Options::default() });
+        let decode = DecodeOptions { memory_bytes: 0, ..DecodeOptions::of(&options) };
+        let source = Broken { audio: &song, opens, fails_at };
+        let decoded = Decoded::read(&source, decode, &mut Ignore, &mut |_| ()).unwrap();
+        separator.separate_decoded(&decoded, &options, &mut InMemory::default(), &mut Ignore).map(drop)
+    };
+    for fails_at in [1, 2] {
+        assert_eq!(
+            read_again(fails_at).unwrap_err().kind(),
+            ErrorKind::Input,
+            "broken source, opened for its sum or again"
+        );
+        tried += 1;
     }
+    read_again(3).unwrap();
     let mut four = Separator::new(support::small::model(&tiny(0.5), 1), EngineOptions::default()).unwrap();
     let options = Options { parts: vec![Part::stem(Stem::Piano)], ..Options::default() };
     let error = four.separate(&song, &options, &mut InMemory::default(), &mut Ignore).unwrap_err();

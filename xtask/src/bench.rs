@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::step::{run, target, works};
+use crate::step::{borrowed, run, target, works};
 use crate::{tensorrt, tools};
 
 /// Builds what is timed, and times it. With a GPU it takes ten minutes and more, else five.
@@ -25,9 +25,8 @@ fn cpu(python: &str) -> Result<()> {
 
 fn gpu(python: &str) -> Result<()> {
     let building = tensorrt::libclang()?;
-    let building: Vec<(&str, &str)> = building.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let package = ["--package", "sextet-cli", "--features", "tensorrt"];
-    run("cargo", &[&["build", "--release", "--locked"], &package[..]].concat(), &building)?;
+    run("cargo", &[&["build", "--release", "--locked"], &package[..]].concat(), &borrowed(&building))?;
     let command = tools::text(target()?.join("release").join(sextet_protocol::COMMAND_FILE))?;
     let (library, _) = tensorrt::library()?;
     let arguments = ["--sextet", &command, "--song", "samples/six-of-one.flac", "--out", "target/bench/gpu"];

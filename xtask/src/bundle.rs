@@ -1,4 +1,5 @@
-//! `cargo xtask bundle`: the plugin as hosts load it, with the command that it runs, which holds the bundled model.
+//! `cargo xtask bundle`: the plugin as hosts load it, with the command that it runs, which holds the bundled model and, on the
+//! systems that NVIDIA has it for, the engine for its GPUs.
 //!
 //! ```text
 //! target/bundled/
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{root, run, target};
+use crate::step::{borrowed, output, root, run, target};
+use crate::tensorrt;
 
 /// Package of the plugin.
 const PLUGIN: &str = "sextet-plugin";
@@ -20,6 +22,27 @@ const PLUGIN: &str = "sextet-plugin";
 const NAME: &str = "Sextet";
 /// File name of the command.
 pub(crate) const COMMAND: &str = sextet_protocol::COMMAND_FILE;
+
+/// What is to be built.
+#[derive(Clone, Copy)]
+pub(crate) struct Build<'a> {
+    /// Cargo's profile.
+    pub(crate) profile: &'a str,
+    /// The command has no engine for GPUs, whatever the system.
+    pub(crate) cpu_only: bool,
+}
+
+impl Build<'_> {
+    /// Whether the command holds TensorRT.
+    pub(crate) fn has_tensorrt(self) -> bool {
+        !self.cpu_only && tensorrt::is_shipped_for_this_system()
+    }
+
+    /// Cargo's flags for the features of all that is linked in.
+    pub(crate) fn features(self) -> &'static [&'static str] {
+        if self.has_tensorrt() { &["--features", "sextet-cli/tensorrt"] } else { &[] }
+    }
+}
 
 /// What has been built.
 pub(crate) struct Bundle {
@@ -30,23 +53,23 @@ pub(crate) struct Bundle {
     pub(crate) command: PathBuf,
 }
 
-/// Builds plugin and command with `profile` and puts them together.
+/// Builds plugin and command as `build` says and puts them together.
 ///
 /// # Errors
-/// When something does not build, or cannot be copied.
-pub(crate) fn make(profile: &str) -> Result<Bundle> {
+/// When something does not build, cannot be copied, or holds another engine than it should.
+pub(crate) fn make(build: Build) -> Result<Bundle> {
     if !root().join("plugin/Cargo.toml").is_file() {
         bail!("this checkout has no plugin/: there is nothing to bundle");
     }
-    let target = target()?;
-    run("cargo", &["build", "--locked", "--package", "sextet-cli", "--profile", profile], &[])?;
+
+    let built = build_command(build)?;
     println!("\n==> bundle {PLUGIN}");
-    let arguments = ["bundle", PLUGIN, "--locked", "--profile", profile];
+    let arguments = ["bundle", PLUGIN, "--locked", "--profile", build.profile];
     // It names its output folder after the profile, but for this one.
-    let arguments = if profile == "dev" { &arguments[..3] } else { &arguments[..] };
+    let arguments = if build.profile == "dev" { &arguments[..3] } else { &arguments[..] };
     nice_plug_xtask::main_with_args("cargo xtask", arguments.iter().map(|&argument| argument.to_owned()))?;
-    let built = target.join(if profile == "dev" { "debug" } else { profile }).join(COMMAND);
-    let bundled = target.join("bundled");
+
+    let bundled = target()?.join("bundled");
     let bundle = Bundle {
         vst3: bundled.join(format!("{NAME}.vst3")),
         clap: bundled.join(format!("{NAME}.clap")),
@@ -58,10 +81,52 @@ pub(crate) fn make(profile: &str) -> Result<Bundle> {
         put(&built, &library_folder(&bundle.clap)?.join(COMMAND))?;
     }
     sign(&[&bundle.vst3, &bundle.clap])?;
-    for path in [&bundle.vst3, &bundle.clap, &bundle.command] {
-        println!("    {}", path.display());
+
+    for path in bundle.parts() {
+        println!("    {:>6.1} MB  {}", bytes(path)? as f64 / 1e6, path.display());
     }
+    println!("    engines of the command: {}", engines(&bundle.command)?.join(", "));
     Ok(bundle)
+}
+
+impl Bundle {
+    /// All that is installed.
+    pub(crate) fn parts(&self) -> [&Path; 3] {
+        [&self.vst3, &self.clap, &self.command]
+    }
+}
+
+/// Builds the command; gives its path.
+fn build_command(build: Build) -> Result<PathBuf> {
+    let environment = if build.has_tensorrt() { tensorrt::libclang()? } else { Vec::new() };
+    let command = ["build", "--locked", "--package", "sextet-cli", "--profile", build.profile];
+    run("cargo", &[&command, build.features()].concat(), &borrowed(&environment))?;
+
+    let folder = if build.profile == "dev" { "debug" } else { build.profile };
+    let built = target()?.join(folder).join(COMMAND);
+    let has_tensorrt = engines(&built)?.iter().any(|engine| engine == "tensorrt");
+    if has_tensorrt != build.has_tensorrt() {
+        bail!("'{}' was built with other engines than it should have; is another build going on?", built.display());
+    }
+    Ok(built)
+}
+
+/// The engines that `command` says it holds.
+fn engines(command: &Path) -> Result<Vec<String>> {
+    let program = command.to_str().context("the workspace's path is not valid Unicode; move it elsewhere")?;
+    let findings: serde_json::Value = serde_json::from_str(&output(program, &["doctor", "--json"])?)?;
+    let engines = findings["engines"].as_array().context("the command's doctor names no engines")?;
+    let built_in = engines.iter().filter(|engine| engine["built_in"] == true);
+    Ok(built_in.filter_map(|engine| engine["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// Bytes of a file, or of all files in a folder.
+pub(crate) fn bytes(path: &Path) -> Result<u64> {
+    let found = fs::metadata(path).with_context(|| format!("cannot read '{}'", path.display()))?;
+    if !found.is_dir() {
+        return Ok(found.len());
+    }
+    fs::read_dir(path)?.map(|entry| bytes(&entry?.path())).sum()
 }
 
 /// The folder of a bundle that holds the plugin's library; its name tells system and processor.

@@ -1,8 +1,8 @@
 //! Everything that a change has to pass.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::step::run;
+use crate::step::{borrowed, run};
 use crate::{tensorrt, tidy, tools};
 
 /// All checks, with TensorRT where NVIDIA has it.
@@ -15,7 +15,12 @@ pub(crate) fn all() -> Result<()> {
     build.environment.push(("CARGO_INCREMENTAL", "0".to_owned()));
     build.lint()?;
     let library = build.library()?;
-    build.cargo("test", &[], &[&[("SEXTET_PYTHON", tools::python()?)], &library[..]].concat())?;
+    build.cargo(
+        "test",
+        &[],
+        &[&[("SEXTET_PYTHON", tools::python().context("without it: cargo xtask check --fast")?)], &library[..]]
+            .concat(),
+    )?;
     build.document()?;
     let deny = tools::cargo_deny()?;
     run(&deny, &["check", "bans", "licenses", "sources"], &[])?;
@@ -92,8 +97,7 @@ impl Build {
     /// Runs a command of Cargo, with what it takes beyond this build's own flags and environment.
     fn cargo(&self, command: &str, more: &[&str], environment: &[(&str, String)]) -> Result<()> {
         let features: &[&str] = if self.with_tensorrt { &["--features", "sextet-cli/tensorrt"] } else { &[] };
-        let environment = self.environment.iter().chain(environment);
-        let environment: Vec<(&str, &str)> = environment.map(|(name, value)| (*name, value.as_str())).collect();
-        run("cargo", &[&[command, "--workspace", "--locked"], features, more].concat(), &environment)
+        let environment: Vec<(&str, String)> = self.environment.iter().chain(environment).cloned().collect();
+        run("cargo", &[&[command, "--workspace", "--locked"], features, more].concat(), &borrowed(&environment))
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use sextet_protocol::Folders;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, bytes};
 
 /// Where everything goes.
 struct Places {
@@ -44,9 +44,9 @@ impl Places {
 /// When a place cannot be written to.
 pub(crate) fn install(bundle: &Bundle) -> Result<()> {
     let places = Places::of_user()?;
-    for (from, to) in [&bundle.vst3, &bundle.clap, &bundle.command].into_iter().zip(places.all()) {
+    for (from, to) in bundle.parts().into_iter().zip(places.all()) {
         replace(from, to)?;
-        println!("installed {}", to.display());
+        println!("installed {:>6.1} MB  {}", bytes(to)? as f64 / 1e6, to.display());
     }
     println!("\nhave your host search for new plugins; `cargo xtask uninstall` removes them");
     Ok(())

@@ -17,6 +17,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use bundle::Build;
+
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
@@ -31,7 +33,9 @@ usage: cargo xtask <chore>
   uninstall      removes what install has put there
   dist           the archive that people download, into target/dist/
 
-bundle, install and dist take --profile NAME: dev, release (usual for bundle and install) or dist (usual for dist).";
+bundle, install and dist take
+  --profile NAME   dev, release (usual for bundle and install) or dist (usual for dist)
+  --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang";
 
 fn main() -> ExitCode {
     match run() {
@@ -51,10 +55,10 @@ fn run() -> Result<()> {
         ["tensorrt"] => check::tensorrt(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::run_all(),
-        ["bundle", rest @ ..] => bundle::make(profile(rest, "release")?).map(drop),
-        ["install", rest @ ..] => install::install(&bundle::make(profile(rest, "release")?)?),
+        ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
+        ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),
         ["uninstall"] => install::uninstall(),
-        ["dist", rest @ ..] => dist::make(&bundle::make(profile(rest, "dist")?)?),
+        ["dist", rest @ ..] => dist::make(build(rest, "dist")?),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
@@ -63,11 +67,25 @@ fn run() -> Result<()> {
     }
 }
 
-/// The profile that `arguments` name, or the usual one.
-fn profile<'a>(arguments: &[&'a str], usual: &'a str) -> Result<&'a str> {
-    match arguments {
-        [] => Ok(usual),
-        ["--profile", name @ ("dev" | "release" | "dist")] => Ok(name),
-        other => bail!("expected --profile dev, release or dist, found '{}'\n\n{USAGE}", other.join(" ")),
+/// What `arguments` ask to be built, with the profile that is `usual`.
+fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
+    let mut build = Build { profile: usual, cpu_only: false };
+    let mut rest = arguments;
+    loop {
+        rest = match rest {
+            [] => return Ok(build),
+            ["--cpu-only", rest @ ..] => {
+                build.cpu_only = true;
+                rest
+            }
+            ["--profile", name @ ("dev" | "release" | "dist"), rest @ ..] => {
+                build.profile = name;
+                rest
+            }
+            other => bail!(
+                "expected --cpu-only, or --profile and dev, release or dist; found '{}'\n\n{USAGE}",
+                other.join(" ")
+            ),
+        };
     }
 }

@@ -55,3 +55,8 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
 pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
+
+/// Variables and their values, as [`run`] takes them.
+pub(crate) fn borrowed<'a>(environment: &'a [(&str, String)]) -> Vec<(&'a str, &'a str)> {
+    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}

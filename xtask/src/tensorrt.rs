@@ -7,7 +7,7 @@ use std::{env, fs};
 use anyhow::{Context as _, Result};
 
 use crate::step::{output, root, run};
-use crate::tools::{python, text};
+use crate::tools::{libclang_python, python, text};
 
 /// The wheels of the library, as the command knows them.
 const WHEELS: &str = include_str!("../../cli/src/setup/wheels.toml");
@@ -15,8 +15,6 @@ const WHEELS: &str = include_str!("../../cli/src/setup/wheels.toml");
 const LIBRARY: &str = "tensorrt-rtx-cu13-libs";
 /// The folder of the library in its wheel.
 const IN_WHEEL: &str = "tensorrt_rtx_libs";
-/// The package of libclang, for systems that have none: it is needed to build the binding, not to run it.
-const LIBCLANG: &str = "libclang==18.1.1";
 
 /// Whether NVIDIA has TensorRT for this system.
 pub(crate) fn is_made_for_this_system() -> bool {
@@ -50,17 +48,26 @@ pub(crate) fn library() -> Result<(String, String)> {
     Ok((text(unpacked.join(IN_WHEEL))?, wheel))
 }
 
+/// Whether what people install holds TensorRT, unless it is left out: on the systems that it is made for here. NVIDIA has its
+/// library for 64-bit ARM too, where nobody has tried it.
+pub(crate) fn is_shipped_for_this_system() -> bool {
+    is_made_for_this_system() && ARCH == "x86_64"
+}
+
 /// What the build has to know to find libclang, which is fetched when the system has none.
+///
+/// # Errors
+/// When the system has neither libclang nor a Python that can fetch it.
 pub(crate) fn libclang() -> Result<Vec<(&'static str, String)>> {
     if env::var_os("LIBCLANG_PATH").is_some() || system_has_libclang() {
         return Ok(Vec::new());
     }
-    let python = python()?;
+    let python = libclang_python().context(
+        "building with TensorRT needs libclang: install it (on Debian and Ubuntu: sudo apt install libclang-dev), or Python 3 \
+         with venv, which fetches it (sudo apt install python3-venv)",
+    )?;
     let find = "import clang, pathlib; print(pathlib.Path(clang.__file__).parent / 'native')";
-    let folder = output(&python, &["-c", find]).or_else(|_| {
-        run(&python, &["-m", "pip", "install", "--quiet", LIBCLANG], &[])?;
-        output(&python, &["-c", find])
-    })?;
+    let folder = output(&python, &["-c", find])?;
     let mut found = vec![("LIBCLANG_PATH", folder)];
     // This libclang comes without the compiler's own headers.
     if let Ok(headers) = output("cc", &["-print-file-name=include"]) {

@@ -13,6 +13,8 @@ const CARGO_DENY: &str = "0.20.2";
 const CARGO_ABOUT: &str = "0.9.3";
 /// What the tests import: ONNX's checker and runtime, and hosts of plugins.
 const TEST_PACKAGES: [&str; 2] = ["separator/tests/onnx/requirements.txt", "plugin/tests/python/requirements.txt"];
+/// The package of libclang, for systems that have none: it is needed to build TensorRT's binding, not to run it.
+const LIBCLANG: &str = "libclang==18.1.1";
 /// What the benchmarks import.
 const BENCH_PACKAGES: &str = "benches/requirements.txt";
 
@@ -49,27 +51,38 @@ pub(crate) fn host_target() -> Result<String> {
 
 /// A Python with the packages of the tests, in a virtual environment that is made on first use.
 pub(crate) fn python() -> Result<String> {
-    environment("target/venv", "import onnx, onnxruntime, numpy, dawdreamer, pedalboard, soundfile", &TEST_PACKAGES)
+    let imports = "import onnx, onnxruntime, numpy, dawdreamer, pedalboard, soundfile";
+    environment("target/venv", imports, &required(&TEST_PACKAGES))
 }
 
 /// A Python with what the benchmarks compare with, likewise: PyTorch and what it needs take 6 GB.
 pub(crate) fn bench_python() -> Result<String> {
-    environment("target/bench/venv", "import torch, demucs, onnxruntime, matplotlib, scipy", &[BENCH_PACKAGES])
+    let imports = "import torch, demucs, onnxruntime, matplotlib, scipy";
+    environment("target/bench/venv", imports, &required(&[BENCH_PACKAGES]))
 }
 
-/// The Python of the virtual environment in `folder`, in which `imports` works; made from the files `packages` if it does not.
+/// A Python with libclang and nothing else.
+pub(crate) fn libclang_python() -> Result<String> {
+    environment("target/tools/libclang", "import clang", &[LIBCLANG])
+}
+
+/// What pip is told to install all packages that `files` list.
+fn required<'a>(files: &[&'a str]) -> Vec<&'a str> {
+    files.iter().flat_map(|file| ["--requirement", file]).collect()
+}
+
+/// The Python of the virtual environment in `folder`, in which `imports` works. Where it does not, pip makes it so by installing
+/// `packages`.
 fn environment(folder: &str, imports: &str, packages: &[&str]) -> Result<String> {
     let home = root().join(folder);
     let bin = if cfg!(windows) { "Scripts" } else { "bin" };
     let program = text(home.join(bin).join("python"))?;
     if !works(&program, &["-c", imports]) {
         if !works("python3", &["-c", "import venv, ensurepip"]) {
-            bail!("this needs Python 3 with venv: sudo apt install python3-venv (or cargo xtask check --fast)");
+            bail!("this needs Python 3 with venv: sudo apt install python3-venv");
         }
         run("python3", &["-m", "venv", &text(home)?], &[])?;
-        let packages = packages.iter().flat_map(|file| ["--requirement", file]);
-        let install = ["-m", "pip", "install", "--quiet"].into_iter().chain(packages);
-        run(&program, &install.collect::<Vec<_>>(), &[])?;
+        run(&program, &[&["-m", "pip", "install", "--quiet"], packages].concat(), &[])?;
         if !works(&program, &["-c", imports]) {
             bail!(
                 "{program} cannot import what was installed; on Debian and Ubuntu: sudo apt install libgl1 libglib2.0-0 \

@@ -1,7 +1,7 @@
 //! An entry that is being made: a folder under a name of its own until all is in it.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -89,7 +89,8 @@ impl Making<'_> {
     pub(crate) fn publish(mut self, key: &Fingerprint, manifest: &Manifest) -> Result<()> {
         let cache = self.cache;
         let path = self.path(MANIFEST_FILE);
-        let written = self.scratch.create(|| write_whole(&path, &serde_json::to_vec_pretty(manifest)?));
+        // Nobody waits for the disk: half a manifest is read as a damaged entry, and so are stems that it does not agree with.
+        let written = self.scratch.create(|| fs::write(&path, serde_json::to_vec_pretty(manifest)?));
         written.unwrap_or_else(|| Err(io::Error::other(discarded()))).with_context(|| cache.cannot_write())?;
         let _lock = cache.lock()?;
         if sextet_protocol::cache::Entry::open(&cache.folders, key).is_ok_and(|there| there.verify(&|| false).is_ok()) {
@@ -111,12 +112,6 @@ impl Drop for Making<'_> {
         self.hold = None;
         self.scratch.discard();
     }
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn discarded() -> anyhow::Error {

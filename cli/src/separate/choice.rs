@@ -27,6 +27,15 @@ pub(crate) struct Choice {
     pub(crate) skip_existing: bool,
 }
 
+impl From<SumArg> for Sum {
+    fn from(asked: SumArg) -> Self {
+        match asked {
+            SumArg::Model => Self::Model,
+            SumArg::Exact => Self::Exact,
+        }
+    }
+}
+
 impl Choice {
     /// Resolves `args` for a model that gives `sources`.
     ///
@@ -38,10 +47,7 @@ impl Choice {
             parts: parts.clone(),
             overlap: args.overlap,
             shifts: args.shifts,
-            sum: match args.sum {
-                SumArg::Model => Sum::Model,
-                SumArg::Exact => Sum::Exact,
-            },
+            sum: args.sum.into(),
             rate_hz: match args.rate {
                 Rate::Source => None,
                 Rate::Hz(hz) => Some(hz),

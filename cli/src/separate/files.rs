@@ -7,7 +7,7 @@ use anyhow::Result;
 use sextet_separator::audio::WriteOptions;
 use sextet_separator::{Outputs, StemSink, audio::Audio};
 
-use super::writers::{StemWriters, as_library, cannot_write};
+use super::writers::{Care, StemWriters, as_library, cannot_write};
 use crate::unfinished::{Set, Unfinished};
 
 /// Writes one file a part.
@@ -25,7 +25,7 @@ impl<'a> StemFiles<'a> {
         seconds: &'a Cell<Option<f64>>,
         unfinished: &'a Unfinished,
     ) -> Self {
-        Self { seconds, set: unfinished.set(), writers: StemWriters::new(places.to_vec(), options) }
+        Self { seconds, set: unfinished.set(), writers: StemWriters::new(places.to_vec(), options, Care::OnDisk) }
     }
 
     /// Completes the files and gives them their names. Returns how many samples did not fit into integers.
@@ -43,7 +43,7 @@ impl<'a> StemFiles<'a> {
     /// # Errors
     /// When one cannot be written; none is left once this is dropped.
     pub(crate) fn complete(&mut self) -> Result<u64> {
-        self.writers.finish()
+        Ok(self.writers.finish()?.iter().map(|written| written.clipped_samples).sum())
     }
 
     /// Gives the files their names.
@@ -68,10 +68,10 @@ impl StemSink for StemFiles<'_> {
     }
 
     fn write(&mut self, part: usize, block: &Audio) -> sextet_separator::Result<()> {
-        self.writers.write(part, block).map_err(as_library)
+        self.writers.write(part, block.clone()).map_err(as_library)
     }
 
-    fn write_all(&mut self, blocks: &[Audio]) -> sextet_separator::Result<()> {
+    fn write_all(&mut self, blocks: Vec<Audio>) -> sextet_separator::Result<()> {
         self.writers.write_all(blocks).map_err(as_library)
     }
 }

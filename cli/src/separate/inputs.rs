@@ -38,7 +38,7 @@ pub(crate) fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
             Ok(found) if found.is_file() => inputs.push(single(path, Ok(found.len()))),
             Ok(_) => {
                 let fault = Fault::new(Kind::Input, format!("'{}' is no regular file", path.display()));
-                let help = "a song is read twice: save what the pipe or device gives to a file first";
+                let help = "a song may be read twice: save what the pipe or device gives to a file first";
                 inputs.push(single(path, Err(fault.help(help).into())));
             }
             Err(error) => inputs.push(single(path, Err(unreadable(path, error)))),

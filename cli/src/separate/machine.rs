@@ -24,6 +24,12 @@ impl<'a> Machine<'a> {
         Ok(Self { args, separator })
     }
 
+    /// Leaves the engine to the end of the process, which takes all of it back at once: taking it down piece by piece would
+    /// be waited for.
+    pub(super) fn leave(self) {
+        std::mem::forget(self);
+    }
+
     /// Goes on on the CPU after `failure`, where that is allowed and possible: the song is to be done again then. Says why.
     pub(super) fn take_over(&mut self, failure: &Report) -> Option<String> {
         let why = engine::takeover(self.args.engine, &self.separator, failure)?;

@@ -5,29 +5,33 @@ mod files;
 mod inputs;
 mod machine;
 mod plan;
+mod reading;
 mod report;
 mod song;
 mod template;
 mod writers;
 
-use std::time::Instant;
+use std::cell::RefCell;
 
 use anyhow::Result;
-use sextet_separator::Separator;
+use sextet_separator::timings::timed;
+use sextet_separator::{DecodeOptions, MEMORY_BYTES, Separator};
 
 use crate::args::SeparateArgs;
-use crate::models;
 use crate::unfinished::Unfinished;
+use crate::{engine, models, timings};
 use choice::Choice;
+use inputs::Input;
 use machine::Machine;
 use plan::Job;
+use reading::Reading;
 use report::{Outcome, Start, Status, Totals};
 use song::Bench;
 
 pub(crate) use files::StemFiles;
 pub(crate) use report::{Moved, clock, json_fatal};
 pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
-pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
+pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 
 /// Separates all that `args` names; returns the exit code.
 ///
@@ -35,14 +39,25 @@ pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
-    let model = models::open(&args.model)?;
+    engine::warm_up(args.engine, args.threads);
+    let inputs = timed("find the songs", || inputs::gather(&args.inputs, &args.output));
+    let ahead = read_first(args, &inputs);
+    let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
-    let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
+    let jobs = timed("plan the files", || plan::plan(inputs, &choice))?;
     let hash = model.hash().to_string();
     let mut machine = Machine::start(args, model)?;
     let start = start(args, &choice, &machine.separator, hash, &jobs);
-    let bench = Bench { choice: &choice, unfinished };
-    Ok(separate_all(args, &bench, &mut machine, &start, &jobs).exit_code())
+    let bench = Bench { choice: &choice, unfinished, ahead: RefCell::new(ahead) };
+    let totals = separate_all(args, &bench, &mut machine, &start, &jobs);
+    machine.leave();
+    Ok(totals.exit_code())
+}
+
+/// Begins to read the first of `inputs`, unless it is perhaps to be skipped.
+fn read_first(args: &SeparateArgs, inputs: &[Input]) -> Option<Reading> {
+    let first = inputs.iter().find(|input| input.found.is_ok()).filter(|_| !args.skip_existing)?;
+    Some(Reading::start(&first.path, DecodeOptions { sum: args.sum.into(), memory_bytes: MEMORY_BYTES }))
 }
 
 fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
@@ -54,12 +69,12 @@ fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
         bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),
+        start_s: timings::since_begin().as_secs_f64(),
     }
 }
 
 /// One song after the other; a failing one does not stop the rest.
 fn separate_all(args: &SeparateArgs, bench: &Bench, machine: &mut Machine, start: &Start, jobs: &[Job]) -> Totals {
-    let began = Instant::now();
     let mut reporter = report::reporter(args, jobs.len());
     reporter.start(start);
     let mut outcomes: Vec<Outcome> = Vec::new();
@@ -74,7 +89,7 @@ fn separate_all(args: &SeparateArgs, bench: &Bench, machine: &mut Machine, start
         reporter.ended(index, job, &outcome);
         outcomes.push(outcome);
     }
-    let totals = Totals::of(&outcomes, began.elapsed().as_secs_f64());
+    let totals = Totals::of(&outcomes, timings::since_begin().as_secs_f64());
     reporter.end(jobs, &outcomes, &totals);
     totals
 }

@@ -1,15 +1,17 @@
 //! One song through the separator.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use anyhow::Result;
-use sextet_separator::audio::{AudioFile, Tags, Warning};
-use sextet_separator::{Listener, Progress, Separator};
+use sextet_separator::audio::Warning;
+use sextet_separator::timings::timed;
+use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
 use super::choice::Choice;
 use super::files::StemFiles;
 use super::plan::Job;
+use super::reading::{Read, Reading};
 use super::report::{Moved, Outcome, Reporter, Status};
 use crate::fault::{Fault, Report};
 use crate::mishap;
@@ -19,6 +21,8 @@ use crate::unfinished::Unfinished;
 pub(super) struct Bench<'a> {
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
+    /// A song that is being read already, for the one whose turn it is.
+    pub(super) ahead: RefCell<Option<Reading>>,
 }
 
 impl Bench<'_> {
@@ -30,14 +34,16 @@ impl Bench<'_> {
         job: &Job,
         reporter: &mut dyn Reporter,
     ) -> Outcome {
-        let began = Instant::now();
+        // What was read before its turn took its time, too.
+        let ahead = self.ahead.borrow_mut().take_if(|ahead| ahead.song == job.input);
+        let began = ahead.as_ref().map_or_else(Instant::now, |ahead| ahead.since);
         let seconds = Cell::new(None);
         let status = if self.choice.skip_existing && job.is_complete() {
             Status::Skipped
         } else {
             reporter.song(index, job);
             // A panic is a mistake of ours; the other songs need not suffer from it.
-            let result = mishap::caught(|| self.separate(separator, index, job, &seconds, reporter));
+            let result = mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
             result.map_or_else(|error| Status::Failed(Report::of(&error)), |()| Status::Done)
         };
         Outcome { status, audio_s: seconds.get(), wall_s: began.elapsed().as_secs_f64() }
@@ -48,6 +54,7 @@ impl Bench<'_> {
         separator: &mut Separator,
         index: usize,
         job: &Job,
+        ahead: Option<Reading>,
         seconds: &Cell<Option<f64>>,
         reporter: &mut dyn Reporter,
     ) -> Result<()> {
@@ -55,12 +62,13 @@ impl Bench<'_> {
             let report = Report::of(error);
             return Err(Fault::new(report.kind, report.message).help(report.help).into());
         }
-        let audio = AudioFile::open(&job.input)?;
-        let written_as = self.choice.write_options(Tags::read(&job.input));
-        let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
         let mut ear = Ear { index, seconds, reporter: &mut *reporter, separating_since: None };
-        separator.separate(&audio, &self.choice.options, &mut files, &mut ear)?;
-        let clipped = files.finish()?;
+        let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, DecodeOptions::of(&self.choice.options)));
+        let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
+        let written_as = self.choice.write_options(tags);
+        let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
+        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut ear)?;
+        let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";
             reporter.warned(

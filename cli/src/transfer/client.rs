@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ureq::http::{HeaderMap, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Error, Timeout};
+use ureq::{Agent, Error, Proxy, Timeout};
 
 use super::exchange::{Exchange, Request};
 use super::proxy::Proxies;
@@ -45,6 +45,12 @@ impl Head {
     pub(crate) fn bytes(&self) -> Option<u64> {
         self.text("content-length")?.parse().ok()
     }
+
+    /// Which byte of the file follows first, where the host says it: `content-range: bytes 500-999/1000`.
+    pub(crate) fn first_byte(&self) -> Option<u64> {
+        let range = self.text("content-range")?.strip_prefix("bytes ")?;
+        range.split_once('-')?.0.parse().ok()
+    }
 }
 
 /// Why a host did not answer to the end.
@@ -63,11 +69,17 @@ pub(crate) enum Lost {
 }
 
 impl Client {
-    /// Prepares to talk; nothing is sent yet.
+    /// Prepares to talk, by way of the environment's proxies; nothing is sent yet.
     pub(crate) fn new() -> Self {
-        let proxies = Proxies::of_environment();
-        let direct = agent(None);
-        let through = |proxy: &Option<_>| proxy.clone().map_or_else(|| direct.clone(), |proxy| agent(Some(proxy)));
+        Self::with(Proxies::of_environment(), PATIENCE)
+    }
+
+    fn with(proxies: Proxies, patience: Duration) -> Self {
+        let direct = agent(None, patience);
+        let through = |proxy: &Option<Proxy>| match proxy {
+            Some(proxy) => agent(Some(proxy.clone()), patience),
+            None => direct.clone(),
+        };
         let (http, https) = (through(&proxies.http), through(&proxies.https));
         Self(Routes { proxies, direct, http, https })
     }
@@ -113,7 +125,7 @@ impl Routes {
     }
 }
 
-fn agent(proxy: Option<ureq::Proxy>) -> Agent {
+fn agent(proxy: Option<Proxy>, patience: Duration) -> Agent {
     // The system's store of certificates, which may have a company's own.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).unversioned_rustls_crypto_provider(provider);
@@ -124,10 +136,10 @@ fn agent(proxy: Option<ureq::Proxy>) -> Agent {
         .accept_encoding("identity")
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_resolve(Some(PATIENCE))
-        .timeout_connect(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
-        .timeout_per_write(Some(PATIENCE));
+        .timeout_resolve(Some(patience))
+        .timeout_connect(Some(patience))
+        .timeout_per_read(Some(patience))
+        .timeout_per_write(Some(patience));
     config.build().into()
 }
 
@@ -146,6 +158,94 @@ impl From<Error> for Lost {
             Error::BadUri(_) | Error::Http(_) => Self::Nonsense(error.to_string()),
             Error::Protocol(_) => Self::Cut(error.to_string()),
             error => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc::{Receiver, channel};
+    use std::thread;
+
+    use super::*;
+
+    const NEVER: &dyn Fn() -> bool = &|| false;
+
+    fn client(patience: Duration) -> Client {
+        Client::with(Proxies::none(), patience)
+    }
+
+    /// A host that says `text` to everybody and then nothing more; and its connections, when somebody else hung up.
+    fn silent_after(text: &'static str) -> (String, Receiver<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/file", listener.local_addr().unwrap());
+        let (tell, hung_up) = channel();
+        let talk = move |mut stream: TcpStream| {
+            let _ = stream.write_all(text.as_bytes());
+            let mut request = [0; 1024];
+            while stream.read(&mut request).is_ok_and(|read| read > 0) {}
+            let _ = tell.send(stream);
+        };
+        thread::spawn(move || listener.incoming().for_each(|stream| talk(stream.unwrap())));
+        (url, hung_up)
+    }
+
+    /// Says yes the third time that it is asked.
+    fn third_time() -> impl Fn() -> bool {
+        let asked = Cell::new(0);
+        move || asked.replace(asked.get() + 1) == 2
+    }
+
+    #[test]
+    fn a_host_that_is_silent_can_be_left_at_any_time() {
+        let client = client(PATIENCE);
+        let (url, hung_up) = silent_after("");
+        assert_eq!(client.head(&url, None, &third_time()).unwrap_err(), Lost::Cancelled);
+        assert_eq!(client.get(&url, None, 0, &third_time()).err(), Some(Lost::Cancelled));
+
+        let (url, hung_up_later) = silent_after("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour");
+        let mut answer = client.get(&url, None, 0, NEVER).unwrap();
+        assert_eq!(answer.head.bytes(), Some(9));
+        assert_eq!(answer.piece(NEVER).unwrap().unwrap(), b"four");
+        assert_eq!(answer.piece(&third_time()).unwrap_err(), Lost::Cancelled);
+
+        drop(client);
+        hung_up.recv().unwrap();
+        hung_up_later.recv().unwrap();
+    }
+
+    #[test]
+    fn a_host_that_says_nothing_for_too_long_is_given_up() {
+        let client = client(Duration::from_millis(100));
+        let (url, _) = silent_after("");
+        assert_eq!(client.head(&url, None, NEVER).unwrap_err(), Lost::Silent);
+        let (url, _) = silent_after("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour");
+        let mut answer = client.get(&url, None, 0, NEVER).unwrap();
+        assert_eq!(answer.piece(NEVER).unwrap().unwrap(), b"four");
+        assert_eq!(answer.piece(NEVER).unwrap_err(), Lost::Silent);
+    }
+
+    #[test]
+    fn a_host_that_is_not_there_is_told_from_one_that_hangs_up() {
+        let client = client(PATIENCE);
+        assert!(matches!(client.head("http://127.0.0.1:1/", None, NEVER), Err(Lost::Unreachable(_))));
+        assert!(matches!(client.head("https://nowhere.invalid/", None, NEVER), Err(Lost::Unreachable(_))));
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        thread::spawn(move || listener.incoming().for_each(drop));
+        let lost = client.head(&url, None, NEVER).unwrap_err();
+        assert!(matches!(lost, Lost::Cut(_)), "{lost:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused() {
+        let client = client(PATIENCE);
+        for (url, token) in [("nonsense", None), ("http://127.0.0.1:1/", Some("two\nlines"))] {
+            assert!(matches!(client.head(url, token, NEVER), Err(Lost::Nonsense(_))), "{url}");
         }
     }
 }

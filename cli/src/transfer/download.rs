@@ -94,7 +94,8 @@ impl Download<'_> {
         let answer = self.client.get(url, token, have, &|| listener.cancelled());
         let mut answer = answer.map_err(|lost| self.lost(&lost))?;
         let from = match answer.head.status {
-            206 => have,
+            206 if answer.head.first_byte().is_none_or(|first| first == have) => have,
+            206 => return Err(self.lost(&Lost::Cut("it sent another part than was asked for".to_owned()))),
             // A host that knows no ranges sends the whole file again.
             200 => 0,
             // There is nothing beyond what is here.

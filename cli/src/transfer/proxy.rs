@@ -42,6 +42,12 @@ impl Proxies {
         }
     }
 
+    /// None, whatever the environment says.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { http: None, https: None, exceptions: Vec::new() }
+    }
+
     /// Whether `address` is spoken to directly, whatever proxies there are.
     pub(super) fn except(&self, address: &Uri) -> bool {
         let host = address.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
@@ -131,7 +137,7 @@ mod tests {
             ("::/0", "http://[fe80::7]", true),
         ];
         for (text, address, direct) in cases {
-            let proxies = Proxies { http: None, https: None, exceptions: exceptions(text) };
+            let proxies = Proxies { exceptions: exceptions(text), ..Proxies::none() };
             assert_eq!(proxies.except(&address.parse().unwrap()), direct, "{text} {address}");
         }
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use sextet_protocol::worker::{Reply, Stage};
 use sextet_protocol::{AudioHasher, Fingerprint};
-use sextet_separator::audio::{AudioFile, AudioStream as _, Folded};
+use sextet_separator::audio::{Audio, AudioFile, AudioStream as _, Folded};
+use sextet_separator::{DecodeOptions, Decoded, Listener, Progress};
 
 use super::job::Job;
 
@@ -42,15 +43,61 @@ impl Clip {
         }
         Ok(Self { file, audio: hasher.finish(), rate_hz: layout.rate_hz, frames })
     }
+}
+
+/// A clip that has been read for being separated.
+pub(super) struct DecodedClip {
+    pub(super) song: Decoded<AudioFile>,
+    /// Of its stereo, which is what is separated.
+    pub(super) audio: Fingerprint,
+}
+
+impl DecodedClip {
+    /// Reads the file at `path` from its beginning to its end, hashing, measuring and keeping it at once.
+    ///
+    /// # Errors
+    /// When it cannot be read or decoded, or the job is cancelled.
+    pub(super) fn read(path: &Path, options: DecodeOptions, job: &Job) -> Result<Self> {
+        let file = AudioFile::open(path).with_context(|| format!("'{}'", path.display()))?;
+        let total = file.info().frames.unwrap_or(0);
+        let mut hasher = AudioHasher::new(2, file.info().layout.rate_hz);
+        let mut ear = Ear { job, progress: Throttled::new(job), total };
+        let song = Decoded::read(file, options, &mut ear, &mut |block: &Audio| hasher.push(block.channels()));
+        job.check()?;
+        Ok(Self { song: song?, audio: hasher.finish() })
+    }
+
+    pub(super) fn rate_hz(&self) -> u32 {
+        self.song.layout().rate_hz
+    }
 
     /// Its length in seconds.
     pub(super) fn seconds(&self) -> f64 {
-        self.frames as f64 / f64::from(self.rate_hz)
+        self.song.frames() as f64 / f64::from(self.rate_hz())
     }
 
     /// Its file's name, for people.
     pub(super) fn name(&self) -> &str {
-        &self.file.info().file_name
+        &self.song.source().info().file_name
+    }
+}
+
+/// Hears how far a clip is read.
+struct Ear<'a> {
+    job: &'a Job,
+    progress: Throttled<'a>,
+    total: u64,
+}
+
+impl Listener for Ear<'_> {
+    fn progress(&mut self, progress: Progress) {
+        if let Progress::Reading { frames } = progress {
+            self.progress.tell(Stage::Reading, frames, self.total, None, None);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.is_over()
     }
 }
 

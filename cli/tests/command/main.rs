@@ -13,5 +13,6 @@ mod inputs;
 mod interrupt;
 mod json;
 mod model;
+mod network;
 mod options;
 mod worker;

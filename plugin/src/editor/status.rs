@@ -115,6 +115,8 @@ fn progress(stage: &Stage) -> (String, Option<f32>, String) {
                 Some(worker::Stage::Reading) => "Reading the clip",
                 Some(worker::Stage::Storing) => "Keeping the stems",
                 Some(worker::Stage::Writing) => "Writing files",
+                Some(worker::Stage::Fetching) => "Fetching",
+                Some(worker::Stage::Installing) => "Putting it in its place",
                 Some(worker::Stage::Separating) | None => "Separating",
             };
             let part = (*total > 0).then(|| *done as f32 / *total as f32);

@@ -3,10 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The sextet command of this workspace, built if it is not.
+/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this build.
+pub fn bundled() -> Option<PathBuf> {
+    std::env::var_os("SEXTET_TEST_BUNDLED").map(PathBuf::from)
+}
+
+/// The command of the bundles that are tried, else that of this workspace, built if it is not.
 pub fn command() -> &'static Path {
     static COMMAND: OnceLock<PathBuf> = OnceLock::new();
     COMMAND.get_or_init(|| {
+        if let Some(folder) = bundled() {
+            return folder.join(sextet_protocol::COMMAND_FILE);
+        }
         let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
         let path = profile.join(sextet_protocol::COMMAND_FILE);
         if !path.is_file() {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use sextet_protocol::cache::{IN_USE_FILE, MANIFEST_FILE, MANIFEST_FORMAT, Manifest, Recipe, StemFile, sha256_of_file};
+use sextet_protocol::cache::{
+    Entry, IN_USE_FILE, MANIFEST_FILE, MANIFEST_FORMAT, Manifest, Recipe, StemFile, sha256_of_file,
+};
 use sextet_protocol::worker::SeparationOptions;
 use sextet_protocol::{Fingerprint, Folders, Stem};
 
@@ -38,6 +40,14 @@ pub fn make(folders: &Folders, rate_hz: u32, frames: u64, sample: impl Fn(Stem, 
     fs::write(folder.join(IN_USE_FILE), "").unwrap();
     fs::write(folder.join(MANIFEST_FILE), serde_json::to_string(&manifest).unwrap()).unwrap();
     key
+}
+
+/// Every entry of the cache.
+#[allow(dead_code, reason = "not every test looks at all")]
+pub fn all(folders: &Folders) -> Vec<Entry> {
+    let names = fs::read_dir(folders.stems()).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let keys = names.filter_map(|name| name.to_str()?.parse().ok());
+    keys.map(|key: Fingerprint| Entry::open(folders, &key).unwrap()).collect()
 }
 
 /// Writes a stereo float32 WAV file of interleaved samples.

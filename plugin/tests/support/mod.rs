@@ -5,9 +5,11 @@ pub mod clap_host;
 pub mod command;
 pub mod entry;
 pub mod project;
+pub mod reference;
 pub mod screen;
+pub mod vst3_host;
 
-pub use command::command;
+pub use command::{bundled, command};
 
 use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,9 @@ use sextet_protocol::worker::{JobId, Lines, Reply, Request, to_line};
 
 /// The plugin as it is shipped: the library that hosts load.
 pub fn library() -> PathBuf {
+    if let Some(folder) = bundled() {
+        return folder.join("Sextet.clap");
+    }
     let name = format!("{}sextet_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     // Examples lie beside the folder that tests lie in.
     let program = std::env::current_exe().unwrap();
@@ -27,13 +32,23 @@ pub fn library() -> PathBuf {
     path
 }
 
-/// A VST3 bundle with the library in it, as hosts on Linux want it.
+/// A VST3 bundle with the library in it, as hosts on Linux want it; made in `folder` where there is none.
 pub fn bundle(folder: &Path) -> PathBuf {
+    if let Some(folder) = bundled() {
+        return folder.join("Sextet.vst3");
+    }
     let bundle = folder.join("Sextet.vst3");
     let inner = bundle.join("Contents").join(format!("{}-linux", std::env::consts::ARCH));
     std::fs::create_dir_all(&inner).unwrap();
     std::fs::copy(library(), inner.join("Sextet.so")).unwrap();
     bundle
+}
+
+/// Lets instances run [`command`]. Those of bundles find theirs themselves.
+pub fn use_command() {
+    if bundled().is_none() {
+        project::use_command(command());
+    }
 }
 
 /// Runs a test that is ignored otherwise in a process of its own; gives what it printed.
@@ -65,7 +80,9 @@ pub fn db(value: f64) -> f64 {
 pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
     static SONG: OnceLock<(u32, [Vec<f32>; 2])> = OnceLock::new();
     let (rate_hz, channels) = SONG.get_or_init(|| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/six-of-one.flac");
+        // Cargo says where the sources are, and so does whoever runs the tests elsewhere.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let path = Path::new(&here).join("../samples/six-of-one.flac");
         let requests = [Request::hello("test"), Request::Import { job: JobId(1), song: path.canonicalize().unwrap() }];
         match ask(&requests) {
             Reply::Imported { audio, .. } => entry::read_wav(&project::folders().capture(&audio)),

@@ -74,6 +74,10 @@ impl AudioSource for AudioFile {
     fn open(&self) -> crate::Result<Box<dyn AudioStream + '_>> {
         self.stream()
     }
+
+    fn frames(&self) -> Option<u64> {
+        self.info.frames
+    }
 }
 
 /// One pass through a file.

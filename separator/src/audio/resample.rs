@@ -55,6 +55,11 @@ impl Resampler {
         rounded.max(u64::from(frames > 0))
     }
 
+    /// The layout of what goes in.
+    pub fn input_layout(&self) -> Layout {
+        self.layout
+    }
+
     /// The layout of what comes out.
     pub fn output_layout(&self) -> Layout {
         Layout { rate_hz: self.to_hz, ..self.layout }

@@ -56,6 +56,25 @@ pub trait AudioSource: Send + Sync {
     fn in_memory(&self) -> Option<&Audio> {
         None
     }
+
+    /// Frames that a stream is going to give, where that is known before; it may turn out to be wrong.
+    fn frames(&self) -> Option<u64> {
+        self.in_memory().map(|audio| audio.frames() as u64)
+    }
+}
+
+impl<S: AudioSource + ?Sized> AudioSource for &S {
+    fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
+        (**self).open()
+    }
+
+    fn in_memory(&self) -> Option<&Audio> {
+        (**self).in_memory()
+    }
+
+    fn frames(&self) -> Option<u64> {
+        (**self).frames()
+    }
 }
 
 /// Frames that are handed on at a time where nothing else decides it, as by a stream over audio in memory.

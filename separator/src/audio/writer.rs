@@ -5,6 +5,7 @@ use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::flac_writer::{self, FlacWriter};
@@ -68,18 +69,22 @@ pub struct WriteOptions {
 }
 
 /// What was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// Frames.
     pub frames: u64,
     /// Samples, of all channels, that were beyond full scale and set to it. Always 0 for floating point.
     pub clipped_samples: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file in hexadecimal, of one that was begun by [`AudioWriter::create_checked`].
+    pub sha256: Option<String>,
 }
 
 /// Writes one audio file of a length that is known beforehand.
 ///
 /// It is written under a temporary name in the same folder and gets its own name in [`AudioWriter::finish`], when it is
-/// complete and on the disk; a file that had that name before is replaced then and not sooner. Dropping the writer
+/// complete and, unless it is one that is checked, on the disk; a file that had that name before is replaced then and not sooner. Dropping the writer
 /// before removes the temporary file.
 pub struct AudioWriter {
     path: PathBuf,
@@ -89,11 +94,12 @@ pub struct AudioWriter {
     // Before the file that it writes to: dropping the FLAC encoder writes to it once more.
     encoder: Encoder,
     file: NamedTempFile,
+    out: Output,
 }
 
 enum Encoder {
     Wav(WavWriter<Output>),
-    Flac(Box<FlacWriter<Output>>, Output),
+    Flac(Box<FlacWriter<Output>>),
 }
 
 impl AudioWriter {
@@ -108,22 +114,46 @@ impl AudioWriter {
         options: &WriteOptions,
         total_frames: u64,
     ) -> crate::Result<Self> {
-        let path = path.as_ref().to_owned();
+        Self::begin(path.as_ref(), layout, options, total_frames, None)
+    }
+
+    /// Begins a WAV file that is compared with its hash whenever it is used. The hash is taken while the file is written, and
+    /// [`AudioWriter::finish`] does not wait for the disk: what a crash of the machine may make of it is noticed.
+    ///
+    /// # Errors
+    /// As [`AudioWriter::create`]. A FLAC file has no hash: it is not written from its first byte to its last.
+    pub fn create_checked(
+        path: impl AsRef<Path>,
+        layout: Layout,
+        options: &WriteOptions,
+        total_frames: u64,
+    ) -> crate::Result<Self> {
+        Self::begin(path.as_ref(), layout, options, total_frames, Some(Sha256::new()))
+    }
+
+    fn begin(
+        path: &Path,
+        layout: Layout,
+        options: &WriteOptions,
+        total_frames: u64,
+        hash: Option<Sha256>,
+    ) -> crate::Result<Self> {
+        let path = path.to_owned();
         check(&path, layout, options)?;
         let file = temporary_file(&path).map_err(|source| WriteError::Create { path: path.clone(), source })?;
         let clone = file.as_file().try_clone();
-        let out = Output::new(clone.map_err(|source| WriteError::Create { path: path.clone(), source })?);
+        let out = Output::new(clone.map_err(|source| WriteError::Create { path: path.clone(), source })?, hash);
         let (bits, tags) = (options.bits, &options.tags);
         let encoder = match options.format {
-            FileFormat::Wav => WavWriter::new(out, layout, bits, tags, total_frames)
+            FileFormat::Wav => WavWriter::new(out.clone(), layout, bits, tags, total_frames)
                 .map(Encoder::Wav)
                 .map_err(|source| write_error(&path, source))?,
             FileFormat::Flac => {
                 let flac = FlacWriter::new(out.clone(), layout, bits, tags, total_frames);
-                Encoder::Flac(Box::new(flac.map_err(|source| flac_error(&path, source))?), out)
+                Encoder::Flac(Box::new(flac.map_err(|source| flac_error(&path, source))?))
             }
         };
-        Ok(Self { path, layout, expected_frames: total_frames, frames: 0, encoder, file })
+        Ok(Self { path, layout, expected_frames: total_frames, frames: 0, encoder, file, out })
     }
 
     /// Where the file is until it is complete, for whoever must remove it when the program is interrupted.
@@ -140,7 +170,7 @@ impl AudioWriter {
     pub fn clipped_samples(&self) -> u64 {
         match &self.encoder {
             Encoder::Wav(wav) => wav.clipped(),
-            Encoder::Flac(flac, _) => flac.clipped(),
+            Encoder::Flac(flac) => flac.clipped(),
         }
     }
 
@@ -160,7 +190,7 @@ impl AudioWriter {
         }
         match &mut self.encoder {
             Encoder::Wav(wav) => wav.write(block).map_err(|source| write_error(&self.path, source))?,
-            Encoder::Flac(flac, _) => flac.write(block).map_err(|source| flac_error(&self.path, source))?,
+            Encoder::Flac(flac) => flac.write(block).map_err(|source| flac_error(&self.path, source))?,
         }
         Ok(())
     }
@@ -175,18 +205,20 @@ impl AudioWriter {
             return Err(self.wrong_length().into());
         }
         let clipped_samples = self.clipped_samples();
-        let Self { path, frames, encoder, file, .. } = self;
+        let Self { path, frames, encoder, file, out, .. } = self;
         let failed = |source| write_error(&path, source);
         match encoder {
-            Encoder::Wav(wav) => wav.finish().and_then(|out| out.flush_all()).map_err(failed)?,
-            Encoder::Flac(flac, out) => {
-                flac.finish().map_err(|source| flac_error(&path, source))?;
-                out.flush_all().map_err(failed)?;
-            }
+            Encoder::Wav(wav) => drop(wav.finish().map_err(failed)?),
+            Encoder::Flac(flac) => flac.finish().map_err(|source| flac_error(&path, source))?,
         }
-        file.as_file().sync_all().map_err(failed)?;
+        out.flush_all().map_err(failed)?;
+        let sha256 = out.hash();
+        if sha256.is_none() {
+            file.as_file().sync_all().map_err(failed)?;
+        }
+        let bytes = file.as_file().metadata().map_err(failed)?.len();
         file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(Written { frames, clipped_samples })
+        Ok(Written { frames, clipped_samples, bytes, sha256 })
     }
 
     fn wrong_length(&self) -> WriteError {
@@ -196,25 +228,43 @@ impl AudioWriter {
 
 /// A buffered file that an encoder owns and that can still be flushed, errors and all, once the encoder is gone.
 #[derive(Clone)]
-struct Output(Arc<Mutex<BufWriter<File>>>);
+struct Output(Arc<Mutex<Buffered>>);
+
+/// A file, and the hash of what has been written to it, if that is wanted.
+struct Buffered {
+    file: BufWriter<File>,
+    hash: Option<Sha256>,
+}
 
 impl Output {
-    fn new(file: File) -> Self {
-        Self(Arc::new(Mutex::new(BufWriter::with_capacity(1 << 16, file))))
+    fn new(file: File, hash: Option<Sha256>) -> Self {
+        Self(Arc::new(Mutex::new(Buffered { file: BufWriter::with_capacity(1 << 16, file), hash })))
     }
 
     fn flush_all(&self) -> std::io::Result<()> {
-        self.with(BufWriter::flush)
+        self.with(|out| out.file.flush())
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut BufWriter<File>) -> T) -> T {
+    /// The hash of all that was written, in hexadecimal.
+    fn hash(&self) -> Option<String> {
+        let hash = self.with(|out| out.hash.take())?;
+        Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Buffered) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.with(|file| file.write(bytes))
+        self.with(|out| {
+            let written = out.file.write(bytes)?;
+            if let Some(hash) = &mut out.hash {
+                hash.update(&bytes[..written]);
+            }
+            Ok(written)
+        })
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -224,7 +274,11 @@ impl Write for Output {
 
 impl Seek for Output {
     fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
-        self.with(|file| file.seek(to))
+        self.with(|out| {
+            // What is written next may not be what comes next in the file.
+            out.hash = None;
+            out.file.seek(to)
+        })
     }
 }
 

@@ -129,6 +129,24 @@ fn has_gpu(_: &EngineOptions) -> bool {
     false
 }
 
+/// Begins, on threads of its own, what it takes to start an engine with `options` whatever the model is: on a GPU, half of a
+/// start. Starting one waits for it; whoever ends the process without that calls [`settle`].
+pub fn warm_up(options: &EngineOptions) {
+    #[cfg(feature = "tensorrt")]
+    if options.engine != EngineChoice::Cpu {
+        tensorrt::begin(&options.tensorrt);
+    }
+    #[cfg(not(feature = "tensorrt"))]
+    let _ = options;
+}
+
+/// Waits for what [`warm_up`] has begun and nobody has asked for: a driver does not survive the end of a process in the middle
+/// of that.
+pub fn settle() {
+    #[cfg(feature = "tensorrt")]
+    tensorrt::settle();
+}
+
 /// Starts the engine that `options` ask for, for one network.
 pub(crate) fn start(network: Network, options: &EngineOptions, listener: &mut dyn Listener) -> Result<Started> {
     check(options)?;

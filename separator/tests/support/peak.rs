@@ -15,9 +15,19 @@ pub fn say() {
 /// Runs `test` of this executable in a process of its own, with `seconds` in `variable`; the most memory that it held, in
 /// megabytes. The test ends with [`say`].
 pub fn of_child(test: &str, variable: &str, seconds: u64) -> f64 {
+    of_child_with(test, variable, seconds, None)
+}
+
+/// The same with another variable set, if need be.
+pub fn of_child_with(test: &str, variable: &str, seconds: u64, setting: Option<(&str, &str)>) -> f64 {
     let start = Instant::now();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args([test, "--exact", "--nocapture"]).env(variable, seconds.to_string()).output().unwrap();
+    let output = command
+        .args([test, "--exact", "--nocapture"])
+        .env(variable, seconds.to_string())
+        .envs(setting)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let peak: f64 = text.split_once(SAYS).unwrap().1.lines().next().unwrap().parse().unwrap();

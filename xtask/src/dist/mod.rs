@@ -16,37 +16,48 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::bundle::{Bundle, COMMAND};
+use crate::bundle::{self, Build, COMMAND};
 use crate::install::copy;
 use crate::step::{root, run, target};
-use crate::tools;
+use crate::{tensorrt, tools};
 
 /// How to install it without Cargo.
 const README: &str = include_str!("README.txt");
+/// What it says of engines where the command has one for GPUs.
+const WITH_TENSORRT: &str = "
+The command computes on the CPU, and on NVIDIA GPUs (GTX 16, RTX 20 or newer; driver 580 or newer) through NVIDIA's library,
+which is not in here: press \"Set up the GPU\" in the plugin's Settings, or run `sextet setup tensorrt`, once (92 MB, NVIDIA's
+licence). Without it, or without such a GPU, nothing else is needed.";
+/// What it says of engines where it has none.
+const CPU_ONLY: &str = "
+The command computes on the CPU alone; it was built without the engine for NVIDIA GPUs.";
 /// Does it, where there is a shell.
 const INSTALL: &str = include_str!("install.sh");
 /// Shells whose completions come along, and the names that they look for.
 const COMPLETIONS: [(&str, &str); 3] = [("bash", "sextet"), ("zsh", "_sextet"), ("fish", "sextet.fish")];
 
-/// Makes the archive of `bundle`.
+/// Builds all that `build` says and makes the archive of it.
 ///
 /// # Errors
 /// When a part of it cannot be made.
-pub(crate) fn make(bundle: &Bundle) -> Result<()> {
+pub(crate) fn make(build: Build) -> Result<()> {
+    let bundle = bundle::make(build)?;
     let home = target()?.join("dist");
     let version = env!("CARGO_PKG_VERSION");
-    let name = format!("sextet-{version}-{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    // On the systems where people can have either, the name tells which it is.
+    let cpu_only = if build.cpu_only && tensorrt::is_shipped_for_this_system() { "-cpu-only" } else { "" };
+    let name = format!("sextet-{version}-{}-{}{cpu_only}", std::env::consts::ARCH, std::env::consts::OS);
     let stage = home.join(&name);
     if stage.exists() {
         fs::remove_dir_all(&stage).with_context(|| format!("cannot empty '{}'", stage.display()))?;
     }
     fs::create_dir_all(&stage)?;
-    for from in [&bundle.vst3, &bundle.clap, &bundle.command] {
+    for from in bundle.parts() {
         copy(from, &stage.join(from.file_name().context("a bundle has a name")?))?;
     }
-    papers(&stage, version)?;
+    papers(&stage, version, build)?;
     share(&stage)?;
-    third_parties(&stage.join("THIRD-PARTY.html"))?;
+    third_parties(&stage.join("THIRD-PARTY.html"), build)?;
     println!("\n==> archive {name}");
     let archive = archive::make(&stage, &name)?;
     println!("    {}", archive.display());
@@ -54,11 +65,12 @@ pub(crate) fn make(bundle: &Bundle) -> Result<()> {
 }
 
 /// What people read.
-fn papers(stage: &Path, version: &str) -> Result<()> {
+fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root().join(licence), &stage.join(licence))?;
     }
-    fs::write(stage.join("README.txt"), README.replace("{version}", version))?;
+    let engines = if build.has_tensorrt() { WITH_TENSORRT } else { CPU_ONLY };
+    fs::write(stage.join("README.txt"), README.replace("{version}", version).replace("{engines}", engines.trim()))?;
     if !cfg!(windows) {
         let script = stage.join("install.sh");
         fs::write(&script, INSTALL)?;
@@ -81,7 +93,7 @@ fn share(stage: &Path) -> Result<()> {
 }
 
 /// The licences of everything that is linked in on this system, by the packages' own word: nothing is asked over the network.
-fn third_parties(place: &Path) -> Result<()> {
+fn third_parties(place: &Path, build: Build) -> Result<()> {
     let about = tools::cargo_about()?;
     let template = text(&root().join("xtask/src/dist/about.hbs"))?;
     let config = text(&root().join("about.toml"))?;
@@ -89,7 +101,8 @@ fn third_parties(place: &Path) -> Result<()> {
     // It looks at packages of all systems before it leaves out those of others.
     run("cargo", &["fetch", "--locked"], &[])?;
     let graph = ["generate", "--workspace", "--frozen", "--fail", "--target", &target];
-    run(&about, &[&graph[..], &["--config", &config, "--output-file", &place, &template]].concat(), &[])
+    let output = ["--config", &config, "--output-file", &place, &template];
+    run(&about, &[&graph[..], build.features(), &output].concat(), &[])
 }
 
 fn output(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {

@@ -40,6 +40,7 @@ enum Line<'a> {
         engine_note: Option<&'a str>,
         parts: &'a [String],
         songs: usize,
+        start_s: f64,
     },
     Song {
         index: usize,
@@ -111,6 +112,7 @@ impl Reporter for Json {
             engine_note: start.engine_note.as_deref(),
             parts: &start.parts,
             songs: self.songs,
+            start_s: start.start_s,
         });
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Start {
     pub(super) engine_note: Option<String>,
     pub(super) parts: Vec<String>,
     pub(super) output: PathBuf,
+    /// Seconds from the beginning of the process until the engine was ready.
+    pub(super) start_s: f64,
     /// Size of every song in bytes: what the share of the whole is estimated by.
     pub(super) bytes: Vec<u64>,
 }

@@ -1,6 +1,6 @@
 //! The end of a batch: a table and a count.
 
-use super::time::{clock, speed};
+use super::time::{clock, speed, took};
 use super::{Outcome, Status};
 use crate::separate::plan::Job;
 
@@ -10,11 +10,12 @@ pub(crate) struct Totals {
     pub(crate) done: usize,
     pub(crate) skipped: usize,
     pub(crate) failed: usize,
+    /// Seconds since the process began, start of the engine and all.
     pub(crate) wall_s: f64,
 }
 
 impl Totals {
-    /// Counts `outcomes` of a batch that took `wall_s`.
+    /// Counts `outcomes` of a batch that was waited for for `wall_s`.
     pub(crate) fn of(outcomes: &[Outcome], wall_s: f64) -> Self {
         let count = |wanted: fn(&Status) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.status)).count();
         Self {
@@ -38,7 +39,7 @@ pub(super) fn result_line(job: &Job, outcome: &Outcome) -> String {
     match &outcome.status {
         Status::Done => {
             let audio = clock(outcome.audio_s.unwrap_or(0.0));
-            let (wall, at, files) = (clock(outcome.wall_s), speed(outcome.speed()), job.outputs.len());
+            let (wall, at, files) = (took(outcome.wall_s), speed(outcome.speed()), job.outputs.len());
             format!("done     {input}: {audio} in {wall} ({at}), {files} files in '{folder}'")
         }
         Status::Skipped => format!("skipped  {input}: all stems are in '{folder}'"),
@@ -56,6 +57,6 @@ pub(super) fn table(jobs: &[Job], outcomes: &[Outcome], totals: &Totals) -> Vec<
         lines.extend(jobs.iter().zip(outcomes).map(|(job, outcome)| result_line(job, outcome)));
     }
     let Totals { done, skipped, failed, wall_s } = *totals;
-    lines.push(format!("{done} done, {skipped} skipped, {failed} failed in {}", clock(wall_s)));
+    lines.push(format!("{done} done, {skipped} skipped, {failed} failed in {}", took(wall_s)));
     lines
 }

@@ -7,6 +7,12 @@ pub(crate) fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// `0:00.9`, `0:09.9`, `0:10`, `3:25`: how long something took, with tenths where seconds alone would say little.
+pub(super) fn took(seconds: f64) -> String {
+    let tenths = (seconds.max(0.0) * 10.0).round();
+    if tenths < 100.0 { format!("0:{:04.1}", tenths / 10.0) } else { clock(seconds) }
+}
+
 /// `2.4x`: times real time.
 pub(super) fn speed(speed: Option<f64>) -> String {
     speed.map_or_else(
@@ -18,6 +24,24 @@ pub(super) fn speed(speed: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quick_has_tenths() {
+        let cases = [
+            (0.0, "0:00.0"),
+            (0.04, "0:00.0"),
+            (0.05, "0:00.1"),
+            (0.94, "0:00.9"),
+            (9.94, "0:09.9"),
+            (9.96, "0:10"),
+            (59.6, "1:00"),
+            (3723.0, "1:02:03"),
+            (-1.0, "0:00.0"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(took(seconds), text, "{seconds}");
+        }
+    }
 
     #[test]
     fn clocks_have_as_many_fields_as_they_need() {

@@ -4,9 +4,12 @@
 //! `KEY.float16`, what rounding to float16 costs it there. An entry that is cut, changed, or of another make is not an
 //! error: it reads as absent and is written again. The lock keeps two processes from building the same plan at once.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -15,10 +18,11 @@ use super::accuracy;
 use super::error::TensorRtError;
 use super::gpu::Gpu;
 use super::library::REQUIRED_VERSION;
-use super::sealed;
+use super::sealed::{self, Sealed};
 use super::target::Target;
 use crate::model::{GRAPH_VERSION, Precision};
 use crate::progress::{Listener, Preparing};
+use crate::timings::timed;
 
 /// What makes one plan different from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +93,7 @@ fn short_hash(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct PlanCache {
     folder: PathBuf,
+    ahead: Ahead,
 }
 
 /// A plan in the cache.
@@ -107,7 +112,7 @@ pub struct CacheEntry {
 impl PlanCache {
     /// The cache in `folder`, which need not exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), ahead: Ahead::default() }
     }
 
     /// The folder.
@@ -115,9 +120,28 @@ impl PlanCache {
         &self.folder
     }
 
-    pub(super) fn plan(&self, key: &PlanKey) -> Option<Vec<u8>> {
-        let (header, plan) = sealed::read(&self.plan_path(key))?;
-        (header == key.header()).then_some(plan)
+    /// Begins to read the plan that is there for one of `keys`, and its kernels, on a thread of its own, before it is known
+    /// which of them is needed. Where there are several it is not guessed.
+    pub(super) fn read_ahead(&self, keys: Vec<PlanKey>) {
+        let cache = self.clone();
+        self.ahead.begin(move || {
+            let mut there = keys.iter().filter(|key| cache.has_plan(key));
+            let (Some(key), None) = (there.next(), there.next()) else { return HashMap::new() };
+            let name = format!("{}.", key.name());
+            let own = cache.files().unwrap_or_default().into_iter().filter(|path| file_name(path).starts_with(&name));
+            let wanted = own.filter(|path| path.extension().is_some_and(|end| end == "plan" || end == "kernels"));
+            let read = |path: PathBuf| Some((path.clone(), timed("read the plan ahead", || sealed::read(&path))?));
+            wanted.filter_map(read).collect()
+        });
+    }
+
+    /// The file `path`, perhaps read ahead.
+    fn read(&self, path: &Path) -> Option<Sealed> {
+        self.ahead.take(path).or_else(|| sealed::read(path))
+    }
+
+    pub(super) fn plan(&self, key: &PlanKey) -> Option<Sealed> {
+        self.read(&self.plan_path(key)).filter(|plan| plan.header() == key.header())
     }
 
     /// Whether there is a file for `key` that says what it should; the rest of it may be damaged all the same.
@@ -131,9 +155,9 @@ impl PlanCache {
         Ok(path)
     }
 
-    pub(super) fn kernels(&self, key: &PlanKey, gpu: &GpuKey) -> Option<Vec<u8>> {
-        let (header, kernels) = sealed::read(&self.kernels_path(key, gpu))?;
-        (header == key.kernels_header(gpu)).then_some(kernels)
+    pub(super) fn kernels(&self, key: &PlanKey, gpu: &GpuKey) -> Option<Sealed> {
+        let kernels = self.read(&self.kernels_path(key, gpu));
+        kernels.filter(|kernels| kernels.header() == key.kernels_header(gpu))
     }
 
     pub(super) fn keep_kernels(&self, key: &PlanKey, gpu: &GpuKey, kernels: &[u8]) -> Result<(), TensorRtError> {
@@ -143,8 +167,8 @@ impl PlanCache {
     /// The relative error of a model's stems in float16 on a GPU, if it was measured and kept.
     pub(super) fn float16_error(&self, model: &str, gpu: &GpuKey) -> Option<f64> {
         let expected = float16_header(model, gpu);
-        let (header, error) = sealed::read(&self.float16_path(&expected))?;
-        (header == expected).then(|| error.try_into().ok().map(f64::from_le_bytes))?
+        let found = sealed::read(&self.float16_path(&expected)).filter(|found| found.header() == expected)?;
+        found.contents().try_into().ok().map(f64::from_le_bytes)
     }
 
     pub(super) fn keep_float16_error(&self, model: &str, gpu: &GpuKey, error: f64) -> Result<(), TensorRtError> {
@@ -238,6 +262,44 @@ impl PlanCache {
     }
 }
 
+/// Files that are read before they are asked for.
+#[derive(Clone, Debug, Default)]
+struct Ahead(Arc<Mutex<Reading>>);
+
+type Files = HashMap<PathBuf, Sealed>;
+
+#[derive(Debug, Default)]
+enum Reading {
+    #[default]
+    Nothing,
+    UnderWay(JoinHandle<Files>),
+    Done(Files),
+}
+
+impl Ahead {
+    fn begin(&self, read: impl FnOnce() -> Files + Send + 'static) {
+        *self.lock() = Reading::UnderWay(std::thread::spawn(read));
+    }
+
+    /// The file `path` if it was read, for the first who asks; waits for the end of the reading.
+    fn take(&self, path: &Path) -> Option<Sealed> {
+        let mut reading = self.lock();
+        let mut files = match std::mem::take(&mut *reading) {
+            Reading::Nothing => return None,
+            // What could not be read ahead is read now.
+            Reading::UnderWay(thread) => thread.join().unwrap_or_default(),
+            Reading::Done(files) => files,
+        };
+        let file = files.remove(path);
+        *reading = Reading::Done(files);
+        file
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -259,19 +321,53 @@ mod tests {
     fn plans_and_kernels_are_found_under_what_they_were_made_for_only() {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path().join("not yet"));
-        assert_eq!(cache.plan(&key(4)), None);
+        let plan = |key: &PlanKey| cache.plan(key).map(|plan| plan.contents().to_vec());
+        let kernels = |gpu: &GpuKey| cache.kernels(&key(4), gpu).map(|kernels| kernels.contents().to_vec());
+        assert_eq!(plan(&key(4)), None);
         assert_eq!(cache.entries().unwrap(), []);
         cache.keep_plan(&key(4), b"plan").unwrap();
         cache.keep_kernels(&key(4), &gpu(13_000), b"kernels").unwrap();
-        assert_eq!(cache.plan(&key(4)).as_deref(), Some(&b"plan"[..]));
-        assert_eq!(cache.kernels(&key(4), &gpu(13_000)).as_deref(), Some(&b"kernels"[..]));
-        assert_eq!(cache.plan(&key(8)), None);
-        assert_eq!(cache.plan(&PlanKey { precision: Precision::F32, ..key(4) }), None);
-        assert_eq!(cache.plan(&PlanKey { targets: Target::all(), ..key(4) }), None);
-        assert_eq!(cache.kernels(&key(4), &gpu(13_010)), None);
+        assert_eq!(plan(&key(4)).as_deref(), Some(&b"plan"[..]));
+        assert_eq!(kernels(&gpu(13_000)).as_deref(), Some(&b"kernels"[..]));
+        assert_eq!(plan(&key(8)), None);
+        assert_eq!(plan(&PlanKey { precision: Precision::F32, ..key(4) }), None);
+        assert_eq!(plan(&PlanKey { targets: Target::all(), ..key(4) }), None);
+        assert_eq!(kernels(&gpu(13_010)), None);
         let [entry] = <[_; 1]>::try_from(cache.entries().unwrap()).unwrap();
         assert!(entry.current && entry.bytes > 11, "{entry:?}");
         assert_eq!(entry.made_for["batch"], 4);
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_what_is_there_and_nothing_is_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = || PlanCache::new(folder.path());
+        let keys = || vec![key(4), PlanKey { targets: Target::all(), ..key(4) }];
+        let found = |cache: &PlanCache| {
+            let plans =
+                keys().iter().map(|key| cache.plan(key).map(|plan| plan.contents().to_vec())).collect::<Vec<_>>();
+            (plans, cache.kernels(&key(4), &gpu(1)).map(|kernels| kernels.contents().to_vec()))
+        };
+        let ahead = |then: &dyn Fn()| {
+            let cache = cache();
+            cache.read_ahead(keys());
+            // The thread has read all that it will once anything was asked for.
+            assert!(cache.ahead.take(Path::new("nothing")).is_none());
+            then();
+            found(&cache)
+        };
+        assert_eq!(ahead(&|| ()), (vec![None, None], None), "there is nothing");
+        cache().keep_plan(&key(4), b"plan").unwrap();
+        cache().keep_kernels(&key(4), &gpu(1), b"kernels").unwrap();
+        let both = (vec![Some(b"plan".to_vec()), None], Some(b"kernels".to_vec()));
+        assert_eq!(ahead(&|| ()), both);
+        let path = cache().plan_path(&key(4));
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(ahead(&|| fs::remove_file(&path).unwrap()), both, "it was read before it went");
+        fs::write(&path, &whole[1..]).unwrap();
+        assert_eq!(ahead(&|| fs::write(&path, &whole).unwrap()), both, "what was damaged is read again");
+        cache().keep_plan(&keys()[1], b"another").unwrap();
+        assert_eq!(ahead(&|| fs::remove_file(&path).unwrap()).0, [None, Some(b"another".to_vec())], "not guessed");
     }
 
     #[test]
@@ -280,11 +376,11 @@ mod tests {
         let cache = PlanCache::new(folder.path());
         let path = cache.keep_plan(&key(1), b"plan").unwrap();
         fs::write(&path, b"SEXTET1\nshort").unwrap();
-        assert_eq!(cache.plan(&key(1)), None);
+        assert!(cache.plan(&key(1)).is_none());
         sealed::write(&path, &key(2).header(), b"of another batch").unwrap();
-        assert_eq!(cache.plan(&key(1)), None);
+        assert!(cache.plan(&key(1)).is_none());
         cache.keep_plan(&key(1), b"again").unwrap();
-        assert_eq!(cache.plan(&key(1)).as_deref(), Some(&b"again"[..]));
+        assert_eq!(cache.plan(&key(1)).unwrap().contents(), b"again");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The driver and the GPU: what there is, before anything is asked of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use cudarc::driver::CudaContext;
 
 use super::error::TensorRtError;
+use crate::timings::timed;
 
 /// CUDA 13.0, which the libraries are made for.
 const NEEDED_DRIVER: i32 = 13_000;
@@ -27,12 +29,35 @@ pub struct Gpu {
     context: Arc<CudaContext>,
 }
 
+/// A GPU that is being opened on a thread of its own, and its number.
+static OPENING: Mutex<Option<(usize, JoinHandle<Result<Gpu, TensorRtError>>)>> = Mutex::new(None);
+
+/// Begins to open GPU number `index`, unless one is being opened already. Whoever opens it next waits for that and has it.
+pub(super) fn begin_to_open(index: usize) {
+    let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    opening.get_or_insert_with(|| (index, std::thread::spawn(move || timed("open the GPU", || Gpu::open_now(index)))));
+}
+
+/// The GPU that was begun to be opened, once it is open, with its number.
+pub(super) fn take_opened() -> Option<(usize, Result<Gpu, TensorRtError>)> {
+    let (index, opening) = OPENING.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    // A thread that panicked has opened nothing.
+    Some((index, opening.join().ok()?))
+}
+
 impl Gpu {
     /// GPU number `index`, when driver and GPU are new enough.
     ///
     /// # Errors
     /// What is missing or too old.
     pub fn open(index: usize) -> Result<Self, TensorRtError> {
+        match take_opened() {
+            Some((opened, gpu)) if opened == index => gpu,
+            _ => Self::open_now(index),
+        }
+    }
+
+    fn open_now(index: usize) -> Result<Self, TensorRtError> {
         let driver = driver_version()?;
         if driver < NEEDED_DRIVER {
             return Err(TensorRtError::OldDriver { found: driver, needed: NEEDED_DRIVER });

@@ -6,10 +6,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 
 use trtx::{LogHandler, Logger, Severity};
 
 use super::error::TensorRtError;
+use crate::timings::stage;
 
 /// A version of TensorRT-RTX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +57,7 @@ pub struct Library {
 }
 
 static LOADED: Mutex<Option<Library>> = Mutex::new(None);
+static LOADING: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
 impl Library {
     /// Looks into `folders` in their order, then wherever the system looks, and loads what is found.
@@ -67,6 +70,7 @@ impl Library {
         if let Some(library) = &*loaded {
             return Ok(library.clone());
         }
+        let _loading = stage("load TensorRT's libraries");
         let [runtime, parser] = Self::find(folders);
         let version = LibraryVersion::from_number(ask(&runtime, VERSION_SYMBOLS[0], FILES[0], folders)?);
         let parsers = LibraryVersion::from_number(ask(&parser, VERSION_SYMBOLS[1], FILES[1], folders)?);
@@ -81,6 +85,24 @@ impl Library {
         trtx::dynamically_load_tensorrt(Some(&runtime)).map_err(failed)?;
         trtx::dynamically_load_tensorrt_onnxparser(Some(&parser)).map_err(failed)?;
         Ok(loaded.insert(Library { path: runtime, version }).clone())
+    }
+
+    /// Whether the runtime is in one of `folders`, or loaded.
+    pub(super) fn is_there(folders: &[PathBuf]) -> bool {
+        Self::find(folders)[0].is_file() || LOADED.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Begins to load them on a thread of its own. Whoever loads them next waits for it, and hears why they cannot be had.
+    pub(super) fn begin_to_load(folders: &[PathBuf]) {
+        let folders = folders.to_vec();
+        let thread = std::thread::spawn(move || drop(Self::load(&folders)));
+        *LOADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    }
+
+    /// Waits for the end of what [`Library::begin_to_load`] has begun.
+    pub(super) fn wait() {
+        let loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(loading.map(JoinHandle::join));
     }
 
     /// Both files in the first folder that has the runtime, else by their bare names.

@@ -10,7 +10,7 @@ use super::gpu::Gpu;
 use super::library::Library;
 use super::planner::{self, PlanOptions};
 use super::session::Session;
-use super::start::{noise, open, precision, shape};
+use super::start::{Plans, noise, open, precision, shape};
 use crate::Result;
 use crate::engine::TensorRtOptions;
 use crate::model::{ExportOptions, Model};
@@ -49,7 +49,8 @@ pub fn measure(
     let Some(network) = model.networks_of().next() else {
         return Err(TensorRtError::Batch { found: 0 }.into());
     };
-    let mut session = open(network, options, precision(options), &gpu, batch, listener)?;
+    let plans = Plans::new(network, options);
+    let mut session = open(&plans, options, precision(options), &gpu, batch, listener)?;
     let start_s = begun.elapsed().as_secs_f64();
     let memory_bytes = free.saturating_sub(gpu.free_bytes()?) as u64;
     let mut times = session.time_runs(10, runs)?;

@@ -33,7 +33,7 @@ pub use measure::{Measurement, layers, measure};
 pub use start::{Built, Found, build, probe};
 pub use target::Target;
 
-pub(super) use start::start;
+pub(super) use start::{begin, settle, start};
 
 use session::Session;
 

@@ -3,8 +3,10 @@
 //! Layout: `SEXTET1\n`, length of the header in bytes (u32, little endian), the header (UTF-8), the contents, SHA-256 of
 //! all that came before. They are written beside their place and renamed.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -34,17 +36,47 @@ pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// The header and the contents of `path`; `None` when it is not there or not whole.
-pub(super) fn read(path: &Path) -> Option<(String, Vec<u8>)> {
-    let mut bytes = fs::read(path).ok()?;
+/// A file that was read and is whole.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Sealed {
+    header: String,
+    /// All of the file: a plan is too large to be moved for the sake of what comes before it.
+    bytes: Vec<u8>,
+    contents: Range<usize>,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes", self.header, self.contents.len())
+    }
+}
+
+impl Sealed {
+    /// One that was not read from a file.
+    pub(super) fn new(header: String, contents: Vec<u8>) -> Self {
+        Self { header, contents: 0..contents.len(), bytes: contents }
+    }
+
+    /// What the contents are.
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// The contents.
+    pub(super) fn contents(&self) -> &[u8] {
+        &self.bytes[self.contents.clone()]
+    }
+}
+
+/// The file `path`; `None` when it is not there or not whole.
+pub(super) fn read(path: &Path) -> Option<Sealed> {
+    let bytes = fs::read(path).ok()?;
     let end = bytes.len().checked_sub(DIGEST_BYTES)?;
     if Sha256::digest(&bytes[..end]).as_slice() != &bytes[end..] {
         return None;
     }
     let (header, start) = header_of(&bytes[..end])?;
-    bytes.truncate(end);
-    bytes.drain(..start);
-    Some((header, bytes))
+    Some(Sealed { header, bytes, contents: start..end })
 }
 
 /// The header of `path` without a look at the rest.
@@ -74,10 +106,11 @@ mod tests {
         let path = folder.path().join("new/folder/file");
         for contents in [&b""[..], b"plan", &[7; 100_000]] {
             write(&path, "header", contents).unwrap();
-            assert_eq!(read(&path), Some(("header".to_owned(), contents.to_vec())));
+            let found = read(&path).unwrap();
+            assert_eq!((found.header(), found.contents()), ("header", contents));
             assert_eq!(read_header(&path).as_deref(), Some("header"));
         }
-        assert_eq!(read(&folder.path().join("none")), None);
+        assert!(read(&folder.path().join("none")).is_none());
     }
 
     #[test]
@@ -88,13 +121,13 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(read(&path), None, "{length} bytes");
+            assert!(read(&path).is_none(), "{length} bytes");
         }
         for place in 0..whole.len() {
             let mut changed = whole.clone();
             changed[place] ^= 0x10;
             fs::write(&path, &changed).unwrap();
-            assert_eq!(read(&path), None, "byte {place}");
+            assert!(read(&path).is_none(), "byte {place}");
         }
     }
 }

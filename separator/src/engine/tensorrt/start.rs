@@ -7,15 +7,17 @@ use super::TensorRt;
 use super::accuracy::{self, TOLERANCE};
 use super::cache::{GpuKey, PlanCache, PlanKey};
 use super::error::TensorRtError;
-use super::gpu::Gpu;
+use super::gpu::{self, Gpu};
 use super::library::{Library, LibraryVersion};
 use super::planner::{self, PlanOptions};
+use super::sealed::Sealed;
 use super::session::{Session, Shape};
 use super::target::Target;
 use crate::Result;
 use crate::engine::{TensorRtOptions, gpu_class};
 use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
+use crate::timings::timed;
 
 /// Segments at a time, unless asked otherwise: on an H200 the time of a segment no longer falls much beyond it.
 const DEFAULT_BATCH: usize = 4;
@@ -67,11 +69,15 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
 /// # Errors
 /// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
 pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut dyn Listener) -> Result<TensorRt> {
-    let library = Library::load(&options.libraries)?;
-    let gpu = Gpu::open(options.gpu)?;
+    let plans = Plans::new(network, options);
+    plans.read_ahead(options);
+    warm_up(options);
+    // A GPU that nobody is going to use does not stay open.
+    let library = Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened()))?;
+    let gpu = timed("wait for the GPU", || Gpu::open(options.gpu))?;
     let (session, batch, precision) = match precision(options) {
-        Precision::F16 => in_float16(network, options, &gpu, listener)?,
-        Precision::F32 => open_largest(network, options, Precision::F32, &gpu, listener)?,
+        Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
+        Precision::F32 => open_largest(&plans, options, Precision::F32, &gpu, listener)?,
     };
     let (spoken, class) = match precision {
         Precision::F32 => ("float32", gpu_class(true)),
@@ -81,6 +87,26 @@ pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut
     Ok(TensorRt::new(session, name, class))
 }
 
+/// Begins what [`start`] takes whatever the network: opens the GPU on a thread of its own, while the caller, or another thread,
+/// loads the libraries. A machine without them is left alone.
+fn warm_up(options: &TensorRtOptions) {
+    if Library::is_there(&options.libraries) {
+        gpu::begin_to_open(options.gpu);
+    }
+}
+
+/// The same with the libraries, on threads of its own; whoever starts an engine with `options` waits for them.
+pub(crate) fn begin(options: &TensorRtOptions) {
+    warm_up(options);
+    Library::begin_to_load(&options.libraries);
+}
+
+/// Waits for what was begun and has not been asked for, and gives it back: a process must not end in the middle of it.
+pub(crate) fn settle() {
+    drop(gpu::take_opened());
+    Library::wait();
+}
+
 pub(super) fn precision(options: &TensorRtOptions) -> Precision {
     if options.full_precision { Precision::F32 } else { Precision::F16 }
 }
@@ -88,22 +114,23 @@ pub(super) fn precision(options: &TensorRtOptions) -> Precision {
 /// A session in float16 if that is exact enough; if not, one in float32, where nothing rounds that to TF32. A model that has
 /// passed on a GPU and its driver is not measured there again; one that has not may have met a fault that passes.
 fn in_float16(
-    network: &Network,
+    plans: &Plans<'_>,
     options: &TensorRtOptions,
     gpu: &Gpu,
     listener: &mut dyn Listener,
 ) -> Result<(Session, usize, Precision)> {
-    let cache = options.cache.as_ref().map(PlanCache::new);
+    let Plans { network, cache } = plans;
     let gpu_key = GpuKey::of(gpu);
     let known = cache.as_ref().and_then(|cache| cache.float16_error(network.hash(), &gpu_key));
-    let mut opened = open_largest(network, options, Precision::F16, gpu, listener)?;
+    let mut opened = open_largest(plans, options, Precision::F16, gpu, listener)?;
     if known.is_some_and(|error| error <= TOLERANCE) {
         return Ok(opened);
     }
     listener.preparing(Preparing::Comparing);
     let error = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
     if error <= TOLERANCE {
-        if let Some(Err(error)) = cache.map(|cache| cache.keep_float16_error(network.hash(), &gpu_key, error)) {
+        if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep_float16_error(network.hash(), &gpu_key, error))
+        {
             listener.preparing(Preparing::NotKept { reason: error.to_string() });
         }
         return Ok(opened);
@@ -113,12 +140,12 @@ fn in_float16(
         return Err(TensorRtError::Inexact { percent: 100.0 * error }.into());
     }
     listener.preparing(Preparing::InFloat32 { error });
-    Ok(open_largest(network, options, Precision::F32, gpu, listener)?)
+    Ok(open_largest(plans, options, Precision::F32, gpu, listener)?)
 }
 
 /// A tested session for as many segments at a time as `options` ask for, or as the GPU has memory for.
 fn open_largest(
-    network: &Network,
+    plans: &Plans<'_>,
     options: &TensorRtOptions,
     precision: Precision,
     gpu: &Gpu,
@@ -126,7 +153,7 @@ fn open_largest(
 ) -> std::result::Result<(Session, usize, Precision), TensorRtError> {
     let mut batch = options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH });
     loop {
-        match open(network, options, precision, gpu, batch, listener) {
+        match open(plans, options, precision, gpu, batch, listener) {
             Err(error) if error.is_out_of_memory() && batch > 1 => {
                 batch /= 2;
                 listener.preparing(Preparing::SmallerBatch { batch });
@@ -138,25 +165,25 @@ fn open_largest(
 
 /// A tested session for batches of `batch`.
 pub(super) fn open(
-    network: &Network,
+    plans: &Plans<'_>,
     options: &TensorRtOptions,
     precision: Precision,
     gpu: &Gpu,
     batch: usize,
     listener: &mut dyn Listener,
 ) -> std::result::Result<Session, TensorRtError> {
-    let plans = Plans { network, cache: options.cache.as_ref().map(PlanCache::new) };
     let key = plans.key_on(gpu, options, precision, batch);
     let gpu_key = GpuKey::of(gpu);
-    let kernels = plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key));
-    let shape = shape(network, batch);
-    let begin = |plan: &[u8], listener: &mut dyn Listener| {
+    let kernels = timed("read the kernels", || plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key)));
+    let shape = shape(plans.network, batch);
+    let begin = |plan: &Sealed, listener: &mut dyn Listener| {
         if kernels.is_none() {
             listener.preparing(Preparing::Compiling);
         }
-        Session::new(gpu, plan, kernels.as_deref(), shape).map_err(|error| for_want_of_memory(error, gpu, batch))
+        let kernels = kernels.as_ref().map(Sealed::contents);
+        Session::new(gpu, plan.contents(), kernels, shape).map_err(|error| for_want_of_memory(error, gpu, batch))
     };
-    let (plan, cached) = plans.get(&key, false, listener)?;
+    let (plan, cached) = timed("read the plan", || plans.get(&key, false, listener))?;
     let mut session = match begin(&plan, listener) {
         // A plan that was whole but is refused: of a library that calls itself the same, say.
         Err(error) if cached && !error.is_out_of_memory() => {
@@ -165,7 +192,8 @@ pub(super) fn open(
         }
         other => other?,
     };
-    self_test(&mut session, shape, gpu).map_err(|error| for_want_of_memory(error, gpu, batch))?;
+    timed("self-test", || self_test(&mut session, shape, gpu))
+        .map_err(|error| for_want_of_memory(error, gpu, batch))?;
     if let (Some(cache), None) = (&plans.cache, &kernels)
         && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
     {
@@ -212,12 +240,24 @@ pub(super) fn noise(samples: usize) -> Vec<f32> {
 }
 
 /// Where the plans of one network come from.
-struct Plans<'a> {
+pub(super) struct Plans<'a> {
     network: &'a Network,
     cache: Option<PlanCache>,
 }
 
-impl Plans<'_> {
+impl<'a> Plans<'a> {
+    pub(super) fn new(network: &'a Network, options: &TensorRtOptions) -> Self {
+        Self { network, cache: options.cache.as_ref().map(PlanCache::new) }
+    }
+
+    /// Begins to read the plan that `options` are going to need on whatever GPU this machine has, if that can be told.
+    fn read_ahead(&self, options: &TensorRtOptions) {
+        let Some(cache) = &self.cache else { return };
+        let batch = options.batch.unwrap_or(DEFAULT_BATCH);
+        let each = std::iter::once(Vec::new()).chain(Target::all().into_iter().map(|target| vec![target]));
+        cache.read_ahead(each.map(|targets| self.key(options, precision(options), batch, targets)).collect());
+    }
+
     fn key(&self, options: &TensorRtOptions, precision: Precision, batch: usize, targets: Vec<Target>) -> PlanKey {
         PlanKey {
             model: self.network.hash().to_owned(),
@@ -242,7 +282,7 @@ impl Plans<'_> {
         key: &PlanKey,
         anew: bool,
         listener: &mut dyn Listener,
-    ) -> std::result::Result<(Vec<u8>, bool), TensorRtError> {
+    ) -> std::result::Result<(Sealed, bool), TensorRtError> {
         let cached = |cache: &PlanCache| if anew { None } else { cache.plan(key) };
         if let Some(plan) = self.cache.as_ref().and_then(cached) {
             return Ok((plan, true));
@@ -260,7 +300,7 @@ impl Plans<'_> {
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.keep_plan(key, &plan)) {
             listener.preparing(Preparing::NotKept { reason: error.to_string() });
         }
-        Ok((plan, false))
+        Ok((Sealed::new(String::new(), plan), false))
     }
 
     fn make(&self, key: &PlanKey, listener: &mut dyn Listener) -> std::result::Result<Vec<u8>, TensorRtError> {
@@ -306,9 +346,14 @@ pub fn build(
             let _lock = cache.lock(&key, listener)?;
             let found = cache.plan(&key);
             let cached = found.is_some();
-            let plan = found.map_or_else(|| plans.make(&key, listener), Ok)?;
-            let path = if cached { cache.plan_path(&key) } else { cache.keep_plan(&key, &plan)? };
-            built.push(Built { path, bytes: plan.len() as u64, cached });
+            let (path, bytes) = match found {
+                Some(plan) => (cache.plan_path(&key), plan.contents().len()),
+                None => {
+                    let plan = plans.make(&key, listener)?;
+                    (cache.keep_plan(&key, &plan)?, plan.len())
+                }
+            };
+            built.push(Built { path, bytes: bytes as u64, cached });
         }
     }
     Ok(built)

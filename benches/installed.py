@@ -1,0 +1,273 @@
+"""Tries what people install on a machine with an NVIDIA GPU: the bundles, set up as the plugin does it, in real hosts.
+
+Needs no Rust and no network there: everything is built and fetched elsewhere and brought along.
+
+    cargo xtask bundle
+    cargo test --release -p sextet-plugin --no-run --test song --test vst3_song    # each prints where its program is
+    cargo build --release -p sextet-plugin --example stop_to_stems
+    pip download --no-deps tensorrt-rtx-cu13-libs==1.6.1.120
+    python benches/installed.py --bundled target/bundled --wheel FILE.whl --hosts FOLDER --out results
+
+FOLDER holds the programs under the names song, vst3_song and stop_to_stems. The song is the bundled one, repeated to three
+minutes; `--song` names another. Everything is kept below `--out`, which is best in memory (/dev/shm). The table comes last.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SAMPLE = HERE.parent / "samples/six-of-one.flac"
+STEMS = ["drums", "bass", "other", "vocals", "guitar", "piano"]
+
+
+class Trial:
+    def __init__(self, a):
+        self.a, self.rows, self.failed = a, [], []
+        self.sextet = (a.bundled / "sextet").resolve()
+        self.environment = os.environ | {"SEXTET_CACHE": str(a.out / "cache"), "SEXTET_DATA": str(a.out / "data")}
+        for name in ("SEXTET_TENSORRT", "SEXTET_COMMAND"):
+            self.environment.pop(name, None)
+
+    def row(self, *cells):
+        self.rows.append(" | ".join(str(cell) for cell in cells))
+        print(self.rows[-1], flush=True)
+
+    def expect(self, what, holds, found):
+        if not holds:
+            self.failed.append(f"{what}: {found}")
+        self.row(what, "yes" if holds else "NO", found)
+
+    def run(self, name, command, patience=300, **environment):
+        """Runs a command; its exit code, output and seconds. What it said is kept in a file."""
+        begun = time.monotonic()
+        try:
+            done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=patience,
+                                  env=self.environment | environment)  # fmt: skip
+            code, out, err = done.returncode, done.stdout, done.stderr
+        except subprocess.TimeoutExpired as late:
+            code, out, err = "out of time", str(late.stdout), str(late.stderr)
+        took = time.monotonic() - begun
+        (self.a.out / f"{name}.txt").write_text(f"{command}\nexit {code}, {took:.3f} s\n{out}\n--- stderr\n{err}")
+        return code, out, err, took
+
+    def worker(self):
+        return Worker(self)
+
+    # What is installed
+
+    def setup(self):
+        for path in sorted(self.a.bundled.rglob("*")):
+            if path.is_file():
+                self.row(path.relative_to(self.a.bundled), f"{path.stat().st_size / 1e6:.1f} MB")
+        self.run("doctor-before", [self.sextet, "doctor"])
+        with self.worker() as worker:
+            gpu = worker.ask({"type": "inspect"})["machine"]["gpu"]
+            self.expect("before: to be set up", gpu["state"] == "to_be_set_up", gpu["message"])
+            told = worker.ask({"type": "set_up_gpu", "from": str(self.a.wheel.resolve())})
+            gpu = told.get("gpu", told)
+            self.expect("set up by the worker", gpu.get("state") == "ready", gpu.get("message", gpu))
+            self.row("setting up took", f"{worker.seconds:.1f} s")
+        code, out, _, _ = self.run("doctor", [self.sextet, "doctor", "--json"])
+        engines = {engine["name"]: engine for engine in json.loads(out)["engines"]}
+        self.expect("doctor: the GPU can be used", engines["tensorrt"]["usable"], engines["tensorrt"]["about"])
+
+    def first_use(self):
+        """A first song that the GPU would have to be compiled for, and the building ahead."""
+        code, out, err, took = self.run("first-use", [self.sextet, "separate", SAMPLE, "-o", self.a.out / "first", "--json"])
+        said = [json.loads(line) for line in out.splitlines()]
+        start = next((line for line in said if line.get("event") == "start"), {})
+        self.row("first song, nothing built, auto", f"{took:.1f} s", start.get("engine"), start.get("engine_note"))
+        shutil.rmtree(self.a.out / "first", ignore_errors=True)
+        for model in self.a.model:
+            with self.worker() as worker:
+                told = worker.ask({"type": "prepare", "model": model, "engine": "tensorrt"})
+                self.expect(f"{model}: prepared", told["type"] == "prepared", told.get("engine", told))
+                self.row(f"{model}: the first start of its engine", f"{worker.seconds:.1f} s")
+                for phrase, seconds in worker.phrases:
+                    self.row(f"{model}: {seconds:5.1f} s", phrase)
+
+    # In hosts
+
+    def hosts(self):
+        common = {"SEXTET_TEST_BUNDLED": str(self.a.bundled.resolve()), "CARGO_MANIFEST_DIR": str(HERE.parent / "plugin"),
+                  "SEXTET_TEST_CACHE": str(self.a.out / "cache"), "SEXTET_TEST_DATA": str(self.a.out / "data")}  # fmt: skip
+        lost = self.driver_that_fails()
+        cases = [("song", "CLAP", "tensorrt", {}), ("vst3_song", "VST3", "tensorrt", {})]
+        if lost:
+            cases.append(("vst3_song", "VST3, the GPU is lost in the middle", "cpu", lost))
+        for program, host, engine, more in cases:
+            shutil.rmtree(self.a.out / "cache/stems", ignore_errors=True)
+            name = f"host-{program}-{engine}"
+            code, out, err, took = self.run(name, [self.a.hosts / program, "--nocapture"], SEXTET_TEST_ENGINE=engine, **common, **more)
+            said = [line for line in out.splitlines() if "made by" in line or "against the" in line or "test result" in line]
+            passed = code == 0 and any("ok. 1 passed" in line for line in said)
+            self.expect(f"{host}: captured, separated by {engine}, equal to the command's stems", passed, f"{took:.1f} s")
+            for line in dict.fromkeys(said):
+                self.row(f"{host}:", line)
+
+    def driver_that_fails(self):
+        """Variables with which the driver stops answering in the middle of a song: see lost_gpu.c and gpu.py."""
+        real = subprocess.run(["sh", "-c", "ldconfig -p | grep -m1 'libcuda.so.1' | sed 's/.*=> //'"], capture_output=True, text=True)
+        path = real.stdout.strip() or next((str(p) for p in Path("/usr/local/nvidia").rglob("libcuda.so.1")), "")
+        compiler = shutil.which("gcc") or shutil.which("cc")
+        if not path or not compiler:
+            return self.row("the GPU is lost: not tried, no C compiler or no driver")
+        folder = (self.a.out / "driver").resolve()
+        folder.mkdir(exist_ok=True)
+        for command in (
+            [compiler, "-shared", "-x", "c", "/dev/null", "-o", folder / "real.so", f"-Wl,-soname,{Path(path).resolve()}"],
+            [compiler, "-shared", "-fPIC", "-O2", HERE / "lost_gpu.c", "-o", folder / "libcuda.so.1", "-Wl,-soname,libcuda.so.1",
+             "-Wl,--no-as-needed", folder / "real.so", "-ldl"],
+        ):  # fmt: skip
+            subprocess.run([str(word) for word in command], check=True, capture_output=True)
+        (folder / "libcuda.so").unlink(missing_ok=True)
+        (folder / "libcuda.so").symlink_to("libcuda.so.1")
+        return {"LD_LIBRARY_PATH": f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}", "LOSE_GPU_AFTER": str(self.a.lose_after)}
+
+    # Times of whole processes
+
+    def times(self):
+        for model in self.a.model:
+            out = self.a.out / "stems"
+            command = [self.sextet, "separate", self.a.song, "-m", model, "--engine", "tensorrt", "-o", out]
+            self.repeat(f"{model}: MP3 to six WAVs, the whole process", lambda n: self.timed_run(f"whole-{n}", command, out))
+            code, _, err, _ = self.run("timings", command, SEXTET_TIMINGS="1")
+            self.row(f"{model}: where it went", *[line.strip() for line in err.splitlines()][-24:])
+            shutil.rmtree(out, ignore_errors=True)
+            for how in ("exact", "model"):
+                with self.worker() as worker:
+                    worker.ask({"type": "prepare", "model": model, "engine": "tensorrt"})
+                    song = self.wav()
+                    self.repeat(f"{model}: worker, request to stems in the cache, sum {how}",
+                                lambda _: self.timed_job(worker, song, model, how))  # fmt: skip
+        program = self.a.hosts / "stop_to_stems"
+        if program.exists():
+            code, out, err, _ = self.run("stop-to-stems", [program, "--seconds", "180"], SEXTET_COMMAND=str(self.sextet))
+            for line in (out if code == 0 else f"exit {code} {err[-300:]}").strip().splitlines():
+                self.row("stop to stems", line)
+
+    def repeat(self, name, measure):
+        measure(0)
+        spans = [measure(n + 1) for n in range(self.a.runs)]
+        self.row(name, f"median {statistics.median(spans):.3f} s", f"{min(spans):.3f} to {max(spans):.3f}, {len(spans)} runs")
+
+    def timed_run(self, name, command, out):
+        shutil.rmtree(out, ignore_errors=True)
+        code, _, err, took = self.run(name, command)
+        assert code == 0, err
+        return took
+
+    def timed_job(self, worker, song, model, how):
+        """One separation of a capture that the cache does not have."""
+        shutil.rmtree(self.a.out / "cache/stems", ignore_errors=True)
+        told = worker.ask({"type": "separate", "song": str(song), "model": model, "engine": "tensorrt", "sum": how})
+        assert told["type"] == "done" and not told["cached"], told
+        return worker.seconds
+
+    def wav(self):
+        """The song as a capture: float32, stereo."""
+        with self.worker() as worker:
+            told = worker.ask({"type": "import", "song": str(self.a.song)})
+            return self.a.out / "data/captures" / f"{told['audio']}.wav"
+
+    # Several engines, and what is in the way
+
+    def several(self):
+        batch = self.a.out / "batch"
+        batch.mkdir(exist_ok=True)
+        for n in range(8):
+            shutil.copy(self.a.song, batch / f"song {n}{self.a.song.suffix}")
+        for gpus in ("0", "0,0"):
+            out = self.a.out / "stems"
+            shutil.rmtree(out, ignore_errors=True)
+            code, text, err, took = self.run(f"batch-{gpus}", [self.sextet, "separate", batch, "--gpu", gpus, "--engine", "tensorrt", "-o", out, "--json"])
+            done = [json.loads(line) for line in text.splitlines() if '"done"' in line]
+            files = sum(1 for _ in out.rglob("*.wav"))
+            self.expect(f"eight songs with --gpu {gpus}", code == 0 and files == 48, f"{took:.2f} s, {files} files")
+        shutil.rmtree(out, ignore_errors=True)
+        code, _, err, _ = self.run("gpu-7", [self.sextet, "separate", SAMPLE, "--gpu", "7", "-o", out])
+        self.expect("--gpu 7 is refused", code not in (0, None), err.strip().replace("\n", " "))
+        for value in ("", "-1", "7", "nonsense"):
+            _, _, err, _ = self.run(f"visible-{value}", [self.sextet, "separate", SAMPLE, "--engine", "tensorrt", "-o", out], CUDA_VISIBLE_DEVICES=value)
+            self.row(f"CUDA_VISIBLE_DEVICES='{value}'", err.strip().replace("\n", " "))
+        library = next((self.a.out / "data/tensorrt").glob("libtensorrt_rtx.so*"))
+        whole = library.read_bytes()
+        library.write_bytes(whole[: len(whole) // 2])
+        for command in (["doctor"], ["separate", SAMPLE, "-o", out, "--engine", "tensorrt"]):
+            code, text, err, _ = self.run(f"cut-{command[0]}", [self.sextet, *command])
+            found = [line for line in (text + err).splitlines() if "tensorrt" in line.lower()][:2]
+            self.expect(f"a library that is cut, {command[0]}", code in (0, 4), f"exit {code} {' / '.join(found)}")
+        library.write_bytes(whole)
+
+
+class Worker:
+    """The command's worker, spoken to as the plugin does."""
+
+    def __init__(self, trial):
+        self.trial, self.job, self.seconds, self.phrases = trial, 0, 0.0, []
+
+    def __enter__(self):
+        log = open(self.trial.a.out / "worker.log", "a")
+        self.child = subprocess.Popen([self.trial.sextet, "worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=log, text=True, env=self.trial.environment)  # fmt: skip
+        self.say({"type": "hello", "protocol": 2, "client": "installed.py"})
+        assert self.hear()["type"] == "hello"
+        return self
+
+    def __exit__(self, *_):
+        self.child.stdin.close()
+        self.child.wait()
+
+    def say(self, request):
+        self.child.stdin.write(json.dumps(request) + "\n")
+        self.child.stdin.flush()
+
+    def hear(self):
+        return json.loads(self.child.stdout.readline())
+
+    def ask(self, request):
+        """Asks, and gives the last reply; how long it took is in `seconds`, what was said on the way in `phrases`."""
+        self.job, self.phrases, begun = self.job + 1, [], time.monotonic()
+        self.say({**request, "job": self.job})
+        middle = ("queued", "loading", "started", "progress", "warning")
+        while (reply := self.hear())["type"] in middle:
+            if reply["type"] == "loading" and (not self.phrases or self.phrases[-1][0] != reply["what"]):
+                self.phrases.append((reply["what"], time.monotonic() - begun))
+        self.seconds = time.monotonic() - begun
+        return reply
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--bundled", required=True, type=Path, help="what `cargo xtask bundle` has made")
+    ap.add_argument("--wheel", required=True, type=Path)
+    ap.add_argument("--hosts", required=True, type=Path)
+    ap.add_argument("--song", required=True, type=Path, help="three minutes of MP3")
+    ap.add_argument("--model", action="append", help="a model to be timed; sextet-mini unless others are named")
+    ap.add_argument("--out", type=Path, default=Path("/dev/shm/installed"))
+    ap.add_argument("--runs", type=int, default=10)
+    ap.add_argument("--lose-after", type=int, default=18, help="waits after which the GPU is lost")
+    ap.add_argument("--only", default="setup,first_use,hosts,times,several")
+    a = ap.parse_args()
+    a.model = a.model or ["sextet-mini"]
+    a.out.mkdir(parents=True, exist_ok=True)
+    trial = Trial(a)
+    trial.row(subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True).stdout.strip())
+    for part in a.only.split(","):
+        try:
+            getattr(trial, part)()
+        except Exception as error:
+            trial.failed.append(f"{part}: {type(error).__name__}: {error}")
+    print("\n" + "\n".join(trial.rows) + "\n" + ("all as it should be" if not trial.failed else "FAILED\n" + "\n".join(trial.failed)))
+    (a.out / "table.txt").write_text("\n".join([*trial.rows, *trial.failed]) + "\n")
+    return len(trial.failed) > 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,87 @@
+//! A song that is read on a thread of its own: the first of a batch beside the start of the engine.
+
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{JoinHandle, spawn};
+use std::time::Instant;
+
+use sextet_separator::audio::{AudioFile, Tags};
+use sextet_separator::timings::timed;
+use sextet_separator::{DecodeOptions, Decoded, Listener, Progress, Result};
+
+/// A song that is being read.
+pub(super) struct Reading {
+    /// The file.
+    pub(super) song: PathBuf,
+    /// When its reading began.
+    pub(super) since: Instant,
+    moved: Receiver<Progress>,
+    thread: JoinHandle<Result<Read>>,
+    _hold: Hold,
+}
+
+/// Has the reading given up when it is dropped.
+struct Hold(Arc<AtomicBool>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A song that was read.
+pub(super) struct Read {
+    pub(super) song: Decoded<AudioFile>,
+    pub(super) tags: Tags,
+}
+
+impl Reading {
+    /// Begins to read `song`.
+    pub(super) fn start(song: &Path, options: DecodeOptions) -> Self {
+        let (teller, moved) = channel();
+        let given_up = Arc::new(AtomicBool::default());
+        let ear = Ear { teller, given_up: given_up.clone() };
+        let path = song.to_owned();
+        let thread = spawn(move || read(&path, options, ear));
+        Self { song: song.to_owned(), since: Instant::now(), moved, thread, _hold: Hold(given_up) }
+    }
+
+    /// Waits for the end; `listener` hears how far it is.
+    ///
+    /// # Errors
+    /// Why the song cannot be read.
+    pub(super) fn finish(self, listener: &mut dyn Listener) -> Result<Read> {
+        while let Ok(progress) = self.moved.recv() {
+            listener.progress(progress);
+        }
+        // A decoder that panics is a mistake that is told like any other.
+        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+fn read(path: &Path, options: DecodeOptions, mut ear: Ear) -> Result<Read> {
+    let file = timed("open the song", || AudioFile::open(path))?;
+    let tags = timed("read the tags", || Tags::read(path));
+    let song = timed("read the song", || Decoded::read(file, options, &mut ear, &mut |_| ()))?;
+    Ok(Read { song, tags })
+}
+
+/// Tells the thread that waits for the song.
+struct Ear {
+    teller: Sender<Progress>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Listener for Ear {
+    fn progress(&mut self, progress: Progress) {
+        // Nobody may be listening any more.
+        let _ = self.teller.send(progress);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,242 @@
+//! A song that was read from its beginning to its end: what that told, and its samples, where they fit into memory.
+//!
+//! Reading is the costly part of a file, and a song has to be read to its end before its first chunk can be normalised. So
+//! its samples are kept, up to [`MEMORY_BYTES`]. A longer song is read again as it is separated.
+
+use crate::ahead::{Ahead, Read, read_ahead};
+use crate::audio::{Audio, AudioSource, Layout, Resampler};
+use crate::error::SeparateError;
+use crate::model::{CHANNELS, MODEL_RATE_HZ};
+use crate::progress::{Listener, Progress};
+use crate::song::in_place;
+use crate::statistics::{Moments, STRETCH_FRAMES, Statistics};
+use crate::{Options, Result, Sum};
+
+/// Memory that the samples of a song may take, in bytes, whatever copies of it are needed: 12 minutes and 40 seconds of
+/// stereo at the model's own rate, six minutes of 48 kHz whose stems have to add up exactly.
+pub const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Bytes of a frame that is kept.
+const FRAME_BYTES: u64 = (CHANNELS * size_of::<f32>()) as u64;
+
+/// What is done with a song while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Whether the stems will have to add up to the song: then it is needed at its own rate, too.
+    pub sum: Sum,
+    /// Most memory that its samples may take, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl DecodeOptions {
+    /// What a separation with `options` is quickest with.
+    pub fn of(options: &Options) -> Self {
+        Self { sum: options.sum, memory_bytes: MEMORY_BYTES }
+    }
+}
+
+/// A song that was read once. [`Separator::separate_decoded`](crate::Separator::separate_decoded) reads it no further, unless
+/// it is too long to be kept.
+#[derive(Debug)]
+pub struct Decoded<S> {
+    source: S,
+    layout: Layout,
+    statistics: Statistics,
+    kept: Option<Kept>,
+}
+
+/// The samples of a song.
+#[derive(Debug)]
+struct Kept {
+    /// As the model hears it.
+    heard: Audio,
+    /// Stereo at its own rate, where that is needed and another one.
+    own: Option<Audio>,
+}
+
+/// What the pipeline knows of a song, whatever sort of source it has.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) source: &'a dyn AudioSource,
+    /// Of the source.
+    pub(crate) layout: Layout,
+    pub(crate) statistics: &'a Statistics,
+    /// The song as the model hears it, if it lies in memory.
+    pub(crate) heard: Option<&'a Audio>,
+    /// The song in stereo at its own rate, if it lies in memory.
+    pub(crate) own: Option<&'a Audio>,
+}
+
+impl<S: AudioSource> Decoded<S> {
+    /// Reads `source` from its beginning to its end. `tap` is given all of it in stereo at its own rate, block by block, on
+    /// some thread.
+    ///
+    /// # Errors
+    /// When it cannot be read, holds nothing or what is not numbers, or `listener` asks to stop.
+    pub fn read(
+        source: S,
+        options: DecodeOptions,
+        listener: &mut dyn Listener,
+        tap: &mut (dyn FnMut(&Audio) + Send),
+    ) -> Result<Self> {
+        if let Some(song) = in_place(&source) {
+            let statistics = measure_in_place(song, listener, tap)?;
+            return Ok(Self { layout: song.layout(), statistics, kept: None, source });
+        }
+        let (layout, statistics, kept) = read_all(&source, options, listener, tap)?;
+        Ok(Self { source, layout, statistics, kept })
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Number of channels and sample rate of the source.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Frames of the song at its own rate.
+    pub fn frames(&self) -> u64 {
+        self.statistics.source_frames
+    }
+
+    /// Whether its samples lie in memory, so that it need not be read again.
+    pub fn is_kept(&self) -> bool {
+        self.kept.is_some() || in_place(&self.source).is_some()
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        let heard = in_place(&self.source).or(self.kept.as_ref().map(|kept| &kept.heard));
+        let own = match self.layout.rate_hz {
+            MODEL_RATE_HZ => heard,
+            _ => self.kept.as_ref().and_then(|kept| kept.own.as_ref()),
+        };
+        View { source: &self.source, layout: self.layout, statistics: &self.statistics, heard, own }
+    }
+}
+
+fn measure_in_place(
+    song: &Audio,
+    listener: &mut dyn Listener,
+    tap: &mut (dyn FnMut(&Audio) + Send),
+) -> Result<Statistics> {
+    let mut moments = Moments::default();
+    let [left, right] = song.channels() else { return Err(SeparateError::Empty.into()) };
+    for (left, right) in left.chunks(STRETCH_FRAMES).zip(right.chunks(STRETCH_FRAMES)) {
+        moments.push(left, right);
+        proceed(moments.frames(), listener)?;
+    }
+    tap(song);
+    moments.statistics(song.frames() as u64, Vec::new())
+}
+
+/// Reads a song that does not lie in memory as the model hears it.
+fn read_all(
+    source: &dyn AudioSource,
+    options: DecodeOptions,
+    listener: &mut dyn Listener,
+    tap: &mut (dyn FnMut(&Audio) + Send),
+) -> Result<(Layout, Statistics, Option<Kept>)> {
+    let announced = source.frames();
+    let read = |layout: Layout, mut ahead: Ahead| {
+        let mut moments = Moments::default();
+        let mut keeper = Keeper::new(layout, options, announced);
+        while let Some(read) = ahead.next()? {
+            match &read {
+                Read::Own(block) => {
+                    rayon::join(|| tap(block), || keeper.push_own(block));
+                }
+                Read::Heard(block) if layout.rate_hz == MODEL_RATE_HZ => {
+                    // What is tapped is waited for by nobody but the next block.
+                    rayon::join(|| tap(block), || (moments.push_block(block), keeper.push_heard(block)));
+                }
+                Read::Heard(block) => {
+                    moments.push_block(block);
+                    keeper.push_heard(block);
+                }
+            }
+            proceed(ahead.read_frames(), listener)?;
+        }
+        let statistics = moments.statistics(ahead.read_frames(), ahead.into_warnings())?;
+        Ok((layout, statistics, keeper.finish()))
+    };
+    read_ahead(source, true, |_| (), read)
+}
+
+/// Keeps a song while it is read, until it turns out to be too long.
+struct Keeper {
+    memory_bytes: u64,
+    /// The rate of what is kept besides what the model hears, if it is.
+    own_hz: Option<u32>,
+    heard: Planes,
+    own: Planes,
+    is_over: bool,
+}
+
+/// What is kept of a song at one rate.
+type Planes = [Vec<f32>; CHANNELS];
+
+impl Keeper {
+    /// For a song of `layout` that announces so many frames, if it does.
+    fn new(layout: Layout, options: DecodeOptions, announced: Option<u64>) -> Self {
+        let needs_own = options.sum == Sum::Exact && layout.rate_hz != MODEL_RATE_HZ;
+        let own_hz = needs_own.then_some(layout.rate_hz);
+        let mut keeper = Self {
+            memory_bytes: options.memory_bytes,
+            own_hz,
+            heard: Planes::default(),
+            own: Planes::default(),
+            is_over: false,
+        };
+        let Some(frames) = announced else { return keeper };
+        let heard_frames = Resampler::output_frames(frames, layout.rate_hz, MODEL_RATE_HZ);
+        let own_frames = own_hz.map_or(0, |_| frames);
+        if keeper.make_room(heard_frames, own_frames) {
+            // Both fit into memory, so they fit into a number.
+            keeper.heard.iter_mut().for_each(|side| side.reserve_exact(heard_frames as usize));
+            keeper.own.iter_mut().for_each(|side| side.reserve_exact(own_frames as usize));
+        }
+        keeper
+    }
+
+    /// Whether there is room for so many frames; if not, nothing is kept.
+    fn make_room(&mut self, heard_frames: u64, own_frames: u64) -> bool {
+        if heard_frames.saturating_add(own_frames) > self.memory_bytes / FRAME_BYTES {
+            self.is_over = true;
+            (self.heard, self.own) = (Planes::default(), Planes::default());
+        }
+        !self.is_over
+    }
+
+    fn push_heard(&mut self, block: &Audio) {
+        let frames = (self.heard[0].len() + block.frames()) as u64;
+        if !self.is_over && self.make_room(frames, self.own[0].len() as u64) {
+            append(&mut self.heard, block);
+        }
+    }
+
+    fn push_own(&mut self, block: &Audio) {
+        let frames = (self.own[0].len() + block.frames()) as u64;
+        if self.own_hz.is_some() && !self.is_over && self.make_room(self.heard[0].len() as u64, frames) {
+            append(&mut self.own, block);
+        }
+    }
+
+    /// The whole song, if it was kept.
+    fn finish(self) -> Option<Kept> {
+        let own = self.own_hz.map(|rate_hz| Audio::new(self.own.into(), rate_hz));
+        (!self.is_over).then(|| Kept { heard: Audio::new(self.heard.into(), MODEL_RATE_HZ), own })
+    }
+}
+
+fn append(planes: &mut Planes, block: &Audio) {
+    planes.iter_mut().zip(block.channels()).for_each(|(plane, samples)| plane.extend_from_slice(samples));
+}
+
+/// Tells `listener` how far it is, and stops when it asks to.
+fn proceed(frames: u64, listener: &mut dyn Listener) -> Result<()> {
+    listener.progress(Progress::Reading { frames });
+    if listener.cancelled() { Err(SeparateError::Cancelled.into()) } else { Ok(()) }
+}
