@@ -6,12 +6,15 @@ use anyhow::{Context as _, Result};
 use sextet_protocol::cache::sha256_of_file;
 
 use crate::fault::{Fault, Kind};
+use crate::transfer::{self, TransferListener};
 
 /// The SHA-256 of the file at `path` in hex.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(crate) fn sha256(path: &Path) -> Result<String> {
+/// When it cannot be read, or `listener` cancelled.
+pub(crate) fn sha256(path: &Path, listener: &dyn TransferListener) -> Result<String> {
     let unreadable = || Fault::new(Kind::Input, format!("cannot read '{}'", path.display()));
-    sha256_of_file(path, &|| false).with_context(unreadable)
+    let found = sha256_of_file(path, &|| listener.cancelled());
+    transfer::check(listener)?;
+    found.with_context(unreadable)
 }

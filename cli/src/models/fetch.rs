@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use indicatif::HumanBytes;
 use sextet_separator::Model;
 
 use super::bag::Bag;
@@ -16,7 +17,7 @@ use crate::say;
 use crate::transfer::{self, Bar, TransferListener};
 
 /// What everybody who fetches official weights is told.
-pub(crate) const LICENCE: &str = "\
+const LICENCE: &str = "\
 The licence of the official demucs weights is unsettled upstream: the code is
 MIT, but its author wrote that the weights are not covered by that and are meant
 for scientific purposes (facebookresearch/demucs issues 327 and 418). Sextet does
@@ -25,14 +26,14 @@ judge.";
 
 /// Fetches `entry`, with the notice about its licence.
 pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
-    let Some(hub) = &entry.hub else {
+    if entry.hub.is_none() {
         if !quiet {
             say::out(&format!("{} is inside the command: there is nothing to fetch", entry.name));
         }
         return Ok(());
-    };
+    }
     say::err(LICENCE);
-    if !yes && !agreed(&entry.name)? {
+    if !yes && !agreed(entry)? {
         return Err(Fault::new(Kind::Interrupted, "nothing was fetched").help("answer `y`, or use --yes").into());
     }
     let model = fetch_quietly(entry, &mut Bar::new(quiet))?;
@@ -45,12 +46,14 @@ pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
 }
 
 /// Asks, where somebody can answer.
-fn agreed(name: &str) -> Result<bool> {
+fn agreed(entry: &Entry) -> Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);
     }
+    let Some(Offer { host, bytes, .. }) = offer(entry, &Bar::new(true))? else { return Ok(true) };
+    let size = bytes.map_or_else(String::new, |bytes| format!(", {}", HumanBytes(bytes)));
     let mut answer = String::new();
-    let _ = write!(std::io::stderr(), "Fetch {name}? [y/N] ");
+    let _ = write!(std::io::stderr(), "Fetch {}{size}, from {host}? [y/N] ", entry.name);
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
@@ -72,7 +75,7 @@ pub(crate) struct Offer {
 /// When the hub cannot be reached or has no such files, or `listener` cancelled.
 pub(crate) fn offer(entry: &Entry, listener: &dyn TransferListener) -> Result<Option<Offer>> {
     let Some(hub) = &entry.hub else { return Ok(None) };
-    let remote = Remote::new(hub)?;
+    let remote = Remote::new(hub);
     let facts = all_facts(hub, &remote, listener).into_iter().collect::<Result<Vec<_>>>()?;
     let bytes = facts.iter().map(|facts| facts.bytes).sum();
     Ok(Some(Offer { host: remote.host().to_owned(), bytes, licence: LICENCE }))
@@ -87,13 +90,12 @@ pub(crate) fn fetch_quietly(entry: &Entry, listener: &mut dyn TransferListener) 
     let Some(hub) = &entry.hub else { return super::open(Path::new(&entry.name)) };
     let paths = fetch_files(hub, listener)?;
     transfer::check(listener)?;
-    check_bag(hub, &paths[0])?;
     open_bag(entry, &paths)
 }
 
 /// All files of the model, in the order of [`Hub::files`].
 fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<PathBuf>> {
-    let remote = Remote::new(hub)?;
+    let remote = Remote::new(hub);
     let facts = all_facts(hub, &remote, listener);
     let bytes = facts.iter().map(|facts| facts.as_ref().ok()?.bytes).sum();
     listener.planned(hub.files().len(), bytes);
@@ -101,9 +103,17 @@ fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<Pat
     let known = std::iter::once(None).chain(hub.checkpoints.iter().map(|checkpoint| checkpoint.sha256.as_deref()));
     let mut paths = Vec::new();
     for ((file, facts), sha256) in hub.files().iter().zip(facts).zip(known) {
-        let facts = facts?;
-        paths.push(Transfer { remote: &remote, hub, file, sha256 }.run(&facts, listener)?);
-        listener.installed(file, sha256.or(facts.sha256()));
+        let facts = &facts?;
+        let path = Transfer { remote: &remote, hub, file, sha256, facts }.run(listener)?;
+        let verified = if *file == hub.bag {
+            check_bag(hub, &path)?;
+            "as the catalogue says".to_owned()
+        } else {
+            let sha256 = sha256.or(facts.sha256());
+            sha256.map_or_else(|| "no checksum is known".to_owned(), |sha256| format!("SHA-256 {sha256}"))
+        };
+        listener.installed(file, &verified);
+        paths.push(path);
     }
     Ok(paths)
 }
@@ -112,7 +122,7 @@ fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<Pat
 fn all_facts(hub: &Hub, remote: &Remote, listener: &dyn TransferListener) -> Vec<Result<Facts>> {
     let mut all = Vec::new();
     for file in hub.files() {
-        let facts = transfer::check(listener).and_then(|()| remote.facts(&file));
+        let facts = remote.facts(&file, listener);
         let failed = facts.is_err();
         all.push(facts);
         if failed {

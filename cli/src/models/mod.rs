@@ -13,5 +13,5 @@ mod transfer;
 pub(crate) use cache::cache_folder;
 pub(crate) use catalogue::{BUNDLED, CATALOGUE, Entry};
 pub(crate) use command::{find, is_here, run, state};
-pub(crate) use fetch::{LICENCE, Offer, fetch_quietly, offer};
+pub(crate) use fetch::{fetch_quietly, offer};
 pub(crate) use open::{open, short_name};

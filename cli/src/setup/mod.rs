@@ -4,18 +4,22 @@ mod download;
 mod record;
 mod wheel;
 
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use indicatif::HumanBytes;
+use sextet_protocol::Folders;
 
 use crate::args::SetupCommand;
 use crate::fault::{Fault, Kind};
-use crate::transfer::{Bar, TransferListener};
+use crate::transfer::{self, Bar, TransferListener};
 use crate::{computing, say};
 use wheel::Wheel;
 
 /// What everybody who fetches the library is told.
-pub(crate) const LICENCE: &str = "\
+const LICENCE: &str = "\
 TensorRT-RTX is NVIDIA's and proprietary; its licence lies beside it as LICENSE.txt,
 and using it means that you accept that. Sextet does not ship it.";
 
@@ -45,8 +49,9 @@ pub(crate) struct Done {
 pub(crate) fn run(command: SetupCommand) -> Result<()> {
     let SetupCommand::Tensorrt { from, quiet } = command;
     wheel_of_this_system()?;
-    if !quiet {
-        say::err(LICENCE);
+    if let Some(SetupOffer { what, bytes, licence, folder }) = offer().filter(|_| !quiet) {
+        say::err(licence);
+        say::err(&format!("{what}, {}, for {}", HumanBytes(bytes), folder.display()));
     }
     let done = set_up(from.as_deref(), &mut Bar::new(quiet))?;
     if !quiet {
@@ -64,7 +69,7 @@ pub(crate) fn offer() -> Option<SetupOffer> {
 }
 
 /// Puts the library into this user's folder: out of the wheel `from`, or one that is fetched. What an earlier try left is
-/// gone on with.
+/// gone on with. What another process is fetching is waited for.
 ///
 /// # Errors
 /// When there is none for this system, it cannot be fetched, is another file than it should be or cannot be unpacked, or
@@ -72,26 +77,40 @@ pub(crate) fn offer() -> Option<SetupOffer> {
 pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
     let wheel = wheel_of_this_system()?;
     let folder = computing::own_libraries()?;
-    match from {
-        Some(file) => {
-            wheel.verify(file, Kind::Input)?;
-            wheel.unpack(file, &folder)?;
-        }
-        None => {
-            listener.planned(1, Some(wheel.bytes));
-            let file = download::fetch(&wheel, &folder, listener)?;
-            listener.installing(wheel.file());
-            if let Err(wrong) = wheel.verify(&file, Kind::Hub) {
-                // The next try would go on with it.
-                let _ = std::fs::remove_file(&file);
-                return Err(wrong);
-            }
-            wheel.unpack(&file, &folder)?;
-            let _ = std::fs::remove_file(&file);
-        }
+    let _turn = turn(listener)?;
+    if let Some(file) = from {
+        listener.installing(wheel.file());
+        wheel.verify(file, Kind::Input, listener)?;
+        wheel.unpack(file, &folder, listener)?;
+        record::keep(&folder)?;
+        return Ok(Done { version: wheel.version, folder });
     }
+
+    listener.planned(1, Some(wheel.bytes));
+    let file = download::fetch(&wheel, &folder, listener)?;
+    listener.installing(wheel.file());
+    if let Err(wrong) = wheel.verify(&file, Kind::Hub, listener) {
+        transfer::check(listener)?;
+        // The next try would go on with it.
+        let _ = fs::remove_file(&file);
+        return Err(wrong);
+    }
+    wheel.unpack(&file, &folder, listener)?;
+    let _ = fs::remove_file(&file);
     record::keep(&folder)?;
     Ok(Done { version: wheel.version, folder })
+}
+
+/// Waits until no other process sets up, and lets none do so as long as the file is open.
+fn turn(listener: &dyn TransferListener) -> Result<File> {
+    let folders = Folders::of_user()?;
+    let path = folders.cache().join("setup.lock");
+    let unwritable = |error: &io::Error| {
+        Fault::new(Kind::Output, format!("cannot write '{}': {error}", path.display()))
+            .help("make room, or choose another cache folder with SEXTET_CACHE")
+    };
+    fs::create_dir_all(folders.cache()).map_err(|error| unwritable(&error))?;
+    transfer::lock(&path, listener, unwritable)
 }
 
 fn wheel_of_this_system() -> Result<Wheel> {

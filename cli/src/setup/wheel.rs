@@ -1,7 +1,7 @@
 //! The wheel that holds TensorRT's libraries: which one, whether a file is it, and what is taken out of it.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -10,8 +10,12 @@ use zip::ZipArchive;
 
 use crate::fault::{Fault, Kind};
 use crate::files::sha256;
+use crate::transfer::{self, TransferListener};
 
 const CATALOGUE: &str = include_str!("wheels.toml");
+
+/// Bytes that are unpacked before we look whether to stop.
+const AT_ONCE_BYTES: u64 = 4 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,8 +69,8 @@ impl Wheel {
     }
 
     /// Refuses a file that is not this wheel, byte for byte, as a failure of `kind`.
-    pub(super) fn verify(&self, file: &Path, kind: Kind) -> Result<()> {
-        let found = sha256(file)?;
+    pub(super) fn verify(&self, file: &Path, kind: Kind, listener: &dyn TransferListener) -> Result<()> {
+        let found = sha256(file, listener)?;
         if found == self.sha256 {
             return Ok(());
         }
@@ -75,7 +79,7 @@ impl Wheel {
     }
 
     /// Puts the libraries and their licence into `folder`, which is replaced as a whole when all are there.
-    pub(super) fn unpack(&self, file: &Path, folder: &Path) -> Result<()> {
+    pub(super) fn unpack(&self, file: &Path, folder: &Path, listener: &dyn TransferListener) -> Result<()> {
         let cannot_write = || Fault::new(Kind::Output, format!("cannot write '{}'", folder.display()));
         let beside = folder.parent().unwrap_or(folder);
         fs::create_dir_all(beside).with_context(cannot_write)?;
@@ -87,11 +91,18 @@ impl Wheel {
             let name = entry.name().with_context(damaged)?.rsplit('/').next().unwrap_or_default().to_owned();
             if is_wanted(&name) {
                 let mut out = File::create(new.path().join(name)).with_context(cannot_write)?;
-                io::copy(&mut entry, &mut out).with_context(cannot_write)?;
+                copy(&mut entry, &mut out, listener).with_context(cannot_write)?;
+                transfer::check(listener)?;
             }
         }
         replace(new.path(), folder).with_context(cannot_write)
     }
+}
+
+/// Copies all of `from`, or a part of it when `listener` cancels.
+fn copy(from: &mut impl Read, to: &mut impl Write, listener: &dyn TransferListener) -> io::Result<()> {
+    while !listener.cancelled() && io::copy(&mut from.by_ref().take(AT_ONCE_BYTES), to)? == AT_ONCE_BYTES {}
+    Ok(())
 }
 
 /// Puts the folder `new` in the place of `folder`; when that fails, what was there is there again.
@@ -113,15 +124,15 @@ fn is_wanted(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
+    use crate::transfer::Bar;
 
     #[test]
     fn the_catalogue_has_every_system_that_nvidia_has() {
         for (os, arch) in [("linux", "x86_64"), ("linux", "aarch64"), ("windows", "x86_64"), ("windows", "aarch64")] {
             let wheel = Wheel::of(os, arch).unwrap();
             assert_eq!(wheel.sha256.len(), 64);
+            assert!((80_000_000..100_000_000).contains(&wheel.bytes), "{}", wheel.bytes);
             assert!(wheel.file().contains(&wheel.version), "{}", wheel.file());
         }
         assert_eq!(Wheel::of("macos", "aarch64"), None);
@@ -141,8 +152,8 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("libold.so"), b"old").unwrap();
         let wheel = Wheel::of("linux", "x86_64").unwrap();
-        assert!(wheel.verify(&path, Kind::Input).is_err());
-        wheel.unpack(&path, &folder).unwrap();
+        assert!(wheel.verify(&path, Kind::Input, &Bar::new(true)).is_err());
+        wheel.unpack(&path, &folder, &Bar::new(true)).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

@@ -36,10 +36,10 @@ impl TransferListener for Bar {
         self.bar.finish_and_clear();
     }
 
-    fn installed(&mut self, file: &str, sha256: Option<&str>) {
+    fn installed(&mut self, file: &str, verified: &str) {
+        self.bar.finish_and_clear();
         if !self.quiet {
-            let checked = sha256.map_or_else(|| "no checksum is known".to_owned(), |sum| format!("SHA-256 {sum}"));
-            say::err(&format!("{file}: {checked}"));
+            say::err(&format!("{file}: {verified}"));
         }
     }
 

@@ -1,10 +1,18 @@
 //! Files that come over the network, and who hears how they come on.
 
 mod bar;
+mod client;
+mod download;
+mod exchange;
+mod lock;
+mod proxy;
 
 use anyhow::Result;
 
 pub(crate) use bar::Bar;
+pub(crate) use client::{Client, Head, Lost, PATIENCE};
+pub(crate) use download::{Download, Source, length};
+pub(crate) use lock::lock;
 
 use crate::fault::{Fault, Kind};
 
@@ -17,16 +25,17 @@ pub(crate) trait TransferListener {
     /// A file begins, or goes on where an earlier try stopped.
     fn began(&mut self, file: &str, total_bytes: Option<u64>);
 
-    /// So many bytes of it are here.
+    /// So many bytes of it are here. Said up to thousands of times a second, and of fewer bytes than before where a host
+    /// begins again.
     fn moved(&mut self, done_bytes: u64);
 
     /// All bytes of the file are here: it is checked, and put in its place.
     fn installing(&mut self, _file: &str) {}
 
-    /// The file is in its place. `sha256` is what it was checked against, in hex, where that was known.
-    fn installed(&mut self, _file: &str, _sha256: Option<&str>) {}
+    /// The file is in its place. `verified` says what it was compared with.
+    fn installed(&mut self, _file: &str, _verified: &str) {}
 
-    /// Whether to stop; what is here stays, to be gone on with.
+    /// Whether to stop, asked several times a second whatever is waited for; what is here stays, to be gone on with.
     fn cancelled(&self) -> bool;
 }
 

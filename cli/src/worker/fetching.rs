@@ -111,7 +111,7 @@ impl TransferListener for Told<'_> {
         self.tell_installed();
     }
 
-    fn installed(&mut self, _file: &str, _sha256: Option<&str>) {
+    fn installed(&mut self, _file: &str, _verified: &str) {
         self.installed += 1;
         self.tell_installed();
     }

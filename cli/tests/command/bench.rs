@@ -25,8 +25,11 @@ impl Bench {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
         command.args(arguments).current_dir(self.0.path());
         command.env("HF_HOME", self.path(".hf")).env("HF_ENDPOINT", "http://127.0.0.1:1");
-        for unset in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "RUST_BACKTRACE"] {
-            command.env_remove(unset);
+        let hub =
+            ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_DISABLE_IMPLICIT_TOKEN"];
+        let proxies = ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+        for unset in hub.into_iter().chain(proxies).chain(["RUST_BACKTRACE"]) {
+            command.env_remove(unset).env_remove(unset.to_ascii_lowercase());
         }
         command
     }

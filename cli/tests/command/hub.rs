@@ -42,6 +42,17 @@ struct State {
     cuts: usize,
     /// First byte of every range that was asked for, of GET requests for a large file's bytes.
     asked: Vec<u64>,
+    requests: Vec<Seen>,
+}
+
+/// A request, as the hub sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    /// Method and address: `GET /files/a`.
+    pub(crate) line: String,
+    /// The host that it is for.
+    pub(crate) host: String,
+    pub(crate) token: Option<String>,
 }
 
 impl Hub {
@@ -53,7 +64,13 @@ impl Hub {
     /// A server with these files, by their names.
     pub(crate) fn of<const COUNT: usize>(files: [(&str, &[u8]); COUNT]) -> Self {
         let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into();
-        let state = Arc::new(Mutex::new(State { files, fault: Fault::Nothing, cuts: 0, asked: Vec::new() }));
+        let state = Arc::new(Mutex::new(State {
+            files,
+            fault: Fault::Nothing,
+            cuts: 0,
+            asked: Vec::new(),
+            requests: Vec::new(),
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = state.clone();
@@ -81,6 +98,11 @@ impl Hub {
         self.state.lock().unwrap().files.keys().cloned().collect()
     }
 
+    /// All requests since the last call.
+    pub(crate) fn requests(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.state.lock().unwrap().requests)
+    }
+
     /// Where the requests for the checkpoint's bytes began, since the last call.
     pub(crate) fn asked(&self) -> Vec<u64> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
@@ -93,12 +115,16 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     let mut words = request.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
-    let range = headers.iter().find_map(|line| {
-        let value = line.to_ascii_lowercase().strip_prefix("range: bytes=")?.to_owned();
-        value.split('-').next()?.parse().ok()
-    });
+    let header = |name: &str| {
+        let value =
+            |line: &String| Some(line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name))?.1.to_owned());
+        headers.iter().find_map(value)
+    };
+    let range = header("range").and_then(|value| value.strip_prefix("bytes=")?.split('-').next()?.parse().ok());
     let port = stream.local_addr().unwrap().port();
     let mut state = state.lock().unwrap();
+    let token = header("authorization").and_then(|value| Some(value.strip_prefix("Bearer ")?.to_owned()));
+    state.requests.push(Seen { line: format!("{method} {path}"), host: header("host").unwrap_or_default(), token });
     let (head, body) = respond(&mut state, method, &path, range, port);
     drop(state);
     let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());

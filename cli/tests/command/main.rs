@@ -14,5 +14,6 @@ mod interrupt;
 mod json;
 mod machine;
 mod model;
+mod network;
 mod options;
 mod worker;

@@ -151,7 +151,7 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
 ///
 /// # Errors
 /// When it cannot be read, or was cancelled.
-pub fn sha256_of_file(path: &Path, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<String> {
+pub fn sha256_of_file(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<String> {
     let unreadable = |source| Cause::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(unreadable)?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);

@@ -1,0 +1,160 @@
+//! One file over the network: from where an earlier try stopped, through cut connections, until all of it is here.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::client::{Client, Lost};
+use super::exchange::GLANCE;
+use super::{TransferListener, cancelled, check};
+use crate::fault::Fault;
+
+/// Tries without a single new byte before we give up.
+const TRIES: u32 = 4;
+
+/// Pause before the second try; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where a file comes from, and what is said when it does not.
+pub(crate) trait Source {
+    /// Its address.
+    fn url(&self) -> &str;
+
+    /// What its host wants to see before it gives the file.
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is said when the host answers with `status` instead of the file.
+    fn refused(&self, status: u16) -> Fault;
+
+    /// What is said when the host does not answer.
+    fn lost(&self, lost: &Lost) -> Fault;
+
+    /// What is said when `path` cannot be written.
+    fn unwritable(&self, path: &Path, error: &std::io::Error) -> Fault;
+}
+
+/// A file that is to be at `part` in the end, unverified.
+pub(crate) struct Download<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) source: &'a dyn Source,
+    /// Where its bytes are gathered. What is there already is taken for its beginning.
+    pub(crate) part: &'a Path,
+    /// Its length, where it is known for certain; else the host says it.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// Why a try failed, and whether another may help.
+struct Failed {
+    fault: Fault,
+    again: bool,
+}
+
+impl Failed {
+    fn for_good(fault: Fault) -> Self {
+        Self { fault, again: false }
+    }
+}
+
+impl Download<'_> {
+    /// Adds to the part until it is as long as the file.
+    ///
+    /// # Errors
+    /// When the host does not give it, the part cannot be written, or `listener` cancelled. What is here stays.
+    pub(crate) fn run(&self, listener: &mut dyn TransferListener) -> Result<()> {
+        let (mut tries, mut before) = (0, length(self.part));
+        loop {
+            let Err(failed) = self.add(listener) else { return Ok(()) };
+            let now = length(self.part);
+            tries = if now > before { 1 } else { tries + 1 };
+            if tries >= TRIES || !failed.again {
+                return Err(failed.fault.into());
+            }
+            before = now;
+            pause(PAUSE * 2_u32.pow(tries - 1), listener)?;
+        }
+    }
+
+    /// One request: the bytes that the part lacks.
+    fn add(&self, listener: &mut dyn TransferListener) -> Result<(), Failed> {
+        let mut have = length(self.part);
+        if self.bytes.is_some_and(|bytes| have > bytes) {
+            have = 0;
+        }
+        if have > 0 && self.bytes == Some(have) {
+            return Ok(());
+        }
+
+        let (url, token) = (self.source.url(), self.source.token());
+        let answer = self.client.get(url, token, have, &|| listener.cancelled());
+        let mut answer = answer.map_err(|lost| self.lost(&lost))?;
+        let from = match answer.head.status {
+            206 if answer.head.first_byte().is_none_or(|first| first == have) => have,
+            206 => return Err(self.lost(&Lost::Cut("it sent another part than was asked for".to_owned()))),
+            // A host that knows no ranges sends the whole file again.
+            200 => 0,
+            // There is nothing beyond what is here.
+            416 if have > 0 && self.bytes.is_none() => return Ok(()),
+            status => return Err(self.refused(status)),
+        };
+
+        let expected = self.bytes.or_else(|| Some(from + answer.head.bytes()?));
+        let mut out = self.open(from)?;
+        let mut done = from;
+        listener.moved(done);
+        while let Some(piece) = answer.piece(&|| listener.cancelled()).map_err(|lost| self.lost(&lost))? {
+            out.write_all(&piece).map_err(|error| self.unwritable(&error))?;
+            done += piece.len() as u64;
+            listener.moved(done);
+        }
+        match expected.filter(|expected| done < *expected) {
+            Some(expected) => Err(self.lost(&Lost::Cut(format!("it ended after {done} of {expected} bytes")))),
+            None => Ok(()),
+        }
+    }
+
+    /// The part, cut off after `from` bytes.
+    fn open(&self, from: u64) -> Result<File, Failed> {
+        let opened = OpenOptions::new().append(true).create(true).open(self.part);
+        let cut = opened.and_then(|part| part.set_len(from).map(|()| part));
+        cut.map_err(|error| self.unwritable(&error))
+    }
+
+    fn refused(&self, status: u16) -> Failed {
+        // Too many requests, and what is wrong with the host for a moment.
+        let again = matches!(status, 408 | 429 | 500..=599);
+        Failed { fault: self.source.refused(status), again }
+    }
+
+    fn lost(&self, lost: &Lost) -> Failed {
+        match lost {
+            Lost::Cancelled => Failed::for_good(cancelled()),
+            Lost::Nonsense(_) => Failed::for_good(self.source.lost(lost)),
+            Lost::Unreachable(_) | Lost::Cut(_) | Lost::Silent => Failed { fault: self.source.lost(lost), again: true },
+        }
+    }
+
+    fn unwritable(&self, error: &std::io::Error) -> Failed {
+        Failed::for_good(self.source.unwritable(self.part, error))
+    }
+}
+
+/// The length of the file at `path`; 0 where there is none.
+pub(crate) fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
+}
+
+/// Waits for `time`, unless `listener` cancels.
+fn pause(time: Duration, listener: &dyn TransferListener) -> Result<()> {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        check(listener)?;
+        thread::sleep(GLANCE.min(end.saturating_duration_since(Instant::now())));
+    }
+    check(listener)
+}
