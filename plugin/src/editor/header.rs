@@ -146,7 +146,7 @@ fn settings(ui: &mut Ui, view: &View, remote: &Remote) {
             }
         });
         ui.label(RichText::new("Model").color(WEAK));
-        models(ui, view, &mut settings);
+        models(ui, &mut settings);
         ui.separator();
         if ui.add_enabled(view.clip.is_some(), Button::new("Remove the clip")).clicked() {
             remote.tell(Command::Clear);
@@ -159,11 +159,7 @@ fn settings(ui: &mut Ui, view: &View, remote: &Remote) {
 }
 
 /// The models that the command has named so far, and any other by name or path.
-fn models(ui: &mut Ui, view: &View, settings: &mut Settings) {
-    for model in &view.models {
-        let name = if model.is_ready() { model.name.clone() } else { format!("{} (not fetched)", model.name) };
-        ui.radio_value(&mut settings.model, model.name.clone(), name).on_hover_text(&model.about);
-    }
+fn models(ui: &mut Ui, settings: &mut Settings) {
     let mut text = settings.model.clone();
     let field = egui::TextEdit::singleline(&mut text).hint_text("Name or path of a model").margin(vec2(8.0, 5.0));
     if ui.add(field).changed() {

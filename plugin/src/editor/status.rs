@@ -1,16 +1,20 @@
 //! What is being done, how far it is, and what went wrong.
 
+use std::time::Duration;
+
 use egui::{Align, Color32, Layout, Rect, RichText, Ui, vec2};
 use sextet_protocol::worker;
 
 use super::header::Asked;
 use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
 use super::words;
-use crate::engine::Stage;
+use crate::engine::{Loading, Stage};
 use crate::session::{Command, Phase, Remote, View};
 
 /// Height of the strip.
 const HEIGHT: f32 = 52.0;
+/// A bar that moves by the clock is drawn so often.
+const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
 /// Shows the strip at the editor's foot.
 pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
@@ -89,6 +93,10 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
         remote.tell(Command::Cancel);
     }
     let (text, part, left) = progress(stage);
+    if matches!(stage, Stage::Loading(Loading { usual_s: Some(_), .. })) {
+        // Nobody tells how far it is: the bar moves by the clock.
+        ui.ctx().request_repaint_after(BY_THE_CLOCK);
+    }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
         ui.spacing_mut().item_spacing.y = 5.0;
         ui.add_space(3.0);
@@ -104,12 +112,21 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
     });
 }
 
+/// The part that is loaded: counted, else by the time that it usually takes, which is never all of it.
+fn loaded(loading: &Loading) -> Option<f32> {
+    if loading.total > 0 {
+        return Some(loading.done as f32 / loading.total as f32);
+    }
+    let usual_s = loading.usual_s.filter(|&usual_s| usual_s > 0.0)?;
+    Some(words::part_of_usual(loading.since.elapsed().as_secs_f64() / usual_s))
+}
+
 /// A stage in words, the part that is done where it is known, and the rest.
 fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     match stage {
         Stage::Starting => ("Starting the engine".to_owned(), None, String::new()),
-        Stage::Queued(reason) => (capital(&reason.to_string()), None, String::new()),
-        Stage::Loading(what) => (format!("Loading {what}"), None, String::new()),
+        Stage::Queued(reason) => (words::capital(&reason.to_string()), None, String::new()),
+        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), String::new()),
         Stage::Working { stage, done, total, speed, left_s } => {
             let text = match stage {
                 Some(worker::Stage::Reading) => "Reading the clip",
@@ -151,9 +168,4 @@ fn bar(ui: &mut Ui, part: Option<f32>) {
         None => (rect.width(), theme::faded(ACCENT, 0.35)),
     };
     ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(width, rect.height())), 3.5, colour);
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }

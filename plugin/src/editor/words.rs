@@ -26,9 +26,30 @@ pub(super) fn rate(hz: u32) -> String {
     format!("{} kHz", f64::from(hz) / 1000.0)
 }
 
+/// The first letter as a capital.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+/// How much of something is done that has taken so many times as long as usual: more and more slowly towards the end, which
+/// is never reached.
+pub(super) fn part_of_usual(times: f64) -> f32 {
+    let steady = 0.8;
+    let part = if times < steady { times } else { 1.0 - (1.0 - steady) * ((steady - times) / (1.0 - steady)).exp() };
+    part.clamp(0.0, 0.99) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_counts_comes_on_without_reaching_the_end() {
+        let parts: Vec<f32> = (0..100).map(|tenths| part_of_usual(f64::from(tenths) / 10.0)).collect();
+        assert!(parts.is_sorted() && parts[0] == 0.0 && parts[99] < 1.0, "{parts:?}");
+        assert!((parts[4] - 0.4).abs() < 1e-6 && parts[10] > 0.9, "{parts:?}");
+    }
 
     #[test]
     fn durations_are_said_as_people_say_them() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sextet_protocol::Stem;
-use sextet_protocol::worker::{self, ModelInfo};
+use sextet_protocol::worker;
 
 use crate::engine::{Fault, Stage};
 use crate::overview::Overview;
@@ -84,8 +84,8 @@ pub(crate) struct View {
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.
     pub(crate) engine: Option<String>,
-    /// Models that the command has named.
-    pub(crate) models: Vec<ModelInfo>,
+    /// Name of the model that the stems were made with.
+    pub(crate) made_with: Option<String>,
     pub(crate) errand: Option<Errand>,
     /// Something that went wrong besides, or is worth knowing, and what to do.
     pub(crate) notice: Option<(String, String)>,

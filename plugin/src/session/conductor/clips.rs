@@ -47,7 +47,7 @@ impl Conductor {
     }
 
     pub(super) fn change_clip(&mut self, clip: Option<SavedClip>) {
-        (self.separation, self.scan, self.engine) = (None, None, None);
+        (self.separation, self.scan, self.engine, self.made_with) = (None, None, None, None);
         self.play(None);
         self.clip = clip;
         self.phase = if self.clip.is_some() { Phase::Captured } else { Phase::Empty };
@@ -84,14 +84,14 @@ impl Conductor {
         };
         let had_stems = clip.key.is_some();
         self.phase = Phase::Captured;
-        if !self.open_stems() && make && (had_stems || self.settings.automatic) {
+        if !self.open_stems(true) && make && (had_stems || self.settings.automatic) {
             self.separate();
         }
     }
 
-    /// Plays the clip's stems; false if there are none in the cache.
-    pub(super) fn open_stems(&mut self) -> bool {
-        match self.try_open_stems() {
+    /// Plays the clip's stems; false if there are none in the cache. `verify`: they may have changed since they were made.
+    pub(super) fn open_stems(&mut self, verify: bool) -> bool {
+        match self.try_open_stems(verify) {
             Ok(true) => {
                 self.phase = Phase::Ready;
                 true
@@ -109,7 +109,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn try_open_stems(&mut self) -> Result<bool, Fault> {
+    fn try_open_stems(&mut self, verify: bool) -> Result<bool, Fault> {
         let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) else { return Ok(false) };
         let Some(key) = clip.key else { return Ok(false) };
         let open = || -> Result<Option<StemFiles>, Fault> {
@@ -132,7 +132,9 @@ impl Conductor {
             self.play(Some(Arc::new(deck)));
         }
         self.engine = Some(format!("{model} on {engine}"));
-        self.scan = Scan::start(Subject::Stems(Box::new(to_see)), std::thread::current());
+        self.made_with = Some(model);
+        let subject = Subject::Stems { files: Box::new(to_see), verify };
+        self.scan = Scan::start(subject, std::thread::current());
         Ok(true)
     }
 
@@ -163,7 +165,7 @@ impl Conductor {
         }
         self.separation = separation;
         if was_ready {
-            self.open_stems();
+            self.open_stems(false);
         }
     }
 }

@@ -7,7 +7,7 @@ use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{JobId, Render};
 
 use super::Conductor;
-use crate::engine::{Ended, Fault, Job, Task};
+use crate::engine::{Ended, Fault, Job, Kept, Task};
 use crate::saved::SavedClip;
 use crate::session::command::Order;
 use crate::session::view::Phase;
@@ -27,8 +27,18 @@ impl Conductor {
             self.phase = Phase::Failed(Fault::Missing { path: song });
             return;
         }
-        let task = Task::Separate { song, model: self.settings.model.clone(), engine: self.settings.engine };
-        match Job::start(task, folders, std::thread::current()) {
+
+        let (model, engine) = self.settings.computing();
+        let task = Task::Separate { song, model, engine };
+        let job = match self.kept.take() {
+            Some(kept) => Ok(kept.start_job(task)),
+            None => Job::start(task, folders, std::thread::current()),
+        };
+        self.begin_separation(job);
+    }
+
+    fn begin_separation(&mut self, job: Result<Job, Fault>) {
+        match job {
             Ok(job) => {
                 self.phase = Phase::Separating(job.stage().clone());
                 self.separation = Some(job);
@@ -37,6 +47,7 @@ impl Conductor {
         }
     }
 
+    /// The worker goes with it, so that its memory is free at once.
     pub(super) fn cancel(&mut self) {
         if self.separation.take().is_some() {
             self.phase = if self.deck.is_some() { Phase::Ready } else { Phase::Captured };
@@ -47,35 +58,66 @@ impl Conductor {
         let Some(job) = &mut self.separation else { return };
         let ended = job.step(Instant::now());
         self.engine.clone_from(&job.engine);
-        if !job.models.is_empty() {
-            self.models = std::mem::take(&mut job.models);
-        }
         if let Some(warning) = job.warning.take() {
             self.notice = Some((warning, String::new()));
         }
+        let Some(ended) = ended else {
+            self.phase = Phase::Separating(job.stage().clone());
+            return;
+        };
+
+        let Some(job) = self.separation.take() else { return };
         match ended {
-            None => self.phase = Phase::Separating(job.stage().clone()),
-            Some(Ended::Separated { key, .. }) => {
-                self.separation = None;
-                self.separated(key);
+            Ended::Separated { key, cached } => {
+                self.kept = job.keep_worker();
+                self.separated(key, cached);
             }
-            Some(Ended::Failed(fault)) => {
-                self.separation = None;
-                self.phase = Phase::Failed(fault);
-            }
-            Some(Ended::Imported { .. } | Ended::Rendered { .. }) => {
-                self.separation = None;
+            Ended::Failed(fault) if job.was_never_begun(&fault) => self.separate(),
+            Ended::Failed(fault) => self.phase = Phase::Failed(fault),
+            _ => {
                 let said = "it answered another question than it was asked".to_owned();
                 self.phase = Phase::Failed(Fault::Died { how: said, said: String::new() });
             }
         }
     }
 
-    pub(super) fn separated(&mut self, key: Fingerprint) {
+    /// Has a worker load model and engine if a separation is to be expected soon.
+    pub(super) fn warm_up(&mut self) {
+        let Ok(folders) = &self.folders else { return };
+        if !self.settings.automatic || self.separation.is_some() {
+            return;
+        }
+        match &mut self.kept {
+            Some(kept) => kept.prepare(self.settings.computing()),
+            // What is wrong is told by the separation.
+            None => self.kept = Kept::start(self.settings.computing(), folders, std::thread::current()).ok(),
+        }
+    }
+
+    /// Looks after the worker that is kept, which is over when it is of no use any more.
+    pub(super) fn step_kept(&mut self) {
+        let wanted = self.take.is_some() || self.errand_is_import();
+        if let Some(kept) = &mut self.kept
+            && !kept.step(Instant::now(), wanted)
+        {
+            self.kept = None;
+        }
+    }
+
+    /// Tells all processes to end, so that they do so side by side.
+    pub(super) fn dismiss_workers(&mut self) {
+        let jobs = [&mut self.separation, &mut self.errand];
+        jobs.into_iter().flatten().for_each(Job::dismiss);
+        self.kept.iter_mut().for_each(Kept::dismiss);
+    }
+
+    /// Plays stems that were made. Those that were in the cache before are looked at like those of a project; the others have
+    /// just been checked.
+    pub(super) fn separated(&mut self, key: Fingerprint, cached: bool) {
         let Some(clip) = &mut self.clip else { return };
         clip.key = Some(key);
         self.save();
-        if !self.open_stems() && !matches!(self.phase, Phase::Failed(_)) {
+        if !self.open_stems(cached) && !matches!(self.phase, Phase::Failed(_)) {
             let gone = "The stems were made but are no longer in the cache; its limit may be too small for them.";
             self.phase = Phase::Failed(Fault::Stems(gone.to_owned()));
         }
@@ -83,6 +125,7 @@ impl Conductor {
 
     pub(super) fn open(&mut self, path: &Path) {
         self.start_errand(Task::Import { song: path.to_owned() });
+        self.warm_up();
     }
 
     pub(super) fn render(&mut self, order: Order) {

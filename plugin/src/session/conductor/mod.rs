@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::worker::ModelInfo;
 use sextet_protocol::{Folders, Stem};
 
 use crate::capture::Take;
-use crate::engine::{Fault, Job, Stage, Task};
+use crate::engine::{Fault, Job, Kept, Stage, Task};
 use crate::link::Link;
 use crate::overview::Overview;
 use crate::playback::{Deck, Placement};
@@ -45,13 +44,15 @@ pub(super) struct Conductor {
     take: Option<Take>,
     shown_at: Instant,
     separation: Option<Job>,
+    kept: Option<Kept>,
     errand: Option<Job>,
     deck: Option<Arc<Deck>>,
     scan: Option<Scan>,
     wave: Option<Wave>,
     stems: [Option<Arc<Overview>>; Stem::ALL.len()],
     engine: Option<String>,
-    models: Vec<ModelInfo>,
+    /// Name of the model that the stems were made with.
+    made_with: Option<String>,
     notice: Option<(String, String)>,
     rendered: Option<std::path::PathBuf>,
     lost_frames: u64,
@@ -82,13 +83,14 @@ impl Conductor {
             take: None,
             shown_at: Instant::now(),
             separation: None,
+            kept: None,
             errand: None,
             deck: None,
             scan: None,
             wave: None,
             stems: Default::default(),
             engine: None,
-            models: Vec::new(),
+            made_with: None,
             notice: None,
             rendered: None,
             lost_frames: 0,
@@ -104,8 +106,12 @@ impl Conductor {
                 self.obey(command);
             }
             self.listen();
+            if self.link.take_armed() {
+                self.warm_up();
+            }
             self.step_separation();
             self.step_errand();
+            self.step_kept();
             self.look();
             self.check_deck();
             self.find_again();
@@ -115,6 +121,7 @@ impl Conductor {
             }
             self.publish();
             if self.link.is_stopped() {
+                self.dismiss_workers();
                 return;
             }
             let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
@@ -213,7 +220,7 @@ impl Conductor {
             stems: self.stems.clone(),
             lost_frames: self.lost_frames,
             engine: self.engine.clone(),
-            models: self.models.clone(),
+            made_with: self.made_with.clone(),
             errand,
             notice: self.notice.clone(),
             rendered: self.rendered.clone(),

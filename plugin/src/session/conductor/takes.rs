@@ -20,7 +20,7 @@ impl Conductor {
         self.line = Some(line);
         self.lost_frames = 0;
         if self.deck.is_some() || self.phase == Phase::Ready {
-            self.open_stems();
+            self.open_stems(false);
         }
     }
 
@@ -65,6 +65,7 @@ impl Conductor {
                 self.separation = None;
                 self.phase = Phase::Capturing;
                 self.notice = None;
+                self.warm_up();
             }
             Err(fault) => self.give_notice(&fault),
         }
