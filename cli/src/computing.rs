@@ -46,6 +46,15 @@ pub(crate) fn own_libraries() -> Result<PathBuf> {
     Ok(Folders::of_user()?.data().join("tensorrt"))
 }
 
+/// Folders of the libraries that somebody has named, which come before the one that `setup` fills: by the environment and by
+/// the configuration.
+#[cfg(feature = "tensorrt")]
+pub(crate) fn named_libraries() -> Vec<PathBuf> {
+    let configured = config::read().ok().and_then(|config| config.tensorrt.library);
+    let named = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.into_iter().chain(configured).collect()
+}
+
 /// Where the libraries may be, the most explicit first: environment, configuration, this user's own, beside the command
 /// and in a plugin's bundle around it.
 ///

@@ -12,6 +12,7 @@ mod engine;
 mod engines;
 mod fault;
 mod files;
+mod gpu;
 mod interrupt;
 mod manual;
 mod mishap;
@@ -21,7 +22,8 @@ mod say;
 mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
-mod transfer_bar;
+mod timings;
+mod transfer;
 mod unfinished;
 mod worker;
 
@@ -35,6 +37,7 @@ use fault::Report;
 use unfinished::Unfinished;
 
 fn main() -> ExitCode {
+    timings::begin();
     mishap::keep_quiet();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);
@@ -43,7 +46,9 @@ fn main() -> ExitCode {
         interrupt::install(&unfinished)?;
         run(cli.command, &unfinished)
     });
-    ExitCode::from(result.unwrap_or_else(|error| fail(&Report::of(&error), json)))
+    let code = result.unwrap_or_else(|error| fail(&Report::of(&error), json));
+    timings::say();
+    ExitCode::from(code)
 }
 
 fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {

@@ -42,7 +42,10 @@ impl Listener for Waiting {
         if self.quiet {
             return;
         }
-        let text = describe(&step);
+        let text = match usual_s(&step) {
+            Some(seconds) => format!("{}: some {seconds:.0} s", describe(&step)),
+            None => describe(&step),
+        };
         match step {
             Preparing::Building { done, total } => self.say(&text, done, total),
             Preparing::Waiting | Preparing::Compiling | Preparing::Comparing => self.say(&text, 1, 1),
@@ -56,7 +59,7 @@ pub(crate) fn describe(step: &Preparing) -> String {
     match step {
         Preparing::Waiting => "another process is building this engine: waiting for it".to_owned(),
         Preparing::Building { .. } => "building the engine, once for this model".to_owned(),
-        Preparing::Compiling => "the GPU compiles the engine, once for this model: some 20 s".to_owned(),
+        Preparing::Compiling => "the GPU compiles the engine, once for this model".to_owned(),
         Preparing::Comparing => "comparing float16 with float32, once for this model".to_owned(),
         Preparing::InFloat32 { error } => {
             format!("float16 would change this model's stems by {:.1} %: computing in float32", 100.0 * error)
@@ -64,6 +67,15 @@ pub(crate) fn describe(step: &Preparing) -> String {
         Preparing::SmallerBatch { batch } => format!("the GPU's memory is short: trying a batch of {batch}"),
         Preparing::NotKept { reason } => format!("warning: the engine cannot be kept: {reason}"),
         _ => "the engine is made ready".to_owned(),
+    }
+}
+
+/// Seconds that a step usually takes whose steps cannot be counted. Compiling took 17 to 20 s on an H200 (docs/benchmarks.md).
+pub(crate) fn usual_s(step: &Preparing) -> Option<f64> {
+    match step {
+        Preparing::Compiling => Some(20.0),
+        Preparing::Comparing => Some(2.0),
+        _ => None,
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    EngineInfo, EngineName, FailKind, JobId, ModelInfo, ModelState, PROTOCOL, Render, RenderBits, RenderFormat, Reply,
-    Request, Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
+    Checked, EngineName, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelInfo, ModelState, Offer, PROTOCOL,
+    Prepare, Render, RenderBits, RenderFormat, Reply, Request, Separate, SeparationOptions, Stage, Sum, Waiting,
+    Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Stem};
 
@@ -42,6 +43,30 @@ enum WireRequest {
         bits: Option<String>,
         rate_hz: Option<u32>,
     },
+    Inspect {
+        job: u64,
+    },
+    Prepare {
+        job: u64,
+        model: String,
+        engine: String,
+    },
+    SetUpGpu {
+        job: u64,
+        from: Option<String>,
+    },
+    Offer {
+        job: u64,
+        model: String,
+    },
+    Fetch {
+        job: u64,
+        model: String,
+    },
+    Check {
+        job: u64,
+        model: String,
+    },
     Cancel {
         job: u64,
     },
@@ -51,26 +76,70 @@ enum WireRequest {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum WireReply {
-    Hello { protocol: u32, version: String, engines: Vec<WireEngine>, models: Vec<WireModel> },
+    Hello { protocol: u32, version: String, engines: Vec<String>, models: Vec<WireModel> },
     Refused { protocol: u32, version: String, message: String, remedy: String },
     Error { message: String, remedy: String },
     Queued { job: u64, reason: String },
-    Loading { job: u64, what: String },
+    Loading { job: u64, what: String, done: u64, total: u64, usual_s: Option<f64> },
     Started { job: u64, key: String, model: String, engine: String, note: Option<String>, stems: Vec<String> },
     Progress { job: u64, stage: String, done: u64, total: u64, speed: Option<f64>, seconds_left: Option<f64> },
     Warning { job: u64, message: String },
     Done { job: u64, key: String, cached: bool, seconds: f64 },
     Imported { job: u64, audio: String, rate_hz: u32, frames: u64 },
     Rendered { job: u64, paths: Vec<String> },
+    Inspected { job: u64, machine: WireMachine },
+    Prepared { job: u64, engine: String, note: Option<String> },
+    GpuSetUp { job: u64, gpu: WireGpu },
+    Offered { job: u64, offer: WireOffer },
+    Fetched { job: u64, model: WireModel },
+    Checked { job: u64, checked: WireChecked },
     Cancelled { job: u64 },
     Failed { job: u64, kind: String, message: String, remedy: String },
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireEngine {
-    name: String,
-    usable: bool,
+struct WireMachine {
+    gpu: WireGpu,
+    models: Vec<WireModel>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireGpu {
+    state: String,
+    devices: Vec<String>,
+    driver: Option<String>,
+    library: Option<String>,
+    message: String,
+    remedy: String,
+    setup: Option<WireSetup>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireSetup {
+    what: String,
+    bytes: u64,
+    licence: String,
+    folder: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireOffer {
+    model: String,
+    from: String,
+    bytes: Option<u64>,
+    licence: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireChecked {
+    model: String,
+    stems: Vec<String>,
+    parameters: u64,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -173,7 +242,7 @@ fn replies_that_concern_no_job_are_what_they_are_documented_to_be() {
     let hello = Reply::Hello(Welcome {
         protocol: 1,
         version: "0.1.0".into(),
-        engines: vec![EngineInfo { name: EngineName::Cpu, usable: true }],
+        engines: vec![EngineName::Cpu, EngineName::Tensorrt],
         models: vec![ModelInfo {
             name: "m".into(),
             about: "a".into(),
@@ -182,7 +251,7 @@ fn replies_that_concern_no_job_are_what_they_are_documented_to_be() {
         }],
     });
     let stems = text(&["drums", "bass", "other", "vocals", "guitar", "piano"]);
-    let engines = vec![WireEngine { name: "cpu".into(), usable: true }];
+    let engines = text(&["cpu", "tensorrt"]);
     let models = vec![WireModel { name: "m".into(), about: "a".into(), stems, state: "not_fetched".into() }];
     agree(&hello, &WireReply::Hello { protocol: 1, version: "0.1.0".into(), engines, models });
     let (message, remedy) = ("m".to_owned(), "r".to_owned());
@@ -201,7 +270,10 @@ fn a_job_on_its_way_is_what_it_is_documented_to_be() {
     for (reason, name) in [(Waiting::EarlierJob, "earlier_job"), (Waiting::OtherProcess, "other_process")] {
         agree(&Reply::Queued { job, reason }, &WireReply::Queued { job: 3, reason: name.into() });
     }
-    agree(&Reply::Loading { job, what: "w".into() }, &WireReply::Loading { job: 3, what: "w".into() });
+    for usual_s in [None, Some(20.0)] {
+        let ours = Reply::Loading { job, what: "w".into(), done: 1, total: 2, usual_s };
+        agree(&ours, &WireReply::Loading { job: 3, what: "w".into(), done: 1, total: 2, usual_s });
+    }
     for note in [None, Some("because".to_owned())] {
         let (model, engine) = ("m".to_owned(), "e".to_owned());
         let ours = Reply::Started {
@@ -220,6 +292,8 @@ fn a_job_on_its_way_is_what_it_is_documented_to_be() {
         (Stage::Separating, "separating"),
         (Stage::Storing, "storing"),
         (Stage::Writing, "writing"),
+        (Stage::Fetching, "fetching"),
+        (Stage::Installing, "installing"),
     ];
     for (stage, name) in stages {
         for (speed, seconds_left) in [(None, None), (Some(2.5), Some(30.0))] {
@@ -244,6 +318,7 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
         (FailKind::Model, "model"),
         (FailKind::Engine, "engine"),
         (FailKind::Output, "output"),
+        (FailKind::Network, "network"),
         (FailKind::Internal, "internal"),
     ];
     for (kind, name) in kinds {
@@ -259,4 +334,109 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
     for last in [done, imported, rendered] {
         assert!(last.is_last() && last.job() == Some(job));
     }
+}
+
+#[test]
+fn requests_about_the_machine_are_what_they_are_documented_to_be() {
+    let (job, model) = (JobId(5), "htdemucs_6s".to_owned());
+    agree(&Request::Inspect { job }, &WireRequest::Inspect { job: 5 });
+    let prepare = Prepare { job, model: model.clone(), engine: EngineName::Cpu };
+    agree(&Request::Prepare(prepare), &WireRequest::Prepare { job: 5, model: model.clone(), engine: "cpu".into() });
+    for from in [None, Some("/a/b.whl")] {
+        let ours = Request::SetUpGpu { job, from: from.map(PathBuf::from) };
+        agree(&ours, &WireRequest::SetUpGpu { job: 5, from: from.map(str::to_owned) });
+    }
+    agree(&Request::Offer { job, model: model.clone() }, &WireRequest::Offer { job: 5, model: model.clone() });
+    agree(&Request::Fetch { job, model: model.clone() }, &WireRequest::Fetch { job: 5, model: model.clone() });
+    agree(&Request::Check { job, model: model.clone() }, &WireRequest::Check { job: 5, model });
+
+    let short: Request = serde_json::from_str(r#"{"type":"prepare","job":5}"#).unwrap();
+    let bundled = Prepare { job, model: "sextet-mini".into(), engine: EngineName::Auto };
+    assert_eq!(short, Request::Prepare(bundled));
+    let short: Request = serde_json::from_str(r#"{"type":"set_up_gpu","job":5}"#).unwrap();
+    assert_eq!(short, Request::SetUpGpu { job, from: None });
+}
+
+fn gpu(state: GpuState, setup: bool) -> Gpu {
+    let setup = setup.then(|| GpuSetup { what: "w".into(), bytes: 7, licence: "l".into(), folder: "/f".into() });
+    Gpu {
+        state,
+        devices: text(&["NVIDIA H200, 140 GB"]),
+        driver: Some("580".into()),
+        library: None,
+        message: "m".into(),
+        remedy: "r".into(),
+        setup,
+    }
+}
+
+fn wire_gpu(state: &str, setup: bool) -> WireGpu {
+    let setup = setup.then(|| WireSetup { what: "w".into(), bytes: 7, licence: "l".into(), folder: "/f".into() });
+    WireGpu {
+        state: state.into(),
+        devices: text(&["NVIDIA H200, 140 GB"]),
+        driver: Some("580".into()),
+        library: None,
+        message: "m".into(),
+        remedy: "r".into(),
+        setup,
+    }
+}
+
+#[test]
+fn what_is_told_of_the_machine_is_what_it_is_documented_to_be() {
+    let job = JobId(6);
+    let gpus = [
+        (GpuState::NotBuiltIn, "not_built_in"),
+        (GpuState::NoGpu, "no_gpu"),
+        (GpuState::Unusable, "unusable"),
+        (GpuState::ToBeSetUp, "to_be_set_up"),
+        (GpuState::Ready, "ready"),
+    ];
+    for (state, name) in gpus {
+        for setup in [false, true] {
+            let ours = Reply::GpuSetUp { job, gpu: gpu(state, setup) };
+            assert!(ours.is_last() && ours.job() == Some(job));
+            agree(&ours, &WireReply::GpuSetUp { job: 6, gpu: wire_gpu(name, setup) });
+        }
+    }
+
+    let models = [
+        (ModelState::Bundled, "bundled", true),
+        (ModelState::Fetched, "fetched", true),
+        (ModelState::Incomplete, "incomplete", false),
+        (ModelState::NotFetched, "not_fetched", false),
+    ];
+    for (state, name, ready) in models {
+        let model = ModelInfo { name: "m".into(), about: "a".into(), stems: vec![Stem::Bass], state };
+        let wire = || WireModel { name: "m".into(), about: "a".into(), stems: text(&["bass"]), state: name.into() };
+        assert_eq!(model.is_ready(), ready, "{name}");
+        let fetched = Reply::Fetched { job, model: model.clone() };
+        agree(&fetched, &WireReply::Fetched { job: 6, model: wire() });
+        let machine = Machine { gpu: gpu(GpuState::NoGpu, false), models: vec![model] };
+        let inspected = Reply::Inspected { job, machine };
+        let wire = WireMachine { gpu: wire_gpu("no_gpu", false), models: vec![wire()] };
+        agree(&inspected, &WireReply::Inspected { job: 6, machine: wire });
+        assert!(fetched.is_last() && inspected.is_last() && inspected.job() == Some(job));
+    }
+}
+
+#[test]
+fn the_answers_about_models_and_engines_are_what_they_are_documented_to_be() {
+    let job = JobId(6);
+    for bytes in [None, Some(110)] {
+        let (model, from, licence) = ("m".to_owned(), "h".to_owned(), "l".to_owned());
+        let offer = Offer { model: model.clone(), from: from.clone(), bytes, licence: licence.clone() };
+        agree(
+            &Reply::Offered { job, offer },
+            &WireReply::Offered { job: 6, offer: WireOffer { model, from, bytes, licence } },
+        );
+    }
+    let checked = Checked { model: "/m".into(), stems: vec![Stem::Vocals], parameters: 3 };
+    let wire = WireChecked { model: "/m".into(), stems: text(&["vocals"]), parameters: 3 };
+    let checked = Reply::Checked { job, checked };
+    agree(&checked, &WireReply::Checked { job: 6, checked: wire });
+    let prepared = Reply::Prepared { job, engine: "e".into(), note: None };
+    agree(&prepared, &WireReply::Prepared { job: 6, engine: "e".into(), note: None });
+    assert!(checked.is_last() && prepared.is_last() && prepared.job() == Some(job));
 }

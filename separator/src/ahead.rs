@@ -7,6 +7,7 @@ use std::thread::{Scope, scope};
 use crate::Result;
 use crate::audio::{Audio, AudioSource, AudioStream, BLOCK_FRAMES, Folded, Resampled, Warning};
 use crate::model::MODEL_RATE_HZ;
+use crate::timings::timed;
 
 /// Blocks that are read ahead, 12 s in all.
 const BLOCKS: usize = 8;
@@ -86,7 +87,7 @@ fn read(mut stream: Resampled<'_>, prepare: impl Fn(&mut Audio), sender: &SyncSe
         sender.send(Ok(Read { block: Some(block), read_frames, warnings: Vec::new() })).is_ok()
     };
     let mut pending = vec![Vec::new(); stream.layout().channels];
-    while let Some(block) = stream.next_block()? {
+    while let Some(block) = timed("decode, fold, resample", || stream.next_block())? {
         if pending[0].is_empty() && block.frames() == BLOCK_FRAMES {
             if !hand_over(block, stream.read_frames()) {
                 return Ok(());

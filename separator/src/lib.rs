@@ -24,6 +24,7 @@ mod share;
 mod sink;
 mod song;
 mod statistics;
+pub mod timings;
 
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::audio::{Audio, AudioSource, AudioStream, Folded, Layout, Resampled, Resampler};
 use crate::model::MODEL_RATE_HZ;
 use crate::share::Share;
+use crate::timings::timed;
 use crate::{Mono, Options, Outputs, Part, Result, Stem, StemSink, Sum};
 
 /// What comes out of a separation, worked out before it begins.
@@ -80,7 +81,8 @@ impl<'a> Output<'a> {
         }
         let lines = self.lines(planes);
         let pairs = self.resamplers.par_iter_mut().zip(lines);
-        let resampled = pairs.map(|(resampler, line)| resampler.push(line)).collect::<Result<_>>()?;
+        let resample = || pairs.map(|(resampler, line)| resampler.push(line)).collect::<Result<_>>();
+        let resampled = timed("resample the stems", resample)?;
         self.hand_out(resampled)
     }
 
@@ -111,11 +113,11 @@ impl<'a> Output<'a> {
             return Ok(());
         }
         if let Some(exact) = &mut self.exact {
-            let mix = exact.song.read(lines[0].frames())?;
-            exact.share.apply(&mix, &mut lines);
+            let mix = timed("read the song for the sum", || exact.song.read(lines[0].frames()))?;
+            timed("share out", || exact.share.apply(&mix, &mut lines));
             lines = self.parts(lines);
         }
-        self.sink.write_all(&lines)
+        timed("write the stems", || self.sink.write_all(&lines))
     }
 
     /// Adds up the stems of every part.

@@ -14,6 +14,7 @@ use crate::progress::{Listener, Progress};
 use crate::separator::Member;
 use crate::song::{InPlace, Song, Streamed, in_place, normalise};
 use crate::statistics::{Statistics, measure};
+use crate::timings::timed;
 use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
 /// Version of the graph and of the stages around it: raised when the same song, model and options give other samples than
@@ -47,24 +48,24 @@ pub(crate) fn run(
 ) -> Result<Summary> {
     check(options, sources)?;
     let layout = source.open()?.layout();
-    let statistics = measure(source, listener)?;
+    let statistics = timed("measure the song", || measure(source, listener))?;
     statistics.warnings.iter().for_each(|warning| listener.warning(warning));
     let (source_frames, model_frames) = lengths(members, options, &statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
     let blend = Blend::new(lanes(members, sources, &format.parts, options, model_frames)?, CHANNELS);
-    let output = Output::start(format, sources, source, sink)?;
+    let output = timed("begin the stems", || Output::start(format, sources, source, sink))?;
     // What a song that was cancelled left behind.
     members.iter_mut().try_for_each(Member::forget)?;
     let normalise = normalise(&statistics);
     let normalise_block =
         move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
-    let chunks = match in_place(source) {
+    let chunks = timed("separate", || match in_place(source) {
         Some(song) => separate(members, blend, InPlace::new(song, normalise), &statistics, output, listener),
         None => read_ahead(source, normalise_block, |ahead| {
             separate(members, blend, Streamed::new(ahead), &statistics, output, listener)
         }),
-    }?;
+    })?;
     Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
 }
 
@@ -86,10 +87,12 @@ fn separate(
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
-        queue.fill(members, &mut blend, &mut song, listener)?;
+        timed("hand chunks over", || queue.fill(members, &mut blend, &mut song, listener))?;
         let Some((lane, chunk)) = queue.pop(&blend) else { break };
-        let stems = members[blend.member(lane)].engine(listener)?.take()?;
-        output.write(blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean))?;
+        let engine = members[blend.member(lane)].engine(listener)?;
+        let stems = timed("wait for the engine", || engine.take())?;
+        let planes = timed("join chunks", || blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean));
+        output.write(planes)?;
         chunks_done += 1;
         listener.progress(Progress::Separating { chunks_done, chunks_total });
     }

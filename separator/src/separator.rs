@@ -5,6 +5,7 @@ use crate::engine::{self, Engine, EngineOptions};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
+use crate::timings::timed;
 use crate::{Options, Result, Stem, StemSink};
 
 /// A model on an engine. Loading is the costly part: keep it for as many songs as there are.
@@ -129,7 +130,7 @@ impl Member {
     pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
         if let Some(network) = self.network.take() {
             // A network whose engine failed to start is gone; nothing more can be asked of this separator.
-            let started = engine::start(network, &self.options, listener)?;
+            let started = timed("start the engine", || engine::start(network, &self.options, listener))?;
             (self.engine, self.note) = (Some(started.engine), started.note);
         }
         let engine = self.engine.as_deref_mut().ok_or(engine::EngineError::NotStarted)?;

@@ -1,6 +1,5 @@
 //! `sextet doctor`: what was found on this machine, and what to do about what is missing.
 
-mod gpu;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -11,9 +10,9 @@ use sextet_protocol::Folders;
 
 use crate::computing;
 use crate::engine::{self, Engine};
+use crate::gpu::{self, Found};
 use crate::models::{self, CATALOGUE};
 use crate::say;
-use gpu::Gpu;
 
 /// Version of the JSON object; a change that breaks a reader raises it.
 const VERSION: u32 = 1;
@@ -26,7 +25,7 @@ struct Findings {
     system: String,
     threads: usize,
     engines: Vec<Engine>,
-    gpu: Gpu,
+    gpu: Found,
     models: Vec<Model>,
     folders: Vec<Folder>,
     advice: Vec<String>,

@@ -27,7 +27,11 @@ pub(crate) fn run(command: ModelCommand, unfinished: &Unfinished) -> Result<()> 
     }
 }
 
-fn find(name: &str) -> Result<&'static Entry> {
+/// The model of the catalogue that is called `name`.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn find(name: &str) -> Result<&'static Entry> {
     Entry::find(name).ok_or_else(|| {
         let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
         let fault = Fault::new(Kind::Model, format!("the catalogue has no model '{name}'"));

@@ -1,20 +1,22 @@
 //! `sextet model fetch`: a model of the catalogue from the hub, verified and tried.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use sextet_separator::Model;
 
 use super::bag::Bag;
 use super::catalogue::{Entry, Hub};
-use super::hub::Remote;
+use super::hub::{Facts, Remote};
 use super::open::open_bag;
 use super::transfer::Transfer;
 use crate::fault::{Fault, Kind};
-use crate::{say, transfer_bar};
+use crate::say;
+use crate::transfer::{self, Bar, TransferListener};
 
 /// What everybody who fetches official weights is told.
-const LICENCE: &str = "\
+pub(crate) const LICENCE: &str = "\
 The licence of the official demucs weights is unsettled upstream: the code is
 MIT, but its author wrote that the weights are not covered by that and are meant
 for scientific purposes (facebookresearch/demucs issues 327 and 418). Sextet does
@@ -33,9 +35,7 @@ pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     if !yes && !agreed(&entry.name)? {
         return Err(Fault::new(Kind::Interrupted, "nothing was fetched").help("answer `y`, or use --yes").into());
     }
-    let paths = fetch_files(hub, quiet)?;
-    check_bag(hub, &paths[0])?;
-    let model = open_bag(entry, &paths)?;
+    let model = fetch_quietly(entry, &mut Bar::new(quiet))?;
     if !quiet {
         let parameters = model.parameters() as f64 / 1e6;
         say::out(&format!("{} is here and opens: {parameters:.2} million parameters", entry.name));
@@ -55,28 +55,75 @@ fn agreed(name: &str) -> Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// All files of the model, in the order of [`Hub::files`].
-fn fetch_files(hub: &Hub, quiet: bool) -> Result<Vec<PathBuf>> {
+/// What fetching a model takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// The host that it comes from: `huggingface.co`.
+    pub(crate) host: String,
+    /// Bytes of all its files, where the hub says so of each.
+    pub(crate) bytes: Option<u64>,
+    /// What to know about its licence.
+    pub(crate) licence: &'static str,
+}
+
+/// Asks the hub what fetching `entry` takes; `None` for the bundled model. Nothing is fetched.
+///
+/// # Errors
+/// When the hub cannot be reached or has no such files, or `listener` cancelled.
+pub(crate) fn offer(entry: &Entry, listener: &dyn TransferListener) -> Result<Option<Offer>> {
+    let Some(hub) = &entry.hub else { return Ok(None) };
     let remote = Remote::new(hub)?;
-    let known = std::iter::once(None).chain(hub.checkpoints.iter().map(|c| c.sha256.as_deref()));
-    let fetch_one = |(file, sha256): (String, Option<&str>)| {
-        let facts = remote.facts(&file)?;
-        let bar = transfer_bar::of(&file, facts.bytes, quiet);
-        let transfer = Transfer { remote: &remote, hub, file: &file, sha256 };
-        let path = transfer.run(&facts, &mut |done, _| bar.set_position(done))?;
-        bar.finish_and_clear();
-        if !quiet && file != hub.bag {
-            let checked =
-                sha256.or(facts.sha256()).map_or("no checksum is known".to_owned(), |sum| format!("SHA-256 {sum}"));
-            say::err(&format!("{file}: {checked}"));
+    let facts = all_facts(hub, &remote, listener).into_iter().collect::<Result<Vec<_>>>()?;
+    let bytes = facts.iter().map(|facts| facts.bytes).sum();
+    Ok(Some(Offer { host: remote.host().to_owned(), bytes, licence: LICENCE }))
+}
+
+/// Fetches `entry`, checks every file and opens it, without a word to the user. What is here already is only checked.
+///
+/// # Errors
+/// When the hub cannot be reached or sends something else, a file cannot be written, the model does not open, or `listener`
+/// cancelled.
+pub(crate) fn fetch_quietly(entry: &Entry, listener: &mut dyn TransferListener) -> Result<Model> {
+    let Some(hub) = &entry.hub else { return super::open(Path::new(&entry.name)) };
+    let paths = fetch_files(hub, listener)?;
+    transfer::check(listener)?;
+    check_bag(hub, &paths[0])?;
+    open_bag(entry, &paths)
+}
+
+/// All files of the model, in the order of [`Hub::files`].
+fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<PathBuf>> {
+    let remote = Remote::new(hub)?;
+    let facts = all_facts(hub, &remote, listener);
+    let bytes = facts.iter().map(|facts| facts.as_ref().ok()?.bytes).sum();
+    listener.planned(hub.files().len(), bytes);
+
+    let known = std::iter::once(None).chain(hub.checkpoints.iter().map(|checkpoint| checkpoint.sha256.as_deref()));
+    let mut paths = Vec::new();
+    for ((file, facts), sha256) in hub.files().iter().zip(facts).zip(known) {
+        let facts = facts?;
+        paths.push(Transfer { remote: &remote, hub, file, sha256 }.run(&facts, listener)?);
+        listener.installed(file, sha256.or(facts.sha256()));
+    }
+    Ok(paths)
+}
+
+/// What the hub says about each file of the model, in the order of [`Hub::files`]; a failure is the last.
+fn all_facts(hub: &Hub, remote: &Remote, listener: &dyn TransferListener) -> Vec<Result<Facts>> {
+    let mut all = Vec::new();
+    for file in hub.files() {
+        let facts = transfer::check(listener).and_then(|()| remote.facts(&file));
+        let failed = facts.is_err();
+        all.push(facts);
+        if failed {
+            break;
         }
-        Ok(path)
-    };
-    hub.files().into_iter().zip(known).map(fetch_one).collect()
+    }
+    all
 }
 
 /// The bag that was fetched says what the catalogue says.
-fn check_bag(hub: &Hub, path: &std::path::Path) -> Result<()> {
+fn check_bag(hub: &Hub, path: &Path) -> Result<()> {
     if Bag::read(path)?.agrees(hub) {
         return Ok(());
     }

@@ -68,6 +68,11 @@ impl Remote {
         Ok(Self { runtime, asker, repository, endpoint: endpoint.trim_end_matches('/').to_owned(), id: hub.id() })
     }
 
+    /// Name of the hub's host.
+    pub(super) fn host(&self) -> &str {
+        self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host)
+    }
+
     /// Asks what the hub has under `file`.
     pub(super) fn facts(&self, file: &str) -> Result<Facts> {
         let url = format!("{}/{}/resolve/{REVISION}/{file}", self.endpoint, self.id);

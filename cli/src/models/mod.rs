@@ -12,5 +12,6 @@ mod transfer;
 
 pub(crate) use cache::cache_folder;
 pub(crate) use catalogue::{BUNDLED, CATALOGUE, Entry};
-pub(crate) use command::{is_here, run, state};
+pub(crate) use command::{find, is_here, run, state};
+pub(crate) use fetch::{LICENCE, Offer, fetch_quietly, offer};
 pub(crate) use open::{open, short_name};

@@ -12,6 +12,7 @@ use super::catalogue::Hub;
 use super::hub::{Facts, Remote};
 use crate::fault::{Fault, Kind, Report};
 use crate::files::sha256;
+use crate::transfer::{self, TransferListener};
 
 /// Tries without a single new byte before we give up.
 const TRIES: u32 = 4;
@@ -29,9 +30,9 @@ pub(super) struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Fetches the file unless it is here and whole; `progress` hears of bytes done and in all. Returns its path in the
-    /// cache, and whether it was checked against a SHA-256.
-    pub(super) fn run(&self, facts: &Facts, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<PathBuf> {
+    /// Fetches the file unless it is here and whole. Returns its path in the cache.
+    pub(super) fn run(&self, facts: &Facts, listener: &mut dyn TransferListener) -> Result<PathBuf> {
+        listener.began(self.file, facts.bytes);
         let blobs = repository_folder(self.hub).join("blobs");
         let locks = lock_folder(self.hub);
         for folder in [&blobs, &locks] {
@@ -41,7 +42,8 @@ impl Transfer<'_> {
         let blob = blobs.join(&facts.etag);
         if !blob.is_file() || self.verify(&blob, facts).is_err() {
             let part = blobs.join(format!("{}.incomplete", facts.etag));
-            self.fill(&part, facts, progress)?;
+            self.fill(&part, facts, listener)?;
+            listener.installing(self.file);
             if let Err(error) = self.verify(&part, facts) {
                 let _ = fs::remove_file(&part);
                 return Err(error);
@@ -53,10 +55,10 @@ impl Transfer<'_> {
     }
 
     /// Adds to `part` until it is as long as the file, through cut connections.
-    fn fill(&self, part: &Path, facts: &Facts, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<()> {
+    fn fill(&self, part: &Path, facts: &Facts, listener: &mut dyn TransferListener) -> Result<()> {
         let (mut tries, mut before) = (0, length(part));
         loop {
-            let result = self.add(part, facts, progress);
+            let result = self.add(part, facts, listener);
             let now = length(part);
             let short = facts.bytes.is_some_and(|bytes| now < bytes);
             match result {
@@ -75,7 +77,7 @@ impl Transfer<'_> {
     }
 
     /// One request: the bytes that `part` lacks.
-    fn add(&self, part: &Path, facts: &Facts, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<()> {
+    fn add(&self, part: &Path, facts: &Facts, listener: &mut dyn TransferListener) -> Result<()> {
         let total = facts.bytes.unwrap_or(0);
         let mut done = length(part);
         if facts.bytes.is_none() || done > total {
@@ -99,8 +101,8 @@ impl Transfer<'_> {
         let take = |piece: &[u8]| {
             (&out).write_all(piece).with_context(|| cannot_write(part))?;
             done.set(done.get() + piece.len() as u64);
-            progress(done.get(), facts.bytes);
-            Ok(())
+            listener.moved(done.get());
+            transfer::check(listener)
         };
         self.remote.read(self.file, (done.get(), total), begin, take)
     }

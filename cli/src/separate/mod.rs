@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use sextet_separator::Separator;
+use sextet_separator::timings::timed;
 
 use crate::args::SeparateArgs;
 use crate::models;
@@ -35,9 +36,9 @@ pub(crate) use writers::{StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
-    let model = models::open(&args.model)?;
+    let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
-    let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice)?;
+    let jobs = timed("plan the files", || plan::plan(inputs::gather(&args.inputs, &args.output), &choice))?;
     let hash = model.hash().to_string();
     let mut machine = Machine::start(args, model)?;
     let start = start(args, &choice, &machine.separator, hash, &jobs);

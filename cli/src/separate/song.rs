@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use sextet_separator::audio::{AudioFile, Tags, Warning};
+use sextet_separator::timings::timed;
 use sextet_separator::{Listener, Progress, Separator};
 
 use super::choice::Choice;
@@ -55,12 +56,12 @@ impl Bench<'_> {
             let report = Report::of(error);
             return Err(Fault::new(report.kind, report.message).help(report.help).into());
         }
-        let audio = AudioFile::open(&job.input)?;
-        let written_as = self.choice.write_options(Tags::read(&job.input));
+        let audio = timed("open the song", || AudioFile::open(&job.input))?;
+        let written_as = self.choice.write_options(timed("read the tags", || Tags::read(&job.input)));
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
         let mut ear = Ear { index, seconds, reporter: &mut *reporter, separating_since: None };
         separator.separate(&audio, &self.choice.options, &mut files, &mut ear)?;
-        let clipped = files.finish()?;
+        let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";
             reporter.warned(

@@ -11,7 +11,7 @@ use reqwest::header::RANGE;
 
 use super::wheel::Wheel;
 use crate::fault::{Fault, Kind};
-use crate::transfer_bar;
+use crate::transfer::{self, TransferListener};
 
 /// PyPI's file host; `SEXTET_PYPI` names another with the same files.
 const HOST: &str = "https://files.pythonhosted.org";
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: u32 = 4;
 
 /// Fetches `wheel` to a file beside `folder`; what a try that was cut off left there is gone on with.
-pub(super) fn fetch(wheel: &Wheel, folder: &Path, quiet: bool) -> Result<PathBuf> {
+pub(super) fn fetch(wheel: &Wheel, folder: &Path, listener: &mut dyn TransferListener) -> Result<PathBuf> {
     let beside = folder.parent().unwrap_or(folder);
     let cannot_write = || Fault::new(Kind::Output, format!("cannot write below '{}'", beside.display()));
     fs::create_dir_all(beside).with_context(cannot_write)?;
@@ -31,7 +31,7 @@ pub(super) fn fetch(wheel: &Wheel, folder: &Path, quiet: bool) -> Result<PathBuf
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut tries, mut before) = (0, length(&part));
     loop {
-        let Err(error) = runtime.block_on(source.add(&part, wheel.file(), quiet)) else { return Ok(part) };
+        let Err(error) = runtime.block_on(source.add(&part, wheel, listener)) else { return Ok(part) };
         let now = length(&part);
         tries = if now > before { 1 } else { tries + 1 };
         if tries >= TRIES || !error.again {
@@ -55,7 +55,12 @@ struct Failed {
 
 impl Source {
     /// One request for what `part` lacks.
-    async fn add(&self, part: &Path, name: &str, quiet: bool) -> std::result::Result<(), Failed> {
+    async fn add(
+        &self,
+        part: &Path,
+        wheel: &Wheel,
+        listener: &mut dyn TransferListener,
+    ) -> std::result::Result<(), Failed> {
         let client = reqwest::Client::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE).build();
         let client = client.map_err(|error| self.lost(&error))?;
         let have = length(part);
@@ -72,13 +77,17 @@ impl Source {
         let opened = OpenOptions::new().append(true).create(true).open(part);
         let mut out =
             opened.and_then(|out| out.set_len(from).map(|()| out)).map_err(|error| unwritable(part, &error))?;
-        let bar = transfer_bar::of(name, answer.content_length().map(|rest| rest + from), quiet);
-        bar.set_position(from);
+        listener.began(wheel.file(), Some(wheel.bytes));
+        let mut done = from;
+        listener.moved(done);
         while let Some(piece) = answer.chunk().await.map_err(|error| self.lost(&error))? {
             out.write_all(&piece).map_err(|error| unwritable(part, &error))?;
-            bar.inc(piece.len() as u64);
+            done += piece.len() as u64;
+            listener.moved(done);
+            if listener.cancelled() {
+                return Err(Failed { fault: transfer::cancelled(), again: false });
+            }
         }
-        bar.finish_and_clear();
         Ok(())
     }
 

@@ -3,37 +3,83 @@
 mod download;
 mod wheel;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 
 use crate::args::SetupCommand;
 use crate::fault::{Fault, Kind};
+use crate::transfer::{Bar, TransferListener};
 use crate::{computing, say};
 use wheel::Wheel;
 
 /// What everybody who fetches the library is told.
-const LICENCE: &str = "\
+pub(crate) const LICENCE: &str = "\
 TensorRT-RTX is NVIDIA's and proprietary; its licence lies beside it as LICENSE.txt,
 and using it means that you accept that. Sextet does not ship it.";
+
+/// What setting up fetches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetupOffer {
+    /// What: `TensorRT-RTX 1.6.1`.
+    pub(crate) what: String,
+    /// Bytes to be fetched in all.
+    pub(crate) bytes: u64,
+    /// Whose licence it is under.
+    pub(crate) licence: &'static str,
+    /// Where it is put.
+    pub(crate) folder: PathBuf,
+}
+
+/// A library that is in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Its whole version: `1.6.1.120`.
+    pub(crate) version: String,
+    /// Where it is.
+    pub(crate) folder: PathBuf,
+}
 
 /// Runs one of the `setup` commands.
 pub(crate) fn run(command: SetupCommand) -> Result<()> {
     let SetupCommand::Tensorrt { from, quiet } = command;
-    let Some(wheel) = Wheel::of_this_system() else {
-        let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
-        let fault = Fault::new(Kind::Engine, format!("there is no TensorRT-RTX for {system}"));
-        return Err(fault.help("use the CPU engine, which needs nothing").into());
-    };
+    wheel_of_this_system()?;
     if !quiet {
         say::err(LICENCE);
     }
+    let done = set_up(from.as_deref(), &mut Bar::new(quiet))?;
+    if !quiet {
+        say::out(&format!("TensorRT-RTX {} is in {}", done.version, done.folder.display()));
+        say::out("see `sextet doctor` for whether it can be used here");
+    }
+    Ok(())
+}
+
+/// What [`set_up`] would fetch; `None` where there is no library for this system or no folder for this user.
+pub(crate) fn offer() -> Option<SetupOffer> {
+    let wheel = Wheel::of_this_system()?;
+    let folder = computing::own_libraries().ok()?;
+    Some(SetupOffer { what: wheel.title(), bytes: wheel.bytes, licence: LICENCE, folder })
+}
+
+/// Puts the library into this user's folder: out of the wheel `from`, or one that is fetched. What an earlier try left is
+/// gone on with.
+///
+/// # Errors
+/// When there is none for this system, it cannot be fetched, is another file than it should be or cannot be unpacked, or
+/// `listener` cancelled.
+pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
+    let wheel = wheel_of_this_system()?;
     let folder = computing::own_libraries()?;
     match from {
         Some(file) => {
-            wheel.verify(&file, Kind::Input)?;
-            wheel.unpack(&file, &folder)?;
+            wheel.verify(file, Kind::Input)?;
+            wheel.unpack(file, &folder)?;
         }
         None => {
-            let file = download::fetch(&wheel, &folder, quiet)?;
+            listener.planned(1, Some(wheel.bytes));
+            let file = download::fetch(&wheel, &folder, listener)?;
+            listener.installing(wheel.file());
             if let Err(wrong) = wheel.verify(&file, Kind::Hub) {
                 // The next try would go on with it.
                 let _ = std::fs::remove_file(&file);
@@ -43,9 +89,13 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
             let _ = std::fs::remove_file(&file);
         }
     }
-    if !quiet {
-        say::out(&format!("TensorRT-RTX {} is in {}", wheel.version, folder.display()));
-        say::out("see `sextet doctor` for whether it can be used here");
-    }
-    Ok(())
+    Ok(Done { version: wheel.version, folder })
+}
+
+fn wheel_of_this_system() -> Result<Wheel> {
+    Wheel::of_this_system().ok_or_else(|| {
+        let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+        let fault = Fault::new(Kind::Engine, format!("there is no TensorRT-RTX for {system}"));
+        fault.help("use the CPU engine, which needs nothing").into()
+    })
 }

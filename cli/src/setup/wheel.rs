@@ -26,6 +26,7 @@ struct Listed {
     os: String,
     arch: String,
     path: String,
+    bytes: u64,
     sha256: String,
 }
 
@@ -35,6 +36,7 @@ pub(super) struct Wheel {
     pub(super) version: String,
     /// Below the file host.
     pub(super) path: String,
+    pub(super) bytes: u64,
     pub(super) sha256: String,
 }
 
@@ -46,13 +48,20 @@ impl Wheel {
 
     fn of(os: &str, arch: &str) -> Option<Self> {
         let Catalogue { version, wheel } = toml::from_str(CATALOGUE).ok()?;
-        let Listed { path, sha256, .. } = wheel.into_iter().find(|wheel| wheel.os == os && wheel.arch == arch)?;
-        Some(Self { version, path, sha256 })
+        let Listed { path, bytes, sha256, .. } =
+            wheel.into_iter().find(|wheel| wheel.os == os && wheel.arch == arch)?;
+        Some(Self { version, path, bytes, sha256 })
     }
 
     /// Its file name.
     pub(super) fn file(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    /// What is in it, for people: `TensorRT-RTX 1.6.1`.
+    pub(super) fn title(&self) -> String {
+        let numbers: Vec<_> = self.version.split('.').take(3).collect();
+        format!("TensorRT-RTX {}", numbers.join("."))
     }
 
     /// Refuses a file that is not this wheel, byte for byte, as a failure of `kind`.

@@ -1,15 +1,18 @@
 //! `sextet worker`: the engine process of the plugin. Requests come on standard input, replies go to standard output, as
 //! JSON lines; docs/worker.md describes them.
 //!
-//! Three sorts of threads: this one reads requests, so that a cancel is heard whatever is going on; one separates, job after
-//! job, and keeps the engine loaded; imports and renders have one each for as long as they last.
+//! Three sorts of threads: this one reads requests, so that a cancel is heard whatever is going on; one has the engine, does
+//! job after job with it and keeps it loaded; whatever needs no engine has a thread of its own for as long as it lasts.
 
 mod clip;
+mod fetching;
 mod host;
 mod import;
 mod job;
 mod loaded;
+mod machine;
 mod outbox;
+mod ready;
 mod render;
 mod separation;
 mod sink;
@@ -19,12 +22,13 @@ mod welcome;
 use std::collections::HashMap;
 use std::io::{BufReader, IsTerminal as _, stdin};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use sextet_protocol::worker::{JobId, Lines, PROTOCOL, Reply, Request, Separate, Waiting};
+use sextet_protocol::worker::{JobId, Lines, PROTOCOL, Prepare, Reply, Request, Separate, Waiting};
 use sextet_protocol::{ErrorKind, Folders};
 
 use crate::args::WorkerArgs;
@@ -76,15 +80,24 @@ struct Worker {
     workshop: Workshop,
     greeted: bool,
     jobs: HashMap<JobId, Arc<Job>>,
-    separations: Sender<(Separate, Arc<Job>)>,
+    /// To the thread that has the engine.
+    orders: Sender<Order>,
+}
+
+/// What the thread that has the engine is asked to do.
+enum Order {
+    Separate(Separate, Arc<Job>),
+    Prepare(Prepare, Arc<Job>),
+    /// A GPU may be there that was not before: the engine is chosen anew.
+    ChooseAgain,
 }
 
 impl Worker {
     fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
-        let (separations, waiting) = channel();
+        let (orders, waiting) = channel();
         let bench = Bench::new(workshop.clone(), threads);
         std::thread::spawn(move || serve(bench, &waiting));
-        Self { workshop, greeted: false, jobs: HashMap::new(), separations }
+        Self { workshop, greeted: false, jobs: HashMap::new(), orders }
     }
 
     /// Hears requests until there are no more.
@@ -115,16 +128,8 @@ impl Worker {
 
     fn heed(&mut self, request: Request) {
         match request {
-            Request::Separate(separate) => {
-                let Some(job) = self.begin(separate.job) else { return };
-                let earlier = self.jobs.values().any(|other| other.id() != job.id() && other.holds_engine());
-                job.hold_engine();
-                if earlier {
-                    job.tell(&Reply::Queued { job: job.id(), reason: Waiting::EarlierJob });
-                }
-                // The thread that receives it ends with this process only.
-                let _ = self.separations.send((separate, job));
-            }
+            Request::Separate(separate) => self.on_engine(separate.job, |job| Order::Separate(separate, job)),
+            Request::Prepare(prepare) => self.on_engine(prepare.job, |job| Order::Prepare(prepare, job)),
             Request::Import { job, song } => self.aside(job, move |workshop, job| import::run(workshop, job, &song)),
             Request::Render(render) => {
                 self.aside(render.job, move |workshop, job| render::run(workshop, job, &render));
@@ -134,15 +139,36 @@ impl Worker {
                     job.cancel();
                 }
             }
-            Request::Inspect { .. }
-            | Request::Prepare(_)
-            | Request::SetUpGpu { .. }
-            | Request::Offer { .. }
-            | Request::Fetch { .. }
-            | Request::Check { .. } => self.object("this is not served yet", "ask for something else"),
+            Request::Inspect { job } => self.aside(job, |_, job| machine::inspect(job)),
+            Request::Check { job, model } => self.aside(job, move |_, job| machine::check(job, &model)),
+            Request::Offer { job, model } => self.aside(job, move |_, job| fetching::offer(job, &model)),
+            Request::Fetch { job, model } => self.aside(job, move |_, job| fetching::fetch(job, &model)),
+            Request::SetUpGpu { job, from } => self.set_up_gpu(job, from),
             // Both were heard before.
             Request::Hello { .. } | Request::Shutdown => {}
         }
+    }
+
+    /// Queues a job for the thread that has the engine.
+    fn on_engine(&mut self, id: JobId, order: impl FnOnce(Arc<Job>) -> Order) {
+        let Some(job) = self.begin(id) else { return };
+        let earlier = self.jobs.values().any(|other| other.id() != job.id() && other.holds_engine());
+        job.hold_engine();
+        if earlier {
+            job.tell(&Reply::Queued { job: job.id(), reason: Waiting::EarlierJob });
+        }
+        // The thread that receives it ends with this process only.
+        let _ = self.orders.send(order(job));
+    }
+
+    /// Sets the GPU up beside whatever is going on. What is separated from then on uses it.
+    fn set_up_gpu(&mut self, id: JobId, from: Option<PathBuf>) {
+        let orders = self.orders.clone();
+        self.aside(id, move |_, job| {
+            fetching::set_up_gpu(job, from.as_deref(), || {
+                let _ = orders.send(Order::ChooseAgain);
+            })
+        });
     }
 
     /// Runs a job that needs no engine on a thread of its own.
@@ -176,15 +202,20 @@ impl Worker {
     }
 }
 
-/// Separates, job after job.
-fn serve(mut bench: Bench, waiting: &Receiver<(Separate, Arc<Job>)>) {
+/// Does what needs the engine, one after the other.
+fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
     loop {
         match waiting.recv_timeout(KEPT_LOADED) {
-            Ok((separate, job)) => {
+            Ok(Order::Separate(separate, job)) => {
                 job.run(|| bench.run(&separate, &job));
+                crate::timings::say();
                 job.release_engine();
             }
-            Err(RecvTimeoutError::Timeout) => bench.unload(),
+            Ok(Order::Prepare(prepare, job)) => {
+                job.run(|| bench.prepare(&prepare, &job));
+                job.release_engine();
+            }
+            Ok(Order::ChooseAgain) | Err(RecvTimeoutError::Timeout) => bench.unload(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -1,25 +1,28 @@
 //! A clip's stems: out of the cache, or made and put there.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile, sha256_of_file};
-use sextet_protocol::worker::{Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
+use sextet_protocol::worker::{EngineName, Prepare, Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
 use sextet_separator::audio::Warning;
-use sextet_separator::{Listener, Mono, Options, PIPELINE_VERSION, Part, Preparing, Progress, Stem, engine_class};
+use sextet_separator::timings::timed;
+use sextet_separator::{Listener, Mono, Options, PIPELINE_VERSION, Part, Progress, Separator, Stem, engine_class};
 
 use super::Workshop;
 use super::clip::{Clip, Throttled};
 use super::job::Job;
 use super::loaded::{Loaded, engine_arg};
+use super::ready::Ready;
 use super::sink::CacheSink;
 use super::turn::{self, Turn};
 use crate::cache::Making;
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
-use crate::preparing::describe;
+use crate::models::short_name;
 use crate::say;
 use crate::separate::Moved;
 
@@ -59,7 +62,7 @@ impl Bench {
     pub(super) fn run(&mut self, request: &Separate, job: &Job) -> Result<()> {
         check(&request.options)?;
         // A panic takes it along.
-        let mut loaded = self.take_loaded(request, job)?;
+        let mut loaded = self.take_loaded(&request.model, request.engine, job)?;
         let mut done = self.run_with(&mut loaded, request, job);
         if let Err(error) = &done
             && let Some((on_cpu, message)) = loaded.on_cpu_after(&Report::of(error))?
@@ -74,28 +77,54 @@ impl Bench {
         done
     }
 
+    /// Loads what `request` names and starts its engine, so that the next clip does not wait for it.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub(super) fn prepare(&mut self, request: &Prepare, job: &Job) -> Result<()> {
+        // A panic takes it along.
+        let mut loaded = self.take_loaded(&request.model, request.engine, job)?;
+        let Some(_turn) = self.turn(job, || ())? else { return Ok(()) };
+        let separator = self.start(&mut loaded, &request.model, job)?;
+        let (engine, note) = (separator.engine_name(), separator.engine_note().map(str::to_owned));
+        self.loaded = Some(loaded);
+        job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
+    }
+
     fn run_with(&self, loaded: &mut Loaded, request: &Separate, job: &Job) -> Result<()> {
         let order = self.order(request, job, loaded)?;
         if self.found(&order)? {
             return Ok(());
         }
-        let Some(_turn) = self.turn(&order)? else { return Ok(()) };
+        let mut waited = false;
+        let Some(_turn) = self.turn(job, || waited = true)? else { return Ok(()) };
+        // Whoever was before us may have made the very same stems.
+        if waited && self.found(&order)? {
+            return Ok(());
+        }
         self.separate(order, loaded).map_err(|error| self.explained(error))
     }
 
-    /// The model, perhaps from the job before.
-    fn take_loaded(&mut self, request: &Separate, job: &Job) -> Result<Loaded> {
-        let kept = self.loaded.take().filter(|loaded| loaded.is(&request.model, request.engine));
-        if let Some(loaded) = kept {
+    /// The model `named`, perhaps from the job before.
+    fn take_loaded(&mut self, named: &str, engine: EngineName, job: &Job) -> Result<Loaded> {
+        if let Some(loaded) = self.loaded.take().filter(|loaded| loaded.is(named, engine)) {
             return Ok(loaded);
         }
-        job.tell_loading(format!("loading {}", request.model));
-        Loaded::open(&request.model, request.engine)
+        job.tell_loading(format!("loading {}", short_name(Path::new(named))));
+        Loaded::open(named, engine)
+    }
+
+    /// The model `named` on its engine, which is started if it has not been.
+    fn start<'l>(&self, loaded: &'l mut Loaded, named: &str, job: &Job) -> Result<&'l mut Separator> {
+        if !loaded.is_started() {
+            job.tell_loading(format!("starting the engine for {}", short_name(Path::new(named))));
+        }
+        loaded.separator(self.threads, &mut Ready::new(job))
     }
 
     fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
         let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
-        let clip = Clip::read(&request.song, job)?;
+        let clip = timed("read and hash the clip", || Clip::read(&request.song, job))?;
         let recipe = Recipe {
             audio: clip.audio,
             model_hash: loaded.hash.clone(),
@@ -119,29 +148,22 @@ impl Bench {
         Ok(true)
     }
 
-    /// Waits for other processes; `None` when the job is over before its turn.
-    fn turn(&self, order: &Order) -> Result<Option<Turn>> {
-        let job = order.job;
-        let mut waited = false;
+    /// Waits for other processes, and calls `waiting` if it has to; `None` when the job is over before its turn.
+    fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<Turn>> {
         let waiting = || {
-            waited = true;
+            waiting();
             job.tell(&Reply::Queued { job: job.id(), reason: Waiting::OtherProcess });
         };
         let lock = self.workshop.folders.engine_lock();
-        let turn = turn::take(&lock, || job.is_over(), waiting).with_context(|| self.workshop.cache.cannot_write())?;
-        // Whoever was before us may have made the very same stems.
-        Ok(if waited && turn.is_some() && self.found(order)? { None } else { turn })
+        turn::take(&lock, || job.is_over(), waiting).with_context(|| self.workshop.cache.cannot_write())
     }
 
     fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
         let (job, cache) = (order.job, &self.workshop.cache);
         let making = cache.begin()?;
         job.entrust(making.scratch());
-        if !loaded.is_started() {
-            job.tell_loading(format!("starting the engine for {}", order.request.model));
-        }
         let stems = loaded.stems.clone();
-        let separator = loaded.separator(self.threads, &mut Ready { job, told: String::new() })?;
+        let separator = self.start(loaded, &order.request.model, job)?;
         if let Some(class) = separator.engine_class().filter(|&class| class != order.recipe.engine) {
             // The engine that was expected did not start: another one's stems have a key of their own.
             order.recipe.engine = class.to_owned();
@@ -164,11 +186,11 @@ impl Bench {
         let options = options(&order.request.options, &stems);
         separator.separate(&order.clip.file, &options, &mut sink, &mut ear)?;
         let layout = sink.outputs.as_ref().map(|outputs| (outputs.layout.channels, outputs.frames));
-        sink.finish()?;
-        let files = hash_all(&making, &stems, job)?;
+        timed("finish the files", || sink.finish())?;
+        let files = timed("hash the stems", || hash_all(&making, &stems, job))?;
         let manifest = order.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
-            making.publish(&order.key, &manifest)?;
+            timed("publish", || making.publish(&order.key, &manifest))?;
             if let Err(error) = cache.make_room(0, Some(&order.key)) {
                 say::err(&format!("older stems were not removed: {error:#}"));
             }
@@ -202,26 +224,6 @@ impl Order<'_> {
             frames,
             stems,
         }
-    }
-}
-
-/// Tells what the engine waits for before it can begin.
-struct Ready<'a> {
-    job: &'a Job,
-    told: String,
-}
-
-impl Listener for Ready<'_> {
-    fn preparing(&mut self, step: Preparing) {
-        let what = describe(&step);
-        if what != self.told {
-            self.job.tell_loading(what.clone());
-            self.told = what;
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.job.is_over()
     }
 }
 

@@ -1,38 +1,18 @@
 //! The handshake.
 
-use sextet_protocol::worker::{EngineInfo, EngineName, ModelInfo, ModelState, PROTOCOL, Reply, Welcome};
+use sextet_protocol::worker::{EngineName, PROTOCOL, Reply, Welcome};
 
-use crate::engine;
-use crate::models::{self, CATALOGUE};
+use super::machine;
 
-/// The answer to a front end of our version.
+/// The answer to a front end of our version. It looks at no GPU, which would take up to a second.
 pub(super) fn welcome() -> Reply {
-    let engines = engine::all().into_iter().filter(|engine| engine.built_in);
-    let engine = |found: engine::Engine| EngineInfo {
-        name: if found.name == "cpu" { EngineName::Cpu } else { EngineName::Tensorrt },
-        usable: found.usable,
-    };
-    let model = |entry: &models::Entry| ModelInfo {
-        name: entry.name.clone(),
-        about: entry.about.clone(),
-        stems: entry.sources.iter().filter_map(|stem| stem.parse().ok()).collect(),
-        state: state(entry),
-    };
+    let tensorrt = cfg!(feature = "tensorrt").then_some(EngineName::Tensorrt);
     Reply::Hello(Welcome {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        engines: engines.map(engine).collect(),
-        models: CATALOGUE.iter().map(model).collect(),
+        engines: [EngineName::Cpu].into_iter().chain(tensorrt).collect(),
+        models: machine::models(),
     })
-}
-
-fn state(entry: &models::Entry) -> ModelState {
-    match models::state(entry) {
-        "bundled" => ModelState::Bundled,
-        "fetched" => ModelState::Fetched,
-        "incomplete" => ModelState::Incomplete,
-        _ => ModelState::NotFetched,
-    }
 }
 
 /// The answer to a front end of another version.

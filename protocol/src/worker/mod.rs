@@ -11,7 +11,7 @@ mod wire;
 
 pub use machine::{Checked, Gpu, GpuSetup, GpuState, Machine, ModelInfo, ModelState, Offer};
 pub use options::{EngineName, RenderBits, RenderFormat, SeparationOptions, Sum};
-pub use reply::{EngineInfo, FailKind, Reply, Stage, Waiting, Welcome};
+pub use reply::{FailKind, Reply, Stage, Waiting, Welcome};
 pub use request::{JobId, Prepare, Render, Request, Separate};
 pub use wire::{LONGEST_LINE_BYTES, Lines, to_line};
 

@@ -192,19 +192,10 @@ pub struct Welcome {
     pub protocol: u32,
     /// Version of the command.
     pub version: String,
-    /// Engines of this build, the fastest first.
-    pub engines: Vec<EngineInfo>,
+    /// Engines of this build. Whether the machine can run them takes a look at it: [`Request::Inspect`](super::Request::Inspect).
+    pub engines: Vec<EngineName>,
     /// Models that have a name, the bundled one first.
     pub models: Vec<ModelInfo>,
-}
-
-/// An engine of the worker's build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineInfo {
-    /// What a job names it by.
-    pub name: EngineName,
-    /// Whether it can run on this machine.
-    pub usable: bool,
 }
 
 /// What a job waits for.

@@ -12,6 +12,7 @@ use super::htdemucs;
 use super::onnx::{Dialect, Element};
 use super::weights::Weights;
 use crate::Stem;
+use crate::timings::timed;
 
 /// Element type of a graph's weights and of everything computed from them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,11 +50,12 @@ pub(crate) struct Network {
 impl Network {
     /// Reads the bytes of a checkpoint and checks every tensor against the configuration.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
-        let Checkpoint { arguments, weights } = Checkpoint::read(bytes)?;
+        let Checkpoint { arguments, weights } = timed("read the model", || Checkpoint::read(bytes))?;
         let config = Config::from_arguments(arguments)?;
-        let hash = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = timed("hash the model", || Sha256::digest(bytes)).iter().map(|byte| format!("{byte:02x}")).collect();
         let network = Self { config, weights, hash };
-        htdemucs::write(&network.config, network.weights.clone(), 1, Element::F32, Dialect::Common)?;
+        let write = || htdemucs::write(&network.config, network.weights.clone(), 1, Element::F32, Dialect::Common);
+        timed("check the model's graph", write)?;
         Ok(network)
     }
 

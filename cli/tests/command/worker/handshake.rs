@@ -13,7 +13,8 @@ fn the_worker_says_what_it_is() {
     worker.say(&Request::hello("test"));
     let Some(Reply::Hello(welcome)) = worker.next() else { panic!() };
     assert_eq!((welcome.protocol, welcome.version.as_str()), (PROTOCOL, env!("CARGO_PKG_VERSION")));
-    assert!(welcome.engines.iter().any(|engine| engine.name == EngineName::Cpu && engine.usable));
+    let tensorrt = cfg!(feature = "tensorrt").then_some(EngineName::Tensorrt);
+    assert_eq!(welcome.engines, [EngineName::Cpu].into_iter().chain(tensorrt).collect::<Vec<_>>());
     let bundled = &welcome.models[0];
     assert!(bundled.name == "sextet-mini" && bundled.is_ready() && bundled.stems == Stem::ALL);
     let official = welcome.models.iter().find(|model| model.name == "htdemucs").unwrap();

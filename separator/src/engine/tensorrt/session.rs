@@ -15,6 +15,7 @@ use trtx::{CudaEngine, CudaGraphStrategy, ExecutionContext, Runtime, RuntimeCach
 use super::error::TensorRtError;
 use super::gpu::Gpu;
 use super::library::{failed, logger};
+use crate::timings::timed;
 
 /// Slots: one that the host fills, one on the GPU, one that the host empties.
 const SLOTS: usize = 3;
@@ -100,7 +101,8 @@ impl Session {
         let (up, compute, down) = (stream()?, stream()?, stream()?);
         // Pinning memory takes a tenth of a second, and loading the plan longer.
         let (loaded, slots) = thread::scope(|scope| {
-            let slots = scope.spawn(|| (0..SLOTS).map(|_| Slot::new(&gpu, &compute, shape)).collect::<Result<_, _>>());
+            let reserve = || (0..SLOTS).map(|_| Slot::new(&gpu, &compute, shape)).collect::<Result<_, _>>();
+            let slots = scope.spawn(move || timed("pin memory", reserve));
             (Loaded::new(plan, kernels, graphs), slots.join())
         });
         let Loaded { runtime, engine, cache, mut context } = loaded?;
@@ -258,18 +260,19 @@ struct Loaded {
 impl Loaded {
     /// On the GPU whose context is current.
     fn new(plan: &[u8], kernels: Option<&[u8]>, graphs: CudaGraphStrategy) -> Result<Self, TensorRtError> {
-        let mut runtime = Runtime::new(logger()?).map_err(failed("start"))?;
-        let mut engine = runtime.deserialize_cuda_engine(plan).map_err(failed("load the engine"))?;
+        let mut runtime = timed("start TensorRT", || Runtime::new(logger()?).map_err(failed("start")))?;
+        let load = || runtime.deserialize_cuda_engine(plan).map_err(failed("load the engine"));
+        let mut engine = timed("load the plan", load)?;
         let mut config = engine.create_runtime_config().map_err(failed("make a runtime configuration"))?;
         let cache = Arc::new(config.create_runtime_cache().map_err(failed("make a kernel cache"))?);
         if let Some(kernels) = kernels {
             // Kernels that cannot be used are compiled again.
-            let _ = cache.deserialize(kernels);
+            let _ = timed("load the kernels", || cache.deserialize(kernels));
         }
         config.set_runtime_cache(Arc::clone(&cache)).map_err(failed("use the kernel cache"))?;
         config.set_cuda_graph_strategy(graphs).map_err(failed("use CUDA graphs"))?;
-        let context =
-            engine.create_execution_context_with_config(Rc::new(config)).map_err(failed("compile for this GPU"))?;
+        let create = || engine.create_execution_context_with_config(Rc::new(config));
+        let context = timed("make TensorRT's context", create).map_err(failed("compile for this GPU"))?;
         Ok(Self { context, cache, engine, runtime })
     }
 }

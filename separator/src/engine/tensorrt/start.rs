@@ -16,6 +16,7 @@ use crate::Result;
 use crate::engine::{TensorRtOptions, gpu_class};
 use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
+use crate::timings::timed;
 
 /// Segments at a time, unless asked otherwise: on an H200 the time of a segment no longer falls much beyond it.
 const DEFAULT_BATCH: usize = 4;
@@ -67,8 +68,8 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
 /// # Errors
 /// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
 pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut dyn Listener) -> Result<TensorRt> {
-    let library = Library::load(&options.libraries)?;
-    let gpu = Gpu::open(options.gpu)?;
+    let library = timed("load TensorRT's libraries", || Library::load(&options.libraries))?;
+    let gpu = timed("open the GPU", || Gpu::open(options.gpu))?;
     let (session, batch, precision) = match precision(options) {
         Precision::F16 => in_float16(network, options, &gpu, listener)?,
         Precision::F32 => open_largest(network, options, Precision::F32, &gpu, listener)?,
@@ -148,7 +149,7 @@ pub(super) fn open(
     let plans = Plans { network, cache: options.cache.as_ref().map(PlanCache::new) };
     let key = plans.key_on(gpu, options, precision, batch);
     let gpu_key = GpuKey::of(gpu);
-    let kernels = plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key));
+    let kernels = timed("read the kernels", || plans.cache.as_ref().and_then(|cache| cache.kernels(&key, &gpu_key)));
     let shape = shape(network, batch);
     let begin = |plan: &[u8], listener: &mut dyn Listener| {
         if kernels.is_none() {
@@ -156,7 +157,7 @@ pub(super) fn open(
         }
         Session::new(gpu, plan, kernels.as_deref(), shape).map_err(|error| for_want_of_memory(error, gpu, batch))
     };
-    let (plan, cached) = plans.get(&key, false, listener)?;
+    let (plan, cached) = timed("read the plan", || plans.get(&key, false, listener))?;
     let mut session = match begin(&plan, listener) {
         // A plan that was whole but is refused: of a library that calls itself the same, say.
         Err(error) if cached && !error.is_out_of_memory() => {
@@ -165,7 +166,8 @@ pub(super) fn open(
         }
         other => other?,
     };
-    self_test(&mut session, shape, gpu).map_err(|error| for_want_of_memory(error, gpu, batch))?;
+    timed("self-test", || self_test(&mut session, shape, gpu))
+        .map_err(|error| for_want_of_memory(error, gpu, batch))?;
     if let (Some(cache), None) = (&plans.cache, &kernels)
         && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
     {

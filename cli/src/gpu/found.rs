@@ -10,26 +10,26 @@ use crate::computing;
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Gpu {
+pub(crate) struct Found {
     /// Name, memory and driver of each, as `nvidia-smi` or the driver itself says.
-    pub(super) devices: Vec<String>,
+    pub(crate) devices: Vec<String>,
     /// The driver's version.
-    pub(super) driver: Option<String>,
+    pub(crate) driver: Option<String>,
     /// The driver's library.
-    pub(super) cuda_library: Option<PathBuf>,
+    pub(crate) cuda_library: Option<PathBuf>,
     /// TensorRT for RTX.
-    pub(super) tensorrt_library: Option<PathBuf>,
+    pub(crate) tensorrt_library: Option<PathBuf>,
 }
 
 /// Looks for GPUs, driver and libraries.
-pub(super) fn look() -> Gpu {
+pub(crate) fn look() -> Found {
     let folders = library_folders();
     let (cuda, tensorrt) = if cfg!(windows) {
         (["nvcuda.dll"].as_slice(), ["tensorrt_rtx_1_6.dll", "tensorrt_rtx.dll"].as_slice())
     } else {
         (["libcuda.so.1"].as_slice(), ["libtensorrt_rtx.so.1", "libtensorrt_rtx.so"].as_slice())
     };
-    Gpu {
+    Found {
         devices: from_smi().or_else(from_proc).unwrap_or_default(),
         driver: driver(),
         cuda_library: find(&folders, cuda),

@@ -1,0 +1,60 @@
+//! Where the time went, for whoever sets `SEXTET_TIMINGS`: the stages of a command or a job, on standard error.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sextet_separator::timings::{self, Timing};
+
+use crate::say;
+
+/// The variable that has the stages told; it may hold anything but nothing.
+const VARIABLE: &str = "SEXTET_TIMINGS";
+
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+
+/// Notes when the process began, and has stages noted where somebody wants them. What the system does before is not seen.
+pub(crate) fn begin() {
+    let began = *BEGAN.get_or_init(Instant::now);
+    if std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty()) {
+        timings::enable(began);
+    }
+}
+
+/// Time since the process began.
+pub(crate) fn since_begin() -> Duration {
+    BEGAN.get_or_init(Instant::now).elapsed()
+}
+
+/// Tells what was noted since it was told last, if anything was.
+pub(crate) fn say() {
+    let stages = timings::take();
+    if stages.is_empty() {
+        return;
+    }
+    say::err("    from       to     took  stage (seconds since the process began; stages run side by side)");
+    stages.iter().for_each(|timing| say::err(&line(timing)));
+    say::err(&format!("{:>8}                   all is said", seconds(since_begin())));
+}
+
+fn line(timing: &Timing) -> String {
+    let Timing { stage, times, from, to, took } = timing;
+    let often = if *times == 1 { String::new() } else { format!(", {times} times") };
+    format!("{:>8} {:>8} {:>8}  {stage}{often}", seconds(*from), seconds(*to), seconds(*took))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_one_line() {
+        let ms = Duration::from_millis;
+        let timing = Timing { stage: "separate", times: 1, from: ms(250), to: ms(1250), took: ms(1000) };
+        assert_eq!(line(&timing), "   0.250    1.250    1.000  separate");
+        assert_eq!(line(&Timing { times: 12, ..timing }), "   0.250    1.250    1.000  separate, 12 times");
+    }
+}

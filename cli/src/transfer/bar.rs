@@ -1,0 +1,67 @@
+//! The bar of a file that is being fetched.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::TransferListener;
+use crate::say;
+
+/// Shows a bar for each file where standard error is a terminal; indicatif hides it otherwise.
+pub(crate) struct Bar {
+    quiet: bool,
+    bar: ProgressBar,
+}
+
+impl Bar {
+    /// One that shows nothing when `quiet`.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, bar: ProgressBar::hidden() }
+    }
+}
+
+impl TransferListener for Bar {
+    fn began(&mut self, file: &str, total_bytes: Option<u64>) {
+        self.bar.finish_and_clear();
+        if !self.quiet {
+            self.bar = bar(file, total_bytes);
+        }
+    }
+
+    fn moved(&mut self, done_bytes: u64) {
+        self.bar.set_position(done_bytes);
+    }
+
+    fn installing(&mut self, _file: &str) {
+        self.bar.finish_and_clear();
+    }
+
+    fn installed(&mut self, file: &str, sha256: Option<&str>) {
+        if !self.quiet {
+            let checked = sha256.map_or_else(|| "no checksum is known".to_owned(), |sum| format!("SHA-256 {sum}"));
+            say::err(&format!("{file}: {checked}"));
+        }
+    }
+
+    /// An interrupt ends the whole process.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn bar(file: &str, bytes: Option<u64>) -> ProgressBar {
+    let bar = bytes.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let form = "{prefix}  {bar:24}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(file.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

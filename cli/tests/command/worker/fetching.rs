@@ -1,0 +1,158 @@
+//! Models and the GPU's library over the network, as the plugin asks for them.
+
+use std::sync::LazyLock;
+
+use sextet_protocol::worker::{FailKind, JobId, ModelState, Reply, Request, Stage};
+
+use super::client::Worker;
+use crate::bench::{Bench, tiny_model_bytes};
+use crate::hub::{Fault, Hub};
+
+const BAG: &str = "models: ['5c90dfd2']\n";
+static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(tiny_model_bytes);
+
+fn worker(bench: &Bench, hub: &Hub) -> Worker {
+    Worker::greeted_with(bench, &[("HF_ENDPOINT", &hub.endpoint()), ("NO_PROXY", "*")])
+}
+
+fn fetch(job: u64, model: &str) -> Request {
+    Request::Fetch { job: JobId(job), model: model.to_owned() }
+}
+
+/// Bytes done and in all of each `fetching`.
+fn bytes(replies: &[Reply]) -> Vec<(u64, u64)> {
+    let fetching = |reply: &Reply| match reply {
+        Reply::Progress { stage: Stage::Fetching, done, total, .. } => Some((*done, *total)),
+        _ => None,
+    };
+    replies.iter().filter_map(fetching).collect()
+}
+
+#[test]
+fn a_model_is_offered_fetched_and_used() {
+    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&bench, &hub);
+    let whole = (BAG.len() + CHECKPOINT.len()) as u64;
+
+    worker.say(&Request::Offer { job: JobId(1), model: "htdemucs_6s".to_owned() });
+    let replies = worker.end_of(1);
+    let Some(Reply::Offered { offer, .. }) = replies.last() else { panic!("{replies:?}") };
+    assert_eq!((offer.bytes, format!("http://{}", offer.from)), (Some(whole), hub.endpoint()));
+    assert!(offer.licence.contains("unsettled upstream") && !offer.licence.contains('\n'), "{}", offer.licence);
+    assert!(hub.asked().is_empty(), "an offer fetches nothing");
+
+    worker.say(&fetch(2, "htdemucs_6s"));
+    let replies = worker.end_of(2);
+    let Some(Reply::Fetched { model, .. }) = replies.last() else { panic!("{replies:?}") };
+    assert_eq!((model.name.as_str(), model.state), ("htdemucs_6s", ModelState::Fetched));
+    let told = bytes(&replies);
+    assert!(told.iter().all(|&(done, total)| done <= total && total == whole), "{told:?}");
+    assert!(told.is_sorted(), "{told:?}");
+    assert!(
+        replies
+            .iter()
+            .any(|reply| matches!(reply, Reply::Progress { stage: Stage::Installing, done: 2, total: 2, .. }))
+    );
+
+    let song = bench.song("song.wav", 0.3);
+    let separate = sextet_protocol::worker::Separate::new(JobId(3), &song);
+    worker.say(&Request::Separate(sextet_protocol::worker::Separate { model: "htdemucs_6s".to_owned(), ..separate }));
+    let replies = worker.end_of(3);
+    assert!(matches!(replies.last(), Some(Reply::Done { .. })), "{replies:?}");
+}
+
+#[test]
+fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
+    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&bench, &hub);
+    hub.fail(Fault::Broken);
+    worker.say(&fetch(1, "htdemucs_6s"));
+    let replies = worker.end_of(1);
+    let Some(Reply::Failed { kind: FailKind::Network, message, remedy, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+    assert!(message.contains("500") && !remedy.is_empty(), "{message} {remedy}");
+
+    hub.fail(Fault::Cut { after: 400_000, times: 1 });
+    hub.asked();
+    worker.say(&fetch(2, "htdemucs_6s"));
+    assert!(matches!(worker.end_of(2).last(), Some(Reply::Fetched { .. })));
+    assert_eq!(hub.asked(), [0, 400_000]);
+
+    worker.say(&fetch(3, "no_such_model"));
+    let replies = worker.end_of(3);
+    assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Model, .. })), "{replies:?}");
+}
+
+#[test]
+fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
+    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&bench, &hub);
+    // Every connection is cut, so that it is still trying when it is cancelled.
+    hub.fail(Fault::Cut { after: 100_000, times: usize::MAX });
+    worker.say(&fetch(1, "htdemucs_6s"));
+    worker.until(|reply| matches!(reply, Reply::Progress { stage: Stage::Fetching, done: 50_000.., .. }));
+    worker.say(&Request::Cancel { job: JobId(1) });
+    assert!(matches!(worker.end_of(1).last(), Some(Reply::Cancelled { .. })));
+
+    hub.fail(Fault::Nothing);
+    worker.say(&fetch(2, "htdemucs_6s"));
+    assert!(matches!(worker.end_of(2).last(), Some(Reply::Fetched { .. })));
+    let asked = hub.asked();
+    assert!(asked.last().is_some_and(|&from| from > 0), "it goes on where it stopped: {asked:?}");
+}
+
+#[cfg(not(feature = "tensorrt"))]
+#[test]
+fn a_build_for_the_cpu_alone_has_no_gpu_to_set_up() {
+    let bench = Bench::new();
+    let mut worker = Worker::greeted(&bench);
+    worker.say(&Request::SetUpGpu { job: JobId(1), from: None });
+    let replies = worker.end_of(1);
+    assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Engine, .. })), "{replies:?}");
+}
+
+#[cfg(feature = "tensorrt")]
+mod gpu {
+    use super::*;
+
+    #[test]
+    fn a_wheel_that_is_another_is_refused_and_nothing_is_left() {
+        let bench = Bench::new();
+        let wheel = bench.file("a.whl", b"another wheel");
+        let mut worker = Worker::greeted(&bench);
+        worker.say(&Request::SetUpGpu { job: JobId(1), from: Some(wheel) });
+        let replies = worker.end_of(1);
+        let Some(Reply::Failed { kind: FailKind::Input, message, .. }) = replies.last() else { panic!("{replies:?}") };
+        assert!(message.contains("SHA-256"), "{message}");
+        assert!(bench.files("data").is_empty(), "{:?}", bench.files("data"));
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_reached_is_said_so() {
+        let bench = Bench::new();
+        let mut worker = Worker::greeted_with(&bench, &[("SEXTET_PYPI", "http://127.0.0.1:1"), ("NO_PROXY", "*")]);
+        worker.say(&Request::SetUpGpu { job: JobId(1), from: None });
+        let replies = worker.end_of(1);
+        assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Network, .. })), "{replies:?}");
+    }
+
+    /// With the real wheel, which `SEXTET_TENSORRT_WHEEL` names; `cargo xtask check` sets it.
+    #[test]
+    fn the_real_wheel_is_set_up_and_the_machine_told_of_anew() {
+        let Some(wheel) = std::env::var_os("SEXTET_TENSORRT_WHEEL") else {
+            return println!("left out: SEXTET_TENSORRT_WHEEL names no wheel");
+        };
+        let bench = Bench::new();
+        let mut worker = Worker::greeted(&bench);
+        worker.say(&Request::SetUpGpu { job: JobId(1), from: Some(wheel.into()) });
+        let replies = worker.end_of(1);
+        let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else { panic!("{replies:?}") };
+        assert!(!gpu.message.is_empty());
+        let files = bench.files("data/tensorrt");
+        assert!(
+            files.iter().any(|file| file.contains("tensorrt_rtx")) && files.contains(&"LICENSE.txt".to_owned()),
+            "{files:?}"
+        );
+    }
+}
