@@ -26,6 +26,23 @@ pub(super) fn rate(hz: u32) -> String {
     format!("{} kHz", f64::from(hz) / 1000.0)
 }
 
+/// `92 MB`, `1.2 GB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes as f64 {
+        few @ ..1e6 => format!("{:.0} kB", few / 1e3),
+        some @ ..1e9 => format!("{:.0} MB", some / 1e6),
+        many => format!("{:.1} GB", many / 1e9),
+    }
+}
+
+/// `27 million`, `680 thousand`.
+pub(super) fn count(number: u64) -> String {
+    match number as f64 {
+        few @ ..1e6 => format!("{:.0} thousand", few / 1e3),
+        many => format!("{:.0} million", many / 1e6),
+    }
+}
+
 /// The first letter as a capital.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
@@ -58,6 +75,12 @@ mod tests {
         }
         for (seconds, said) in [(-1.0, "0 s left"), (89.4, "89 s left"), (90.0, "2 min left"), (7200.0, "2.0 h left")] {
             assert_eq!(left(seconds), said);
+        }
+        for (number, said) in [(999, "1 kB"), (91_700_000, "92 MB"), (1_230_000_000, "1.2 GB")] {
+            assert_eq!(bytes(number), said);
+        }
+        for (number, said) in [(680_400, "680 thousand"), (27_300_000, "27 million")] {
+            assert_eq!(count(number), said);
         }
         assert_eq!((rate(44_100), rate(48_000)), ("44.1 kHz".to_owned(), "48 kHz".to_owned()));
     }

@@ -98,6 +98,12 @@ impl Client {
         self.dismissed_at.get_or_insert_with(Instant::now);
     }
 
+    /// The process' number.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process and says how it ended: by itself, if it had already.
     pub(super) fn bury(&mut self) -> Option<ExitStatus> {
         self.stdin = None;

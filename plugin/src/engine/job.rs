@@ -1,7 +1,7 @@
 //! A job from the first line to the last: a state machine that is stepped by the session thread.
 //!
-//! A job has its worker for itself until it ends, so that giving it up is ending a process, and all its memory, the GPU's
-//! too, goes with it. A separation may hand its worker on to the next.
+//! A job has its worker for itself until it ends, so that dropping it is ending a process, and all its memory, the GPU's too,
+//! goes with it. A separation hands its worker on to the next.
 
 use std::path::PathBuf;
 use std::thread::Thread;
@@ -159,7 +159,10 @@ impl Job {
                         return ended;
                     }
                 }
-                Ok(None) => return self.worker.check_patience(now).err().map(Ended::Failed),
+                Ok(None) => {
+                    let is_loading = matches!(self.stage, Stage::Loading(_));
+                    return self.worker.check_patience(now, is_loading).err().map(Ended::Failed);
+                }
                 Err(fault) => return Some(Ended::Failed(fault)),
             }
         }
@@ -169,6 +172,18 @@ impl Job {
     pub(crate) fn keep_worker(self) -> Option<Kept> {
         let Task::Separate { model, engine, .. } = self.task else { return None };
         Some(Kept::after_job(self.worker, (model, engine)))
+    }
+
+    /// Gives a separation up. Its worker is kept for the next one if it is through with it at once.
+    pub(crate) fn cancel(mut self) -> Option<Kept> {
+        let Task::Separate { model, engine, .. } = self.task else { return None };
+        self.worker.cancel(self.id).then(|| Kept::after_cancel(self.worker, (model, engine)))
+    }
+
+    /// The process' number.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.pid()
     }
 
     /// Tells the process to end, and waits for nothing.

@@ -12,6 +12,11 @@ use super::worker::Worker;
 
 /// A worker that had nothing to do for so long is ended, and with it its memory, the GPU's too, is free.
 const IDLE: Duration = Duration::from_secs(120);
+/// While it is needed soon, it is told so this often: a worker that hears nothing for two minutes unloads by itself.
+const REMIND: Duration = Duration::from_secs(60);
+/// An engine that needs longer to leave off what was cancelled is ended with its process. A GPU is through with a batch in
+/// this time, a CPU with a chunk is not.
+const LEAVING_OFF: Duration = Duration::from_millis(500);
 
 /// See the module. Dropping it ends its process.
 pub(crate) struct Kept {
@@ -23,6 +28,10 @@ pub(crate) struct Kept {
     /// What they last said.
     loading: Option<Loading>,
     idle_since: Instant,
+    /// When it was last asked to load something, or has used it.
+    asked_at: Instant,
+    /// By when it has to have left off what was cancelled.
+    due: Option<Instant>,
 }
 
 impl Kept {
@@ -38,10 +47,30 @@ impl Kept {
 
     /// Keeps a worker that has done a job with a model and an engine.
     pub(super) fn after_job(worker: Worker, loaded: (String, EngineName)) -> Self {
-        Self { worker, loaded, preparing: Vec::new(), loading: None, idle_since: Instant::now() }
+        let now = Instant::now();
+        Self { worker, loaded, preparing: Vec::new(), loading: None, idle_since: now, asked_at: now, due: None }
     }
 
-    /// Lets it load another model or engine, if it is another.
+    /// Keeps a worker whose job was cancelled, if its engine is soon free. That it is shows when it has loaded what it has
+    /// loaded already.
+    pub(super) fn after_cancel(worker: Worker, loaded: (String, EngineName)) -> Self {
+        let mut kept = Self::after_job(worker, loaded);
+        kept.ask();
+        kept.due = Some(kept.asked_at + LEAVING_OFF);
+        kept
+    }
+
+    /// Whether it runs the command that would be started now.
+    pub(crate) fn is_current(&self, folders: &Folders) -> bool {
+        self.worker.is_current(folders)
+    }
+
+    /// Whether it has to be looked at soon.
+    pub(crate) fn is_leaving_off(&self) -> bool {
+        self.due.is_some()
+    }
+
+    /// Lets it load a model for an engine, or keep it loaded.
     pub(crate) fn prepare(&mut self, wanted: (String, EngineName)) {
         self.idle_since = Instant::now();
         if self.loaded != wanted {
@@ -51,6 +80,7 @@ impl Kept {
     }
 
     fn ask(&mut self) {
+        self.asked_at = Instant::now();
         let (model, engine) = self.loaded.clone();
         let job = self.worker.ask(|job| Request::Prepare(Prepare { job, model, engine }));
         self.preparing.push(job);
@@ -66,11 +96,17 @@ impl Kept {
                 Err(_) => return false,
             }
         }
+        if self.due.is_some_and(|due| now >= due) {
+            return false;
+        }
         if !self.preparing.is_empty() {
-            return self.worker.check_patience(now).is_ok();
+            return self.worker.check_patience(now, self.loading.is_some()).is_ok();
         }
         if wanted {
             self.idle_since = now;
+            if now.duration_since(self.asked_at) >= REMIND {
+                self.ask();
+            }
         }
         now.duration_since(self.idle_since) < IDLE
     }
@@ -82,13 +118,25 @@ impl Kept {
             self.idle_since = now;
         }
         if self.preparing.is_empty() {
-            self.loading = None;
+            (self.loading, self.due) = (None, None);
         }
     }
 
     /// Gives it a job, which waits until it has loaded.
     pub(crate) fn start_job(self, task: Task) -> Job {
         Job::after(self.worker, task, self.loading)
+    }
+
+    /// The process' number.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.pid()
+    }
+
+    /// Whether it has loaded what it was asked for.
+    #[cfg(test)]
+    pub(super) fn has_loaded(&self) -> bool {
+        self.preparing.is_empty()
     }
 
     /// Tells the process to end, and waits for nothing.

@@ -5,6 +5,8 @@ mod command;
 mod fault;
 mod job;
 mod kept;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub(crate) use fault::Fault;

@@ -13,9 +13,11 @@ use super::fault::{Fault, spawn_reason};
 
 /// A command that does not introduce itself for so long is none.
 const HANDSHAKE: Duration = Duration::from_secs(20);
-/// A worker that has a job and says nothing for so long has hung: chunks take seconds, building an engine for a GPU less
-/// than a minute on most machines and a few minutes on slow ones.
+/// A worker that has a job and says nothing for so long has hung: chunks take seconds.
 const SILENCE: Duration = Duration::from_secs(300);
+/// The same while it loads. A GPU's driver that compiles an engine says nothing of it: a quarter of a minute on most
+/// machines, many minutes on some.
+const LOADING: Duration = Duration::from_secs(1800);
 /// Lines that are no messages before the command is taken for something else.
 const MOST_RUBBISH: u32 = 20;
 
@@ -58,13 +60,26 @@ impl Worker {
         let request = request(job);
 
         if self.greeted {
-            // What it was silent for before, it had nothing to say for.
+            // Until now it had nothing to say.
             self.heard_at = Instant::now();
             self.client.say(&request);
         } else {
             self.waiting.push(request);
         }
         job
+    }
+
+    /// Gives a job up; false where the worker has not even said hello.
+    pub(super) fn cancel(&mut self, job: JobId) -> bool {
+        if self.greeted {
+            self.client.say(&Request::Cancel { job });
+        }
+        self.greeted
+    }
+
+    /// Whether it runs the command that would be started now.
+    pub(super) fn is_current(&self, folders: &Folders) -> bool {
+        command::find(folders).as_ref() == Some(&self.command)
     }
 
     /// The next line about a job; `None` if nothing has come.
@@ -95,12 +110,16 @@ impl Worker {
         Ok(None)
     }
 
-    /// Ends the process of a worker that owes an answer and has been silent for too long.
+    /// Ends the process of a worker that owes an answer and has been silent for too long, which is longer while it loads.
     ///
     /// # Errors
     /// When it is so.
-    pub(super) fn check_patience(&mut self, now: Instant) -> Result<(), Fault> {
-        let patience = if self.greeted { SILENCE } else { HANDSHAKE };
+    pub(super) fn check_patience(&mut self, now: Instant, is_loading: bool) -> Result<(), Fault> {
+        let patience = match (self.greeted, is_loading) {
+            (false, _) => HANDSHAKE,
+            (true, false) => SILENCE,
+            (true, true) => LOADING,
+        };
         if now.duration_since(self.heard_at) <= patience {
             return Ok(());
         }
@@ -110,6 +129,12 @@ impl Worker {
         }
         let (command, said) = (self.command.clone(), "it says nothing.".to_owned());
         Err(Fault::Stranger { command, said })
+    }
+
+    /// The process' number.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> u32 {
+        self.client.pid()
     }
 
     /// Tells the process to end, and waits for nothing.

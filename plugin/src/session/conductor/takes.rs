@@ -62,7 +62,7 @@ impl Conductor {
         match made {
             Ok(take) => {
                 self.take = Some(take);
-                self.separation = None;
+                self.give_up();
                 self.phase = Phase::Capturing;
                 self.notice = None;
                 self.warm_up();
@@ -93,13 +93,13 @@ impl Conductor {
                 let Placement { start_frame, frames, rate_hz } = capture.placement;
                 let clip = SavedClip { audio: capture.audio, start_frame, frames, rate_hz, name, key: None };
                 self.replace_clip(Some(clip));
+                if self.settings.automatic {
+                    self.separate();
+                }
                 let overview = Arc::new(capture.overview);
                 self.wave = Some(Wave { placement: capture.placement, overview });
                 // The waveform is known.
                 self.scan = None;
-                if self.settings.automatic {
-                    self.separate();
-                }
             }
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {
