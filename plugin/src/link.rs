@@ -20,6 +20,8 @@ pub(crate) struct Link {
     take_over: AtomicBool,
     /// The editor wants another take, although the capture was not disarmed in between.
     arm_again: AtomicBool,
+    /// The capture was armed, and the session has not heard of it.
+    armed: AtomicBool,
     /// The plugin is being removed.
     stop: AtomicBool,
     pub(crate) repaint: RepaintNotifier,
@@ -92,6 +94,16 @@ impl Link {
     /// Whether another take was asked for since the last time.
     pub(crate) fn take_arm_again(&self) -> bool {
         self.arm_again.swap(false, Ordering::Relaxed)
+    }
+
+    /// The capture was armed.
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, Ordering::Release);
+    }
+
+    /// Whether it was armed since the last time.
+    pub(crate) fn take_armed(&self) -> bool {
+        self.armed.swap(false, Ordering::Acquire)
     }
 
     pub(crate) fn stop(&self) {

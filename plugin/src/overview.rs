@@ -18,6 +18,11 @@ impl Overview {
         Self { bins: vec![[0.0; 2]; frames.div_ceil(BIN_FRAMES as u64) as usize] }
     }
 
+    /// Makes room for so many frames, which are silent so far.
+    pub(crate) fn grow(&mut self, frames: u64) {
+        self.bins.resize(frames.div_ceil(BIN_FRAMES as u64) as usize, [0.0; 2]);
+    }
+
     /// Adds samples of one channel that begin at frame `first`.
     pub(crate) fn add(&mut self, first: u64, samples: impl Iterator<Item = f32>) {
         for (at, sample) in (first..).zip(samples) {

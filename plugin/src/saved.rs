@@ -54,6 +54,13 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineName,
 }
 
+impl Settings {
+    /// The model and the engine.
+    pub(crate) fn computing(&self) -> (String, EngineName) {
+        (self.model.clone(), self.engine)
+    }
+}
+
 impl SavedClip {
     pub(crate) fn placement(&self) -> Placement {
         Placement { start_frame: self.start_frame, frames: self.frames, rate_hz: self.rate_hz }

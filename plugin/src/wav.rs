@@ -13,7 +13,7 @@ const EXTENSIBLE: u16 = 0xfffe;
 /// Bytes of a stereo frame.
 const FRAME_BYTES: u64 = 8;
 /// Bytes of the header that is written: RIFF, room for `ds64`, `fmt `, `fact` and the head of `data`.
-const HEADER_BYTES: u64 = 12 + 36 + 26 + 12 + 8;
+pub(crate) const HEADER_BYTES: u64 = 12 + 36 + 26 + 12 + 8;
 
 /// A stereo float32 WAV file that is read.
 #[derive(Debug)]
@@ -179,10 +179,18 @@ impl FloatWavWriter {
     /// What the system says.
     pub(crate) fn finish(self) -> io::Result<()> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(&header(self.rate_hz, self.frames))?;
+        write_header(&mut file, self.rate_hz, self.frames)?;
         file.sync_all()
     }
+}
+
+/// Makes a stereo float32 WAV file of one whose frames lie behind [`HEADER_BYTES`].
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn write_header(file: &mut File, rate_hz: u32, frames: u64) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&header(rate_hz, frames))
 }
 
 fn header(rate_hz: u32, frames: u64) -> Vec<u8> {

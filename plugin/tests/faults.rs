@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use sextet_protocol::worker::PROTOCOL;
 use support::clap_host::Host;
 use support::{command, entry, project, song};
 
@@ -97,7 +98,7 @@ fn strange_commands(folder: &Path) {
     std::fs::write(&not_executable, "hello").unwrap();
     let hello = r#"{"type":"hello","protocol":99,"version":"9.9.9","engines":[],"models":[]}"#;
     let refused = r#"{"type":"refused","protocol":99,"version":"8.8.8","message":"m","remedy":"r"}"#;
-    let fine = r#"{"type":"hello","protocol":1,"version":"0.1.0","engines":[],"models":[]}"#;
+    let fine = format!(r#"{{"type":"hello","protocol":{PROTOCOL},"version":"0.1.0","engines":[],"models":[]}}"#);
     let cases = [
         (folder.join("nowhere"), "there is no such file"),
         (not_executable, "it may not be executed"),

@@ -41,6 +41,10 @@ fn a_song_is_captured_separated_played_and_restored() {
     let mut host = Host::new();
     host.set_offline(true);
     host.activate(rate_hz, BLOCK as u32);
+    if let Some(engine) = reference::engine() {
+        assert!(host.load(&project::framed(&serde_json::json!({ "settings": { "engine": engine } }))));
+        host.wait_for("empty", PATIENCE);
+    }
 
     // Capture: one pass, armed, and the transport stops.
     host.set(&[("Capture", 1.0)]);
@@ -67,7 +71,9 @@ fn a_song_is_captured_separated_played_and_restored() {
 
     // A worker that is asked for the same song finds what the instance made.
     let path = project::folders().capture(&captured(&host));
-    let reply = ask(&[Request::hello("test"), Request::Separate(Separate::new(JobId(1), path))]);
+    let engine = reference::engine().map(|name| serde_json::from_value(name.into()).unwrap()).unwrap_or_default();
+    let separate = Separate { engine, ..Separate::new(JobId(1), path) };
+    let reply = ask(&[Request::hello("test"), Request::Separate(separate)]);
     let Reply::Done { key, cached, .. } = reply else { panic!("{reply:?}") };
     assert_eq!((key, cached), (key_of(&host), true));
 

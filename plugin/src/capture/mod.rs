@@ -7,6 +7,7 @@
 
 mod recorder;
 mod spans;
+mod straight;
 mod take;
 mod tape;
 

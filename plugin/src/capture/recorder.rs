@@ -90,6 +90,16 @@ impl Recorder {
         }
     }
 
+    /// Whether it waits for the transport, or a take is running.
+    pub(crate) fn is_armed(&self) -> bool {
+        matches!(self.state, State::Armed | State::Rolling)
+    }
+
+    /// Wakes the session thread.
+    pub(crate) fn wake_session(&self) {
+        self.head.session.unpark();
+    }
+
     /// Whether a take is running.
     pub(crate) fn is_rolling(&self) -> bool {
         self.state == State::Rolling

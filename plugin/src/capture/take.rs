@@ -8,9 +8,10 @@ use sextet_protocol::{AudioHasher, Fingerprint, Folders};
 use tempfile::NamedTempFile;
 
 use super::spans::Spans;
+use super::straight::Straight;
 use crate::overview::{GrowingOverview, Overview};
 use crate::playback::Placement;
-use crate::wav::{FloatWav, FloatWavWriter, WavError};
+use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 
 /// Frames of a piece of the take's file. Pieces lie in the order in which they were first heard.
 const PIECE_FRAMES: i64 = 1 << 16;
@@ -23,6 +24,11 @@ const MOST_FRAMES: i64 = 8 * 3600 * 192_000;
 pub(crate) struct Take {
     file: NamedTempFile,
     rate_hz: u32,
+    /// The frame of the timeline that was heard first. Pieces are counted from there, behind the room for a header, so that
+    /// a take that was heard in one go is a clip's file already.
+    origin: Option<i64>,
+    /// What is known of the take as long as it was heard in one go.
+    straight: Option<Straight>,
     /// Where in the file each piece of the timeline lies.
     pieces: BTreeMap<i64, u64>,
     spans: Spans,
@@ -82,7 +88,7 @@ impl Take {
             .and_then(|()| tempfile::Builder::new().prefix(".take-").suffix(".raw").tempfile_in(&folder));
         let file = made.map_err(|source| unwritable(folders, source))?;
         let (pieces, spans, overview) = (BTreeMap::new(), Spans::default(), GrowingOverview::default());
-        Ok(Self { file, rate_hz, pieces, spans, overview, bytes: Vec::new() })
+        Ok(Self { file, rate_hz, origin: None, straight: None, pieces, spans, overview, bytes: Vec::new() })
     }
 
     /// Keeps interleaved frames that were heard at a frame of the timeline; what was heard there before is replaced. What
@@ -96,14 +102,20 @@ impl Take {
         if end.max(last).saturating_sub(position.min(first)) > MOST_FRAMES {
             return Ok(());
         }
+        if self.origin.is_none() {
+            self.straight = Some(Straight::new(position, self.rate_hz));
+        }
+        let origin = *self.origin.get_or_insert(position);
+        self.straight = self.straight.take().and_then(|straight| straight.extended(position, interleaved));
+
         let mut done = 0;
         while done < interleaved.len() {
-            let at = position + done as i64 / 2;
+            let at = position + done as i64 / 2 - origin;
             let (piece, offset) = (at.div_euclid(PIECE_FRAMES), at.rem_euclid(PIECE_FRAMES));
             let run = (2 * (PIECE_FRAMES - offset) as usize).min(interleaved.len() - done);
             let next = self.pieces.len() as u64;
             let place = *self.pieces.entry(piece).or_insert(next);
-            let byte = (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64;
+            let byte = byte_of(place, offset);
             self.bytes.clear();
             self.bytes.extend(interleaved[done..done + run].iter().flat_map(|sample| sample.to_le_bytes()));
             let file = self.file.as_file_mut();
@@ -132,6 +144,9 @@ impl Take {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Capture, TakeError> {
         let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
+        if let (None, Some(straight)) = (&base, self.straight.take()) {
+            return self.finish_straight(folders, straight, start, end);
+        }
         let mut base = base.map(|(audio, clip)| self.open_base(folders, &audio, clip)).transpose()?;
         if let Some((clip, _)) = &base {
             let clip_end = clip.start_frame + clip.frames.cast_signed();
@@ -170,6 +185,28 @@ impl Take {
         Ok(Capture { audio, placement, overview })
     }
 
+    /// Makes a capture of a take that was heard in one go, which takes no longer for a long one.
+    fn finish_straight(
+        mut self,
+        folders: &Folders,
+        straight: Straight,
+        start: i64,
+        end: i64,
+    ) -> Result<Capture, TakeError> {
+        let frames = (end - start).cast_unsigned();
+        let written = wav::write_header(self.file.as_file_mut(), self.rate_hz, frames);
+        written.map_err(|source| unwritable(folders, source))?;
+
+        let (audio, overview) = straight.finish();
+        let file = self.file.persist(folders.capture(&audio));
+        let file = file.map_err(|error| unwritable(folders, error.error))?;
+        // The disk takes its time. A file that a power failure cuts short is noticed by its length.
+        let _ = std::thread::Builder::new().name("sextet sync".to_owned()).spawn(move || file.sync_all());
+
+        let placement = Placement { start_frame: start, frames, rate_hz: self.rate_hz };
+        Ok(Capture { audio, placement, overview })
+    }
+
     fn open_base(
         &self,
         folders: &Folders,
@@ -189,10 +226,11 @@ impl Take {
         let end = first + run.len() as i64 / 2;
         for (mut from, to) in self.spans.within(first, end) {
             while from < to {
-                let (piece, offset) = (from.div_euclid(PIECE_FRAMES), from.rem_euclid(PIECE_FRAMES));
+                let at = from - self.origin.unwrap_or(0);
+                let (piece, offset) = (at.div_euclid(PIECE_FRAMES), at.rem_euclid(PIECE_FRAMES));
                 let count = (PIECE_FRAMES - offset).min(to - from);
                 let place = self.pieces.get(&piece).copied().unwrap_or(0);
-                let byte = (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64;
+                let byte = byte_of(place, offset);
                 self.bytes.resize(FRAME_BYTES * count as usize, 0);
                 let file = self.file.as_file_mut();
                 file.seek(SeekFrom::Start(byte))?;
@@ -206,6 +244,11 @@ impl Take {
         }
         Ok(())
     }
+}
+
+/// Where in a take's file a frame of a piece lies.
+fn byte_of(place: u64, offset: i64) -> u64 {
+    wav::HEADER_BYTES + (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64
 }
 
 /// Lays what the clip has from frame `first` of the timeline on over `run`.
@@ -241,6 +284,35 @@ mod tests {
         let mut all = vec![0.0; 2 * wav.frames() as usize];
         wav.read_into(0, &mut all).unwrap();
         all
+    }
+
+    /// A take that was heard in one go is kept as it lies; one with a block heard twice is written anew. Both are the same.
+    #[test]
+    fn a_take_in_one_go_is_the_same_clip_as_one_in_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path(), folder.path());
+        let mut cases = 0;
+        for (start, length) in [(0, 1), (-3, 513), (70_000, 65_536), (-100, 200_001)] {
+            let take = |again: bool| {
+                let mut take = Take::new(&folders, 48_000).unwrap();
+                for from in (start..start + length).step_by(1_000) {
+                    let to = (from + 1_000).min(start + length);
+                    take.keep(from, &frames(from, to)).unwrap();
+                }
+                if again {
+                    take.keep(start, &frames(start, start + 1)).unwrap();
+                }
+                assert_eq!(take.straight.is_none(), again);
+                take.finish(&folders, None, &|| false).unwrap()
+            };
+            let straight = take(false);
+            assert_eq!(read_back(&folders, &straight), frames(start, start + length));
+            assert_eq!(take(true), straight, "from {start}, {length} frames");
+            cases += 1;
+        }
+        let files = std::fs::read_dir(folders.captures()).unwrap().count();
+        assert_eq!(files, cases, "one file a clip");
+        println!("{cases} takes");
     }
 
     #[test]

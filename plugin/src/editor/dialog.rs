@@ -17,11 +17,15 @@ pub(super) struct PathField {
 pub(super) enum Want {
     Song,
     Folder,
+    Checkpoint,
 }
 
 /// Kinds of files that the command reads.
 const SONGS: [&str; 14] =
     ["wav", "flac", "mp3", "aif", "aiff", "m4a", "mp4", "aac", "ogg", "oga", "opus", "caf", "rf64", "w64"];
+
+/// Kinds of files that hold a model. Pickles are among them, so that it is said why they are not opened.
+const CHECKPOINTS: [&str; 5] = ["safetensors", "yaml", "yml", "th", "ckpt"];
 
 impl PathField {
     /// Shows the field and its button; true when return was pressed in it.
@@ -56,6 +60,9 @@ impl PathField {
         let run = move || {
             let path = match want {
                 Want::Song => dialog.set_title("Open a song").add_filter("Audio", &SONGS).pick_file(),
+                Want::Checkpoint => {
+                    dialog.set_title("Add a checkpoint").add_filter("Checkpoints and bags", &CHECKPOINTS).pick_file()
+                }
                 Want::Folder => dialog.set_title("Render into").pick_folder(),
             };
             // The editor may be closed by now.

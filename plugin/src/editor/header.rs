@@ -7,14 +7,14 @@ use sextet_protocol::worker::EngineName;
 
 use super::theme::{self, ACCENT, BACKGROUND, RECORD, TEXT, WEAK};
 use crate::params::SextetParams;
-use crate::saved::Settings;
-use crate::session::{Command, Phase, Remote, View};
+use crate::session::{Command, Phase, Remote, View, model_title};
 
 /// What was asked for that the header does not do itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Open,
     Render,
+    Settings,
 }
 
 /// Shows the row at the editor's head.
@@ -48,7 +48,9 @@ pub(super) fn show(
             if ui.add_enabled(view.has_stems, Button::new("Render to files")).clicked() {
                 asked = Some(Asked::Render);
             }
-            settings(ui, view, remote);
+            if ui.button("Settings").clicked() {
+                asked = Some(Asked::Settings);
+            }
         });
     });
     asked
@@ -121,54 +123,24 @@ fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
     let mut button = Button::new(text);
     if can && view.phase != Phase::Ready {
         button = button.fill(ACCENT);
+    } else if can && view.is_made_otherwise {
+        button = Button::new(RichText::new("Separate again").color(BACKGROUND)).fill(ACCENT);
     } else if can {
         button = Button::new("Separate again");
     }
-    if ui.add_enabled(can, button).clicked() {
+    if ui.add_enabled(can, button).on_hover_text(settings_tip(view)).clicked() {
         remote.tell(Command::Separate);
     }
 }
 
-/// Engine, model, and how captures are taken.
-fn settings(ui: &mut Ui, view: &View, remote: &Remote) {
-    let mut settings = view.settings.clone();
-    ui.menu_button("Settings", |ui| {
-        ui.set_min_width(250.0);
-        ui.checkbox(&mut settings.automatic, "Separate as soon as there is a clip");
-        ui.checkbox(&mut settings.extend, "Captures extend the clip");
-        ui.separator();
-        ui.label(RichText::new("Engine").color(WEAK));
-        ui.horizontal(|ui| {
-            for (engine, name) in
-                [(EngineName::Auto, "Fastest"), (EngineName::Cpu, "CPU"), (EngineName::Tensorrt, "TensorRT")]
-            {
-                ui.selectable_value(&mut settings.engine, engine, name);
-            }
-        });
-        ui.label(RichText::new("Model").color(WEAK));
-        models(ui, view, &mut settings);
-        ui.separator();
-        if ui.add_enabled(view.clip.is_some(), Button::new("Remove the clip")).clicked() {
-            remote.tell(Command::Clear);
-            ui.close();
-        }
-    });
-    if settings != view.settings {
-        remote.tell(Command::Settings(settings));
-    }
-}
-
-/// The models that the command has named so far, and any other by name or path.
-fn models(ui: &mut Ui, view: &View, settings: &mut Settings) {
-    for model in &view.models {
-        let name = if model.is_ready() { model.name.clone() } else { format!("{} (not fetched)", model.name) };
-        ui.radio_value(&mut settings.model, model.name.clone(), name).on_hover_text(&model.about);
-    }
-    let mut text = settings.model.clone();
-    let field = egui::TextEdit::singleline(&mut text).hint_text("Name or path of a model").margin(vec2(8.0, 5.0));
-    if ui.add(field).changed() {
-        settings.model = text;
-    }
+/// What a separation is made with.
+fn settings_tip(view: &View) -> String {
+    let engine = match view.settings.engine {
+        EngineName::Auto => "the fastest engine",
+        EngineName::Cpu => "the CPU",
+        EngineName::Tensorrt => "TensorRT",
+    };
+    format!("With {} on {engine}: see Settings.", model_title(&view.settings.model))
 }
 
 /// Shows a folder in the desktop's file manager, which may take its time.

@@ -8,6 +8,7 @@ mod lanes;
 mod open;
 mod render;
 mod selector;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use clip::Timeline;
 use header::Asked;
 use open::OpenPanel;
 use render::RenderPanel;
+use settings::SettingsPanel;
 pub(crate) use window::{EditorWindow, ScaledEditor};
 
 /// One frame after another.
@@ -38,14 +40,15 @@ pub struct EditorApp {
     context: Option<GuiContext>,
     open: OpenPanel,
     render: RenderPanel,
+    settings: SettingsPanel,
     /// It was seen that a take is over.
     saw_take_over: bool,
 }
 
 impl EditorApp {
     fn new(params: Arc<SextetParams>, remote: Remote) -> Self {
-        let (open, render) = (OpenPanel::default(), RenderPanel::default());
-        Self { params, remote, context: None, open, render, saw_take_over: false }
+        let (open, render, settings) = (OpenPanel::default(), RenderPanel::default(), SettingsPanel::default());
+        Self { params, remote, context: None, open, render, settings, saw_take_over: false }
     }
 
     /// A capture that is over is disarmed, so that hosts do not show it as armed.
@@ -78,10 +81,12 @@ impl EditorApp {
         match asked.inner {
             Some(Asked::Open) => self.open.open(),
             Some(Asked::Render) => self.render.open(),
+            Some(Asked::Settings) => self.settings.open(&view, &self.remote),
             None => {}
         }
         self.open.show(ui.ctx(), &self.remote);
         self.render.show(ui.ctx(), &self.remote);
+        self.settings.show(ui.ctx(), &view, &self.remote);
     }
 }
 

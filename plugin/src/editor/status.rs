@@ -1,16 +1,21 @@
 //! What is being done, how far it is, and what went wrong.
 
-use egui::{Align, Color32, Layout, Rect, RichText, Ui, vec2};
+use std::time::Duration;
+
+use egui::accesskit::Role;
+use egui::{Align, Color32, Layout, Rect, RichText, Ui, WidgetInfo, vec2};
 use sextet_protocol::worker;
 
 use super::header::Asked;
 use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
 use super::words;
-use crate::engine::Stage;
-use crate::session::{Command, Phase, Remote, View};
+use crate::engine::{Loading, Stage};
+use crate::session::{Command, Deed, Phase, Remote, Upkept, View};
 
 /// Height of the strip.
 const HEIGHT: f32 = 52.0;
+/// A bar that moves by the clock is drawn so often.
+const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
 /// Shows the strip at the editor's foot.
 pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
@@ -48,8 +53,16 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
             }
             two_lines(ui, text, remedy, TEXT);
         }
+        (Phase::Ready, None) if view.has_gpu_hint => {
+            if ui.button("Close").clicked() {
+                remote.tell(Command::DismissHint);
+            }
+            let (colour, text, _) = calm(&Phase::Ready, view);
+            two_lines(ui, &text, "Your NVIDIA GPU is not set up yet: Settings", colour);
+        }
         (phase, None) => {
             let (dot, text, more) = calm(phase, view);
+            let more = aside(&view.upkeep).unwrap_or(more);
             two_lines(ui, &text, &more, dot);
         }
     }
@@ -59,6 +72,7 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
 /// What is said while nothing is going on or wrong.
 fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
     let engine = view.engine.clone().map_or_else(String::new, |engine| format!("Separated with {engine}"));
+    let engine = if view.is_made_otherwise { format!("{engine}, which is not what is chosen now") } else { engine };
     match phase {
         Phase::Capturing => {
             (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned())
@@ -68,6 +82,17 @@ fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
         Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),
         _ => (WEAK, "No clip yet".to_owned(), "The track plays dry until there are stems.".to_owned()),
     }
+}
+
+/// What goes on in Settings meanwhile.
+fn aside(upkeep: &Upkept) -> Option<String> {
+    let (what, deed) = match (&upkeep.set_up, &upkeep.fetch) {
+        (deed @ Deed::Running(_), _) => ("Setting up the GPU".to_owned(), deed),
+        (_, deed) => (format!("Fetching {}", upkeep.fetched), deed),
+    };
+    let Deed::Running(stage) = deed else { return None };
+    let (_, _, rest) = progress(stage);
+    Some(format!("{what}   {rest}"))
 }
 
 fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
@@ -89,6 +114,10 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
         remote.tell(Command::Cancel);
     }
     let (text, part, left) = progress(stage);
+    if matches!(stage, Stage::Loading(Loading { usual_s: Some(_), .. })) {
+        // Nobody tells how far it is: the bar moves by the clock.
+        ui.ctx().request_repaint_after(BY_THE_CLOCK);
+    }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
         ui.spacing_mut().item_spacing.y = 5.0;
         ui.add_space(3.0);
@@ -104,12 +133,30 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
     });
 }
 
+/// The part that is loaded: counted, else by the time that it usually takes, which is never all of it.
+fn loaded(loading: &Loading) -> Option<f32> {
+    if loading.total > 0 {
+        return Some(loading.done as f32 / loading.total as f32);
+    }
+    let usual_s = loading.usual_s.filter(|&usual_s| usual_s > 0.0)?;
+    Some(words::part_of_usual(loading.since.elapsed().as_secs_f64() / usual_s))
+}
+
+/// What is known of how long it takes.
+fn usually(loading: &Loading) -> String {
+    match loading.usual_s.filter(|_| loading.total == 0) {
+        Some(usual_s) if loading.since.elapsed().as_secs_f64() > usual_s => "longer than usual".to_owned(),
+        Some(usual_s) => format!("some {usual_s:.0} s"),
+        None => String::new(),
+    }
+}
+
 /// A stage in words, the part that is done where it is known, and the rest.
-fn progress(stage: &Stage) -> (String, Option<f32>, String) {
+pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     match stage {
-        Stage::Starting => ("Starting the engine".to_owned(), None, String::new()),
-        Stage::Queued(reason) => (capital(&reason.to_string()), None, String::new()),
-        Stage::Loading(what) => (format!("Loading {what}"), None, String::new()),
+        Stage::Starting => ("Starting".to_owned(), None, String::new()),
+        Stage::Queued(reason) => (words::capital(&reason.to_string()), None, String::new()),
+        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), usually(loading)),
         Stage::Working { stage, done, total, speed, left_s } => {
             let text = match stage {
                 Some(worker::Stage::Reading) => "Reading the clip",
@@ -120,10 +167,15 @@ fn progress(stage: &Stage) -> (String, Option<f32>, String) {
                 Some(worker::Stage::Separating) | None => "Separating",
             };
             let part = (*total > 0).then(|| *done as f32 / *total as f32);
-            let percent = part.map(|part| format!("{:.0} %", 100.0 * part));
-            let speed = speed.map(|speed| format!("{speed:.1}x real time"));
+            let is_fetching = *stage == Some(worker::Stage::Fetching);
+            let counted = match (is_fetching, *total > 0) {
+                (true, true) => Some(format!("{} of {}", words::bytes(*done), words::bytes(*total))),
+                (true, false) => Some(words::bytes(*done)),
+                (false, _) => part.map(|part| format!("{:.0} %", 100.0 * part)),
+            };
+            let speed = speed.filter(|_| !is_fetching).map(|speed| format!("{speed:.1}x real time"));
             let left = left_s.map(words::left);
-            let rest: Vec<String> = [percent, left, speed].into_iter().flatten().collect();
+            let rest: Vec<String> = [counted, left, speed].into_iter().flatten().collect();
             (text.to_owned(), part, rest.join("   "))
         }
     }
@@ -131,7 +183,7 @@ fn progress(stage: &Stage) -> (String, Option<f32>, String) {
 
 fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
     if ui.button("Cancel").clicked() {
-        remote.tell(Command::CancelErrand);
+        remote.tell(Command::CancelErrand(errand.kind));
     }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
         ui.spacing_mut().item_spacing.y = 5.0;
@@ -142,8 +194,10 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
 }
 
 /// A bar that is filled in part; striped dim where the part is not known.
-fn bar(ui: &mut Ui, part: Option<f32>) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
+pub(super) fn bar(ui: &mut Ui, part: Option<f32>) {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
+    let told = part.map_or_else(|| "going on".to_owned(), |part| format!("{:.0} %", 100.0 * part));
+    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &told));
     ui.painter().rect_filled(rect, 3.5, WELL);
     ui.painter().rect_stroke(rect, 3.5, egui::Stroke::new(1.0, LINE), egui::StrokeKind::Inside);
     let (width, colour) = match part {
@@ -151,9 +205,4 @@ fn bar(ui: &mut Ui, part: Option<f32>) {
         None => (rect.width(), theme::faded(ACCENT, 0.35)),
     };
     ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(width, rect.height())), 3.5, colour);
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }

@@ -26,9 +26,47 @@ pub(super) fn rate(hz: u32) -> String {
     format!("{} kHz", f64::from(hz) / 1000.0)
 }
 
+/// `92 MB`, `1.2 GB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes as f64 {
+        few @ ..1e6 => format!("{:.0} kB", few / 1e3),
+        some @ ..1e9 => format!("{:.0} MB", some / 1e6),
+        many => format!("{:.1} GB", many / 1e9),
+    }
+}
+
+/// `27 million`, `680 thousand`.
+pub(super) fn count(number: u64) -> String {
+    match number as f64 {
+        few @ ..1e6 => format!("{:.0} thousand", few / 1e3),
+        many => format!("{:.0} million", many / 1e6),
+    }
+}
+
+/// The first letter as a capital.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+/// How much of something is done that has taken so many times as long as usual: more and more slowly towards the end, which
+/// is never reached.
+pub(super) fn part_of_usual(times: f64) -> f32 {
+    let steady = 0.8;
+    let part = if times < steady { times } else { 1.0 - (1.0 - steady) * ((steady - times) / (1.0 - steady)).exp() };
+    part.clamp(0.0, 0.99) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_counts_comes_on_without_reaching_the_end() {
+        let parts: Vec<f32> = (0..100).map(|tenths| part_of_usual(f64::from(tenths) / 10.0)).collect();
+        assert!(parts.is_sorted() && parts[0] == 0.0 && parts[99] < 1.0, "{parts:?}");
+        assert!((parts[4] - 0.4).abs() < 1e-6 && parts[10] > 0.9, "{parts:?}");
+    }
 
     #[test]
     fn durations_are_said_as_people_say_them() {
@@ -37,6 +75,12 @@ mod tests {
         }
         for (seconds, said) in [(-1.0, "0 s left"), (89.4, "89 s left"), (90.0, "2 min left"), (7200.0, "2.0 h left")] {
             assert_eq!(left(seconds), said);
+        }
+        for (number, said) in [(999, "1 kB"), (91_700_000, "92 MB"), (1_230_000_000, "1.2 GB")] {
+            assert_eq!(bytes(number), said);
+        }
+        for (number, said) in [(680_400, "680 thousand"), (27_300_000, "27 million")] {
+            assert_eq!(count(number), said);
         }
         assert_eq!((rate(44_100), rate(48_000)), ("44.1 kHz".to_owned(), "48 kHz".to_owned()));
     }

@@ -31,7 +31,7 @@ const LISTENING: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) enum Heard {
     /// A message.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// A line that is none, as an error that shows its beginning.
     Rubbish(String),
     /// Nothing more will come.
@@ -46,6 +46,8 @@ pub(super) struct Client {
     last_words: Arc<Mutex<VecDeque<String>>>,
     /// Writes them down.
     scribe: Option<JoinHandle<()>>,
+    /// When it was told to end.
+    dismissed_at: Option<Instant>,
 }
 
 impl Client {
@@ -63,7 +65,7 @@ impl Client {
         let stdin = child.stdin.take();
         let (tell, heard) = mpsc::channel();
         let last_words = Arc::new(Mutex::new(VecDeque::new()));
-        let mut client = Self { child, stdin, heard, last_words: last_words.clone(), scribe: None };
+        let mut client = Self { child, stdin, heard, last_words: last_words.clone(), scribe: None, dismissed_at: None };
         let stdout = client.child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let stderr = client.child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
         // Both threads end with the process, whose ends of the pipes they read.
@@ -89,6 +91,19 @@ impl Client {
         }
     }
 
+    /// Tells the process to end, and waits for nothing. The end of its input tells it to take along what is half written,
+    /// in a folder of the user's perhaps.
+    pub(super) fn dismiss(&mut self) {
+        self.stdin = None;
+        self.dismissed_at.get_or_insert_with(Instant::now);
+    }
+
+    /// The process' number.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process and says how it ended: by itself, if it had already.
     pub(super) fn bury(&mut self) -> Option<ExitStatus> {
         self.stdin = None;
@@ -102,7 +117,10 @@ impl Client {
     }
 
     fn ends_within(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let end = Instant::now() + patience;
+        self.ends_until(Instant::now() + patience)
+    }
+
+    fn ends_until(&mut self, end: Instant) -> Option<ExitStatus> {
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
@@ -128,10 +146,11 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// The end of its input tells the worker to end and to take along what is half written, in a folder of the user's perhaps.
+    /// Gives it [`FAREWELL`] from when it was dismissed.
     fn drop(&mut self) {
-        self.stdin = None;
-        if self.ends_within(FAREWELL).is_none() {
+        self.dismiss();
+        let end = self.dismissed_at.unwrap_or_else(Instant::now) + FAREWELL;
+        if self.ends_until(end).is_none() {
             self.bury();
         }
     }
@@ -141,7 +160,7 @@ fn listen(stdout: impl Read, tell: &Sender<Heard>, session: &Thread) {
     let mut lines = Lines::new(BufReader::new(stdout));
     loop {
         let heard = match lines.next::<Reply>() {
-            Some(Ok(reply)) => Heard::Reply(reply),
+            Some(Ok(reply)) => Heard::Reply(Box::new(reply)),
             Some(Err(error)) if error.kind() == ErrorKind::Message => Heard::Rubbish(error.to_string()),
             Some(Err(_)) | None => Heard::Closed,
         };

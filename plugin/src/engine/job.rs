@@ -1,26 +1,20 @@
 //! A job from the first line to the last: a state machine that is stepped by the session thread.
 //!
-//! Each job has a process of its own, so that its memory, the GPU's too, goes with it, and giving it up is ending it.
+//! A job has its worker for itself until it ends, so that dropping it is ending a process, and all its memory, the GPU's too,
+//! goes with it. A separation hands its worker on to the next.
 
 use std::path::PathBuf;
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sextet_protocol::worker::{
-    self, EngineName, JobId, ModelInfo, PROTOCOL, Render, Reply, Request, Separate, Waiting,
+    self, Checked, EngineName, Gpu, JobId, Machine, ModelInfo, Offer, Render, Reply, Request, Separate, Waiting,
 };
 use sextet_protocol::{Fingerprint, Folders};
 
-use super::client::{Client, Heard};
-use super::command;
-use super::fault::{Fault, spawn_reason};
-
-/// A command that does not introduce itself for so long is none.
-const HANDSHAKE: Duration = Duration::from_secs(20);
-/// A worker that says nothing for so long has hung: chunks take seconds, building an engine for a GPU a few minutes.
-const SILENCE: Duration = Duration::from_secs(300);
-/// Lines that are no messages before the command is taken for something else.
-const MOST_RUBBISH: u32 = 20;
+use super::fault::Fault;
+use super::kept::Kept;
+use super::worker::Worker;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +25,16 @@ pub(crate) enum Task {
     Import { song: PathBuf },
     /// Write stems as files.
     Render(Box<Render>),
+    /// Say what was found on this machine.
+    Inspect,
+    /// Fetch what the GPU needs.
+    SetUpGpu,
+    /// Say what fetching a model takes.
+    Offer { model: String },
+    /// Fetch a model.
+    Fetch { model: String },
+    /// Look whether a checkpoint can be used.
+    Check { model: String },
 }
 
 /// How far it is. The worker may skip any of the middle ones.
@@ -40,8 +44,8 @@ pub(crate) enum Stage {
     Starting,
     /// It waits for its turn.
     Queued(Waiting),
-    /// It loads, for people: what.
-    Loading(String),
+    /// It loads.
+    Loading(Loading),
     /// It works.
     Working {
         stage: Option<worker::Stage>,
@@ -53,15 +57,38 @@ pub(crate) enum Stage {
     },
 }
 
+/// What is loaded, or made once.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Loading {
+    /// A phrase for people: `loading sextet-mini`.
+    pub(crate) what: String,
+    pub(crate) done: u64,
+    /// 0 where there is nothing to count.
+    pub(crate) total: u64,
+    /// Seconds that it usually takes, where it has no steps to count.
+    pub(crate) usual_s: Option<f64>,
+    pub(crate) since: Instant,
+}
+
 /// How it ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ended {
     /// The stems are in the cache.
-    Separated { key: Fingerprint, seconds: f64, cached: bool },
+    Separated { key: Fingerprint, cached: bool },
     /// The capture is in its place.
     Imported { audio: Fingerprint, rate_hz: u32, frames: u64 },
     /// The files are written.
     Rendered { paths: Vec<PathBuf> },
+    /// This was found.
+    Inspected(Box<Machine>),
+    /// The GPU was set up.
+    GpuSetUp(Box<Gpu>),
+    /// This would be fetched.
+    Offered(Offer),
+    /// The model is here.
+    Fetched(ModelInfo),
+    /// The checkpoint can be used.
+    Checked(Checked),
     /// It was not done.
     Failed(Fault),
 }
@@ -69,23 +96,26 @@ pub(crate) enum Ended {
 /// A running job. Dropping it ends its process.
 pub(crate) struct Job {
     task: Task,
-    command: PathBuf,
-    client: Client,
+    id: JobId,
+    worker: Worker,
     stage: Stage,
-    /// The worker has introduced itself.
-    greeted: bool,
-    heard_at: Instant,
-    rubbish: u32,
+    /// The worker had other jobs before.
+    is_later: bool,
+    /// The worker has begun.
+    begun: bool,
     /// Engine and model in use, for people, once they are known.
     pub(crate) engine: Option<String>,
-    /// The models that the worker knows.
-    pub(crate) models: Vec<ModelInfo>,
     /// The last warning.
     pub(crate) warning: Option<String>,
 }
 
-/// The only job of a process.
-const JOB: JobId = JobId(1);
+impl Loading {
+    /// What a line says of it, if it says something.
+    pub(super) fn of(reply: &Reply, now: Instant) -> Option<Self> {
+        let Reply::Loading { what, done, total, usual_s, .. } = reply else { return None };
+        Some(Self { what: what.clone(), done: *done, total: *total, usual_s: *usual_s, since: now })
+    }
+}
 
 impl Job {
     /// Starts a process for a task.
@@ -93,25 +123,15 @@ impl Job {
     /// # Errors
     /// When the command is not there or cannot be run.
     pub(crate) fn start(task: Task, folders: &Folders, session: Thread) -> Result<Self, Fault> {
-        let missing = || Fault::NoCommand { installed: folders.installed_command() };
-        let command = command::find(folders).ok_or_else(missing)?;
-        let started = Client::start(&command, folders, session);
-        let mut client =
-            started.map_err(|error| Fault::Spawn { command: command.clone(), reason: spawn_reason(&error) })?;
-        client.say(&Request::hello(concat!("sextet-plugin ", env!("CARGO_PKG_VERSION"))));
-        let (stage, heard_at) = (Stage::Starting, Instant::now());
-        Ok(Self {
-            task,
-            command,
-            client,
-            stage,
-            greeted: false,
-            heard_at,
-            rubbish: 0,
-            engine: None,
-            models: Vec::new(),
-            warning: None,
-        })
+        let worker = Worker::start(folders, session)?;
+        Ok(Self { is_later: false, ..Self::after(worker, task, None) })
+    }
+
+    /// Gives a task to a worker, which is still loading perhaps.
+    pub(super) fn after(mut worker: Worker, task: Task, loading: Option<Loading>) -> Self {
+        let stage = loading.map_or(Stage::Starting, Stage::Loading);
+        let id = worker.ask(|id| request(&task, id));
+        Self { task, id, worker, stage, is_later: true, begun: false, engine: None, warning: None }
     }
 
     /// What is being done.
@@ -124,103 +144,108 @@ impl Job {
         &self.stage
     }
 
-    /// Takes in what the worker has said; gives the end when it has come.
-    pub(crate) fn step(&mut self, now: Instant) -> Option<Ended> {
-        while let Some(heard) = self.client.hear() {
-            if !matches!(heard, Heard::Closed) {
-                self.heard_at = now;
-            }
-            let ended = match heard {
-                Heard::Reply(reply) => self.take(reply),
-                Heard::Rubbish(said) => self.puzzle(said),
-                Heard::Closed => Some(Ended::Failed(self.obituary())),
-            };
-            if ended.is_some() {
-                return ended;
-            }
-        }
-        let patience = if self.greeted { SILENCE } else { HANDSHAKE };
-        let silent = now.duration_since(self.heard_at) > patience;
-        silent.then(|| {
-            self.client.bury();
-            let (command, said) = (self.command.clone(), "it says nothing.".to_owned());
-            Ended::Failed(if self.greeted {
-                Fault::Stalled { after: patience }
-            } else {
-                Fault::Stranger { command, said }
-            })
-        })
+    /// Whether this fault is that a worker that had been kept went before it began with this: another one may do it.
+    pub(crate) fn was_never_begun(&self, fault: &Fault) -> bool {
+        self.is_later && !self.begun && matches!(fault, Fault::Died { .. })
     }
 
-    fn take(&mut self, reply: Reply) -> Option<Ended> {
+    /// Takes in what the worker has said; gives the end when it has come.
+    pub(crate) fn step(&mut self, now: Instant) -> Option<Ended> {
+        loop {
+            match self.worker.hear(now) {
+                Ok(Some(reply)) => {
+                    let ended = self.take(reply, now);
+                    if ended.is_some() {
+                        return ended;
+                    }
+                }
+                Ok(None) => {
+                    let is_loading = matches!(self.stage, Stage::Loading(_));
+                    return self.worker.check_patience(now, is_loading).err().map(Ended::Failed);
+                }
+                Err(fault) => return Some(Ended::Failed(fault)),
+            }
+        }
+    }
+
+    /// The worker of a separation that is done, for the next one.
+    pub(crate) fn keep_worker(self) -> Option<Kept> {
+        let Task::Separate { model, engine, .. } = self.task else { return None };
+        Some(Kept::after_job(self.worker, (model, engine)))
+    }
+
+    /// Gives a separation up. Its worker is kept for the next one if it is through with it at once.
+    pub(crate) fn cancel(mut self) -> Option<Kept> {
+        let Task::Separate { model, engine, .. } = self.task else { return None };
+        self.worker.cancel(self.id).then(|| Kept::after_cancel(self.worker, (model, engine)))
+    }
+
+    /// The process' number.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.pid()
+    }
+
+    /// Tells the process to end, and waits for nothing.
+    pub(crate) fn dismiss(&mut self) {
+        self.worker.dismiss();
+    }
+
+    fn take(&mut self, reply: Reply, now: Instant) -> Option<Ended> {
+        if let Some(loading) = Loading::of(&reply, now) {
+            // An earlier job's, too: this one waits for it.
+            self.stage = Stage::Loading(loading);
+            return None;
+        }
+        if reply.job() != Some(self.id) {
+            return None;
+        }
         match reply {
-            Reply::Hello(welcome) if welcome.protocol != PROTOCOL => {
-                return Some(Ended::Failed(Fault::Version { command: self.command.clone(), found: welcome.version }));
-            }
-            Reply::Hello(welcome) if !self.greeted => {
-                self.models = welcome.models;
-                self.greeted = true;
-                let request = self.request();
-                self.client.say(&request);
-            }
-            Reply::Refused { version, .. } => {
-                return Some(Ended::Failed(Fault::Version { command: self.command.clone(), found: version }));
-            }
-            Reply::Error { message, remedy } => return Some(Ended::Failed(Fault::Failed { message, remedy })),
+            Reply::Queued { reason: Waiting::EarlierJob, .. } if matches!(self.stage, Stage::Loading(_)) => {}
             Reply::Queued { reason, .. } => self.stage = Stage::Queued(reason),
-            Reply::Loading { what, .. } => self.stage = Stage::Loading(what),
             Reply::Started { model, engine, .. } => {
+                self.begun = true;
                 self.engine = Some(format!("{model} on {engine}"));
                 self.stage = Stage::Working { stage: None, done: 0, total: 0, speed: None, left_s: None };
             }
             Reply::Progress { stage, done, total, speed, seconds_left, .. } => {
+                self.begun = true;
                 self.stage = Stage::Working { stage: Some(stage), done, total, speed, left_s: seconds_left };
             }
             Reply::Warning { message, .. } => self.warning = Some(message),
-            Reply::Done { key, cached, seconds, .. } => return Some(Ended::Separated { key, seconds, cached }),
-            Reply::Imported { audio, rate_hz, frames, .. } => return Some(Ended::Imported { audio, rate_hz, frames }),
-            Reply::Rendered { paths, .. } => return Some(Ended::Rendered { paths }),
-            Reply::Failed { message, remedy, .. } => return Some(Ended::Failed(Fault::Failed { message, remedy })),
-            Reply::Inspected { .. }
-            | Reply::Prepared { .. }
-            | Reply::GpuSetUp { .. }
-            | Reply::Offered { .. }
-            | Reply::Fetched { .. }
-            | Reply::Checked { .. } => {}
-            // A second greeting says nothing; a job that is cancelled is dropped, so that nobody is told of it.
-            Reply::Hello(_) | Reply::Cancelled { .. } => {}
+            last => return end(last),
         }
         None
     }
+}
 
-    fn request(&self) -> Request {
-        match &self.task {
-            Task::Separate { song, model, engine } => {
-                Request::Separate(Separate { model: model.clone(), engine: *engine, ..Separate::new(JOB, song) })
-            }
-            Task::Import { song } => Request::Import { job: JOB, song: song.clone() },
-            Task::Render(render) => Request::Render(Render { job: JOB, ..render.as_ref().clone() }),
+/// How a job ended with its last line. One that is cancelled is dropped, so that nobody is told of it.
+fn end(reply: Reply) -> Option<Ended> {
+    Some(match reply {
+        Reply::Done { key, cached, .. } => Ended::Separated { key, cached },
+        Reply::Imported { audio, rate_hz, frames, .. } => Ended::Imported { audio, rate_hz, frames },
+        Reply::Rendered { paths, .. } => Ended::Rendered { paths },
+        Reply::Inspected { machine, .. } => Ended::Inspected(Box::new(machine)),
+        Reply::GpuSetUp { gpu, .. } => Ended::GpuSetUp(Box::new(gpu)),
+        Reply::Offered { offer, .. } => Ended::Offered(offer),
+        Reply::Fetched { model, .. } => Ended::Fetched(model),
+        Reply::Checked { checked, .. } => Ended::Checked(checked),
+        Reply::Failed { message, remedy, .. } => Ended::Failed(Fault::Failed { message, remedy }),
+        _ => return None,
+    })
+}
+
+fn request(task: &Task, job: JobId) -> Request {
+    match task.clone() {
+        Task::Separate { song, model, engine } => {
+            Request::Separate(Separate { model, engine, ..Separate::new(job, song) })
         }
-    }
-
-    /// A line that is no message: from whoever has not said hello it shows that this is no worker.
-    fn puzzle(&mut self, said: String) -> Option<Ended> {
-        self.rubbish += 1;
-        let stranger = !self.greeted || self.rubbish > MOST_RUBBISH;
-        stranger.then(|| {
-            self.client.bury();
-            Ended::Failed(Fault::Stranger { command: self.command.clone(), said })
-        })
-    }
-
-    fn obituary(&mut self) -> Fault {
-        let status = self.client.how_it_ended();
-        let said = self.client.last_words();
-        if !self.greeted {
-            let said = if said.is_empty() { "it ends at once.".to_owned() } else { said.trim().to_owned() };
-            return Fault::Stranger { command: self.command.clone(), said };
-        }
-        let how = status.map_or_else(|| "it closed its output".to_owned(), |status| status.to_string());
-        Fault::Died { how, said }
+        Task::Import { song } => Request::Import { job, song },
+        Task::Render(render) => Request::Render(Render { job, ..*render }),
+        Task::Inspect => Request::Inspect { job },
+        Task::SetUpGpu => Request::SetUpGpu { job, from: None },
+        Task::Offer { model } => Request::Offer { job, model },
+        Task::Fetch { model } => Request::Fetch { job, model },
+        Task::Check { model } => Request::Check { job, model },
     }
 }

@@ -4,6 +4,11 @@ mod client;
 mod command;
 mod fault;
 mod job;
+mod kept;
+#[cfg(test)]
+mod tests;
+mod worker;
 
 pub(crate) use fault::Fault;
-pub(crate) use job::{Ended, Job, Stage, Task};
+pub(crate) use job::{Ended, Job, Loading, Stage, Task};
+pub(crate) use kept::Kept;

@@ -60,7 +60,12 @@ impl AudioEnd {
         if armed && link.take_arm_again() {
             self.recorder.arm_again();
         }
+        let was_armed = self.recorder.is_armed();
         self.recorder.hear(armed, input);
+        if self.recorder.is_armed() && !was_armed {
+            link.arm();
+            self.recorder.wake_session();
+        }
         link.set_take_over(self.recorder.is_over());
     }
 

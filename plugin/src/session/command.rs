@@ -6,6 +6,8 @@ use sextet_protocol::Stem;
 use sextet_protocol::worker::{RenderBits, RenderFormat};
 
 use super::audio_end::SessionEnd;
+use super::upkeep::Wish;
+use super::view::ErrandKind;
 use crate::saved::{Saved, Settings};
 
 /// By the host, through the plugin, or by people, through the editor.
@@ -27,15 +29,19 @@ pub(crate) enum Command {
     /// Write stems as files.
     Render(Order),
     /// Give up reading or writing files.
-    CancelErrand,
+    CancelErrand(ErrandKind),
     /// Have no clip.
     Clear,
     /// Move the clip to a frame of the timeline, at the session's rate.
     Place(i64),
     /// Other settings.
     Settings(Settings),
+    /// Look after the machine.
+    Upkeep(Wish),
     /// The notice was read.
     Dismiss,
+    /// The hint about the GPU was read.
+    DismissHint,
 }
 
 /// What is to be written.

@@ -7,6 +7,7 @@ mod conductor;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod view;
 
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::saved::SavedField;
 pub(crate) use audio_end::{AudioEnd, lines};
 pub(crate) use command::{Command, Order};
 use conductor::Conductor;
-pub(crate) use view::{Errand, Phase, View, ViewCell};
+pub(crate) use upkeep::{Deed, Upkept, Wish};
+pub(crate) use view::{Errand, Phase, View, ViewCell, model_title};
 
 /// A session from outside. The thread ends when it is dropped.
 pub(crate) struct Session {
@@ -80,6 +82,14 @@ impl Remote {
         // A session whose thread is gone has nothing left to do.
         let _ = self.commands.send(command);
         self.thread.unpark();
+    }
+
+    /// One of a session that does nothing, and what it is told.
+    #[cfg(test)]
+    pub(crate) fn alone() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, inbox) = mpsc::channel();
+        let (link, view) = (Arc::default(), Arc::default());
+        (Self { commands, thread: std::thread::current(), link, view }, inbox)
     }
 
     /// The session's thread, to wake it.

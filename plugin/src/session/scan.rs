@@ -23,8 +23,8 @@ const REPORT: Duration = Duration::from_millis(250);
 pub(super) enum Subject {
     /// A capture.
     Clip(PathBuf),
-    /// An entry of the cache.
-    Stems(Box<StemFiles>),
+    /// An entry of the cache, and whether its files may have changed since they were made.
+    Stems { files: Box<StemFiles>, verify: bool },
 }
 
 /// What was seen.
@@ -87,7 +87,7 @@ impl Scanner {
                     self.clip(wav);
                 }
             }
-            Subject::Stems(files) => self.stems(*files),
+            Subject::Stems { files, verify } => self.stems(*files, verify),
         }
     }
 
@@ -119,7 +119,7 @@ impl Scanner {
         self.report(Seen::Clip(overview));
     }
 
-    fn stems(&mut self, mut files: StemFiles) {
+    fn stems(&mut self, mut files: StemFiles, verify: bool) {
         let frames = files.frames();
         let mut overviews = Box::new(Stem::ALL.map(|_| Overview::silent(frames)));
         let mut clip = Overview::silent(frames);
@@ -142,7 +142,8 @@ impl Scanner {
             }
         }
         self.report(Seen::Stems(overviews, clip));
-        if let Err(error) = files.entry().verify(&|| self.stopped())
+        if verify
+            && let Err(error) = files.entry().verify(&|| self.stopped())
             && error.kind() != ErrorKind::Cancelled
         {
             self.report(Seen::Damaged(error.to_string()));

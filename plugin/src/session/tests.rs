@@ -8,6 +8,7 @@ use sextet_protocol::{Fingerprint, Stem};
 
 use super::*;
 use crate::command_under_test::command;
+use crate::engine::Stage;
 use crate::entry;
 use crate::saved::{Saved, SavedClip, Settings};
 
@@ -146,10 +147,89 @@ fn a_render_that_is_given_up_leaves_nothing_and_another_one_can_be_asked_for() {
     let (room, folder) = with_stems(30);
     room.tell(order(&folder));
     room.wait_for_half(&folder);
-    room.tell(Command::CancelErrand);
+    room.tell(Command::CancelErrand(view::ErrandKind::Render));
     room.wait("an end", |view| view.errand.is_none());
     assert_eq!(files(&folder), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
     room.tell(order(&folder));
     room.wait("the files", |view| view.rendered.is_some());
     assert_eq!(files(&folder).len(), Stem::ALL.len());
+}
+
+#[test]
+fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_used() {
+    let room = Room::new();
+    room.tell(Command::Upkeep(Wish::Inspect));
+    room.wait("what was found", |view| view.upkeep.machine.is_some());
+    let machine = room.session.remote().view.get().upkeep.machine.clone().unwrap();
+    assert!(!machine.gpu.message.is_empty(), "{machine:?}");
+    assert!(machine.models.iter().any(|model| model.name == "sextet-mini" && model.is_ready()), "{machine:?}");
+
+    let pickle = room.folder.path().join("model.th");
+    std::fs::write(&pickle, "PK").unwrap();
+    room.tell(Command::Upkeep(Wish::Check(pickle.display().to_string())));
+    room.wait("a refusal", |view| matches!(view.upkeep.question, Deed::Failed(_)));
+    let view = room.session.remote().view.get();
+    let Deed::Failed(fault) = &view.upkeep.question else { panic!() };
+    assert!(fault.to_string().contains("model.th") && !fault.remedy().is_empty(), "{fault} {}", fault.remedy());
+    assert_eq!(view.settings.model, "sextet-mini", "it is not the model");
+
+    let checkpoint = room.folder.path().join("mine.safetensors");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/sextet-mini.safetensors"), &checkpoint).unwrap();
+    room.tell(Command::Upkeep(Wish::Check(checkpoint.display().to_string())));
+    room.wait("the model", |view| view.settings.model == checkpoint.display().to_string());
+    let view = room.session.remote().view.get();
+    let [checked] = view.upkeep.checkpoints.as_slice() else { panic!("{:?}", view.upkeep) };
+    assert_eq!((checked.stems.as_slice(), view.upkeep.question.clone()), (Stem::ALL.as_slice(), Deed::Idle));
+}
+
+/// A hub that takes every call and never says a word.
+#[test]
+fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
+    let (room, folder) = with_stems(2);
+    let hub = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // SAFETY: the environment is read and written by the standard library alone, which locks it.
+    unsafe {
+        std::env::set_var("HF_ENDPOINT", format!("http://{}", hub.local_addr().unwrap()));
+        std::env::set_var("HF_HOME", room.folder.path().join("hub"));
+        std::env::set_var("NO_PROXY", "*");
+    }
+    room.tell(Command::Upkeep(Wish::Fetch("htdemucs".to_owned())));
+    room.tell(Command::Upkeep(Wish::Offer("htdemucs_6s".to_owned())));
+    let _calls = [hub.accept().unwrap(), hub.accept().unwrap()];
+
+    room.tell(Command::Upkeep(Wish::Inspect));
+    room.tell(order(&folder));
+    room.wait("the files", |view| view.rendered.is_some() && view.upkeep.machine.is_some());
+    let upkeep = room.session.remote().view.get().upkeep.clone();
+    assert!(upkeep.fetch.is_running() && upkeep.question.is_running(), "{upkeep:?}");
+
+    room.tell(Command::Upkeep(Wish::CancelFetch));
+    room.tell(Command::Upkeep(Wish::CloseQuestion));
+    room.wait("an end", |view| (&view.upkeep.fetch, &view.upkeep.question) == (&Deed::Idle, &Deed::Idle));
+}
+
+/// Three clips in a row, the second given up: what is made is what was asked for.
+#[test]
+fn a_separation_that_is_given_up_is_followed_by_another() {
+    let room = Room::new();
+    for (number, seconds) in [(1, 1), (2, 60), (3, 2)] {
+        let song = room.folder.path().join(format!("song {number}.wav"));
+        write_song(&song, seconds);
+        room.tell(Command::Open(song));
+        room.wait("the clip", |view| view.phase == Phase::Captured && view.name == format!("song {number}"));
+        room.tell(Command::Separate);
+        if number == 2 {
+            room.wait("its beginning", |view| matches!(&view.phase, Phase::Separating(Stage::Working { .. })));
+            room.tell(Command::Cancel);
+            room.wait("its end", |view| view.phase == Phase::Captured);
+        } else {
+            room.wait("the stems", |view| view.phase == Phase::Ready);
+            let made = room.session.remote().view.get().made_with.clone().unwrap();
+            assert_eq!(made.model, "sextet-mini");
+        }
+    }
+    let entries = std::fs::read_dir(room.folders.stems()).unwrap().flatten();
+    let names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let made = names.iter().filter(|name| name.len() == 32).count();
+    assert_eq!((made, names.iter().any(|name| name.starts_with(".making"))), (2, false), "{names:?}");
 }

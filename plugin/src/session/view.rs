@@ -1,11 +1,13 @@
 //! What the editor shows of a session: a snapshot that is replaced when something changes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sextet_protocol::Stem;
-use sextet_protocol::worker::{self, ModelInfo};
+use sextet_protocol::cache::Manifest;
+use sextet_protocol::worker::{self, EngineName};
 
+use super::upkeep::Upkept;
 use crate::engine::{Fault, Stage};
 use crate::overview::Overview;
 use crate::playback::Placement;
@@ -64,10 +66,63 @@ pub(crate) struct Wave {
 /// A file being read, or files being written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Errand {
+    pub(crate) kind: ErrandKind,
     /// For people: what.
     pub(crate) what: String,
     /// 0 to 1, where it is known.
     pub(crate) part: Option<f32>,
+}
+
+/// Which of the two it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrandKind {
+    Import,
+    Render,
+}
+
+/// What stems were made with, by their entry's manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MadeWith {
+    /// As the worker was asked for it: a name or a path.
+    pub(crate) model: String,
+    /// The engine, for people.
+    pub(crate) engine: String,
+    /// Its class: `cpu-f32`.
+    class: String,
+}
+
+impl MadeWith {
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        Self { model: manifest.model.clone(), engine: manifest.engine.clone(), class: manifest.recipe.engine.clone() }
+    }
+
+    /// Both, for people: `sextet-mini on CPU (rten)`.
+    pub(crate) fn words(&self) -> String {
+        format!("{} on {}", model_title(&self.model), self.engine)
+    }
+
+    /// The engine as it is asked for; `None` for one of another version.
+    pub(crate) fn engine(&self) -> Option<EngineName> {
+        match self.class.split('-').next() {
+            Some("cpu") => Some(EngineName::Cpu),
+            Some("tensorrt") => Some(EngineName::Tensorrt),
+            _ => None,
+        }
+    }
+
+    /// Whether that is what is chosen.
+    pub(crate) fn fits(&self, settings: &Settings) -> bool {
+        let engine = settings.engine == EngineName::Auto || self.engine() == Some(settings.engine);
+        self.model == settings.model && engine
+    }
+}
+
+/// What people call a model: its name, or that of its file.
+pub(crate) fn model_title(model: &str) -> String {
+    let path = Path::new(model);
+    let is_file = path.components().count() > 1;
+    let name = path.file_stem().filter(|_| is_file).map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| model.to_owned())
 }
 
 /// See the module.
@@ -84,9 +139,14 @@ pub(crate) struct View {
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.
     pub(crate) engine: Option<String>,
-    /// Models that the command has named.
-    pub(crate) models: Vec<ModelInfo>,
+    /// What the stems were made with.
+    pub(crate) made_with: Option<MadeWith>,
+    /// That is not what is chosen now.
+    pub(crate) is_made_otherwise: bool,
     pub(crate) errand: Option<Errand>,
+    pub(crate) upkeep: Upkept,
+    /// The clip was separated on the CPU although there is a GPU, which is not set up.
+    pub(crate) has_gpu_hint: bool,
     /// Something that went wrong besides, or is worth knowing, and what to do.
     pub(crate) notice: Option<(String, String)>,
     /// Where files were rendered to last.
@@ -108,7 +168,7 @@ impl ViewCell {
     }
 
     /// Replaces the snapshot; true if it differs.
-    pub(super) fn set(&self, view: View) -> bool {
+    pub(crate) fn set(&self, view: View) -> bool {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let differs = **current != view;
         if differs {

@@ -6,12 +6,12 @@ use egui::accesskit::Action;
 use super::*;
 
 /// What is reached by Tab alone, in that order, beginning at `first`.
-fn walk(desk: &mut Desk, first: &str) -> Vec<String> {
+pub(super) fn walk(harness: &mut Harness<'static, EditorApp>, first: &str) -> Vec<String> {
     let mut reached = Vec::new();
     for _ in 0..200 {
-        desk.harness.key_press(Key::Tab);
-        desk.harness.run();
-        let focused = desk.harness.root().children_recursive().find(|node| node.is_focused());
+        harness.key_press(Key::Tab);
+        harness.run();
+        let focused = harness.root().children_recursive().find(|node| node.is_focused());
         let Some(name) = focused.map(|node| name(&node)) else { continue };
         if reached.first() == Some(&name) {
             return reached;
@@ -29,8 +29,8 @@ fn name(node: &egui_kittest::Node<'_>) -> String {
 }
 
 /// Everything that takes clicks or keys, by name.
-fn controls(desk: &Desk) -> Vec<String> {
-    let root = desk.harness.root();
+pub(super) fn controls(harness: &Harness<'static, EditorApp>) -> Vec<String> {
+    let root = harness.root();
     let usable = root.children_recursive().filter(|node| {
         let node = node.accesskit_node();
         node.data().supports_action(Action::Focus) && !node.is_disabled()
@@ -39,7 +39,7 @@ fn controls(desk: &Desk) -> Vec<String> {
 }
 
 /// In another order, which is the same where every name is there once.
-fn sorted(mut names: Vec<String>) -> Vec<String> {
+pub(super) fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names
 }
@@ -60,12 +60,12 @@ fn every_control_is_reached_by_tab_in_every_phase() {
     ];
     for (phase, desk) in &mut phases {
         desk.harness.run();
-        let reached = walk(desk, "Capture");
-        assert_eq!(sorted(reached.clone()), sorted(controls(desk)), "{phase}");
+        let reached = walk(&mut desk.harness, "Capture");
+        assert_eq!(sorted(reached.clone()), sorted(controls(&desk.harness)), "{phase}");
         println!("{phase}: {} controls: {}", reached.len(), reached.join(", "));
     }
     let (_, desk) = &mut phases[1];
-    let reached = walk(desk, "Capture");
+    let reached = walk(&mut desk.harness, "Capture");
     let head = ["Capture", "Open file", "Separate again", "Render to files", "Settings", "Move here"];
     let choices = ["Dry", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano", "Mix"]
         .map(|name| format!("Main output: {name}"));
@@ -89,7 +89,7 @@ fn panels_and_menus_are_used_with_keys_alone() {
         desk.harness.run();
         desk.harness.key_press(Key::Enter);
         desk.harness.run();
-        let reached = walk(&mut desk, first);
+        let reached = walk(&mut desk.harness, first);
         println!("{opener}: {}", reached.join(", "));
         assert_eq!(reached.len(), expected, "{opener}: {reached:?}");
         assert!(reached.iter().any(|name| name == "Close"), "nothing behind a panel takes the keys: {reached:?}");

@@ -1,6 +1,7 @@
 //! The editor without a window: what it shows, what its controls do, and who can reach them.
 
 mod keyboard;
+mod panel;
 mod scale;
 mod truth;
 

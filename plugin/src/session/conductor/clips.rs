@@ -11,7 +11,7 @@ use crate::playback::{Deck, StemFiles};
 use crate::saved::{Saved, SavedClip};
 use crate::session::audio_end::SessionEnd;
 use crate::session::scan::{Scan, Subject};
-use crate::session::view::{Phase, Wave};
+use crate::session::view::{MadeWith, Phase, Wave};
 
 /// Clips that can be undone.
 const MOST_UNDO: usize = 50;
@@ -47,7 +47,8 @@ impl Conductor {
     }
 
     pub(super) fn change_clip(&mut self, clip: Option<SavedClip>) {
-        (self.separation, self.scan, self.engine) = (None, None, None);
+        self.give_up();
+        (self.scan, self.engine, self.made_with) = (None, None, None);
         self.play(None);
         self.clip = clip;
         self.phase = if self.clip.is_some() { Phase::Captured } else { Phase::Empty };
@@ -70,7 +71,7 @@ impl Conductor {
         if self.clip == saved.clip && self.take.is_none() {
             return;
         }
-        (self.take, self.errand, self.notice) = (None, None, None);
+        (self.take, self.import, self.render, self.notice) = (None, None, None, None);
         (self.undo, self.redo) = (Vec::new(), Vec::new());
         self.change_clip(saved.clip);
         self.prepare(true);
@@ -84,14 +85,14 @@ impl Conductor {
         };
         let had_stems = clip.key.is_some();
         self.phase = Phase::Captured;
-        if !self.open_stems() && make && (had_stems || self.settings.automatic) {
+        if !self.open_stems(true) && make && (had_stems || self.settings.automatic) {
             self.separate();
         }
     }
 
-    /// Plays the clip's stems; false if there are none in the cache.
-    pub(super) fn open_stems(&mut self) -> bool {
-        match self.try_open_stems() {
+    /// Plays the clip's stems; false if there are none in the cache. `verify`: they may have changed since they were made.
+    pub(super) fn open_stems(&mut self, verify: bool) -> bool {
+        match self.try_open_stems(verify) {
             Ok(true) => {
                 self.phase = Phase::Ready;
                 true
@@ -109,7 +110,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn try_open_stems(&mut self) -> Result<bool, Fault> {
+    fn try_open_stems(&mut self, verify: bool) -> Result<bool, Fault> {
         let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) else { return Ok(false) };
         let Some(key) = clip.key else { return Ok(false) };
         let open = || -> Result<Option<StemFiles>, Fault> {
@@ -121,7 +122,7 @@ impl Conductor {
         };
         let (Some(to_play), Some(to_see)) = (open()?, open()?) else { return Ok(false) };
         let manifest = to_play.entry().manifest();
-        let (model, engine) = (manifest.model.clone(), manifest.engine.clone());
+        let made_with = MadeWith::of(manifest);
         if (manifest.frames, manifest.rate_hz) != (clip.frames, clip.rate_hz) {
             return Err(Fault::Stems("The stems in the cache are not of this clip.".to_owned()));
         }
@@ -131,9 +132,21 @@ impl Conductor {
             let deck = deck.map_err(|error| Fault::Stems(error.to_string()))?;
             self.play(Some(Arc::new(deck)));
         }
-        self.engine = Some(format!("{model} on {engine}"));
-        self.scan = Scan::start(Subject::Stems(Box::new(to_see)), std::thread::current());
+        self.engine = Some(made_with.words());
+        self.made_with = Some(made_with);
+        let subject = Subject::Stems { files: Box::new(to_see), verify };
+        self.scan = Scan::start(subject, std::thread::current());
         Ok(true)
+    }
+
+    /// Whether the stems were made with another model than is chosen, or another engine than is asked for by name. Stems
+    /// that were the answer to this very choice are what can be had.
+    pub(super) fn is_made_otherwise(&self) -> bool {
+        let Some(made) = self.made_with.as_ref().filter(|_| self.phase == Phase::Ready) else { return false };
+        let key = self.clip.as_ref().and_then(|clip| clip.key);
+        let computing = self.settings.computing();
+        let is_answer = self.answered.as_ref().is_some_and(|(answer, to)| Some(*answer) == key && *to == computing);
+        !is_answer && !made.fits(&self.settings)
     }
 
     /// A capture that was missing may be there again, with the disk that it lies on.
@@ -163,7 +176,7 @@ impl Conductor {
         }
         self.separation = separation;
         if was_ready {
-            self.open_stems();
+            self.open_stems(false);
         }
     }
 }

@@ -1,15 +1,12 @@
-//! Jobs: separating the clip, opening a file, rendering files.
+//! Separating the clip, and the worker that is kept for it.
 
-use std::path::Path;
 use std::time::Instant;
 
 use sextet_protocol::Fingerprint;
-use sextet_protocol::worker::{JobId, Render};
 
 use super::Conductor;
-use crate::engine::{Ended, Fault, Job, Task};
-use crate::saved::SavedClip;
-use crate::session::command::Order;
+use crate::engine::{Ended, Fault, Job, Kept, Task};
+use crate::session::upkeep::Outcome;
 use crate::session::view::Phase;
 
 impl Conductor {
@@ -27,8 +24,18 @@ impl Conductor {
             self.phase = Phase::Failed(Fault::Missing { path: song });
             return;
         }
-        let task = Task::Separate { song, model: self.settings.model.clone(), engine: self.settings.engine };
-        match Job::start(task, folders, std::thread::current()) {
+
+        let (model, engine) = self.settings.computing();
+        let task = Task::Separate { song, model, engine };
+        let job = match self.kept.take().filter(|kept| kept.is_current(folders)) {
+            Some(kept) => Ok(kept.start_job(task)),
+            None => Job::start(task, folders, std::thread::current()),
+        };
+        self.begin_separation(job);
+    }
+
+    fn begin_separation(&mut self, job: Result<Job, Fault>) {
+        match job {
             Ok(job) => {
                 self.phase = Phase::Separating(job.stage().clone());
                 self.separation = Some(job);
@@ -38,103 +45,105 @@ impl Conductor {
     }
 
     pub(super) fn cancel(&mut self) {
-        if self.separation.take().is_some() {
+        if self.give_up() {
             self.phase = if self.deck.is_some() { Phase::Ready } else { Phase::Captured };
         }
+    }
+
+    /// Gives the separation up, if there is one. Its worker is kept if its engine is free at once.
+    pub(super) fn give_up(&mut self) -> bool {
+        let Some(job) = self.separation.take() else { return false };
+        let is_outrun = std::mem::take(&mut self.is_outrun);
+        self.kept = job.cancel().filter(|_| !is_outrun);
+        true
     }
 
     pub(super) fn step_separation(&mut self) {
         let Some(job) = &mut self.separation else { return };
         let ended = job.step(Instant::now());
         self.engine.clone_from(&job.engine);
-        if !job.models.is_empty() {
-            self.models = std::mem::take(&mut job.models);
-        }
         if let Some(warning) = job.warning.take() {
             self.notice = Some((warning, String::new()));
         }
+        let Some(ended) = ended else {
+            self.phase = Phase::Separating(job.stage().clone());
+            return;
+        };
+
+        let Some(job) = self.separation.take() else { return };
+        let is_outrun = std::mem::take(&mut self.is_outrun);
         match ended {
-            None => self.phase = Phase::Separating(job.stage().clone()),
-            Some(Ended::Separated { key, .. }) => {
-                self.separation = None;
+            Ended::Separated { key, cached } => {
+                self.kept = job.keep_worker().filter(|_| !is_outrun);
+                self.answered = Some((key, self.settings.computing()));
                 self.separated(key);
+                self.consider_hint(cached);
             }
-            Some(Ended::Failed(fault)) => {
-                self.separation = None;
-                self.phase = Phase::Failed(fault);
-            }
-            Some(Ended::Imported { .. } | Ended::Rendered { .. }) => {
-                self.separation = None;
+            Ended::Failed(fault) if job.was_never_begun(&fault) => self.separate(),
+            Ended::Failed(fault) => self.phase = Phase::Failed(fault),
+            _ => {
                 let said = "it answered another question than it was asked".to_owned();
                 self.phase = Phase::Failed(Fault::Died { how: said, said: String::new() });
             }
         }
     }
 
+    /// Has a worker load model and engine if a separation is to be expected soon.
+    pub(super) fn warm_up(&mut self) {
+        let Ok(folders) = &self.folders else { return };
+        if !self.settings.automatic || self.separation.is_some() {
+            return;
+        }
+        match self.kept.as_mut().filter(|kept| kept.is_current(folders)) {
+            Some(kept) => kept.prepare(self.settings.computing()),
+            // What is wrong is told by the separation.
+            None => self.kept = Kept::start(self.settings.computing(), folders, std::thread::current()).ok(),
+        }
+    }
+
+    /// Looks after the worker that is kept, which is over when it is of no use any more.
+    pub(super) fn step_kept(&mut self) {
+        let wanted = self.take.is_some() || self.import.is_some();
+        if let Some(kept) = &mut self.kept
+            && !kept.step(Instant::now(), wanted)
+        {
+            self.kept = None;
+        }
+    }
+
+    /// Tells all processes to end, so that they do so side by side.
+    pub(super) fn dismiss_workers(&mut self) {
+        let jobs = [&mut self.separation, &mut self.import, &mut self.render];
+        jobs.into_iter().flatten().for_each(Job::dismiss);
+        self.kept.iter_mut().for_each(Kept::dismiss);
+        self.upkeep.dismiss();
+    }
+
+    pub(super) fn step_upkeep(&mut self) {
+        for outcome in self.upkeep.step(&self.folders, &std::thread::current()) {
+            match outcome {
+                Outcome::GpuReady => self.use_gpu(),
+                Outcome::Usable(model) => self.settings.model = model,
+            }
+        }
+        self.show_hint();
+    }
+
+    /// A worker that was started before the GPU was set up computes without it: the next separation has another.
+    fn use_gpu(&mut self) {
+        self.kept = None;
+        self.is_outrun = self.separation.is_some();
+        self.has_hint = false;
+    }
+
+    /// Plays stems that were made. The worker has just hashed their files, or compared their hashes.
     pub(super) fn separated(&mut self, key: Fingerprint) {
         let Some(clip) = &mut self.clip else { return };
         clip.key = Some(key);
         self.save();
-        if !self.open_stems() && !matches!(self.phase, Phase::Failed(_)) {
+        if !self.open_stems(false) && !matches!(self.phase, Phase::Failed(_)) {
             let gone = "The stems were made but are no longer in the cache; its limit may be too small for them.";
             self.phase = Phase::Failed(Fault::Stems(gone.to_owned()));
-        }
-    }
-
-    pub(super) fn open(&mut self, path: &Path) {
-        self.start_errand(Task::Import { song: path.to_owned() });
-    }
-
-    pub(super) fn render(&mut self, order: Order) {
-        let Some((key, name)) = self.clip.as_ref().and_then(|clip| Some((clip.key?, clip.name.clone()))) else {
-            return;
-        };
-        let Order { folder, stems, format, bits, rate_hz } = order;
-        let job = JobId(1);
-        let render = Render { job, key, stems, folder, name, format, bits: Some(bits), rate_hz };
-        self.start_errand(Task::Render(Box::new(render)));
-    }
-
-    pub(super) fn start_errand(&mut self, task: Task) {
-        let started = match &self.folders {
-            Ok(folders) => Job::start(task, folders, std::thread::current()),
-            Err(reason) => Err(Fault::NoFolder(reason.clone())),
-        };
-        match started {
-            Ok(job) => (self.errand, self.notice) = (Some(job), None),
-            Err(fault) => self.give_notice(&fault),
-        }
-    }
-
-    pub(super) fn errand_is_import(&self) -> bool {
-        self.errand.as_ref().is_some_and(|job| matches!(job.task(), Task::Import { .. }))
-    }
-
-    pub(super) fn step_errand(&mut self) {
-        let Some(ended) = self.errand.as_mut().and_then(|job| job.step(Instant::now())) else { return };
-        let Some(job) = self.errand.take() else { return };
-        match (job.task(), ended) {
-            // The clip's own file, which was missing: it stays where it lies.
-            (Task::Import { .. }, Ended::Imported { audio, .. })
-                if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) =>
-            {
-                self.find_again();
-            }
-            (Task::Import { song }, Ended::Imported { audio, rate_hz, frames }) => {
-                let name = song.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                self.replace_clip(Some(SavedClip { audio, start_frame: 0, frames, rate_hz, name, key: None }));
-                if self.settings.automatic {
-                    self.separate();
-                }
-            }
-            (Task::Render(order), Ended::Rendered { paths }) => {
-                let folder = paths.first().and_then(|path| path.parent()).unwrap_or(&order.folder).to_owned();
-                self.notice =
-                    Some((format!("{} files were written to {}.", paths.len(), folder.display()), String::new()));
-                self.rendered = Some(folder);
-            }
-            (_, Ended::Failed(fault)) => self.give_notice(&fault),
-            _ => {}
         }
     }
 

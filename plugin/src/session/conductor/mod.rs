@@ -1,6 +1,8 @@
 //! The session thread: what it owns, and what it does in turn.
 
 mod clips;
+mod errands;
+mod hint;
 mod jobs;
 mod takes;
 
@@ -8,11 +10,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::worker::ModelInfo;
-use sextet_protocol::{Folders, Stem};
+use sextet_protocol::worker::EngineName;
+use sextet_protocol::{Fingerprint, Folders, Stem};
 
 use crate::capture::Take;
-use crate::engine::{Fault, Job, Stage, Task};
+use crate::engine::{Fault, Job, Kept};
 use crate::link::Link;
 use crate::overview::Overview;
 use crate::playback::{Deck, Placement};
@@ -20,7 +22,8 @@ use crate::saved::{Saved, SavedClip, SavedField, Settings};
 use crate::session::audio_end::SessionEnd;
 use crate::session::command::Command;
 use crate::session::scan::{Scan, Seen};
-use crate::session::view::{Errand, Phase, View, ViewCell, Wave};
+use crate::session::upkeep::Upkeep;
+use crate::session::view::{MadeWith, Phase, View, ViewCell, Wave};
 
 /// How long it sleeps when nothing is going on; whoever has something wakes it.
 const IDLE: Duration = Duration::from_secs(5);
@@ -45,13 +48,26 @@ pub(super) struct Conductor {
     take: Option<Take>,
     shown_at: Instant,
     separation: Option<Job>,
-    errand: Option<Job>,
+    kept: Option<Kept>,
+    /// The separation's worker was started before the GPU was set up.
+    is_outrun: bool,
+    import: Option<Job>,
+    render: Option<Job>,
+    upkeep: Upkeep,
     deck: Option<Arc<Deck>>,
     scan: Option<Scan>,
     wave: Option<Wave>,
     stems: [Option<Arc<Overview>>; Stem::ALL.len()],
     engine: Option<String>,
-    models: Vec<ModelInfo>,
+    made_with: Option<MadeWith>,
+    /// Stems that were the answer to a choice of model and engine, whatever they were made with.
+    answered: Option<(Fingerprint, (String, EngineName))>,
+    /// It was considered whether the hint about the GPU is needed,
+    considered_hint: bool,
+    /// it is needed if there is a GPU to be set up,
+    awaits_hint: bool,
+    /// and there is.
+    has_hint: bool,
     notice: Option<(String, String)>,
     rendered: Option<std::path::PathBuf>,
     lost_frames: u64,
@@ -82,13 +98,21 @@ impl Conductor {
             take: None,
             shown_at: Instant::now(),
             separation: None,
-            errand: None,
+            kept: None,
+            is_outrun: false,
+            import: None,
+            render: None,
+            upkeep: Upkeep::default(),
             deck: None,
             scan: None,
             wave: None,
             stems: Default::default(),
             engine: None,
-            models: Vec::new(),
+            made_with: None,
+            answered: None,
+            considered_hint: false,
+            awaits_hint: false,
+            has_hint: false,
             notice: None,
             rendered: None,
             lost_frames: 0,
@@ -104,23 +128,34 @@ impl Conductor {
                 self.obey(command);
             }
             self.listen();
+            if self.link.take_armed() {
+                self.warm_up();
+            }
             self.step_separation();
-            self.step_errand();
+            self.step_errands();
+            self.step_kept();
+            self.step_upkeep();
             self.look();
             self.check_deck();
             self.find_again();
-            let waiting = self.separation.is_some() || self.errand_is_import();
+            let waiting = self.separation.is_some() || self.import.is_some();
             if !waiting {
                 self.link.settle(posted);
             }
             self.publish();
             if self.link.is_stopped() {
+                self.dismiss_workers();
                 return;
             }
-            let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
-            let busy = waiting || handing_over || self.errand.is_some() || self.take.is_some();
-            std::thread::park_timeout(if busy { BUSY } else { IDLE });
+            std::thread::park_timeout(if waiting || self.is_busy() { BUSY } else { IDLE });
         }
+    }
+
+    /// Whether something goes on that has to be looked at.
+    fn is_busy(&self) -> bool {
+        let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
+        let leaving_off = self.kept.as_ref().is_some_and(Kept::is_leaving_off);
+        self.take.is_some() || self.render.is_some() || self.upkeep.is_busy() || handing_over || leaving_off
     }
 
     fn obey(&mut self, command: Command) {
@@ -133,11 +168,13 @@ impl Conductor {
             Command::Redo => self.redo(),
             Command::Open(path) => self.open(&path),
             Command::Render(order) => self.render(order),
-            Command::CancelErrand => self.errand = None,
+            Command::CancelErrand(kind) => self.cancel_errand(kind),
             Command::Clear => self.replace_clip(None),
             Command::Place(frame) => self.place(frame),
             Command::Settings(settings) => self.settings = settings,
+            Command::Upkeep(wish) => self.upkeep.obey(wish, &self.folders, &std::thread::current()),
             Command::Dismiss => self.notice = None,
+            Command::DismissHint => self.dismiss_hint(),
         }
     }
 
@@ -196,16 +233,6 @@ impl Conductor {
             Some(_) => self.view.get().clip.clone(),
             None => self.wave.clone(),
         };
-        let errand = self.errand.as_ref().map(|job| Errand {
-            what: match job.task() {
-                Task::Import { song } => format!("Opening {}", song.display()),
-                _ => "Rendering stems to files".to_owned(),
-            },
-            part: match job.stage() {
-                Stage::Working { done, total, .. } if *total > 0 => Some(*done as f32 / *total as f32),
-                _ => None,
-            },
-        });
         let view = View {
             phase: self.phase.clone(),
             name: self.clip.as_ref().map_or_else(String::new, |clip| clip.name.clone()),
@@ -213,8 +240,11 @@ impl Conductor {
             stems: self.stems.clone(),
             lost_frames: self.lost_frames,
             engine: self.engine.clone(),
-            models: self.models.clone(),
-            errand,
+            made_with: self.made_with.clone(),
+            is_made_otherwise: self.is_made_otherwise(),
+            errand: self.errand(),
+            upkeep: self.upkeep.shown(),
+            has_gpu_hint: self.has_hint,
             notice: self.notice.clone(),
             rendered: self.rendered.clone(),
             settings: self.settings.clone(),

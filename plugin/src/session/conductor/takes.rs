@@ -20,7 +20,7 @@ impl Conductor {
         self.line = Some(line);
         self.lost_frames = 0;
         if self.deck.is_some() || self.phase == Phase::Ready {
-            self.open_stems();
+            self.open_stems(false);
         }
     }
 
@@ -62,9 +62,10 @@ impl Conductor {
         match made {
             Ok(take) => {
                 self.take = Some(take);
-                self.separation = None;
+                self.give_up();
                 self.phase = Phase::Capturing;
                 self.notice = None;
+                self.warm_up();
             }
             Err(fault) => self.give_notice(&fault),
         }
@@ -92,13 +93,13 @@ impl Conductor {
                 let Placement { start_frame, frames, rate_hz } = capture.placement;
                 let clip = SavedClip { audio: capture.audio, start_frame, frames, rate_hz, name, key: None };
                 self.replace_clip(Some(clip));
+                if self.settings.automatic {
+                    self.separate();
+                }
                 let overview = Arc::new(capture.overview);
                 self.wave = Some(Wave { placement: capture.placement, overview });
                 // The waveform is known.
                 self.scan = None;
-                if self.settings.automatic {
-                    self.separate();
-                }
             }
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {

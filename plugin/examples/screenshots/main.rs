@@ -1,19 +1,24 @@
 //! Shows the editor in every phase, in a CLAP host that plays the sample song in real time, and takes pictures of it.
 //!
+//! What is separated is separated. The settings are those of machines that are not at hand: there the example is the worker,
+//! too, and says what such a machine would.
+//!
 //! Needs an X server, ImageMagick's `import` and `xdotool`:
 //! `xvfb-run -s "-screen 0 1400x900x24" cargo run -p sextet-plugin --example screenshots -- <folder>`
 //! A number after the folder is how many seconds of the song are used.
 
-#[path = "../tests/support/mod.rs"]
+mod stand_in;
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use sextet_protocol::worker::{GpuState, JobId, Machine, Reply, Request};
 use support::clap_host::Host;
 use support::screen::Screen;
-use support::{command, project, song};
+use support::{ask, command, project, song};
 
 const BLOCK: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -58,11 +63,20 @@ impl Stage {
     }
 }
 
+/// Moves the pointer to a place in the editor.
+fn point(stage: &Stage, x: u32, y: u32) {
+    xdotool(&["mousemove", "--window", &stage.window.to_string(), &x.to_string(), &y.to_string()]);
+}
+
 /// Clicks at a place in the editor.
 fn click(stage: &Stage, x: u32, y: u32) {
-    let place = ["mousemove", "--window", &stage.window.to_string(), &x.to_string(), &y.to_string(), "click", "1"];
-    assert!(Command::new("xdotool").args(place).status().is_ok_and(|status| status.success()), "xdotool failed");
+    point(stage, x, y);
+    xdotool(&["click", "1"]);
     std::thread::sleep(Duration::from_millis(400));
+}
+
+fn xdotool(words: &[&str]) {
+    assert!(Command::new("xdotool").args(words).status().is_ok_and(|status| status.success()), "xdotool failed");
 }
 
 /// The panels, and the editor in other sizes.
@@ -70,8 +84,7 @@ fn panels(stage: &Stage) {
     for (name, x) in [("render-panel", 873), ("open-panel", 288), ("settings", 972)] {
         click(stage, x, 27);
         stage.picture(name);
-        let escape = Command::new("xdotool").args(["key", "Escape"]).status();
-        assert!(escape.is_ok_and(|status| status.success()));
+        xdotool(&["key", "Escape"]);
         std::thread::sleep(Duration::from_millis(400));
     }
     for (name, width, height) in [("small", 820, 540), ("large", 1360, 860)] {
@@ -82,7 +95,11 @@ fn panels(stage: &Stage) {
 }
 
 fn main() {
-    let folder = PathBuf::from(std::env::args().nth(1).expect("a folder for the pictures"));
+    let first = std::env::args().nth(1).expect("a folder for the pictures");
+    if first == "worker" {
+        return stand_in::serve();
+    }
+    let folder = PathBuf::from(first);
     std::fs::create_dir_all(&folder).unwrap();
     project::use_command(command());
     let seconds = std::env::args().nth(2).map_or(36.0, |text| text.parse().expect("seconds"));
@@ -99,6 +116,70 @@ fn main() {
     panels(&stage);
     faults(&mut stage);
     stage.host.close_editor();
+    settings(&stage);
+}
+
+/// Where the pointer goes in a picture of the settings, and how long what it asks for takes to show.
+type Clicks = &'static [(u32, u32)];
+
+const SET_UP: (u32, u32) = (270, 247);
+const YES: (u32, u32) = (245, 293);
+const FETCH: (u32, u32) = (790, 380);
+const FETCH_YES: (u32, u32) = (268, 482);
+
+/// The settings on machines of every kind.
+fn settings(stage: &Stage) {
+    project::use_command(command());
+    let Reply::Inspected { machine, .. } = ask(&[Request::hello("pictures"), Request::Inspect { job: JobId(1) }])
+    else {
+        panic!("this machine tells nothing");
+    };
+    let here = stand_in::with_nothing_fetched(machine);
+    let gpu = |state| stand_in::with_gpu(&here, state);
+    project::use_command(&std::env::current_exe().unwrap());
+    let pictures: [(&str, Machine, Clicks, bool); 9] = [
+        ("settings-no-gpu", here.clone(), &[], false),
+        ("settings-old-driver", gpu(GpuState::Unusable), &[], false),
+        ("settings-to-be-set-up", gpu(GpuState::ToBeSetUp), &[], false),
+        ("settings-licence", gpu(GpuState::ToBeSetUp), &[SET_UP], false),
+        ("settings-setting-up", gpu(GpuState::ToBeSetUp), &[SET_UP, YES], false),
+        ("settings-failed", gpu(GpuState::ToBeSetUp), &[SET_UP, YES], true),
+        ("settings-ready", gpu(GpuState::Ready), &[], false),
+        ("settings-offer", gpu(GpuState::Ready), &[FETCH], false),
+        ("settings-fetching", gpu(GpuState::Ready), &[FETCH, FETCH_YES], false),
+    ];
+    for (name, machine, clicks, offline) in pictures {
+        picture_of_settings(stage, name, &machine, clicks, offline);
+    }
+}
+
+fn picture_of_settings(stage: &Stage, name: &str, machine: &Machine, clicks: Clicks, offline: bool) {
+    let file = stage.folder.join("machine.json");
+    std::fs::write(&file, serde_json::to_string(machine).unwrap()).unwrap();
+    // SAFETY: no session is about to start a worker.
+    unsafe {
+        std::env::set_var(stand_in::MACHINE_VARIABLE, &file);
+        if offline {
+            std::env::set_var(stand_in::OFFLINE_VARIABLE, "1");
+        } else {
+            std::env::remove_var(stand_in::OFFLINE_VARIABLE);
+        }
+    }
+    let host = Host::new();
+    host.open_editor(stage.window);
+    let new = Stage { host, song: Default::default(), folder: stage.folder.clone(), ..*stage };
+    std::thread::sleep(Duration::from_millis(600));
+    click(&new, 972, 27);
+    std::thread::sleep(Duration::from_millis(600));
+    for &(x, y) in clicks {
+        click(&new, x, y);
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    // Away from what was clicked, which lights up under it.
+    point(&new, 520, 5);
+    new.picture(name);
+    new.host.close_editor();
+    std::fs::remove_file(file).unwrap();
 }
 
 fn capture_and_separate(stage: &mut Stage) {

@@ -1,0 +1,45 @@
+//! What is known of a take that was heard in one go, from its beginning to its end: when it is over nothing is left to do.
+
+use sextet_protocol::{AudioHasher, Fingerprint};
+
+use crate::overview::Overview;
+
+/// See the module. It grows with the take.
+pub(super) struct Straight {
+    start: i64,
+    frames: u64,
+    hasher: AudioHasher,
+    overview: Overview,
+    sides: [Vec<f32>; 2],
+}
+
+impl Straight {
+    /// A take that begins at a frame of the timeline.
+    pub(super) fn new(start: i64, rate_hz: u32) -> Self {
+        let (hasher, overview) = (AudioHasher::new(2, rate_hz), Overview::default());
+        Self { start, frames: 0, hasher, overview, sides: Default::default() }
+    }
+
+    /// Adds interleaved frames; `None` if they do not follow what was heard last.
+    pub(super) fn extended(mut self, position: i64, interleaved: &[f32]) -> Option<Self> {
+        if position != self.start + self.frames.cast_signed() {
+            return None;
+        }
+        let first = self.frames;
+        self.frames += interleaved.len() as u64 / 2;
+        self.overview.grow(self.frames);
+
+        for (side, samples) in self.sides.iter_mut().enumerate() {
+            samples.clear();
+            samples.extend(interleaved.iter().skip(side).step_by(2));
+            self.overview.add(first, samples.iter().copied());
+        }
+        self.hasher.push(&self.sides);
+        Some(self)
+    }
+
+    /// Its name and what it looks like.
+    pub(super) fn finish(self) -> (Fingerprint, Overview) {
+        (self.hasher.finish(), self.overview)
+    }
+}

@@ -1,0 +1,124 @@
+//! What computes: the engine that is chosen, and the GPU with what it lacks.
+
+use egui::accesskit::Role;
+use egui::{Button, Color32, Sense, Ui, WidgetInfo, vec2};
+use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
+
+use super::super::theme::{ACCENT, GOOD, TROUBLE, WEAK};
+use super::super::words;
+use super::{deed, main_button, section, strong, tell, weak};
+use crate::saved::Settings;
+use crate::session::{Deed, Remote, Upkept, View, Wish};
+
+/// Engines that can be chosen, and what each is.
+const ENGINES: [(EngineName, &str, &str); 3] = [
+    (EngineName::Auto, "Fastest", "The GPU where it can be used, else the CPU."),
+    (EngineName::Cpu, "CPU", "The CPU, also where there is a GPU."),
+    (EngineName::Tensorrt, "TensorRT", "The GPU. Where it cannot be used, nothing is separated."),
+];
+
+/// The part of the panel that is about the GPU.
+#[derive(Default)]
+pub(super) struct GpuPart {
+    /// What setting it up fetches is shown, and waits for a yes.
+    is_asking: bool,
+}
+
+impl GpuPart {
+    pub(super) fn show(&mut self, ui: &mut Ui, view: &View, settings: &mut Settings, remote: &Remote) {
+        section(ui, "Engine", |ui| {
+            engines(ui, settings);
+            found(ui, &view.upkeep, remote);
+            self.set_up(ui, &view.upkeep, remote);
+        });
+    }
+
+    fn set_up(&mut self, ui: &mut Ui, upkeep: &Upkept, remote: &Remote) {
+        if deed(ui, &upkeep.set_up, "Cancel setting up the GPU") {
+            tell(remote, Wish::CancelSetUp);
+        }
+        let setup = upkeep.machine.as_ref().and_then(|machine| machine.gpu.setup.as_ref());
+        match (&upkeep.set_up, setup) {
+            (Deed::Running(_), _) | (_, None) => self.is_asking = false,
+            (_, Some(setup)) if self.is_asking => self.ask(ui, setup, remote),
+            (Deed::Failed(_), _) => {
+                if ui.add(main_button("Go on setting up the GPU")).clicked() {
+                    tell(remote, Wish::SetUpGpu);
+                }
+            }
+            (Deed::Idle, _) => self.is_asking = ui.add(main_button("Set up the GPU")).clicked(),
+        }
+    }
+
+    /// What setting up takes, before anything is fetched.
+    fn ask(&mut self, ui: &mut Ui, setup: &GpuSetup, remote: &Remote) {
+        strong(ui, &format!("To be fetched: {}, {}", setup.what, words::bytes(setup.bytes)));
+        weak(ui, &setup.licence);
+        weak(ui, &format!("It is put into {}", setup.folder.display()));
+        ui.horizontal(|ui| {
+            if ui.add(main_button("Set up")).clicked() {
+                tell(remote, Wish::SetUpGpu);
+                self.is_asking = false;
+            }
+            self.is_asking &= !ui.button("Cancel").clicked();
+        });
+    }
+}
+
+/// What computes.
+fn engines(ui: &mut Ui, settings: &mut Settings) {
+    ui.horizontal(|ui| {
+        for (engine, name, what) in ENGINES {
+            let chosen = settings.engine == engine;
+            let response = ui.add(Button::selectable(chosen, name)).on_hover_text(what);
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, format!("Engine: {name}")));
+            if response.clicked() {
+                settings.engine = engine;
+            }
+        }
+    });
+}
+
+/// What was found of the GPU, and how it is looked for.
+fn found(ui: &mut Ui, upkeep: &Upkept, remote: &Remote) {
+    match (&upkeep.machine, &upkeep.look) {
+        (Some(machine), _) => facts(ui, &machine.gpu),
+        (None, Deed::Running(_)) => weak(ui, "Looking for a GPU"),
+        (None, look) => {
+            deed(ui, look, "");
+            if ui.button("Look for a GPU").clicked() {
+                tell(remote, Wish::Inspect);
+            }
+        }
+    }
+}
+
+/// A dot and a sentence, and below it what there is.
+fn facts(ui: &mut Ui, gpu: &Gpu) {
+    ui.horizontal_top(|ui| {
+        let (dot, _) = ui.allocate_exact_size(vec2(12.0, 18.0), Sense::hover());
+        ui.painter().circle_filled(dot.center(), 4.5, colour(gpu.state));
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 3.0;
+            strong(ui, &gpu.message);
+            weak(ui, &parts(gpu).join("   "));
+            weak(ui, &gpu.remedy);
+        });
+    });
+}
+
+/// GPU, driver and library.
+fn parts(gpu: &Gpu) -> Vec<String> {
+    let driver = gpu.driver.iter().map(|driver| format!("Driver {driver}"));
+    gpu.devices.iter().cloned().chain(driver).chain(gpu.library.clone()).collect()
+}
+
+/// A machine without a GPU has nothing wrong with it.
+fn colour(state: GpuState) -> Color32 {
+    match state {
+        GpuState::Ready => GOOD,
+        GpuState::ToBeSetUp => ACCENT,
+        GpuState::Unusable => TROUBLE,
+        GpuState::NotBuiltIn | GpuState::NoGpu => WEAK,
+    }
+}

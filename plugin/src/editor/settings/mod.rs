@@ -1,0 +1,164 @@
+//! The settings: how clips are taken, what computes, and the models.
+
+mod gpu;
+mod models;
+
+use egui::{Align, Button, Context, Frame, Label, Layout, Margin, Modal, RichText, ScrollArea, Ui};
+
+use super::dialog::PathField;
+use super::status;
+use super::theme::{ACCENT, BACKGROUND, LINE, ROUND, TEXT, TROUBLE, WEAK};
+use crate::engine::{Fault, Stage};
+use crate::saved::Settings;
+use crate::session::{Command, Deed, Remote, View, Wish};
+use gpu::GpuPart;
+
+/// Width of the panel's contents.
+const WIDTH: f32 = 640.0;
+/// Height of what lies around the part that scrolls.
+const AROUND: f32 = 132.0;
+
+/// The panel.
+#[derive(Default)]
+pub(super) struct SettingsPanel {
+    is_open: bool,
+    /// The machine was looked at.
+    has_looked: bool,
+    gpu: GpuPart,
+    checkpoint: PathField,
+}
+
+impl SettingsPanel {
+    /// Opens it. The machine is looked at the first time.
+    pub(super) fn open(&mut self, view: &View, remote: &Remote) {
+        self.is_open = true;
+        if !std::mem::replace(&mut self.has_looked, true) && view.upkeep.machine.is_none() {
+            tell(remote, Wish::Inspect);
+        }
+        if view.has_gpu_hint {
+            remote.tell(Command::DismissHint);
+        }
+    }
+
+    pub(super) fn show(&mut self, context: &Context, view: &View, remote: &Remote) {
+        if !self.is_open {
+            return;
+        }
+        let mut settings = view.settings.clone();
+        let modal = Modal::new(egui::Id::unique("settings")).show(context, |ui| {
+            ui.set_width(WIDTH);
+            ui.heading("Settings");
+            let height = ui.ctx().content_rect().height() - AROUND;
+            ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+                clips(ui, &mut settings);
+                self.gpu.show(ui, view, &mut settings, remote);
+                models::show(ui, view, &mut settings, &mut self.checkpoint, remote);
+                follow_focus(ui);
+            });
+            self.foot(ui, view, remote);
+        });
+        if modal.should_close() {
+            self.is_open = false;
+        }
+        if settings != view.settings {
+            remote.tell(Command::Settings(settings));
+        }
+    }
+
+    fn foot(&mut self, ui: &mut Ui, view: &View, remote: &Remote) {
+        ui.horizontal(|ui| {
+            if ui.button("Close").clicked() {
+                self.is_open = false;
+            }
+            if ui.add_enabled(view.clip.is_some(), Button::new("Remove the clip")).clicked() {
+                remote.tell(Command::Clear);
+                self.is_open = false;
+            }
+        });
+    }
+}
+
+/// How clips are taken.
+fn clips(ui: &mut Ui, settings: &mut Settings) {
+    section(ui, "Clips", |ui| {
+        ui.horizontal(|ui| {
+            ui.checkbox(&mut settings.automatic, "Separate as soon as there is a clip");
+            ui.add_space(16.0);
+            ui.checkbox(&mut settings.extend, "Captures extend the clip");
+        });
+    });
+}
+
+/// Scrolls to what the keyboard has come to.
+fn follow_focus(ui: &Ui) {
+    let focused = ui.memory(|memory| memory.focused()).and_then(|id| ui.ctx().read_response(id));
+    if let Some(response) = focused.filter(egui::Response::gained_focus) {
+        ui.scroll_to_rect(response.rect.expand(12.0), None);
+    }
+}
+
+/// A part of the panel with its title.
+fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
+    let frame = Frame::new().fill(BACKGROUND).stroke(egui::Stroke::new(1.0, LINE)).corner_radius(ROUND);
+    frame.inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 6.0;
+        ui.label(RichText::new(title).size(15.0).color(TEXT));
+        contents(ui);
+    });
+}
+
+fn strong(ui: &mut Ui, text: &str) {
+    ui.add(Label::new(RichText::new(text).color(TEXT)).wrap());
+}
+
+fn weak(ui: &mut Ui, text: &str) {
+    if !text.is_empty() {
+        ui.add(Label::new(RichText::new(text).small().color(WEAK)).wrap());
+    }
+}
+
+/// What went wrong and what to do about it.
+fn fault(ui: &mut Ui, fault: &Fault) {
+    ui.add(Label::new(RichText::new(fault.to_string()).color(TROUBLE)).wrap());
+    weak(ui, &fault.remedy());
+}
+
+/// A button for what the section is there for.
+fn main_button(text: &str) -> Button<'_> {
+    Button::new(RichText::new(text).color(BACKGROUND)).fill(ACCENT)
+}
+
+/// How far something is, and the way out; true when that was taken. `what` is the way out's name for whoever does not see
+/// where it stands.
+fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
+    let (text, part, rest) = status::progress(stage);
+    let mut cancelled = false;
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(text).color(TEXT));
+        ui.label(RichText::new(rest).color(WEAK));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let cancel = ui.button("Cancel");
+            cancel.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, what));
+            cancelled = cancel.clicked();
+        });
+    });
+    status::bar(ui, part);
+    cancelled
+}
+
+/// How something stands that was asked for; true when its way out was taken.
+fn deed(ui: &mut Ui, deed: &Deed, what: &str) -> bool {
+    match deed {
+        Deed::Idle => false,
+        Deed::Running(stage) => transfer(ui, stage, what),
+        Deed::Failed(wrong) => {
+            fault(ui, wrong);
+            false
+        }
+    }
+}
+
+fn tell(remote: &Remote, wish: Wish) {
+    remote.tell(Command::Upkeep(wish));
+}

@@ -1,0 +1,152 @@
+//! The models: those of the catalogue, which can be fetched, and checkpoints that somebody has.
+
+use egui::accesskit::Role;
+use egui::{Align, Button, Label, Layout, RadioButton, RichText, Ui, WidgetInfo};
+use sextet_protocol::worker::{Checked, ModelInfo, ModelState, Offer};
+
+use super::super::dialog::{PathField, Want};
+use super::super::theme::{TEXT, WEAK};
+use super::super::words;
+use super::{deed, main_button, section, strong, tell, weak};
+use crate::saved::Settings;
+use crate::session::{Deed, Remote, View, Wish, model_title};
+
+/// What a line's second line is moved in by: what a radio button takes.
+const INDENT: f32 = 24.0;
+
+pub(super) fn show(ui: &mut Ui, view: &View, settings: &mut Settings, checkpoint: &mut PathField, remote: &Remote) {
+    section(ui, "Model", |ui| {
+        let models = view.upkeep.machine.as_ref().map(|machine| machine.models.as_slice()).unwrap_or_default();
+        for model in models {
+            self::model(ui, view, model, settings, remote);
+        }
+        for checked in &view.upkeep.checkpoints {
+            self::checkpoint(ui, checked, settings);
+        }
+        // What is chosen is shown also before anything was found.
+        let chosen = view.settings.model.as_str();
+        let known = models.iter().map(|model| &model.name).chain(view.upkeep.checkpoints.iter().map(|c| &c.model));
+        if known.into_iter().all(|name| name != chosen) {
+            ui.radio(true, model_title(chosen)).on_hover_text(chosen);
+        }
+        add(ui, view, checkpoint, remote);
+    });
+}
+
+/// A line of the catalogue, and below it what is going on with it.
+fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, remote: &Remote) {
+    ui.horizontal(|ui| {
+        let chosen = settings.model == model.name;
+        let radio = ui.add_enabled(model.is_ready() || chosen, RadioButton::new(chosen, &model.name));
+        if radio.clicked() && model.is_ready() {
+            settings.model.clone_from(&model.name);
+        }
+        ui.add(Label::new(RichText::new(stems(model.stems.len())).small().color(WEAK)));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if !model.is_ready() {
+                fetch_button(ui, view, model, remote);
+            }
+            ui.label(RichText::new(state(model.state)).small().color(WEAK));
+        });
+    });
+    indented(ui, |ui| {
+        weak(ui, &words::capital(&model.about));
+        if let Some(offer) = view.upkeep.offer.as_ref().filter(|offer| offer.model == model.name) {
+            self::offer(ui, view, offer, remote);
+        }
+        if view.upkeep.asked == model.name && deed(ui, &view.upkeep.question, "Cancel asking") {
+            tell(remote, Wish::CloseQuestion);
+        }
+        if view.upkeep.fetched == model.name {
+            let cancel = format!("Cancel fetching {}", model.name);
+            if deed(ui, &view.upkeep.fetch, &cancel) {
+                tell(remote, Wish::CancelFetch);
+            }
+        }
+    });
+}
+
+/// Asks what fetching takes. What was begun is gone on with without asking again.
+fn fetch_button(ui: &mut Ui, view: &View, model: &ModelInfo, remote: &Remote) {
+    let failed = view.upkeep.fetched == model.name && matches!(view.upkeep.fetch, Deed::Failed(_));
+    let begun = failed || model.state == ModelState::Incomplete;
+    let text = if begun { "Go on fetching" } else { "Fetch" };
+    let can = !view.upkeep.fetch.is_running() && !view.upkeep.question.is_running();
+    let button = ui.add_enabled(can, Button::new(text));
+    button.widget_info(|| WidgetInfo::labeled(Role::Button, can, format!("{text} {}", model.name)));
+    if button.clicked() {
+        tell(remote, if failed { Wish::Fetch(model.name.clone()) } else { Wish::Offer(model.name.clone()) });
+    }
+}
+
+/// What fetching takes, before anything is fetched.
+fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
+    let size = offer.bytes.map_or_else(|| "of unknown size".to_owned(), words::bytes);
+    strong(ui, &format!("To be fetched from {}: {size}", offer.from));
+    weak(ui, &offer.licence);
+    ui.horizontal(|ui| {
+        if ui.add_enabled(!view.upkeep.fetch.is_running(), main_button("Fetch")).clicked() {
+            tell(remote, Wish::Fetch(offer.model.clone()));
+        }
+        if ui.button("Cancel").clicked() {
+            tell(remote, Wish::CloseQuestion);
+        }
+    });
+}
+
+/// A checkpoint that was found to be usable.
+fn checkpoint(ui: &mut Ui, checked: &Checked, settings: &mut Settings) {
+    ui.horizontal(|ui| {
+        let chosen = settings.model == checked.model;
+        let radio = ui.radio(chosen, model_title(&checked.model)).on_hover_text(&checked.model);
+        if radio.clicked() {
+            settings.model.clone_from(&checked.model);
+        }
+        let said = format!("{}, {} weights", stems(checked.stems.len()), words::count(checked.parameters));
+        ui.label(RichText::new(said).small().color(WEAK));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.label(RichText::new("a file of yours").small().color(WEAK));
+        });
+    });
+}
+
+/// Asks for a checkpoint, which is looked at before it becomes the model.
+fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
+    ui.add_space(2.0);
+    ui.label(RichText::new("Add a checkpoint").color(TEXT));
+    let can = checkpoint.path().filter(|_| !view.upkeep.question.is_running());
+    ui.horizontal(|ui| {
+        let entered = checkpoint.show(ui, Want::Checkpoint, "Path of a .safetensors or .yaml file");
+        let add = ui.add_enabled(can.is_some(), Button::new("Add"));
+        add.widget_info(|| WidgetInfo::labeled(Role::Button, can.is_some(), "Add the checkpoint"));
+        if let (true, Some(path)) = (add.clicked() || entered, &can) {
+            tell(remote, Wish::Check(path.display().to_string()));
+        }
+    });
+    let models = view.upkeep.machine.as_ref().map(|machine| machine.models.as_slice()).unwrap_or_default();
+    let is_of_catalogue = models.iter().any(|model| model.name == view.upkeep.asked);
+    if !is_of_catalogue && deed(ui, &view.upkeep.question, "Cancel looking at the checkpoint") {
+        tell(remote, Wish::CloseQuestion);
+    }
+}
+
+/// Contents below a radio button's text.
+fn indented(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.add_space(INDENT - ui.spacing().item_spacing.x);
+        ui.vertical(contents);
+    });
+}
+
+fn stems(count: usize) -> String {
+    format!("{count} stems")
+}
+
+fn state(state: ModelState) -> &'static str {
+    match state {
+        ModelState::Bundled => "part of Sextet",
+        ModelState::Fetched => "on this machine",
+        ModelState::Incomplete => "fetched in part",
+        ModelState::NotFetched => "not fetched",
+    }
+}

@@ -1,0 +1,187 @@
+//! The real engine process, kept from one separation to the next, and lost or given up in between.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sextet_protocol::Folders;
+use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
+
+use super::*;
+use crate::command_under_test::command;
+use crate::entry;
+
+const RATE_HZ: u32 = 44_100;
+/// Chunks of the model take long on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+struct Room {
+    folder: tempfile::TempDir,
+    folders: Folders,
+}
+
+impl Room {
+    fn new() -> Self {
+        // Beside this program, where workers are looked for.
+        assert!(command().is_file());
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path().join("cache"), folder.path().join("data"));
+        Self { folder, folders }
+    }
+
+    /// A song of so many seconds.
+    fn song(&self, name: &str, seconds: u32, level: f32) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let samples: Vec<f32> =
+            (0..2 * seconds * RATE_HZ).map(|n| level * ((n % 1009) as f32 / 1009.0 - 0.5)).collect();
+        entry::write_wav(&path, RATE_HZ, &samples);
+        path
+    }
+
+    /// A worker that has loaded the bundled model.
+    fn warm(&self) -> Kept {
+        let mut kept = Kept::start(computing(), &self.folders, std::thread::current()).unwrap();
+        wait("the model", || {
+            assert!(kept.step(Instant::now(), true), "the worker is of no use");
+            kept.has_loaded()
+        });
+        kept
+    }
+}
+
+fn computing() -> (String, EngineName) {
+    (BUNDLED_MODEL.to_owned(), EngineName::Cpu)
+}
+
+fn separate(song: &Path) -> Task {
+    let (model, engine) = computing();
+    Task::Separate { song: song.to_owned(), model, engine }
+}
+
+fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Steps a job to its end; gives it and every stage that was seen.
+fn finish(job: &mut Job) -> (Ended, Vec<Stage>) {
+    let (mut end, mut stages) = (None, Vec::new());
+    wait("an end", || {
+        end = job.step(Instant::now());
+        stages.push(job.stage().clone());
+        end.is_some()
+    });
+    (end.unwrap(), stages)
+}
+
+fn is_running(pid: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    state.is_ok_and(|state| !state.contains(") Z"))
+}
+
+#[cfg(target_os = "linux")]
+fn kill(pid: u32) {
+    assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    wait("its end", || !is_running(pid));
+}
+
+#[test]
+fn one_worker_does_one_separation_after_the_other_and_loads_once() {
+    let room = Room::new();
+    let mut kept = room.warm();
+    let pid = kept.pid();
+    for (number, level) in [0.5, 0.25, 0.5].into_iter().enumerate() {
+        let song = room.song(&format!("{number}.wav"), 1, level);
+        let mut job = kept.start_job(separate(&song));
+        let (ended, stages) = finish(&mut job);
+        // The third is the first once more.
+        assert!(matches!(ended, Ended::Separated { cached, .. } if cached == (number == 2)), "{ended:?}");
+        let loads = stages.iter().any(|stage| matches!(stage, Stage::Loading(_)));
+        assert!(!loads, "it was loaded already: {stages:?}");
+        kept = job.keep_worker().unwrap();
+        assert_eq!(kept.pid(), pid);
+        assert!(kept.step(Instant::now(), false));
+    }
+    drop(kept);
+    #[cfg(target_os = "linux")]
+    assert!(!is_running(pid), "it goes when nobody keeps it");
+}
+
+/// A separation that comes while the model is still loaded shows that, and waits for it.
+#[test]
+fn a_separation_may_come_before_all_is_loaded() {
+    let room = Room::new();
+    let kept = Kept::start(computing(), &room.folders, std::thread::current()).unwrap();
+    let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
+    let (ended, stages) = finish(&mut job);
+    assert!(matches!(ended, Ended::Separated { cached: false, .. }), "{ended:?}");
+    let loading = stages.iter().find_map(|stage| match stage {
+        Stage::Loading(loading) => Some(loading.what.as_str()),
+        _ => None,
+    });
+    assert!(loading.is_some_and(|what| what.starts_with(char::is_lowercase)), "a phrase: {stages:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
+    let room = Room::new();
+    let mut kept = room.warm();
+    kill(kept.pid());
+    wait("that it is noticed", || !kept.step(Instant::now(), true));
+
+    // Not noticed yet when a clip comes.
+    let kept = room.warm();
+    kill(kept.pid());
+    let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
+    let (ended, _) = finish(&mut job);
+    let Ended::Failed(fault) = ended else { panic!("{ended:?}") };
+    assert!(job.was_never_begun(&fault), "{fault}");
+
+    // One that dies in the middle is told of.
+    let mut job = room.warm().start_job(separate(&room.song("long.wav", 60, 0.5)));
+    let mut pid = None;
+    wait("its beginning", || {
+        assert_eq!(job.step(Instant::now()), None);
+        pid = Some(job.pid());
+        matches!(job.stage(), Stage::Working { stage: Some(sextet_protocol::worker::Stage::Separating), .. })
+    });
+    kill(pid.unwrap());
+    let (ended, _) = finish(&mut job);
+    let Ended::Failed(fault) = ended else { panic!("{ended:?}") };
+    assert!(!job.was_never_begun(&fault) && fault.to_string().contains("ended unexpectedly"), "{fault}");
+}
+
+/// Whatever it is doing, a worker that is given up is soon free for the next clip, or gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
+    let room = Room::new();
+    let long = room.song("long.wav", 60, 0.5);
+    let fresh = Job::start(separate(&long), &room.folders, std::thread::current()).unwrap();
+    let pid = fresh.pid();
+    assert!(fresh.cancel().is_none() && !is_running(pid), "it has not said hello");
+
+    let mut job = room.warm().start_job(separate(&long));
+    let pid = job.pid();
+    wait("its beginning", || {
+        assert_eq!(job.step(Instant::now()), None);
+        matches!(job.stage(), Stage::Working { stage: Some(sextet_protocol::worker::Stage::Separating), .. })
+    });
+    let mut kept = job.cancel().unwrap();
+    let mut is_of_use = true;
+    wait("that it has left off", || {
+        is_of_use = kept.step(Instant::now(), false);
+        !is_of_use || !kept.is_leaving_off()
+    });
+    println!("after half a second the worker is {}", if is_of_use { "free" } else { "still computing" });
+    if is_of_use {
+        let mut job = kept.start_job(separate(&room.song("short.wav", 1, 0.5)));
+        assert!(matches!(finish(&mut job).0, Ended::Separated { .. }));
+    } else {
+        drop(kept);
+        assert!(!is_running(pid));
+    }
+}

@@ -1,0 +1,239 @@
+//! Looking after the machine: what was found on it, setting its GPU up, and its models. Each errand has a process and a place
+//! of its own, so that fetching for minutes keeps nothing else waiting.
+
+use std::sync::Arc;
+use std::thread::Thread;
+use std::time::Instant;
+
+use sextet_protocol::Folders;
+use sextet_protocol::worker::{Checked, Gpu, Machine, ModelInfo, Offer};
+
+use crate::engine::{Ended, Fault, Job, Stage, Task};
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wish {
+    /// Look at the machine.
+    Inspect,
+    /// Fetch what the GPU needs.
+    SetUpGpu,
+    /// Give that up. What was fetched is kept and gone on with.
+    CancelSetUp,
+    /// Say what fetching a model takes.
+    Offer(String),
+    /// Make a checkpoint the model, if it can be used.
+    Check(String),
+    /// Close what was asked about a model or a checkpoint.
+    CloseQuestion,
+    /// Fetch a model.
+    Fetch(String),
+    /// Give that up. What was fetched is kept and gone on with.
+    CancelFetch,
+}
+
+/// What the editor shows of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Upkept {
+    /// What was found, once it was looked for.
+    pub(crate) machine: Option<Arc<Machine>>,
+    /// Looking for it.
+    pub(crate) look: Deed,
+    /// Setting the GPU up.
+    pub(crate) set_up: Deed,
+    /// Asking what a model takes, or looking at a checkpoint; which.
+    pub(crate) question: Deed,
+    pub(crate) asked: String,
+    /// What fetching a model would take.
+    pub(crate) offer: Option<Offer>,
+    /// Fetching a model; which.
+    pub(crate) fetch: Deed,
+    pub(crate) fetched: String,
+    /// Checkpoints that can be used, as far as they were looked at.
+    pub(crate) checkpoints: Vec<Checked>,
+}
+
+/// How something stands that was asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Deed {
+    /// Nothing is going on, or it is done.
+    #[default]
+    Idle,
+    /// So far it is.
+    Running(Stage),
+    /// It was not done, for this reason.
+    Failed(Fault),
+}
+
+impl Deed {
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+}
+
+/// What came of it for the session.
+#[derive(Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// The GPU can be used from now on.
+    GpuReady,
+    /// A checkpoint that can be used.
+    Usable(String),
+}
+
+/// See the module. Dropping it ends the processes.
+#[derive(Default)]
+pub(super) struct Upkeep {
+    look: Place,
+    set_up: Place,
+    question: Place,
+    fetch: Place,
+    machine: Option<Arc<Machine>>,
+    offer: Option<Offer>,
+    checkpoints: Vec<Checked>,
+}
+
+/// Room for one errand.
+#[derive(Default)]
+struct Place {
+    job: Option<Job>,
+    fault: Option<Fault>,
+    /// The model that it is about, where it is about one.
+    model: String,
+}
+
+impl Upkeep {
+    /// Does what is asked.
+    pub(super) fn obey(&mut self, wish: Wish, folders: &Result<Folders, String>, session: &Thread) {
+        match wish {
+            Wish::Inspect => self.look.start(Task::Inspect, folders, session),
+            Wish::SetUpGpu => self.set_up.start(Task::SetUpGpu, folders, session),
+            Wish::CancelSetUp => self.set_up = Place::default(),
+            Wish::Offer(model) => {
+                self.offer = None;
+                self.question.start(Task::Offer { model }, folders, session);
+            }
+            Wish::Check(model) => {
+                self.offer = None;
+                self.question.start(Task::Check { model }, folders, session);
+            }
+            Wish::CloseQuestion => (self.question, self.offer) = (Place::default(), None),
+            Wish::Fetch(model) => {
+                self.offer = None;
+                self.fetch.start(Task::Fetch { model }, folders, session);
+            }
+            Wish::CancelFetch => self.fetch = Place::default(),
+        }
+    }
+
+    /// What was found on this machine, once it was looked for.
+    pub(super) fn machine(&self) -> Option<&Machine> {
+        self.machine.as_deref()
+    }
+
+    /// Takes in what the workers have said.
+    pub(super) fn step(&mut self, folders: &Result<Folders, String>, session: &Thread) -> Vec<Outcome> {
+        let now = Instant::now();
+        let places = [&mut self.look, &mut self.set_up, &mut self.question, &mut self.fetch];
+        let ended: Vec<Ended> = places.into_iter().filter_map(|place| place.step(now)).collect();
+        let mut outcomes = Vec::new();
+        for ended in ended {
+            match ended {
+                Ended::Inspected(machine) => self.machine = Some(Arc::new(*machine)),
+                Ended::GpuSetUp(gpu) => {
+                    self.note_gpu(*gpu);
+                    outcomes.push(Outcome::GpuReady);
+                }
+                Ended::Offered(offer) => self.offer = Some(offer),
+                Ended::Fetched(model) => self.note_model(model),
+                Ended::Checked(checked) => {
+                    outcomes.push(Outcome::Usable(checked.model.clone()));
+                    self.checkpoints.retain(|other| other.model != checked.model);
+                    self.checkpoints.push(checked);
+                }
+                _ => {}
+            }
+        }
+        if self.machine.is_none() && !outcomes.is_empty() && self.look.job.is_none() {
+            self.obey(Wish::Inspect, folders, session);
+        }
+        outcomes
+    }
+
+    fn note_gpu(&mut self, gpu: Gpu) {
+        if let Some(machine) = &mut self.machine {
+            Arc::make_mut(machine).gpu = gpu;
+        }
+    }
+
+    fn note_model(&mut self, model: ModelInfo) {
+        let models = self.machine.as_mut().map(|machine| &mut Arc::make_mut(machine).models);
+        if let Some(known) = models.and_then(|models| models.iter_mut().find(|known| known.name == model.name)) {
+            *known = model;
+        }
+    }
+
+    /// Whether something is going on.
+    pub(super) fn is_busy(&self) -> bool {
+        [&self.look, &self.set_up, &self.question, &self.fetch].iter().any(|place| place.job.is_some())
+    }
+
+    /// What is to be shown.
+    pub(super) fn shown(&self) -> Upkept {
+        Upkept {
+            machine: self.machine.clone(),
+            look: self.look.deed(),
+            set_up: self.set_up.deed(),
+            question: self.question.deed(),
+            asked: self.question.model.clone(),
+            offer: self.offer.clone(),
+            fetch: self.fetch.deed(),
+            fetched: self.fetch.model.clone(),
+            checkpoints: self.checkpoints.clone(),
+        }
+    }
+
+    /// Tells all processes to end, and waits for nothing.
+    pub(super) fn dismiss(&mut self) {
+        let places = [&mut self.look, &mut self.set_up, &mut self.question, &mut self.fetch];
+        places.into_iter().filter_map(|place| place.job.as_mut()).for_each(Job::dismiss);
+    }
+}
+
+impl Place {
+    /// Begins a task, in place of what was going on here.
+    fn start(&mut self, task: Task, folders: &Result<Folders, String>, session: &Thread) {
+        let model = match &task {
+            Task::Offer { model } | Task::Check { model } | Task::Fetch { model } => model.clone(),
+            _ => String::new(),
+        };
+        *self = Self { model, ..Self::default() };
+        let started = match folders {
+            Ok(folders) => Job::start(task, folders, session.clone()),
+            Err(reason) => Err(Fault::NoFolder(reason.clone())),
+        };
+        match started {
+            Ok(job) => self.job = Some(job),
+            Err(fault) => self.fault = Some(fault),
+        }
+    }
+
+    /// Takes in what its worker has said; gives what came of it. A fault stays here.
+    fn step(&mut self, now: Instant) -> Option<Ended> {
+        let ended = self.job.as_mut()?.step(now)?;
+        self.job = None;
+        match ended {
+            Ended::Failed(fault) => {
+                self.fault = Some(fault);
+                None
+            }
+            done => Some(done),
+        }
+    }
+
+    fn deed(&self) -> Deed {
+        match (&self.job, &self.fault) {
+            (Some(job), _) => Deed::Running(job.stage().clone()),
+            (None, Some(fault)) => Deed::Failed(fault.clone()),
+            (None, None) => Deed::Idle,
+        }
+    }
+}
