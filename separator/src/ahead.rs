@@ -149,8 +149,8 @@ fn resample(
             Passed::Over(warnings) => {
                 let total = Resampler::output_frames(read_frames, from.rate_hz, to.rate_hz);
                 let end = timed("resample the song", || resampler.finish(total))?;
-                let rest = blocks.push(end).into_iter().chain(blocks.rest());
-                if rest.fold(true, |heard, block| heard && pass_on(block, &prepare, sender)) {
+                let mut rest = blocks.push(end).into_iter().chain(blocks.rest());
+                if rest.all(|block| pass_on(block, &prepare, sender)) {
                     let _ = sender.send(Ok(Passed::Over(warnings)));
                 }
                 return Ok(());

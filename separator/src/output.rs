@@ -168,6 +168,7 @@ impl<'a> Exact<'a> {
 }
 
 /// The song itself at the rate and with the channels of the output, as far as the stems have come.
+#[allow(clippy::large_enum_variant, reason = "a song has one")]
 enum Mix<'a> {
     /// It lies in memory.
     InPlace { song: &'a Audio, next: usize },

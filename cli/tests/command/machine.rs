@@ -81,6 +81,7 @@ mod gpus {
         let none = "there is no GPU 3; this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: name one of these";
         let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
         let hidden = "hides every GPU\nhelp: unset it, or use --engine cpu";
+        #[allow(clippy::type_complexity, reason = "a table")]
         let cases: [(&[&str], Option<(&str, &str)>, i32, &str); 8] = [
             (&["--gpu", "3"], no, 2, none),
             (&["--gpu", "3", "--engine", "tensorrt"], no, 2, none),

@@ -105,6 +105,7 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     bench.file("elsewhere", b"of a file\n");
     bench.file(".hf/token", b"left by a login\n");
+    #[allow(clippy::type_complexity, reason = "a table")]
     let cases: [(&[(&str, &str)], Option<&str>); 4] = [
         (&[("HF_TOKEN", "given"), ("HF_TOKEN_PATH", "elsewhere")], Some("given")),
         (&[("HF_TOKEN_PATH", "elsewhere")], Some("of a file")),

@@ -207,10 +207,9 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
 fn a_checkpoint_is_looked_at_before_it_is_the_model() {
     let mut panel = Panel::open(found(GpuState::NoGpu));
     assert!(!panel.can("Add the checkpoint"), "there is nothing to add yet");
-    let field = panel.harness.get_by_placeholder("Path of a .safetensors or .yaml file");
-    field.focus();
+    panel.harness.get_by_role(Role::TextInput).focus();
     panel.harness.run();
-    panel.harness.get_by_placeholder("Path of a .safetensors or .yaml file").type_text("/models/mine.th");
+    panel.harness.get_by_role(Role::TextInput).type_text("/models/mine.th");
     panel.harness.run();
     panel.click("Add the checkpoint");
     assert_eq!(panel.wishes(), [Wish::Check("/models/mine.th".to_owned())]);

@@ -33,8 +33,11 @@ pub struct Gpu {
     context: Arc<CudaContext>,
 }
 
-/// A GPU that is being opened on a thread of its own, and its number.
-static OPENING: Mutex<Option<(usize, JoinHandle<Result<Gpu, TensorRtError>>)>> = Mutex::new(None);
+/// The number of a GPU, and the thread that opens it.
+type Opening = (usize, JoinHandle<Result<Gpu, TensorRtError>>);
+
+/// A GPU that is being opened on a thread of its own.
+static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
 
 /// Begins to open GPU number `index`, unless one is being opened already. Whoever opens it next waits for that and has it.
 pub(super) fn begin_to_open(index: usize) {
