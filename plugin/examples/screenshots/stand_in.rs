@@ -9,12 +9,12 @@ use sextet_protocol::worker::{
 };
 
 /// Names the file with a [`Machine`] that it tells of.
-pub const MACHINE_VARIABLE: &str = "SEXTET_PICTURE_MACHINE";
+pub(crate) const MACHINE_VARIABLE: &str = "SEXTET_PICTURE_MACHINE";
 /// Set where nothing can be fetched.
-pub const OFFLINE_VARIABLE: &str = "SEXTET_PICTURE_OFFLINE";
+pub(crate) const OFFLINE_VARIABLE: &str = "SEXTET_PICTURE_OFFLINE";
 
 /// Serves until its input ends.
-pub fn serve() {
+pub(crate) fn serve() {
     let path = std::env::var_os(MACHINE_VARIABLE).expect("a machine to tell of");
     let machine: Machine = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for line in BufReader::new(stdin()).lines() {
@@ -68,7 +68,7 @@ fn say(reply: &Reply) {
 }
 
 /// A machine with an NVIDIA GPU, otherwise like this one.
-pub fn with_gpu(this: &Machine, state: GpuState) -> Machine {
+pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
     let name = "NVIDIA GeForce RTX 4070";
     let library = "TensorRT-RTX 1.6.1";
     let (message, remedy) = match state {
@@ -103,7 +103,7 @@ pub fn with_gpu(this: &Machine, state: GpuState) -> Machine {
 }
 
 /// The same with nothing fetched.
-pub fn with_nothing_fetched(mut this: Machine) -> Machine {
+pub(crate) fn with_nothing_fetched(mut this: Machine) -> Machine {
     for model in this.models.iter_mut().filter(|model| model.state != ModelState::Bundled) {
         model.state = ModelState::NotFetched;
     }

@@ -3,6 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use egui::Key;
+use egui::accesskit::Role;
 use sextet_protocol::worker::{self, EngineName, Gpu, GpuSetup, GpuState, Machine, ModelInfo, ModelState, Offer};
 
 use super::keyboard::{controls, sorted, walk};
