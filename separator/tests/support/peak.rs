@@ -14,11 +14,13 @@ pub fn say() {
 
 /// Runs `test` of this executable in a process of its own, with `seconds` in `variable`; the most memory that it held, in
 /// megabytes. The test ends with [`say`].
+#[allow(dead_code, reason = "not every test has a child")]
 pub fn of_child(test: &str, variable: &str, seconds: u64) -> f64 {
     of_child_with(test, variable, seconds, None)
 }
 
 /// The same with another variable set, if need be.
+#[allow(dead_code, reason = "not every test has a child")]
 pub fn of_child_with(test: &str, variable: &str, seconds: u64, setting: Option<(&str, &str)>) -> f64 {
     let start = Instant::now();
     let mut command = Command::new(std::env::current_exe().unwrap());
