@@ -386,7 +386,8 @@ mod with_tensorrt {
         assert!(said.contains("TensorRT-RTX 1.6.1.120 is in ") && said.contains("sextet doctor"), "{said}");
         assert_eq!(host.asked(), [0, 60_000_000]);
         let files = bench.files("data");
-        assert!(files.contains(&"tensorrt/LICENSE.txt".to_owned()) && files.len() == 3, "{files:?}");
+        assert!(files.contains(&"tensorrt/LICENSE.txt".to_owned()), "{files:?}");
+        assert!(files.contains(&"tensorrt/sextet-libraries.json".to_owned()) && files.len() == 4, "{files:?}");
         let text = stdout(sextet(&bench, &["doctor"]).env_remove("SEXTET_TENSORRT"));
         let found = bench.path("data/tensorrt/libtensorrt_rtx.so.1").display().to_string();
         assert!(!cfg!(target_os = "linux") || text.contains(&found), "{text}");

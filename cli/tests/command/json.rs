@@ -17,6 +17,7 @@ enum Line {
         engine_note: Option<String>,
         parts: Vec<String>,
         songs: usize,
+        start_s: f64,
     },
     Song {
         index: usize,
