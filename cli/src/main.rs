@@ -57,7 +57,7 @@ fn leave(code: u8, unfinished: &Unfinished) -> ! {
     unfinished.close();
     timings::say();
     let _ = std::io::stdout().flush();
-    std::process::exit(i32::from(code))
+    sextet_separator::exit_at_once(i32::from(code))
 }
 
 fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {

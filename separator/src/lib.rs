@@ -31,7 +31,7 @@ pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{
-    EngineChoice, EngineError, EngineOptions, TensorRtOptions, cpu_threads, engine_class, settle, warm_up,
+    EngineChoice, EngineError, EngineOptions, TensorRtOptions, cpu_threads, engine_class, exit_at_once, settle, warm_up,
 };
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;

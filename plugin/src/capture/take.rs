@@ -145,6 +145,9 @@ impl Take {
     ) -> Result<Capture, TakeError> {
         let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
         if let (None, Some(straight)) = (&base, self.straight.take()) {
+            if cancelled() {
+                return Err(TakeError::Cancelled);
+            }
             return self.finish_straight(folders, straight, start, end);
         }
         let mut base = base.map(|(audio, clip)| self.open_base(folders, &audio, clip)).transpose()?;

@@ -2,12 +2,14 @@
 
 mod cpu;
 mod error;
+mod exit;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
 
 pub(crate) use cpu::Cpu;
 pub use cpu::threads as cpu_threads;
 pub use error::EngineError;
+pub use exit::exit_at_once;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
