@@ -27,7 +27,7 @@ pub enum TensorRtError {
         index: usize,
         /// The names of the GPUs that the driver shows.
         there: Vec<String>,
-        /// The value of [`VISIBLE_VARIABLE`], where it is set.
+        /// The value of `CUDA_VISIBLE_DEVICES`, where it is set.
         hidden_by: Option<String>,
     },
     #[error(
