@@ -93,12 +93,8 @@ impl Bench {
     }
 
     fn prepare_with(&self, loaded: &mut Loaded, request: &Prepare, job: &Job) -> Result<()> {
-        // An engine may have to be built, which takes as much of the machine as a separation.
-        let turn = if loaded.is_started() { None } else { self.turn(job, || ())? };
-        if turn.is_none() && !loaded.is_started() {
-            // It was cancelled before its turn.
-            return Ok(());
-        }
+        // Not in turn: a separation that comes after it would wait behind it and could not say for whom. Two processes that want
+        // the same engine built take turns at that (the separator's plan cache).
         let separator = self.start(loaded, &request.model, job)?;
         let (engine, note) = (separator.engine_name(), separator.engine_note().map(str::to_owned));
         job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
