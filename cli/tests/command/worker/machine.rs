@@ -110,9 +110,9 @@ fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
     assert!(matches!(worker.end_of(3).last(), Some(Reply::Prepared { .. })));
 }
 
-/// What is ready waits for nobody; what is not may have to build an engine.
+/// A separation takes its turn; loading ahead does not.
 #[test]
-fn preparing_takes_its_turn_like_a_separation_and_keeps_what_is_loaded() {
+fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
     let bench = Bench::new();
     let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
     let mut ready = Worker::greeted(&bench);
