@@ -52,16 +52,16 @@ pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd,
 impl AudioEnd {
     /// Notes what is heard, if it is to be captured, and lets the editor see how that stands.
     pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>, link: &Link) {
-        if self.recorder.is_rolling() && (!armed || input.position.is_none()) {
-            // The session has something to do that a render waits for.
-            link.post();
-        }
         // Before the parameter is on again there is nothing to arm.
         if armed && link.take_arm_again() {
             self.recorder.arm_again();
         }
-        let was_armed = self.recorder.is_armed();
+        let (was_armed, was_rolling) = (self.recorder.is_armed(), self.recorder.is_rolling());
         self.recorder.hear(armed, input);
+
+        if was_rolling && !self.recorder.is_rolling() {
+            self.post_take(link);
+        }
         if self.recorder.is_armed() && !was_armed {
             link.arm();
             self.recorder.wake_session();
@@ -72,10 +72,17 @@ impl AudioEnd {
     /// The host stops processing: a take that is running is over.
     pub(crate) fn end_take(&mut self, link: &Link) {
         if self.recorder.is_rolling() {
-            link.post();
             self.recorder.stop();
+            self.post_take(link);
             link.set_take_over(true);
         }
+    }
+
+    /// The session has a take to keep, which a render waits for. Counted once the take's end is on the tape: the session
+    /// would settle an end that it has not heard.
+    fn post_take(&self, link: &Link) {
+        link.post();
+        self.recorder.wake_session();
     }
 
     /// The deck to play, after taking what has come. Decks are given back, never dropped here.

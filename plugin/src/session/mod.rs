@@ -78,9 +78,11 @@ impl Session {
 impl Remote {
     /// Asks for something.
     pub(crate) fn tell(&self, command: Command) {
-        self.link.post();
         // A session whose thread is gone has nothing left to do.
         let _ = self.commands.send(command);
+
+        // Counted once it is there: the session would settle a command that it has not seen.
+        self.link.post();
         self.thread.unpark();
     }
 

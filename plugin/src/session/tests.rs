@@ -1,6 +1,7 @@
 //! Opening and rendering files, with the real engine process, which is given up in the middle.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sextet_protocol::worker::{RenderBits, RenderFormat};
@@ -232,4 +233,32 @@ fn a_separation_that_is_given_up_is_followed_by_another() {
     let names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     let made = names.iter().filter(|name| name.len() == 32).count();
     assert_eq!((made, names.iter().any(|name| name.starts_with(".making"))), (2, false), "{names:?}");
+}
+
+/// What was told counts as settled only when it was obeyed: a render would play on without stems that are on their way.
+#[test]
+fn nothing_is_settled_before_it_is_obeyed() {
+    const TOLD: usize = 50_000;
+    let (remote, inbox) = Remote::alone();
+    let (remote, obeyed) = (&remote, &AtomicUsize::new(0));
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            while !remote.link.is_stopped() {
+                let posted = remote.link.posted();
+                obeyed.fetch_add(inbox.try_iter().count(), Ordering::AcqRel);
+                remote.link.settle(posted);
+            }
+        });
+        let mut early = 0;
+        for told in 1..=TOLD {
+            remote.tell(Command::Dismiss);
+            while remote.link.is_pending() {
+                std::hint::spin_loop();
+            }
+            early += usize::from(obeyed.load(Ordering::Acquire) < told);
+        }
+        remote.link.stop();
+        assert_eq!(early, 0, "of {TOLD} commands");
+    });
+    println!("{TOLD} commands");
 }
