@@ -94,9 +94,13 @@ class Trial:
 
     # In hosts
 
+    def in_hosts(self):
+        """Variables by which the hosts find the bundles and this trial's folders."""
+        return {"SEXTET_TEST_BUNDLED": str(self.a.bundled.resolve()), "CARGO_MANIFEST_DIR": str(HERE.parent / "plugin"),
+                "SEXTET_TEST_CACHE": str(self.a.out / "cache"), "SEXTET_TEST_DATA": str(self.a.out / "data")}  # fmt: skip
+
     def hosts(self):
-        common = {"SEXTET_TEST_BUNDLED": str(self.a.bundled.resolve()), "CARGO_MANIFEST_DIR": str(HERE.parent / "plugin"),
-                  "SEXTET_TEST_CACHE": str(self.a.out / "cache"), "SEXTET_TEST_DATA": str(self.a.out / "data")}  # fmt: skip
+        common = self.in_hosts()
         lost = self.driver_that_fails()
         cases = [("song", "CLAP", "tensorrt", {}), ("vst3_song", "VST3", "tensorrt", {})]
         if lost:
@@ -148,7 +152,8 @@ class Trial:
                                 lambda _: self.timed_job(worker, song, model, how))  # fmt: skip
         program = self.a.hosts / "stop_to_stems"
         if program.exists():
-            code, out, err, _ = self.run("stop-to-stems", [program, "--seconds", "180"], SEXTET_COMMAND=str(self.sextet))
+            command = [program, "--seconds", "180", "--engine", "tensorrt"]
+            code, out, err, _ = self.run("stop-to-stems", command, SEXTET_COMMAND=str(self.sextet), **self.in_hosts())
             for line in (out if code == 0 else f"exit {code} {err[-300:]}").strip().splitlines():
                 self.row("stop to stems", line)
 
@@ -252,7 +257,7 @@ def main():
     ap.add_argument("--model", action="append", help="a model to be timed; sextet-mini unless others are named")
     ap.add_argument("--out", type=Path, default=Path("/dev/shm/installed"))
     ap.add_argument("--runs", type=int, default=10)
-    ap.add_argument("--lose-after", type=int, default=18, help="waits after which the GPU is lost")
+    ap.add_argument("--lose-after", type=int, default=2, help="waits after which the GPU is lost: the self-test is one")
     ap.add_argument("--only", default="setup,first_use,hosts,times,several")
     a = ap.parse_args()
     a.model = a.model or ["sextet-mini"]
