@@ -2,7 +2,7 @@
 
 use crate::audio::AudioSource;
 use crate::decoded::{DecodeOptions, Decoded};
-use crate::engine::{self, Engine, EngineOptions};
+use crate::engine::{self, Backend, Engine, EngineOptions, Sooner};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
@@ -26,14 +26,15 @@ impl Separator {
     }
 
     /// Like [`Separator::new`], and tells `listener` what it is waiting for: an engine that has to be built first takes
-    /// many seconds, and the listener may cancel it.
+    /// many seconds, and the listener may cancel it. [`Backend::weigh`] finds out whether that is worth it.
     ///
     /// # Errors
     /// As [`Separator::new`].
-    pub fn prepare(model: Model, options: EngineOptions, listener: &mut dyn Listener) -> Result<Self> {
-        engine::check(&options)?;
+    pub fn prepare(model: Model, backend: impl Into<Backend>, listener: &mut dyn Listener) -> Result<Self> {
+        let backend = backend.into();
+        engine::check(&backend)?;
         let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
-        let load = |(network, weights)| Member::new(network, weights, options.clone());
+        let load = |(network, weights)| Member::new(network, weights, backend.clone());
         let mut members: Vec<Member> = model.into_members().into_iter().map(load).collect();
         if let [only] = members.as_mut_slice() {
             only.engine(listener)?;
@@ -86,6 +87,11 @@ impl Separator {
         self.members.iter().find_map(|member| member.note.as_deref())
     }
 
+    /// What decided for the CPU, where it is the engine because it is done before the GPU could begin.
+    pub fn sooner(&self) -> Option<Sooner> {
+        self.members.first()?.backend.sooner()
+    }
+
     /// Separates one song.
     ///
     /// It is read to its end first, and kept for that if it fits into [`MEMORY_BYTES`](crate::MEMORY_BYTES); a longer one is
@@ -131,20 +137,20 @@ pub(crate) struct Member {
     note: Option<String>,
     segment_frames: usize,
     weights: Vec<f32>,
-    options: EngineOptions,
+    backend: Backend,
 }
 
 impl Member {
-    fn new(network: Network, weights: Vec<f32>, options: EngineOptions) -> Self {
+    fn new(network: Network, weights: Vec<f32>, backend: Backend) -> Self {
         let segment_frames = network.segment_frames();
-        Self { network: Some(network), engine: None, note: None, segment_frames, weights, options }
+        Self { network: Some(network), engine: None, note: None, segment_frames, weights, backend }
     }
 
     /// One that runs on `engine`, for tests of the stages around it.
     #[cfg(test)]
     pub(crate) fn on(engine: Box<dyn Engine>, segment_frames: usize, weights: Vec<f32>) -> Self {
-        let options = EngineOptions::default();
-        Self { network: None, engine: Some(engine), note: None, segment_frames, weights, options }
+        let backend = EngineOptions::default().into();
+        Self { network: None, engine: Some(engine), note: None, segment_frames, weights, backend }
     }
 
     /// Frames that the network takes at a time.
@@ -166,7 +172,7 @@ impl Member {
     pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
         if let Some(network) = self.network.take() {
             // A network whose engine failed to start is gone; nothing more can be asked of this separator.
-            let started = timed("start the engine", || engine::start(network, &self.options, listener))?;
+            let started = timed("start the engine", || engine::start(network, &mut self.backend, listener))?;
             (self.engine, self.note) = (Some(started.engine), started.note);
         }
         let engine = self.engine.as_deref_mut().ok_or(engine::EngineError::NotStarted)?;

@@ -1,7 +1,9 @@
 //! The model on its engine, and on the CPU when a GPU that nobody insisted on fails in the middle of a batch.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use sextet_separator::{Model, Separator};
+use sextet_separator::{Model, Separator, Work};
 
 use crate::args::{EngineArg, SeparateArgs};
 use crate::fault::Report;
@@ -12,16 +14,21 @@ use crate::{engine, models};
 pub(super) struct Machine<'a> {
     args: &'a SeparateArgs,
     pub(super) separator: Separator,
+    /// Why it is on this engine, where there was a choice.
+    pub(super) note: Option<String>,
 }
 
 impl<'a> Machine<'a> {
-    /// Puts `model` on the engine that `args` ask for.
+    /// Puts `model` on the engine that `args` ask for; where they leave that open, on the one that is through with `songs` first.
     ///
     /// # Errors
     /// When the engine cannot be had.
-    pub(super) fn start(args: &'a SeparateArgs, model: Model) -> Result<Self> {
-        let separator = engine::start(model, args.engine, args.threads, &mut waiting(args))?;
-        Ok(Self { args, separator })
+    pub(super) fn start(args: &'a SeparateArgs, model: Model, songs: &mut dyn Iterator<Item = Work>) -> Result<Self> {
+        let backend = engine::weigh(&model, args.engine, args.threads, songs, Duration::ZERO)?;
+        let separator = Separator::prepare(model, backend, &mut waiting(args))?;
+        let ahead = format!("`sextet engine build {}` does that ahead", args.model.display());
+        let note = engine::note(&separator, &ahead);
+        Ok(Self { args, separator, note })
     }
 
     /// Leaves the engine to the end of the process, which takes all of it back at once: taking it down piece by piece would

@@ -9,13 +9,14 @@ mod reading;
 mod report;
 mod song;
 mod template;
+mod work;
 mod writers;
 
 use std::cell::RefCell;
 
 use anyhow::Result;
 use sextet_separator::timings::timed;
-use sextet_separator::{DecodeOptions, MEMORY_BYTES, Separator};
+use sextet_separator::{DecodeOptions, MEMORY_BYTES};
 
 use crate::args::SeparateArgs;
 use crate::unfinished::Unfinished;
@@ -31,6 +32,7 @@ use song::Bench;
 pub(crate) use files::StemFiles;
 pub(crate) use report::{Moved, clock, json_fatal};
 pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
+pub(crate) use work::of_song as work_of_song;
 pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 
 /// Separates all that `args` names; returns the exit code.
@@ -47,8 +49,9 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = timed("plan the files", || plan::plan(inputs, &choice))?;
     let hash = model.hash().to_string();
-    let mut machine = Machine::start(args, model)?;
-    let start = start(args, &choice, &machine.separator, hash, &jobs);
+    let segment_frames = model.segment_frames();
+    let mut machine = Machine::start(args, model, &mut work::of(&jobs, &choice, segment_frames))?;
+    let start = start(args, &choice, &machine, hash, &jobs);
     let bench = Bench { choice: &choice, unfinished, ahead: RefCell::new(ahead) };
     let totals = separate_all(args, &bench, &mut machine, &start, &jobs);
     machine.leave();
@@ -61,12 +64,12 @@ fn read_first(args: &SeparateArgs, inputs: &[Input]) -> Option<Reading> {
     Some(Reading::start(&first.path, DecodeOptions { sum: args.sum.into(), memory_bytes: MEMORY_BYTES }))
 }
 
-fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
+fn start(args: &SeparateArgs, choice: &Choice, machine: &Machine, model_hash: String, jobs: &[Job]) -> Start {
     Start {
         model: args.model.display().to_string(),
         model_hash,
-        engine: separator.engine_name().to_string(),
-        engine_note: separator.engine_note().map(str::to_owned),
+        engine: machine.separator.engine_name(),
+        engine_note: machine.note.clone(),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
         bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),

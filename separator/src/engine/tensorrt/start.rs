@@ -14,7 +14,8 @@ use super::sealed::Sealed;
 use super::session::{Session, Shape};
 use super::target::Target;
 use crate::Result;
-use crate::engine::{TensorRtOptions, gpu_class};
+use crate::engine::choice::gpu_class;
+use crate::engine::{Engine, TensorRtOptions};
 use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
@@ -64,30 +65,57 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
     Ok(found)
 }
 
-/// Starts `network` on the GPU that `options` name, if what comes out is exact enough.
+/// A GPU that was opened, with the library loaded, for an engine that is to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    library: Library,
+    pub(super) gpu: Gpu,
+    pub(super) cache: Option<PlanCache>,
+}
+
+/// Loads the library and opens the GPU that `options` name, while what `network` is going to need is read.
 ///
 /// # Errors
-/// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
-pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut dyn Listener) -> Result<TensorRt> {
+/// What is missing: library, driver or GPU.
+pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<Opened> {
     let plans = Plans::new(network, options);
     plans.read_ahead(options);
     warm_up(options);
+
     // A GPU that nobody is going to use does not stay open.
-    let library = Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened()))?;
+    let library = Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened(options.gpu)))?;
     let gpu = timed("wait for the GPU", || Gpu::open(options.gpu))?;
-    let (session, batch, precision) = match precision(options) {
-        Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
-        Precision::F32 => open_largest(&plans, options, Precision::F32, &gpu, listener)?,
-    };
-    let (spoken, class) = match precision {
-        Precision::F32 => ("float32", gpu_class(true)),
-        Precision::F16 => ("float16", gpu_class(false)),
-    };
-    let name = format!("TensorRT-RTX {} on {} ({spoken}, batch {batch})", library.version, gpu.name);
-    Ok(TensorRt::new(session, name, class))
+    Ok(Opened { library, gpu, cache: plans.cache })
 }
 
-/// Begins what [`start`] takes whatever the network: opens the GPU on a thread of its own, while the caller, or another thread,
+impl Opened {
+    /// Starts `network`, if what comes out is exact enough.
+    ///
+    /// # Errors
+    /// Whatever stands in the way: GPU, memory. A cache that cannot be used does not: `listener` hears of it.
+    pub(crate) fn start(
+        self,
+        network: &Network,
+        options: &TensorRtOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Box<dyn Engine>> {
+        let Self { library, gpu, cache } = self;
+        let plans = Plans { network, cache };
+        let (session, batch, precision) = match precision(options) {
+            Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
+            Precision::F32 => open_largest(&plans, options, Precision::F32, &gpu, listener)?,
+        };
+
+        let (spoken, class) = match precision {
+            Precision::F32 => ("float32", gpu_class(true)),
+            Precision::F16 => ("float16", gpu_class(false)),
+        };
+        let name = format!("TensorRT-RTX {} on {} ({spoken}, batch {batch})", library.version, gpu.name);
+        Ok(Box::new(TensorRt::new(session, name, class)))
+    }
+}
+
+/// Begins what [`open_gpu`] takes whatever the network: opens the GPU on a thread of its own, while the caller, or another thread,
 /// loads the libraries. A machine without them is left alone.
 fn warm_up(options: &TensorRtOptions) {
     if Library::is_there(&options.libraries) {
@@ -103,7 +131,7 @@ pub(crate) fn begin(options: &TensorRtOptions) {
 
 /// Waits for what was begun and has not been asked for, and gives it back: a process must not end in the middle of it.
 pub(crate) fn settle() {
-    drop(gpu::take_opened());
+    drop(gpu::take_all_opened());
     Library::wait();
 }
 
@@ -151,7 +179,7 @@ fn open_largest(
     gpu: &Gpu,
     listener: &mut dyn Listener,
 ) -> std::result::Result<(Session, usize, Precision), TensorRtError> {
-    let mut batch = options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH });
+    let mut batch = first_batch(options, gpu);
     loop {
         match open(plans, options, precision, gpu, batch, listener) {
             Err(error) if error.is_out_of_memory() && batch > 1 => {
@@ -161,6 +189,11 @@ fn open_largest(
             other => return other.map(|session| (session, batch, precision)),
         }
     }
+}
+
+/// Segments at a time that are tried first.
+pub(super) fn first_batch(options: &TensorRtOptions, gpu: &Gpu) -> usize {
+    options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH })
 }
 
 /// A tested session for batches of `batch`.
@@ -241,8 +274,8 @@ pub(super) fn noise(samples: usize) -> Vec<f32> {
 
 /// Where the plans of one network come from.
 pub(super) struct Plans<'a> {
-    network: &'a Network,
-    cache: Option<PlanCache>,
+    pub(super) network: &'a Network,
+    pub(super) cache: Option<PlanCache>,
 }
 
 impl<'a> Plans<'a> {
@@ -269,7 +302,7 @@ impl<'a> Plans<'a> {
     }
 
     /// The key of the plan to use on `gpu`: one for its architecture, or one for all if that is what there is.
-    fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, precision: Precision, batch: usize) -> PlanKey {
+    pub(super) fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, precision: Precision, batch: usize) -> PlanKey {
         let own = self.key(options, precision, batch, Target::of(gpu.capability).into_iter().collect());
         let for_all = PlanKey { targets: Vec::new(), ..own.clone() };
         let has = |key: &PlanKey| self.cache.as_ref().is_some_and(|cache| cache.has_plan(key));
