@@ -41,7 +41,7 @@ pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
-    computing::name_gpu(args.gpu);
+    computing::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
     let inputs = timed("find the songs", || inputs::gather(&args.inputs, &args.output));
     let ahead = read_first(args, &inputs);
