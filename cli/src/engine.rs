@@ -38,12 +38,20 @@ pub(crate) fn all() -> Vec<Engine> {
 /// # Errors
 /// When the configuration cannot be used.
 pub(crate) fn options(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result<EngineOptions> {
+    Ok(options_of_all(asked, threads)?.swap_remove(0))
+}
+
+/// The same for each of the engines that may share the work, of which there is at least one: one for each GPU that is named.
+///
+/// # Errors
+/// As [`options`].
+pub(crate) fn options_of_all(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result<Vec<EngineOptions>> {
     let engine = choice(asked);
-    let tensorrt = match engine {
-        EngineChoice::Cpu => TensorRtOptions::default(),
-        _ => computing::tensorrt_options()?,
+    let each = match engine {
+        EngineChoice::Cpu => vec![TensorRtOptions::default()],
+        _ => computing::tensorrt_options_of_all()?,
     };
-    Ok(EngineOptions { engine, threads, tensorrt })
+    Ok(each.into_iter().map(|tensorrt| EngineOptions { engine, threads, tensorrt }).collect())
 }
 
 fn choice(asked: EngineArg) -> EngineChoice {
@@ -62,19 +70,14 @@ pub(crate) fn warm_up(asked: EngineArg, threads: Option<NonZeroUsize>) {
     }
 }
 
-/// The engine that was asked for; where that is left open, the one that is through with `songs` first.
-///
-/// # Errors
-/// When the configuration cannot be used.
+/// The engine that `options` ask for; where they leave that open, the one that is through with `songs` first.
 pub(crate) fn weigh(
     model: &Model,
-    asked: EngineArg,
-    threads: Option<NonZeroUsize>,
+    options: EngineOptions,
     songs: &mut dyn Iterator<Item = Work>,
     begun: Duration,
-) -> Result<Backend> {
-    let weighing = || Ok(Backend::weigh(model, options(asked, threads)?, songs, begun));
-    timed("choose the engine", weighing)
+) -> Backend {
+    timed("choose the engine", || Backend::weigh(model, options, songs, begun))
 }
 
 /// Puts `model` on the engine that was asked for; `listener` hears what is waited for.

@@ -67,9 +67,12 @@ impl Separator {
         self.segment_frames
     }
 
-    /// What the engine is and what it runs on, for people to read.
+    /// What the engine is and what it runs on, for people to read; what it will be, as far as that can be told, while none of a
+    /// bag has been needed.
     pub fn engine_name(&self) -> String {
-        self.members.iter().find_map(|member| member.engine.as_ref()).map_or_else(engine::default_name, |e| e.name())
+        let started = self.members.iter().find_map(|member| member.engine.as_ref()).map(|engine| engine.name());
+        let expected = || self.members.first().map(|member| member.backend.name());
+        started.or_else(expected).unwrap_or_default()
     }
 
     /// Kind and precision of the engine that was started, as [`engine_class`](crate::engine_class) has them; `None` before.
@@ -77,14 +80,16 @@ impl Separator {
         self.members.iter().find_map(|member| member.engine.as_ref()).map(|engine| engine.class())
     }
 
-    /// Whether the engine that was started is the CPU's.
+    /// Whether the engine is the CPU's.
     pub fn is_on_cpu(&self) -> bool {
-        self.engine_class().is_some_and(engine::is_of_cpu)
+        let expected = || self.members.iter().all(|member| member.backend.is_cpu());
+        self.engine_class().map_or_else(expected, engine::is_of_cpu)
     }
 
     /// Why it is that engine, where the choice was left open and a faster one could not be had.
-    pub fn engine_note(&self) -> Option<&str> {
-        self.members.iter().find_map(|member| member.note.as_deref())
+    pub fn engine_note(&self) -> Option<String> {
+        let started = self.members.iter().find_map(|member| member.note.clone());
+        started.or_else(|| self.members.first()?.backend.note())
     }
 
     /// What decided for the CPU, where it is the engine because it is done before the GPU could begin.

@@ -15,8 +15,14 @@ const USUAL_BYTES_A_SECOND: f64 = 16_000.0;
 /// What each of `jobs` takes on a model that hears `segment_frames` at a time. A song is looked at when it is asked for; one
 /// that cannot be read, or is to be skipped, takes nothing.
 pub(super) fn of<'a>(jobs: &'a [Job], choice: &'a Choice, segment_frames: usize) -> impl Iterator<Item = Work> + 'a {
-    let is_to_do = |job: &&Job| job.found.is_ok() && !(choice.skip_existing && job.is_complete());
-    jobs.iter().filter(is_to_do).filter_map(move |job| of_song(&job.input, &choice.options, segment_frames))
+    jobs.iter()
+        .filter(|job| is_to_do(job, choice))
+        .filter_map(move |job| of_song(&job.input, &choice.options, segment_frames))
+}
+
+/// Whether there is anything to do for `job`.
+pub(super) fn is_to_do(job: &Job, choice: &Choice) -> bool {
+    job.found.is_ok() && !(choice.skip_existing && job.is_complete())
 }
 
 /// What the song at `path` takes, if it can be read.

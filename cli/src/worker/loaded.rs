@@ -100,7 +100,7 @@ impl Loaded {
     /// When the configuration cannot be used.
     pub(super) fn weigh(&mut self, threads: Option<NonZeroUsize>, work: Work, begun: Duration) -> Result<bool> {
         let State::Opened(model) = &self.state else { return Ok(false) };
-        let backend = engine::weigh(model, self.engine, threads, &mut once(work), begun)?;
+        let backend = engine::weigh(model, engine::options(self.engine, threads)?, &mut once(work), begun);
         let is_sooner = backend.sooner().is_some();
         self.backend = Some(backend);
         Ok(is_sooner)

@@ -298,7 +298,7 @@ impl Ahead {
             // want the same engine built take turns at that (the separator's plan cache).
             job.run(|| {
                 let separator = start(&mut loaded, &request.model, threads, &job)?;
-                let (engine, note) = (separator.engine_name(), separator.engine_note().map(str::to_owned));
+                let (engine, note) = (separator.engine_name(), separator.engine_note());
                 job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
             });
             job.release_engine();

@@ -123,6 +123,26 @@ impl Backend {
         }
     }
 
+    /// What it will be once it is started, as far as that can be told, for people to read.
+    pub(crate) fn name(&self) -> String {
+        match (&self.opened, self.options.engine) {
+            (Some(opened), _) => opened.name(),
+            (None, EngineChoice::Cpu) => cpu::NAME.to_owned(),
+            (None, EngineChoice::TensorRt) => "TensorRT-RTX".to_owned(),
+            (None, EngineChoice::Auto) => "TensorRT-RTX, or the CPU".to_owned(),
+        }
+    }
+
+    /// Why it is the CPU, though the choice was left open.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.reason.as_ref().map(Reason::to_string)
+    }
+
+    /// Whether it is the CPU, whatever happens.
+    pub(crate) fn is_cpu(&self) -> bool {
+        self.options.engine == EngineChoice::Cpu
+    }
+
     /// Whether it is the CPU because that is done before the GPU could begin.
     pub fn sooner(&self) -> Option<Sooner> {
         match self.reason {
@@ -187,7 +207,7 @@ pub(crate) fn start(network: Network, backend: &mut Backend, listener: &mut dyn 
     check(backend)?;
     let options = &backend.options;
     let note = match options.engine {
-        EngineChoice::Cpu => backend.reason.as_ref().map(Reason::to_string),
+        EngineChoice::Cpu => backend.note(),
         choice => match on_gpu(&network, options, backend.opened.take(), listener) {
             Ok(engine) => return Ok(Started { engine, note: None }),
             Err(error) if choice == EngineChoice::TensorRt => return Err(error),
@@ -275,11 +295,6 @@ pub fn settle() {
 /// Whether engines of `class` run on the CPU.
 pub(crate) fn is_of_cpu(class: &str) -> bool {
     class == cpu::CLASS
-}
-
-/// Name of the engine that is used when nothing has been loaded yet.
-pub(crate) fn default_name() -> String {
-    cpu::NAME.to_owned()
 }
 
 #[cfg(test)]

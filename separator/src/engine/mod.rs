@@ -12,7 +12,7 @@ pub mod tensorrt;
 mod tensorrt;
 
 pub use choice::{Backend, Sooner, Successor, Work, engine_class, settle, successor, warm_up};
-pub(crate) use choice::{check, default_name, is_of_cpu, start};
+pub(crate) use choice::{check, is_of_cpu, start};
 pub use cpu::threads as cpu_threads;
 pub use error::EngineError;
 pub use exit::exit_at_once;

@@ -28,6 +28,10 @@ pub(super) fn begin(_: &TensorRtOptions) {}
 pub(super) fn settle() {}
 
 impl Opened {
+    pub(super) fn name(&self) -> String {
+        match self.0 {}
+    }
+
     pub(super) fn until_ready(&self, _: &[&Network], _: &TensorRtOptions) -> Duration {
         match self.0 {}
     }

@@ -7,6 +7,7 @@ use cudarc::driver::CudaContext;
 use cudarc::driver::result::device;
 
 use super::error::TensorRtError;
+use super::start::uncaptured;
 use crate::timings::timed;
 
 /// CUDA 13.0, which the libraries are made for.
@@ -84,7 +85,7 @@ impl Gpu {
             return Err(TensorRtError::NoGpu { index, there, hidden_by });
         }
         let asked = TensorRtError::cuda("open the GPU");
-        let context = CudaContext::new(index).map_err(&asked)?;
+        let context = uncaptured(|| CudaContext::new(index)).map_err(&asked)?;
         let name = context.name().map_err(&asked)?;
         let capability = context.compute_capability().map_err(&asked)?;
         if capability < NEEDED_CAPABILITY {

@@ -1,7 +1,7 @@
 //! From a network to a session on a GPU: the plan from the cache or made now, and the largest batch that fits.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::TensorRt;
 use super::accuracy::{self, TOLERANCE};
@@ -26,6 +26,18 @@ const DEFAULT_BATCH: usize = 4;
 const SMALL_GPU_BYTES: usize = 7 << 30;
 /// Memory of a GPU that a segment takes on the official shape: 1.2 GB were measured for four, 2.3 GB for eight.
 const SEGMENT_BYTES: usize = 300 << 20;
+
+/// Whether an engine is being captured on a GPU. CUDA refuses much that other threads of the process ask for while one of them
+/// captures a graph, and gives the capture up: reserving memory above all. So it is captured alone (written to), and what an
+/// engine's start does besides waits for that (read). Whoever starts several engines lets none of them compute before all are
+/// there.
+static CAPTURING: RwLock<()> = RwLock::new(());
+
+/// Does `work`, which reserves memory on a GPU or the like, while nobody captures.
+pub(super) fn uncaptured<T>(work: impl FnOnce() -> T) -> T {
+    let _none = CAPTURING.read().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
 
 /// What TensorRT would run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +101,11 @@ pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<O
 }
 
 impl Opened {
+    /// What an engine there is called, as long as there is none.
+    pub(crate) fn name(&self) -> String {
+        format!("TensorRT-RTX {} on {}", self.library.version, self.gpu.name)
+    }
+
     /// Starts `network`, if what comes out is exact enough.
     ///
     /// # Errors
@@ -99,7 +116,8 @@ impl Opened {
         options: &TensorRtOptions,
         listener: &mut dyn Listener,
     ) -> Result<Box<dyn Engine>> {
-        let Self { library, gpu, cache } = self;
+        let name = self.name();
+        let Self { gpu, cache, .. } = self;
         let plans = Plans { network, cache };
         let (session, batch, precision) = match precision(options) {
             Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
@@ -110,7 +128,7 @@ impl Opened {
             Precision::F32 => ("float32", gpu_class(true)),
             Precision::F16 => ("float16", gpu_class(false)),
         };
-        let name = format!("TensorRT-RTX {} on {} ({spoken}, batch {batch})", library.version, gpu.name);
+        let name = format!("{name} ({spoken}, batch {batch})");
         Ok(Box::new(TensorRt::new(session, name, class)))
     }
 }
@@ -155,7 +173,7 @@ fn in_float16(
         return Ok(opened);
     }
     listener.preparing(Preparing::Comparing);
-    let error = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
+    let error = uncaptured(|| accuracy::float16_error(network, &mut opened.0, shape(network, opened.1)))?;
     if error <= TOLERANCE {
         if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep_float16_error(network.hash(), &gpu_key, error))
         {
@@ -214,7 +232,8 @@ pub(super) fn open(
             listener.preparing(Preparing::Compiling);
         }
         let kernels = kernels.as_ref().map(Sealed::contents);
-        Session::new(gpu, plan.contents(), kernels, shape).map_err(|error| for_want_of_memory(error, gpu, batch))
+        uncaptured(|| Session::new(gpu, plan.contents(), kernels, shape))
+            .map_err(|error| for_want_of_memory(error, gpu, batch))
     };
     let (plan, cached) = timed("read the plan", || plans.get(&key, false, listener))?;
     let mut session = match begin(&plan, listener) {
@@ -257,6 +276,7 @@ pub(super) fn shape(network: &Network, batch: usize) -> Shape {
 /// Runs noise through a fresh session: what a GPU or a driver cannot do shows here, not in somebody's stems. It also
 /// makes TensorRT compile and capture whatever it leaves to the first run.
 fn self_test(session: &mut Session, shape: Shape, gpu: &Gpu) -> std::result::Result<(), TensorRtError> {
+    let _alone = CAPTURING.write().unwrap_or_else(PoisonError::into_inner);
     session.submit(|mix| mix.copy_from_slice(&noise(shape.mix)))?;
     let finite = session.take()?.iter().all(|sample| sample.is_finite());
     if finite { Ok(()) } else { Err(TensorRtError::SelfTest { gpu: gpu.name.clone() }) }
