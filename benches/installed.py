@@ -13,9 +13,11 @@ minutes; `--song` names another. Everything is kept below `--out`, which is best
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import time
@@ -83,7 +85,10 @@ class Trial:
         said = [json.loads(line) for line in out.splitlines()]
         start = next((line for line in said if line.get("event") == "start"), {})
         self.row("first song, nothing built, auto", f"{took:.1f} s", start.get("engine"), start.get("engine_note"))
+        said = start.get("engine_note") or ""
+        self.expect("the CPU does it sooner", "CPU" in start.get("engine", "") and "sextet engine build" in said, f"{took:.1f} s, {said}")
         shutil.rmtree(self.a.out / "first", ignore_errors=True)
+        self.first_clip()
         for model in self.a.model:
             with self.worker() as worker:
                 told = worker.ask({"type": "prepare", "model": model, "engine": "tensorrt"})
@@ -91,6 +96,25 @@ class Trial:
                 self.row(f"{model}: the first start of its engine", f"{worker.seconds:.1f} s")
                 for phrase, seconds in worker.phrases:
                     self.row(f"{model}: {seconds:5.1f} s", phrase)
+
+    def first_clip(self):
+        """A clip that comes while the GPU is made ready: the CPU does it, and what was begun goes on and is used afterwards."""
+        with self.worker() as worker:
+            worker.say({"type": "prepare", "job": 1, "model": "sextet-mini", "engine": "auto"})
+            worker.say({"type": "separate", "job": 2, "song": str(SAMPLE), "model": "sextet-mini", "engine": "auto"})
+            begun, notes, ended = time.monotonic(), [], {}
+            while len(ended) < 2:
+                reply = worker.hear()
+                if reply["type"] == "started":
+                    notes.append(f"{reply['engine']}: {reply['note']}")
+                if reply["type"] in ("prepared", "done", "failed", "cancelled"):
+                    ended[reply["job"]] = (reply["type"], time.monotonic() - begun, reply.get("engine"))
+            self.expect("a clip while the GPU is made ready", ended[2][0] == "done" and ended[2][1] < ended[1][1],
+                        f"clip {ended[2][1]:.1f} s, ready after {ended[1][1]:.1f} s, {notes}")  # fmt: skip
+            self.expect("the GPU is ready after it", ended[1][0] == "prepared" and "TensorRT" in str(ended[1][2]), ended[1])
+            worker.job = 2
+            told = worker.ask({"type": "separate", "song": str(SAMPLE), "model": "sextet-mini", "engine": "auto", "sum": "model"})
+            self.expect("the next clip is on the GPU", told["type"] == "done" and worker.seconds < 5, f"{worker.seconds:.2f} s")
 
     # In hosts
 
@@ -117,22 +141,27 @@ class Trial:
 
     def driver_that_fails(self):
         """Variables with which the driver stops answering in the middle of a song: see lost_gpu.c and gpu.py."""
+        variables = self.stand_in("lost_gpu.c")
+        return variables and variables | {"LOSE_GPU_AFTER": str(self.a.lose_after)}
+
+    def stand_in(self, source):
+        """Variables with which what `source` makes stands before the driver; None where it cannot be made."""
         real = subprocess.run(["sh", "-c", "ldconfig -p | grep -m1 'libcuda.so.1' | sed 's/.*=> //'"], capture_output=True, text=True)
         path = real.stdout.strip() or next((str(p) for p in Path("/usr/local/nvidia").rglob("libcuda.so.1")), "")
         compiler = shutil.which("gcc") or shutil.which("cc")
         if not path or not compiler:
-            return self.row("the GPU is lost: not tried, no C compiler or no driver")
-        folder = (self.a.out / "driver").resolve()
-        folder.mkdir(exist_ok=True)
+            return self.row(f"{source}: not tried, no C compiler or no driver")
+        folder = (self.a.out / "driver" / Path(source).stem).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         for command in (
             [compiler, "-shared", "-x", "c", "/dev/null", "-o", folder / "real.so", f"-Wl,-soname,{Path(path).resolve()}"],
-            [compiler, "-shared", "-fPIC", "-O2", HERE / "lost_gpu.c", "-o", folder / "libcuda.so.1", "-Wl,-soname,libcuda.so.1",
+            [compiler, "-shared", "-fPIC", "-O2", HERE / source, "-o", folder / "libcuda.so.1", "-Wl,-soname,libcuda.so.1",
              "-Wl,--no-as-needed", folder / "real.so", "-ldl"],
         ):  # fmt: skip
             subprocess.run([str(word) for word in command], check=True, capture_output=True)
         (folder / "libcuda.so").unlink(missing_ok=True)
         (folder / "libcuda.so").symlink_to("libcuda.so.1")
-        return {"LD_LIBRARY_PATH": f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}", "LOSE_GPU_AFTER": str(self.a.lose_after)}
+        return {"LD_LIBRARY_PATH": f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}"}
 
     # Times of whole processes
 
@@ -188,13 +217,28 @@ class Trial:
         batch.mkdir(exist_ok=True)
         for n in range(8):
             shutil.copy(self.a.song, batch / f"song {n}{self.a.song.suffix}")
-        for gpus in ("0", "0,0"):
-            out = self.a.out / "stems"
+        out = self.a.out / "stems"
+        alone = self.batch("one engine", batch, out, "0", {0})
+        self.batch("two engines on one GPU", batch, out, "0,0", {0}, alone)
+        self.batch("more engines than songs", SAMPLE, out, "0,0,0", {0})
+        two = self.stand_in("two_gpus.c")
+        if two:
+            self.batch("one of two GPUs", batch, out, "1", {1}, alone, **two)
+            self.batch("all of two GPUs", batch, out, "all", {0, 1}, alone, **two)
+            code, text, err, _ = self.run("build-all", [self.sextet, "engine", "build", "--gpu", "all"], **two)
+            self.expect("engine build --gpu all", code == 0 and "GPU 0 is ready" in text and "GPU 1 is ready" in text,
+                        (text + err).strip().replace("\n", " / "))  # fmt: skip
+        lost = self.stand_in("lost_gpu.c")
+        if lost:
             shutil.rmtree(out, ignore_errors=True)
-            code, text, err, took = self.run(f"batch-{gpus}", [self.sextet, "separate", batch, "--gpu", gpus, "--engine", "tensorrt", "-o", out, "--json"])
-            done = [json.loads(line) for line in text.splitlines() if '"done"' in line]
-            files = sum(1 for _ in out.rglob("*.wav"))
-            self.expect(f"eight songs with --gpu {gpus}", code == 0 and files == 48, f"{took:.2f} s, {files} files")
+            command = [self.sextet, "separate", batch, "--gpu", "0,0", "-o", out, "--json"]
+            code, text, err, took = self.run("lost-by-two", command, 600, LOSE_GPU_AFTER=str(2 * self.a.lose_after), **lost)
+            said = [json.loads(line) for line in text.splitlines()]
+            ends = [(line["index"], line["status"], line["gpu"]) for line in said if line.get("event") == "song_end"]
+            warned = sum("the CPU takes over" in line["message"] for line in said if line.get("event") == "warning")
+            self.expect("the GPU is lost under two engines: the CPU does the rest", code == 0 and len(ends) == 8 and warned > 0,
+                        f"{took:.1f} s, {warned} warnings, {ends}")  # fmt: skip
+        self.interrupted(batch, out)
         shutil.rmtree(out, ignore_errors=True)
         code, _, err, _ = self.run("gpu-7", [self.sextet, "separate", SAMPLE, "--gpu", "7", "-o", out])
         self.expect("--gpu 7 is refused", code not in (0, None), err.strip().replace("\n", " "))
@@ -209,6 +253,42 @@ class Trial:
             found = [line for line in (text + err).splitlines() if "tensorrt" in line.lower()][:2]
             self.expect(f"a library that is cut, {command[0]}", code in (0, 4), f"exit {code} {' / '.join(found)}")
         library.write_bytes(whole)
+
+
+    def batch(self, name, songs, out, gpus, expected, alone=None, **environment):
+        """Separates `songs` on `gpus`. Its stems, by their names; they have to be those of `alone`, and all told in order."""
+        shutil.rmtree(out, ignore_errors=True)
+        command = [self.sextet, "separate", songs, "--gpu", gpus, "--engine", "tensorrt", "-o", out, "--json"]
+        code, text, err, took = self.run(f"batch-{name.replace(' ', '-')}", command, **environment)
+        said = [json.loads(line) for line in text.splitlines()]
+        ends = [line for line in said if line.get("event") == "song_end"]
+        count = 1 if songs == SAMPLE else 8
+        done = [end["status"] for end in ends] == ["done"] * count
+        self.expect(f"{name}: all songs are done", code == 0 and done, f"{took:.2f} s, exit {code} {err.strip()[-300:]}")
+        order = [end["index"] for end in ends]
+        self.expect(f"{name}: told in order", order == sorted(order), order)
+        used = {end["gpu"] for end in ends}
+        engines = next((len(line["engines"]) for line in said if line.get("event") == "start"), 0)
+        lanes = {"0": 1, "1": 1, "0,0": 2, "all": 2}.get(gpus, 1)
+        self.expect(f"{name}: on the GPUs that were named", used == expected and engines == lanes, f"{used}, {engines} engines")
+        stems = {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in out.rglob("*.wav")}
+        if alone is not None:
+            differ = [stem for stem in alone if stems.get(stem) != alone[stem]]
+            self.expect(f"{name}: the stems of one engine", stems.keys() == alone.keys() and not differ, f"{len(stems)} stems, {len(differ)} differ")
+        return stems
+
+    def interrupted(self, batch, out):
+        """Ctrl-C while two engines are at work."""
+        shutil.rmtree(out, ignore_errors=True)
+        command = [self.sextet, "separate", batch, "--gpu", "0,0", "--engine", "tensorrt", "-o", out, "--overlap", "0.9"]
+        child = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment)
+        begun = time.monotonic()
+        while len(list(out.rglob(".sextet-*.part"))) < 12 and child.poll() is None and time.monotonic() - begun < 60:
+            time.sleep(0.01)
+        asked = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        code, left = child.wait(30), [str(path) for path in out.rglob("*") if ".sextet-" in path.name]
+        self.expect("Ctrl-C with two songs under way", code == 130 and not left, f"exit {code} after {time.monotonic() - asked:.2f} s, left: {left}")
 
 
 class Worker:

@@ -8,47 +8,69 @@ use anyhow::Result;
 use sextet_protocol::Folders;
 use sextet_separator::TensorRtOptions;
 
+use crate::args::Gpus;
 use crate::config;
 use crate::fault::{Fault, Kind};
 
 /// Environment variable that names the folder of TensorRT's libraries.
 const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
 
-/// Environment variable that names the GPU, by its number.
+/// Environment variable that names GPUs, by their numbers.
 const GPU_VARIABLE: &str = "SEXTET_GPU";
 
-/// The GPU that the command line names, which holds for the whole process.
-static NAMED_GPU: OnceLock<usize> = OnceLock::new();
+/// The GPUs that the command line names, which holds for the whole process.
+static NAMED_GPUS: OnceLock<Gpus> = OnceLock::new();
 
-/// Has everything in this process use GPU number `gpu`, when the command line names one.
-pub(crate) fn name_gpu(gpu: Option<usize>) {
-    if let Some(gpu) = gpu {
-        NAMED_GPU.get_or_init(|| gpu);
+/// Has everything in this process use `gpus`, when the command line names some.
+pub(crate) fn name_gpus(gpus: Option<Gpus>) {
+    if let Some(gpus) = gpus {
+        NAMED_GPUS.get_or_init(|| gpus);
     }
 }
 
-/// The GPU to use: the command line's, the environment's, the configuration's.
+/// The same with one alone.
+pub(crate) fn name_gpu(gpu: Option<usize>) {
+    name_gpus(gpu.map(|gpu| Gpus::Listed(vec![gpu])));
+}
+
+/// The GPUs to use: the command line's, the environment's, the configuration's. Always at least one; what needs one alone takes
+/// the first.
 ///
 /// # Errors
-/// When the environment names something else than a number, or a GPU is named that is not among those that are here.
-fn gpu(configured: usize) -> Result<usize> {
+/// When the environment names no GPUs, or one is named that is not among those that are here.
+fn gpus(configured: usize) -> Result<Vec<usize>> {
     let variable = env::var_os(GPU_VARIABLE).filter(|value| !value.is_empty());
-    let named = match (NAMED_GPU.get(), variable) {
-        (Some(&gpu), _) => gpu,
-        (None, None) => return Ok(configured),
-        (None, Some(value)) => value.to_str().and_then(|value| value.trim().parse().ok()).ok_or_else(|| {
+    let named = match (NAMED_GPUS.get(), variable) {
+        (Some(gpus), _) => gpus.clone(),
+        (None, None) => return Ok(vec![configured]),
+        (None, Some(value)) => value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
             let message = format!("{GPU_VARIABLE} is '{}', which is not the number of a GPU", value.display());
-            Fault::new(Kind::Usage, message).help("set it to 0, 1 and so on, or unset it")
+            Fault::new(Kind::Usage, message)
+                .help("set it to 0, 1 and so on, to several such as 0,1, to `all`, or unset it")
         })?,
     };
-    check_gpu(named)?;
-    Ok(named)
+
+    let there = gpus_here();
+    match named {
+        // Where there is none, what looks for one says so.
+        Gpus::All => Ok((0..there.len().max(1)).collect()),
+        Gpus::Listed(numbers) => {
+            numbers.iter().try_for_each(|&number| check_gpu(number, &there))?;
+            Ok(numbers)
+        }
+    }
+}
+
+/// The names of the GPUs that the driver shows.
+fn gpus_here() -> Vec<String> {
+    #[cfg(feature = "tensorrt")]
+    return sextet_separator::tensorrt::gpus().unwrap_or_default();
+    #[cfg(not(feature = "tensorrt"))]
+    Vec::new()
 }
 
 /// Refuses a GPU that is not here, where there are others. Without any, what looks for one says so.
-#[cfg(feature = "tensorrt")]
-fn check_gpu(named: usize) -> Result<()> {
-    let there = sextet_separator::tensorrt::gpus().unwrap_or_default();
+fn check_gpu(named: usize, there: &[String]) -> Result<()> {
     if there.is_empty() || named < there.len() {
         return Ok(());
     }
@@ -57,24 +79,28 @@ fn check_gpu(named: usize) -> Result<()> {
     Err(Fault::new(Kind::Usage, message).help(format!("name one of these with --gpu or {GPU_VARIABLE}")).into())
 }
 
-#[cfg(not(feature = "tensorrt"))]
-fn check_gpu(_: usize) -> Result<()> {
-    Ok(())
-}
-
 /// How TensorRT is used here. Without a folder for this user, engines are not kept.
 ///
 /// # Errors
 /// When the configuration cannot be used.
 pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
+    Ok(tensorrt_options_of_all()?.swap_remove(0))
+}
+
+/// How TensorRT is used on each of the GPUs, of which there is at least one.
+///
+/// # Errors
+/// As [`tensorrt_options`].
+pub(crate) fn tensorrt_options_of_all() -> Result<Vec<TensorRtOptions>> {
     let config = config::read()?.tensorrt;
-    Ok(TensorRtOptions {
+    let common = TensorRtOptions {
         libraries: library_folders()?,
         cache: config.cache.or_else(own_engine_cache),
         batch: config.batch,
-        gpu: gpu(config.gpu)?,
         ..TensorRtOptions::default()
-    })
+    };
+    let on = |gpu| TensorRtOptions { gpu, ..common.clone() };
+    Ok(gpus(config.gpu)?.into_iter().map(on).collect())
 }
 
 /// The folder of built engines.

@@ -1,9 +1,13 @@
 //! Engines, as the command knows them: which there are, and which one was asked for.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use anyhow::Result;
-use sextet_separator::{EngineChoice, EngineOptions, Listener, Model, Separator, TensorRtOptions};
+use sextet_separator::timings::timed;
+use sextet_separator::{
+    Backend, EngineChoice, EngineOptions, Listener, Model, Separator, Successor, TensorRtOptions, Work, successor,
+};
 
 use crate::args::EngineArg;
 use crate::computing;
@@ -34,16 +38,28 @@ pub(crate) fn all() -> Vec<Engine> {
 /// # Errors
 /// When the configuration cannot be used.
 pub(crate) fn options(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result<EngineOptions> {
-    let engine = match asked {
+    Ok(options_of_all(asked, threads)?.swap_remove(0))
+}
+
+/// The same for each of the engines that may share the work, of which there is at least one: one for each GPU that is named.
+///
+/// # Errors
+/// As [`options`].
+pub(crate) fn options_of_all(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result<Vec<EngineOptions>> {
+    let engine = choice(asked);
+    let each = match engine {
+        EngineChoice::Cpu => vec![TensorRtOptions::default()],
+        _ => computing::tensorrt_options_of_all()?,
+    };
+    Ok(each.into_iter().map(|tensorrt| EngineOptions { engine, threads, tensorrt }).collect())
+}
+
+fn choice(asked: EngineArg) -> EngineChoice {
+    match asked {
         EngineArg::Auto => EngineChoice::Auto,
         EngineArg::Cpu => EngineChoice::Cpu,
         EngineArg::Tensorrt => EngineChoice::TensorRt,
-    };
-    let tensorrt = match engine {
-        EngineChoice::Cpu => TensorRtOptions::default(),
-        _ => computing::tensorrt_options()?,
-    };
-    Ok(EngineOptions { engine, threads, tensorrt })
+    }
 }
 
 /// Begins what the engine that is asked for takes whatever the model is, while other things are done.
@@ -52,6 +68,16 @@ pub(crate) fn warm_up(asked: EngineArg, threads: Option<NonZeroUsize>) {
     if let Ok(options) = options(asked, threads) {
         sextet_separator::warm_up(&options);
     }
+}
+
+/// The engine that `options` ask for; where they leave that open, the one that is through with `songs` first.
+pub(crate) fn weigh(
+    model: &Model,
+    options: EngineOptions,
+    songs: &mut dyn Iterator<Item = Work>,
+    begun: Duration,
+) -> Backend {
+    timed("choose the engine", || Backend::weigh(model, options, songs, begun))
 }
 
 /// Puts `model` on the engine that was asked for; `listener` hears what is waited for.
@@ -67,9 +93,16 @@ pub(crate) fn start(
     Ok(Separator::prepare(model, options(asked, threads)?, listener)?)
 }
 
+/// Why `separator` is on its engine, where the choice was left open. `ahead` says how the GPU is made ready ahead.
+pub(crate) fn note(separator: &Separator, ahead: &str) -> Option<String> {
+    let note = separator.engine_note()?;
+    let ahead = separator.sooner().map_or_else(String::new, |_| format!("; {ahead}"));
+    Some(format!("{note}{ahead}"))
+}
+
 /// What to tell when the CPU takes over from a GPU that failed in the middle of its work. `None` where it must not: `asked`
 /// names the engine, something else failed, or it is the CPU already.
 pub(crate) fn takeover(asked: EngineArg, separator: &Separator, failure: &Report) -> Option<String> {
-    let may = asked == EngineArg::Auto && failure.kind == Kind::Engine && !separator.is_on_cpu();
+    let may = successor(choice(asked), separator.is_on_cpu()) == Successor::Cpu && failure.kind == Kind::Engine;
     may.then(|| format!("{}; the CPU takes over", failure.message))
 }

@@ -1,7 +1,8 @@
 //! Ctrl-C and SIGTERM: end within a moment, whatever the engine is doing, and leave nothing half-written.
 
-use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use sextet_separator::exit_at_once;
 
 use crate::fault::Kind;
 use crate::say;
@@ -20,13 +21,13 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
     ctrlc::set_handler(move || {
         let code = i32::from(Kind::Interrupted.exit_code());
         if asked_before.swap(true, Ordering::SeqCst) {
-            exit(code);
+            exit_at_once(code);
         }
         let unfinished = unfinished.clone();
         std::thread::spawn(move || {
             unfinished.close();
             say::err("\ninterrupted");
-            exit(code);
+            exit_at_once(code);
         });
     })?;
     Ok(())

@@ -36,18 +36,20 @@ struct Work {
     tree: Option<PathBuf>,
 }
 
-impl Drop for Work {
-    /// Deletes the files, and the folders that were made for them and are empty.
-    fn drop(&mut self) {
+impl Work {
+    /// Deletes the files, and the folders that were made for them and are empty. Gives those that are not.
+    fn discard(&mut self) -> Vec<PathBuf> {
         for file in self.files.drain(..) {
             let _ = fs::remove_file(file);
-        }
-        for folder in self.folders.drain(..).rev() {
-            let _ = fs::remove_dir(folder);
         }
         if let Some(tree) = self.tree.take() {
             remove_tree(&tree);
         }
+
+        let stay = |folder: &PathBuf| fs::remove_dir(folder).is_err() && folder.is_dir();
+        let mut staying: Vec<PathBuf> = self.folders.drain(..).rev().filter(stay).collect();
+        staying.reverse();
+        staying
     }
 }
 
@@ -56,6 +58,18 @@ impl State {
         self.made += 1;
         self.works.insert(self.made, Work::default());
         self.made
+    }
+
+    /// Deletes what belongs to the work. Folders that others have put something into are theirs from then on.
+    fn discard(&mut self, id: u64) {
+        let Some(mut work) = self.works.remove(&id) else { return };
+        let staying = work.discard();
+        for folder in staying.into_iter().rev() {
+            let inside = |work: &&mut Work| work.files.iter().any(|file| file.starts_with(&folder));
+            if let Some(heir) = self.works.values_mut().find(inside) {
+                heir.folders.insert(0, folder);
+            }
+        }
     }
 
     /// Nothing of the work is to be deleted any more.
@@ -74,7 +88,9 @@ impl Unfinished {
     pub(crate) fn close(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
-        state.works.clear();
+        while let Some(&id) = state.works.keys().next() {
+            state.discard(id);
+        }
     }
 
     /// A new set of files that belong together.
@@ -146,7 +162,7 @@ impl Scratch {
 
     /// Deletes it, unless it has its name already.
     pub(crate) fn discard(&self) {
-        self.unfinished.lock().works.remove(&self.id);
+        self.unfinished.lock().discard(self.id);
     }
 }
 
@@ -232,7 +248,7 @@ fn replace(from: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::R
 
 impl Drop for Set<'_> {
     fn drop(&mut self) {
-        self.unfinished.lock().works.remove(&self.id);
+        self.unfinished.lock().discard(self.id);
     }
 }
 
@@ -349,6 +365,39 @@ mod tests {
         unfinished.close();
         assert!(names(folder.path()).is_empty());
         std::mem::forget(set);
+    }
+
+    /// The first set makes the folder that both are in.
+    #[test]
+    fn a_folder_that_several_are_in_goes_with_the_last() {
+        type End = fn(Vec<Set>, &Unfinished);
+        let cases: [(&str, End, &[&str]); 4] = [
+            ("the first is dropped first", |sets, _| sets.into_iter().for_each(drop), &[]),
+            ("the first is dropped last", |sets, _| sets.into_iter().rev().for_each(drop), &[]),
+            ("closed", |sets, unfinished| (unfinished.close(), std::mem::forget(sets)).0, &[]),
+            (
+                "the second is completed",
+                |mut sets, _| {
+                    let second = sets.pop().unwrap();
+                    drop(sets);
+                    second.commit().unwrap();
+                },
+                &["stems"],
+            ),
+        ];
+        for (name, end, left) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let unfinished = Unfinished::default();
+            let add = |song: &str| {
+                let mut set = unfinished.set();
+                let place = folder.path().join("stems").join(song).join("a");
+                set.add(&place, |path| fs::write(path, "a"), |()| None).unwrap();
+                set
+            };
+            end(vec![add("first"), add("second")], &unfinished);
+            assert_eq!(names(folder.path()), left, "{name}");
+        }
+        println!("{} ends tried", cases.len());
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{
-    EngineChoice, EngineError, EngineOptions, TensorRtOptions, cpu_threads, engine_class, exit_at_once, settle, warm_up,
+    Backend, EngineChoice, EngineError, EngineOptions, Sooner, Successor, TensorRtOptions, Work, cpu_threads,
+    engine_class, exit_at_once, settle, successor, warm_up,
 };
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;

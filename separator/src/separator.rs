@@ -2,7 +2,7 @@
 
 use crate::audio::AudioSource;
 use crate::decoded::{DecodeOptions, Decoded};
-use crate::engine::{self, Engine, EngineOptions};
+use crate::engine::{self, Backend, Engine, EngineOptions, Sooner};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
@@ -26,14 +26,15 @@ impl Separator {
     }
 
     /// Like [`Separator::new`], and tells `listener` what it is waiting for: an engine that has to be built first takes
-    /// many seconds, and the listener may cancel it.
+    /// many seconds, and the listener may cancel it. [`Backend::weigh`] finds out whether that is worth it.
     ///
     /// # Errors
     /// As [`Separator::new`].
-    pub fn prepare(model: Model, options: EngineOptions, listener: &mut dyn Listener) -> Result<Self> {
-        engine::check(&options)?;
+    pub fn prepare(model: Model, backend: impl Into<Backend>, listener: &mut dyn Listener) -> Result<Self> {
+        let backend = backend.into();
+        engine::check(&backend)?;
         let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
-        let load = |(network, weights)| Member::new(network, weights, options.clone());
+        let load = |(network, weights)| Member::new(network, weights, backend.clone());
         let mut members: Vec<Member> = model.into_members().into_iter().map(load).collect();
         if let [only] = members.as_mut_slice() {
             only.engine(listener)?;
@@ -66,9 +67,12 @@ impl Separator {
         self.segment_frames
     }
 
-    /// What the engine is and what it runs on, for people to read.
+    /// What the engine is and what it runs on, for people to read; what it will be, as far as that can be told, while none of a
+    /// bag has been needed.
     pub fn engine_name(&self) -> String {
-        self.members.iter().find_map(|member| member.engine.as_ref()).map_or_else(engine::default_name, |e| e.name())
+        let started = self.members.iter().find_map(|member| member.engine.as_ref()).map(|engine| engine.name());
+        let expected = || self.members.first().map(|member| member.backend.name());
+        started.or_else(expected).unwrap_or_default()
     }
 
     /// Kind and precision of the engine that was started, as [`engine_class`](crate::engine_class) has them; `None` before.
@@ -76,14 +80,21 @@ impl Separator {
         self.members.iter().find_map(|member| member.engine.as_ref()).map(|engine| engine.class())
     }
 
-    /// Whether the engine that was started is the CPU's.
+    /// Whether the engine is the CPU's.
     pub fn is_on_cpu(&self) -> bool {
-        self.engine_class().is_some_and(engine::is_of_cpu)
+        let expected = || self.members.iter().all(|member| member.backend.is_cpu());
+        self.engine_class().map_or_else(expected, engine::is_of_cpu)
     }
 
     /// Why it is that engine, where the choice was left open and a faster one could not be had.
-    pub fn engine_note(&self) -> Option<&str> {
-        self.members.iter().find_map(|member| member.note.as_deref())
+    pub fn engine_note(&self) -> Option<String> {
+        let started = self.members.iter().find_map(|member| member.note.clone());
+        started.or_else(|| self.members.first()?.backend.note())
+    }
+
+    /// What decided for the CPU, where it is the engine because it is done before the GPU could begin.
+    pub fn sooner(&self) -> Option<Sooner> {
+        self.members.first()?.backend.sooner()
     }
 
     /// Separates one song.
@@ -131,20 +142,20 @@ pub(crate) struct Member {
     note: Option<String>,
     segment_frames: usize,
     weights: Vec<f32>,
-    options: EngineOptions,
+    backend: Backend,
 }
 
 impl Member {
-    fn new(network: Network, weights: Vec<f32>, options: EngineOptions) -> Self {
+    fn new(network: Network, weights: Vec<f32>, backend: Backend) -> Self {
         let segment_frames = network.segment_frames();
-        Self { network: Some(network), engine: None, note: None, segment_frames, weights, options }
+        Self { network: Some(network), engine: None, note: None, segment_frames, weights, backend }
     }
 
     /// One that runs on `engine`, for tests of the stages around it.
     #[cfg(test)]
     pub(crate) fn on(engine: Box<dyn Engine>, segment_frames: usize, weights: Vec<f32>) -> Self {
-        let options = EngineOptions::default();
-        Self { network: None, engine: Some(engine), note: None, segment_frames, weights, options }
+        let backend = EngineOptions::default().into();
+        Self { network: None, engine: Some(engine), note: None, segment_frames, weights, backend }
     }
 
     /// Frames that the network takes at a time.
@@ -166,7 +177,7 @@ impl Member {
     pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
         if let Some(network) = self.network.take() {
             // A network whose engine failed to start is gone; nothing more can be asked of this separator.
-            let started = timed("start the engine", || engine::start(network, &self.options, listener))?;
+            let started = timed("start the engine", || engine::start(network, &mut self.backend, listener))?;
             (self.engine, self.note) = (Some(started.engine), started.note);
         }
         let engine = self.engine.as_deref_mut().ok_or(engine::EngineError::NotStarted)?;

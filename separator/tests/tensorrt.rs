@@ -433,7 +433,7 @@ fn without_a_driver_the_gpu_is_refused_and_auto_takes_the_cpu() {
     let separator = Separator::new(quick(), engine(EngineChoice::Auto)).unwrap();
     assert!(separator.engine_name().starts_with("CPU"), "{}", separator.engine_name());
     let note = separator.engine_note().unwrap();
-    assert!(note.contains("driver") && missing.to_string().starts_with(note), "{note}");
+    assert!(note.contains("driver") && missing.to_string().starts_with(&note), "{note}");
     assert_eq!(files(&options), Vec::<String>::new(), "nothing is built for a GPU that is not there");
     println!("7 choices of engine tried");
 }

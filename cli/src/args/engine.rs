@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::value::Gpus;
 use crate::models::BUNDLED;
 
 #[derive(Args, Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct EngineArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EngineCommand {
-    /// Build a model's TensorRT engine ahead of time; needs no GPU
+    /// Build a model's TensorRT engine ahead of time, and make the GPU ready for it where there is one
     Build(BuildArgs),
     /// List the engines that are built, and where they are
     List {
@@ -64,11 +65,14 @@ pub(crate) struct BuildArgs {
     /// Chunks at a time [default: 4, or 1 on a GPU with less than 7 GB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) batch: Option<u8>,
-    /// Architectures to build for, `sm86,sm89` or `all`, which is one engine that is larger
-    #[arg(long = "for", value_name = "SM,...", default_value = "all")]
-    pub(crate) targets: String,
+    /// Architectures to build for, `sm86,sm89` or `all`, which is one engine that is larger; no GPU is needed [default: `all`, and what the GPU compiles of it]
+    #[arg(long = "for", value_name = "SM,...", conflicts_with = "gpu")]
+    pub(crate) targets: Option<String>,
+    /// Make these GPUs ready, and build for nothing else: numbers, counted from 0 as the driver does, or `all`
+    #[arg(long, value_name = "N,...")]
+    pub(crate) gpu: Option<Gpus>,
     /// Write the engine here as well
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "gpu")]
     pub(crate) output: Option<PathBuf>,
     /// Say nothing but errors
     #[arg(short, long)]

@@ -14,7 +14,7 @@ pub(crate) use engine::{AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineComma
 pub(crate) use engine::{EngineArgs, SetupArgs};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
-pub(crate) use value::{BitsArg, EngineArg, Format, MonoArg, Rate, SumArg};
+pub(crate) use value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg};
 
 /// What `--help` says after the options of every command.
 const EXIT_CODES: &str = "\

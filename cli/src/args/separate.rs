@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sextet_separator::Stem;
 
-use super::value::{BitsArg, EngineArg, Format, MonoArg, Rate, SumArg, overlap, stem};
+use super::value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, overlap, stem};
 use crate::models::BUNDLED;
 
 /// The flags of `sextet separate`, as typed.
@@ -32,9 +32,9 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the configuration, 0]
-    #[arg(long, value_name = "N")]
-    pub(crate) gpu: Option<usize>,
+    /// Numbers of the GPUs that share the songs, counted from 0 as the driver does, or `all` [default: SEXTET_GPU, the configuration, 0]
+    #[arg(long, value_name = "N,...")]
+    pub(crate) gpu: Option<Gpus>,
 
     /// Only these stems, one file each [default: all of the model's]
     #[arg(long, value_name = "STEM,...", value_delimiter = ',', value_parser = stem, group = "what")]

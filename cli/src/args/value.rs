@@ -83,6 +83,27 @@ impl FromStr for Rate {
     }
 }
 
+/// `--gpu`: the numbers of GPUs, counted from 0 as the driver does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Gpus {
+    /// All that are here.
+    All,
+    /// These. One that is named twice has two engines.
+    Listed(Vec<usize>),
+}
+
+impl FromStr for Gpus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "all" {
+            return Ok(Gpus::All);
+        }
+        let numbers: Result<Vec<usize>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+        numbers.map(Gpus::Listed).map_err(|_| "expected a number such as 0, several such as 0,1, or `all`".to_owned())
+    }
+}
+
 /// Reads one stem's name.
 pub(super) fn stem(text: &str) -> Result<Stem, sextet_protocol::UnknownStem> {
     text.trim().parse()
@@ -104,6 +125,23 @@ mod tests {
         assert_eq!("44100".parse(), Ok(Rate::Hz(44_100)));
         for wrong in ["", "7999", "192001", "44.1", "-1", "fast"] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn gpus_are_numbers_or_all() {
+        let cases: [(&str, Gpus); 5] = [
+            ("0", Gpus::Listed(vec![0])),
+            ("0,1", Gpus::Listed(vec![0, 1])),
+            ("0, 0", Gpus::Listed(vec![0, 0])),
+            ("3,1,2", Gpus::Listed(vec![3, 1, 2])),
+            ("all", Gpus::All),
+        ];
+        for (text, gpus) in cases {
+            assert_eq!(text.parse(), Ok(gpus), "{text:?}");
+        }
+        for wrong in ["", "-1", "0,", "0,,1", "All", "all,0", "one", "0-3", "1.5"] {
+            assert!(wrong.parse::<Gpus>().is_err(), "{wrong:?}");
         }
     }
 

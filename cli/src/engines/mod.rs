@@ -24,7 +24,8 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
     match &command {
         EngineCommand::Check(args) => computing::name_gpu(args.engine.gpu),
         EngineCommand::Bench(args) => computing::name_gpu(args.engine.gpu),
-        EngineCommand::Build(_) | EngineCommand::List { .. } | EngineCommand::Clear => {}
+        EngineCommand::Build(args) => computing::name_gpus(args.gpu.clone()),
+        EngineCommand::List { .. } | EngineCommand::Clear => {}
     }
     match command {
         EngineCommand::Build(args) => build::run(&args),
@@ -54,7 +55,11 @@ fn again_without_tf32() -> Result<u8> {
 
 /// What the flags of an `engine` command say, over what the configuration says.
 fn options(making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
-    let mut options = computing::tensorrt_options()?;
+    with_flags(computing::tensorrt_options()?, making, batch)
+}
+
+/// `options` with what the flags say.
+fn with_flags(mut options: TensorRtOptions, making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
     options.full_precision = making.fp32;
     if let Some(batch) = batch {
         options.batch = Some(usize::from(batch));

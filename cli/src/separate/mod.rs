@@ -5,33 +5,42 @@ mod files;
 mod inputs;
 mod machine;
 mod plan;
+mod pool;
 mod reading;
 mod report;
 mod song;
 mod template;
+mod work;
 mod writers;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use anyhow::Result;
 use sextet_separator::timings::timed;
-use sextet_separator::{DecodeOptions, MEMORY_BYTES, Separator};
+use sextet_separator::{DecodeOptions, MEMORY_BYTES, Work};
 
 use crate::args::SeparateArgs;
+use crate::fault::Kind;
 use crate::unfinished::Unfinished;
 use crate::{computing, engine, models, timings};
 use choice::Choice;
 use inputs::Input;
-use machine::Machine;
+use machine::{Machine, Machines};
 use plan::Job;
+use pool::After;
 use reading::Reading;
-use report::{Outcome, Start, Status, Totals};
+use report::{Shared, Start, Status, Totals};
 use song::Bench;
 
 pub(crate) use files::StemFiles;
 pub(crate) use report::{Moved, clock, json_fatal};
 pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
+pub(crate) use work::of_song as work_of_song;
 pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
+
+/// Most memory that the samples of all songs may take that are worked on at the same time, in bytes. Of a song alone it is
+/// [`MEMORY_BYTES`].
+const ALL_MEMORY_BYTES: u64 = 4 * MEMORY_BYTES;
 
 /// Separates all that `args` names; returns the exit code.
 ///
@@ -39,34 +48,45 @@ pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
-    computing::name_gpu(args.gpu);
+    computing::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
     let inputs = timed("find the songs", || inputs::gather(&args.inputs, &args.output));
-    let ahead = read_first(args, &inputs);
+    let memory_bytes = memory_bytes(machine::lanes(args).min(inputs.len()));
+    let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = timed("plan the files", || plan::plan(inputs, &choice))?;
     let hash = model.hash().to_string();
-    let mut machine = Machine::start(args, model)?;
-    let start = start(args, &choice, &machine.separator, hash, &jobs);
-    let bench = Bench { choice: &choice, unfinished, ahead: RefCell::new(ahead) };
-    let totals = separate_all(args, &bench, &mut machine, &start, &jobs);
-    machine.leave();
+
+    let segment_frames = model.segment_frames();
+    let songs = jobs.iter().filter(|job| work::is_to_do(job, &choice)).count();
+    let work = || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
+    let mut machines = Machines::start(args, model, songs, work)?;
+    let start = start(args, &choice, &machines, hash, &jobs);
+    let bench = Bench { choice: &choice, unfinished, ahead: Mutex::new(ahead), memory_bytes };
+    let reporter = Shared::new(report::reporter(args, jobs.len()));
+    let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
+    machines.leave();
     Ok(totals.exit_code())
 }
 
-/// Begins to read the first of `inputs`, unless it is perhaps to be skipped.
-fn read_first(args: &SeparateArgs, inputs: &[Input]) -> Option<Reading> {
-    let first = inputs.iter().find(|input| input.found.is_ok()).filter(|_| !args.skip_existing)?;
-    Some(Reading::start(&first.path, DecodeOptions { sum: args.sum.into(), memory_bytes: MEMORY_BYTES }))
+/// Most memory that the samples of one of so many songs may take that are worked on at the same time.
+fn memory_bytes(songs: usize) -> u64 {
+    (ALL_MEMORY_BYTES / songs.max(1) as u64).min(MEMORY_BYTES)
 }
 
-fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash: String, jobs: &[Job]) -> Start {
+/// Begins to read the first of `inputs`, unless it is perhaps to be skipped.
+fn read_first(args: &SeparateArgs, inputs: &[Input], memory_bytes: u64) -> Option<Reading> {
+    let first = inputs.iter().find(|input| input.found.is_ok()).filter(|_| !args.skip_existing)?;
+    Some(Reading::start(&first.path, DecodeOptions { sum: args.sum.into(), memory_bytes }))
+}
+
+fn start(args: &SeparateArgs, choice: &Choice, machines: &Machines, model_hash: String, jobs: &[Job]) -> Start {
     Start {
         model: args.model.display().to_string(),
         model_hash,
-        engine: separator.engine_name().to_string(),
-        engine_note: separator.engine_note().map(str::to_owned),
+        engines: machines.all.iter().map(Machine::running).collect(),
+        engine_note: machines.note.clone(),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
         bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),
@@ -74,23 +94,44 @@ fn start(args: &SeparateArgs, choice: &Choice, separator: &Separator, model_hash
     }
 }
 
-/// One song after the other; a failing one does not stop the rest.
-fn separate_all(args: &SeparateArgs, bench: &Bench, machine: &mut Machine, start: &Start, jobs: &[Job]) -> Totals {
-    let mut reporter = report::reporter(args, jobs.len());
-    reporter.start(start);
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for (index, job) in jobs.iter().enumerate() {
-        let mut outcome = bench.run(&mut machine.separator, index, job, &mut *reporter);
+/// As many songs at a time as there are engines; a failing one does not stop the rest.
+fn separate_all(reporter: &Shared, bench: &Bench, machines: &mut Machines, start: &Start, jobs: &[Job]) -> Totals {
+    reporter.tell().start(start);
+    machines.left_out.iter().for_each(|why| reporter.tell().warned(None, why));
+
+    let outcomes = pool::share_out(&mut machines.all, jobs.len(), |machine, index| {
+        let job = &jobs[index];
+        let mut outcome = bench.run(machine, index, job, reporter);
+        let mut after = After::Fit;
         if let Status::Failed(failure) = &outcome.status
-            && let Some(why) = machine.take_over(failure)
+            && failure.kind == Kind::Engine
         {
-            reporter.warned(Some(index), &why);
-            outcome = bench.run(&mut machine.separator, index, job, &mut *reporter);
+            after = After::Failed;
+            if let Some(why) = machine.take_over(failure) {
+                reporter.tell().warned(Some(index), &why);
+                outcome = bench.run(machine, index, job, reporter);
+            }
         }
-        reporter.ended(index, job, &outcome);
-        outcomes.push(outcome);
-    }
+        reporter.tell().ended(index, job, &outcome);
+        (outcome, after)
+    });
+
     let totals = Totals::of(&outcomes, timings::since_begin().as_secs_f64());
-    reporter.end(jobs, &outcomes, &totals);
+    reporter.tell().end(jobs, &outcomes, &totals);
     totals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samples_of_all_songs_together_stay_within_bounds() {
+        let mib = |bytes: u64| bytes >> 20;
+        let cases = [(0, 256), (1, 256), (2, 256), (4, 256), (5, 204), (8, 128), (64, 16)];
+        for (songs, expected) in cases {
+            assert_eq!(mib(memory_bytes(songs)), expected, "{songs} songs");
+            assert!(memory_bytes(songs) * songs as u64 <= ALL_MEMORY_BYTES, "{songs} songs");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One song through the separator.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -10,9 +11,10 @@ use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
 use super::choice::Choice;
 use super::files::StemFiles;
+use super::machine::Machine;
 use super::plan::Job;
 use super::reading::{Read, Reading};
-use super::report::{Moved, Outcome, Reporter, Status};
+use super::report::{Moved, Outcome, Shared, Status};
 use crate::fault::{Fault, Report};
 use crate::mishap;
 use crate::unfinished::Unfinished;
@@ -22,31 +24,37 @@ pub(super) struct Bench<'a> {
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
     /// A song that is being read already, for the one whose turn it is.
-    pub(super) ahead: RefCell<Option<Reading>>,
+    pub(super) ahead: Mutex<Option<Reading>>,
+    /// Most memory that the samples of a song may take.
+    pub(super) memory_bytes: u64,
 }
 
 impl Bench<'_> {
     /// Separates one song; whatever happens becomes its outcome.
-    pub(super) fn run(
-        &self,
-        separator: &mut Separator,
-        index: usize,
-        job: &Job,
-        reporter: &mut dyn Reporter,
-    ) -> Outcome {
+    pub(super) fn run(&self, machine: &mut Machine, index: usize, job: &Job, reporter: &Shared) -> Outcome {
         // What was read before its turn took its time, too.
-        let ahead = self.ahead.borrow_mut().take_if(|ahead| ahead.song == job.input);
+        let ahead = self.take_ahead(job);
         let began = ahead.as_ref().map_or_else(Instant::now, |ahead| ahead.since);
         let seconds = Cell::new(None);
+        let mut on = None;
         let status = if self.choice.skip_existing && job.is_complete() {
             Status::Skipped
         } else {
-            reporter.song(index, job);
+            reporter.tell().song(index, job, &machine.running());
             // A panic is a mistake of ours; the other songs need not suffer from it.
+            let separator = &mut machine.separator;
             let result = mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
+            // A bag's engines start when they are first needed.
+            on = Some(machine.running());
             result.map_or_else(|error| Status::Failed(Report::of(&error)), |()| Status::Done)
         };
-        Outcome { status, audio_s: seconds.get(), wall_s: began.elapsed().as_secs_f64() }
+        Outcome { status, audio_s: seconds.get(), wall_s: began.elapsed().as_secs_f64(), on }
+    }
+
+    /// The song of `job`, if it is being read already.
+    fn take_ahead(&self, job: &Job) -> Option<Reading> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.take_if(|ahead| ahead.song == job.input)
     }
 
     fn separate(
@@ -56,14 +64,15 @@ impl Bench<'_> {
         job: &Job,
         ahead: Option<Reading>,
         seconds: &Cell<Option<f64>>,
-        reporter: &mut dyn Reporter,
+        reporter: &Shared,
     ) -> Result<()> {
         if let Err(error) = &job.found {
             let report = Report::of(error);
             return Err(Fault::new(report.kind, report.message).help(report.help).into());
         }
-        let mut ear = Ear { index, seconds, reporter: &mut *reporter, separating_since: None };
-        let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, DecodeOptions::of(&self.choice.options)));
+        let mut ear = Ear { index, seconds, reporter, separating_since: None };
+        let options = DecodeOptions { sum: self.choice.options.sum, memory_bytes: self.memory_bytes };
+        let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
         let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
         let written_as = self.choice.write_options(tags);
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
@@ -71,7 +80,7 @@ impl Bench<'_> {
         let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";
-            reporter.warned(
+            reporter.tell().warned(
                 Some(index),
                 &format!("{clipped} samples were too loud for integers and were clipped; {advice}"),
             );
@@ -84,7 +93,7 @@ impl Bench<'_> {
 struct Ear<'a> {
     index: usize,
     seconds: &'a Cell<Option<f64>>,
-    reporter: &'a mut dyn Reporter,
+    reporter: &'a Shared,
     separating_since: Option<Instant>,
 }
 
@@ -97,10 +106,10 @@ impl Listener for Ear<'_> {
                 Moved::separating(chunks_done, chunks_total, since.elapsed().as_secs_f64(), self.seconds.get())
             }
         };
-        self.reporter.moved(self.index, &moved);
+        self.reporter.tell().moved(self.index, &moved);
     }
 
     fn warning(&mut self, warning: &Warning) {
-        self.reporter.warned(Some(self.index), &warning.to_string());
+        self.reporter.tell().warned(Some(self.index), &warning.to_string());
     }
 }

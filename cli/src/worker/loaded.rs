@@ -1,13 +1,14 @@
 //! Model and engine, kept from one job to the next.
 
 use std::fs;
+use std::iter::once;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, anyhow};
 use sextet_protocol::worker::EngineName;
-use sextet_separator::{Listener, Model, Separator, Stem};
+use sextet_separator::{Backend, Listener, Model, Separator, Stem, Work};
 
 use crate::args::EngineArg;
 use crate::fault::Report;
@@ -24,8 +25,12 @@ pub(super) struct Loaded {
     /// SHA-256 of the weights.
     pub(super) hash: String,
     pub(super) stems: Vec<Stem>,
+    /// Frames that the model takes at a time.
+    pub(super) segment_frames: usize,
     /// Which engine it is put on: the one asked for, or the CPU in its place.
     engine: EngineArg,
+    /// The engine that was chosen, once it has been weighed.
+    backend: Option<Backend>,
     state: State,
 }
 
@@ -44,9 +49,18 @@ impl Loaded {
     pub(super) fn open(name: &str, asked: EngineName, expected: &'static str) -> Result<Self> {
         let stamp = stamp(name);
         let model = models::open(Path::new(name))?;
-        let (hash, stems) = (model.hash(), model.sources().to_vec());
-        let (name, engine) = (name.to_owned(), engine_arg(asked));
-        Ok(Self { name, asked, expected, stamp, hash, stems, engine, state: State::Opened(model) })
+        Ok(Self {
+            name: name.to_owned(),
+            asked,
+            expected,
+            stamp,
+            hash: model.hash(),
+            stems: model.sources().to_vec(),
+            segment_frames: model.segment_frames(),
+            engine: engine_arg(asked),
+            backend: None,
+            state: State::Opened(model),
+        })
     }
 
     /// The same model for the CPU, where it has to take over from a GPU that failed with `failure`, and why.
@@ -64,9 +78,54 @@ impl Loaded {
         self.name == name && self.asked == asked && self.stamp == stamp(name) && !matches!(self.state, State::Lost)
     }
 
+    /// Whether the engine was chosen, or started.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.backend.is_some() || self.is_started()
+    }
+
+    /// Whether the engine could not be started.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost)
+    }
+
     /// Whether the engine has been started.
     pub(super) fn is_started(&self) -> bool {
         matches!(self.state, State::Started(_))
+    }
+
+    /// Chooses the engine for `work`, where that is left open and none is started; somebody has been making the GPU ready for
+    /// `begun`. Says whether it is the CPU because that is through with it before the GPU could begin.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub(super) fn weigh(&mut self, threads: Option<NonZeroUsize>, work: Work, begun: Duration) -> Result<bool> {
+        let State::Opened(model) = &self.state else { return Ok(false) };
+        let backend = engine::weigh(model, engine::options(self.engine, threads)?, &mut once(work), begun);
+        let is_sooner = backend.sooner().is_some();
+        self.backend = Some(backend);
+        Ok(is_sooner)
+    }
+
+    /// Has the engine chosen anew if it is the CPU's for being done sooner and is not that for `work`, or if there is no work,
+    /// only the wish to be ready for any.
+    ///
+    /// # Errors
+    /// As [`Loaded::open`].
+    pub(super) fn reconsider(&mut self, threads: Option<NonZeroUsize>, work: Option<Work>) -> Result<()> {
+        let State::Started(separator) = &self.state else { return Ok(()) };
+        if separator.sooner().is_none() {
+            return Ok(());
+        }
+
+        let mut again = Self::open(&self.name, self.asked, self.expected)?;
+        let stays = match work {
+            Some(work) => again.weigh(threads, work, Duration::ZERO)?,
+            None => false,
+        };
+        if !stays {
+            *self = again;
+        }
+        Ok(())
     }
 
     /// The model on its engine: all of its networks, since all stems are made.
@@ -81,7 +140,11 @@ impl Loaded {
         if let State::Opened(_) = self.state
             && let State::Opened(model) = std::mem::replace(&mut self.state, State::Lost)
         {
-            let mut separator = engine::start(model, self.engine, threads, listener)?;
+            let backend = match self.backend.take() {
+                Some(backend) => backend,
+                None => engine::options(self.engine, threads)?.into(),
+            };
+            let mut separator = Separator::prepare(model, backend, listener)?;
             separator.start(listener)?;
             self.state = State::Started(separator);
         }

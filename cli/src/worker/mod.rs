@@ -203,8 +203,7 @@ fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
                 job.release_engine();
             }
             Ok(Order::Prepare(prepare, job)) => {
-                job.run(|| bench.prepare(&prepare, &job));
-                job.release_engine();
+                bench.prepare(&prepare, &job);
             }
             Err(RecvTimeoutError::Timeout) => bench.unload(),
             Err(RecvTimeoutError::Disconnected) => return,

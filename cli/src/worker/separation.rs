@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use sextet_protocol::Fingerprint;
@@ -11,7 +13,7 @@ use sextet_protocol::worker::{EngineName, JobId, Prepare, Reply, Separate, Separ
 use sextet_separator::audio::Warning;
 use sextet_separator::timings::timed;
 use sextet_separator::{
-    DecodeOptions, Listener, Mono, Options, PIPELINE_VERSION, Part, Progress, Separator, Stem, engine_class,
+    DecodeOptions, Listener, Mono, Options, PIPELINE_VERSION, Part, Progress, Separator, Stem, Work, engine_class,
 };
 
 use super::Workshop;
@@ -25,7 +27,13 @@ use crate::engine;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
 use crate::say;
-use crate::separate::Moved;
+use crate::separate::{Moved, work_of_song};
+
+/// Pause between two looks at what is made ready aside.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// How the GPU is made ready ahead.
+const AHEAD: &str = "preparing this model does that ahead";
 
 /// Passes that can be asked for, as on the command line.
 const MOST_SHIFTS: u32 = 100;
@@ -35,6 +43,7 @@ pub(super) struct Bench {
     workshop: Workshop,
     threads: Option<NonZeroUsize>,
     loaded: Option<Loaded>,
+    ahead: Option<Ahead>,
 }
 
 /// What is known before the engine is needed.
@@ -48,11 +57,14 @@ struct Order<'a> {
 
 impl Bench {
     pub(super) fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
-        Self { workshop, threads, loaded: None }
+        Self { workshop, threads, loaded: None, ahead: None }
     }
 
-    /// Gives the memory back.
+    /// Gives the memory back, but for what is still being made ready.
     pub(super) fn unload(&mut self) {
+        if !self.is_making_ready() {
+            self.ahead = None;
+        }
         self.loaded = None;
     }
 
@@ -63,7 +75,13 @@ impl Bench {
     pub(super) fn run(&mut self, request: &Separate, job: &Job) -> Result<()> {
         check(&request.options)?;
         // A panic takes it along.
-        let mut loaded = self.take_loaded(&request.model, request.engine, job)?;
+        let mut loaded = match self.meanwhile(request)? {
+            Some(on_cpu) => on_cpu,
+            None => {
+                self.wait(job)?;
+                self.take_loaded(&request.model, request.engine, job)?
+            }
+        };
         let mut done = self.run_with(&mut loaded, request, job);
         if let Err(error) = &done
             && let Some((on_cpu, message)) = loaded.on_cpu_after(&Report::of(error))?
@@ -78,26 +96,64 @@ impl Bench {
         done
     }
 
-    /// Loads what `request` names and starts its engine, so that the next clip does not wait for it.
-    ///
-    /// # Errors
-    /// Why it cannot be had.
-    pub(super) fn prepare(&mut self, request: &Prepare, job: &Job) -> Result<()> {
-        // A panic takes it along.
-        let mut loaded = self.take_loaded(&request.model, request.engine, job)?;
-        let done = self.prepare_with(&mut loaded, request, job);
-        if !is_spoilt(&done) {
-            self.loaded = Some(loaded);
+    /// Loads what `request` names and starts its engine, so that the next clip does not wait for it. It is done aside: an engine
+    /// that has to be built does not hold up a clip that the CPU does sooner.
+    pub(super) fn prepare(&mut self, request: &Prepare, job: &Arc<Job>) {
+        let mut loaded = None;
+        job.run(|| {
+            self.wait(job)?;
+            let mut found = self.take_loaded(&request.model, request.engine, job)?;
+            found.reconsider(self.threads, None)?;
+            loaded = Some(found);
+            Ok(())
+        });
+        match loaded {
+            Some(loaded) if !job.is_over() => {
+                self.ahead = Some(Ahead::begin(loaded, request.clone(), job.clone(), self.threads));
+            }
+            loaded => {
+                self.loaded = loaded;
+                job.release_engine();
+            }
         }
-        done
     }
 
-    fn prepare_with(&self, loaded: &mut Loaded, request: &Prepare, job: &Job) -> Result<()> {
-        // Not in turn: a separation that comes after it would wait behind it and could not say for whom. Two processes that want
-        // the same engine built take turns at that (the separator's plan cache).
-        let separator = self.start(loaded, &request.model, job)?;
-        let (engine, note) = (separator.engine_name(), separator.engine_note().map(str::to_owned));
-        job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
+    /// Whether an engine is still being made ready aside.
+    fn is_making_ready(&self) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| !ahead.thread.is_finished())
+    }
+
+    /// Waits until what is made ready aside is there.
+    ///
+    /// # Errors
+    /// When the job is cancelled.
+    fn wait(&mut self, job: &Job) -> Result<()> {
+        while self.is_making_ready() {
+            job.check()?;
+            sleep(EVERY);
+        }
+        if let Some(ahead) = self.ahead.take() {
+            // An engine that could not be started is started anew.
+            self.loaded = ahead.thread.join().ok().flatten();
+        }
+        Ok(())
+    }
+
+    /// The model that `request` names for the CPU, where that is through with the clip before what is made ready aside would be,
+    /// and the front end does not insist on the GPU.
+    fn meanwhile(&self, request: &Separate) -> Result<Option<Loaded>> {
+        let Some(ahead) = self.ahead.as_ref().filter(|_| self.is_making_ready()) else { return Ok(None) };
+        let expected = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
+        let mut loaded = Loaded::open(&request.model, request.engine, expected)?;
+        if request.engine == EngineName::Cpu && ahead.engine != EngineName::Cpu {
+            return Ok(Some(loaded));
+        }
+
+        let options = options(&request.options, &loaded.stems);
+        // A clip that cannot be read is told of in its turn.
+        let Some(work) = work_of_song(&request.song, &options, loaded.segment_frames) else { return Ok(None) };
+        let begun = if ahead.model == request.model { ahead.since.elapsed() } else { Duration::ZERO };
+        Ok(loaded.weigh(self.threads, work, begun)?.then_some(loaded))
     }
 
     fn run_with(&self, loaded: &mut Loaded, request: &Separate, job: &Job) -> Result<()> {
@@ -131,14 +187,6 @@ impl Bench {
             tell();
         }
         Loaded::open(named, asked, expected)
-    }
-
-    /// The model `named` on its engine, which is started if it has not been.
-    fn start<'l>(&self, loaded: &'l mut Loaded, named: &str, job: &Job) -> Result<&'l mut Separator> {
-        if !loaded.is_started() {
-            job.tell_loading(format!("starting the engine for {}", short_name(Path::new(named))));
-        }
-        loaded.separator(self.threads, &mut Ready::new(job))
     }
 
     fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
@@ -183,7 +231,12 @@ impl Bench {
         let making = cache.begin()?;
         job.entrust(making.scratch());
         let stems = loaded.stems.clone();
-        let separator = self.start(loaded, &order.request.model, job)?;
+        let work = order.work(loaded.segment_frames, &stems);
+        loaded.reconsider(self.threads, Some(work))?;
+        if !loaded.is_chosen() {
+            loaded.weigh(self.threads, work, Duration::ZERO)?;
+        }
+        let separator = start(loaded, &order.request.model, self.threads, job)?;
         if let Some(class) = separator.engine_class().filter(|&class| class != order.recipe.engine) {
             // The engine that was expected did not start: another one's stems have a key of their own.
             order.recipe.engine = class.to_owned();
@@ -198,7 +251,7 @@ impl Bench {
             key: order.key,
             model: order.request.model.clone(),
             engine: engine.clone(),
-            note: separator.engine_note().map(str::to_owned),
+            note: engine::note(separator, AHEAD),
             stems: stems.clone(),
         });
         let mut sink = CacheSink::new(cache, &making, &stems);
@@ -228,7 +281,53 @@ impl Bench {
     }
 }
 
+/// An engine that is started on a thread of its own, which gives it when it is ready.
+struct Ahead {
+    model: String,
+    engine: EngineName,
+    since: Instant,
+    thread: JoinHandle<Option<Loaded>>,
+}
+
+impl Ahead {
+    /// Begins to start the engine of `loaded`, which ends `job`.
+    fn begin(mut loaded: Loaded, request: Prepare, job: Arc<Job>, threads: Option<NonZeroUsize>) -> Self {
+        let (model, engine) = (request.model.clone(), request.engine);
+        let work = move || {
+            // Not in turn: a separation that comes after it would wait behind it and could not say for whom. Two processes that
+            // want the same engine built take turns at that (the separator's plan cache).
+            job.run(|| {
+                let separator = start(&mut loaded, &request.model, threads, &job)?;
+                let (engine, note) = (separator.engine_name(), separator.engine_note());
+                job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
+            });
+            job.release_engine();
+            (!loaded.is_lost()).then_some(loaded)
+        };
+        Self { model, engine, since: Instant::now(), thread: spawn(work) }
+    }
+}
+
+/// The model `named` on its engine, which is started if it has not been.
+fn start<'l>(
+    loaded: &'l mut Loaded,
+    named: &str,
+    threads: Option<NonZeroUsize>,
+    job: &Job,
+) -> Result<&'l mut Separator> {
+    if !loaded.is_started() {
+        job.tell_loading(format!("starting the engine for {}", short_name(Path::new(named))));
+    }
+    loaded.separator(threads, &mut Ready::new(job))
+}
+
 impl Order<'_> {
+    /// What there is to do, for a model that takes `segment_frames` at a time.
+    fn work(&self, segment_frames: usize, stems: &[Stem]) -> Work {
+        let length = Duration::from_secs_f64(self.clip.seconds());
+        Work::of_song(length, &options(&self.request.options, stems), segment_frames)
+    }
+
     fn manifest(&self, engine: String, stems: Vec<StemFile>, (channels, frames): (usize, u64)) -> Manifest {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Manifest {

@@ -15,6 +15,7 @@ enum Line {
         model_hash: String,
         engine: String,
         engine_note: Option<String>,
+        engines: Vec<Running>,
         parts: Vec<String>,
         songs: usize,
         start_s: f64,
@@ -22,6 +23,8 @@ enum Line {
     Song {
         index: usize,
         input: String,
+        engine: String,
+        gpu: Option<usize>,
     },
     Progress {
         index: usize,
@@ -43,6 +46,8 @@ enum Line {
         audio_s: Option<f64>,
         wall_s: f64,
         speed: Option<f64>,
+        engine: Option<String>,
+        gpu: Option<usize>,
         error: Option<Report>,
     },
     End {
@@ -57,6 +62,13 @@ enum Line {
         error: Report,
         exit_code: u8,
     },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Running {
+    engine: String,
+    gpu: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,14 +114,18 @@ fn a_batch_tells_all_about_itself() {
     bench.song("a.wav", 1.5);
     bench.file("b.wav", b"text");
     let lines = lines(&bench, &["a.wav", "b.wav", "--two-stems", "vocals"], 1);
-    let Line::Start { version: 1, parts, songs: 2, .. } = &lines[0] else { panic!("{:?}", lines[0]) };
+    let Line::Start { version: 1, parts, songs: 2, engine, engines, .. } = &lines[0] else { panic!("{:?}", lines[0]) };
+    let [Running { engine: only, gpu: None }] = &engines[..] else { panic!("{engines:?}") };
+    assert_eq!(only, engine);
     assert_eq!(parts, &["vocals", "no_vocals"]);
-    let Line::Song { index: 0, .. } = &lines[1] else { panic!("{:?}", lines[1]) };
+    let Line::Song { index: 0, gpu: None, .. } = &lines[1] else { panic!("{:?}", lines[1]) };
     let last = lines.iter().rev().find(|line| matches!(line, Line::Progress { .. }));
     let Some(Line::Progress { index: 0, stage: Stage::Separating, share, .. }) = last else { panic!("{last:?}") };
     assert_eq!(*share, 1.0);
     let mut ends = lines.iter().filter_map(|line| match line {
-        Line::SongEnd { status, outputs, error, audio_s, .. } => Some((status, outputs, error, audio_s)),
+        Line::SongEnd { status, outputs, error, audio_s, engine: Some(on), gpu: None, .. } if on == engine => {
+            Some((status, outputs, error, audio_s))
+        }
         _ => None,
     });
     let (status, outputs, error, audio_s) = ends.next().unwrap();

@@ -82,10 +82,15 @@ mod gpus {
         let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
         let hidden = "hides every GPU\nhelp: unset it, or use --engine cpu";
         #[allow(clippy::type_complexity, reason = "a table")]
-        let cases: [(&[&str], Option<(&str, &str)>, i32, &str); 8] = [
+        let cases: [(&[&str], Option<(&str, &str)>, i32, &str); 13] = [
             (&["--gpu", "3"], no, 2, none),
             (&["--gpu", "3", "--engine", "tensorrt"], no, 2, none),
             (&[], Some((gpu, "3")), 2, none),
+            (&["--gpu", "0,3"], no, 2, none),
+            (&[], Some((gpu, "1,3")), 2, none),
+            (&["--gpu", "0,one"], no, 2, "expected a number such as 0, several such as 0,1, or `all`"),
+            (&["--gpu", "all", "--engine", "tensorrt"], no, 4, "the GPU failed to open the GPU"),
+            (&["--gpu", "0,1", "--engine", "tensorrt"], Some((seen, "0")), 2, "has 1: 0 NVIDIA A\n"),
             (&[], Some((gpu, "one")), 2, "SEXTET_GPU is 'one', which is not the number of a GPU\nhelp: set it to 0"),
             (&["--gpu", "1", "--engine", "tensorrt"], Some((gpu, "3")), 4, "the GPU failed to open the GPU"),
             (&["--engine", "tensorrt"], Some((seen, "")), 4, hidden),
@@ -105,5 +110,23 @@ mod gpus {
         assert!(text.contains("there is no GPU 5: this machine has 2: 0 NVIDIA A, 1 NVIDIA B"), "{text}");
         stdout(&mut with_two_gpus(&bench, &["--gpu", "3", "--engine", "cpu"]).unwrap());
         println!("{} ways to name a GPU tried", cases.len() + 2);
+    }
+
+    /// Of several GPUs that are left to us, those that do not do are told of, and the CPU is there for all.
+    #[test]
+    fn gpus_that_cannot_be_used_are_left_out() {
+        let bench = Bench::new();
+        bench.song("song.wav", 0.2);
+        bench.song("other.wav", 0.3);
+        let Some(mut command) = with_two_gpus(&bench, &["other.wav", "--gpu", "all", "--json"]) else { return };
+        let text = stdout(&mut command);
+        let left_out = "\"message\":\"GPU 0 is left out: the GPU failed to open the GPU";
+        assert_eq!(text.matches("is left out").count(), usize::from(std::env::var_os("SEXTET_TENSORRT").is_some()));
+        assert!(std::env::var_os("SEXTET_TENSORRT").is_none() || text.contains(left_out), "{text}");
+        assert_eq!(text.matches("\"engine\":\"CPU (rten)\",\"gpu\":null").count(), 5, "{text}");
+
+        // One song has one engine.
+        let text = stdout(&mut with_two_gpus(&bench, &["--gpu", "all", "--json"]).unwrap());
+        assert!(!text.contains("is left out"), "{text}");
     }
 }

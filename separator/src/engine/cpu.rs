@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rten::{Model, ModelOptions, RunOptions, ThreadPool};
 use rten_tensor::{NdTensor, NdTensorView};
@@ -77,6 +78,27 @@ pub fn threads(asked: Option<NonZeroUsize>) -> usize {
     asked.map_or_else(|| rten::thread_pool().run(rayon::current_num_threads), NonZeroUsize::get).min(allowed)
 }
 
+/// Products of a segment of the official six-stem shape, as `Model::products` counts them (`tests/products.rs`).
+const OFFICIAL_PRODUCTS: f64 = 132_551_191_008.0;
+/// What a segment of that shape takes on one thread, in seconds, and how much of that more threads can share: 6.3 s on one
+/// and 3.7 s on two (docs/benchmarks.md, "A chunk on the CPU").
+const OFFICIAL_S: f64 = 6.3;
+const SHARED: f64 = 0.83;
+
+/// Roughly what the CPU engine takes for `segments` of a network with so many `products` each, on `threads`: by figures of one
+/// machine, so that it is the same every time.
+pub(super) fn estimate(products: u64, segments: u64, threads: usize) -> Duration {
+    let side_by_side = shares(threads).len() as u64;
+    let (groups, threads_each) = match segments {
+        0 | 1 => (segments, threads),
+        _ => (segments.div_ceil(side_by_side), threads / side_by_side as usize),
+    };
+
+    let alone_s = products as f64 / OFFICIAL_PRODUCTS * OFFICIAL_S;
+    let group_s = alone_s * ((1.0 - SHARED) + SHARED / threads_each.max(1) as f64);
+    Duration::from_secs_f64(groups as f64 * group_s)
+}
+
 impl Engine for Cpu {
     fn name(&self) -> String {
         NAME.to_owned()
@@ -142,6 +164,27 @@ fn shares(threads: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of docs/benchmarks.md: 6.3 s a segment on one thread, 3.7 s on two, 3.15 s for each of two side by side.
+    #[test]
+    fn the_time_is_estimated_from_what_was_measured() {
+        let official = OFFICIAL_PRODUCTS as u64;
+        let cases = [
+            (official, 0, 2, 0.0),
+            (official, 1, 1, 6.3),
+            (official, 1, 2, 3.7),
+            (official, 4, 2, 4.0 * 3.15),
+            (official, 31, 2, 32.0 * 3.15),
+            (official, 4, 1, 4.0 * 6.3),
+            (official / 10, 4, 2, 0.4 * 3.15),
+            (official, 8, 16, 2.0 * 2.4),
+        ];
+        for (products, segments, threads, expected_s) in cases {
+            let found_s = estimate(products, segments, threads).as_secs_f64();
+            let near = (found_s - expected_s).abs() <= 0.03 * expected_s;
+            assert!(near, "{segments} segments of {products} on {threads}: {found_s} s, expected {expected_s} s");
+        }
+    }
 
     #[test]
     fn every_thread_belongs_to_one_segment() {

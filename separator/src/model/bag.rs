@@ -98,6 +98,12 @@ impl Model {
         self.members.len()
     }
 
+    /// Products of two numbers that a segment takes in all networks, in convolutions and matrix products: what most of the
+    /// time on a CPU goes into. They are counted in the graphs, which are written for that.
+    pub fn products(&self) -> u64 {
+        self.members.iter().map(|(network, _)| network.products()).sum()
+    }
+
     /// SHA-256 in hexadecimal: of the checkpoint, or for a bag of its checkpoints' hashes and weights.
     pub fn hash(&self) -> String {
         if let [(network, _)] = self.members.as_slice() {
@@ -133,7 +139,6 @@ impl Model {
     }
 
     /// The networks.
-    #[cfg(feature = "tensorrt")]
     pub(crate) fn networks_of(&self) -> impl Iterator<Item = &Network> {
         self.members.iter().map(|(network, _)| network)
     }

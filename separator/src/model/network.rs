@@ -87,6 +87,13 @@ impl Network {
         self.weights.parameters()
     }
 
+    /// Products of two numbers that a segment takes, in convolutions and matrix products. It writes the graph for that.
+    pub(crate) fn products(&self) -> u64 {
+        let graph = htdemucs::write(&self.config, self.weights.clone(), 1, Element::F32, Dialect::Common);
+        // A graph that cannot be written is told of by whoever writes it to compute with.
+        graph.map_or(0, |graph| graph.products())
+    }
+
     /// SHA-256 of the checkpoint, in hexadecimal.
     pub(crate) fn hash(&self) -> &str {
         &self.hash

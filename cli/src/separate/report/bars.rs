@@ -1,13 +1,15 @@
-//! Progress bars on a terminal: one for the song, and below it, in a batch, one for all.
+//! Progress bars on a terminal: one for each song that is under way, and below them, in a batch, one for all.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::lines::start_lines;
+use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
-use super::{Moved, Outcome, Reporter, Start, Status};
+use super::{Moved, Outcome, Reporter, Running, Start, Status};
 use crate::say;
 use crate::separate::plan::Job;
 
@@ -21,8 +23,12 @@ pub(super) struct Bars {
     songs: usize,
     verbose: bool,
     bars: MultiProgress,
-    song: ProgressBar,
+    /// One for each song that is under way.
+    under_way: BTreeMap<usize, UnderWay>,
     all: Option<ProgressBar>,
+    /// Whether several engines compute.
+    shared: bool,
+    ends: InOrder<String>,
     bytes: Vec<u64>,
     bytes_done: u64,
     bytes_worked: u64,
@@ -31,12 +37,16 @@ pub(super) struct Bars {
     began: Instant,
 }
 
+/// A song that is being worked on.
+struct UnderWay {
+    bar: ProgressBar,
+    share: f64,
+    audio_s: f64,
+}
+
 impl Bars {
     pub(super) fn new(songs: usize, verbose: bool) -> Self {
         let bars = MultiProgress::new();
-        let song = bars.add(ProgressBar::new(STEPS));
-        song.set_style(style("{prefix:24!}  {bar:28}  {msg}"));
-        song.enable_steady_tick(Duration::from_millis(250));
         let all = (songs > 1).then(|| {
             let all = bars.add(ProgressBar::new(STEPS));
             all.set_style(style("{prefix:24!}  {bar:28}  {msg}"));
@@ -47,8 +57,10 @@ impl Bars {
             songs,
             verbose,
             bars,
-            song,
+            under_way: BTreeMap::new(),
             all,
+            shared: false,
+            ends: InOrder::default(),
             bytes: vec![0; songs],
             bytes_done: 0,
             bytes_worked: 0,
@@ -58,13 +70,28 @@ impl Bars {
         }
     }
 
-    /// Moves the bar for all: `share` of song number `index`, or `audio_s` of it, on top of those that are over.
-    fn move_all(&self, index: usize, share: f64, audio_s: f64) {
+    /// A bar for one more song, above that for all.
+    fn bar(&self) -> ProgressBar {
+        let new = ProgressBar::new(STEPS);
+        let bar = match &self.all {
+            Some(all) => self.bars.insert_before(all, new),
+            None => self.bars.add(new),
+        };
+        bar.set_style(style("{prefix:24!}  {bar:28}  {msg}"));
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar
+    }
+
+    /// Moves the bar for all: what is done of the songs that are under way counts on top of those that are over.
+    fn move_all(&self) {
         let Some(all) = &self.all else { return };
-        let bytes = self.bytes.get(index).map_or(0.0, |&bytes| bytes as f64 * share);
+        let size = |index: usize| self.bytes.get(index).map_or(0.0, |&bytes| bytes as f64);
+        let bytes: f64 = self.under_way.iter().map(|(&index, song)| size(index) * song.share).sum();
+        let audio_s: f64 = self.under_way.values().map(|song| song.audio_s).sum();
         let total = self.bytes.iter().sum::<u64>().max(1) as f64;
         all.set_position(((self.bytes_done as f64 + bytes) / total * STEPS as f64) as u64);
         all.set_prefix(format!("all, {} of {}", self.ended, self.songs));
+
         let elapsed_s = self.began.elapsed().as_secs_f64();
         let worked = self.bytes_worked as f64 + bytes;
         if worked > 0.0 {
@@ -83,26 +110,31 @@ impl Reporter for Bars {
     fn start(&mut self, start: &Start) {
         self.bytes.clone_from(&start.bytes);
         self.began = Instant::now();
+        self.shared = start.engines.len() > 1;
         start_lines(start, self.verbose).iter().for_each(|line| self.print(line));
     }
 
-    fn song(&mut self, index: usize, job: &Job) {
-        self.song.set_position(0);
-        self.song.set_prefix(short(&job.input.file_name().unwrap_or_default().to_string_lossy()));
-        self.song.set_message("reading");
-        self.move_all(index, 0.0, 0.0);
+    fn song(&mut self, index: usize, job: &Job, _on: &Running) {
+        let bar = self.under_way.remove(&index).map_or_else(|| self.bar(), |song| song.bar);
+        bar.set_position(0);
+        bar.set_prefix(short(&job.input.file_name().unwrap_or_default().to_string_lossy()));
+        bar.set_message("reading");
+        self.under_way.insert(index, UnderWay { bar, share: 0.0, audio_s: 0.0 });
+        self.move_all();
     }
 
     fn moved(&mut self, index: usize, moved: &Moved) {
+        let Some(song) = self.under_way.get_mut(&index) else { return };
+        (song.share, song.audio_s) = (moved.share(), moved.audio_s());
         match *moved {
-            Moved::Reading { .. } => self.song.set_message("reading"),
+            Moved::Reading { .. } => song.bar.set_message("reading"),
             Moved::Separating { share, speed: at, left_s, .. } => {
-                self.song.set_position((share * STEPS as f64) as u64);
+                song.bar.set_position((share * STEPS as f64) as u64);
                 let left = left_s.map_or_else(String::new, |left| format!("  {} left", clock(left)));
-                self.song.set_message(format!("{:3.0} %  {:>5}{left}", share * 100.0, speed(at)));
+                song.bar.set_message(format!("{:3.0} %  {:>5}{left}", share * 100.0, speed(at)));
             }
         }
-        self.move_all(index, moved.share(), moved.audio_s());
+        self.move_all();
     }
 
     fn warned(&mut self, _index: Option<usize>, warning: &str) {
@@ -117,15 +149,20 @@ impl Reporter for Bars {
             self.bytes_worked += bytes;
             self.audio_s += outcome.audio_s.unwrap_or(0.0);
         }
-        match &outcome.status {
-            Status::Failed(report) => self.print(&report.to_string()),
-            _ => self.print(&result_line(job, outcome)),
+        if let Some(song) = self.under_way.remove(&index) {
+            song.bar.finish_and_clear();
+            self.bars.remove(&song.bar);
         }
-        self.move_all(index, 0.0, 0.0);
+
+        let end = match &outcome.status {
+            Status::Failed(report) => report.to_string(),
+            _ => result_line(job, outcome, self.shared),
+        };
+        self.ends.push(index, end).iter().for_each(|line| self.print(line));
+        self.move_all();
     }
 
     fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
-        self.song.finish_and_clear();
         if let Some(all) = &self.all {
             all.finish_and_clear();
         }

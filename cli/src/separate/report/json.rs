@@ -1,11 +1,13 @@
 //! `--json`: one JSON object a line on standard output. docs/json.md describes it; `VERSION` counts its changes.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::order::InOrder;
 use super::summary::Totals;
-use super::{Moved, Outcome, Reporter, Start, Status};
+use super::{Moved, Outcome, Reporter, Running, Start, Status};
 use crate::fault::Report;
 use crate::say;
 use crate::separate::plan::Job;
@@ -19,12 +21,14 @@ const EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Json {
     songs: usize,
     parts: Vec<String>,
-    last: Option<Instant>,
+    /// When each song that is under way was last told of.
+    last: HashMap<usize, Instant>,
+    ends: InOrder<String>,
 }
 
 impl Json {
     pub(super) fn new(songs: usize) -> Self {
-        Self { songs, parts: Vec::new(), last: None }
+        Self { songs, parts: Vec::new(), last: HashMap::new(), ends: InOrder::default() }
     }
 }
 
@@ -38,6 +42,7 @@ enum Line<'a> {
         model_hash: &'a str,
         engine: &'a str,
         engine_note: Option<&'a str>,
+        engines: &'a [Running],
         parts: &'a [String],
         songs: usize,
         start_s: f64,
@@ -45,6 +50,8 @@ enum Line<'a> {
     Song {
         index: usize,
         input: String,
+        #[serde(flatten)]
+        on: &'a Running,
     },
     Progress {
         index: usize,
@@ -66,6 +73,8 @@ enum Line<'a> {
         audio_s: Option<f64>,
         wall_s: f64,
         speed: Option<f64>,
+        engine: Option<&'a str>,
+        gpu: Option<usize>,
         error: Option<&'a Report>,
     },
     End {
@@ -89,10 +98,12 @@ struct Output<'a> {
 }
 
 fn print(line: &Line) {
+    text(line).iter().for_each(|text| say::out(text));
+}
+
+fn text(line: &Line) -> Option<String> {
     // Strings and finite numbers always serialize.
-    if let Ok(text) = serde_json::to_string(line) {
-        say::out(&text);
-    }
+    serde_json::to_string(line).ok()
 }
 
 /// The one line of a run that could not begin.
@@ -108,25 +119,26 @@ impl Reporter for Json {
             sextet: env!("CARGO_PKG_VERSION"),
             model: &start.model,
             model_hash: &start.model_hash,
-            engine: &start.engine,
+            engine: &start.engines[0].engine,
             engine_note: start.engine_note.as_deref(),
+            engines: &start.engines,
             parts: &start.parts,
             songs: self.songs,
             start_s: start.start_s,
         });
     }
 
-    fn song(&mut self, index: usize, job: &Job) {
-        self.last = None;
-        print(&Line::Song { index, input: job.input.display().to_string() });
+    fn song(&mut self, index: usize, job: &Job, on: &Running) {
+        self.last.remove(&index);
+        print(&Line::Song { index, input: job.input.display().to_string(), on });
     }
 
     fn moved(&mut self, index: usize, moved: &Moved) {
         let whole = moved.share() >= 1.0;
-        if !whole && self.last.is_some_and(|last| last.elapsed() < EVERY) {
+        if !whole && self.last.get(&index).is_some_and(|last| last.elapsed() < EVERY) {
             return;
         }
-        self.last = Some(Instant::now());
+        self.last.insert(index, Instant::now());
         let share = moved.share();
         print(&match *moved {
             Moved::Reading { frames } => {
@@ -151,7 +163,7 @@ impl Reporter for Json {
         let outputs = if error.is_some() { &[][..] } else { &job.outputs[..] };
         let named = self.parts.iter().zip(outputs);
         let named = named.map(|(part, path)| Output { part, path: path.display().to_string() });
-        print(&Line::SongEnd {
+        let end = text(&Line::SongEnd {
             index,
             input: job.input.display().to_string(),
             status,
@@ -159,8 +171,12 @@ impl Reporter for Json {
             audio_s: outcome.audio_s,
             wall_s: outcome.wall_s,
             speed: outcome.speed(),
+            engine: outcome.on.as_ref().map(|on| on.engine.as_str()),
+            gpu: outcome.on.as_ref().and_then(|on| on.gpu),
             error,
         });
+        self.last.remove(&index);
+        self.ends.push(index, end.unwrap_or_default()).iter().for_each(|line| say::out(line));
     }
 
     fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], totals: &Totals) {

@@ -1,10 +1,12 @@
 //! Plain lines on standard error, for logs and pipes.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
-use super::{Moved, Outcome, Reporter, Start, Status};
+use super::{Moved, Outcome, Reporter, Running, Start, Status};
 use crate::say;
 use crate::separate::plan::Job;
 
@@ -14,37 +16,43 @@ const EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Lines {
     songs: usize,
     verbose: bool,
-    last: Instant,
-    name: String,
+    /// Whether several engines compute.
+    shared: bool,
+    /// Songs that are under way: what they are called, and when they were last told of.
+    under_way: HashMap<usize, (String, Instant)>,
+    ends: InOrder<String>,
 }
 
 impl Lines {
     pub(super) fn new(songs: usize, verbose: bool) -> Self {
-        Self { songs, verbose, last: Instant::now(), name: String::new() }
+        Self { songs, verbose, shared: false, under_way: HashMap::new(), ends: InOrder::default() }
     }
 }
 
 impl Reporter for Lines {
     fn start(&mut self, start: &Start) {
+        self.shared = start.engines.len() > 1;
         start_lines(start, self.verbose).iter().for_each(|line| say::err(line));
     }
 
-    fn song(&mut self, index: usize, job: &Job) {
-        self.name = format!("[{}/{}] {}", index + 1, self.songs, job.input.display());
-        self.last = Instant::now();
-        say::err(&self.name);
+    fn song(&mut self, index: usize, job: &Job, on: &Running) {
+        let name = format!("[{}/{}] {}", index + 1, self.songs, job.input.display());
+        let place = if self.shared { format!(" on {}", on.place()) } else { String::new() };
+        say::err(&format!("{name}{place}"));
+        self.under_way.insert(index, (name, Instant::now()));
     }
 
-    fn moved(&mut self, _index: usize, moved: &Moved) {
-        if self.last.elapsed() < EVERY {
+    fn moved(&mut self, index: usize, moved: &Moved) {
+        let Some((name, last)) = self.under_way.get_mut(&index) else { return };
+        if last.elapsed() < EVERY {
             return;
         }
-        self.last = Instant::now();
+        *last = Instant::now();
         match moved {
-            Moved::Reading { frames } => say::err(&format!("{}: reading, {frames} frames", self.name)),
+            Moved::Reading { frames } => say::err(&format!("{name}: reading, {frames} frames")),
             Moved::Separating { share, speed: at, left_s, .. } => {
                 let left = left_s.map_or_else(String::new, |left| format!(", {} left", clock(left)));
-                say::err(&format!("{}: {:.0} %, {}{left}", self.name, share * 100.0, speed(*at)));
+                say::err(&format!("{name}: {:.0} %, {}{left}", share * 100.0, speed(*at)));
             }
         }
     }
@@ -54,10 +62,12 @@ impl Reporter for Lines {
     }
 
     fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
-        match &outcome.status {
-            Status::Failed(report) => say::err(&report.to_string()),
-            _ => say::err(&format!("[{}/{}] {}", index + 1, self.songs, result_line(job, outcome))),
-        }
+        self.under_way.remove(&index);
+        let end = match &outcome.status {
+            Status::Failed(report) => report.to_string(),
+            _ => format!("[{}/{}] {}", index + 1, self.songs, result_line(job, outcome, self.shared)),
+        };
+        self.ends.push(index, end).iter().for_each(|line| say::err(line));
     }
 
     fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
@@ -68,7 +78,11 @@ impl Reporter for Lines {
 /// What is said before the first song.
 pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
     let note = start.engine_note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
-    let mut lines = vec![format!("{} on {}{note}", start.model, start.engine)];
+    let named = |on: &Running| format!("{} on {}", start.model, on.engine);
+    let mut lines = match &start.engines[..] {
+        [only] => vec![format!("{}{note}", named(only))],
+        several => several.iter().map(|on| format!("{}, {}", named(on), on.place())).collect(),
+    };
     if verbose {
         lines.push(format!("model hash {}", start.model_hash));
         lines.push(format!("parts {}", start.parts.join(", ")));

@@ -3,12 +3,14 @@
 mod bars;
 mod json;
 mod lines;
+mod order;
 mod silent;
 mod summary;
 mod time;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::plan::Job;
 use crate::args::SeparateArgs;
@@ -23,7 +25,8 @@ pub(crate) use time::clock;
 pub(super) struct Start {
     pub(super) model: String,
     pub(super) model_hash: String,
-    pub(super) engine: String,
+    /// What computes, each with songs of its own; at least one.
+    pub(super) engines: Vec<Running>,
     /// Why it is this engine, where there was a choice.
     pub(super) engine_note: Option<String>,
     pub(super) parts: Vec<String>,
@@ -32,6 +35,20 @@ pub(super) struct Start {
     pub(super) start_s: f64,
     /// Size of every song in bytes: what the share of the whole is estimated by.
     pub(super) bytes: Vec<u64>,
+}
+
+/// An engine, and the number of the GPU that it is on; none on the CPU.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Running {
+    pub(super) engine: String,
+    pub(super) gpu: Option<usize>,
+}
+
+impl Running {
+    /// Where that is, for people.
+    pub(super) fn place(&self) -> String {
+        self.gpu.map_or_else(|| "the CPU".to_owned(), |gpu| format!("GPU {gpu}"))
+    }
 }
 
 /// How far a song has come.
@@ -85,6 +102,8 @@ pub(super) struct Outcome {
     /// Length of the song, where it is known.
     pub(super) audio_s: Option<f64>,
     pub(super) wall_s: f64,
+    /// What computed, unless it was skipped.
+    pub(super) on: Option<Running>,
 }
 
 impl Outcome {
@@ -95,11 +114,11 @@ impl Outcome {
 }
 
 /// Hears what a batch does. Everything is optional.
-pub(super) trait Reporter {
+pub(super) trait Reporter: Send {
     /// Before the first song.
     fn start(&mut self, _start: &Start) {}
-    /// A song's work begins; not called for one that is skipped.
-    fn song(&mut self, _index: usize, _job: &Job) {}
+    /// A song's work begins; not called for one that is skipped. Others may be under way.
+    fn song(&mut self, _index: usize, _job: &Job, _on: &Running) {}
     /// A song has come on.
     fn moved(&mut self, _index: usize, _moved: &Moved) {}
     /// Something is odd but stops nothing.
@@ -108,6 +127,21 @@ pub(super) trait Reporter {
     fn ended(&mut self, _index: usize, _job: &Job, _outcome: &Outcome) {}
     /// All songs are over.
     fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], _totals: &Totals) {}
+}
+
+/// A reporter for all that work at the same time.
+pub(super) struct Shared(Mutex<Box<dyn Reporter>>);
+
+impl Shared {
+    /// Around `reporter`.
+    pub(super) fn new(reporter: Box<dyn Reporter>) -> Self {
+        Self(Mutex::new(reporter))
+    }
+
+    /// The reporter, for one thing to be told.
+    pub(super) fn tell(&self) -> MutexGuard<'_, Box<dyn Reporter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The reporter that the flags and standard error ask for, for a batch of `songs`.

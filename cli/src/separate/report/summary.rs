@@ -32,15 +32,17 @@ impl Totals {
     }
 }
 
-/// One song's end on one line.
-pub(super) fn result_line(job: &Job, outcome: &Outcome) -> String {
+/// One song's end on one line; with what computed, where that is not the same for all (`shared`).
+pub(super) fn result_line(job: &Job, outcome: &Outcome, shared: bool) -> String {
     let input = job.input.display();
     let folder = job.outputs.first().and_then(|output| output.parent()).unwrap_or(std::path::Path::new("")).display();
     match &outcome.status {
         Status::Done => {
             let audio = clock(outcome.audio_s.unwrap_or(0.0));
             let (wall, at, files) = (took(outcome.wall_s), speed(outcome.speed()), job.outputs.len());
-            format!("done     {input}: {audio} in {wall} ({at}), {files} files in '{folder}'")
+            let on =
+                outcome.on.as_ref().filter(|_| shared).map_or_else(String::new, |on| format!(" on {}", on.place()));
+            format!("done     {input}: {audio} in {wall} ({at}){on}, {files} files in '{folder}'")
         }
         Status::Skipped => format!("skipped  {input}: all stems are in '{folder}'"),
         Status::Failed(report) => {
@@ -54,7 +56,10 @@ pub(super) fn result_line(job: &Job, outcome: &Outcome) -> String {
 pub(super) fn table(jobs: &[Job], outcomes: &[Outcome], totals: &Totals) -> Vec<String> {
     let mut lines = Vec::new();
     if jobs.len() > 1 {
-        lines.extend(jobs.iter().zip(outcomes).map(|(job, outcome)| result_line(job, outcome)));
+        let mut places = outcomes.iter().filter_map(|outcome| outcome.on.as_ref());
+        let first = places.next();
+        let shared = places.any(|on| Some(on) != first);
+        lines.extend(jobs.iter().zip(outcomes).map(|(job, outcome)| result_line(job, outcome, shared)));
     }
     let Totals { done, skipped, failed, wall_s } = *totals;
     lines.push(format!("{done} done, {skipped} skipped, {failed} failed in {}", took(wall_s)));

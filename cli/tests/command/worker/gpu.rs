@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sextet_protocol::worker::{FailKind, Gpu, GpuState, JobId, Reply, Request};
+use sextet_protocol::worker::{EngineName, FailKind, Gpu, GpuState, JobId, Prepare, Reply, Request};
 
 use super::client::{Worker, command, done};
-use crate::bench::{Bench, stdout};
+use crate::bench::{Bench, stdout, tiny_model};
 
 /// The library's file, and where the worker looks for this user's own.
 const LIBRARY: &str = "libtensorrt_rtx.so.1";
@@ -167,7 +167,7 @@ fn all_that_is_needed_is_ready() {
 #[test]
 fn what_was_set_up_is_used_by_the_same_worker() {
     let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else { return };
-    let (first, second) = (bench.song("a.wav", 0.3), bench.song("b.wav", 0.3));
+    let (first, second) = (bench.song("a.wav", 0.3), bench.song("b.wav", 0.4));
     compile(&bench, "other_version.c", &format!("{OWN}/{LIBRARY}")).unwrap();
     let mut worker = worker(&bench, &[]);
     assert_eq!(inspect(&mut worker, 1).state, GpuState::ToBeSetUp);
@@ -186,15 +186,85 @@ fn what_was_set_up_is_used_by_the_same_worker() {
     assert_eq!(inspect(&mut worker, 4), *gpu);
 
     // Engines are built for the GPU, though nothing can be computed on the stand-in.
-    worker.separate(5, &second);
-    let replies = worker.until(|reply| match reply {
-        Reply::Loading { what, done: 1.., total: 1.., .. } => what == "building the engine, once for this model",
-        _ => false,
-    });
+    worker.say(&prepare(5));
+    let replies = worker.until(is_building);
     assert!(matches!(replies[0], Reply::Loading { .. }), "the model is loaded anew: {replies:?}");
     worker.say(&Request::Cancel { job: JobId(5) });
     assert!(matches!(worker.end_of(5).last(), Some(Reply::Cancelled { .. })));
+
+    // A clip that the CPU does before that is not held up by it.
+    worker.separate(6, &second);
+    let replies = worker.end_of(6);
+    assert!(replies.iter().any(is_sooner_on_cpu) && !done(&replies).1, "{replies:?}");
+    assert!(!replies.iter().any(is_building), "{replies:?}");
     assert_eq!(worker.leave(), (vec![], Some(0)));
+}
+
+fn prepare(job: u64) -> Request {
+    let model = tiny_model().to_str().unwrap().to_owned();
+    Request::Prepare(Prepare { job: JobId(job), model, engine: EngineName::Auto })
+}
+
+fn is_building(reply: &Reply) -> bool {
+    match reply {
+        Reply::Loading { what, done: 1.., total: 1.., .. } => what == "building the engine, once for this model",
+        _ => false,
+    }
+}
+
+fn is_sooner_on_cpu(reply: &Reply) -> bool {
+    let Reply::Started { engine, note: Some(note), .. } = reply else { return false };
+    let said =
+        ["the CPU needs some 1 s", "making the GPU ready for this model some ", "preparing this model does that ahead"];
+    engine == "CPU (rten)" && said.iter().all(|part| note.contains(part))
+}
+
+/// An engine that is being built ahead is built once, and clips do not wait for it that the CPU does sooner.
+#[test]
+fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
+    let (Some(bench), Some(library)) = (machine(), real_library()) else { return };
+    let mut worker = worker(&bench, &[("SEXTET_TENSORRT", &library)]);
+    worker.say(&prepare(1));
+    worker.until(is_building);
+
+    worker.separate(2, &bench.song("a.wav", 0.3));
+    let replies = worker.end_of(2);
+    assert!(replies.iter().any(is_sooner_on_cpu) && !done(&replies).1, "{replies:?}");
+    assert!(
+        replies.iter().all(|reply| reply.job() != Some(JobId(1)) || !reply.is_last()),
+        "it was waited for: {replies:?}"
+    );
+
+    // The next one neither, though the CPU has the model by now.
+    worker.separate(3, &bench.song("b.wav", 0.4));
+    assert!(worker.end_of(3).iter().any(is_sooner_on_cpu));
+    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.end_of(1);
+    assert_eq!(worker.leave(), (vec![], Some(0)));
+}
+
+/// The command likewise.
+#[test]
+fn a_song_that_the_cpu_does_sooner_does_not_wait_for_the_gpu() {
+    let (Some(bench), Some(library)) = (machine(), real_library()) else { return };
+    let song = bench.song("a.wav", 0.3);
+    let separate = |more: &[&str]| {
+        let mut sextet = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
+        sextet.args(["separate", "--json", "-m"]).arg(tiny_model()).args(more).arg(&song);
+        sextet.envs(super::client::environment(&bench)).current_dir(bench.path(""));
+        on_machine(&mut sextet, &bench, &[("SEXTET_TENSORRT", &library)]);
+        let text = stdout(&mut assert_cmd::Command::from(sextet));
+        let start: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        (start["engine"].as_str().unwrap().to_owned(), start["engine_note"].clone())
+    };
+
+    let (engine, note) = separate(&[]);
+    let note = note.as_str().unwrap().to_owned();
+    assert_eq!(engine, "CPU (rten)");
+    let ahead = format!("`sextet engine build {}` does that ahead", tiny_model().display());
+    assert!(note.starts_with("the CPU needs some 1 s, and ") && note.ends_with(&ahead), "{note}");
+    assert!(bench.files("cache/engines").is_empty(), "nothing was built");
+    assert_eq!(separate(&["--engine", "cpu"]), ("CPU (rten)".to_owned(), serde_json::Value::Null));
 }
 
 mod from_a_host {

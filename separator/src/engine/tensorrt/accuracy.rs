@@ -3,7 +3,8 @@
 use super::session::{Session, Shape};
 use super::start::noise;
 use crate::Result;
-use crate::engine::{Cpu, Engine as _};
+use crate::engine::Engine as _;
+use crate::engine::cpu::Cpu;
 use crate::model::Network;
 
 /// The largest relative error of all stems together that is taken for float16's speed: -40 dB. On an H200 1.8e-2 was

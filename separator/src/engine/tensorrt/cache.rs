@@ -160,6 +160,11 @@ impl PlanCache {
         kernels.filter(|kernels| kernels.header() == key.kernels_header(gpu))
     }
 
+    /// Whether there is a file of kernels that says what it should; the rest of it may be damaged all the same.
+    pub(super) fn has_kernels(&self, key: &PlanKey, gpu: &GpuKey) -> bool {
+        sealed::read_header(&self.kernels_path(key, gpu)).is_some_and(|header| header == key.kernels_header(gpu))
+    }
+
     pub(super) fn keep_kernels(&self, key: &PlanKey, gpu: &GpuKey, kernels: &[u8]) -> Result<(), TensorRtError> {
         self.keep(&self.kernels_path(key, gpu), &key.kernels_header(gpu), kernels)
     }

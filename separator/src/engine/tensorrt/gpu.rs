@@ -7,6 +7,7 @@ use cudarc::driver::CudaContext;
 use cudarc::driver::result::device;
 
 use super::error::TensorRtError;
+use super::start::uncaptured;
 use crate::timings::timed;
 
 /// CUDA 13.0, which the libraries are made for.
@@ -36,20 +37,32 @@ pub struct Gpu {
 /// The number of a GPU, and the thread that opens it.
 type Opening = (usize, JoinHandle<Result<Gpu, TensorRtError>>);
 
-/// A GPU that is being opened on a thread of its own.
-static OPENING: Mutex<Option<Opening>> = Mutex::new(None);
+/// GPUs that are being opened, each on a thread of its own.
+static OPENING: Mutex<Vec<Opening>> = Mutex::new(Vec::new());
 
-/// Begins to open GPU number `index`, unless one is being opened already. Whoever opens it next waits for that and has it.
+/// Begins to open GPU number `index`, unless that is going on already. Whoever opens it next waits for that and has it.
 pub(super) fn begin_to_open(index: usize) {
     let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    opening.get_or_insert_with(|| (index, std::thread::spawn(move || timed("open the GPU", || Gpu::open_now(index)))));
+    if opening.iter().all(|(number, _)| *number != index) {
+        opening.push((index, std::thread::spawn(move || timed("open the GPU", || Gpu::open_now(index)))));
+    }
 }
 
-/// The GPU that was begun to be opened, once it is open, with its number.
-pub(super) fn take_opened() -> Option<(usize, Result<Gpu, TensorRtError>)> {
-    let (index, opening) = OPENING.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+/// GPU number `index`, if it was begun to be opened, once it is open.
+pub(super) fn take_opened(index: usize) -> Option<Result<Gpu, TensorRtError>> {
+    let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    let at = opening.iter().position(|(number, _)| *number == index)?;
+    let (_, thread) = opening.swap_remove(at);
+    drop(opening);
+
     // A thread that panicked has opened nothing.
-    Some((index, opening.join().ok()?))
+    thread.join().ok()
+}
+
+/// All GPUs that were begun to be opened, once they are open.
+pub(super) fn take_all_opened() -> Vec<Gpu> {
+    let opening = std::mem::take(&mut *OPENING.lock().unwrap_or_else(PoisonError::into_inner));
+    opening.into_iter().filter_map(|(_, thread)| thread.join().ok()?.ok()).collect()
 }
 
 impl Gpu {
@@ -58,10 +71,7 @@ impl Gpu {
     /// # Errors
     /// What is missing or too old.
     pub fn open(index: usize) -> Result<Self, TensorRtError> {
-        match take_opened() {
-            Some((opened, gpu)) if opened == index => gpu,
-            _ => Self::open_now(index),
-        }
+        take_opened(index).unwrap_or_else(|| Self::open_now(index))
     }
 
     fn open_now(index: usize) -> Result<Self, TensorRtError> {
@@ -75,7 +85,7 @@ impl Gpu {
             return Err(TensorRtError::NoGpu { index, there, hidden_by });
         }
         let asked = TensorRtError::cuda("open the GPU");
-        let context = CudaContext::new(index).map_err(&asked)?;
+        let context = uncaptured(|| CudaContext::new(index)).map_err(&asked)?;
         let name = context.name().map_err(&asked)?;
         let capability = context.compute_capability().map_err(&asked)?;
         if capability < NEEDED_CAPABILITY {

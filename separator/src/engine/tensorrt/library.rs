@@ -3,6 +3,7 @@
 //! The binding calls C++ virtual functions by position, so a library of another version crashes the process instead of
 //! failing. Each library is therefore asked for its version, through a plain C function, before anything else is called.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -145,12 +146,18 @@ fn load_version(path: &Path, which: usize, expected: LibraryVersion, folders: &[
 /// What TensorRT last complained of; its calls themselves only say that they failed.
 static COMPLAINT: Mutex<String> = Mutex::new(String::new());
 
+thread_local! {
+    /// The same on this thread: several engines may be at work.
+    static OWN_COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 struct Complaints;
 
 impl LogHandler for Complaints {
     fn log(&self, severity: Severity, message: &str) {
         if severity <= Severity::Error {
             message.clone_into(&mut COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
+            OWN_COMPLAINT.with_borrow_mut(|own| message.clone_into(own));
         }
         if std::env::var_os("SEXTET_TENSORRT_LOG").is_some() {
             eprintln!("tensorrt {severity:?}: {message}");
@@ -168,7 +175,10 @@ pub(super) fn logger() -> Result<&'static Logger, TensorRtError> {
 /// Turns a failure of a call that tried to `action` into an error with TensorRT's own reason.
 pub(super) fn failed(action: &'static str) -> impl Fn(trtx::Error) -> TensorRtError {
     move |error| {
-        let reason = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
+        let latest = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
+        // TensorRT has threads of its own, whose complaints are nobody else's.
+        let own = OWN_COMPLAINT.take();
+        let reason = if own.is_empty() { latest } else { own };
         let memory = ["out of memory", "OutOfMemory", "cudaErrorMemoryAllocation"];
         if memory.iter().any(|sign| reason.contains(sign)) {
             return TensorRtError::OutOfMemory { action };

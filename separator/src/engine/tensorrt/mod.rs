@@ -10,6 +10,7 @@
 //! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk: whole or not at all, and checked when read |
 //! | `session.rs` | a plan on a GPU: buffers, transfers, batches |
 //! | `accuracy.rs` | what float16 costs a model |
+//! | `outlook.rs` | how long it takes until a model can begin |
 //! | `measure.rs` | how fast all that is |
 //! | `start.rs` | from a network to a session: plan cached or made, batch that fits |
 
@@ -19,6 +20,7 @@ mod error;
 mod gpu;
 mod library;
 mod measure;
+mod outlook;
 mod planner;
 mod record;
 mod sealed;
@@ -38,12 +40,15 @@ pub use start::{Built, Found, build, probe};
 pub use target::Target;
 pub use whole::Damage;
 
-pub(super) use start::{begin, settle, start};
+pub(super) use start::{Opened, begin, open_gpu, settle};
 
 use session::Session;
 
 use super::Engine;
 use crate::Result;
+
+/// Whether this build has TensorRT.
+pub(super) const IS_BUILT_IN: bool = true;
 
 /// A network on a GPU.
 pub(crate) struct TensorRt {

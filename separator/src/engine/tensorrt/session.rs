@@ -56,6 +56,9 @@ pub(super) struct Session {
     gpu: Arc<CudaContext>,
 }
 
+// Sessions on several GPUs, each on a thread of its own, do not get in each other's way: every call makes the session's own
+// context current on the thread that it comes from, and so does dropping it, before anything of it goes.
+//
 // SAFETY: the binding's objects may be moved between threads (it says so of all but the context, whose reference-counted
 // configuration is what keeps it from being Send: this session owns the only other handle to it and never hands it out).
 // The CUDA context is made current again by every call of the session.

@@ -1,7 +1,7 @@
 //! From a network to a session on a GPU: the plan from the cache or made now, and the largest batch that fits.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::TensorRt;
 use super::accuracy::{self, TOLERANCE};
@@ -14,7 +14,8 @@ use super::sealed::Sealed;
 use super::session::{Session, Shape};
 use super::target::Target;
 use crate::Result;
-use crate::engine::{TensorRtOptions, gpu_class};
+use crate::engine::choice::gpu_class;
+use crate::engine::{Engine, TensorRtOptions};
 use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
@@ -25,6 +26,18 @@ const DEFAULT_BATCH: usize = 4;
 const SMALL_GPU_BYTES: usize = 7 << 30;
 /// Memory of a GPU that a segment takes on the official shape: 1.2 GB were measured for four, 2.3 GB for eight.
 const SEGMENT_BYTES: usize = 300 << 20;
+
+/// Whether an engine is being captured on a GPU. CUDA refuses much that other threads of the process ask for while one of them
+/// captures a graph, and gives the capture up: reserving memory above all. So it is captured alone (written to), and what an
+/// engine's start does besides waits for that (read). Whoever starts several engines lets none of them compute before all are
+/// there.
+static CAPTURING: RwLock<()> = RwLock::new(());
+
+/// Does `work`, which reserves memory on a GPU or the like, while nobody captures.
+pub(super) fn uncaptured<T>(work: impl FnOnce() -> T) -> T {
+    let _none = CAPTURING.read().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
 
 /// What TensorRT would run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,30 +77,63 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
     Ok(found)
 }
 
-/// Starts `network` on the GPU that `options` name, if what comes out is exact enough.
+/// A GPU that was opened, with the library loaded, for an engine that is to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    library: Library,
+    pub(super) gpu: Gpu,
+    pub(super) cache: Option<PlanCache>,
+}
+
+/// Loads the library and opens the GPU that `options` name, while what `network` is going to need is read.
 ///
 /// # Errors
-/// Whatever stands in the way: library, driver, GPU, memory. A cache that cannot be used does not: `listener` hears of it.
-pub(crate) fn start(network: &Network, options: &TensorRtOptions, listener: &mut dyn Listener) -> Result<TensorRt> {
+/// What is missing: library, driver or GPU.
+pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<Opened> {
     let plans = Plans::new(network, options);
     plans.read_ahead(options);
     warm_up(options);
+
     // A GPU that nobody is going to use does not stay open.
-    let library = Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened()))?;
+    let library = Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened(options.gpu)))?;
     let gpu = timed("wait for the GPU", || Gpu::open(options.gpu))?;
-    let (session, batch, precision) = match precision(options) {
-        Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
-        Precision::F32 => open_largest(&plans, options, Precision::F32, &gpu, listener)?,
-    };
-    let (spoken, class) = match precision {
-        Precision::F32 => ("float32", gpu_class(true)),
-        Precision::F16 => ("float16", gpu_class(false)),
-    };
-    let name = format!("TensorRT-RTX {} on {} ({spoken}, batch {batch})", library.version, gpu.name);
-    Ok(TensorRt::new(session, name, class))
+    Ok(Opened { library, gpu, cache: plans.cache })
 }
 
-/// Begins what [`start`] takes whatever the network: opens the GPU on a thread of its own, while the caller, or another thread,
+impl Opened {
+    /// What an engine there is called, as long as there is none.
+    pub(crate) fn name(&self) -> String {
+        format!("TensorRT-RTX {} on {}", self.library.version, self.gpu.name)
+    }
+
+    /// Starts `network`, if what comes out is exact enough.
+    ///
+    /// # Errors
+    /// Whatever stands in the way: GPU, memory. A cache that cannot be used does not: `listener` hears of it.
+    pub(crate) fn start(
+        self,
+        network: &Network,
+        options: &TensorRtOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Box<dyn Engine>> {
+        let name = self.name();
+        let Self { gpu, cache, .. } = self;
+        let plans = Plans { network, cache };
+        let (session, batch, precision) = match precision(options) {
+            Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
+            Precision::F32 => open_largest(&plans, options, Precision::F32, &gpu, listener)?,
+        };
+
+        let (spoken, class) = match precision {
+            Precision::F32 => ("float32", gpu_class(true)),
+            Precision::F16 => ("float16", gpu_class(false)),
+        };
+        let name = format!("{name} ({spoken}, batch {batch})");
+        Ok(Box::new(TensorRt::new(session, name, class)))
+    }
+}
+
+/// Begins what [`open_gpu`] takes whatever the network: opens the GPU on a thread of its own, while the caller, or another thread,
 /// loads the libraries. A machine without them is left alone.
 fn warm_up(options: &TensorRtOptions) {
     if Library::is_there(&options.libraries) {
@@ -103,7 +149,7 @@ pub(crate) fn begin(options: &TensorRtOptions) {
 
 /// Waits for what was begun and has not been asked for, and gives it back: a process must not end in the middle of it.
 pub(crate) fn settle() {
-    drop(gpu::take_opened());
+    drop(gpu::take_all_opened());
     Library::wait();
 }
 
@@ -127,7 +173,7 @@ fn in_float16(
         return Ok(opened);
     }
     listener.preparing(Preparing::Comparing);
-    let error = accuracy::float16_error(network, &mut opened.0, shape(network, opened.1))?;
+    let error = uncaptured(|| accuracy::float16_error(network, &mut opened.0, shape(network, opened.1)))?;
     if error <= TOLERANCE {
         if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep_float16_error(network.hash(), &gpu_key, error))
         {
@@ -151,7 +197,7 @@ fn open_largest(
     gpu: &Gpu,
     listener: &mut dyn Listener,
 ) -> std::result::Result<(Session, usize, Precision), TensorRtError> {
-    let mut batch = options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH });
+    let mut batch = first_batch(options, gpu);
     loop {
         match open(plans, options, precision, gpu, batch, listener) {
             Err(error) if error.is_out_of_memory() && batch > 1 => {
@@ -161,6 +207,11 @@ fn open_largest(
             other => return other.map(|session| (session, batch, precision)),
         }
     }
+}
+
+/// Segments at a time that are tried first.
+pub(super) fn first_batch(options: &TensorRtOptions, gpu: &Gpu) -> usize {
+    options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH })
 }
 
 /// A tested session for batches of `batch`.
@@ -181,7 +232,8 @@ pub(super) fn open(
             listener.preparing(Preparing::Compiling);
         }
         let kernels = kernels.as_ref().map(Sealed::contents);
-        Session::new(gpu, plan.contents(), kernels, shape).map_err(|error| for_want_of_memory(error, gpu, batch))
+        uncaptured(|| Session::new(gpu, plan.contents(), kernels, shape))
+            .map_err(|error| for_want_of_memory(error, gpu, batch))
     };
     let (plan, cached) = timed("read the plan", || plans.get(&key, false, listener))?;
     let mut session = match begin(&plan, listener) {
@@ -224,6 +276,7 @@ pub(super) fn shape(network: &Network, batch: usize) -> Shape {
 /// Runs noise through a fresh session: what a GPU or a driver cannot do shows here, not in somebody's stems. It also
 /// makes TensorRT compile and capture whatever it leaves to the first run.
 fn self_test(session: &mut Session, shape: Shape, gpu: &Gpu) -> std::result::Result<(), TensorRtError> {
+    let _alone = CAPTURING.write().unwrap_or_else(PoisonError::into_inner);
     session.submit(|mix| mix.copy_from_slice(&noise(shape.mix)))?;
     let finite = session.take()?.iter().all(|sample| sample.is_finite());
     if finite { Ok(()) } else { Err(TensorRtError::SelfTest { gpu: gpu.name.clone() }) }
@@ -241,8 +294,8 @@ pub(super) fn noise(samples: usize) -> Vec<f32> {
 
 /// Where the plans of one network come from.
 pub(super) struct Plans<'a> {
-    network: &'a Network,
-    cache: Option<PlanCache>,
+    pub(super) network: &'a Network,
+    pub(super) cache: Option<PlanCache>,
 }
 
 impl<'a> Plans<'a> {
@@ -269,7 +322,7 @@ impl<'a> Plans<'a> {
     }
 
     /// The key of the plan to use on `gpu`: one for its architecture, or one for all if that is what there is.
-    fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, precision: Precision, batch: usize) -> PlanKey {
+    pub(super) fn key_on(&self, gpu: &Gpu, options: &TensorRtOptions, precision: Precision, batch: usize) -> PlanKey {
         let own = self.key(options, precision, batch, Target::of(gpu.capability).into_iter().collect());
         let for_all = PlanKey { targets: Vec::new(), ..own.clone() };
         let has = |key: &PlanKey| self.cache.as_ref().is_some_and(|cache| cache.has_plan(key));

@@ -70,13 +70,24 @@ pub(crate) struct Graph {
     /// Element type of weights and of everything computed from them; statistics stay in float32.
     trunk: Element,
     dialect: Dialect,
+    products: u64,
 }
 
 impl Graph {
     /// An empty graph whose weights are stored as `trunk`.
     pub(crate) fn new(trunk: Element, dialect: Dialect) -> Self {
         let graph = proto::Graph { name: "htdemucs".to_owned(), ..Default::default() };
-        Self { graph, trunk, dialect }
+        Self { graph, trunk, dialect, products: 0 }
+    }
+
+    /// Products of two numbers that its convolutions and matrix products take: what most of its time goes into.
+    pub(crate) fn products(&self) -> u64 {
+        self.products
+    }
+
+    /// Counts the products of an operator: so many for each element of what it gives.
+    pub(super) fn count_products(&mut self, given: &Value, for_each: usize) {
+        self.products += given.shape.iter().chain([&for_each]).map(|&size| size as u64).product::<u64>();
     }
 
     /// Who the graph is written for.

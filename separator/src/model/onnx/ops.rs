@@ -41,7 +41,9 @@ impl Graph {
             ("pads", Attribute::Ints(ints([top, left, bottom, right]))),
             ("dilations", Attribute::Ints(ints(window.dilations))),
         ];
-        self.node("Conv", &[x, weight, bias], &attributes, shape, x.element)
+        let given = self.node("Conv", &[x, weight, bias], &attributes, shape, x.element);
+        self.count_products(&given, weight.shape[1..].iter().product());
+        given
     }
 
     /// Matrix product over the last two axes; the others broadcast.
@@ -51,7 +53,9 @@ impl Graph {
         assert_eq!(inner, b.shape[b.shape.len() - 2], "inner dimensions of a product");
         let mut shape = broadcast(&a.shape[..a.shape.len() - 2], &b.shape[..b.shape.len() - 2]);
         shape.extend([rows, columns]);
-        self.node("MatMul", &[a, b], &[], shape, a.element)
+        let given = self.node("MatMul", &[a, b], &[], shape, a.element);
+        self.count_products(&given, inner);
+        given
     }
 
     /// Sum, element by element.

@@ -1,0 +1,49 @@
+//! Ends of songs, told in the songs' order though another one may be through first.
+
+use std::collections::BTreeMap;
+
+/// Holds back what comes before its turn.
+#[derive(Debug)]
+pub(super) struct InOrder<T> {
+    next: usize,
+    early: BTreeMap<usize, T>,
+}
+
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
+        Self { next: 0, early: BTreeMap::new() }
+    }
+}
+
+impl<T> InOrder<T> {
+    /// Takes what belongs to song number `index`; gives what can be told now, in order.
+    pub(super) fn push(&mut self, index: usize, item: T) -> Vec<T> {
+        self.early.insert(index, item);
+        let mut ready = Vec::new();
+        while let Some(item) = self.early.remove(&self.next) {
+            ready.push(item);
+            self.next += 1;
+        }
+        ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_early_waits_for_its_turn() {
+        let cases: [(&[usize], &[&[usize]]); 4] = [
+            (&[0, 1, 2], &[&[0], &[1], &[2]]),
+            (&[1, 0, 2], &[&[], &[0, 1], &[2]]),
+            (&[3, 2, 1, 0], &[&[], &[], &[], &[0, 1, 2, 3]]),
+            (&[0, 3, 1, 4, 2], &[&[0], &[], &[1], &[], &[2, 3, 4]]),
+        ];
+        for (comes, told) in cases {
+            let mut order = InOrder::default();
+            let found: Vec<Vec<usize>> = comes.iter().map(|&index| order.push(index, index)).collect();
+            assert_eq!(found, told, "{comes:?}");
+        }
+    }
+}
