@@ -66,6 +66,7 @@ pub(crate) fn describe(step: &Preparing) -> String {
             format!("float16 would change this model's stems by {:.1} %: computing in float32", 100.0 * error)
         }
         Preparing::SmallerBatch { batch } => format!("the GPU's memory is short: trying a batch of {batch}"),
+        Preparing::OtherBatch { batch } => format!("the GPU's numbers were not finite: trying a batch of {batch}"),
         Preparing::NotKept { reason } => format!("the engine cannot be kept: {reason}"),
         _ => "the engine is made ready".to_owned(),
     }

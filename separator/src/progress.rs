@@ -46,6 +46,11 @@ pub enum Preparing {
         /// Segments at a time.
         batch: usize,
     },
+    /// With as many segments at a time the GPU gives numbers that are not finite; another number is tried.
+    OtherBatch {
+        /// Segments at a time.
+        batch: usize,
+    },
     /// What was built could not be kept: the next start takes as long.
     NotKept {
         /// Why.

@@ -59,9 +59,10 @@ pub enum TensorRtError {
     #[error("the GPU failed to {action}: {code}; check `nvidia-smi`, start again, or use --engine cpu")]
     Cuda { action: &'static str, code: String },
     #[error(
-        "the self-test gave numbers that are not finite on {gpu}; use --engine cpu or --fp32, and please report it"
+        "the self-test gave numbers that are not finite on {gpu} with {batch} segments at a time; use --engine cpu, or \
+         another batch in the configuration, and please report it"
     )]
-    SelfTest { gpu: String },
+    SelfTest { gpu: String, batch: usize },
     #[error(
         "float16 would change this model's stems by {percent:.1} %; use --engine cpu, or let the GPU compute in float32 by \
          {TF32_VARIABLE}=0 in the environment"

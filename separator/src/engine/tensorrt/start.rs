@@ -198,20 +198,43 @@ fn open_largest(
     listener: &mut dyn Listener,
 ) -> std::result::Result<(Session, usize, Precision), TensorRtError> {
     let mut batch = first_batch(options, gpu);
+    let mut tried = vec![batch];
     loop {
-        match open(plans, options, precision, gpu, batch, listener) {
-            Err(error) if error.is_out_of_memory() && batch > 1 => {
-                batch /= 2;
-                listener.preparing(Preparing::SmallerBatch { batch });
-            }
-            other => return other.map(|session| (session, batch, precision)),
+        let error = match open(plans, options, precision, gpu, batch, listener) {
+            Ok(session) => return Ok((session, batch, precision)),
+            Err(error) => error,
+        };
+
+        match next_batch(&error, &tried, options.batch.is_some()) {
+            Some(next) => batch = next,
+            None => return Err(error),
         }
+        listener.preparing(match error {
+            TensorRtError::SelfTest { .. } => Preparing::OtherBatch { batch },
+            _ => Preparing::SmallerBatch { batch },
+        });
+        tried.push(batch);
     }
 }
 
 /// Segments at a time that are tried first.
 pub(super) fn first_batch(options: &TensorRtOptions, gpu: &Gpu) -> usize {
     options.batch.unwrap_or(if gpu.memory_bytes < SMALL_GPU_BYTES { 1 } else { DEFAULT_BATCH })
+}
+
+/// The batch to try after those in `tried`, the last of which failed with `error`: half of it where memory is short; another
+/// one where a plan gave numbers that are not finite, unless somebody has asked for that very batch. TensorRT-RTX 1.6.1 did so
+/// for `sextet-mini` on an H200 with a batch of 1, and with 2 and 4 did not.
+fn next_batch(error: &TensorRtError, tried: &[usize], is_asked_for: bool) -> Option<usize> {
+    let last = *tried.last()?;
+    let halves = std::iter::successors(Some(last / 2), |half| Some(half / 2)).take_while(|&half| half > 0);
+    let mut candidates: Vec<usize> = match error {
+        TensorRtError::OutOfMemory { .. } => halves.take(1).collect(),
+        TensorRtError::SelfTest { .. } if !is_asked_for => halves.chain([2 * last]).collect(),
+        _ => Vec::new(),
+    };
+    candidates.retain(|batch| !tried.contains(batch));
+    candidates.first().copied()
 }
 
 /// A tested session for batches of `batch`.
@@ -244,14 +267,17 @@ pub(super) fn open(
         }
         other => other?,
     };
-    timed("self-test", || self_test(&mut session, shape, gpu))
-        .map_err(|error| for_want_of_memory(error, gpu, batch))?;
-    if let (Some(cache), None) = (&plans.cache, &kernels)
+
+    let tested = timed("self-test", || self_test(&mut session, shape, gpu))
+        .map_err(|error| for_want_of_memory(error, gpu, batch));
+    // Kernels that fail the test are kept too: the next start finds that out without compiling them again.
+    let is_settled = matches!(tested, Ok(()) | Err(TensorRtError::SelfTest { .. }));
+    if let (true, Some(cache), None) = (is_settled, &plans.cache, &kernels)
         && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
     {
         listener.preparing(Preparing::NotKept { reason: error.to_string() });
     }
-    Ok(session)
+    tested.map(|()| session)
 }
 
 /// `error`, as what it most likely is where TensorRT fails on a GPU that has too little memory left and does not say why:
@@ -279,7 +305,7 @@ fn self_test(session: &mut Session, shape: Shape, gpu: &Gpu) -> std::result::Res
     let _alone = CAPTURING.write().unwrap_or_else(PoisonError::into_inner);
     session.submit(|mix| mix.copy_from_slice(&noise(shape.mix)))?;
     let finite = session.take()?.iter().all(|sample| sample.is_finite());
-    if finite { Ok(()) } else { Err(TensorRtError::SelfTest { gpu: gpu.name.clone() }) }
+    if finite { Ok(()) } else { Err(TensorRtError::SelfTest { gpu: gpu.name.clone(), batch: shape.batch }) }
 }
 
 /// So many samples of white noise, always the same.
@@ -415,6 +441,33 @@ pub fn build(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_batch_is_tried_where_it_may_help() {
+        let short = || TensorRtError::OutOfMemory { action: "start" };
+        let unfit = || TensorRtError::SelfTest { gpu: "a GPU".to_owned(), batch: 1 };
+        let other = || TensorRtError::NoCache;
+        let cases: [(TensorRtError, &[usize], bool, Option<usize>); 14] = [
+            (short(), &[4], false, Some(2)),
+            (short(), &[64], true, Some(32)),
+            (short(), &[4, 2], false, Some(1)),
+            (short(), &[4, 2, 1], false, None),
+            (short(), &[1], true, None),
+            (unfit(), &[4], false, Some(2)),
+            (unfit(), &[4, 2], false, Some(1)),
+            (unfit(), &[4, 2, 1], false, None),
+            (unfit(), &[1], false, Some(2)),
+            (unfit(), &[1, 2], false, Some(4)),
+            (unfit(), &[1], true, None),
+            // What memory is short for is not tried again.
+            (short(), &[1, 2], false, None),
+            (unfit(), &[2, 1], false, None),
+            (other(), &[4], false, None),
+        ];
+        for (error, tried, is_asked_for, expected) in &cases {
+            assert_eq!(next_batch(error, tried, *is_asked_for), *expected, "{error}, after {tried:?}");
+        }
+    }
 
     #[test]
     fn what_was_found_is_not_looked_for_again_but_what_is_missing_is() {
