@@ -83,6 +83,7 @@ fn check_gpu(named: usize, there: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// When the configuration cannot be used.
+#[cfg(feature = "tensorrt")]
 pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
     Ok(tensorrt_options_of_all()?.swap_remove(0))
 }

@@ -1,7 +1,5 @@
 //! What the command makes of the machine it is on: which GPUs it may use, how many threads, and users without a home.
 
-use std::path::Path;
-
 use assert_cmd::Command;
 
 use crate::bench::{Bench, stdout, tiny_model};
@@ -54,6 +52,8 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
 
 #[cfg(all(feature = "tensorrt", target_os = "linux"))]
 mod gpus {
+    use std::path::Path;
+
     use super::*;
     use crate::bench::stderr;
 
