@@ -138,15 +138,15 @@ impl Source for RemoteFile<'_> {
             }
             Lost::Unreachable(why) => (
                 format!("cannot reach {at}: {why}"),
-                "check the network, then run the same command again: it goes on where it stopped",
+                "check the network and try again: it goes on where it stopped",
             ),
             Lost::Cut(why) => (
                 format!("lost the connection to {at}: {why}"),
-                "check the network, then run the same command again: it goes on where it stopped",
+                "check the network and try again: it goes on where it stopped",
             ),
             Lost::Silent => (
                 format!("{at} was silent for {} s", PATIENCE.as_secs()),
-                "run the same command again: it goes on where it stopped",
+                "try again: it goes on where it stopped",
             ),
             Lost::Cancelled => return transfer::cancelled(),
         };

@@ -52,8 +52,8 @@ impl Source for PyPi {
             Lost::Cancelled => return transfer::cancelled(),
         };
         Fault::new(Kind::Hub, format!("cannot fetch from {}: {why}", self.host)).help(
-            "check the network and run the same command again: it goes on where it stopped; or fetch the wheel elsewhere \
-             and give it with --from",
+            "check the network and try again: it goes on where it stopped; a wheel that was fetched elsewhere is taken by \
+             `sextet setup tensorrt --from`",
         )
     }
 

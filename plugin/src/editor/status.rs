@@ -142,13 +142,21 @@ fn loaded(loading: &Loading) -> Option<f32> {
     Some(words::part_of_usual(loading.since.elapsed().as_secs_f64() / usual_s))
 }
 
-/// What is known of how long it takes.
-fn usually(loading: &Loading) -> String {
-    match loading.usual_s.filter(|_| loading.total == 0) {
-        Some(usual_s) if loading.since.elapsed().as_secs_f64() > usual_s => "longer than usual".to_owned(),
-        Some(usual_s) => format!("some {usual_s:.0} s"),
+/// How far it is as far as that is known, else how long it takes as a rule.
+fn loading_rest(loading: &Loading) -> String {
+    if loading.total > 0 {
+        return percent(loading.done as f32 / loading.total as f32);
+    }
+    let left_s = loading.usual_s.map(|usual_s| usual_s - loading.since.elapsed().as_secs_f64());
+    match left_s {
+        Some(..0.0) => "longer than usual".to_owned(),
+        Some(left_s) => format!("about {}", words::left(left_s)),
         None => String::new(),
     }
+}
+
+fn percent(part: f32) -> String {
+    format!("{:.0} %", 100.0 * part)
 }
 
 /// A stage in words, the part that is done where it is known, and the rest.
@@ -156,7 +164,7 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     match stage {
         Stage::Starting => ("Starting".to_owned(), None, String::new()),
         Stage::Queued(reason) => (words::capital(&reason.to_string()), None, String::new()),
-        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), usually(loading)),
+        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), loading_rest(loading)),
         Stage::Working { stage, done, total, speed, left_s } => {
             let text = match stage {
                 Some(worker::Stage::Reading) => "Reading the clip",
@@ -171,7 +179,7 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
             let counted = match (is_fetching, *total > 0) {
                 (true, true) => Some(format!("{} of {}", words::bytes(*done), words::bytes(*total))),
                 (true, false) => Some(words::bytes(*done)),
-                (false, _) => part.map(|part| format!("{:.0} %", 100.0 * part)),
+                (false, _) => part.map(percent),
             };
             let speed = speed.filter(|_| !is_fetching).map(|speed| format!("{speed:.1}x real time"));
             let left = left_s.map(words::left);
@@ -196,7 +204,7 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
 /// A bar that is filled in part; striped dim where the part is not known.
 pub(super) fn bar(ui: &mut Ui, part: Option<f32>) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
-    let told = part.map_or_else(|| "going on".to_owned(), |part| format!("{:.0} %", 100.0 * part));
+    let told = part.map_or_else(|| "going on".to_owned(), percent);
     response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &told));
     ui.painter().rect_filled(rect, 3.5, WELL);
     ui.painter().rect_stroke(rect, 3.5, egui::Stroke::new(1.0, LINE), egui::StrokeKind::Inside);

@@ -102,7 +102,10 @@ fn facts(ui: &mut Ui, gpu: &Gpu) {
             ui.spacing_mut().item_spacing.y = 3.0;
             strong(ui, &gpu.message);
             weak(ui, &parts(gpu).join("   "));
-            weak(ui, &gpu.remedy);
+            // What setting up does is said beside its button.
+            if gpu.setup.is_none() {
+                weak(ui, &gpu.remedy);
+            }
         });
     });
 }
