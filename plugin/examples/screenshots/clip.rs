@@ -1,6 +1,7 @@
 //! A clip from its capture to its stems, and what can go wrong with it. All of it is real.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -50,8 +51,9 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
     stage::stop(&mut stage.host);
     project::until("halfway", PATIENCE, || {
         let status = stage.host.status();
+        assert_ne!(status, "ready", "it was separated before half of it was seen: use more seconds of the song");
         let part = status.strip_prefix("separating, ").and_then(|rest| rest.strip_suffix(" %")?.parse::<u32>().ok());
-        if part >= Some(40) { Ok(()) } else { Err(status) }
+        if part >= Some(35) { Ok(()) } else { Err(status) }
     });
     stage.picture("separating");
     stage.host.wait_for("ready", PATIENCE);
@@ -59,7 +61,8 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
 
     stage::play(&mut stage.host, &song, rate_hz, 0.2 * end..0.35 * end);
     stage.picture("playing");
-    let [drums, bass] = [("Drums gain", -4.5), ("Bass gain", 2.0)].map(|(name, db)| (name, stage.host.normalized(name, db)));
+    let [drums, bass] =
+        [("Drums gain", -4.5), ("Bass gain", 2.0)].map(|(name, db)| (name, stage.host.normalized(name, db)));
     stage.host.set(&[("Vocals mute", 1.0), ("Piano mute", 1.0), drums, bass]);
     stage::play(&mut stage.host, &song, rate_hz, 0.55 * end..0.6 * end);
     stage.picture("mixing");
@@ -70,8 +73,7 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
     stage::stop(&mut stage.host);
 
     for (name, button) in [("render-panel", "Render to files"), ("open-panel", "Open file")] {
-        stage.press(button);
-        stage.wait_to_show("Browse");
+        stage.press(button, "Browse");
         stage.picture(name);
         stage.escape();
     }
@@ -97,6 +99,8 @@ fn pictures_of_choices(studio: &Studio, made: &Made) {
         assert!(host.load(&project));
         let stage = studio.stage(host, 1.0);
         stage.wait_to_show(shown);
+        // The waveforms are drawn as far as the files were looked through.
+        std::thread::sleep(Duration::from_secs(3));
         stage.picture(name);
         stage.close();
     }

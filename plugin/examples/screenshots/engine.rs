@@ -1,5 +1,7 @@
 //! The first time on a GPU, and the hint that there is one: a stand-in worker tells how far it is.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sextet_protocol::worker::GpuState;
 
@@ -24,8 +26,9 @@ pub(crate) fn pictures(studio: &Studio, made: &Made) {
         assert!(host.load(&made.project(false, &json!({ "automatic": false }))));
         let stage = studio.stage(host, 1.0);
         stage.wait_to_show("Ready to separate");
-        stage.press("Separate");
-        stage.wait_to_show(shown);
+        stage.press("Separate", shown);
+        // The waveforms of stems that are there are drawn as far as their files were looked through.
+        std::thread::sleep(Duration::from_secs(3));
         stage.picture(name);
         stage.close();
     }

@@ -31,6 +31,9 @@ fn main() {
 
     project::folders();
     let studio = Studio::new(PathBuf::from(first), only);
+    if studio.wants_only_settings() {
+        return settings::pictures(&studio);
+    }
     let made = clip::pictures(&studio, seconds);
     engine::pictures(&studio, &made);
     settings::pictures(&studio);

@@ -18,21 +18,23 @@ const fn scene(name: &'static str, state: GpuState, act: fn(&Stage<'_>)) -> Scen
     Scene { name, state, is_online: true, act }
 }
 
-const SCENES: [Scene; 15] = [
+const SCENES: [Scene; 17] = [
     scene("settings-no-gpu", GpuState::NoGpu, |_| {}),
     scene("settings-old-driver", GpuState::Unusable, |_| {}),
     scene("settings-to-be-set-up", GpuState::ToBeSetUp, |_| {}),
-    scene("settings-licence", GpuState::ToBeSetUp, |stage| stage.press("Set up the GPU")),
+    scene("settings-licence", GpuState::ToBeSetUp, |stage| stage.press("Set up the GPU", "To be fetched")),
     scene("settings-setting-up", GpuState::ToBeSetUp, set_up),
     Scene { is_online: false, ..scene("settings-set-up-failed", GpuState::ToBeSetUp, set_up) },
     scene("settings-ready", GpuState::Ready, |_| {}),
+    scene("settings-gpu-insisted", GpuState::NoGpu, |stage| stage.press("Engine: GPU", "is chosen, so")),
+    scene("settings-cpu-insisted", GpuState::Ready, |stage| stage.press("Engine: CPU", "is chosen, so")),
     scene("settings-models", GpuState::Ready, |stage| stage.reveal("Add the checkpoint")),
     scene("settings-offer", GpuState::Ready, ask_for_model),
     scene("settings-fetching", GpuState::Ready, fetch),
     Scene { is_online: false, ..scene("settings-fetch-failed", GpuState::Ready, fetch) },
-    scene("settings-checkpoint", GpuState::Ready, |stage| add(stage, "/home/you/models/my-band.safetensors")),
-    scene("settings-pickle", GpuState::Ready, |stage| add(stage, "/home/you/models/my-band.th")),
-    scene("settings-long-path", GpuState::Ready, |stage| add(stage, &long_path("th"))),
+    scene("settings-checkpoint", GpuState::Ready, |stage| add(stage, &named("safetensors"), "a file of yours")),
+    scene("settings-pickle", GpuState::Ready, |stage| add(stage, &named("th"), "of PyTorch's")),
+    scene("settings-long-path", GpuState::Ready, |stage| add(stage, &long_path("th"), "of PyTorch's")),
     scene("setting-up-behind", GpuState::ToBeSetUp, |stage| {
         set_up(stage);
         stage.escape();
@@ -68,38 +70,37 @@ fn picture(studio: &Studio, scene: &Scene, name: &str, (width, height): (u32, u3
     if (width, height) != (1020, 640) {
         stage.resize(width, height);
     }
-    stage.press("Settings");
-    stage.wait_to_show("Separations run");
+    stage.press("Settings", "part of Sextet");
     (scene.act)(&stage);
     stage.picture(name);
     stage.close();
 }
 
 fn set_up(stage: &Stage<'_>) {
-    stage.press("Set up the GPU");
-    stage.press("Set up");
-    stage.wait_to_show("up the GPU");
+    stage.press("Set up the GPU", "To be fetched");
+    stage.press("Set up", "ting up the GPU");
 }
 
 fn ask_for_model(stage: &Stage<'_>) {
     stage.reveal("Fetch htdemucs_6s");
-    stage.press("Fetch htdemucs_6s");
-    stage.wait_to_show("huggingface.co");
+    stage.press("Fetch htdemucs_6s", "huggingface.co");
     stage.reveal("Fetch");
 }
 
 fn fetch(stage: &Stage<'_>) {
     ask_for_model(stage);
-    stage.press("Fetch");
-    stage.wait_to_show("fetching htdemucs_6s");
+    stage.press("Fetch", "fetching htdemucs_6s");
 }
 
-fn add(stage: &Stage<'_>, path: &str) {
-    let field = "Path of a .safetensors or .yaml file";
+/// Enters a checkpoint; `told` is what comes of it.
+fn add(stage: &Stage<'_>, path: &str, told: &str) {
     stage.reveal("Add the checkpoint");
-    stage.write(field, path);
-    stage.press("Add the checkpoint");
-    stage.reveal("Add the checkpoint");
+    stage.write("Path of a .safetensors or .yaml file", path);
+    stage.press("Add the checkpoint", told);
+}
+
+fn named(kind: &str) -> String {
+    format!("/home/you/models/my-band.{kind}")
 }
 
 fn long_path(kind: &str) -> String {

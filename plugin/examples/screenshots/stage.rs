@@ -11,11 +11,14 @@ use crate::support::screen::Screen;
 /// Frames of a block.
 pub(crate) const BLOCK: usize = 1024;
 /// Whatever is not shown by then never is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Names the file into which the editor of a debug build writes its widgets' places.
 const PLACES_VARIABLE: &str = "SEXTET_EDITOR_PLACES";
 /// An editor that has changed is drawn again by then.
 const DRAWN: Duration = Duration::from_millis(400);
+/// What a click asks for is shown by then.
+const ANSWER: Duration = Duration::from_secs(5);
+const CLICKS: usize = 5;
 /// Colours of a picture, so that it is small.
 const COLOURS: &str = "200";
 
@@ -43,6 +46,11 @@ impl Studio {
         }
         let window = screen.open_window(2200, 1400);
         Self { screen, window, folder, places, only }
+    }
+
+    /// Whether no picture of a clip is wanted.
+    pub(crate) fn wants_only_settings(&self) -> bool {
+        self.only.as_ref().is_some_and(|only| only.starts_with("setting"))
     }
 
     /// Whether the picture of this name is wanted.
@@ -115,8 +123,8 @@ impl Stage<'_> {
     /// Waits until something is shown whose name has this part.
     pub(crate) fn wait_to_show(&self, part: &str) {
         project::until(part, PATIENCE, || {
-            let names: Vec<_> = self.places().into_iter().map(|place| place.name).collect();
-            if names.iter().any(|name| name.contains(part)) { Ok(()) } else { Err(names.join(", ")) }
+            let names = || self.places().into_iter().map(|place| place.name).collect::<Vec<_>>().join(", ");
+            if self.shows(part) { Ok(()) } else { Err(names()) }
         });
     }
 
@@ -134,21 +142,47 @@ impl Stage<'_> {
         panic!("'{name}' cannot be scrolled to");
     }
 
+    fn shows(&self, part: &str) -> bool {
+        self.places().iter().any(|place| place.name.contains(part))
+    }
+
+    /// Clicks on what is called so until something is shown whose name has the part `shown`: a machine that draws slowly may
+    /// miss a click.
+    pub(crate) fn press(&self, name: &str, shown: &str) {
+        for _ in 0..CLICKS {
+            self.click(name);
+            let begun = Instant::now();
+            while begun.elapsed() < ANSWER {
+                if self.shows(shown) {
+                    return;
+                }
+                std::thread::sleep(DRAWN / 4);
+            }
+        }
+        panic!("'{name}' was clicked on {CLICKS} times, and '{shown}' is not shown");
+    }
+
     /// Clicks on what is called so.
-    pub(crate) fn press(&self, name: &str) {
+    fn click(&self, name: &str) {
         self.find_or_wait(name);
+        // What the pointer comes over is drawn anew, and may be where it was not before.
+        for nudge in [-2.0, 0.0] {
+            std::thread::sleep(DRAWN);
+            let place = self.find_or_wait(name);
+            assert!(place.can_be_used, "'{name}' cannot be used");
+            self.point((place.left + place.right) / 2.0 + nudge, (place.top + place.bottom) / 2.0);
+        }
         std::thread::sleep(DRAWN);
-        let place = self.find_or_wait(name);
-        assert!(place.can_be_used, "'{name}' cannot be used");
-        self.point((place.left + place.right) / 2.0, (place.top + place.bottom) / 2.0);
-        std::thread::sleep(Duration::from_millis(100));
-        xdotool(&["click", "1"]);
+        // A hand holds a button for a few frames.
+        xdotool(&["mousedown", "1"]);
+        std::thread::sleep(DRAWN / 4);
+        xdotool(&["mouseup", "1"]);
         std::thread::sleep(DRAWN);
     }
 
     /// Writes into the field of this name.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        self.press(name);
+        self.click(name);
         xdotool(&["type", text]);
         std::thread::sleep(DRAWN);
     }

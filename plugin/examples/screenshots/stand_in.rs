@@ -128,7 +128,7 @@ fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
         say(&Reply::Failed {
             job,
             kind: FailKind::Network,
-            message: format!("{lost}: it ended after {done} of {total} bytes"),
+            message: format!("{lost}: it ended after {:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6),
             remedy: "check the network and try again: it goes on where it stopped".to_owned(),
         });
     }
@@ -153,9 +153,10 @@ fn check(job: JobId, model: String) -> Reply {
         message: format!(
             "'{model}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file"
         ),
-        remedy: "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository (see docs/command.md); \
+        remedy:
+            "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository (see docs/command.md); \
             the official models are there converted: `sextet model fetch`"
-            .to_owned(),
+                .to_owned(),
     }
 }
 

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Rect, RichText, Ui, WidgetInfo, vec2};
-use sextet_protocol::worker;
+use sextet_protocol::worker::{self, EngineName};
 
 use super::header::Asked;
 use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
 use super::words;
 use crate::engine::{Loading, Stage};
-use crate::session::{Command, Deed, Phase, Remote, Upkept, View};
+use crate::session::{Command, Deed, Phase, Remote, Upkept, View, model_title};
 
 /// Height of the strip.
 const HEIGHT: f32 = 52.0;
+/// Height of a line of text above a bar, which has no buttons in it.
+const LINE_HEIGHT: f32 = 17.0;
 /// A bar that moves by the clock is drawn so often.
 const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
@@ -57,8 +59,9 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
             if ui.button("Close").clicked() {
                 remote.tell(Command::DismissHint);
             }
+            asked = ui.button("Set it up").clicked().then_some(Asked::Settings);
             let (colour, text, _) = calm(&Phase::Ready, view);
-            two_lines(ui, &text, "Your NVIDIA GPU is not set up yet: Settings", colour);
+            two_lines(ui, &text, "Your NVIDIA GPU, which is faster, is not set up yet.", colour);
         }
         (phase, None) => {
             let (dot, text, more) = calm(phase, view);
@@ -72,15 +75,25 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
 /// What is said while nothing is going on or wrong.
 fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
     let engine = view.engine.clone().map_or_else(String::new, |engine| format!("Separated with {engine}"));
-    let engine = if view.is_made_otherwise { format!("{engine}, which is not what is chosen now") } else { engine };
+    let engine = if view.is_made_otherwise { format!("{engine}. Chosen now: {}.", chosen(view)) } else { engine };
     match phase {
         Phase::Capturing => {
             (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned())
         }
         Phase::Keeping => (RECORD, "Keeping the capture".to_owned(), String::new()),
-        Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Separate makes the six stems.".to_owned()),
+        Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Press Separate to make its stems.".to_owned()),
         Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),
         _ => (WEAK, "No clip yet".to_owned(), "The track plays dry until there are stems.".to_owned()),
+    }
+}
+
+/// What the next separation is made with. An engine is told only if it was asked for by name.
+fn chosen(view: &View) -> String {
+    let model = model_title(&view.settings.model);
+    match view.settings.engine {
+        EngineName::Auto => model,
+        EngineName::Cpu => format!("{model} on the CPU"),
+        EngineName::Tensorrt => format!("{model} on the GPU"),
     }
 }
 
@@ -92,15 +105,13 @@ fn aside(upkeep: &Upkept) -> Option<String> {
     };
     let Deed::Running(stage) = deed else { return None };
     let (_, _, rest) = progress(stage);
-    Some(format!("{what}   {rest}"))
+    Some(format!("{what}{}{rest}", words::BETWEEN))
 }
 
 fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
     ui.with_layout(Layout::top_down(Align::LEFT).with_main_align(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        if more.is_empty() {
-            ui.add_space(9.0);
-        }
+        ui.add_space(if more.is_empty() { 10.0 } else { 3.0 });
         ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate()).on_hover_text(text);
         if !more.is_empty() {
             ui.add(egui::Label::new(RichText::new(more).small().color(WEAK)).truncate()).on_hover_text(more);
@@ -119,8 +130,9 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
         ui.ctx().request_repaint_after(BY_THE_CLOCK);
     }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
-        ui.spacing_mut().item_spacing.y = 5.0;
-        ui.add_space(3.0);
+        ui.spacing_mut().item_spacing.y = 6.0;
+        ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+        ui.add_space(4.0);
         ui.horizontal(|ui| {
             ui.label(RichText::new(text).color(TEXT));
             ui.label(RichText::new(left).color(WEAK));
@@ -184,7 +196,7 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
             let speed = speed.filter(|_| !is_fetching).map(|speed| format!("{speed:.1}x real time"));
             let left = left_s.map(words::left);
             let rest: Vec<String> = [counted, left, speed].into_iter().flatten().collect();
-            (text.to_owned(), part, rest.join("   "))
+            (text.to_owned(), part, rest.join(words::BETWEEN))
         }
     }
 }
@@ -194,8 +206,8 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
         remote.tell(Command::CancelErrand(errand.kind));
     }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
-        ui.spacing_mut().item_spacing.y = 5.0;
-        ui.add_space(3.0);
+        ui.spacing_mut().item_spacing.y = 6.0;
+        ui.add_space(4.0);
         ui.add(egui::Label::new(RichText::new(&errand.what).color(TEXT)).truncate());
         bar(ui, errand.part);
     });

@@ -1,5 +1,8 @@
 //! Numbers as people say them.
 
+/// Stands between facts of one line.
+pub(super) const BETWEEN: &str = "  \u{b7}  ";
+
 /// `1:02.5`, `1:00:00.0`.
 pub(super) fn clock(seconds: f64) -> String {
     let sign = if seconds < 0.0 { "-" } else { "" };
