@@ -4,8 +4,10 @@
 //! example is the worker, too, and says what the worker of such a machine would. Widgets are found by their accessible names,
 //! which the editor of a debug build tells.
 //!
-//! Needs Xvfb, ImageMagick's `import` and `xdotool`; see ARCHITECTURE.md for the build's options:
-//! `cargo run -p sextet-plugin --example screenshots -- <folder> [<seconds of the song>] [<pictures whose names begin so>]`
+//! Needs Xvfb, ImageMagick's `import` and `xdotool`:
+//! `cargo run -p sextet-plugin --example screenshots -- <folder>`
+//! A number after the folder is how many seconds of the song are used, a word after that what the pictures' names begin with
+//! that are wanted (`setting` leaves the clip out).
 
 mod clip;
 mod engine;
