@@ -54,7 +54,7 @@ impl Kind {
             }
             Kind::Engine => "run `sextet doctor`, or use `--engine cpu`",
             Kind::Output => "check that the folder can be written to and that the disk has room",
-            Kind::Hub => "run the same command again: it goes on where it stopped",
+            Kind::Hub => "try again: it goes on where it stopped",
             Kind::Interrupted => "run the same command again; with `--skip-existing` it skips what is done",
             Kind::Internal => "please report this with the output of `sextet doctor`",
         }

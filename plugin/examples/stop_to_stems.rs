@@ -38,6 +38,7 @@ fn main() {
 
     let Choices { seconds, pace, model, engine, .. } = &choices;
     println!("{seconds} s of audio, captured at {pace} times real time; {model}, engine {engine}");
+    let mut took_s = Vec::new();
     for number in 1..=choices.clips {
         let sides = music(*seconds, number);
         let armed = begin(&mut host, &choices);
@@ -50,7 +51,22 @@ fn main() {
         let took = wait_for_stems(&mut host, &sides);
         check(&host, &sides);
         println!("  {:7.3} s from stop to stems", took.as_secs_f64());
+        took_s.push(took.as_secs_f64());
     }
+    println!("{}", result(&choices, took_s));
+}
+
+/// All that was measured, in one line.
+fn result(choices: &Choices, mut took_s: Vec<f64>) -> String {
+    took_s.sort_by(f64::total_cmp);
+    let (Some(least), Some(most)) = (took_s.first(), took_s.last()) else { return "no clip".to_owned() };
+    let middle = took_s.len() / 2;
+    let median = if took_s.len() % 2 == 1 { took_s[middle] } else { f64::midpoint(took_s[middle - 1], took_s[middle]) };
+    let Choices { seconds, clips, model, engine, .. } = choices;
+    format!(
+        "from stop to stems: median {median:.3} s, {least:.3} to {most:.3} s ({clips} clips of {seconds} s, {model}, engine \
+         {engine})"
+    )
 }
 
 fn choices() -> Choices {

@@ -25,6 +25,8 @@ mod saved;
 mod session;
 mod sextet;
 mod shim;
+#[cfg(test)]
+mod test_folders;
 mod wav;
 
 pub use sextet::Sextet;

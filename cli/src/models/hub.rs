@@ -136,18 +136,16 @@ impl Source for RemoteFile<'_> {
                     "check HF_ENDPOINT: expected an address such as https://huggingface.co; and HF_TOKEN, if it is set";
                 (format!("cannot talk to {at}: {why}"), help)
             }
-            Lost::Unreachable(why) => (
-                format!("cannot reach {at}: {why}"),
-                "check the network, then run the same command again: it goes on where it stopped",
-            ),
+            Lost::Unreachable(why) => {
+                (format!("cannot reach {at}: {why}"), "check the network and try again: it goes on where it stopped")
+            }
             Lost::Cut(why) => (
                 format!("lost the connection to {at}: {why}"),
-                "check the network, then run the same command again: it goes on where it stopped",
+                "check the network and try again: it goes on where it stopped",
             ),
-            Lost::Silent => (
-                format!("{at} was silent for {} s", PATIENCE.as_secs()),
-                "run the same command again: it goes on where it stopped",
-            ),
+            Lost::Silent => {
+                (format!("{at} was silent for {} s", PATIENCE.as_secs()), "try again: it goes on where it stopped")
+            }
             Lost::Cancelled => return transfer::cancelled(),
         };
         Fault::new(Kind::Hub, message).help(help)

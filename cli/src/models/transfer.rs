@@ -75,7 +75,7 @@ impl Transfer<'_> {
         let found = length(path);
         if let Some(expected) = self.facts.bytes.filter(|expected| *expected != found) {
             let message = format!("'{}' is {found} bytes long, expected {expected}", self.file);
-            return Err(Fault::new(Kind::Hub, message).help("run the same command again").into());
+            return Err(Fault::new(Kind::Hub, message).help("try again").into());
         }
         let known = [self.sha256, self.facts.sha256()];
         if known.iter().all(Option::is_none) {
@@ -87,7 +87,7 @@ impl Transfer<'_> {
             None => Ok(()),
             Some(expected) => {
                 let message = format!("'{}' is not what it should be: SHA-256 {found}, expected {expected}", self.file);
-                Err(Fault::new(Kind::Hub, message).help("nothing was kept; run the same command again").into())
+                Err(Fault::new(Kind::Hub, message).help("nothing was kept: try again").into())
             }
         }
     }

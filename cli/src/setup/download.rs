@@ -51,10 +51,8 @@ impl Source for PyPi {
             Lost::Silent => format!("it was silent for {} s", PATIENCE.as_secs()),
             Lost::Cancelled => return transfer::cancelled(),
         };
-        Fault::new(Kind::Hub, format!("cannot fetch from {}: {why}", self.host)).help(
-            "check the network and run the same command again: it goes on where it stopped; or fetch the wheel elsewhere \
-             and give it with --from",
-        )
+        Fault::new(Kind::Hub, format!("cannot fetch from {}: {why}", self.host))
+            .help("check the network and try again: it goes on where it stopped")
     }
 
     fn unwritable(&self, path: &Path, error: &io::Error) -> Fault {

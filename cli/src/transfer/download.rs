@@ -113,7 +113,7 @@ impl Download<'_> {
             listener.moved(done);
         }
         match expected.filter(|expected| done < *expected) {
-            Some(expected) => Err(self.lost(&Lost::Cut(format!("it ended after {done} of {expected} bytes")))),
+            Some(expected) => Err(self.lost(&Lost::Cut(format!("it ended after {}", part_of(done, expected))))),
             None => Ok(()),
         }
     }
@@ -141,6 +141,14 @@ impl Download<'_> {
 
     fn unwritable(&self, error: &std::io::Error) -> Failed {
         Failed::for_good(self.source.unwritable(self.part, error))
+    }
+}
+
+/// `46.1 of 91.8 MB`, or bytes where that says more.
+fn part_of(done: u64, expected: u64) -> String {
+    match expected {
+        ..1_000_000 => format!("{done} of {expected} bytes"),
+        _ => format!("{:.1} of {:.1} MB", done as f64 / 1e6, expected as f64 / 1e6),
     }
 }
 

@@ -1,54 +1,135 @@
-//! A worker that only pretends, for pictures of machines that are not at hand: what it is to say comes from a file.
+//! A worker that only pretends, for pictures of machines that are not at hand: what it is to say comes from a file. Its
+//! sentences are those of the real one.
 
 use std::io::{BufRead as _, BufReader, Write as _, stdin, stdout};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer, PROTOCOL, Reply, Request, Stage, Welcome,
-    to_line,
+    Checked, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer, PROTOCOL, Reply, Request, Stage,
+    Waiting, Welcome, to_line,
 };
+use sextet_protocol::{Fingerprint, Stem};
 
-/// Names the file with a [`Machine`] that it tells of.
-pub(crate) const MACHINE_VARIABLE: &str = "SEXTET_PICTURE_MACHINE";
-/// Set where nothing can be fetched.
-pub(crate) const OFFLINE_VARIABLE: &str = "SEXTET_PICTURE_OFFLINE";
+use crate::support::{ask, command, project};
 
-/// Serves until its input ends.
-pub(crate) fn serve() {
-    let path = std::env::var_os(MACHINE_VARIABLE).expect("a machine to tell of");
-    let machine: Machine = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    for line in BufReader::new(stdin()).lines() {
-        let request: Request = serde_json::from_str(&line.unwrap()).unwrap();
-        answer(request, &machine);
+/// Names the file with a [`Script`].
+const SCRIPT_VARIABLE: &str = "SEXTET_PICTURE_SCRIPT";
+
+/// What the worker says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Script {
+    /// What is found on its machine.
+    pub(crate) machine: Machine,
+    /// Nothing is lost on its way.
+    pub(crate) is_online: bool,
+    pub(crate) separation: Separation,
+}
+
+/// How far a separation comes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Separation {
+    /// To the middle of the first building of an engine.
+    Building,
+    /// To the GPU's own compiling, which tells nothing of how far it is.
+    Compiling,
+    /// Not to its turn.
+    Waiting,
+    /// To its end, on the CPU. The stems are there already.
+    Done(Fingerprint),
+}
+
+impl Script {
+    pub(crate) fn of(machine: Machine) -> Self {
+        Self { machine, is_online: true, separation: Separation::Building }
     }
 }
 
-fn answer(request: Request, machine: &Machine) {
+/// What is found on this machine, with the first model of the catalogue fetched and a part of the last.
+pub(crate) fn this_machine() -> Machine {
+    project::use_command(command());
+    let answer = ask(&[Request::hello("pictures"), Request::Inspect { job: JobId(1) }]);
+    let Reply::Inspected { mut machine, .. } = answer else { panic!("this machine tells nothing: {answer:?}") };
+    for model in machine.models.iter_mut().filter(|model| model.state != ModelState::Bundled) {
+        model.state = match model.name.as_str() {
+            "htdemucs" => ModelState::Fetched,
+            "htdemucs_ft" => ModelState::Incomplete,
+            _ => ModelState::NotFetched,
+        };
+    }
+    machine
+}
+
+/// Makes this program the worker of sessions that begin from now on.
+pub(crate) fn play(script: &Script) {
+    project::use_command(&std::env::current_exe().unwrap());
+    let file = project::folders().cache().join("script.json");
+    std::fs::write(&file, serde_json::to_string(script).unwrap()).unwrap();
+    // SAFETY: no session is about to start a worker.
+    unsafe { std::env::set_var(SCRIPT_VARIABLE, &file) };
+}
+
+/// Serves until its input ends.
+pub(crate) fn serve() {
+    let path = std::env::var_os(SCRIPT_VARIABLE).expect("a script");
+    let script: Script = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for line in BufReader::new(stdin()).lines() {
+        let request: Request = serde_json::from_str(&line.unwrap()).unwrap();
+        answer(request, &script);
+    }
+}
+
+fn answer(request: Request, script: &Script) {
+    let machine = &script.machine;
     match request {
         Request::Hello { .. } => say(&Reply::Hello(Welcome {
             protocol: PROTOCOL,
-            version: "0.1.0".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             engines: Vec::new(),
             models: machine.models.clone(),
         })),
         Request::Inspect { job } => say(&Reply::Inspected { job, machine: machine.clone() }),
-        Request::SetUpGpu { job, .. } => fetch(job, 38_400_000, 91_787_264),
+        Request::SetUpGpu { job, .. } => {
+            fetch(job, (46_100_000, 91_787_264), script.is_online, "cannot fetch from files.pythonhosted.org");
+        }
         Request::Offer { job, model } => say(&Reply::Offered { job, offer: offer(model) }),
-        Request::Fetch { job, .. } => fetch(job, 21_300_000, 54_996_327),
+        Request::Fetch { job, .. } => {
+            let lost = "lost the connection to the model hub at https://huggingface.co";
+            fetch(job, (27_300_000, 54_996_327), script.is_online, lost);
+        }
+        Request::Check { job, model } => say(&check(job, model)),
+        Request::Separate(order) => separate(order.job, order.model, &script.separation),
         _ => {}
     }
 }
 
+fn separate(job: JobId, model: String, separation: &Separation) {
+    let loading = |what: &str, done, total, usual_s| {
+        let what = format!("{what}, once for this model");
+        say(&Reply::Loading { job, what, done, total, usual_s });
+    };
+    match *separation {
+        Separation::Building => loading("building the engine", 243, 500, None),
+        Separation::Compiling => loading("the GPU compiles the engine", 0, 0, Some(20.0)),
+        Separation::Waiting => say(&Reply::Queued { job, reason: Waiting::OtherProcess }),
+        Separation::Done(key) => {
+            let (engine, stems) = ("CPU (rten)".to_owned(), Stem::ALL.to_vec());
+            say(&Reply::Started { job, key, model, engine, note: None, stems });
+            say(&Reply::Done { job, key, cached: false, seconds: 9.0 });
+        }
+    }
+}
+
 /// As far as it comes.
-fn fetch(job: JobId, done: u64, total: u64) {
+fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
     let (stage, seconds_left) = (Stage::Fetching, Some(9.0));
     say(&Reply::Progress { job, stage, done, total, speed: None, seconds_left });
-    if std::env::var_os(OFFLINE_VARIABLE).is_some() {
+    if !is_online {
         say(&Reply::Failed {
             job,
             kind: FailKind::Network,
-            message: "files.pythonhosted.org was lost in the middle: the connection was reset.".to_owned(),
-            remedy: "Try again when the network is back: it goes on where it stopped.".to_owned(),
+            message: format!("{lost}: it ended after {:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6),
+            remedy: "check the network and try again: it goes on where it stopped".to_owned(),
         });
     }
 }
@@ -61,26 +142,47 @@ fn offer(model: String) -> Offer {
     Offer { model, from: "huggingface.co".to_owned(), bytes: Some(54_996_327), licence: licence.to_owned() }
 }
 
+/// A checkpoint of six stems, unless it is a pickle.
+fn check(job: JobId, model: String) -> Reply {
+    if Path::new(&model).extension().is_none_or(|kind| kind != "th") {
+        return Reply::Checked { job, checked: Checked { model, stems: Stem::ALL.to_vec(), parameters: 27_300_000 } };
+    }
+    Reply::Failed {
+        job,
+        kind: FailKind::Model,
+        message: format!(
+            "'{model}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file"
+        ),
+        remedy:
+            "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository (see docs/command.md); \
+            the official models are there converted: `sextet model fetch`"
+                .to_owned(),
+    }
+}
+
 fn say(reply: &Reply) {
     let mut out = stdout().lock();
     out.write_all(to_line(reply).unwrap().as_bytes()).unwrap();
     out.flush().unwrap();
 }
 
-/// A machine with an NVIDIA GPU, otherwise like this one.
+/// A machine with an NVIDIA GPU in this state, or without one, otherwise like `this`.
 pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
     let name = "NVIDIA GeForce RTX 4070";
     let library = "TensorRT-RTX 1.6.1";
     let (message, remedy) = match state {
         GpuState::Ready => (format!("Separations run on the GPU: {library} on {name}."), ""),
         GpuState::ToBeSetUp => (
-            format!("{name} can be used once NVIDIA's library is there."),
-            "Set up the GPU: the library is fetched for you, once.",
+            format!("{name} can be used once NVIDIA's library, TensorRT-RTX, is there."),
+            "Set up the GPU, in the plugin's settings or with `sextet setup tensorrt`: the library is fetched, once.",
         ),
-        _ => (
-            "The driver is too old: it supports CUDA 12.2, and 13.0 is needed.".to_owned(),
-            "Update NVIDIA's driver to 580 or newer.",
+        GpuState::Unusable => (
+            "The GPU's driver is too old: it supports CUDA 12.2, and CUDA 13.0 is needed.".to_owned(),
+            "Update NVIDIA's driver to version 580 or newer.",
         ),
+        GpuState::NoGpu | GpuState::NotBuiltIn => {
+            ("No NVIDIA GPU was found: separations run on the CPU.".to_owned(), "")
+        }
     };
     let setup = GpuSetup {
         what: library.to_owned(),
@@ -90,22 +192,16 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
             .to_owned(),
         folder: Path::new("/home/you/.local/share/sextet/tensorrt").to_owned(),
     };
+    let has_gpu = !matches!(state, GpuState::NoGpu | GpuState::NotBuiltIn);
+    let driver = if state == GpuState::Unusable { "535.183.01" } else { "580.95.05" };
     let gpu = Gpu {
         state,
-        devices: vec![format!("{name}, 12 GB")],
-        driver: Some(if state == GpuState::Unusable { "535.183.01" } else { "580.95.05" }.to_owned()),
+        devices: if has_gpu { vec![format!("{name}, 12 GB")] } else { Vec::new() },
+        driver: has_gpu.then(|| driver.to_owned()),
         library: (state == GpuState::Ready).then(|| library.to_owned()),
         message,
         remedy: remedy.to_owned(),
         setup: (state == GpuState::ToBeSetUp).then_some(setup),
     };
     Machine { gpu, ..this.clone() }
-}
-
-/// The same with nothing fetched.
-pub(crate) fn with_nothing_fetched(mut this: Machine) -> Machine {
-    for model in this.models.iter_mut().filter(|model| model.state != ModelState::Bundled) {
-        model.state = ModelState::NotFetched;
-    }
-    this
 }

@@ -118,7 +118,7 @@ fn facts(ui: &mut Ui, view: &View, remote: &Remote) {
     ui.add(egui::Label::new(RichText::new(name).size(15.0).color(colour)).truncate());
     let rate_hz = f64::from(clip.rate_hz);
     let length = words::clock(clip.frames as f64 / rate_hz);
-    ui.label(RichText::new(format!("{length}   {}", words::rate(clip.rate_hz))).small().color(WEAK));
+    ui.label(RichText::new(format!("{length}{}{}", words::BETWEEN, words::rate(clip.rate_hz))).small().color(WEAK));
     if capturing {
         if view.lost_frames > 0 {
             let lost = format!("{} frames were lost: the disk is too slow", view.lost_frames);

@@ -138,7 +138,7 @@ fn settings_tip(view: &View) -> String {
     let engine = match view.settings.engine {
         EngineName::Auto => "the fastest engine",
         EngineName::Cpu => "the CPU",
-        EngineName::Tensorrt => "TensorRT",
+        EngineName::Tensorrt => "the GPU",
     };
     format!("With {} on {engine}: see Settings.", model_title(&view.settings.model))
 }

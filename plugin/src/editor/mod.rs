@@ -6,6 +6,8 @@ mod gain;
 mod header;
 mod lanes;
 mod open;
+#[cfg(debug_assertions)]
+mod places;
 mod render;
 mod selector;
 mod settings;
@@ -93,6 +95,8 @@ impl EditorApp {
 impl NiceEguiApp for EditorApp {
     fn build(&mut self, context: egui::Context, host: GuiContext, _frame: &mut Frame) -> Result<(), HandlerError> {
         theme::apply(&context);
+        #[cfg(debug_assertions)]
+        places::tell(&context);
         self.context = Some(host);
         Ok(())
     }

@@ -20,6 +20,14 @@ pub(super) struct RenderPanel {
     at_session_rate: bool,
 }
 
+/// A button for one of several values.
+fn choice<T: PartialEq>(ui: &mut Ui, value: &mut T, of: T, text: impl Into<String>) {
+    let button = egui::Button::selectable(*value == of, text.into()).frame_when_inactive(true);
+    if ui.add(button).clicked() {
+        *value = of;
+    }
+}
+
 impl Default for RenderPanel {
     fn default() -> Self {
         Self {
@@ -78,14 +86,14 @@ impl RenderPanel {
     fn choose_format(&mut self, ui: &mut Ui, remote: &Remote) {
         ui.horizontal(|ui| {
             ui.label(RichText::new("Format").color(WEAK));
-            ui.selectable_value(&mut self.format, RenderFormat::Wav, "WAV");
-            ui.selectable_value(&mut self.format, RenderFormat::Flac, "FLAC");
+            choice(ui, &mut self.format, RenderFormat::Wav, "WAV");
+            choice(ui, &mut self.format, RenderFormat::Flac, "FLAC");
             ui.separator();
-            ui.selectable_value(&mut self.bits, RenderBits::Int16, "16 bit");
-            ui.selectable_value(&mut self.bits, RenderBits::Int24, "24 bit");
+            choice(ui, &mut self.bits, RenderBits::Int16, "16 bit");
+            choice(ui, &mut self.bits, RenderBits::Int24, "24 bit");
             // FLAC has no floating point.
             if self.format == RenderFormat::Wav {
-                ui.selectable_value(&mut self.bits, RenderBits::Float32, "32 bit float");
+                choice(ui, &mut self.bits, RenderBits::Float32, "32 bit float");
             } else if self.bits == RenderBits::Float32 {
                 self.bits = RenderBits::Int24;
             }
@@ -97,8 +105,8 @@ impl RenderPanel {
             ui.horizontal(|ui| {
                 ui.label(RichText::new("Rate").color(WEAK));
                 let session = format!("{} (session)", words::rate(session_hz));
-                ui.selectable_value(&mut self.at_session_rate, true, session);
-                ui.selectable_value(&mut self.at_session_rate, false, format!("{} (clip)", words::rate(clip_hz)));
+                choice(ui, &mut self.at_session_rate, true, session);
+                choice(ui, &mut self.at_session_rate, false, format!("{} (clip)", words::rate(clip_hz)));
             });
         }
     }

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Rect, RichText, Ui, WidgetInfo, vec2};
-use sextet_protocol::worker;
+use sextet_protocol::worker::{self, EngineName};
 
 use super::header::Asked;
 use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
 use super::words;
 use crate::engine::{Loading, Stage};
-use crate::session::{Command, Deed, Phase, Remote, Upkept, View};
+use crate::session::{Command, Deed, Phase, Remote, Upkept, View, model_title};
 
 /// Height of the strip.
 const HEIGHT: f32 = 52.0;
+/// Height of a line of text above a bar, which has no buttons in it.
+const LINE_HEIGHT: f32 = 17.0;
 /// A bar that moves by the clock is drawn so often.
 const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
@@ -57,8 +59,9 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
             if ui.button("Close").clicked() {
                 remote.tell(Command::DismissHint);
             }
+            asked = ui.button("Set it up").clicked().then_some(Asked::Settings);
             let (colour, text, _) = calm(&Phase::Ready, view);
-            two_lines(ui, &text, "Your NVIDIA GPU is not set up yet: Settings", colour);
+            two_lines(ui, &text, "Your NVIDIA GPU, which is faster, is not set up yet.", colour);
         }
         (phase, None) => {
             let (dot, text, more) = calm(phase, view);
@@ -72,15 +75,25 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
 /// What is said while nothing is going on or wrong.
 fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
     let engine = view.engine.clone().map_or_else(String::new, |engine| format!("Separated with {engine}"));
-    let engine = if view.is_made_otherwise { format!("{engine}, which is not what is chosen now") } else { engine };
+    let engine = if view.is_made_otherwise { format!("{engine}. Chosen now: {}.", chosen(view)) } else { engine };
     match phase {
         Phase::Capturing => {
             (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned())
         }
         Phase::Keeping => (RECORD, "Keeping the capture".to_owned(), String::new()),
-        Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Separate makes the six stems.".to_owned()),
+        Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Press Separate to make its stems.".to_owned()),
         Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),
         _ => (WEAK, "No clip yet".to_owned(), "The track plays dry until there are stems.".to_owned()),
+    }
+}
+
+/// What the next separation is made with. An engine is told only if it was asked for by name.
+fn chosen(view: &View) -> String {
+    let model = model_title(&view.settings.model);
+    match view.settings.engine {
+        EngineName::Auto => model,
+        EngineName::Cpu => format!("{model} on the CPU"),
+        EngineName::Tensorrt => format!("{model} on the GPU"),
     }
 }
 
@@ -92,15 +105,13 @@ fn aside(upkeep: &Upkept) -> Option<String> {
     };
     let Deed::Running(stage) = deed else { return None };
     let (_, _, rest) = progress(stage);
-    Some(format!("{what}   {rest}"))
+    Some(format!("{what}{}{rest}", words::BETWEEN))
 }
 
 fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
     ui.with_layout(Layout::top_down(Align::LEFT).with_main_align(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        if more.is_empty() {
-            ui.add_space(9.0);
-        }
+        ui.add_space(if more.is_empty() { 10.0 } else { 3.0 });
         ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate()).on_hover_text(text);
         if !more.is_empty() {
             ui.add(egui::Label::new(RichText::new(more).small().color(WEAK)).truncate()).on_hover_text(more);
@@ -119,8 +130,9 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
         ui.ctx().request_repaint_after(BY_THE_CLOCK);
     }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
-        ui.spacing_mut().item_spacing.y = 5.0;
-        ui.add_space(3.0);
+        ui.spacing_mut().item_spacing.y = 6.0;
+        ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+        ui.add_space(4.0);
         ui.horizontal(|ui| {
             ui.label(RichText::new(text).color(TEXT));
             ui.label(RichText::new(left).color(WEAK));
@@ -142,13 +154,21 @@ fn loaded(loading: &Loading) -> Option<f32> {
     Some(words::part_of_usual(loading.since.elapsed().as_secs_f64() / usual_s))
 }
 
-/// What is known of how long it takes.
-fn usually(loading: &Loading) -> String {
-    match loading.usual_s.filter(|_| loading.total == 0) {
-        Some(usual_s) if loading.since.elapsed().as_secs_f64() > usual_s => "longer than usual".to_owned(),
-        Some(usual_s) => format!("some {usual_s:.0} s"),
+/// How far it is as far as that is known, else how long it takes as a rule.
+fn loading_rest(loading: &Loading) -> String {
+    if loading.total > 0 {
+        return percent(loading.done as f32 / loading.total as f32);
+    }
+    let left_s = loading.usual_s.map(|usual_s| usual_s - loading.since.elapsed().as_secs_f64());
+    match left_s {
+        Some(..0.0) => "longer than usual".to_owned(),
+        Some(left_s) => format!("about {}", words::left(left_s)),
         None => String::new(),
     }
+}
+
+fn percent(part: f32) -> String {
+    format!("{:.0} %", 100.0 * part)
 }
 
 /// A stage in words, the part that is done where it is known, and the rest.
@@ -156,7 +176,7 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     match stage {
         Stage::Starting => ("Starting".to_owned(), None, String::new()),
         Stage::Queued(reason) => (words::capital(&reason.to_string()), None, String::new()),
-        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), usually(loading)),
+        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), loading_rest(loading)),
         Stage::Working { stage, done, total, speed, left_s } => {
             let text = match stage {
                 Some(worker::Stage::Reading) => "Reading the clip",
@@ -171,12 +191,12 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
             let counted = match (is_fetching, *total > 0) {
                 (true, true) => Some(format!("{} of {}", words::bytes(*done), words::bytes(*total))),
                 (true, false) => Some(words::bytes(*done)),
-                (false, _) => part.map(|part| format!("{:.0} %", 100.0 * part)),
+                (false, _) => part.map(percent),
             };
             let speed = speed.filter(|_| !is_fetching).map(|speed| format!("{speed:.1}x real time"));
             let left = left_s.map(words::left);
             let rest: Vec<String> = [counted, left, speed].into_iter().flatten().collect();
-            (text.to_owned(), part, rest.join("   "))
+            (text.to_owned(), part, rest.join(words::BETWEEN))
         }
     }
 }
@@ -186,8 +206,8 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
         remote.tell(Command::CancelErrand(errand.kind));
     }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
-        ui.spacing_mut().item_spacing.y = 5.0;
-        ui.add_space(3.0);
+        ui.spacing_mut().item_spacing.y = 6.0;
+        ui.add_space(4.0);
         ui.add(egui::Label::new(RichText::new(&errand.what).color(TEXT)).truncate());
         bar(ui, errand.part);
     });
@@ -196,7 +216,7 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
 /// A bar that is filled in part; striped dim where the part is not known.
 pub(super) fn bar(ui: &mut Ui, part: Option<f32>) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
-    let told = part.map_or_else(|| "going on".to_owned(), |part| format!("{:.0} %", 100.0 * part));
+    let told = part.map_or_else(|| "going on".to_owned(), percent);
     response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &told));
     ui.painter().rect_filled(rect, 3.5, WELL);
     ui.painter().rect_stroke(rect, 3.5, egui::Stroke::new(1.0, LINE), egui::StrokeKind::Inside);

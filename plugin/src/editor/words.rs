@@ -1,5 +1,8 @@
 //! Numbers as people say them.
 
+/// Stands between facts of one line.
+pub(super) const BETWEEN: &str = "  \u{b7}  ";
+
 /// `1:02.5`, `1:00:00.0`.
 pub(super) fn clock(seconds: f64) -> String {
     let sign = if seconds < 0.0 { "-" } else { "" };
@@ -12,10 +15,11 @@ pub(super) fn clock(seconds: f64) -> String {
     }
 }
 
-/// `5 s left`, `2 min left`: no more exact than it is known.
+/// `4.5 s left`, `25 s left`, `2 min left`: no more exact than it is known.
 pub(super) fn left(seconds: f64) -> String {
     match seconds {
-        ..90.0 => format!("{:.0} s left", seconds.max(0.0)),
+        ..9.95 => format!("{:.1} s left", seconds.max(0.0)),
+        ..90.0 => format!("{seconds:.0} s left"),
         ..5400.0 => format!("{:.0} min left", seconds / 60.0),
         _ => format!("{:.1} h left", seconds / 3600.0),
     }
@@ -73,7 +77,14 @@ mod tests {
         for (seconds, said) in [(0.0, "0:00.0"), (62.54, "1:02.5"), (-0.25, "-0:00.3"), (3600.0, "1:00:00.0")] {
             assert_eq!(clock(seconds), said);
         }
-        for (seconds, said) in [(-1.0, "0 s left"), (89.4, "89 s left"), (90.0, "2 min left"), (7200.0, "2.0 h left")] {
+        for (seconds, said) in [
+            (-1.0, "0.0 s left"),
+            (4.46, "4.5 s left"),
+            (9.96, "10 s left"),
+            (89.4, "89 s left"),
+            (90.0, "2 min left"),
+            (7200.0, "2.0 h left"),
+        ] {
             assert_eq!(left(seconds), said);
         }
         for (number, said) in [(999, "1 kB"), (91_700_000, "92 MB"), (1_230_000_000, "1.2 GB")] {

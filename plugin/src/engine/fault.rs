@@ -112,11 +112,37 @@ impl Fault {
     }
 }
 
+/// What a worker says, with a capital letter and a full stop: commands speak in phrases.
+pub(super) fn sentence(phrase: &str) -> String {
+    let mut letters = phrase.trim().chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let rest = letters.as_str();
+    let stop = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{rest}{stop}", first.to_uppercase())
+}
+
 /// What the system says about a program that cannot be run.
 pub(super) fn spawn_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "it may not be executed".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_says_becomes_a_sentence() {
+        for (phrase, said) in [
+            ("cannot reach the hub: no route", "Cannot reach the hub: no route."),
+            ("Update the driver.", "Update the driver."),
+            ("'a.th' is a pickle", "'a.th' is a pickle."),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(phrase), said);
+        }
     }
 }

@@ -12,7 +12,7 @@ use sextet_protocol::worker::{
 };
 use sextet_protocol::{Fingerprint, Folders};
 
-use super::fault::Fault;
+use super::fault::{Fault, sentence};
 use super::kept::Kept;
 use super::worker::Worker;
 
@@ -230,7 +230,9 @@ fn end(reply: Reply) -> Option<Ended> {
         Reply::Offered { offer, .. } => Ended::Offered(offer),
         Reply::Fetched { model, .. } => Ended::Fetched(model),
         Reply::Checked { checked, .. } => Ended::Checked(checked),
-        Reply::Failed { message, remedy, .. } => Ended::Failed(Fault::Failed { message, remedy }),
+        Reply::Failed { message, remedy, .. } => {
+            Ended::Failed(Fault::Failed { message: sentence(&message), remedy: sentence(&remedy) })
+        }
         _ => return None,
     })
 }

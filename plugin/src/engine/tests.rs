@@ -3,43 +3,32 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
 
 use super::*;
-use crate::command_under_test::command;
-use crate::entry;
+use crate::test_folders::TestFolders;
 
 const RATE_HZ: u32 = 44_100;
 /// Chunks of the model take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 struct Room {
-    folder: tempfile::TempDir,
-    folders: Folders,
+    home: TestFolders,
 }
 
 impl Room {
     fn new() -> Self {
-        // Beside this program, where workers are looked for.
-        assert!(command().is_file());
-        let folder = tempfile::tempdir().unwrap();
-        let folders = Folders::at(folder.path().join("cache"), folder.path().join("data"));
-        Self { folder, folders }
+        Self { home: TestFolders::with_command() }
     }
 
     /// A song of so many seconds.
     fn song(&self, name: &str, seconds: u32, level: f32) -> PathBuf {
-        let path = self.folder.path().join(name);
-        let samples: Vec<f32> =
-            (0..2 * seconds * RATE_HZ).map(|n| level * ((n % 1009) as f32 / 1009.0 - 0.5)).collect();
-        entry::write_wav(&path, RATE_HZ, &samples);
-        path
+        self.home.song(name, RATE_HZ, seconds, level)
     }
 
     /// A worker that has loaded the bundled model.
     fn warm(&self) -> Kept {
-        let mut kept = Kept::start(computing(), &self.folders, std::thread::current()).unwrap();
+        let mut kept = Kept::start(computing(), &self.home.folders, std::thread::current()).unwrap();
         wait("the model", || {
             assert!(kept.step(Instant::now(), true), "the worker is of no use");
             kept.has_loaded()
@@ -113,7 +102,7 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
 #[test]
 fn a_separation_may_come_before_all_is_loaded() {
     let room = Room::new();
-    let kept = Kept::start(computing(), &room.folders, std::thread::current()).unwrap();
+    let kept = Kept::start(computing(), &room.home.folders, std::thread::current()).unwrap();
     let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
     let (ended, stages) = finish(&mut job);
     assert!(matches!(ended, Ended::Separated { cached: false, .. }), "{ended:?}");
@@ -160,7 +149,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
 fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
     let room = Room::new();
     let long = room.song("long.wav", 60, 0.5);
-    let fresh = Job::start(separate(&long), &room.folders, std::thread::current()).unwrap();
+    let fresh = Job::start(separate(&long), &room.home.folders, std::thread::current()).unwrap();
     let pid = fresh.pid();
     assert!(fresh.cancel().is_none() && !is_running(pid), "it has not said hello");
 

@@ -8,30 +8,26 @@ use sextet_protocol::worker::{RenderBits, RenderFormat};
 use sextet_protocol::{Fingerprint, Stem};
 
 use super::*;
-use crate::command_under_test::command;
 use crate::engine::Stage;
 use crate::entry;
 use crate::saved::{Saved, SavedClip, Settings};
+use crate::test_folders::TestFolders;
 
 const RATE_HZ: u32 = 48_000;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Room {
     session: Session,
-    folder: tempfile::TempDir,
-    folders: Folders,
+    home: TestFolders,
 }
 
 impl Room {
     /// A session that separates nothing by itself.
     fn new() -> Self {
-        // Beside this program, where sessions look for it.
-        assert!(command().is_file());
-        let folder = tempfile::tempdir().unwrap();
-        let folders = Folders::at(folder.path().join("cache"), folder.path().join("data"));
+        let home = TestFolders::with_command();
         let saved = Arc::new(SavedField::default());
-        let session = Session::start_at(saved, Ok(folders.clone()), RepaintNotifier::default()).unwrap();
-        let room = Self { session, folder, folders };
+        let session = Session::start_at(saved, Ok(home.folders.clone()), RepaintNotifier::default()).unwrap();
+        let room = Self { session, home };
         room.load(None);
         room
     }
@@ -67,10 +63,15 @@ impl Room {
         assert!(half.iter().all(|path| is_unfinished(path)), "{half:?}");
     }
 
-    /// Removes the instance; gives what is left of its folder.
-    fn remove(self) -> tempfile::TempDir {
+    /// A song of so many seconds.
+    fn song(&self, name: &str, seconds: u32) -> std::path::PathBuf {
+        self.home.song(name, RATE_HZ, seconds, 0.5)
+    }
+
+    /// Removes the instance; gives what is left of its folders.
+    fn remove(self) -> TestFolders {
         drop(self.session);
-        self.folder
+        self.home
     }
 }
 
@@ -85,32 +86,24 @@ fn is_unfinished(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// A song of so many seconds.
-fn write_song(path: &Path, seconds: u32) {
-    let samples: Vec<f32> = (0..2 * seconds * RATE_HZ).map(|n| (n % 1009) as f32 / 2018.0 - 0.25).collect();
-    entry::write_wav(path, RATE_HZ, &samples);
-}
-
 #[test]
 fn an_instance_is_removed_while_it_opens_a_file() {
     let room = Room::new();
-    let song = room.folder.path().join("song.wav");
-    write_song(&song, 240);
+    let song = room.song("song.wav", 240);
     room.tell(Command::Open(song));
-    let captures = room.folders.captures();
+    let captures = room.home.folders.captures();
     room.wait_for_half(&captures);
-    let _folder = room.remove();
+    let _home = room.remove();
     assert_eq!(files(&captures), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
 }
 
 #[test]
 fn a_file_that_is_opened_is_the_clip() {
     let room = Room::new();
-    let song = room.folder.path().join("short song.wav");
-    write_song(&song, 2);
+    let song = room.song("short song.wav", 2);
     room.tell(Command::Open(song));
     room.wait("the clip", |view| view.phase == Phase::Captured && view.name == "short song");
-    assert_eq!(files(&room.folders.captures()).len(), 1);
+    assert_eq!(files(&room.home.folders.captures()).len(), 1);
     assert_eq!(room.session.remote().view.get().clip.as_ref().unwrap().placement.frames, u64::from(2 * RATE_HZ));
 }
 
@@ -118,14 +111,14 @@ fn a_file_that_is_opened_is_the_clip() {
 fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
     let room = Room::new();
     let frames = u64::from(seconds * RATE_HZ);
-    let key = entry::make(&room.folders, RATE_HZ, frames, |stem: Stem, side, frame| {
+    let key = entry::make(&room.home.folders, RATE_HZ, frames, |stem: Stem, side, frame| {
         ((frame % 997) as f32 + side as f32 + stem as u8 as f32) / 4_000.0
     });
     let audio = Fingerprint::of(b"a capture that nobody has");
     let name = "Clip".to_owned();
     room.load(Some(SavedClip { audio, start_frame: 0, frames, rate_hz: RATE_HZ, name, key: Some(key) }));
     room.wait("stems", |view| view.phase == Phase::Ready);
-    let folder = room.folder.path().join("rendered");
+    let folder = room.home.path().join("rendered");
     (room, folder)
 }
 
@@ -139,7 +132,7 @@ fn an_instance_is_removed_while_it_renders_to_files() {
     let (room, folder) = with_stems(60);
     room.tell(order(&folder));
     room.wait_for_half(&folder);
-    let _folder = room.remove();
+    let _home = room.remove();
     assert_eq!(files(&folder), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
 }
 
@@ -165,7 +158,7 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
     assert!(!machine.gpu.message.is_empty(), "{machine:?}");
     assert!(machine.models.iter().any(|model| model.name == "sextet-mini" && model.is_ready()), "{machine:?}");
 
-    let pickle = room.folder.path().join("model.th");
+    let pickle = room.home.path().join("model.th");
     std::fs::write(&pickle, "PK").unwrap();
     room.tell(Command::Upkeep(Wish::Check(pickle.display().to_string())));
     room.wait("a refusal", |view| matches!(view.upkeep.question, Deed::Failed(_)));
@@ -174,7 +167,7 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
     assert!(fault.to_string().contains("model.th") && !fault.remedy().is_empty(), "{fault} {}", fault.remedy());
     assert_eq!(view.settings.model, "sextet-mini", "it is not the model");
 
-    let checkpoint = room.folder.path().join("mine.safetensors");
+    let checkpoint = room.home.path().join("mine.safetensors");
     std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/sextet-mini.safetensors"), &checkpoint).unwrap();
     room.tell(Command::Upkeep(Wish::Check(checkpoint.display().to_string())));
     room.wait("the model", |view| view.settings.model == checkpoint.display().to_string());
@@ -191,7 +184,7 @@ fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
     // SAFETY: the environment is read and written by the standard library alone, which locks it.
     unsafe {
         std::env::set_var("HF_ENDPOINT", format!("http://{}", hub.local_addr().unwrap()));
-        std::env::set_var("HF_HOME", room.folder.path().join("hub"));
+        std::env::set_var("HF_HOME", room.home.path().join("hub"));
         std::env::set_var("NO_PROXY", "*");
     }
     room.tell(Command::Upkeep(Wish::Fetch("htdemucs".to_owned())));
@@ -214,8 +207,7 @@ fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
 fn a_separation_that_is_given_up_is_followed_by_another() {
     let room = Room::new();
     for (number, seconds) in [(1, 1), (2, 60), (3, 2)] {
-        let song = room.folder.path().join(format!("song {number}.wav"));
-        write_song(&song, seconds);
+        let song = room.song(&format!("song {number}.wav"), seconds);
         room.tell(Command::Open(song));
         room.wait("the clip", |view| view.phase == Phase::Captured && view.name == format!("song {number}"));
         room.tell(Command::Separate);
@@ -229,7 +221,7 @@ fn a_separation_that_is_given_up_is_followed_by_another() {
             assert_eq!(made.model, "sextet-mini");
         }
     }
-    let entries = std::fs::read_dir(room.folders.stems()).unwrap().flatten();
+    let entries = std::fs::read_dir(room.home.folders.stems()).unwrap().flatten();
     let names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     let made = names.iter().filter(|name| name.len() == 32).count();
     assert_eq!((made, names.iter().any(|name| name.starts_with(".making"))), (2, false), "{names:?}");

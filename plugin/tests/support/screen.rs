@@ -19,7 +19,7 @@ use super::project;
 const OF_WINDOW_MANAGERS: [&str; 5] =
     ["WM_PROTOCOLS", "WM_STATE", "WM_CHANGE_STATE", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE"];
 /// A desktop's density before anybody changes it.
-const USUAL_DOTS_PER_INCH: u32 = 96;
+const USUAL_DOTS_PER_INCH: f64 = 96.0;
 
 /// A running X server, and this process' connection to it.
 pub struct Screen {
@@ -42,14 +42,20 @@ impl Screen {
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
         let mut screen = Self::connect(&format!(":{}", number.trim()));
         screen.server = Some(server);
-        let (connection, root) = (&screen.connection, screen.root);
-        let desktop = format!("Xft.dpi:\t{}\n", USUAL_DOTS_PER_INCH * pixels_per_point);
-        let resources = AtomEnum::RESOURCE_MANAGER;
-        connection.change_property8(PropMode::REPLACE, root, resources, AtomEnum::STRING, desktop.as_bytes()).unwrap();
+        screen.set_density(f64::from(pixels_per_point));
         for name in OF_WINDOW_MANAGERS {
-            connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap();
+            screen.connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap();
         }
         screen
+    }
+
+    /// Gives windows that are opened from now on so many pixels a point.
+    pub fn set_density(&self, pixels_per_point: f64) {
+        let desktop = format!("Xft.dpi:\t{}\n", USUAL_DOTS_PER_INCH * pixels_per_point);
+        let (resources, text) = (AtomEnum::RESOURCE_MANAGER, AtomEnum::STRING);
+        let (connection, root) = (&self.connection, self.root);
+        connection.change_property8(PropMode::REPLACE, root, resources, text, desktop.as_bytes()).unwrap();
+        connection.sync().unwrap();
     }
 
     /// A screen that another process has started.

@@ -1,12 +1,12 @@
 //! What computes: the engine that is chosen, and the GPU with what it lacks.
 
 use egui::accesskit::Role;
-use egui::{Button, Color32, Sense, Ui, WidgetInfo, vec2};
+use egui::{Button, Color32, Label, RichText, Sense, Ui, WidgetInfo, vec2};
 use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
 
 use super::super::theme::{ACCENT, GOOD, TROUBLE, WEAK};
 use super::super::words;
-use super::{deed, main_button, section, strong, tell, weak};
+use super::{cancel_button, deed, main_button, section, strong, tell, weak};
 use crate::saved::Settings;
 use crate::session::{Deed, Remote, Upkept, View, Wish};
 
@@ -14,7 +14,7 @@ use crate::session::{Deed, Remote, Upkept, View, Wish};
 const ENGINES: [(EngineName, &str, &str); 3] = [
     (EngineName::Auto, "Fastest", "The GPU where it can be used, else the CPU."),
     (EngineName::Cpu, "CPU", "The CPU, also where there is a GPU."),
-    (EngineName::Tensorrt, "TensorRT", "The GPU. Where it cannot be used, nothing is separated."),
+    (EngineName::Tensorrt, "GPU", "The GPU, by NVIDIA's TensorRT. Where it cannot be used, nothing is separated."),
 ];
 
 /// The part of the panel that is about the GPU.
@@ -28,7 +28,7 @@ impl GpuPart {
     pub(super) fn show(&mut self, ui: &mut Ui, view: &View, settings: &mut Settings, remote: &Remote) {
         section(ui, "Engine", |ui| {
             engines(ui, settings);
-            found(ui, &view.upkeep, remote);
+            found(ui, &view.upkeep, settings.engine, remote);
             self.set_up(ui, &view.upkeep, remote);
         });
     }
@@ -46,7 +46,12 @@ impl GpuPart {
                     tell(remote, Wish::SetUpGpu);
                 }
             }
-            (Deed::Idle, _) => self.is_asking = ui.add(main_button("Set up the GPU")).clicked(),
+            (Deed::Idle, Some(setup)) => {
+                ui.horizontal(|ui| {
+                    self.is_asking = ui.add(main_button("Set up the GPU")).clicked();
+                    weak(ui, &format!("{} to be fetched, once", words::bytes(setup.bytes)));
+                });
+            }
         }
     }
 
@@ -60,7 +65,7 @@ impl GpuPart {
                 tell(remote, Wish::SetUpGpu);
                 self.is_asking = false;
             }
-            self.is_asking &= !ui.button("Cancel").clicked();
+            self.is_asking &= !cancel_button(ui, "Do not set up the GPU");
         });
     }
 }
@@ -70,7 +75,7 @@ fn engines(ui: &mut Ui, settings: &mut Settings) {
     ui.horizontal(|ui| {
         for (engine, name, what) in ENGINES {
             let chosen = settings.engine == engine;
-            let response = ui.add(Button::selectable(chosen, name)).on_hover_text(what);
+            let response = ui.add(Button::selectable(chosen, name).frame_when_inactive(true)).on_hover_text(what);
             response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, format!("Engine: {name}")));
             if response.clicked() {
                 settings.engine = engine;
@@ -80,9 +85,9 @@ fn engines(ui: &mut Ui, settings: &mut Settings) {
 }
 
 /// What was found of the GPU, and how it is looked for.
-fn found(ui: &mut Ui, upkeep: &Upkept, remote: &Remote) {
+fn found(ui: &mut Ui, upkeep: &Upkept, engine: EngineName, remote: &Remote) {
     match (&upkeep.machine, &upkeep.look) {
-        (Some(machine), _) => facts(ui, &machine.gpu),
+        (Some(machine), _) => facts(ui, &machine.gpu, engine),
         (None, Deed::Running(_)) => weak(ui, "Looking for a GPU"),
         (None, look) => {
             deed(ui, look, "");
@@ -94,17 +99,34 @@ fn found(ui: &mut Ui, upkeep: &Upkept, remote: &Remote) {
 }
 
 /// A dot and a sentence, and below it what there is.
-fn facts(ui: &mut Ui, gpu: &Gpu) {
+fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
     ui.horizontal_top(|ui| {
         let (dot, _) = ui.allocate_exact_size(vec2(12.0, 18.0), Sense::hover());
         ui.painter().circle_filled(dot.center(), 4.5, colour(gpu.state));
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 3.0;
             strong(ui, &gpu.message);
-            weak(ui, &parts(gpu).join("   "));
-            weak(ui, &gpu.remedy);
+            weak(ui, &parts(gpu).join(words::BETWEEN));
+            if let Some((text, colour)) = at_odds(gpu.state, engine) {
+                ui.add(Label::new(RichText::new(text).color(colour)).wrap());
+            }
+            // What setting up does is said beside its button.
+            if gpu.setup.is_none() {
+                weak(ui, &gpu.remedy);
+            }
         });
     });
+}
+
+/// What the chosen engine makes of a GPU in this state, where that is not what the GPU's own sentence says.
+fn at_odds(state: GpuState, engine: EngineName) -> Option<(&'static str, Color32)> {
+    match (state, engine) {
+        (GpuState::Ready, EngineName::Cpu) => Some(("The CPU is chosen, so the GPU is not used.", WEAK)),
+        (GpuState::Ready, _) | (_, EngineName::Auto | EngineName::Cpu) => None,
+        (_, EngineName::Tensorrt) => {
+            Some(("The GPU is chosen, so nothing can be separated now: choose Fastest or CPU.", TROUBLE))
+        }
+    }
 }
 
 /// GPU, driver and library.

@@ -3,7 +3,11 @@
 mod gpu;
 mod models;
 
-use egui::{Align, Button, Context, Frame, Label, Layout, Margin, Modal, RichText, ScrollArea, Ui};
+use egui::accesskit::Role;
+use egui::style::ScrollStyle;
+use egui::{
+    Align, Button, Context, Frame, Id, Label, Layout, Margin, Modal, Rect, RichText, ScrollArea, Ui, WidgetInfo,
+};
 
 use super::dialog::PathField;
 use super::status;
@@ -17,6 +21,8 @@ use gpu::GpuPart;
 const WIDTH: f32 = 640.0;
 /// Height of what lies around the part that scrolls.
 const AROUND: f32 = 132.0;
+/// Height of that part where there is room: it does not depend on what is found, so that nothing moves under the pointer.
+const HEIGHT: f32 = 560.0;
 
 /// The panel.
 #[derive(Default)]
@@ -48,8 +54,10 @@ impl SettingsPanel {
         let modal = Modal::new(egui::Id::unique("settings")).show(context, |ui| {
             ui.set_width(WIDTH);
             ui.heading("Settings");
-            let height = ui.ctx().content_rect().height() - AROUND;
-            ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+            let height = (ui.ctx().content_rect().height() - AROUND).min(HEIGHT);
+            // A bar that is always seen says that there is more.
+            ui.spacing_mut().scroll = ScrollStyle::thin();
+            ScrollArea::vertical().max_height(height).auto_shrink(false).show(ui, |ui| {
                 clips(ui, &mut settings);
                 self.gpu.show(ui, view, &mut settings, remote);
                 models::show(ui, view, &mut settings, &mut self.checkpoint, remote);
@@ -129,8 +137,14 @@ fn main_button(text: &str) -> Button<'_> {
     Button::new(RichText::new(text).color(BACKGROUND)).fill(ACCENT)
 }
 
-/// How far something is, and the way out; true when that was taken. `what` is the way out's name for whoever does not see
-/// where it stands.
+/// A way out; true when it is taken. `what` is its name for whoever does not see where it stands.
+fn cancel_button(ui: &mut Ui, what: &str) -> bool {
+    let cancel = ui.button("Cancel");
+    cancel.widget_info(|| WidgetInfo::labeled(Role::Button, true, what));
+    cancel.clicked()
+}
+
+/// How far something is, and the way out, which is called `what`; true when that was taken.
 fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
     let (text, part, rest) = status::progress(stage);
     let mut cancelled = false;
@@ -138,25 +152,33 @@ fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
         ui.label(RichText::new(text).color(TEXT));
         ui.label(RichText::new(rest).color(WEAK));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let cancel = ui.button("Cancel");
-            cancel.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, what));
-            cancelled = cancel.clicked();
+            cancelled = cancel_button(ui, what);
         });
     });
     status::bar(ui, part);
     cancelled
 }
 
-/// How something stands that was asked for; true when its way out was taken.
+/// How something stands that was asked for; true when its way out, which is called `what`, was taken.
 fn deed(ui: &mut Ui, deed: &Deed, what: &str) -> bool {
-    match deed {
-        Deed::Idle => false,
-        Deed::Running(stage) => transfer(ui, stage, what),
-        Deed::Failed(wrong) => {
-            fault(ui, wrong);
-            false
-        }
+    let (cancelled, failed) = match deed {
+        Deed::Idle => (false, None),
+        Deed::Running(stage) => (transfer(ui, stage, what), None),
+        Deed::Failed(wrong) => (false, Some(ui.scope(|ui| fault(ui, wrong)).response.rect)),
+    };
+    reveal(ui, what, failed);
+    cancelled
+}
+
+/// Scrolls to what has just appeared, which may be out of sight. `what` tells it from others.
+fn reveal(ui: &Ui, what: &str, place: Option<Rect>) {
+    let id = Id::unique("revealed").with(what);
+    let was_there = ui.data(|data| data.get_temp(id)).unwrap_or(false);
+    if let Some(place) = place.filter(|_| !was_there) {
+        ui.scroll_to_rect(place.expand(12.0), None);
+        ui.ctx().request_repaint();
     }
+    ui.data_mut(|data| data.insert_temp(id, place.is_some()));
 }
 
 fn tell(remote: &Remote, wish: Wish) {

@@ -7,15 +7,19 @@ use sextet_protocol::worker::{Checked, ModelInfo, ModelState, Offer};
 use super::super::dialog::{PathField, Want};
 use super::super::theme::{TEXT, WEAK};
 use super::super::words;
-use super::{deed, main_button, section, strong, tell, weak};
+use super::{cancel_button, deed, main_button, reveal, section, strong, tell, weak};
 use crate::saved::Settings;
 use crate::session::{Deed, Remote, View, Wish, model_title};
 
 /// What a line's second line is moved in by: what a radio button takes.
 const INDENT: f32 = 24.0;
+/// Space below a model, and between the parts of what is shown of it.
+const BELOW: f32 = 6.0;
 
 pub(super) fn show(ui: &mut Ui, view: &View, settings: &mut Settings, checkpoint: &mut PathField, remote: &Remote) {
     section(ui, "Model", |ui| {
+        // A model's lines lie closer to each other than to the next one's.
+        ui.spacing_mut().item_spacing.y = 1.0;
         let models = view.upkeep.machine.as_ref().map(|machine| machine.models.as_slice()).unwrap_or_default();
         for model in models {
             self::model(ui, view, model, settings, remote);
@@ -43,17 +47,23 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
         }
         ui.add(Label::new(RichText::new(stems(model.stems.len())).small().color(WEAK)));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if !model.is_ready() {
+            if !model.is_ready() && !is_under_way(view, model) {
                 fetch_button(ui, view, model, remote);
             }
-            ui.label(RichText::new(state(model.state)).small().color(WEAK));
+            // What is going on or went wrong is said below.
+            let is_told = view.upkeep.fetched == model.name && view.upkeep.fetch != Deed::Idle;
+            if !is_told {
+                ui.label(RichText::new(state(model.state)).small().color(WEAK));
+            }
         });
     });
     indented(ui, |ui| {
         weak(ui, &words::capital(&model.about));
-        if let Some(offer) = view.upkeep.offer.as_ref().filter(|offer| offer.model == model.name) {
-            self::offer(ui, view, offer, remote);
-        }
+        ui.spacing_mut().item_spacing.y = BELOW;
+        ui.add_space(BELOW);
+        let offer = view.upkeep.offer.as_ref().filter(|offer| offer.model == model.name);
+        let place = offer.map(|offer| ui.scope(|ui| self::offer(ui, view, offer, remote)).response.rect);
+        reveal(ui, &format!("offer of {}", model.name), place);
         if view.upkeep.asked == model.name && deed(ui, &view.upkeep.question, "Cancel asking") {
             tell(remote, Wish::CloseQuestion);
         }
@@ -64,6 +74,14 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
             }
         }
     });
+}
+
+/// Whether it is asked about, offered or fetched right now, which is shown below it.
+fn is_under_way(view: &View, model: &ModelInfo) -> bool {
+    let upkeep = &view.upkeep;
+    upkeep.offer.as_ref().is_some_and(|offer| offer.model == model.name)
+        || upkeep.asked == model.name && upkeep.question.is_running()
+        || upkeep.fetched == model.name && upkeep.fetch.is_running()
 }
 
 /// Asks what fetching takes. What was begun is gone on with without asking again.
@@ -88,7 +106,7 @@ fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
         if ui.add_enabled(!view.upkeep.fetch.is_running(), main_button("Fetch")).clicked() {
             tell(remote, Wish::Fetch(offer.model.clone()));
         }
-        if ui.button("Cancel").clicked() {
+        if cancel_button(ui, &format!("Do not fetch {}", offer.model)) {
             tell(remote, Wish::CloseQuestion);
         }
     });
@@ -112,7 +130,8 @@ fn checkpoint(ui: &mut Ui, checked: &Checked, settings: &mut Settings) {
 
 /// Asks for a checkpoint, which is looked at before it becomes the model.
 fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
-    ui.add_space(2.0);
+    ui.spacing_mut().item_spacing.y = BELOW;
+    ui.add_space(BELOW);
     ui.label(RichText::new("Add a checkpoint").color(TEXT));
     let can = checkpoint.path().filter(|_| !view.upkeep.question.is_running());
     ui.horizontal(|ui| {

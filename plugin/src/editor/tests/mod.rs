@@ -15,7 +15,7 @@ use nice_plug::context::gui::{GuiContext, GuiContextInner};
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::prelude::PluginState;
 use nice_plug_egui::RepaintNotifier;
-use sextet_protocol::{Fingerprint, Folders, Stem};
+use sextet_protocol::{Fingerprint, Stem};
 
 use super::{EditorApp, theme};
 use crate::capture::Input;
@@ -23,6 +23,7 @@ use crate::entry;
 use crate::params::SextetParams;
 use crate::saved::{Saved, SavedClip, SavedField, Settings};
 use crate::session::{AudioEnd, Command, Phase, Session, View, lines};
+use crate::test_folders::TestFolders;
 
 const SESSION_HZ: u32 = 48_000;
 const BLOCK: usize = 512;
@@ -71,8 +72,7 @@ struct Desk {
     saved: Arc<SavedField>,
     session: Session,
     end: AudioEnd,
-    folders: Folders,
-    _folder: tempfile::TempDir,
+    home: TestFolders,
 }
 
 impl Desk {
@@ -82,11 +82,10 @@ impl Desk {
     }
 
     fn sized(points: egui::Vec2, pixels_per_point: f32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let folders = Folders::at(folder.path().join("cache"), folder.path().join("data"));
+        let home = TestFolders::new();
         let saved = Arc::new(SavedField::default());
         let repaint = RepaintNotifier::default();
-        let session = Session::start_at(saved.clone(), Ok(folders.clone()), repaint.clone()).unwrap();
+        let session = Session::start_at(saved.clone(), Ok(home.folders.clone()), repaint.clone()).unwrap();
         let params = Arc::new(SextetParams::new(saved.clone(), repaint));
         let host = Arc::new(SlowHost { _params: params.clone(), changes: Mutex::default() });
         let remote = session.remote().clone();
@@ -100,7 +99,7 @@ impl Desk {
         remote.link.set_session_hz(SESSION_HZ);
         let (end, line) = lines(SESSION_HZ, remote.thread(), &remote.link);
         remote.tell(Command::Activate(Box::new(line)));
-        let desk = Self { harness, host, params, saved, session, end, folders, _folder: folder };
+        let desk = Self { harness, host, params, saved, session, end, home };
         desk.load(None);
         desk
     }
@@ -111,7 +110,7 @@ impl Desk {
         let wave =
             |stem: Stem, side: usize, frame: u64| ((frame % (50 + 7 * stem as u64)) as f32 - side as f32) / 400.0;
         let frames = u64::from(SESSION_HZ);
-        let key = entry::make(&desk.folders, SESSION_HZ, frames, wave);
+        let key = entry::make(&desk.home.folders, SESSION_HZ, frames, wave);
         desk.load(Some(clip(Some(key))));
         desk.wait("stems and their waveforms", |view| {
             view.phase == Phase::Ready && view.stems.iter().all(Option::is_some)

@@ -8,8 +8,12 @@ use sextet_protocol::worker::{self, EngineName, Gpu, GpuSetup, GpuState, Machine
 
 use super::keyboard::{controls, sorted, walk};
 use super::*;
+use crate::editor::window;
 use crate::engine::{Fault, Loading, Stage};
 use crate::session::{Deed, Remote, Upkept, Wish};
+
+/// A new editor's size.
+const SIZE: egui::Vec2 = egui::vec2(window::SIZE.width, window::SIZE.height);
 
 /// An editor that shows what a test says.
 struct Panel {
@@ -20,6 +24,10 @@ struct Panel {
 
 impl Panel {
     fn showing(view: View) -> Self {
+        Self::sized(view, SIZE)
+    }
+
+    fn sized(view: View, points: egui::Vec2) -> Self {
         let (remote, inbox) = Remote::alone();
         remote.view.set(view);
         let params = Arc::new(SextetParams::new(Arc::default(), RepaintNotifier::default()));
@@ -27,7 +35,7 @@ impl Panel {
         let app = EditorApp::new(params, remote.clone());
         let context = GuiContext::new(host);
         let mut harness = Harness::builder()
-            .with_size(egui::vec2(1020.0, 640.0))
+            .with_size(points)
             .with_context_setup(theme::apply)
             .build_ui_state(move |ui, app: &mut EditorApp| app.draw(ui, &context), app);
         harness.run();
@@ -36,7 +44,11 @@ impl Panel {
 
     /// With the settings open.
     fn open(upkeep: Upkept) -> Self {
-        let mut panel = Self::showing(View { upkeep, ..View::default() });
+        Self::opened(View { upkeep, ..View::default() }, SIZE)
+    }
+
+    fn opened(view: View, points: egui::Vec2) -> Self {
+        let mut panel = Self::sized(view, points);
         panel.click("Settings");
         panel.inbox.try_iter().for_each(drop);
         panel
@@ -132,17 +144,61 @@ fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
     for state in states {
         let panel = Panel::open(found(state));
         assert!(panel.shows(&format!("This is {state:?}.")));
-        assert_eq!(panel.shows("What to do"), state != Ready, "{state:?}");
+        // What setting up does is said by its button.
+        assert_eq!(panel.shows("What to do"), !matches!(state, Ready | ToBeSetUp), "{state:?}");
+        assert_eq!(panel.shows("92 MB to be fetched, once"), state == ToBeSetUp, "{state:?}");
         assert_eq!(panel.shows("RTX 4070"), !matches!(state, NotBuiltIn | NoGpu), "{state:?}");
         assert_eq!(panel.can("Set up the GPU"), state == ToBeSetUp, "{state:?}");
     }
     println!("{} states", states.len());
 }
 
+/// What the GPU's own sentence says holds for the fastest engine.
+#[test]
+fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
+    let cases = [
+        (GpuState::Ready, EngineName::Auto, ""),
+        (GpuState::Ready, EngineName::Tensorrt, ""),
+        (GpuState::Ready, EngineName::Cpu, "The CPU is chosen, so the GPU is not used."),
+        (GpuState::NoGpu, EngineName::Cpu, ""),
+        (GpuState::NoGpu, EngineName::Auto, ""),
+        (GpuState::NoGpu, EngineName::Tensorrt, "nothing can be separated now: choose Fastest or CPU."),
+        (GpuState::ToBeSetUp, EngineName::Tensorrt, "nothing can be separated now: choose Fastest or CPU."),
+    ];
+    for (state, engine, told) in cases {
+        let settings = Settings { engine, ..Settings::default() };
+        let panel = Panel::opened(View { upkeep: found(state), settings, ..View::default() }, SIZE);
+        let is_told = panel.shows("is chosen, so");
+        assert_eq!(is_told, !told.is_empty(), "{state:?}, {engine:?}");
+        assert!(told.is_empty() || panel.shows(told), "{state:?}, {engine:?}");
+    }
+    println!("{} cases", cases.len());
+}
+
+/// What can be pressed is never moved by what comes to be known.
+#[test]
+fn the_panel_keeps_its_place_and_stays_within_the_smallest_editor() {
+    let long = "/mnt/studio/".to_owned() + &"a-folder-with-a-long-name/".repeat(12);
+    let message = format!("'{long}model.th' is a file of PyTorch's, which runs code when it is opened.");
+    let fault = Deed::Failed(Fault::Failed { message, remedy: "Convert it.".to_owned() });
+    let crowded = Upkept { set_up: fault.clone(), question: fault, asked: long, ..found(GpuState::ToBeSetUp) };
+    let smallest = egui::vec2(window::MIN_SIZE.width, window::MIN_SIZE.height);
+    for size in [smallest, SIZE, egui::vec2(1360.0, 860.0)] {
+        let places = [Upkept::default(), found(GpuState::NoGpu), crowded.clone()].map(|upkeep| {
+            let panel = Panel::opened(View { upkeep, ..View::default() }, size);
+            let foot = panel.harness.get_by_label("Close").rect();
+            let window = egui::Rect::from_min_size(egui::Pos2::ZERO, size);
+            assert!(window.contains_rect(foot), "{size}: {foot}");
+            foot.min
+        });
+        assert!(places.iter().all(|place| *place == places[0]), "{size}: {places:?}");
+    }
+}
+
 #[test]
 fn nothing_is_fetched_before_its_size_and_licence_were_shown() {
     let mut panel = Panel::open(found(GpuState::ToBeSetUp));
-    for answer in ["Cancel", "Set up"] {
+    for answer in ["Do not set up the GPU", "Set up"] {
         panel.click("Set up the GPU");
         assert!(panel.shows("To be fetched: TensorRT-RTX 1.6.1, 92 MB"));
         assert!(panel.shows("NVIDIA's and proprietary") && panel.shows("/home/somebody/tensorrt"));
@@ -187,7 +243,8 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
     let offered = Upkept { offer: Some(offer), asked: "htdemucs_6s".to_owned(), ..found(GpuState::NoGpu) };
     let mut panel = Panel::open(offered);
     assert!(panel.shows("To be fetched from huggingface.co: 55 MB") && panel.shows("unsettled upstream"));
-    panel.click("Cancel");
+    assert!(panel.harness.query_by_label("Fetch htdemucs_6s").is_none(), "it is asked for once");
+    panel.click("Do not fetch htdemucs_6s");
     panel.click("Fetch");
     assert_eq!(panel.wishes(), [Wish::CloseQuestion, Wish::Fetch("htdemucs_6s".to_owned())]);
 
@@ -195,6 +252,7 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
     let going = Upkept { fetch: fetching(9_000_000), fetched: fetched.clone(), ..found(GpuState::NoGpu) };
     let mut panel = Panel::open(going);
     assert!(panel.shows("9 MB of 92 MB") && !panel.can("Go on fetching htdemucs_ft"), "one after the other");
+    assert!(panel.harness.query_by_label("Fetch htdemucs_6s").is_none(), "it is being fetched");
     panel.click("Cancel fetching htdemucs_6s");
     assert_eq!(panel.wishes(), [Wish::CancelFetch]);
 
@@ -218,6 +276,28 @@ fn a_checkpoint_is_looked_at_before_it_is_the_model() {
     let asked = "/models/mine.th".to_owned();
     let panel = Panel::open(Upkept { question: broken(), asked, ..found(GpuState::NoGpu) });
     assert!(panel.shows("could not be reached") && panel.shows("Try again"), "what went wrong and what to do");
+}
+
+/// In the smallest editor they are below what is seen at first.
+#[test]
+fn what_went_wrong_and_what_is_offered_is_scrolled_to() {
+    let offer =
+        Offer { model: "htdemucs_ft".to_owned(), from: "a hub".to_owned(), bytes: None, licence: "L".to_owned() };
+    let base = found(GpuState::ToBeSetUp);
+    let cases = [
+        ("Try again", Upkept { question: broken(), asked: "/models/mine.th".to_owned(), ..base.clone() }),
+        ("Try again", Upkept { fetch: broken(), fetched: "htdemucs_ft".to_owned(), ..base.clone() }),
+        ("Do not fetch", Upkept { offer: Some(offer), asked: "htdemucs_ft".to_owned(), ..base.clone() }),
+    ];
+    for (what, upkeep) in cases {
+        let size = egui::vec2(window::MIN_SIZE.width, window::MIN_SIZE.height);
+        let mut panel = Panel::opened(View { upkeep: base.clone(), ..View::default() }, size);
+        panel.remote.view.set(View { upkeep, ..View::default() });
+        panel.harness.run_steps(60);
+        let place = panel.harness.get_by_label_contains(what).rect();
+        let foot = panel.harness.get_by_label("Close").rect();
+        assert!(place.bottom() < foot.top(), "{what}: {place}, and the panel ends at {foot}");
+    }
 }
 
 #[test]
@@ -250,8 +330,9 @@ fn everything_in_the_panel_is_reached_by_tab_and_has_a_name_of_its_own() {
 fn what_is_loaded_is_told_as_a_sentence_of_its_own() {
     let phrases = [
         ("loading sextet-mini", None, 0, "Loading sextet-mini", ""),
-        ("building the engine, once for this model", None, 9, "Building the engine, once for this model", ""),
-        ("the GPU compiles the engine", Some(20.0), 0, "The GPU compiles the engine", "some 20 s"),
+        ("building the engine, once for this model", None, 6, "Building the engine, once for this model", "50 %"),
+        ("the GPU compiles the engine", Some(19.9), 0, "The GPU compiles the engine", "about 20 s left"),
+        ("comparing", Some(0.0), 0, "Comparing", "longer than usual"),
     ];
     for (what, usual_s, total, said, time) in phrases {
         let what = what.to_owned();
@@ -259,16 +340,17 @@ fn what_is_loaded_is_told_as_a_sentence_of_its_own() {
         let phase = Phase::Separating(Stage::Loading(loading));
         let panel = Panel::showing(View { phase, ..View::default() });
         assert!(panel.harness.query_by_label(said).is_some(), "{said}");
-        assert!(time.is_empty() || panel.harness.query_by_label(time).is_some(), "{time}");
+        assert!(time.is_empty() || panel.harness.query_all_by_label(time).next().is_some(), "{time}");
     }
 }
 
 #[test]
 fn the_hint_about_the_gpu_is_shown_until_it_was_read() {
     let mut panel = Panel::showing(View { phase: Phase::Ready, has_gpu_hint: true, ..View::default() });
-    assert!(panel.shows("Your NVIDIA GPU is not set up yet"));
+    assert!(panel.shows("Your NVIDIA GPU, which is faster, is not set up yet."));
     panel.click("Close");
-    panel.click("Settings");
+    panel.click("Set it up");
+    assert!(panel.shows("Captures extend the clip"), "the settings are open");
     let told: Vec<_> = panel.inbox.try_iter().collect();
     let dismissals = told.iter().filter(|command| matches!(command, Command::DismissHint)).count();
     assert_eq!(dismissals, 2, "by its button, and by opening what it points to");
@@ -283,7 +365,7 @@ fn stems_of_another_choice_are_offered_to_be_made_again() {
     let mut desk = Desk::ready(egui::vec2(1020.0, 640.0), 1.0);
     // The entry of these tests was made by no model.
     assert!(desk.view().is_made_otherwise);
-    assert!(desk.harness.query_all_by_label_contains("which is not what is chosen now").next().is_some());
+    assert!(desk.harness.query_all_by_label_contains("Chosen now: sextet-mini.").next().is_some());
     for (engine, fits) in [(EngineName::Auto, true), (EngineName::Cpu, false)] {
         let settings = Settings { automatic: false, model: "no model".to_owned(), engine, ..Settings::default() };
         desk.session.remote().tell(Command::Settings(settings));

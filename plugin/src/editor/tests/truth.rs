@@ -137,7 +137,7 @@ fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
     let mut desk = Desk::new();
     let gone = Fingerprint::of(b"stems that nobody has");
     let clip = clip(Some(gone));
-    let path = desk.folders.capture(&clip.audio);
+    let path = desk.home.folders.capture(&clip.audio);
     desk.load(Some(clip));
     desk.wait("what is missing", |view| matches!(view.phase, Phase::Failed(_)));
     let said =

@@ -1,0 +1,43 @@
+//! Folders of a test's own, which go with it, and songs in them.
+
+use std::path::{Path, PathBuf};
+
+use sextet_protocol::Folders;
+
+use crate::command_under_test::command;
+use crate::entry;
+
+/// See the module.
+pub(crate) struct TestFolders {
+    root: tempfile::TempDir,
+    /// Where the cache and the data lie in it.
+    pub(crate) folders: Folders,
+}
+
+impl TestFolders {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::at(root.path().join("cache"), root.path().join("data"));
+        Self { root, folders }
+    }
+
+    /// The same for a test that runs workers, which are looked for beside this program.
+    pub(crate) fn with_command() -> Self {
+        assert!(command().is_file());
+        Self::new()
+    }
+
+    /// Where everything else may be put.
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// A new file with a song: a sawtooth of this height from peak to peak.
+    pub(crate) fn song(&self, name: &str, rate_hz: u32, seconds: u32, height: f32) -> PathBuf {
+        let path = self.path().join(name);
+        let sample = |n: u32| height * ((n % 1009) as f32 / 1009.0 - 0.5);
+        let samples: Vec<f32> = (0..2 * seconds * rate_hz).map(sample).collect();
+        entry::write_wav(&path, rate_hz, &samples);
+        path
+    }
+}
