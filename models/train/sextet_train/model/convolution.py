@@ -42,14 +42,14 @@ class Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """x w, in x's type."""
+        """x w, in x's type."""
         w = w.to(x.dtype)
         ctx.save_for_backward(x, w)
         return x @ w
 
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    """Gradients of x (where it wants one) and of w (float32)."""
+        """Gradients of x (where it wants one) and of w (float32)."""
         x, w = ctx.saved_tensors
         dy = dy.contiguous()
         n = pieces(dy.numel() // dy.shape[-1])
@@ -62,7 +62,7 @@ class DownAdd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, p: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """The sums [rows, blocks, out]."""
+        """The sums [rows, blocks, out]."""
         rows, blocks, _, out = p.shape
         z = torch.empty(rows, blocks - 1, out, dtype=p.dtype, device=p.device)
         down_kernel[grid(z)](p, bias, z, blocks - 1, out, BLOCK)
@@ -70,7 +70,7 @@ class DownAdd(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dz: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    """Gradients of p and of the bias (float32)."""
+        """Gradients of p and of the bias (float32)."""
         dz = dz.contiguous()
         rows, blocks, out = dz.shape
         dp = torch.empty(rows, blocks + 1, 2, out, dtype=dz.dtype, device=dz.device)
@@ -83,7 +83,7 @@ class UpAdd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, y: torch.Tensor, bias: torch.Tensor, length: int) -> torch.Tensor:
-    """The sums [rows, length, out]."""
+        """The sums [rows, length, out]."""
         rows, blocks, _, _, out = y.shape
         z = torch.empty(rows, length, out, dtype=y.dtype, device=y.device)
         up_kernel[grid(z)](y, bias, z, blocks, length, out, BLOCK)
@@ -92,7 +92,7 @@ class UpAdd(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dz: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    """Gradients of y and of the bias (float32), None for the length."""
+        """Gradients of y and of the bias (float32), None for the length."""
         dz = dz.contiguous()
         rows, length, out = dz.shape
         dy = torch.empty(rows, ctx.blocks, 2, 4, out, dtype=dz.dtype, device=dz.device)
@@ -105,7 +105,7 @@ class Gate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, y: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """(value + bias) sigmoid(gate + bias)."""
+        """(value + bias) sigmoid(gate + bias)."""
         y = y.contiguous()
         channels = y.shape[-1] // 2
         n, span = y.numel() // (2 * channels), max(16, min(64, triton.next_power_of_2(channels)))
@@ -118,7 +118,7 @@ class Gate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    """Gradients of y and of the bias (float32)."""
+        """Gradients of y and of the bias (float32)."""
         y, bias = ctx.saved_tensors
         dout, channels = dout.contiguous(), y.shape[-1] // 2
         n, span = y.numel() // (2 * channels), max(16, min(64, triton.next_power_of_2(channels)))

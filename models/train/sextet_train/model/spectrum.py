@@ -40,7 +40,7 @@ class OverlapAdd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, frames: torch.Tensor) -> torch.Tensor:
-    """Overlaps and adds frames [..., n, 4096]."""
+        """Overlaps and adds frames [..., n, 4096]."""
         n = frames.shape[-2]
         parts, w = (
             frames.unflatten(-1, (4, HOP)),
@@ -53,7 +53,7 @@ class OverlapAdd(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
-    """The gradient [..., n, 4096] of the frames."""
+        """The gradient [..., n, 4096] of the frames."""
         return grad.unfold(-1, FFT, HOP) * (window(grad.device) / 1.5)
 
 
