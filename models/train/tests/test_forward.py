@@ -1,11 +1,5 @@
-"""The training step against demucs: the same outputs and gradients in float32. Triton's kernels run on its interpreter.
-
-  pytest test_forward.py
-"""
-
-import os
-
-os.environ["TRITON_INTERPRET"] = "1"  # before Triton's functions are made
+"""The training step against demucs: the same outputs and gradients in float32. Triton's kernels run
+on its interpreter."""
 
 import pytest
 import torch
@@ -14,10 +8,11 @@ from demucs.htdemucs import HTDemucs
 
 pytest.importorskip("triton")
 
-import checkpoint
-import forward
-import layers
-from dconv import dconv
+from sextet_train.model.convolution import downsample, gated, gated_in_context, upsample
+from sextet_train.model.dconv import dconv
+from sextet_train.model.forward import forward
+from sextet_train.model.htdemucs import settings
+from sextet_train.model.spectrum import signal, spectrum
 
 
 def relative(a, b):
@@ -36,12 +31,20 @@ def shaken(module):
 def agree(ours, theirs, weights, inputs):
     """Compares the outputs and every gradient of a random projection; returns the worst relative error."""
     to = torch.randn_like(theirs)
-    got, want = (torch.autograd.grad((out * to).sum(), [*inputs, *weights], retain_graph=True) for out in (ours, theirs))
+    got, want = (
+        torch.autograd.grad((out * to).sum(), [*inputs, *weights], retain_graph=True)
+        for out in (ours, theirs)
+    )
     scale = max(float(g.norm()) for g in want)
-    for g, w in zip(got, want):  # a gradient that is zero but for rounding is compared with the largest
+    for g, w in zip(
+        got, want
+    ):  # a gradient that is zero but for rounding is compared with the largest
         if w.norm() < 1e-6 * scale:
             assert (g - w).norm() < 1e-5 * scale
-    return max([relative(ours, theirs)] + [relative(g, w) for g, w in zip(got, want) if w.norm() >= 1e-6 * scale])
+    return max(
+        [relative(ours, theirs)]
+        + [relative(g, w) for g, w in zip(got, want) if w.norm() >= 1e-6 * scale]
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 21, 5, 24), (1, 150, 1, 48), (2, 9, 3, 96), (1, 17, 2, 192)])
@@ -63,42 +66,47 @@ def test_dconv_in_half_precision_stays_near():
 
 @pytest.mark.parametrize("length", [4, 8, 40, 1024])
 def test_strided_convolutions(length):
-    conv, back = shaken(torch.nn.Conv1d(6, 10, 8, 4, 2)), shaken(torch.nn.ConvTranspose1d(10, 3, 8, 4))
+    conv, back = (
+        shaken(torch.nn.Conv1d(6, 10, 8, 4, 2)),
+        shaken(torch.nn.ConvTranspose1d(10, 3, 8, 4)),
+    )
     x = torch.randn(2, length, 6, requires_grad=True)
     y = conv(x.transpose(1, 2))
-    assert agree(layers.down(conv, x), y.transpose(1, 2), list(conv.parameters()), [x]) < 1e-5
+    assert agree(downsample(conv, x), y.transpose(1, 2), list(conv.parameters()), [x]) < 1e-5
     y = y.detach().transpose(1, 2).contiguous().requires_grad_()
     for wanted in (length, length - 1):
         theirs = back(y.transpose(1, 2))[..., 2 : 2 + wanted].transpose(1, 2)
-        assert agree(layers.up(back, y, wanted), theirs, list(back.parameters()), [y]) < 1e-5
+        assert agree(upsample(back, y, wanted), theirs, list(back.parameters()), [y]) < 1e-5
 
 
 def test_gated_convolutions():
     x = torch.randn(2, 5, 7, 10, requires_grad=True)
     for conv, ours in (
-        (shaken(torch.nn.Conv2d(10, 20, 1)), layers.gated),
-        (shaken(torch.nn.Conv2d(10, 20, 3, padding=1)), layers.gated_in_context),
+        (shaken(torch.nn.Conv2d(10, 20, 1)), gated),
+        (shaken(torch.nn.Conv2d(10, 20, 3, padding=1)), gated_in_context),
     ):
         theirs = torch.nn.functional.glu(conv(x.permute(0, 3, 2, 1)), 1).permute(0, 3, 2, 1)
         assert agree(ours(conv, x), theirs, list(conv.parameters()), [x]) < 1e-5
 
 
 def test_spectra_are_demucs_spectra():
-    model = HTDemucs(**checkpoint.settings(channels=8, t_layers=1))
+    model = HTDemucs(**settings(channels=8, t_layers=1))
     for length in (3000, 44100, 50001):
         mix = torch.randn(1, 2, length)
-        z = forward.spectrum(mix)
+        z = spectrum(mix)
         assert relative(z, model._spec(mix)) < 1e-6
-        assert relative(forward.signal(z.transpose(-1, -2), length), model._ispec(z, length)) < 1e-5
+        assert relative(signal(z.transpose(-1, -2), length), model._ispec(z, length)) < 1e-5
 
 
 def test_the_whole_step_is_demucs_step():
     """A minute or two on the interpreter. The length leaves a remainder in every time layer."""
-    model = shaken(HTDemucs(**checkpoint.settings(channels=16, t_layers=2), use_train_segment=False).train())
+    model = shaken(HTDemucs(**settings(channels=16, t_layers=2), use_train_segment=False).train())
     mix = 0.3 * torch.randn(1, 2, 2901)
     results = []
-    for out in (forward.forward(model, mix, torch.float32), model(mix)):
-        grads = torch.autograd.grad((out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum(), list(model.parameters()))
+    for out in (forward(model, mix, torch.float32), model(mix)):
+        grads = torch.autograd.grad(
+            (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum(), list(model.parameters())
+        )
         results.append((out, grads, torch.cat([g.flatten() for g in grads])))
     (out, grads, all_), (true, wanted, all_wanted) = results
     assert relative(out, true) < 1e-5 and relative(all_, all_wanted) < 1e-5

@@ -40,7 +40,7 @@ def score(model: HTDemucs, folder: Path, device: torch.device) -> list[dict[str,
     for name, stems in songs_of(folder):
         mix = stems.sum(0)
         out = separate(model, mix, device)
-        song = [
+        song: list[dict[str, Any]] = [
             {"song": name, "stem": stem} | score_of(stems[i], out[i], mix)
             for i, stem in enumerate(STEMS)
         ]

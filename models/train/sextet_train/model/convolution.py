@@ -6,6 +6,9 @@ Cout], whose two halves are added one block apart; a transposed one likewise. We
 own, float32, permuted on the fly.
 """
 
+# Triton takes integers for constexpr parameters.
+# pyright: reportArgumentType=false
+
 import functools
 from typing import Any
 
@@ -133,7 +136,7 @@ class Gate(torch.autograd.Function):
         return dy, db.sum(0)
 
 
-def downsample(conv: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+def downsample(conv: Any, x: torch.Tensor) -> torch.Tensor:
     """conv of kernel 8, stride 4, padding 2 along the middle of x [rows, length, Cin], length a
     multiple of 4."""
     weight = conv.weight.flatten(2)
@@ -148,7 +151,7 @@ def downsample(conv: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     )
 
 
-def upsample(conv: torch.nn.Module, x: torch.Tensor, length: int) -> torch.Tensor:
+def upsample(conv: Any, x: torch.Tensor, length: int) -> torch.Tensor:
     """Transposed conv of kernel 8, stride 4 along the middle of x [rows, blocks, C]; positions 2
     to length + 2."""
     weight = conv.weight.flatten(2)
@@ -157,12 +160,12 @@ def upsample(conv: torch.nn.Module, x: torch.Tensor, length: int) -> torch.Tenso
     return UpAdd.apply(y.view(*x.shape[:2], 2, 4, out), conv.bias, length)
 
 
-def gated(conv: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+def gated(conv: Any, x: torch.Tensor) -> torch.Tensor:
     """GLU of a convolution of kernel 1 in x [B, T, F, C]."""
     return Gate.apply(Product.apply(x, conv.weight.flatten(1).t()), conv.bias)
 
 
-def gated_in_context(conv: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+def gated_in_context(conv: Any, x: torch.Tensor) -> torch.Tensor:
     """GLU of a convolution of kernel 3 (over time) or 3 x 3 (demucs: frequency x time) in x [B,
     T, F, C]."""
     weight = conv.weight.transpose(2, 3) if conv.weight.dim() == 4 else conv.weight[..., None]

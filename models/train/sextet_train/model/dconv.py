@@ -15,6 +15,9 @@ Tensors are [B, T, F, C], contiguous, a "row" is one (b, t, f); norms run over (
 type. The kernels are Triton's: an NVIDIA GPU, or a CPU with TRITON_INTERPRET=1 for tests.
 """
 
+# Triton takes integers for constexpr parameters.
+# pyright: reportArgumentType=false
+
 from typing import Any, NamedTuple
 
 import torch
@@ -51,6 +54,16 @@ class LaunchSizes:
         # Enough programs to fill the GPU; on the interpreter a few, of several rounds each.
         self.parts = min(triton.cdiv(self.N, self.BN), 132 * 4 if x.is_cuda else 3)
         self.device = x.device
+
+    @property
+    def hidden_count(self) -> int:
+        """Values over which the first norm runs."""
+        return self.T * self.H
+
+    @property
+    def wide_count(self) -> int:
+        """Values over which the second norm runs."""
+        return self.T * 2 * self.C
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -120,9 +133,8 @@ class DConvLayer(torch.autograd.Function):
         p = torch.empty(q.N, q.H, dtype=x.dtype, device=x.device)
         s1, s2 = q.float32(q.N), q.float32(q.N)
         bottleneck_in_kernel[(rows,)](x, w1, cb1, p, s1, s2, *q.shape, dilation, *q.channels, q.BN)
-        count = q.T * q.H
-        mu = q.over_time(s1) / count
-        r = torch.rsqrt((q.over_time(s2) / count - mu * mu).clamp_min(0) + EPS)
+        mu = q.over_time(s1) / q.hidden_count
+        r = torch.rsqrt((q.over_time(s2) / q.hidden_count - mu * mu).clamp_min(0) + EPS)
 
         # Hidden activations, and the statistics of the norm after the second convolution.
         w, h = cw2[:, :, 0], torch.empty_like(p)
@@ -130,9 +142,8 @@ class DConvLayer(torch.autograd.Function):
         hidden_kernel[(triton.cdiv(q.N, HIDDEN_ROWS),)](
             p, mu, r, nw1, nb1, a, v, g.contiguous(), h, s1, s2, *q.shape, q.H, q.HP, HIDDEN_ROWS
         )
-        count = q.T * 2 * q.C
-        mean = (q.over_time(s1) + q.T * cb2.sum()) / count
-        square = (q.over_time(s2) + q.T * (cb2 * cb2).sum()) / count
+        mean = (q.over_time(s1) + q.T * cb2.sum()) / q.wide_count
+        square = (q.over_time(s2) + q.T * (cb2 * cb2).sum()) / q.wide_count
         inv = torch.rsqrt((square - mean * mean).clamp_min(0) + EPS)
         m = mean * inv
 
@@ -236,8 +247,7 @@ def hidden_backward(s: Saved, q: LaunchSizes, outer: OutGradients) -> HiddenGrad
     dinv = outer.dinv + outer.dm * s.mean
     dsquare = -0.5 * s.inv**3 * dinv
     dmean = outer.dm * s.inv - 2 * s.mean * dsquare
-    count = q.T * 2 * q.C
-    d1, d2 = dmean / count, dsquare / count
+    d1, d2 = dmean / q.wide_count, dsquare / q.wide_count
 
     parts = min(q.parts, triton.cdiv(q.N, HIDDEN_BACKWARD_ROWS))
     dz, s1, s2 = torch.empty_like(s.p), q.float32(q.N), q.float32(q.N)
@@ -255,8 +265,7 @@ def bottleneck_in_backward(
     s: Saved, q: LaunchSizes, dout: torch.Tensor, hidden: HiddenGradients, dilation: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Gradients of x [B, T, F, C], of the first convolution's weight [3, C, H] and bias [H]."""
-    count = q.T * q.H
-    q1, q2 = q.over_time(hidden.s1) / count, q.over_time(hidden.s2) / count
+    q1, q2 = (q.over_time(rows) / q.hidden_count for rows in (hidden.s1, hidden.s2))
     dx = torch.empty_like(s.x)
     dw1, db1 = q.float32(q.parts, 3, q.C, q.H), q.float32(q.parts, q.H)
     inputs = s.x, dout, s.p, hidden.dz, s.mu, s.r, q1, q2, s.w1

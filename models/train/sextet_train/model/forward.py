@@ -7,8 +7,9 @@ so nothing about its file changes. Shapes are fixed and nothing waits for the GP
 can be captured as a CUDA graph.
 """
 
+from typing import Any, cast
+
 import torch
-from demucs.hdemucs import HDecLayer, HEncLayer
 from demucs.htdemucs import HTDemucs
 from torch.nn import functional as F
 
@@ -18,7 +19,7 @@ from sextet_train.model.spectrum import FFT, constant_signal, signal, spectrum
 from sextet_train.model.transformer import transform
 
 
-def encode(layer: HEncLayer, x: torch.Tensor) -> torch.Tensor:
+def encode(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """HEncLayer of x [B, T, F, C] (frequency) or [B, T, C] (time, padded to a multiple of 4)."""
     if layer.freq:
         b, t, f, _ = x.shape
@@ -29,10 +30,8 @@ def encode(layer: HEncLayer, x: torch.Tensor) -> torch.Tensor:
     return y if layer.freq else y[:, :, 0]
 
 
-def decode(
-    layer: HDecLayer, x: torch.Tensor, skip: torch.Tensor, length: int | None
-) -> torch.Tensor:
-    """HDecLayer; `length` of the time signal it gives back, None for the frequency branch."""
+def decode(layer: Any, x: torch.Tensor, skip: torch.Tensor, length: int) -> torch.Tensor:
+    """HDecLayer; `length` of the time signal it gives back, of no use to the frequency branch."""
     x = x + skip
     if layer.freq:
         b, t, f, _ = x.shape
@@ -50,7 +49,7 @@ def forward(
     """Stems [B, 6, 2, L] float32 of mix [B, 2, L] float32; the same as model(mix) with
     use_train_segment=False."""
     batch, _, length = mix.shape
-    stems = len(model.sources)
+    stems, parts = len(model.sources), cast(Any, model)
     z = torch.view_as_real(spectrum(mix)).permute(0, 3, 2, 1, 4).reshape(batch, -1, FFT // 2, 4)
     frames = z.shape[1]
     std, mean = torch.std_mean(z, (1, 2, 3), keepdim=True)
@@ -62,12 +61,12 @@ def forward(
         lengths.append(xt.shape[1])
         x, xt = encode(layer, x), encode(layer_t, xt)
         if i == 0:
-            x = x + (model.freq_emb_scale * model.freq_emb.weight).to(dtype)
+            x = x + (parts.freq_emb_scale * parts.freq_emb.weight).to(dtype)
         saved.append((x, xt))
-    x, xt = transform(model.crosstransformer, x, xt)
+    x, xt = transform(parts.crosstransformer, x, xt)
     for layer, layer_t in zip(model.decoder, model.tdecoder):
         skip, skip_t = saved.pop()
-        x, xt = decode(layer, x, skip, None), decode(layer_t, xt, skip_t, lengths.pop())
+        x, xt = decode(layer, x, skip, 0), decode(layer_t, xt, skip_t, lengths.pop())
     z = (
         x.unflatten(-1, (stems, 2, 2))
         .permute(0, 3, 4, 1, 2, 5)

@@ -4,11 +4,7 @@ import functools
 from typing import Any
 
 import torch
-from demucs.transformer import (
-    CrossTransformerEncoder,
-    create_2d_sin_embedding,
-    create_sin_embedding,
-)
+from demucs.transformer import create_2d_sin_embedding, create_sin_embedding
 from torch.nn import functional as F
 
 
@@ -58,14 +54,15 @@ def positions(
     channels: int, freqs: int, frames: int, steps: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """demucs' embeddings of places: [1, T F, C] of the spectrum, [1, T', C] of the signal."""
-    plane = create_2d_sin_embedding(channels, freqs, frames, device, 10000.0)  # [1, C, F, T]
-    line = create_sin_embedding(steps, channels, device=device, max_period=10000.0)  # [T, 1, C]
+    # demucs annotates the device as a str, the period as an int.
+    where: Any = device
+    period: Any = 10000.0
+    plane = create_2d_sin_embedding(channels, freqs, frames, where, period)  # [1, C, F, T]
+    line = create_sin_embedding(steps, channels, device=where, max_period=period)  # [T, 1, C]
     return plane.permute(0, 3, 2, 1).flatten(1, 2), line.transpose(0, 1)
 
 
-def transform(
-    module: CrossTransformerEncoder, x: torch.Tensor, xt: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def transform(module: Any, x: torch.Tensor, xt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """CrossTransformerEncoder of x [B, T, F, C] and xt [B, T', C]."""
     shape, dtype = x.shape, x.dtype
     plane, line = positions(shape[3], shape[2], shape[1], xt.shape[1], x.device)

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from sextet_train.arrays import Array
 from sextet_train.songs.score import Note, Song, Track
 from sextet_train.songs.styles import (
     BASS_STEPS,
@@ -32,6 +31,12 @@ from sextet_train.songs.styles import (
 from sextet_train.stems import STEMS
 
 T = TypeVar("T")
+
+# General MIDI drums.
+KICK, SNARE, CLOSED_HAT, RIDE = 36, 38, 42, 51
+FILL_DRUMS = (38, 50, 48, 47, 45, 43, 41)
+CRASHES = (49, 57, 55)
+EXTRA_PERCUSSION = (54, 70, 69, 39, 56, 75)
 
 
 class Composer:
@@ -98,12 +103,12 @@ class Composer:
         loud = float(np.clip(velocity * self.rng.normal(1, 0.09), 0.08, 1.0))
         return Note(start, max(0.03, length_steps * self.step_s), float(pitch), loud)
 
-    def presence(self, chance: float) -> Array:
+    def presence(self, chance: float) -> list[int]:
         """Which bars a part plays in: blocks of two or four bars, at least one of them (unless
         the chance says never)."""
         block = self.pick((2, 4))
         drawn = self.rng.random(-(-self.bars // block)) < chance
-        return np.repeat(drawn, block)[: self.bars]
+        return np.flatnonzero(np.repeat(drawn, block)[: self.bars]).tolist()
 
     def voicing(self, bar: int, low: int, high: int, size: int) -> list[int]:
         """The bar's chord as `size` rising pitches within [low, high]."""
@@ -115,47 +120,44 @@ class Composer:
     def drums(self) -> list[Track]:
         """A groove with fills, crashes and ghost notes."""
         name = self.pick(self.habits.drums)
-        groove = GROOVES[name]
         plays, notes = self.presence(0.93), []
         ghost, busy = self.rng.uniform(0, 0.12), self.rng.uniform(0, 0.08)
-        for bar in np.flatnonzero(plays):
+        for bar in plays:
             fill = (bar + 1) % 4 == 0 and self.rng.random() < 0.6 and name != "none"
             fill_from = self.steps - self.pick((2, 4, 8)) if fill else self.steps
-            for voice, steps in groove.items():
-                for step in range(self.steps):
-                    mark = steps[step % len(steps)]
-                    if step >= fill_from and voice not in (36,):
-                        continue
-                    strength = {
-                        "x": 0.9,
-                        "o": 0.5,
-                        "?": 0.75 if self.rng.random() < 0.4 else 0,
-                    }.get(mark, 0)
-                    if not strength and voice == 38 and self.rng.random() < ghost:
-                        strength = 0.25
-                    if not strength and voice == 36 and self.rng.random() < busy:
-                        strength = 0.7
-                    if strength:
-                        notes.append(
-                            self.hit(
-                                bar, step, 1, voice, strength * (0.85 if voice in (42, 51) else 1)
-                            )
-                        )
+            notes += self.groove_bar(name, bar, fill_from, ghost, busy)
             for step in range(fill_from, self.steps):
                 if self.rng.random() < 0.8:
-                    notes.append(
-                        self.hit(bar, step, 1, self.pick((38, 50, 48, 47, 45, 43, 41)), 0.85)
-                    )
+                    notes.append(self.hit(bar, step, 1, self.pick(FILL_DRUMS), 0.85))
             if (bar % 4 == 0 and self.rng.random() < 0.5) and name not in ("none", "sparse"):
-                notes.append(self.hit(bar, 0, 4, self.pick((49, 57, 55)), 0.85))
-        extra = self.pick((54, 70, 69, 39, 56, 75)) if self.rng.random() < 0.25 else None
+                notes.append(self.hit(bar, 0, 4, self.pick(CRASHES), 0.85))
+
+        extra = self.pick(EXTRA_PERCUSSION) if self.rng.random() < 0.25 else None
         if extra:
-            notes += [
-                self.hit(b, s, 1, extra, 0.5)
-                for b in np.flatnonzero(plays)
-                for s in range(2, self.steps, 4)
-            ]
+            offbeats = range(2, self.steps, 4)
+            notes += [self.hit(bar, step, 1, extra, 0.5) for bar in plays for step in offbeats]
         return [Track("drums", name, notes)]
+
+    def groove_bar(
+        self, name: str, bar: int, fill_from: int, ghost: float, busy: float
+    ) -> list[Note]:
+        """One bar of a groove up to a fill; `ghost` and `busy` are the chances of a soft snare and
+        of a kick where the groove has none."""
+        notes = []
+        for voice, steps in GROOVES[name].items():
+            for step in range(self.steps):
+                if step >= fill_from and voice != KICK:
+                    continue
+                perhaps = 0.75 if self.rng.random() < 0.4 else 0  # drawn at every step
+                strength = {"x": 0.9, "o": 0.5, "?": perhaps}.get(steps[step % len(steps)], 0)
+                if not strength and voice == SNARE and self.rng.random() < ghost:
+                    strength = 0.25
+                if not strength and voice == KICK and self.rng.random() < busy:
+                    strength = 0.7
+                if strength:
+                    loud = strength * (0.85 if voice in (CLOSED_HAT, RIDE) else 1)
+                    notes.append(self.hit(bar, step, 1, voice, loud))
+        return notes
 
     def bass(self) -> list[Track]:
         """Roots, fifths, octaves and walks on a rhythm, between E1 and E3."""
@@ -163,7 +165,7 @@ class Composer:
         steps, plays, notes = BASS_STEPS[part], self.presence(0.92), []
         base = 28 + (self.key - 4) % 12 - self.key  # roots from E1 to D#2
         legato = self.rng.uniform(0.5, 1.0)
-        for bar in np.flatnonzero(plays):
+        for bar in plays:
             chord = self.chord(bar)
             onsets = [
                 s
@@ -199,7 +201,7 @@ class Composer:
         patterns, plays, notes = CHORD_STEPS[part], self.presence(0.85), []
         steps = self.pick(patterns)
         length = {"muted": 0.7, "skank": 0.8, "stab": 1.2, "chug": 0.8, "comp": 2.0}.get(part)
-        for bar in np.flatnonzero(plays):
+        for bar in plays:
             tones = self.voicing(bar, low, high, size)
             onsets = [
                 s
@@ -223,7 +225,7 @@ class Composer:
         """Chords note by note, one every `every` steps, each held for `ring` times that."""
         plays, notes = self.presence(0.85), []
         shape = self.pick(("up", "down", "updown", "random"))
-        for bar in np.flatnonzero(plays):
+        for bar in plays:
             tones = self.voicing(bar, low, high, size)
             walk = {"up": tones, "down": tones[::-1], "updown": tones + tones[-2:0:-1]}.get(shape)
             for i, step in enumerate(range(0, self.steps, every)):
@@ -240,7 +242,7 @@ class Composer:
         plays, notes = self.presence(chance), []
         scale = [p for p in range(int(low), int(high) + 1) if (p - self.key) % 12 in self.scale]
         at = len(scale) // 2
-        for bar in np.flatnonzero(plays):
+        for bar in plays:
             step, classes = int(self.pick((0, 0, 0, 2, 4))), [p % 12 for p in self.chord(bar)]
             stop = self.steps - int(self.pick((0, 0, 2, 4, 6)))
             while step < stop:
@@ -300,7 +302,7 @@ class Composer:
         else:
             notes = self.chords(part, low, low + 22, int(self.rng.integers(3, 6)), 0.003)
         if part in ("ballad", "arpeggio", "block") and self.rng.random() < 0.7:  # the left hand
-            for bar in np.flatnonzero(self.presence(0.9)):
+            for bar in self.presence(0.9):
                 root = 36 + (self.chord(bar)[0] - 36) % 12
                 for step in (0, 8) if self.steps == 16 else (0,):
                     notes.append(self.hit(bar, step, 7, root, 0.65))
@@ -317,7 +319,7 @@ class Composer:
             part, notes = str(part), []
             low = int(self.rng.integers(52, 64))
             if part == "pad":
-                for bar in np.flatnonzero(self.presence(0.85)):
+                for bar in self.presence(0.85):
                     for pitch in self.voicing(bar, low - 4, low + 20, int(self.rng.integers(3, 5))):
                         notes.append(self.hit(bar, 0, self.steps * 0.97, pitch, 0.6))
             elif part == "arp":
@@ -337,7 +339,7 @@ class Composer:
         part = self.pick(("lead", "lead", "lead", "lead", "choir", "speech"))
         if part == "choir":
             notes = []
-            for bar in np.flatnonzero(self.presence(0.8)):
+            for bar in self.presence(0.8):
                 for pitch in self.voicing(bar, low, low + 20, int(r.integers(2, 5))):
                     notes.append(self.hit(bar, 0, self.steps * 0.95, pitch, 0.7))
             return [Track("vocals", part, notes)]

@@ -5,11 +5,13 @@ Each takes the random source first and draws its own settings. All shapes and ra
 is a model of a named device.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, sosfilt
 
 from sextet_train.arrays import Array, Rng
+from sextet_train.songs.filters import filtered
 from sextet_train.stems import RATE_HZ
 
 
@@ -33,7 +35,7 @@ def random_room(rng: Rng, long: bool = False) -> Array:
     frames = int(seconds * 1.1 * RATE_HZ)
     t = np.arange(frames) / RATE_HZ
     noise = rng.normal(size=(2, frames))
-    dark = sosfilt(butter(1, rng.uniform(800, 4000), fs=RATE_HZ, output="sos"), noise)
+    dark = filtered(noise, "lowpass", rng.uniform(800, 4000), order=1)
     tail = dark * np.exp(-6.9 * t / seconds) + 0.4 * noise * np.exp(
         -6.9 * t / (seconds * rng.uniform(0.2, 0.6))
     )
@@ -48,30 +50,25 @@ def colour(
     """Equaliser and reverberation, one pass through the frequency domain."""
     frames = sound.shape[1]
     size = next_fast_len(frames + (int(2.9 * RATE_HZ) if wet else 4096), real=True)
-    spectrum = rfft(sound.astype(np.float32), size)
+    spectrum: Any = rfft(sound.astype(np.float32), size)
     gain = random_eq(rng, np.arange(spectrum.shape[1]) * RATE_HZ / size, eq_db).astype(np.float32)
     if wet:
-        gain = gain * (1 + wet * rfft(random_room(rng, long).astype(np.float32), size))
-    return irfft(spectrum * gain, size)[:, :frames].astype(np.float32)
+        room: Any = rfft(random_room(rng, long).astype(np.float32), size)
+        gain = gain * (1 + wet * room)
+    out: Any = irfft(spectrum * gain, size)
+    return out[:, :frames].astype(np.float32)
 
 
 def amplifier(rng: Rng, sound: Array, hardness: float | None = None) -> Array:
     """Overdrive to distortion: high-pass, shaper, and a loudspeaker's band."""
     drive = 10 ** rng.uniform(0.3, 2.0) if hardness is None else hardness
     level = np.sqrt((sound**2).mean()) + 1e-6
-    low = sosfilt(
-        butter(1, rng.uniform(60, 400), "highpass", fs=RATE_HZ, output="sos"), sound / level * 0.25
-    )
+    low = filtered(sound / level * 0.25, "highpass", rng.uniform(60, 400), order=1)
     bias = rng.uniform(0, 0.3)
     shaped = np.tanh(low * drive + bias) - np.tanh(bias)
-    cabinet = butter(
-        int(rng.integers(2, 5)),
-        (rng.uniform(60, 110), rng.uniform(3200, 7000)),
-        "bandpass",
-        fs=RATE_HZ,
-        output="sos",
-    )
-    return sosfilt(cabinet, shaped).astype(np.float32)
+    order = int(rng.integers(2, 5))
+    band_hz = rng.uniform(60, 110), rng.uniform(3200, 7000)
+    return filtered(shaped, "bandpass", band_hz, order).astype(np.float32)
 
 
 def shifted(sound: Array, delay_frames: Array | float) -> Array:

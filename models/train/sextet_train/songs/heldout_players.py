@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyworld
+import pyworld  # pyright: ignore[reportMissingImports] (no wheel; tests do without)
 import soundfile
 from scipy.signal import resample_poly
 
@@ -182,6 +182,23 @@ WORDS = (
 ).split()
 
 
+def held(f0: Array, count: int) -> Array | None:
+    """Which of a word's frames sounds at each of `count`: its voiced middle is held. None if the
+    word is hardly voiced. f0 [frames] in Hz."""
+    voiced = np.flatnonzero(f0 > 0)
+    if voiced.size < 4:
+        return None
+    middle = voiced[len(voiced) // 2]
+    edge = min(middle, count // 3)
+    tail = min(len(f0) - 1 - middle, count // 3)
+    parts = [
+        np.linspace(middle - edge, middle, edge),
+        np.full(max(0, count - edge - tail), middle),
+        np.linspace(middle, middle + tail, tail),
+    ]
+    return np.concatenate(parts).astype(int)
+
+
 def sing(rng: Rng, notes: Sequence[Note], frames: int, name: str) -> Array:
     """Every note a word: WORLD takes it apart at 5 ms, its frames are stretched to the note, f0
     becomes the melody."""
@@ -191,20 +208,9 @@ def sing(rng: Rng, notes: Sequence[Note], frames: int, name: str) -> Array:
         sound = speak(str(rng.choice(WORDS)), name)
         f0, t = pyworld.harvest(sound, 16000)
         envelope, noise = pyworld.cheaptrick(sound, f0, t, 16000), pyworld.d4c(sound, f0, t, 16000)
-        count = max(8, int(n.duration_s / 0.005))
-        voiced = np.flatnonzero(f0 > 0)
-        if voiced.size < 4:
+        at = held(f0, max(8, int(n.duration_s / 0.005)))
+        if at is None:
             continue
-        middle = voiced[len(voiced) // 2]
-        edge = min(middle, count // 3)
-        tail = min(len(f0) - 1 - middle, count // 3)
-        at = np.concatenate(
-            [
-                np.linspace(middle - edge, middle, edge),
-                np.full(max(0, count - edge - tail), middle),
-                np.linspace(middle, middle + tail, tail),
-            ]
-        ).astype(int)
         since = np.arange(len(at)) * 0.005
         melody = (
             n.pitch

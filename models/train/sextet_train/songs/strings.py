@@ -79,7 +79,7 @@ def strike(
     hz = 440 * 2 ** ((pitch - 69) / 12)
     bright = tone["brightness_hz"] * (0.25 + velocity**1.5) * (hz / 260) ** 0.3
     decay = tone["decay_s"] * (260 / hz) ** 0.8
-    total = None
+    total = np.zeros(0, np.float32)
     for cents in rng.normal(0, tone["detune_cents"], 3 if pitch > 45 else 1):
         phase = rng.uniform(0, 2 * np.pi, 4096)
 
@@ -98,7 +98,7 @@ def strike(
             tone["stiffness"] * 2 ** ((pitch - 60) / 10),
             0.12,
         )
-        total = one if total is None else total[: len(one)] + one[: len(total)]
+        total = total[: len(one)] + one[: len(total)] if total.size else one
     thump = rng.normal(size=len(total)).astype(np.float32)[: int(0.05 * RATE_HZ)]
     thump = np.convolve(thump, np.hanning(64) / 32, "same") * np.exp(-np.arange(len(thump)) / 500)
     total[: len(thump)] += tone["thump"] * thump[: len(total)].astype(np.float32)
