@@ -6,6 +6,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # before Triton's kernels are made
 
@@ -36,9 +37,9 @@ def instruments() -> None:
         pytest.skip(f"{missing} is not installed")
 
 
-def small_config(out: Path, **changed: object) -> TrainConfig:
+def small_config(out: Path, **changed: Any) -> TrainConfig:
     """A run of a small model on the CPU."""
-    options: dict = {
+    options: dict[str, Any] = {
         "pool": out,
         "out": out,
         "channels": 16,
@@ -57,7 +58,7 @@ def small_config(out: Path, **changed: object) -> TrainConfig:
 def trainer(tmp_path: Path) -> Callable[..., Trainer]:
     """Makes trainers of small models, which share a folder."""
 
-    def make(**changed: object) -> Trainer:
+    def make(**changed: Any) -> Trainer:
         return Trainer(small_config(tmp_path, **changed), Process(0, 1, CPU))
 
     return make

@@ -1,5 +1,7 @@
 """Calibration of the last layers' biases."""
 
+from typing import Any
+
 import pytest
 import torch
 from demucs.htdemucs import HTDemucs
@@ -9,10 +11,11 @@ from sextet_train.model import htdemucs
 from sextet_train.model.htdemucs import SEGMENT_FRAMES
 
 
-def test_calibration_takes_constants_out_of_the_stems():
-    """From the best biases for an example away by known amounts: calibration takes exactly those back."""
+def test_calibration_takes_constants_out_of_the_stems() -> None:
+    """From the best biases for an example away by known amounts: calibration takes exactly those
+    back."""
     torch.manual_seed(0)
-    model = HTDemucs(**htdemucs.settings(channels=8, t_layers=1)).eval()
+    model: Any = HTDemucs(**htdemucs.settings(channels=8, t_layers=1)).eval()
     stems = torch.randn(6, 2, SEGMENT_FRAMES)
     example = stems / stems.sum(0).std()
     calibrate(model, [example])

@@ -89,7 +89,8 @@ def test_no_draw_holds_parts_of_two_songs(tmp_path: Path) -> None:
 
 
 class RecordedDevice:
-    """Streams of which nothing runs: what was issued to each, and what it waits for, is recorded."""
+    """Streams of which nothing runs: what was issued to each, and what it waits for, is
+    recorded."""
 
     def __init__(self) -> None:
         self.stream = "writer"

@@ -1,6 +1,8 @@
 """The training step against demucs: the same outputs and gradients in float32. Triton's kernels run
 on its interpreter."""
 
+from typing import Any
+
 import pytest
 import torch
 from demucs.demucs import DConv
@@ -15,12 +17,13 @@ from sextet_train.model.htdemucs import settings
 from sextet_train.model.spectrum import signal, spectrum
 
 
-def relative(a, b):
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).detach().norm() / b.detach().norm().clamp(min=1e-6))
 
 
-def shaken(module):
-    """Random parameters that hide nothing: norms and scales as they are created are ones, zeros and thousandths."""
+def shaken(module: Any) -> Any:
+    """Random parameters that hide nothing: norms and scales as they are created are ones, zeros
+    and thousandths."""
     torch.manual_seed(0)
     with torch.no_grad():
         for p in module.parameters():
@@ -28,8 +31,11 @@ def shaken(module):
     return module
 
 
-def agree(ours, theirs, weights, inputs):
-    """Compares the outputs and every gradient of a random projection; returns the worst relative error."""
+def agree(
+    ours: torch.Tensor, theirs: torch.Tensor, weights: list[Any], inputs: list[torch.Tensor]
+) -> float:
+    """Compares the outputs and every gradient of a random projection; returns the worst relative
+    error."""
     to = torch.randn_like(theirs)
     got, want = (
         torch.autograd.grad((out * to).sum(), [*inputs, *weights], retain_graph=True)
@@ -48,7 +54,7 @@ def agree(ours, theirs, weights, inputs):
 
 
 @pytest.mark.parametrize("shape", [(2, 21, 5, 24), (1, 150, 1, 48), (2, 9, 3, 96), (1, 17, 2, 192)])
-def test_dconv_is_demucs_dconv(shape):
+def test_dconv_is_demucs_dconv(shape: tuple[int, ...]) -> None:
     batch, frames, freqs, channels = shape
     branch = shaken(DConv(channels, compress=8, depth=2, init=0.5))
     x = torch.randn(shape, requires_grad=True)
@@ -57,7 +63,7 @@ def test_dconv_is_demucs_dconv(shape):
     assert agree(dconv(branch, x), theirs, list(branch.parameters()), [x]) < 1e-5
 
 
-def test_dconv_in_half_precision_stays_near():
+def test_dconv_in_half_precision_stays_near() -> None:
     """float16: Triton's interpreter multiplies bfloat16 wrongly."""
     branch = shaken(DConv(24, compress=8, depth=2, init=0.5))
     x = torch.randn(1, 40, 4, 24)
@@ -65,7 +71,7 @@ def test_dconv_in_half_precision_stays_near():
 
 
 @pytest.mark.parametrize("length", [4, 8, 40, 1024])
-def test_strided_convolutions(length):
+def test_strided_convolutions(length: int) -> None:
     conv, back = (
         shaken(torch.nn.Conv1d(6, 10, 8, 4, 2)),
         shaken(torch.nn.ConvTranspose1d(10, 3, 8, 4)),
@@ -79,7 +85,7 @@ def test_strided_convolutions(length):
         assert agree(upsample(back, y, wanted), theirs, list(back.parameters()), [y]) < 1e-5
 
 
-def test_gated_convolutions():
+def test_gated_convolutions() -> None:
     x = torch.randn(2, 5, 7, 10, requires_grad=True)
     for conv, ours in (
         (shaken(torch.nn.Conv2d(10, 20, 1)), gated),
@@ -89,7 +95,7 @@ def test_gated_convolutions():
         assert agree(ours(conv, x), theirs, list(conv.parameters()), [x]) < 1e-5
 
 
-def test_spectra_are_demucs_spectra():
+def test_spectra_are_demucs_spectra() -> None:
     model = HTDemucs(**settings(channels=8, t_layers=1))
     for length in (3000, 44100, 50001):
         mix = torch.randn(1, 2, length)
@@ -98,10 +104,10 @@ def test_spectra_are_demucs_spectra():
         assert relative(signal(z.transpose(-1, -2), length), model._ispec(z, length)) < 1e-5
 
 
-def test_the_whole_step_is_demucs_step():
+def test_the_whole_step_is_demucs_step() -> None:
     """A minute or two on the interpreter. The length leaves a remainder in every time layer."""
     model = shaken(HTDemucs(**settings(channels=16, t_layers=2), use_train_segment=False).train())
-    mix = 0.3 * torch.randn(1, 2, 2901)
+    mix = 0.3 * torch.randn(1, 2, 1897)
     results = []
     for out in (forward(model, mix, torch.float32), model(mix)):
         grads = torch.autograd.grad(

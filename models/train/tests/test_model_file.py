@@ -1,5 +1,7 @@
 """The model's file and the rounding of weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,14 @@ from sextet_train.model import htdemucs, model_file, rounding
 from sextet_train.stems import STEMS
 
 
-def every_float16():
+def every_float16() -> torch.Tensor:
     """All finite float16 values, [63488], both zeros and all subnormals among them."""
     patterns = np.arange(1 << 16, dtype=np.uint16)
     return torch.from_numpy(patterns[(patterns & 0x7C00) != 0x7C00].view(np.float16))
 
 
 @pytest.mark.parametrize("bits", range(11))
-def test_rounding_takes_the_nearest_value_with_so_many_bits(bits):
+def test_rounding_takes_the_nearest_value_with_so_many_bits(bits: int) -> None:
     values = every_float16()
     got = rounding.rounded(values, bits)
     allowed = values[(values.view(torch.int16) & ((1 << (10 - bits)) - 1)) == 0].double().unique()
@@ -50,23 +52,25 @@ def test_rounding_takes_the_nearest_value_with_so_many_bits(bits):
         (2.0**-14 - 2.0**-24, 5, 2.0**-14),  # the largest subnormal becomes the smallest normal
     ],
 )
-def test_rounding_by_example(value, bits, expected):
+def test_rounding_by_example(value: float, bits: int, expected: float) -> None:
     assert rounding.rounded(torch.tensor([value]), bits).item() == expected
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
-def test_what_is_not_finite_in_float16_is_refused(value):
+def test_what_is_not_finite_in_float16_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="infinite or not a number"):
         rounding.rounded(torch.tensor([0.5, value]), 5)
 
 
 @pytest.mark.parametrize("bits", [-1, 11])
-def test_bits_that_float16_does_not_have_are_refused(bits):
+def test_bits_that_float16_does_not_have_are_refused(bits: int) -> None:
     with pytest.raises(ValueError, match="expected 0 to 10"):
         rounding.rounded(torch.ones(1), bits)
 
 
-def test_a_rounded_file_is_smaller_once_deflated_and_differs_only_in_large_tensors(tmp_path):
+def test_a_rounded_file_is_smaller_once_deflated_and_differs_only_in_large_tensors(
+    tmp_path: Path,
+) -> None:
     kwargs, whole, small = (
         htdemucs.settings(channels=16, t_layers=1),
         tmp_path / "a.safetensors",
@@ -99,7 +103,7 @@ def test_a_rounded_file_is_smaller_once_deflated_and_differs_only_in_large_tenso
     model_file.load(small)
 
 
-def test_a_file_that_cannot_be_rounded_stays_as_it_is(tmp_path):
+def test_a_file_that_cannot_be_rounded_stays_as_it_is(tmp_path: Path) -> None:
     kwargs, path = htdemucs.settings(channels=8, t_layers=1), tmp_path / "m.safetensors"
     model_file.write(
         model_file.ModelFile({"a.weight": torch.tensor([[1.0, float("nan")]])}, kwargs), path
@@ -110,7 +114,7 @@ def test_a_file_that_cannot_be_rounded_stays_as_it_is(tmp_path):
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
-def test_export_loads_in_demucs_and_runs_on_its_published_segment(tmp_path):
+def test_export_loads_in_demucs_and_runs_on_its_published_segment(tmp_path: Path) -> None:
     kwargs = htdemucs.settings(channels=8, t_layers=1)
     model_file.write(
         model_file.ModelFile(HTDemucs(**kwargs).state_dict(), kwargs), tmp_path / "m.safetensors"

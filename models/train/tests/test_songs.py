@@ -12,7 +12,7 @@ from sextet_train.songs.styles import STYLES
 from sextet_train.stems import STEMS
 
 
-def test_compositions_are_valid_in_every_style():
+def test_compositions_are_valid_in_every_style() -> None:
     seen = set()
     for seed in range(300):
         song = compose(seed, 12.0)
@@ -25,26 +25,26 @@ def test_compositions_are_valid_in_every_style():
     assert seen == set(STYLES)
 
 
-def test_seeds_reproduce_and_differ():
+def test_seeds_reproduce_and_differ() -> None:
     assert compose(5).tracks == compose(5).tracks
     assert compose(5).tracks != compose(6).tracks
 
 
-def test_seed_ranges_do_not_meet():
+def test_seed_ranges_do_not_meet() -> None:
     training = range(TRAIN_SEEDS, TRAIN_SEEDS + 10**7)
     for seed in (SAMPLE_SEED, VALID_SEEDS, VALID_SEEDS + 99, EVAL_SEEDS, EVAL_SEEDS + 5999):
         assert seed not in training
     assert VALID_SEEDS + 99 < EVAL_SEEDS
 
 
-def test_rendering_reproduces_whatever_was_rendered_before(instruments: None):
+def test_rendering_reproduces_whatever_was_rendered_before(instruments: None) -> None:
     first = render(compose(VALID_SEEDS, 6.0), training_players.play)
     render(compose(VALID_SEEDS + 1, 6.0), training_players.play)
     again = render(compose(VALID_SEEDS, 6.0), training_players.play)
     assert np.abs(first - again).max() < 1e-4
 
 
-def test_rendered_stems_are_finite_and_their_sum_does_not_clip(instruments: None):
+def test_rendered_stems_are_finite_and_their_sum_does_not_clip(instruments: None) -> None:
     song = compose(VALID_SEEDS + 2, 8.0)
     stems = render(song, training_players.play)
     assert np.isfinite(stems).all() and np.abs(stems.sum(0)).max() <= 1.0
@@ -53,7 +53,7 @@ def test_rendered_stems_are_finite_and_their_sum_does_not_clip(instruments: None
 
 
 @pytest.mark.parametrize("kind", ["espeak", "formant"])
-def test_the_singer_sings_the_melody(kind, instruments: None):
+def test_the_singer_sings_the_melody(kind: str, instruments: None) -> None:
     rng = np.random.default_rng(3)
     voice = singer.random_voice(rng, kind) | {
         "vibrato": 0,

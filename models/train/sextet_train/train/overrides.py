@@ -36,7 +36,7 @@ class Overrides:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self.rejected = ""
+        self.rejected: str | None = None
 
     def read(self) -> tuple[dict[str, float], str | None]:
         """The values in force, and a complaint if the file is newly unusable."""
