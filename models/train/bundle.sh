@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs what the farm needs into one archive, for a machine where nothing can be installed: FluidSynth and espeak-ng with
+# Packs what the generator needs into one archive, for a machine where nothing can be installed: FluidSynth and espeak-ng with
 # their libraries (all but the C and C++ run time), the soundfonts, the one-shot samples as WAV, and demucs itself.
 #   sh bundle.sh OUT.tar.xz      unpack anywhere, then `. FOLDER/environment FOLDER`
 set -eu
@@ -7,6 +7,8 @@ out=$1
 work=$(mktemp -d)
 top=$work/bundle
 python=${PYTHON:-python3}
+here=$(cd "$(dirname "$0")" && pwd)
+export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$top/lib" "$top/bin" "$top/fonts" "$top/oneshots" "$top/python"
 lib=$(ldconfig -p | awk '/libfluidsynth.so.3 /{print $NF; exit}')
 for file in "$lib" "$(command -v espeak-ng)"; do
@@ -24,13 +26,15 @@ import sys
 from pathlib import Path
 import numpy as np
 from scipy.io import wavfile
-sys.path.insert(0, ".")
-import instruments
-for patterns in instruments.ONESHOTS.values():
+from sextet_train.pcm import FOREIGN_FULL_SCALE
+from sextet_train.songs import training_players as players
+from sextet_train.stems import RATE_HZ
+for patterns in players.ONESHOTS.values():
     for pattern in patterns.split("|"):
-        for path in Path(instruments.ONESHOT_FOLDER).glob(pattern + ".flac"):
-            sound = np.clip(instruments.load_mono(path), -1, 1)
-            wavfile.write(Path(sys.argv[1]) / "oneshots" / (path.stem + ".wav"), 44100, (sound * 32767).astype(np.int16))
+        for path in Path(players.ONESHOT_FOLDER).glob(pattern + ".flac"):
+            sound = np.clip(np.round(players.load_mono(path) * FOREIGN_FULL_SCALE), -32768, 32767)
+            target = Path(sys.argv[1]) / "oneshots" / (path.stem + ".wav")
+            wavfile.write(target, RATE_HZ, sound.astype(np.int16))
 PY
 $python - "$top/python" <<'PY'
 import shutil, sys
@@ -39,9 +43,11 @@ for package in (demucs, julius):
     name = package.__name__
     shutil.copytree(package.__path__[0], f"{sys.argv[1]}/{name}", ignore=shutil.ignore_patterns("__pycache__"))
 PY
-cat > "$top/environment" <<'SH'
+commit=$(git -C "$here" rev-parse HEAD 2>/dev/null || true)
+echo "export SEXTET_COMMIT=$commit" > "$top/environment"
+cat >> "$top/environment" <<'SH'
 export SOUNDFONTS=$1/fonts ONESHOTS=$1/oneshots ESPEAK_DATA_PATH=$1 PYTHONPATH=$1/python OMP_NUM_THREADS=1
-export ESPEAK="env LD_LIBRARY_PATH=$1/lib $1/bin/espeak-ng" FARM_LIBRARIES=$1/lib
+export ESPEAK="env LD_LIBRARY_PATH=$1/lib $1/bin/espeak-ng" GENERATOR_LIBRARIES=$1/lib
 SH
 tar -C "$work" -cf - bundle | xz -9e > "$out"
 rm -r "$work"

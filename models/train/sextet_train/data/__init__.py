@@ -1,0 +1,1 @@
+"""From stored songs to training examples on the training device."""

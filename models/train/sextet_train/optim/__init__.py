@@ -1,0 +1,1 @@
+"""Optimisers, the vector of parameters, and the schedule."""

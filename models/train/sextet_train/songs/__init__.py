@@ -1,0 +1,1 @@
+"""From a seed to six true stems: composition, instruments, effects, rendering."""

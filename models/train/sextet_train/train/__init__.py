@@ -1,0 +1,1 @@
+"""The training run: configuration, loss, step, validation, checkpoints, loop."""
