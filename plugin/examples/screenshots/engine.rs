@@ -28,7 +28,7 @@ pub(crate) fn pictures(studio: &Studio, made: &Made) {
         stage.wait_to_show("Ready to separate");
         stage.press("Separate", shown);
         // The waveforms of stems that are there are drawn as far as their files were looked through.
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(6));
         stage.picture(name);
         stage.close();
     }
