@@ -1,4 +1,5 @@
-//! Links the plugin so that its code is never unloaded: nice-plug's worker thread may outlive the last instance.
+//! Links the plugin so that its code is never unloaded: nice-plug's worker thread may outlive the
+//! last instance.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -33,8 +33,8 @@ pub(crate) fn name_gpu(gpu: Option<usize>) {
     name_gpus(gpu.map(|gpu| Gpus::Listed(vec![gpu])));
 }
 
-/// The GPUs to use: the command line's, the environment's, the configuration's. Always at least one; what needs one alone takes
-/// the first.
+/// The GPUs to use: the command line's, the environment's, the configuration's. Always at least
+/// one; what needs one alone takes the first.
 ///
 /// # Errors
 /// When the environment names no GPUs, or one is named that is not among those that are here.
@@ -43,11 +43,17 @@ fn gpus(configured: usize) -> Result<Vec<usize>> {
     let named = match (NAMED_GPUS.get(), variable) {
         (Some(gpus), _) => gpus.clone(),
         (None, None) => return Ok(vec![configured]),
-        (None, Some(value)) => value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
-            let message = format!("{GPU_VARIABLE} is '{}', which is not the number of a GPU", value.display());
-            Fault::new(Kind::Usage, message)
-                .help("set it to 0, 1 and so on, to several such as 0,1, to `all`, or unset it")
-        })?,
+        (None, Some(value)) => value
+            .to_str()
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| {
+                let message = format!(
+                    "{GPU_VARIABLE} is '{}', which is not the number of a GPU",
+                    value.display()
+                );
+                Fault::new(Kind::Usage, message)
+                    .help("set it to 0, 1 and so on, to several such as 0,1, to `all`, or unset it")
+            })?,
     };
 
     let there = gpus_here();
@@ -55,7 +61,9 @@ fn gpus(configured: usize) -> Result<Vec<usize>> {
         // Where there is none, what looks for one says so.
         Gpus::All => Ok((0..there.len().max(1)).collect()),
         Gpus::Listed(numbers) => {
-            numbers.iter().try_for_each(|&number| check_gpu(number, &there))?;
+            numbers
+                .iter()
+                .try_for_each(|&number| check_gpu(number, &there))?;
             Ok(numbers)
         }
     }
@@ -74,9 +82,22 @@ fn check_gpu(named: usize, there: &[String]) -> Result<()> {
     if there.is_empty() || named < there.len() {
         return Ok(());
     }
-    let list: Vec<String> = there.iter().enumerate().map(|(number, name)| format!("{number} {name}")).collect();
-    let message = format!("there is no GPU {named}; this machine has {}: {}", there.len(), list.join(", "));
-    Err(Fault::new(Kind::Usage, message).help(format!("name one of these with --gpu or {GPU_VARIABLE}")).into())
+
+    let list: Vec<String> = there
+        .iter()
+        .enumerate()
+        .map(|(number, name)| format!("{number} {name}"))
+        .collect();
+
+    let message = format!(
+        "there is no GPU {named}; this machine has {}: {}",
+        there.len(),
+        list.join(", ")
+    );
+
+    Err(Fault::new(Kind::Usage, message)
+        .help(format!("name one of these with --gpu or {GPU_VARIABLE}"))
+        .into())
 }
 
 /// How TensorRT is used here. Without a folder for this user, engines are not kept.
@@ -100,7 +121,11 @@ pub(crate) fn tensorrt_options_of_all() -> Result<Vec<TensorRtOptions>> {
         batch: config.batch,
         ..TensorRtOptions::default()
     };
-    let on = |gpu| TensorRtOptions { gpu, ..common.clone() };
+
+    let on = |gpu| TensorRtOptions {
+        gpu,
+        ..common.clone()
+    };
     Ok(gpus(config.gpu)?.into_iter().map(on).collect())
 }
 
@@ -127,26 +152,42 @@ pub(crate) fn own_libraries() -> Result<PathBuf> {
     Ok(Folders::of_user()?.data().join("tensorrt"))
 }
 
-/// Folders of the libraries that somebody has named, which come before the one that `setup` fills: by the environment and by
-/// the configuration.
+/// Folders of the libraries that somebody has named, which come before the one that `setup` fills:
+/// by the environment and by the configuration.
 #[cfg(feature = "tensorrt")]
 pub(crate) fn named_libraries() -> Vec<PathBuf> {
-    let configured = config::read().ok().and_then(|config| config.tensorrt.library);
-    let named = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let configured = config::read()
+        .ok()
+        .and_then(|config| config.tensorrt.library);
+    let named = env::var_os(LIBRARY_VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
     named.into_iter().chain(configured).collect()
 }
 
-/// Where the libraries may be, the most explicit first: environment, configuration, this user's own, beside the command
-/// and in a plugin's bundle around it.
+/// Where the libraries may be, the most explicit first: environment, configuration, this user's
+/// own, beside the command and in a plugin's bundle around it.
 ///
 /// # Errors
 /// As [`tensorrt_options`].
 pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
     let configured = config::read()?.tensorrt.library;
-    let named = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let beside = env::current_exe().ok().and_then(|command| Some(command.parent()?.to_owned()));
-    let around = beside.iter().flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);
-    Ok(named.into_iter().chain(configured).chain(own_libraries().ok()).chain(around).collect())
+    let named = env::var_os(LIBRARY_VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    let beside = env::current_exe()
+        .ok()
+        .and_then(|command| Some(command.parent()?.to_owned()));
+
+    let around = beside
+        .iter()
+        .flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);
+    Ok(named
+        .into_iter()
+        .chain(configured)
+        .chain(own_libraries().ok())
+        .chain(around)
+        .collect())
 }
 
 /// What TensorRT would run on.

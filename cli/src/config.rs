@@ -1,7 +1,8 @@
 //! The configuration file: what is chosen once for a machine.
 //!
-//! `config.toml` in the user's configuration folder (`~/.config/sextet`, `~/Library/Application Support/sextet`,
-//! `%APPDATA%\sextet`), or the file that `SEXTET_CONFIG` names. It need not exist; flags and environment come before it.
+//! `config.toml` in the user's configuration folder (`~/.config/sextet`, `~/Library/Application
+//! Support/sextet`, `%APPDATA%\sextet`), or the file that `SEXTET_CONFIG` names. It need not exist;
+//! flags and environment come before it.
 
 use std::path::PathBuf;
 
@@ -33,7 +34,9 @@ pub(crate) struct TensorRt {
 
 /// The file that is read, whether it is there or not.
 pub(crate) fn path() -> Option<PathBuf> {
-    let named = std::env::var_os("SEXTET_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = std::env::var_os("SEXTET_CONFIG")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
     named.or_else(|| Some(dirs::config_dir()?.join("sextet").join("config.toml")))
 }
 
@@ -42,18 +45,31 @@ pub(crate) fn path() -> Option<PathBuf> {
 /// # Errors
 /// When it is there and cannot be read or understood.
 pub(crate) fn read() -> Result<Config> {
-    let Some(path) = path() else { return Ok(Config::default()) };
+    let Some(path) = path() else {
+        return Ok(Config::default());
+    };
+
     let fault = |what: String| {
-        let fault = Fault::new(Kind::Usage, format!("the configuration '{}' {what}", path.display()));
+        let fault = Fault::new(
+            Kind::Usage,
+            format!("the configuration '{}' {what}", path.display()),
+        );
         fault.help("see docs/tensorrt.md for what it may hold, or delete it")
     };
+
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
         Err(error) => return Err(fault(format!("cannot be read: {error}")).into()),
     };
-    let config: Config = toml::from_str(&text).map_err(|error| fault(format!("is not understood: {error}")))?;
-    if let Some(batch) = config.tensorrt.batch.filter(|batch| !(1..=64).contains(batch)) {
+
+    let config: Config =
+        toml::from_str(&text).map_err(|error| fault(format!("is not understood: {error}")))?;
+    if let Some(batch) = config
+        .tensorrt
+        .batch
+        .filter(|batch| !(1..=64).contains(batch))
+    {
         return Err(fault(format!("asks for a batch of {batch}; expected 1 to 64")).into());
     }
     Ok(config)

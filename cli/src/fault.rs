@@ -1,4 +1,5 @@
-//! What the command says when something fails: one line with the cause, one with what to do, and an exit code.
+//! What the command says when something fails: one line with the cause, one with what to do, and an
+//! exit code.
 
 use std::fmt;
 
@@ -55,7 +56,9 @@ impl Kind {
             Kind::Engine => "run `sextet doctor`, or use `--engine cpu`",
             Kind::Output => "check that the folder can be written to and that the disk has room",
             Kind::Hub => "try again: it goes on where it stopped",
-            Kind::Interrupted => "run the same command again; with `--skip-existing` it skips what is done",
+            Kind::Interrupted => {
+                "run the same command again; with `--skip-existing` it skips what is done"
+            }
             Kind::Internal => "please report this with the output of `sextet doctor`",
         }
     }
@@ -86,7 +89,11 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None }
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Says what to do.
@@ -116,15 +123,22 @@ impl Report {
     /// Reads kind, cause and advice out of `error` and everything that it wraps.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let fault = error.downcast_ref::<Fault>();
-        let library = error.chain().find_map(|cause| cause.downcast_ref::<sextet_separator::Error>());
+        let library = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<sextet_separator::Error>());
         let kind = match (fault, library) {
             (Some(fault), _) => fault.kind,
             (None, Some(library)) => library.kind().into(),
             (None, None) => Kind::Internal,
         };
+
         let (message, advice) = cause_and_advice(error);
         let help = fault.and_then(|fault| fault.help.clone()).or(advice);
-        Self { kind, message, help: help.unwrap_or_else(|| kind.general_help().to_owned()) }
+        Self {
+            kind,
+            message,
+            help: help.unwrap_or_else(|| kind.general_help().to_owned()),
+        }
     }
 }
 
@@ -134,12 +148,17 @@ impl fmt::Display for Report {
     }
 }
 
-/// The causes from the outermost to the root on one line, none said twice; and the library's advice, which its messages
-/// have after their last semicolon.
+/// The causes from the outermost to the root on one line, none said twice; and the library's
+/// advice, which its messages have after their last semicolon.
 fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
     let (mut line, mut advice) = (String::new(), None);
     for cause in error.chain() {
-        let mut text = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut text = cause
+            .to_string()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+
         if (cause.is::<sextet_separator::Error>() || cause.is::<sextet_protocol::Error>())
             && let Some((before, after)) = text.rsplit_once("; ")
         {
@@ -151,11 +170,16 @@ fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
         } else if !line.contains(&text) {
             line = format!("{line}: {text}");
         }
+
         // What a decoder says about a broken file means nothing to people.
-        if cause.downcast_ref().is_some_and(|error: &sextet_separator::Error| error.kind() == ErrorKind::Audio) {
+        if cause
+            .downcast_ref()
+            .is_some_and(|error: &sextet_separator::Error| error.kind() == ErrorKind::Audio)
+        {
             break;
         }
     }
+
     (line, advice)
 }
 
@@ -167,8 +191,12 @@ mod tests {
     #[test]
     fn a_report_is_one_line_of_cause_and_one_of_advice() {
         let io = std::io::Error::other("disk\nfull");
-        let error = anyhow::Error::new(io).context(Fault::new(Kind::Output, "cannot write 'a'").help("make room"));
-        assert_eq!(Report::of(&error).to_string(), "error: cannot write 'a': disk full\nhelp: make room");
+        let error = anyhow::Error::new(io)
+            .context(Fault::new(Kind::Output, "cannot write 'a'").help("make room"));
+        assert_eq!(
+            Report::of(&error).to_string(),
+            "error: cannot write 'a': disk full\nhelp: make room"
+        );
     }
 
     #[test]
@@ -176,7 +204,10 @@ mod tests {
         let error = sextet_separator::Error::new(ErrorKind::Audio, "no samples; export it again");
         let error = Err::<(), _>(error).context("'x.wav'").unwrap_err();
         let report = Report::of(&error);
-        assert_eq!(report.to_string(), "error: 'x.wav': no samples\nhelp: export it again");
+        assert_eq!(
+            report.to_string(),
+            "error: 'x.wav': no samples\nhelp: export it again"
+        );
         assert_eq!(report.kind, Kind::Audio);
     }
 }

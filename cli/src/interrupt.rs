@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: end within a moment, whatever the engine is doing, and leave nothing half-written.
+//! Ctrl-C and SIGTERM: end within a moment, whatever the engine is doing, and leave nothing
+//! half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,8 +11,8 @@ use crate::unfinished::Unfinished;
 
 /// Ends the process at the first signal, once the unfinished files are gone; at the second at once.
 ///
-/// The handler runs on a thread of its own and never waits for the engine: a chunk may take seconds, and a native engine
-/// may not come back at all.
+/// The handler runs on a thread of its own and never waits for the engine: a chunk may take
+/// seconds, and a native engine may not come back at all.
 ///
 /// # Errors
 /// When the system does not let us.
@@ -23,6 +24,7 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
         if asked_before.swap(true, Ordering::SeqCst) {
             exit_at_once(code);
         }
+
         let unfinished = unfinished.clone();
         std::thread::spawn(move || {
             unfinished.close();
@@ -30,5 +32,6 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
             exit_at_once(code);
         });
     })?;
+
     Ok(())
 }

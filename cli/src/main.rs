@@ -41,17 +41,20 @@ fn main() -> ! {
     mishap::keep_quiet();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);
+
     let unfinished = Unfinished::default();
     let result = mishap::caught(|| {
         interrupt::install(&unfinished)?;
         run(cli.command, &unfinished)
     });
+
     let code = result.unwrap_or_else(|error| fail(&Report::of(&error), json));
     leave(code, &unfinished)
 }
 
-/// Ends the process, in which threads may be at work that nobody waits for and an engine that nobody takes down. All has been
-/// said, what was made has its name, and what was not is gone: from the closing on, no file is made or gets a name.
+/// Ends the process, in which threads may be at work that nobody waits for and an engine that
+/// nobody takes down. All has been said, what was made has its name, and what was not is gone: from
+/// the closing on, no file is made or gets a name.
 fn leave(code: u8, unfinished: &Unfinished) -> ! {
     sextet_separator::settle();
     unfinished.close();

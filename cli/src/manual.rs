@@ -25,7 +25,14 @@ pub(crate) fn pages(folder: Option<&Path>) -> Result<()> {
         clap_mangen::Man::new(command).render(&mut text)?;
         return Ok(say::raw(&text)?);
     };
-    let cannot_write = || Fault::new(Kind::Output, format!("cannot write into '{}'", folder.display()));
+
+    let cannot_write = || {
+        Fault::new(
+            Kind::Output,
+            format!("cannot write into '{}'", folder.display()),
+        )
+    };
+
     std::fs::create_dir_all(folder).with_context(cannot_write)?;
     clap_mangen::generate_to(command, folder).with_context(cannot_write)
 }

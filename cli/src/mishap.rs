@@ -1,4 +1,5 @@
-//! Panics, which are mistakes of ours or of a library: told like any other failure, with where they happened.
+//! Panics, which are mistakes of ours or of a library: told like any other failure, with where they
+//! happened.
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +11,8 @@ use crate::fault::{Fault, Kind};
 /// What the latest panic said.
 static LATEST: Mutex<Option<String>> = Mutex::new(None);
 
-/// Has panics noted instead of printed. Some are part of a day's work: a decoder that gives up on a damaged file. With
-/// `RUST_BACKTRACE` set they are printed as ever.
+/// Has panics noted instead of printed. Some are part of a day's work: a decoder that gives up on a
+/// damaged file. With `RUST_BACKTRACE` set they are printed as ever.
 pub(crate) fn keep_quiet() {
     let usual = take_hook();
     set_hook(Box::new(move |info| {
@@ -35,6 +36,8 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn describe(info: &PanicHookInfo) -> String {
-    let place = info.location().map_or_else(String::new, |place| format!(" ({place})"));
+    let place = info
+        .location()
+        .map_or_else(String::new, |place| format!(" ({place})"));
     format!("{}{place}", info.payload_as_str().unwrap_or("a panic"))
 }

@@ -18,7 +18,11 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// One that shows nothing when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, bar: None, said: String::new() }
+        Self {
+            quiet,
+            bar: None,
+            said: String::new(),
+        }
     }
 
     /// Says `text` once, until it changes.
@@ -42,20 +46,24 @@ impl Listener for Waiting {
         if self.quiet {
             return;
         }
+
         let text = match usual_s(&step) {
             Some(seconds) => format!("{}: some {seconds:.0} s", describe(&step)),
             None => describe(&step),
         };
         match step {
             Preparing::Building { done, total } => self.say(&text, done, total),
-            Preparing::Waiting | Preparing::Compiling | Preparing::Comparing => self.say(&text, 1, 1),
+            Preparing::Waiting | Preparing::Compiling | Preparing::Comparing => {
+                self.say(&text, 1, 1)
+            }
             Preparing::NotKept { .. } => say::err(&format!("warning: {text}")),
             _ => say::err(&text),
         }
     }
 }
 
-/// What is waited for, in words that stand by themselves: the plugin shows them alone, with a capital letter.
+/// What is waited for, in words that stand by themselves: the plugin shows them alone, with a
+/// capital letter.
 pub(crate) fn describe(step: &Preparing) -> String {
     match step {
         Preparing::Waiting => "another process is building this engine: waiting for it".to_owned(),
@@ -63,16 +71,24 @@ pub(crate) fn describe(step: &Preparing) -> String {
         Preparing::Compiling => "the GPU compiles the engine, once for this model".to_owned(),
         Preparing::Comparing => "comparing float16 with float32, once for this model".to_owned(),
         Preparing::InFloat32 { error } => {
-            format!("float16 would change this model's stems by {:.1} %: computing in float32", 100.0 * error)
+            format!(
+                "float16 would change this model's stems by {:.1} %: computing in float32",
+                100.0 * error
+            )
         }
-        Preparing::SmallerBatch { batch } => format!("the GPU's memory is short: trying a batch of {batch}"),
-        Preparing::OtherBatch { batch } => format!("the GPU's numbers were not finite: trying a batch of {batch}"),
+        Preparing::SmallerBatch { batch } => {
+            format!("the GPU's memory is short: trying a batch of {batch}")
+        }
+        Preparing::OtherBatch { batch } => {
+            format!("the GPU's numbers were not finite: trying a batch of {batch}")
+        }
         Preparing::NotKept { reason } => format!("the engine cannot be kept: {reason}"),
         _ => "the engine is made ready".to_owned(),
     }
 }
 
-/// Seconds that a step usually takes whose steps cannot be counted. Compiling took 17 to 20 s on an H200 (docs/benchmarks.md).
+/// Seconds that a step usually takes whose steps cannot be counted. Compiling took 17 to 20 s on an
+/// H200 (docs/benchmarks.md).
 pub(crate) fn usual_s(step: &Preparing) -> Option<f64> {
     match step {
         Preparing::Compiling => Some(20.0),

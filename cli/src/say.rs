@@ -1,6 +1,7 @@
 //! Writing to standard output and standard error, where a reader that has gone away is no failure.
 //!
-//! The files are what this command is run for: `sextet separate album/ | head` still separates the whole album.
+//! The files are what this command is run for: `sextet separate album/ | head` still separates the
+//! whole album.
 
 use std::io::{self, Write};
 

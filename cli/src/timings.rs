@@ -1,4 +1,5 @@
-//! Where the time went, for whoever sets `SEXTET_TIMINGS`: the stages of a command or a job, on standard error.
+//! Where the time went, for whoever sets `SEXTET_TIMINGS`: the stages of a command or a job, on
+//! standard error.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ const VARIABLE: &str = "SEXTET_TIMINGS";
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 
-/// Notes when the process began, and has stages noted where somebody wants them. What the system does before is not seen.
+/// Notes when the process began, and has stages noted where somebody wants them. What the system
+/// does before is not seen.
 pub(crate) fn begin() {
     let began = *BEGAN.get_or_init(Instant::now);
     if std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty()) {
@@ -31,15 +33,38 @@ pub(crate) fn say() {
     if stages.is_empty() {
         return;
     }
-    say::err("    from       to     took  stage (seconds since the process began; stages run side by side)");
+
+    say::err(
+        "    from       to     took  stage (seconds since the process began; stages run side by side)",
+    );
     stages.iter().for_each(|timing| say::err(&line(timing)));
-    say::err(&format!("{:>8}                   all is said", seconds(since_begin())));
+    say::err(&format!(
+        "{:>8}                   all is said",
+        seconds(since_begin())
+    ));
 }
 
 fn line(timing: &Timing) -> String {
-    let Timing { stage, times, from, to, took } = timing;
-    let often = if *times == 1 { String::new() } else { format!(", {times} times") };
-    format!("{:>8} {:>8} {:>8}  {stage}{often}", seconds(*from), seconds(*to), seconds(*took))
+    let Timing {
+        stage,
+        times,
+        from,
+        to,
+        took,
+    } = timing;
+
+    let often = if *times == 1 {
+        String::new()
+    } else {
+        format!(", {times} times")
+    };
+
+    format!(
+        "{:>8} {:>8} {:>8}  {stage}{often}",
+        seconds(*from),
+        seconds(*to),
+        seconds(*took)
+    )
 }
 
 fn seconds(time: Duration) -> String {
@@ -53,8 +78,21 @@ mod tests {
     #[test]
     fn a_stage_is_one_line() {
         let ms = Duration::from_millis;
-        let timing = Timing { stage: "separate", times: 1, from: ms(250), to: ms(1250), took: ms(1000) };
+        let timing = Timing {
+            stage: "separate",
+            times: 1,
+            from: ms(250),
+            to: ms(1250),
+            took: ms(1000),
+        };
+
         assert_eq!(line(&timing), "   0.250    1.250    1.000  separate");
-        assert_eq!(line(&Timing { times: 12, ..timing }), "   0.250    1.250    1.000  separate, 12 times");
+        assert_eq!(
+            line(&Timing {
+                times: 12,
+                ..timing
+            }),
+            "   0.250    1.250    1.000  separate, 12 times"
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! Files that are being written: each under a name of its own beside its place, renamed when a whole set is complete,
-//! deleted when it is not, whoever ends the work and when. And folders that are filled in the same way.
+//! Files that are being written: each under a name of its own beside its place, renamed when a
+//! whole set is complete, deleted when it is not, whoever ends the work and when. And folders that
+//! are filled in the same way.
 //!
-//! Invariant: a file is created, renamed or deleted only while the lock is held, and nothing is created once the lock
-//! has been closed. So whoever closes it (the interrupt handler) can delete all there is and exit.
+//! Invariant: a file is created, renamed or deleted only while the lock is held, and nothing is
+//! created once the lock has been closed. So whoever closes it (the interrupt handler) can delete
+//! all there is and exit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,11 +39,13 @@ struct Work {
 }
 
 impl Work {
-    /// Deletes the files, and the folders that were made for them and are empty. Gives those that are not.
+    /// Deletes the files, and the folders that were made for them and are empty. Gives those that
+    /// are not.
     fn discard(&mut self) -> Vec<PathBuf> {
         for file in self.files.drain(..) {
             let _ = fs::remove_file(file);
         }
+
         if let Some(tree) = self.tree.take() {
             remove_tree(&tree);
         }
@@ -49,6 +53,7 @@ impl Work {
         let stay = |folder: &PathBuf| fs::remove_dir(folder).is_err() && folder.is_dir();
         let mut staying: Vec<PathBuf> = self.folders.drain(..).rev().filter(stay).collect();
         staying.reverse();
+
         staying
     }
 }
@@ -60,9 +65,13 @@ impl State {
         self.made
     }
 
-    /// Deletes what belongs to the work. Folders that others have put something into are theirs from then on.
+    /// Deletes what belongs to the work. Folders that others have put something into are theirs
+    /// from then on.
     fn discard(&mut self, id: u64) {
-        let Some(mut work) = self.works.remove(&id) else { return };
+        let Some(mut work) = self.works.remove(&id) else {
+            return;
+        };
+
         let staying = work.discard();
         for folder in staying.into_iter().rev() {
             let inside = |work: &&mut Work| work.files.iter().any(|file| file.starts_with(&folder));
@@ -83,8 +92,9 @@ impl State {
 }
 
 impl Unfinished {
-    /// Waits until no file is being created or renamed, deletes the unfinished ones and lets no other begin. Whoever
-    /// works on is stopped at its next file, for good: the process is about to end.
+    /// Waits until no file is being created or renamed, deletes the unfinished ones and lets no
+    /// other begin. Whoever works on is stopped at its next file, for good: the process is about to
+    /// end.
     pub(crate) fn close(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
@@ -96,22 +106,35 @@ impl Unfinished {
     /// A new set of files that belong together.
     pub(crate) fn set(&self) -> Set<'_> {
         let id = self.lock().begin();
-        Set { unfinished: self, id, pairs: Vec::new() }
+        Set {
+            unfinished: self,
+            id,
+            pairs: Vec::new(),
+        }
     }
 
     /// A new folder, made by `make`, for files that belong together.
     ///
     /// # Errors
     /// Those of `make`.
-    pub(crate) fn scratch(&self, make: impl FnOnce() -> io::Result<PathBuf>) -> io::Result<Scratch> {
+    pub(crate) fn scratch(
+        &self,
+        make: impl FnOnce() -> io::Result<PathBuf>,
+    ) -> io::Result<Scratch> {
         let mut state = self.lock();
         let path = make()?;
+
         let id = state.begin();
         if let Some(work) = state.works.get_mut(&id) {
             work.tree = Some(path.clone());
         }
+
         drop(state);
-        Ok(Scratch { unfinished: self.clone(), id, path })
+        Ok(Scratch {
+            unfinished: self.clone(),
+            id,
+            path,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,7 +149,8 @@ impl Unfinished {
     }
 }
 
-/// A folder that gets its name when all is in it, or goes with all that is in it. Any of its clones may decide.
+/// A folder that gets its name when all is in it, or goes with all that is in it. Any of its clones
+/// may decide.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     unfinished: Unfinished,
@@ -185,11 +209,12 @@ pub(crate) struct Set<'a> {
 }
 
 impl Set<'_> {
-    /// Makes the folder of `place`, picks an unfinished name there and has `create` make the file under it, perhaps by
-    /// way of yet another name, which `via` tells.
+    /// Makes the folder of `place`, picks an unfinished name there and has `create` make the file
+    /// under it, perhaps by way of yet another name, which `via` tells.
     ///
     /// # Errors
-    /// When the folder cannot be made, `place` is a folder or a name that the disk does not take, or `create` fails.
+    /// When the folder cannot be made, `place` is a folder or a name that the disk does not take,
+    /// or `create` fails.
     pub(crate) fn add<T, E>(
         &mut self,
         place: &Path,
@@ -201,20 +226,30 @@ impl Set<'_> {
     {
         let mut state = self.unfinished.lock();
         let work = state.works.entry(self.id).or_default();
+
         let folder = place.parent().unwrap_or(Path::new(""));
         make_folders(folder, &mut work.folders)?;
         check_place(place)?;
-        let name = format!(".sextet-{}-{}-{}.part", std::process::id(), self.id, self.pairs.len());
+
+        let name = format!(
+            ".sextet-{}-{}-{}.part",
+            std::process::id(),
+            self.id,
+            self.pairs.len()
+        );
+
         let path = folder.join(name);
         self.pairs.push((path.clone(), place.to_owned()));
         let made = create(&path);
+
         // First the name that the file has now, then the one that it may get at any moment.
         work.files.extend(made.as_ref().ok().and_then(via));
         work.files.push(path);
         made
     }
 
-    /// Gives every file its place. What was there before is replaced, and put back should one of the files not get there.
+    /// Gives every file its place. What was there before is replaced, and put back should one of
+    /// the files not get there.
     ///
     /// # Errors
     /// When a file cannot be renamed; none of the set is left then.
@@ -223,13 +258,20 @@ impl Set<'_> {
         let mut moved = Vec::new();
         for (from, to) in &self.pairs {
             if let Err(error) = replace(from, to, &mut moved) {
-                moved.iter().rev().for_each(|(from, to)| drop(fs::rename(to, from)));
+                moved
+                    .iter()
+                    .rev()
+                    .for_each(|(from, to)| drop(fs::rename(to, from)));
                 return Err(error);
             }
         }
-        let old = moved.into_iter().filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));
+
+        let old = moved
+            .into_iter()
+            .filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));
         old.for_each(|(_, aside)| drop(fs::remove_file(aside)));
         state.complete(self.id);
+
         Ok(())
     }
 }
@@ -257,9 +299,11 @@ fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
+
     if let Some(above) = folder.parent() {
         make_folders(above, made)?;
     }
+
     match fs::create_dir(folder) {
         Ok(()) => made.push(folder.to_owned()),
         Err(_) if folder.is_dir() => {}
@@ -269,15 +313,18 @@ fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
         }
         Err(error) => return Err(error),
     }
+
     Ok(())
 }
 
-/// Fails now where a rename would fail at the end: a folder in the way, or a name that the disk does not take.
+/// Fails now where a rename would fail at the end: a folder in the way, or a name that the disk
+/// does not take.
 fn check_place(place: &Path) -> io::Result<()> {
     match fs::symlink_metadata(place) {
-        Ok(found) if found.is_dir() => {
-            Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder of that name is there"))
-        }
+        Ok(found) if found.is_dir() => Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "a folder of that name is there",
+        )),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -290,7 +337,9 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -299,11 +348,23 @@ mod tests {
     fn a_set_appears_whole() {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
+
         let mut set = unfinished.set();
         for stem in ["a", "b"] {
-            set.add(&folder.path().join("song").join(stem), |path| fs::write(path, stem), |()| None).unwrap();
+            set.add(
+                &folder.path().join("song").join(stem),
+                |path| fs::write(path, stem),
+                |()| None,
+            )
+            .unwrap();
         }
-        assert!(names(&folder.path().join("song")).iter().all(|name| name.ends_with(".part")));
+
+        assert!(
+            names(&folder.path().join("song"))
+                .iter()
+                .all(|name| name.ends_with(".part"))
+        );
+
         set.commit().unwrap();
         assert_eq!(names(&folder.path().join("song")), ["a", "b"]);
     }
@@ -313,16 +374,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
         fs::write(folder.path().join("a"), "older").unwrap();
+
         let mut set = unfinished.set();
         for stem in ["a", "b"] {
-            set.add(&folder.path().join(stem), |path| fs::write(path, "newer"), |()| None).unwrap();
+            set.add(
+                &folder.path().join(stem),
+                |path| fs::write(path, "newer"),
+                |()| None,
+            )
+            .unwrap();
         }
+
         // Somebody deletes an unfinished file behind our back.
         let vanished = set.pairs[1].0.clone();
         fs::remove_file(vanished).unwrap();
         set.commit().unwrap_err();
+
         assert_eq!(names(folder.path()), ["a"]);
-        assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "older");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("a")).unwrap(),
+            "older"
+        );
     }
 
     #[test]
@@ -330,19 +402,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
         fs::write(folder.path().join("a"), "older").unwrap();
+
         let mut set = unfinished.set();
-        set.add(&folder.path().join("a"), |path| fs::write(path, "newer"), |()| None).unwrap();
+        set.add(
+            &folder.path().join("a"),
+            |path| fs::write(path, "newer"),
+            |()| None,
+        )
+        .unwrap();
+
         set.commit().unwrap();
         assert_eq!(names(folder.path()), ["a"]);
-        assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "newer");
+        assert_eq!(
+            fs::read_to_string(folder.path().join("a")).unwrap(),
+            "newer"
+        );
     }
 
     #[test]
     fn a_dropped_set_leaves_nothing_not_even_its_folders() {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
+
         let mut set = unfinished.set();
-        set.add(&folder.path().join("x/y/a"), |path| fs::write(path, "a"), |()| None).unwrap();
+        set.add(
+            &folder.path().join("x/y/a"),
+            |path| fs::write(path, "a"),
+            |()| None,
+        )
+        .unwrap();
+
         drop(set);
         assert!(names(folder.path()).is_empty());
     }
@@ -351,8 +440,17 @@ mod tests {
     fn a_folder_in_the_way_is_found_before_the_work() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("a")).unwrap();
+
         let unfinished = Unfinished::default();
-        let error = unfinished.set().add(&folder.path().join("a"), |_| Ok::<(), io::Error>(()), |()| None).unwrap_err();
+        let error = unfinished
+            .set()
+            .add(
+                &folder.path().join("a"),
+                |_| Ok::<(), io::Error>(()),
+                |()| None,
+            )
+            .unwrap_err();
+
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     }
 
@@ -360,8 +458,15 @@ mod tests {
     fn closing_deletes_what_is_unfinished() {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
+
         let mut set = unfinished.set();
-        set.add(&folder.path().join("x/a"), |path| fs::write(path, "a"), |()| None).unwrap();
+        set.add(
+            &folder.path().join("x/a"),
+            |path| fs::write(path, "a"),
+            |()| None,
+        )
+        .unwrap();
+
         unfinished.close();
         assert!(names(folder.path()).is_empty());
         std::mem::forget(set);
@@ -372,9 +477,21 @@ mod tests {
     fn a_folder_that_several_are_in_goes_with_the_last() {
         type End = fn(Vec<Set>, &Unfinished);
         let cases: [(&str, End, &[&str]); 4] = [
-            ("the first is dropped first", |sets, _| sets.into_iter().for_each(drop), &[]),
-            ("the first is dropped last", |sets, _| sets.into_iter().rev().for_each(drop), &[]),
-            ("closed", |sets, unfinished| (unfinished.close(), std::mem::forget(sets)).0, &[]),
+            (
+                "the first is dropped first",
+                |sets, _| sets.into_iter().for_each(drop),
+                &[],
+            ),
+            (
+                "the first is dropped last",
+                |sets, _| sets.into_iter().rev().for_each(drop),
+                &[],
+            ),
+            (
+                "closed",
+                |sets, unfinished| (unfinished.close(), std::mem::forget(sets)).0,
+                &[],
+            ),
             (
                 "the second is completed",
                 |mut sets, _| {
@@ -385,18 +502,22 @@ mod tests {
                 &["stems"],
             ),
         ];
+
         for (name, end, left) in cases {
             let folder = tempfile::tempdir().unwrap();
             let unfinished = Unfinished::default();
             let add = |song: &str| {
                 let mut set = unfinished.set();
                 let place = folder.path().join("stems").join(song).join("a");
-                set.add(&place, |path| fs::write(path, "a"), |()| None).unwrap();
+                set.add(&place, |path| fs::write(path, "a"), |()| None)
+                    .unwrap();
                 set
             };
+
             end(vec![add("first"), add("second")], &unfinished);
             assert_eq!(names(folder.path()), left, "{name}");
         }
+
         println!("{} ends tried", cases.len());
     }
 
@@ -405,10 +526,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = Unfinished::default();
         let (mut kept, mut dropped) = (unfinished.set(), unfinished.set());
-        kept.add(&folder.path().join("a"), |path| fs::write(path, "a"), |()| None).unwrap();
-        dropped.add(&folder.path().join("b"), |path| fs::write(path, "b"), |()| None).unwrap();
+
+        kept.add(
+            &folder.path().join("a"),
+            |path| fs::write(path, "a"),
+            |()| None,
+        )
+        .unwrap();
+
+        dropped
+            .add(
+                &folder.path().join("b"),
+                |path| fs::write(path, "b"),
+                |()| None,
+            )
+            .unwrap();
+
         drop(dropped);
         kept.commit().unwrap();
+
         assert_eq!(names(folder.path()), ["a"]);
     }
 
@@ -416,7 +552,10 @@ mod tests {
         let path = folder.join("making");
         let make = || fs::create_dir(&path).map(|()| path.clone());
         let scratch = unfinished.scratch(make).unwrap();
-        scratch.create(|| fs::write(scratch.path().join("a"), "a")).unwrap().unwrap();
+        scratch
+            .create(|| fs::write(scratch.path().join("a"), "a"))
+            .unwrap()
+            .unwrap();
         scratch
     }
 

@@ -10,8 +10,8 @@ mod targets;
 
 /// The one file of this process, written anew for every run.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
-    // libFuzzer's hook ends the process at every panic, those inside of decoders too, which the library turns into errors.
-    // Panics that nobody catches still end it.
+    // libFuzzer's hook ends the process at every panic, those inside of decoders too, which the
+    // library turns into errors. Panics that nobody catches still end it.
     std::panic::set_hook(Box::new(|_| {}));
     std::env::temp_dir().join(format!("sextet-fuzz-{}", std::process::id()))
 });

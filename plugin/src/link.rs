@@ -1,4 +1,5 @@
-//! What audio thread, session thread and editor see of each other: numbers that are read and written without locks.
+//! What audio thread, session thread and editor see of each other: numbers that are read and
+//! written without locks.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -30,13 +31,18 @@ pub(crate) struct Link {
 impl Link {
     /// `repaint` lets the editor draw again.
     pub(crate) fn new(repaint: RepaintNotifier) -> Self {
-        Self { repaint, ..Self::default() }
+        Self {
+            repaint,
+            ..Self::default()
+        }
     }
 
     /// Notes where the transport is; true if that changed what an editor shows.
     pub(crate) fn transport(&self, position: Option<i64>) -> bool {
         let was_playing = self.playing.swap(position.is_some(), Ordering::Relaxed);
-        let Some(position) = position else { return was_playing };
+        let Some(position) = position else {
+            return was_playing;
+        };
         self.position.swap(position, Ordering::Relaxed) != position || !was_playing
     }
 

@@ -15,12 +15,15 @@ pub(crate) struct Overview {
 impl Overview {
     /// Bins for so many frames, silent so far.
     pub(crate) fn silent(frames: u64) -> Self {
-        Self { bins: vec![[0.0; 2]; frames.div_ceil(BIN_FRAMES as u64) as usize] }
+        Self {
+            bins: vec![[0.0; 2]; frames.div_ceil(BIN_FRAMES as u64) as usize],
+        }
     }
 
     /// Makes room for so many frames, which are silent so far.
     pub(crate) fn grow(&mut self, frames: u64) {
-        self.bins.resize(frames.div_ceil(BIN_FRAMES as u64) as usize, [0.0; 2]);
+        self.bins
+            .resize(frames.div_ceil(BIN_FRAMES as u64) as usize, [0.0; 2]);
     }
 
     /// Adds samples of one channel that begin at frame `first`.
@@ -37,7 +40,9 @@ impl Overview {
         let count = self.bins.len() as f64;
         let start = ((from * count) as usize).min(self.bins.len());
         let end = ((to * count).ceil() as usize).clamp(start, self.bins.len());
-        self.bins[start..end].iter().fold([0.0; 2], |sum, bin| [sum[0].min(bin[0]), sum[1].max(bin[1])])
+        self.bins[start..end].iter().fold([0.0; 2], |sum, bin| {
+            [sum[0].min(bin[0]), sum[1].max(bin[1])]
+        })
     }
 }
 
@@ -52,10 +57,12 @@ pub(crate) struct GrowingOverview {
 }
 
 impl GrowingOverview {
-    /// Adds interleaved frames that begin at a frame of the timeline. What was heard there before no longer counts.
+    /// Adds interleaved frames that begin at a frame of the timeline. What was heard there before
+    /// no longer counts.
     pub(crate) fn add(&mut self, position: i64, interleaved: &[f32]) {
         let bin_frames = BIN_FRAMES as i64;
         let mut at = position;
+
         let mut rest = interleaved;
         while !rest.is_empty() {
             let offset = at.rem_euclid(bin_frames);
@@ -72,13 +79,17 @@ impl GrowingOverview {
 
     /// All of it, and the timeline's frame where it begins.
     pub(crate) fn snapshot(&self) -> (i64, Overview) {
-        let (Some((&first, _)), Some((&last, _))) = (self.bins.first_key_value(), self.bins.last_key_value()) else {
+        let (Some((&first, _)), Some((&last, _))) =
+            (self.bins.first_key_value(), self.bins.last_key_value())
+        else {
             return (0, Overview::default());
         };
+
         let mut bins = vec![[0.0; 2]; (last - first + 1) as usize];
         for (&at, &bin) in &self.bins {
             bins[(at - first) as usize] = bin;
         }
+
         (first * BIN_FRAMES as i64, Overview { bins })
     }
 }

@@ -49,8 +49,16 @@ pub(crate) enum MainOutput {
 
 impl MainOutput {
     /// All choices in the order of the parameter.
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Dry, Self::Drums, Self::Bass, Self::Other, Self::Vocals, Self::Guitar, Self::Piano, Self::Mix];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Dry,
+        Self::Drums,
+        Self::Bass,
+        Self::Other,
+        Self::Vocals,
+        Self::Guitar,
+        Self::Piano,
+        Self::Mix,
+    ];
 
     /// The one stem that is played, if it is one.
     pub(crate) fn stem(self) -> Option<Stem> {
@@ -117,7 +125,8 @@ impl SextetParams {
         let stem = |stem: Stem| StemParams::new(title(stem), &repaint);
         Self {
             output: EnumParam::new("Stem", MainOutput::Mix).with_callback(redraw(&repaint)),
-            outside: EnumParam::new("Outside the clip", Outside::Dry).with_callback(redraw(&repaint)),
+            outside: EnumParam::new("Outside the clip", Outside::Dry)
+                .with_callback(redraw(&repaint)),
             capture: BoolParam::new("Capture", false).with_callback(redraw(&repaint)),
             drums: stem(Stem::Drums),
             bass: stem(Stem::Bass),
@@ -148,11 +157,24 @@ impl SextetParams {
             (MainOutput::Dry, _) | (_, Outside::Dry) => 1.0,
             (_, Outside::Silence) => 0.0,
         };
+
         let silent = [0.0; Stem::ALL.len()];
         match (output, output.stem()) {
-            (MainOutput::Dry, _) => Levels { dry: 1.0, stems: silent, outside },
-            (_, Some(chosen)) => Levels { dry: 0.0, stems: Stem::ALL.map(|stem| f32::from(stem == chosen)), outside },
-            _ => Levels { dry: 0.0, stems: self.mix(), outside },
+            (MainOutput::Dry, _) => Levels {
+                dry: 1.0,
+                stems: silent,
+                outside,
+            },
+            (_, Some(chosen)) => Levels {
+                dry: 0.0,
+                stems: Stem::ALL.map(|stem| f32::from(stem == chosen)),
+                outside,
+            },
+            _ => Levels {
+                dry: 0.0,
+                stems: self.mix(),
+                outside,
+            },
         }
     }
 
@@ -162,23 +184,39 @@ impl SextetParams {
         Stem::ALL.map(|stem| {
             let params = self.stem(stem);
             let heard = !params.mute.value() && (!any_solo || params.solo.value());
-            if heard { level(params.gain.value()) } else { 0.0 }
+            if heard {
+                level(params.gain.value())
+            } else {
+                0.0
+            }
         })
     }
 }
 
 impl StemParams {
     fn new(name: &str, repaint: &RepaintNotifier) -> Self {
-        let range = FloatRange::SymmetricalSkewed { min: SILENT_DB, max: LOUDEST_DB, factor: 0.6, center: 0.0 };
+        let range = FloatRange::SymmetricalSkewed {
+            min: SILENT_DB,
+            max: LOUDEST_DB,
+            factor: 0.6,
+            center: 0.0,
+        };
+
         let text = |db: f32| match db {
             ..=SILENT_DB => "-inf".to_owned(),
             -0.05..0.05 => "0.0".to_owned(),
             _ => format!("{db:+.1}"),
         };
+
         let number = |text: &str| {
             let text = text.trim().trim_end_matches(['d', 'B', 'b', ' ']);
-            if text.ends_with("inf") { Some(SILENT_DB) } else { text.parse().ok() }
+            if text.ends_with("inf") {
+                Some(SILENT_DB)
+            } else {
+                text.parse().ok()
+            }
         };
+
         Self {
             gain: FloatParam::new(format!("{name} gain"), 0.0, range)
                 .with_callback(redraw(repaint))
@@ -209,7 +247,8 @@ pub(crate) fn title(stem: Stem) -> &'static str {
     }
 }
 
-/// The factor of a gain in dB; 1 exactly at 0 dB, also when a host's rounding has moved it by a hair.
+/// The factor of a gain in dB; 1 exactly at 0 dB, also when a host's rounding has moved it by a
+/// hair.
 fn level(db: f32) -> f32 {
     if db <= SILENT_DB {
         0.0
@@ -228,24 +267,39 @@ mod tests {
     fn a_gain_of_0_db_is_exact_whatever_the_host_makes_of_it() {
         let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
         let gain = &params.drums.gain;
+
         let host = gain.preview_plain(gain.preview_normalized(0.0) + 1e-7);
         assert_eq!(level(host), 1.0);
         assert_eq!(level(gain.preview_plain(0.0)), 0.0);
         assert_eq!(gain.preview_plain(1.0), LOUDEST_DB);
-        assert_eq!((gain.normalized_value_to_string(0.0, true), gain.string_to_normalized_value("-inf")), {
-            ("-inf dB".to_owned(), Some(0.0))
-        });
+
+        assert_eq!(
+            (
+                gain.normalized_value_to_string(0.0, true),
+                gain.string_to_normalized_value("-inf")
+            ),
+            { ("-inf dB".to_owned(), Some(0.0)) }
+        );
     }
 
     #[test]
     fn each_choice_plays_what_it_says() {
         assert_eq!(MainOutput::Dry.stem(), None);
         assert_eq!(MainOutput::Mix.stem(), None);
+
         for stem in Stem::ALL {
             assert_eq!(MainOutput::ALL[1 + stem as usize].stem(), Some(stem));
             assert_eq!(MainOutput::variants()[1 + stem as usize], title(stem));
         }
+
         let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
-        assert_eq!(params.levels(), Levels { dry: 0.0, stems: [1.0; 6], outside: 1.0 });
+        assert_eq!(
+            params.levels(),
+            Levels {
+                dry: 0.0,
+                stems: [1.0; 6],
+                outside: 1.0
+            }
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a project keeps of an instance: where its clip lies, the names of its stems and its capture, and the settings.
-//! Never audio.
+//! What a project keeps of an instance: where its clip lies, the names of its stems and its
+//! capture, and the settings. Never audio.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +20,8 @@ pub(crate) struct Saved {
     pub(crate) format: u32,
     pub(crate) clip: Option<SavedClip>,
     pub(crate) settings: Settings,
-    /// What the instance was doing, in a few words, for whoever looks into a project. Not read back.
+    /// What the instance was doing, in a few words, for whoever looks into a project. Not read
+    /// back.
     pub(crate) status: String,
 }
 
@@ -63,19 +64,33 @@ impl Settings {
 
 impl SavedClip {
     pub(crate) fn placement(&self) -> Placement {
-        Placement { start_frame: self.start_frame, frames: self.frames, rate_hz: self.rate_hz }
+        Placement {
+            start_frame: self.start_frame,
+            frames: self.frames,
+            rate_hz: self.rate_hz,
+        }
     }
 }
 
 impl Default for Saved {
     fn default() -> Self {
-        Self { format: FORMAT, clip: None, settings: Settings::default(), status: String::new() }
+        Self {
+            format: FORMAT,
+            clip: None,
+            settings: Settings::default(),
+            status: String::new(),
+        }
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { automatic: true, extend: false, model: BUNDLED_MODEL.to_owned(), engine: EngineName::Auto }
+        Self {
+            automatic: true,
+            extend: false,
+            model: BUNDLED_MODEL.to_owned(),
+            engine: EngineName::Auto,
+        }
     }
 }
 
@@ -92,7 +107,10 @@ pub(crate) struct SavedField {
 impl SavedField {
     /// What would be saved now.
     pub(crate) fn get(&self) -> Saved {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Changes what will be saved.
@@ -133,10 +151,23 @@ mod tests {
             "rate_hz":48000,"name":"Take 1","key":null},"settings":{"automatic":false,"extend":true,
             "model":"htdemucs_6s","engine":"cpu"},"status":"ready","something_new":1}"#;
         let saved: Saved = serde_json::from_str(text).unwrap();
+
         let clip = saved.clip.unwrap();
-        assert_eq!(clip.placement(), Placement { start_frame: -5, frames: 10, rate_hz: 48_000 });
-        assert_eq!((saved.settings.automatic, saved.settings.extend), (false, true));
+        assert_eq!(
+            clip.placement(),
+            Placement {
+                start_frame: -5,
+                frames: 10,
+                rate_hz: 48_000
+            }
+        );
+
+        assert_eq!(
+            (saved.settings.automatic, saved.settings.extend),
+            (false, true)
+        );
         assert_eq!(saved.settings.engine, EngineName::Cpu);
+
         let empty: Saved = serde_json::from_str("{}").unwrap();
         assert_eq!(empty, Saved::default());
     }

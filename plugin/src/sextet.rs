@@ -65,7 +65,8 @@ impl Plugin for Sextet {
         aux_output_ports: &[STEREO; 6],
         names: PortNames {
             layout: Some("Six stems"),
-            // nice-plug 0.4.2 gives the main output the main input's name, and JACK takes no name twice.
+            // nice-plug 0.4.2 gives the main output the main input's name, and JACK takes no name
+            // twice.
             main_input: None,
             main_output: Some("Main"),
             aux_inputs: &[],
@@ -89,10 +90,12 @@ impl Plugin for Sextet {
     fn editor(&mut self, executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
         remember_executor(&executor);
         let session = self.session.as_ref()?;
-        self.window.editor(self.params.clone(), session.remote().clone())
+        self.window
+            .editor(self.params.clone(), session.remote().clone())
     }
 
-    /// A project that was saved while capture was armed does not begin to capture when it is played.
+    /// A project that was saved while capture was armed does not begin to capture when it is
+    /// played.
     fn filter_state(state: &mut PluginState) {
         state.params.remove(CAPTURE_ID);
     }
@@ -104,15 +107,25 @@ impl Plugin for Sextet {
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
         context.set_latency_samples(0);
-        let Some(session) = &self.session else { return true };
+        let Some(session) = &self.session else {
+            return true;
+        };
+
         let session_hz = config.sample_rate.round() as u32;
         let remote = session.remote();
         remote.link.set_session_hz(session_hz);
         let (end, line) = lines(session_hz, remote.thread(), &remote.link);
+
         remote.tell(Command::Activate(Box::new(line)));
         let offline = config.process_mode == ProcessMode::Offline;
-        self.audio =
-            Some(Audio { end, player: Player::new(config.sample_rate), offline, elapsed: 0, has_transport: false });
+        self.audio = Some(Audio {
+            end,
+            player: Player::new(config.sample_rate),
+            offline,
+            elapsed: 0,
+            has_transport: false,
+        });
+
         true
     }
 
@@ -131,10 +144,17 @@ impl Plugin for Sextet {
     ) -> ProcessStatus {
         let transport = context.transport();
         let frames = buffer.samples();
-        let position = self.audio.as_mut().and_then(|audio| audio.position(transport, frames));
+        let position = self
+            .audio
+            .as_mut()
+            .and_then(|audio| audio.position(transport, frames));
+
         let loop_start = transport.loop_range_samples().map(|(start, _)| start);
-        let Some((mut block, audio, session)) =
-            self.audio.as_mut().zip(self.session.as_ref()).and_then(|(audio, session)| {
+        let Some((mut block, audio, session)) = self
+            .audio
+            .as_mut()
+            .zip(self.session.as_ref())
+            .and_then(|(audio, session)| {
                 let block = block_of(buffer, aux, position, loop_start, audio.offline)?;
                 Some((block, audio, session))
             })
@@ -142,19 +162,31 @@ impl Plugin for Sextet {
             silence(aux);
             return ProcessStatus::Normal;
         };
+
         let remote = session.remote();
         let [left, right] = &block.main;
-        let input = Input { left, right, position, offline: audio.offline };
-        audio.end.hear(self.params.capture.value(), &input, &remote.link);
+        let input = Input {
+            left,
+            right,
+            position,
+            offline: audio.offline,
+        };
+
+        audio
+            .end
+            .hear(self.params.capture.value(), &input, &remote.link);
         if audio.offline {
             wait_for_stems(audio, remote, position);
         }
+
         let levels = self.params.levels();
         let Audio { end, player, .. } = audio;
         player.play(end.deck(), &levels, &mut block);
+
         if remote.link.transport(position) {
             remote.link.repaint.request_repaint();
         }
+
         ProcessStatus::KeepAlive
     }
 
@@ -173,8 +205,8 @@ impl Plugin for Sextet {
 }
 
 impl Audio {
-    /// The timeline's frame at the block's start; `None` while the transport stands. A render in a host that knows of no
-    /// transport at all begins at 0 and always runs.
+    /// The timeline's frame at the block's start; `None` while the transport stands. A render in a
+    /// host that knows of no transport at all begins at 0 and always runs.
     fn position(&mut self, transport: &Transport, frames: usize) -> Option<i64> {
         // A host without a transport says that it stands at 0, and never anything else.
         self.has_transport |= transport.playing || transport.pos_samples().unwrap_or(0) != 0;
@@ -207,7 +239,8 @@ fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: 
     }
 }
 
-/// The host's buffers as a block; `None` if they are not what was announced, which the shims see to.
+/// The host's buffers as a block; `None` if they are not what was announced, which the shims see
+/// to.
 fn block_of<'a>(
     buffer: &'a mut Buffer<'_>,
     aux: &'a mut AuxiliaryBuffers<'_>,
@@ -216,13 +249,32 @@ fn block_of<'a>(
     offline: bool,
 ) -> Option<Block<'a>> {
     let main = stereo(buffer)?;
-    let [drums, bass, other, vocals, guitar, piano] = aux.outputs else { return None };
-    let stems = [stereo(drums)?, stereo(bass)?, stereo(other)?, stereo(vocals)?, stereo(guitar)?, stereo(piano)?];
-    Some(Block { main, stems, position, loop_start, offline })
+    let [drums, bass, other, vocals, guitar, piano] = aux.outputs else {
+        return None;
+    };
+
+    let stems = [
+        stereo(drums)?,
+        stereo(bass)?,
+        stereo(other)?,
+        stereo(vocals)?,
+        stereo(guitar)?,
+        stereo(piano)?,
+    ];
+
+    Some(Block {
+        main,
+        stems,
+        position,
+        loop_start,
+        offline,
+    })
 }
 
 fn stereo<'a>(buffer: &'a mut Buffer<'_>) -> Option<[&'a mut [f32]; 2]> {
-    let [left, right] = buffer.as_slice() else { return None };
+    let [left, right] = buffer.as_slice() else {
+        return None;
+    };
     Some([left, right])
 }
 
@@ -234,15 +286,21 @@ fn silence(aux: &mut AuxiliaryBuffers<'_>) {
 
 impl ClapPlugin for Sextet {
     const CLAP_ID: &'static str = "dev.sextet.separator";
-    const CLAP_DESCRIPTION: Option<&'static str> =
-        Some("Splits a clip into drums, bass, other, vocals, guitar and piano, in its place on the timeline");
+    const CLAP_DESCRIPTION: Option<&'static str> = Some(
+        "Splits a clip into drums, bass, other, vocals, guitar and piano, in its place on the timeline",
+    );
     const CLAP_MANUAL_URL: Option<&'static str> = None;
     const CLAP_SUPPORT_URL: Option<&'static str> = None;
-    const CLAP_FEATURES: &'static [ClapFeature] =
-        &[ClapFeature::AudioEffect, ClapFeature::Stereo, ClapFeature::Utility, ClapFeature::Mixing];
+    const CLAP_FEATURES: &'static [ClapFeature] = &[
+        ClapFeature::AudioEffect,
+        ClapFeature::Stereo,
+        ClapFeature::Utility,
+        ClapFeature::Mixing,
+    ];
 }
 
 impl Vst3Plugin for Sextet {
     const VST3_CLASS_ID: [u8; 16] = *b"SextetSeparator1";
-    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] = &[Vst3SubCategory::Fx, Vst3SubCategory::Tools];
+    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
+        &[Vst3SubCategory::Fx, Vst3SubCategory::Tools];
 }

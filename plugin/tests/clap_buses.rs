@@ -1,6 +1,10 @@
-//! The plugin in a CLAP host: buses, positions and parameters, with stems of which every sample is known.
+//! The plugin in a CLAP host: buses, positions and parameters, with stems of which every sample is
+//! known.
 
-#![allow(clippy::needless_range_loop, reason = "a frame is a place in all channels")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a frame is a place in all channels"
+)]
 
 mod support;
 
@@ -24,10 +28,19 @@ fn value(stem: Stem, side: usize, frame: u64) -> f32 {
 fn host_with_stems() -> Host {
     static KEY: OnceLock<Fingerprint> = OnceLock::new();
     let key = *KEY.get_or_init(|| entry::make(project::folders(), RATE_HZ, FRAMES, value));
+
     let mut host = Host::new();
     host.set_offline(true);
     host.activate(RATE_HZ, 8192);
-    assert!(host.load(&project::with_clip(Fingerprint::of(b"x"), Some(key), RATE_HZ, FRAMES, START)));
+
+    assert!(host.load(&project::with_clip(
+        Fingerprint::of(b"x"),
+        Some(key),
+        RATE_HZ,
+        FRAMES,
+        START
+    )));
+
     host.wait_for("ready", PATIENCE);
     host
 }
@@ -36,9 +49,19 @@ fn host_with_stems() -> Host {
 fn expected(bus: usize, side: usize, position: i64, dry: f32) -> f32 {
     let frame = position - START;
     let inside = (0..FRAMES as i64).contains(&frame);
-    let stem = |stem: Stem| if inside { value(stem, side, frame as u64) } else { 0.0 };
+    let stem = |stem: Stem| {
+        if inside {
+            value(stem, side, frame as u64)
+        } else {
+            0.0
+        }
+    };
+
     match bus {
-        0 if inside => Stem::ALL.map(stem).into_iter().fold(0.0, |sum, sample| sum + sample),
+        0 if inside => Stem::ALL
+            .map(stem)
+            .into_iter()
+            .fold(0.0, |sum, sample| sum + sample),
         0 => dry,
         _ => stem(Stem::ALL[bus - 1]),
     }
@@ -48,7 +71,12 @@ fn check(heard: &Heard, bus: usize, position: i64, dry: f32) {
     for side in 0..2 {
         for (frame, &sample) in heard[bus][side].iter().enumerate() {
             let at = position + frame as i64;
-            assert_eq!(sample, expected(bus, side, at, dry), "{} at {at}", BUSES[bus]);
+            assert_eq!(
+                sample,
+                expected(bus, side, at, dry),
+                "{} at {at}",
+                BUSES[bus]
+            );
         }
     }
 }
@@ -66,12 +94,20 @@ fn ports_and_parameters_are_as_announced() {
 fn without_a_clip_the_track_plays_dry() {
     let mut host = Host::new();
     host.activate(44_100, 512);
+
     let input: Vec<f32> = (0..512).map(|n| n as f32 / 512.0).collect();
     for position in [None, Some(0), Some(-5_000)] {
         let heard = host.play([&input, &input], position);
         assert_eq!(heard[0], [input.clone(), input.clone()]);
-        assert!(heard[1..].iter().flatten().flatten().all(|&sample| sample == 0.0));
+        assert!(
+            heard[1..]
+                .iter()
+                .flatten()
+                .flatten()
+                .all(|&sample| sample == 0.0)
+        );
     }
+
     host.wait_for("empty", PATIENCE);
 }
 
@@ -80,6 +116,7 @@ fn without_a_clip_the_track_plays_dry() {
 fn absent_inactive_and_null_buses_cost_the_others_nothing() {
     let mut host = host_with_stems();
     let dry = [0.5; 700];
+
     let mut cases = 0;
     for buses in [
         Buses::All,
@@ -94,7 +131,14 @@ fn absent_inactive_and_null_buses_cost_the_others_nothing() {
     ] {
         for position in [START - 300, START + 5_000, START + FRAMES as i64 - 100] {
             let input = [dry.as_slice(); 2];
-            let heard = host.process(&Call { input, position: Some(position), buses, changes: &[], locates: &[] });
+            let heard = host.process(&Call {
+                input,
+                position: Some(position),
+                buses,
+                changes: &[],
+                locates: &[],
+            });
+
             let dry = if buses == Buses::NoInput { 0.0 } else { 0.5 };
             for bus in 0..7 {
                 let there = match buses {
@@ -110,6 +154,7 @@ fn absent_inactive_and_null_buses_cost_the_others_nothing() {
             }
         }
     }
+
     println!("{cases} buses");
 }
 
@@ -118,8 +163,11 @@ fn every_block_size_and_jump_is_exact_to_the_sample() {
     let mut host = host_with_stems();
     let mut position = START - 1_000;
     let dry = vec![0.25; 8192];
-    for (round, size) in
-        [1, 2, 3, 17, 64, 100, 441, 512, 1023, 1024, 4096, 8191, 8192].repeat(3).into_iter().enumerate()
+
+    for (round, size) in [1, 2, 3, 17, 64, 100, 441, 512, 1023, 1024, 4096, 8191, 8192]
+        .repeat(3)
+        .into_iter()
+        .enumerate()
     {
         let heard = host.play([&dry[..size]; 2], Some(position));
         (0..7).for_each(|bus| check(&heard, bus, position, 0.25));
@@ -135,16 +183,30 @@ fn every_block_size_and_jump_is_exact_to_the_sample() {
 fn a_locate_within_a_block_is_heard_where_it_is() {
     let mut host = host_with_stems();
     let dry = [0.0; 1_000];
+
     let gain = host.param("Drums gain");
     for with_automation in [false, true] {
         // A change to what it is already splits the block all the same.
         let same = host.normalized("Drums gain", 0.0);
         let changes = [(gain, 100, same), (gain, 650, same)];
-        let changes = if with_automation { changes.as_slice() } else { &[] };
+        let changes = if with_automation {
+            changes.as_slice()
+        } else {
+            &[]
+        };
+
         let locates = [(400, START + 50_000), (800, START + 10)];
         let input = [dry.as_slice(); 2];
+
         let position = Some(START + 2_000);
-        let heard = host.process(&Call { input, position, buses: Buses::All, changes, locates: &locates });
+        let heard = host.process(&Call {
+            input,
+            position,
+            buses: Buses::All,
+            changes,
+            locates: &locates,
+        });
+
         for bus in 0..7 {
             for frame in 0..1_000_i64 {
                 let at = match frame {
@@ -152,7 +214,12 @@ fn a_locate_within_a_block_is_heard_where_it_is() {
                     400..800 => START + 50_000 + frame - 400,
                     _ => START + 10 + frame - 800,
                 };
-                assert_eq!(heard[bus][1][frame as usize], expected(bus, 1, at, 0.0), "{} at frame {frame}", BUSES[bus]);
+                assert_eq!(
+                    heard[bus][1][frame as usize],
+                    expected(bus, 1, at, 0.0),
+                    "{} at frame {frame}",
+                    BUSES[bus]
+                );
             }
         }
     }
@@ -162,32 +229,53 @@ fn a_locate_within_a_block_is_heard_where_it_is() {
 fn the_stem_parameter_chooses_and_switches_without_a_click() {
     let mut host = host_with_stems();
     let settle = vec![0.0; 2_000];
-    let choices = ["Dry", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano", "Mix"];
+    let choices = [
+        "Dry", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano", "Mix",
+    ];
+
     let stem = host.param("Stem");
     for (number, name) in choices.into_iter().enumerate() {
         host.set(&[("Stem", number as f64)]);
         host.play([&settle, &settle], Some(START));
         let input = [0.125; 256];
         let heard = host.play([&input; 2], Some(START + 2_000));
+
         let bus = BUSES.iter().position(|bus| *bus == name);
         for (frame, &sample) in heard[0][0].iter().enumerate() {
             let at = START + 2_000 + frame as i64;
-            let wanted = if name == "Dry" { 0.125 } else { expected(bus.unwrap_or(0), 0, at, 0.0) };
+            let wanted = if name == "Dry" {
+                0.125
+            } else {
+                expected(bus.unwrap_or(0), 0, at, 0.0)
+            };
             assert_eq!(sample, wanted, "{name} at {at}");
         }
+
         assert!((host.value("Stem") - number as f64).abs() < 1e-6);
     }
+
     // Automated in the middle of a block: from the mix to dry, of constant signals.
     let changes = [(stem, 500, 0.0)];
     let input = [0.75; 2_000];
+
     let input = [input.as_slice(); 2];
-    let call = Call { input, position: Some(START + 3_000), buses: Buses::All, changes: &changes, locates: &[] };
+    let call = Call {
+        input,
+        position: Some(START + 3_000),
+        buses: Buses::All,
+        changes: &changes,
+        locates: &[],
+    };
+
     let heard = host.process(&call);
     for (frame, &sample) in heard[0][0].iter().enumerate() {
         let mix = expected(0, 0, START + 3_000 + frame as i64, 0.0);
         let part = ((frame as f32 - 499.0) / 480.0).clamp(0.0, 1.0);
         let wanted = mix * (1.0 - part) + 0.75 * part;
-        assert!((sample - wanted).abs() < 1e-4, "frame {frame}: {sample}, expected {wanted}");
+        assert!(
+            (sample - wanted).abs() < 1e-4,
+            "frame {frame}: {sample}, expected {wanted}"
+        );
     }
 }
 
@@ -196,26 +284,58 @@ fn gains_mutes_and_solos_make_the_mix() {
     let mut host = host_with_stems();
     let settle = vec![0.0; 2_000];
     type Case = (&'static [(&'static str, f64)], [f32; 6]);
+
     // 10 to the power of -6 / 20, and of 12 / 20.
     let (softer, louder) = (0.501_187_2, 3.981_071_7);
     let cases: [Case; 4] = [
-        (&[("Drums gain", -6.0), ("Piano gain", 12.0)], [softer, 1.0, 1.0, 1.0, 1.0, louder]),
-        (&[("Drums gain", -60.0), ("Piano gain", 0.0), ("Bass mute", 1.0)], [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]),
-        (&[("Vocals solo", 1.0), ("Bass solo", 1.0)], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]),
-        (&[("Vocals solo", 0.0), ("Bass solo", 0.0), ("Bass mute", 0.0), ("Drums gain", 0.0)], [1.0; 6]),
+        (
+            &[("Drums gain", -6.0), ("Piano gain", 12.0)],
+            [softer, 1.0, 1.0, 1.0, 1.0, louder],
+        ),
+        (
+            &[
+                ("Drums gain", -60.0),
+                ("Piano gain", 0.0),
+                ("Bass mute", 1.0),
+            ],
+            [0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
+        ),
+        (
+            &[("Vocals solo", 1.0), ("Bass solo", 1.0)],
+            [0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+        ),
+        (
+            &[
+                ("Vocals solo", 0.0),
+                ("Bass solo", 0.0),
+                ("Bass mute", 0.0),
+                ("Drums gain", 0.0),
+            ],
+            [1.0; 6],
+        ),
     ];
+
     for (changes, levels) in cases {
         // Plain values of gains are normalized by the host.
-        let changes: Vec<(&str, f64)> =
-            changes.iter().map(|&(name, value)| (name, host.normalized(name, value))).collect();
+        let changes: Vec<(&str, f64)> = changes
+            .iter()
+            .map(|&(name, value)| (name, host.normalized(name, value)))
+            .collect();
         host.set(&changes);
         host.play([&settle, &settle], Some(START));
+
         let heard = host.play([&[0.0; 500]; 2], Some(START + 2_000));
         for (frame, &sample) in heard[0][0].iter().enumerate() {
             let at = START + 2_000 + frame as i64;
-            let wanted: f32 = (0..6).map(|stem| levels[stem] * expected(1 + stem, 0, at, 0.0)).sum();
-            assert!((sample - wanted).abs() < 2e-6, "{changes:?}: {sample}, expected {wanted}");
+            let wanted: f32 = (0..6)
+                .map(|stem| levels[stem] * expected(1 + stem, 0, at, 0.0))
+                .sum();
+            assert!(
+                (sample - wanted).abs() < 2e-6,
+                "{changes:?}: {sample}, expected {wanted}"
+            );
         }
+
         // The auxiliary buses carry the stems as they are.
         (1..7).for_each(|bus| check(&heard, bus, START + 2_000, 0.0));
     }
@@ -228,9 +348,14 @@ fn outside_of_the_clip_it_is_dry_or_silent() {
         host.set(&[("Outside the clip", choice)]);
         let input = [0.5; 1_000];
         host.play([&input; 2], Some(START - 50_000));
+
         let heard = host.play([&input; 2], Some(START - 500));
         for frame in 0..1_000 {
-            let wanted = if frame < 500 { 0.5 * level } else { expected(0, 0, START - 500 + frame as i64, 0.0) };
+            let wanted = if frame < 500 {
+                0.5 * level
+            } else {
+                expected(0, 0, START - 500 + frame as i64, 0.0)
+            };
             assert_eq!(heard[0][0][frame], wanted, "frame {frame}");
         }
     }
@@ -244,11 +369,19 @@ fn a_session_may_change_its_rate() {
         host.activate(rate_hz, 1024);
         host.wait_for("ready", PATIENCE);
         let start = (START * i64::from(rate_hz) + 24_000) / 48_000;
+
         let heard = host.play([&[0.5; 600]; 2], Some(start - 300));
         assert!(heard[0][0][..300].iter().all(|&sample| sample == 0.5));
-        assert!(heard[1..].iter().flatten().all(|channel| channel[..300].iter().all(|&sample| sample == 0.0)));
+        assert!(
+            heard[1..]
+                .iter()
+                .flatten()
+                .all(|channel| channel[..300].iter().all(|&sample| sample == 0.0))
+        );
+
         assert!(heard[1][0][300..].iter().any(|&sample| sample.abs() > 0.1));
     }
+
     let heard = host.play([&[0.5; 600]; 2], Some(START + 77));
     (0..7).for_each(|bus| check(&heard, bus, START + 77, 0.5));
 }

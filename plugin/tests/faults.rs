@@ -1,4 +1,5 @@
-//! What goes wrong around an instance: in each case the host lives and the instance says what happened.
+//! What goes wrong around an instance: in each case the host lives and the instance says what
+//! happened.
 
 #![cfg(unix)]
 
@@ -31,15 +32,25 @@ fn captured(seconds: f64) -> (Host, Vec<u8>) {
     let mut host = Host::new();
     host.activate(rate_hz, 1024);
     host.set(&[("Capture", 1.0)]);
+
     for first in (0..song[0].len()).step_by(1024) {
         let end = (first + 1024).min(song[0].len());
-        host.play([&song[0][first..end], &song[1][first..end]], Some(first as i64));
+        host.play(
+            [&song[0][first..end], &song[1][first..end]],
+            Some(first as i64),
+        );
     }
+
     host.play([&[0.0; 64]; 2], None);
     project::until("a clip", PATIENCE, || {
         let clip = project::saved(&host.save())["clip"].clone();
-        if clip.is_null() { Err(host.status()) } else { Ok(()) }
+        if clip.is_null() {
+            Err(host.status())
+        } else {
+            Ok(())
+        }
     });
+
     let state = host.save();
     (host, state)
 }
@@ -54,17 +65,32 @@ fn check_dry(host: &mut Host) {
 fn remove(host: Host) {
     let begun = Instant::now();
     drop(host);
-    assert!(begun.elapsed() < REMOVAL, "removing it took {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < REMOVAL,
+        "removing it took {:?}",
+        begun.elapsed()
+    );
 }
 
 /// The worker of this process whose command line ends with `worker`.
 fn worker_pid() -> u32 {
     let mut found = 0;
     project::until("a worker", PATIENCE, || {
-        let list =
-            Command::new("ps").args(["-o", "pid=,args=", "--ppid", &std::process::id().to_string()]).output().unwrap();
+        let list = Command::new("ps")
+            .args([
+                "-o",
+                "pid=,args=",
+                "--ppid",
+                &std::process::id().to_string(),
+            ])
+            .output()
+            .unwrap();
+
         let text = String::from_utf8_lossy(&list.stdout).into_owned();
-        let line = text.lines().find(|line| line.trim_end().ends_with("sextet worker"));
+        let line = text
+            .lines()
+            .find(|line| line.trim_end().ends_with("sextet worker"));
+
         match line.and_then(|line| line.split_whitespace().next()?.parse().ok()) {
             Some(pid) => {
                 found = pid;
@@ -73,11 +99,18 @@ fn worker_pid() -> u32 {
             None => Err(text),
         }
     });
+
     found
 }
 
 fn signal(pid: u32, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([&format!("-{name}"), &pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// One test, since all of it changes the environment that workers are started in.
@@ -97,39 +130,76 @@ fn strange_commands(folder: &Path) {
     let not_executable = folder.join("text");
     std::fs::write(&not_executable, "hello").unwrap();
     let hello = r#"{"type":"hello","protocol":99,"version":"9.9.9","engines":[],"models":[]}"#;
-    let refused = r#"{"type":"refused","protocol":99,"version":"8.8.8","message":"m","remedy":"r"}"#;
-    let fine = format!(r#"{{"type":"hello","protocol":{PROTOCOL},"version":"0.1.0","engines":[],"models":[]}}"#);
+    let refused =
+        r#"{"type":"refused","protocol":99,"version":"8.8.8","message":"m","remedy":"r"}"#;
+
+    let fine = format!(
+        r#"{{"type":"hello","protocol":{PROTOCOL},"version":"0.1.0","engines":[],"models":[]}}"#
+    );
     let cases = [
         (folder.join("nowhere"), "there is no such file"),
         (not_executable, "it may not be executed"),
         (script(folder, "ends", "echo oh no >&2; exit 3"), "oh no"),
-        (script(folder, "rubbish", "echo rubbish; exec sleep 600"), "rubbish"),
         (
-            script(folder, "binary", "head -c 3000000 /dev/zero; echo; exec sleep 600"),
+            script(folder, "rubbish", "echo rubbish; exec sleep 600"),
+            "rubbish",
+        ),
+        (
+            script(
+                folder,
+                "binary",
+                "head -c 3000000 /dev/zero; echo; exec sleep 600",
+            ),
             "does not answer as a sextet command does",
         ),
-        (script(folder, "newer", &format!("echo '{hello}'; exec sleep 600")), "of another version (9.9.9)"),
         (
-            script(folder, "refuses", &format!("read line; echo '{refused}'; exec sleep 600")),
+            script(folder, "newer", &format!("echo '{hello}'; exec sleep 600")),
+            "of another version (9.9.9)",
+        ),
+        (
+            script(
+                folder,
+                "refuses",
+                &format!("read line; echo '{refused}'; exec sleep 600"),
+            ),
             "of another version (8.8.8)",
         ),
         (
-            script(folder, "dies", &format!("echo '{fine}'; read line; read line; exit 7")),
+            script(
+                folder,
+                "dies",
+                &format!("echo '{fine}'; read line; read line; exit 7"),
+            ),
             "ended unexpectedly (exit status: 7)",
         ),
-        (script(folder, "babbles", &format!("echo '{fine}'; yes")), "does not answer as a sextet command does"),
+        (
+            script(folder, "babbles", &format!("echo '{fine}'; yes")),
+            "does not answer as a sextet command does",
+        ),
     ];
+
     for (path, expected) in cases {
         project::use_command(&path);
         let (mut host, _) = captured(0.5);
         project::until(expected, PATIENCE, || {
             let status = host.status();
-            if status.starts_with("failed") && status.contains(expected) { Ok(()) } else { Err(status) }
+            if status.starts_with("failed") && status.contains(expected) {
+                Ok(())
+            } else {
+                Err(status)
+            }
         });
-        println!("{}: {}", path.file_name().unwrap().to_string_lossy(), host.status());
+
+        println!(
+            "{}: {}",
+            path.file_name().unwrap().to_string_lossy(),
+            host.status()
+        );
+
         check_dry(&mut host);
         remove(host);
     }
+
     // One that says nothing at all is waited for, but holds nobody up.
     project::use_command(&script(folder, "silent", "exec sleep 600"));
     let (mut host, _) = captured(0.5);
@@ -142,7 +212,11 @@ fn a_worker_that_is_killed_or_stopped() {
     let (mut host, state) = captured(6.0);
     host.wait_for("separating", PATIENCE);
     signal(worker_pid(), "KILL");
-    host.wait_for("failed: The engine process ended unexpectedly (signal: 9 (SIGKILL))", PATIENCE);
+    host.wait_for(
+        "failed: The engine process ended unexpectedly (signal: 9 (SIGKILL))",
+        PATIENCE,
+    );
+
     println!("killed: {}", host.status());
     check_dry(&mut host);
 
@@ -150,11 +224,13 @@ fn a_worker_that_is_killed_or_stopped() {
     let other = Host::new();
     assert!(other.load(&state));
     other.wait_for("separating", PATIENCE);
+
     let pid = worker_pid();
     signal(pid, "STOP");
     std::thread::sleep(Duration::from_millis(300));
     check_dry(&mut host);
     remove(other);
+
     let is_gone = || !Path::new(&format!("/proc/{pid}")).exists();
     assert!(is_gone(), "a stopped worker goes with its instance");
 
@@ -163,6 +239,7 @@ fn a_worker_that_is_killed_or_stopped() {
     assert!(third.load(&state));
     third.wait_for("separating", PATIENCE);
     let pid = worker_pid();
+
     remove(third);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
 }
@@ -173,13 +250,16 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
     if stems.exists() {
         std::fs::remove_dir_all(&stems).unwrap();
     }
+
     std::fs::create_dir_all(folders.cache()).unwrap();
+
     // A file where the folder should be: what a read-only disk is to a superuser.
     std::fs::write(&stems, "").unwrap();
     let (mut host, _) = captured(0.7);
     host.wait_for("failed", PATIENCE);
     println!("cache not writable: {}", host.status());
     check_dry(&mut host);
+
     remove(host);
     std::fs::remove_file(&stems).unwrap();
 
@@ -189,11 +269,13 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
     std::fs::rename(&captures, &aside).unwrap();
     std::fs::write(&captures, "").unwrap();
     let (rate_hz, song) = song(0.5);
+
     let mut host = Host::new();
     host.activate(rate_hz, 8192);
     host.set(&[("Capture", 1.0)]);
     host.play([&song[0][..8192], &song[1][..8192]], Some(0));
     host.play([&[0.0; 64]; 2], None);
+
     check_dry(&mut host);
     host.wait_for("empty", PATIENCE);
     remove(host);
@@ -205,20 +287,31 @@ fn an_entry_that_is_corrupted() {
     let (host, _) = captured(0.6);
     host.wait_for("ready", PATIENCE);
     let state = host.save();
-    let key = project::saved(&state)["clip"]["key"].as_str().unwrap().to_owned();
+    let key = project::saved(&state)["clip"]["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
     remove(host);
     let bass = project::folders().stems().join(&key).join("bass.wav");
     let mut bytes = std::fs::read(&bass).unwrap();
     let good = bytes.clone();
+
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x55;
     std::fs::write(&bass, &bytes).unwrap();
+
     let host = Host::new();
     assert!(host.load(&state));
     project::until("the entry is made again", PATIENCE, || {
         let same = std::fs::read(&bass).is_ok_and(|found| found == good);
-        if same && host.status().starts_with("ready") { Ok(()) } else { Err(host.status()) }
+        if same && host.status().starts_with("ready") {
+            Ok(())
+        } else {
+            Err(host.status())
+        }
     });
+
     remove(host);
     let (_, channels) = entry::read_wav(&bass);
     println!("an entry of {} frames was made again", channels[0].len());

@@ -1,6 +1,8 @@
-//! Hosts that come as Python packages, in a process of their own: JUCE's way of hosting, with 14 channels and with two.
+//! Hosts that come as Python packages, in a process of their own: JUCE's way of hosting, with 14
+//! channels and with two.
 //!
-//! `python/hosts.py` does it, in the Python that `SEXTET_PYTHON` names; `python/requirements.txt` is what it needs.
+//! `python/hosts.py` does it, in the Python that `SEXTET_PYTHON` names; `python/requirements.txt`
+//! is what it needs.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -33,23 +35,43 @@ fn python_hosts_capture_separate_play_back_and_show_the_editor() {
             "SEXTET_PYTHON is not set: run `cargo xtask check`, or set it to a Python with plugin/tests/python/requirements.txt"
         );
     };
+
     project::folders();
     let folder = tempfile::tempdir().unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let screen = Screen::start(2);
     let log = folder.path().join("log");
+
     let mut hosts = Command::new(python);
-    hosts.arg("-u").arg(here.join("tests/python/hosts.py")).arg(bundle(folder.path()));
-    hosts.arg(here.join("../samples/six-of-one.flac")).arg("--editor").env("SEXTET_COMMAND", command());
+    hosts
+        .arg("-u")
+        .arg(here.join("tests/python/hosts.py"))
+        .arg(bundle(folder.path()));
+    hosts
+        .arg(here.join("../samples/six-of-one.flac"))
+        .arg("--editor")
+        .env("SEXTET_COMMAND", command());
+
     hosts.env("DISPLAY", &screen.name).stdin(Stdio::null());
     let output = File::create(&log).unwrap();
-    let mut hosts = Hosts(hosts.stderr(output.try_clone().unwrap()).stdout(output).spawn().unwrap());
+    let mut hosts = Hosts(
+        hosts
+            .stderr(output.try_clone().unwrap())
+            .stdout(output)
+            .spawn()
+            .unwrap(),
+    );
 
     let said = || std::fs::read_to_string(&log).unwrap();
     project::until("the hosts", PATIENCE, || {
         assert_eq!(hosts.0.try_wait().unwrap(), None, "{}", said());
-        if said().contains("DawDreamer: the editor\n") { Ok(()) } else { Err(said()) }
+        if said().contains("DawDreamer: the editor\n") {
+            Ok(())
+        } else {
+            Err(said())
+        }
     });
+
     // Two pixels a point: the host made room for that before there was a window.
     let picture = screen.editor((2040, 1280), 4000);
     picture.write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("editor-in-dawdreamer.ppm"));
@@ -57,7 +79,11 @@ fn python_hosts_capture_separate_play_back_and_show_the_editor() {
 
     let said = said();
     for host in ["DawDreamer", "pedalboard"] {
-        assert!(said.contains(&format!("{host}: the mix against the clip: -")), "{host} has not been heard: {said}");
+        assert!(
+            said.contains(&format!("{host}: the mix against the clip: -")),
+            "{host} has not been heard: {said}"
+        );
     }
+
     print!("{said}");
 }

@@ -1,5 +1,5 @@
-//! Instances that share the engine and the stem cache: one separates after the other, and what one plays is not taken away
-//! by what another makes.
+//! Instances that share the engine and the stem cache: one separates after the other, and what one
+//! plays is not taken away by what another makes.
 
 mod support;
 
@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const BLOCK: usize = 1024;
 const CLIP_S: f64 = 4.0;
 
-/// An instance and its clip, which is the `number`th few seconds of the song, at the beginning of the timeline.
+/// An instance and its clip, which is the `number`th few seconds of the song, at the beginning of
+/// the timeline.
 struct Player {
     host: Host,
     clip: [Vec<f32>; 2],
@@ -26,17 +27,25 @@ impl Player {
         let (rate_hz, song) = song(36.0);
         let frames = (CLIP_S * f64::from(rate_hz)) as usize / BLOCK * BLOCK;
         let clip = song.map(|channel| channel[number * frames..(number + 1) * frames].to_vec());
+
         let mut host = Host::new();
         host.activate(rate_hz, BLOCK as u32);
         host.set(&[("Capture", 1.0)]);
+
         let mut player = Self { host, clip };
         player.play();
         player.host.play([&[0.0; 64]; 2], None);
         player.host.set(&[("Capture", 0.0)]);
+
         project::until("a clip", PATIENCE, || {
             let clip = project::saved(&player.host.save())["clip"].clone();
-            if clip.is_null() { Err(player.host.status()) } else { Ok(()) }
+            if clip.is_null() {
+                Err(player.host.status())
+            } else {
+                Ok(())
+            }
         });
+
         player
     }
 
@@ -44,12 +53,16 @@ impl Player {
     fn play(&mut self) -> Heard {
         let mut all: Heard = Default::default();
         for first in (0..self.clip[0].len()).step_by(BLOCK) {
-            let input = self.clip.each_ref().map(|channel| &channel[first..first + BLOCK]);
+            let input = self
+                .clip
+                .each_ref()
+                .map(|channel| &channel[first..first + BLOCK]);
             let heard = self.host.play(input, Some(first as i64));
             for (bus, heard) in all.iter_mut().flatten().zip(heard.iter().flatten()) {
                 bus.extend(heard);
             }
         }
+
         all
     }
 
@@ -57,22 +70,34 @@ impl Player {
     fn stems(&mut self) -> Heard {
         self.host.wait_for("ready", PATIENCE);
         self.host.set_offline(true);
+
         let rate_hz = song(0.0).0;
         self.host.activate(rate_hz, BLOCK as u32);
+
         let heard = self.play();
         let worst = (0..2).flat_map(|side| {
-            let heard = heard[1..].iter().map(move |bus| bus[side].clone()).collect::<Vec<_>>();
+            let heard = heard[1..]
+                .iter()
+                .map(move |bus| bus[side].clone())
+                .collect::<Vec<_>>();
             let clip = self.clip[side].clone();
-            (0..clip.len()).map(move |n| (heard.iter().map(|bus| bus[n]).sum::<f32>() - clip[n]).abs())
+            (0..clip.len())
+                .map(move |n| (heard.iter().map(|bus| bus[n]).sum::<f32>() - clip[n]).abs())
         });
+
         let error_db = db(f64::from(worst.fold(0.0, f32::max)));
-        assert!(error_db < -120.0, "the stems are not this clip's: {error_db:.1} dBFS");
+        assert!(
+            error_db < -120.0,
+            "the stems are not this clip's: {error_db:.1} dBFS"
+        );
         heard
     }
 
     fn entry(&self) -> PathBuf {
         let saved = project::saved(&self.host.save());
-        project::folders().stems().join(saved["clip"]["key"].as_str().unwrap())
+        project::folders()
+            .stems()
+            .join(saved["clip"]["key"].as_str().unwrap())
     }
 }
 
@@ -84,27 +109,44 @@ fn instances_share_the_engine_and_the_cache() {
     a_full_cache(&mut players);
 }
 
-/// Both say that they wait while somebody else has the engine; then each in turn, and never both at once.
+/// Both say that they wait while somebody else has the engine; then each in turn, and never both at
+/// once.
 fn two_at_once() -> [Player; 2] {
     let lock = project::folders().engine_lock();
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+
     let lock = std::fs::File::create(lock).unwrap();
     lock.lock().unwrap();
+
     let players = [Player::new(0), Player::new(1)];
     for player in &players {
         player.host.wait_for("queued", PATIENCE);
     }
+
     drop(lock);
     let (mut one_waited, mut looks) = (false, 0);
     project::until("both have their stems", PATIENCE, || {
         let found = players.each_ref().map(|player| player.host.status());
-        let making = found.iter().filter(|status| status.starts_with("separating")).count();
+        let making = found
+            .iter()
+            .filter(|status| status.starts_with("separating"))
+            .count();
+
         assert!(making < 2, "{found:?}");
         one_waited |= making == 1 && found.iter().any(|status| status == "queued");
         looks += 1;
-        if found.iter().all(|status| status == "ready") { Ok(()) } else { Err(found.join(" and ")) }
+
+        if found.iter().all(|status| status == "ready") {
+            Ok(())
+        } else {
+            Err(found.join(" and "))
+        }
     });
-    assert!(one_waited, "one waits and says so while the other separates");
+
+    assert!(
+        one_waited,
+        "one waits and says so while the other separates"
+    );
     println!("two at once: {looks} looks");
     players
 }
@@ -114,10 +156,15 @@ fn a_full_cache(players: &mut [Player; 2]) {
     let before = players.each_mut().map(Player::stems);
     let [first, second] = players;
     let (first_entry, second_entry) = (first.entry(), second.entry());
+
     std::fs::write(project::folders().stems().join("limit"), "1").unwrap();
     let mut third = Player::new(2);
     third.stems();
-    assert!(first_entry.is_dir() && second_entry.is_dir() && third.entry().is_dir(), "what is played stays");
+
+    assert!(
+        first_entry.is_dir() && second_entry.is_dir() && third.entry().is_dir(),
+        "what is played stays"
+    );
     assert!(first.stems() == before[0] && second.stems() == before[1]);
 
     // The second goes, its project is kept, and its stems are the first to go.
@@ -125,6 +172,7 @@ fn a_full_cache(players: &mut [Player; 2]) {
     let clip = second.clip.clone();
     *second = Player::new(3);
     second.stems();
+
     assert!(!second_entry.exists(), "what nobody plays makes room");
     assert!(first_entry.is_dir() && third.entry().is_dir());
     assert!(first.stems() == before[0]);
@@ -132,6 +180,7 @@ fn a_full_cache(players: &mut [Player; 2]) {
     // Reopened, its stems are made again from its capture.
     let host = Host::new();
     assert!(host.load(&project));
+
     let mut reopened = Player { host, clip };
     assert!(reopened.stems() == before[1]);
     assert_eq!(reopened.entry(), second_entry);

@@ -22,34 +22,50 @@ fn play_through(host: &mut Host, song: &[Vec<f32>; 2]) -> Heard {
     let mut all: Heard = Default::default();
     for first in (0..song[0].len()).step_by(BLOCK) {
         let end = (first + BLOCK).min(song[0].len());
-        let heard = host.play([&song[0][first..end], &song[1][first..end]], Some(START + first as i64));
+        let heard = host.play(
+            [&song[0][first..end], &song[1][first..end]],
+            Some(START + first as i64),
+        );
         for (bus, heard) in all.iter_mut().flatten().zip(heard.iter().flatten()) {
             bus.extend(heard);
         }
     }
+
     all
 }
 
 fn key_of(host: &Host) -> Fingerprint {
-    project::saved(&host.save())["clip"]["key"].as_str().unwrap().parse().unwrap()
+    project::saved(&host.save())["clip"]["key"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[test]
 fn a_song_is_captured_separated_played_and_restored() {
     support::use_command();
     let (rate_hz, song) = song(12.0);
+
     let mut host = Host::new();
     host.set_offline(true);
     host.activate(rate_hz, BLOCK as u32);
+
     if let Some(engine) = reference::engine() {
-        assert!(host.load(&project::framed(&serde_json::json!({ "settings": { "engine": engine } }))));
+        assert!(host.load(&project::framed(
+            &serde_json::json!({ "settings": { "engine": engine } })
+        )));
         host.wait_for("empty", PATIENCE);
     }
 
     // Capture: one pass, armed, and the transport stops.
     host.set(&[("Capture", 1.0)]);
     let dry = play_through(&mut host, &song);
-    assert!(dry[0] == song, "while it is captured the track does not play dry");
+    assert!(
+        dry[0] == song,
+        "while it is captured the track does not play dry"
+    );
+
     let silence = [0.0; 64];
     host.play([&silence; 2], None);
 
@@ -57,38 +73,81 @@ fn a_song_is_captured_separated_played_and_restored() {
     let begun = Instant::now();
     let heard = play_through(&mut host, &song);
     println!("capture to stems: {:.1} s", begun.elapsed().as_secs_f64());
+
     assert!(host.status().starts_with("ready"), "{}", host.status());
 
     // Stems: those of the command. Mix: the clip.
     let folder = tempfile::tempdir().unwrap();
-    reference::assert_same_stems(&heard[1..], &reference::stems_of_the_command(rate_hz, &song, folder.path()));
-    reference::assert_engine(&Entry::open(project::folders(), &key_of(&host)).unwrap().manifest().recipe.engine);
-    let null_db = (0..2).map(|side| compare(&heard[0][side], &song[side]).0).fold(f64::MIN, f64::max);
-    let loudest = heard.iter().flatten().flatten().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
+    reference::assert_same_stems(
+        &heard[1..],
+        &reference::stems_of_the_command(rate_hz, &song, folder.path()),
+    );
+    reference::assert_engine(
+        &Entry::open(project::folders(), &key_of(&host))
+            .unwrap()
+            .manifest()
+            .recipe
+            .engine,
+    );
+
+    let null_db = (0..2)
+        .map(|side| compare(&heard[0][side], &song[side]).0)
+        .fold(f64::MIN, f64::max);
+    let loudest = heard
+        .iter()
+        .flatten()
+        .flatten()
+        .fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
+
     println!("mix at 0 dB against the clip: {null_db:.1} dBFS; the loudest sample is {loudest}");
     assert!(null_db < -120.0);
-    assert!(heard[1..].iter().flatten().flatten().any(|sample| sample.abs() > 0.01), "{BUSES:?} are not all silent");
+    assert!(
+        heard[1..]
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|sample| sample.abs() > 0.01),
+        "{BUSES:?} are not all silent"
+    );
 
     // A worker that is asked for the same song finds what the instance made.
     let path = project::folders().capture(&captured(&host));
-    let engine = reference::engine().map(|name| serde_json::from_value(name.into()).unwrap()).unwrap_or_default();
-    let separate = Separate { engine, ..Separate::new(JobId(1), path) };
+    let engine = reference::engine()
+        .map(|name| serde_json::from_value(name.into()).unwrap())
+        .unwrap_or_default();
+    let separate = Separate {
+        engine,
+        ..Separate::new(JobId(1), path)
+    };
+
     let reply = ask(&[Request::hello("test"), Request::Separate(separate)]);
-    let Reply::Done { key, cached, .. } = reply else { panic!("{reply:?}") };
+    let Reply::Done { key, cached, .. } = reply else {
+        panic!("{reply:?}")
+    };
+
     assert_eq!((key, cached), (key_of(&host), true));
 
     restore(&host.save(), &song, &heard);
 }
 
 fn captured(host: &Host) -> Fingerprint {
-    project::saved(&host.save())["clip"]["audio"].as_str().unwrap().parse().unwrap()
+    project::saved(&host.save())["clip"]["audio"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// The stems are the same bit for bit; the main output but for the rounding of its fade from dry.
 fn check_same(heard: &Heard, before: &Heard, what: &str) {
     assert!(heard[1..] == before[1..], "{what}: other stems");
-    let error_db = (0..2).map(|side| compare(&heard[0][side], &before[0][side]).0).fold(f64::MIN, f64::max);
-    assert!(error_db < -130.0, "{what}: the mix differs by {error_db} dBFS");
+    let error_db = (0..2)
+        .map(|side| compare(&heard[0][side], &before[0][side]).0)
+        .fold(f64::MIN, f64::max);
+    assert!(
+        error_db < -130.0,
+        "{what}: the mix differs by {error_db} dBFS"
+    );
 }
 
 /// Saves, closes and reopens: from the cache, from the capture, and from nothing.
@@ -101,10 +160,14 @@ fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
         host.activate(rate_hz, BLOCK as u32);
         host
     };
+
     let mut host = reopen();
     let begun = Instant::now();
     check_same(&play_through(&mut host, song), heard, "from the cache");
-    println!("restored from the cache and played in {:.2} s", begun.elapsed().as_secs_f64());
+    println!(
+        "restored from the cache and played in {:.2} s",
+        begun.elapsed().as_secs_f64()
+    );
 
     // A copy on another track, at the same time.
     let mut copy = reopen();
@@ -117,13 +180,22 @@ fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
     let mut host = reopen();
     check_same(&play_through(&mut host, song), heard, "from the capture");
     let audio = captured(&host);
+
     drop(host);
 
     std::fs::remove_dir_all(project::folders().stems()).unwrap();
     std::fs::remove_file(project::folders().capture(&audio)).unwrap();
+
     let mut host = reopen();
-    host.wait_for("failed: The stems of this clip are no longer in the cache, and its capture", PATIENCE);
-    assert!(play_through(&mut host, song)[0] == *song, "it does not play dry");
+    host.wait_for(
+        "failed: The stems of this clip are no longer in the cache, and its capture",
+        PATIENCE,
+    );
+
+    assert!(
+        play_through(&mut host, song)[0] == *song,
+        "it does not play dry"
+    );
     println!("{}", host.status());
 }
 
@@ -132,6 +204,7 @@ fn in_a_new_process(state: &[u8]) {
     let file = folder.path().join("state");
     std::fs::write(&file, state).unwrap();
     let (cache, data) = (project::folders().cache(), project::folders().data());
+
     support::in_a_process_of_its_own(
         "reopened_in_a_process_of_its_own",
         &[

@@ -1,4 +1,5 @@
-//! The plugin in a VST3 host: buses on and off, the first block of a render, and instances that go while automated.
+//! The plugin in a VST3 host: buses on and off, the first block of a render, and instances that go
+//! while automated.
 
 mod support;
 
@@ -18,24 +19,42 @@ fn buses_may_be_switched_off_one_by_one_and_all_together() {
     assert_eq!(plugin.audio_bus_layout().unwrap().outputs.len(), 7);
     assert_eq!(plugin.latency_samples(), 0);
     let mut cases = 0;
+
     // A bit for each auxiliary bus.
     for off in [0_u32, 1, 2, 32, 21, 42, 63, 0] {
         for bus in 0..6 {
-            plugin.set_bus_active(MediaType::Audio, BusDirection::Output, 1 + bus, off & 1 << bus == 0).unwrap();
+            plugin
+                .set_bus_active(
+                    MediaType::Audio,
+                    BusDirection::Output,
+                    1 + bus,
+                    off & 1 << bus == 0,
+                )
+                .unwrap();
         }
+
         plugin.start_processing().unwrap();
         for _ in 0..3 {
             let outputs = process(&mut plugin, 0.25);
-            assert!(outputs[0].iter().flatten().all(|&sample| sample == 0.25), "{off:b}");
+            assert!(
+                outputs[0].iter().flatten().all(|&sample| sample == 0.25),
+                "{off:b}"
+            );
+
             for (bus, outputs) in outputs[1..].iter().enumerate() {
                 if off & 1 << bus == 0 {
-                    assert!(outputs.iter().flatten().all(|&sample| sample == 0.0), "{off:b}");
+                    assert!(
+                        outputs.iter().flatten().all(|&sample| sample == 0.0),
+                        "{off:b}"
+                    );
                 }
             }
         }
+
         plugin.stop_processing().unwrap();
         cases += 1;
     }
+
     println!("{cases} sets of buses");
 }
 
@@ -49,7 +68,9 @@ fn a_thousand_instances_are_created_automated_and_destroyed() {
         let gain = plugin.find_parameter("Bass gain").unwrap().id;
         plugin.start_processing().unwrap();
         for offset in [0, 100, 300] {
-            plugin.set_parameter_at(gain, f64::from(round % 10) / 10.0, offset).unwrap();
+            plugin
+                .set_parameter_at(gain, f64::from(round % 10) / 10.0, offset)
+                .unwrap();
         }
         process(&mut plugin, 0.5);
     }
@@ -62,18 +83,23 @@ fn the_first_block_of_a_render_already_waits() {
     let folder = tempfile::tempdir().unwrap();
     let mut plugin = load(&bundle(folder.path()), 48_000);
     let capture = plugin.find_parameter("Capture").unwrap().id;
-    // A command that says nothing: the job goes on until the worker is given up. A render waits; real time does not.
+
+    // A command that says nothing: the job goes on until the worker is given up. A render waits;
+    // real time does not.
     project::use_command(Path::new("/nowhere/sextet"));
     plugin.set_process_mode(ProcessMode::Offline).unwrap();
     plugin.start_processing().unwrap();
     plugin.set_parameter_at(capture, 1.0, 0).unwrap();
     plugin.set_playing(true).unwrap();
+
     for _ in 0..20 {
         process(&mut plugin, 0.5);
     }
+
     plugin.set_playing(false).unwrap();
     process(&mut plugin, 0.0);
     plugin.set_playing(true).unwrap();
+
     // The job fails at once: the render goes on, dry.
     let outputs = process(&mut plugin, 0.25);
     assert!(outputs[0].iter().flatten().all(|&sample| sample == 0.25));

@@ -22,8 +22,15 @@ fn window_has_the_density_of_its_screen() {
         // Where a process' windows open is settled when it starts.
         let screen = Screen::start(pixels_per_point);
         let scale = pixels_per_point.to_string();
-        let environment = [("DISPLAY", screen.name.as_ref()), ("SEXTET_TEST_SCALE", scale.as_ref())];
-        print!("{}", in_a_process_of_its_own("shown_in_a_process_of_its_own", &environment));
+        let environment = [
+            ("DISPLAY", screen.name.as_ref()),
+            ("SEXTET_TEST_SCALE", scale.as_ref()),
+        ];
+
+        print!(
+            "{}",
+            in_a_process_of_its_own("shown_in_a_process_of_its_own", &environment)
+        );
     }
 }
 
@@ -33,25 +40,42 @@ fn window_has_the_density_of_its_screen() {
 fn shown_in_a_process_of_its_own() {
     let scale: usize = std::env::var("SEXTET_TEST_SCALE").unwrap().parse().unwrap();
     let screen = Screen::connect(&std::env::var("DISPLAY").unwrap());
+
     let frames = 10 * u64::from(RATE_HZ);
     let key = entry::make(project::folders(), RATE_HZ, frames, |stem, side, frame| {
-        let phase = (frame as f32 * (60.0 + stem as usize as f32) / RATE_HZ as f32 + side as f32 / 4.0).fract();
+        let phase = (frame as f32 * (60.0 + stem as usize as f32) / RATE_HZ as f32
+            + side as f32 / 4.0)
+            .fract();
         phase * (1.0 - frame as f32 / frames as f32)
     });
+
     let mut host = Host::new();
     host.activate(RATE_HZ, 512);
-    assert!(host.load(&project::with_clip(Fingerprint::of(b"x"), Some(key), RATE_HZ, frames, 0)));
+
+    assert!(host.load(&project::with_clip(
+        Fingerprint::of(b"x"),
+        Some(key),
+        RATE_HZ,
+        frames,
+        0
+    )));
+
     host.wait_for("ready", PATIENCE);
 
     let window = screen.open_window(2400, 1500);
     let size = (SIZE.0 * scale, SIZE.1 * scale);
     assert_eq!(open(&host, window), size);
+
     // Twice the density is four times the pixels.
     let least = 6000 * scale * scale;
     let picture = screen.editor(size, least);
     picture.write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("editor-{scale}.ppm")));
+
     for stem in Stem::ALL {
-        println!("{scale} pixels a point: {stem} has {} pixels", picture.pixels_of(stem));
+        println!(
+            "{scale} pixels a point: {stem} has {} pixels",
+            picture.pixels_of(stem)
+        );
     }
 
     // As large as it was left, also when it is opened again.
@@ -59,6 +83,7 @@ fn shown_in_a_process_of_its_own() {
     assert!(host.resize_editor(larger.0 as u32, larger.1 as u32));
     screen.editor(larger, least);
     host.close_editor();
+
     assert_eq!(open(&host, window), larger, "reopened");
     screen.editor(larger, least);
     host.close_editor();

@@ -14,7 +14,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// The cache has no such entry; separating makes one.
     Missing,
-    /// The entry is there but is not what its manifest says, or has no manifest that can be read: it has to be made again.
+    /// The entry is there but is not what its manifest says, or has no manifest that can be read:
+    /// it has to be made again.
     Damaged,
     /// A line is no message of this protocol. The next one may be.
     Message,
@@ -42,9 +43,10 @@ impl Error {
             | Cause::NoFile { .. }
             | Cause::Size { .. }
             | Cause::Hash { .. } => ErrorKind::Damaged,
-            Cause::NotUnderstood { .. } | Cause::TooLong { .. } | Cause::NotUtf8 | Cause::Unspeakable { .. } => {
-                ErrorKind::Message
-            }
+            Cause::NotUnderstood { .. }
+            | Cause::TooLong { .. }
+            | Cause::NotUtf8
+            | Cause::Unspeakable { .. } => ErrorKind::Message,
             Cause::NoCacheFolder { .. } => ErrorKind::NoFolder,
             Cause::Read { .. } | Cause::Stream { .. } => ErrorKind::Io,
             Cause::Cancelled => ErrorKind::Cancelled,
@@ -58,19 +60,41 @@ pub(crate) enum Cause {
     #[error("the stem cache has no entry {key}; separate the clip again")]
     NoEntry { key: String },
     #[error("the manifest '{}' cannot be understood ({source}); separate the clip again", path.display())]
-    NoManifest { path: PathBuf, source: serde_json::Error },
+    NoManifest {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     #[error("'{}' has format {found}, expected {expected}; separate the clip again", path.display())]
-    Format { path: PathBuf, expected: u32, found: u32 },
+    Format {
+        path: PathBuf,
+        expected: u32,
+        found: u32,
+    },
     #[error("'{}' describes the stems {found}, expected {expected}; separate the clip again", path.display())]
-    Key { path: PathBuf, expected: String, found: String },
+    Key {
+        path: PathBuf,
+        expected: String,
+        found: String,
+    },
     #[error("the entry lacks its {stem} file '{}'; separate the clip again", path.display())]
     NoFile { stem: Stem, path: PathBuf },
     #[error("'{}' has {found} bytes, expected {expected}; separate the clip again", path.display())]
-    Size { path: PathBuf, expected: u64, found: u64 },
+    Size {
+        path: PathBuf,
+        expected: u64,
+        found: u64,
+    },
     #[error("'{}' was changed: SHA-256 {found}, expected {expected}; separate the clip again", path.display())]
-    Hash { path: PathBuf, expected: String, found: String },
+    Hash {
+        path: PathBuf,
+        expected: String,
+        found: String,
+    },
     #[error("a line is no message of this protocol ({source}): '{start}'")]
-    NotUnderstood { start: String, source: serde_json::Error },
+    NotUnderstood {
+        start: String,
+        source: serde_json::Error,
+    },
     #[error("a line is longer than {limit} bytes, which no message is")]
     TooLong { limit: usize },
     #[error("a line is not UTF-8, which every message is")]
@@ -78,7 +102,10 @@ pub(crate) enum Cause {
     #[error("a message cannot be written as JSON ({source}); paths have to be valid Unicode")]
     Unspeakable { source: serde_json::Error },
     #[error("this system does not say where {what} goes; set {variable} to a folder")]
-    NoCacheFolder { what: &'static str, variable: &'static str },
+    NoCacheFolder {
+        what: &'static str,
+        variable: &'static str,
+    },
     #[error("cannot read '{}': {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("the other side cannot be heard: {source}")]

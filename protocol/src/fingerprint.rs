@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a fingerprint: enough that two songs never share one, few enough for the paths of every system.
+/// Bytes of a fingerprint: enough that two songs never share one, few enough for the paths of every
+/// system.
 const BYTES: usize = 16;
 
 /// The first 128 bits of a SHA-256, shown and stored as 32 lower-case hexadecimal digits.
@@ -50,13 +51,25 @@ impl FromStr for Fingerprint {
     type Err = NoFingerprint;
 
     fn from_str(text: &str) -> Result<Self, NoFingerprint> {
-        let wrong = || NoFingerprint { found: text.to_owned() };
-        let digits = text.len() == 2 * BYTES && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let wrong = || NoFingerprint {
+            found: text.to_owned(),
+        };
+        let digits =
+            text.len() == 2 * BYTES && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+
         let mut bytes = [0; BYTES];
-        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)).take_while(|_| digits) {
+        for (byte, at) in bytes
+            .iter_mut()
+            .zip((0..).step_by(2))
+            .take_while(|_| digits)
+        {
             *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
         }
-        if digits { Ok(Self(bytes)) } else { Err(wrong()) }
+        if digits {
+            Ok(Self(bytes))
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -68,15 +81,17 @@ impl Serialize for Fingerprint {
 
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
 /// Samples that are turned to bytes at a time.
 const RUN_SAMPLES: usize = 1024;
 
-/// Hashes audio as it comes: rate, channels, length and every sample's bits. How it is cut into blocks makes no difference,
-/// and neither does the file that it came from.
+/// Hashes audio as it comes: rate, channels, length and every sample's bits. How it is cut into
+/// blocks makes no difference, and neither does the file that it came from.
 #[derive(Clone, Debug)]
 pub struct AudioHasher {
     rate_hz: u32,
@@ -87,17 +102,28 @@ pub struct AudioHasher {
 impl AudioHasher {
     /// A hasher of audio with so many channels at `rate_hz`.
     pub fn new(channels: usize, rate_hz: u32) -> Self {
-        Self { rate_hz, frames: 0, channels: vec![Sha256::new(); channels] }
+        Self {
+            rate_hz,
+            frames: 0,
+            channels: vec![Sha256::new(); channels],
+        }
     }
 
     /// Adds a block: one equally long run of samples a channel.
     ///
     /// # Panics
-    /// When there are more or fewer channels than announced, or they differ in length: mistakes of the caller.
+    /// When there are more or fewer channels than announced, or they differ in length: mistakes of
+    /// the caller.
     pub fn push<C: AsRef<[f32]>>(&mut self, block: &[C]) {
-        assert_eq!(block.len(), self.channels.len(), "as many channels as announced");
+        assert_eq!(
+            block.len(),
+            self.channels.len(),
+            "as many channels as announced"
+        );
+
         let frames = block.first().map_or(0, |channel| channel.as_ref().len());
         self.frames += frames as u64;
+
         let mut bytes = [0; 4 * RUN_SAMPLES];
         for (hash, channel) in self.channels.iter_mut().zip(block) {
             assert_eq!(channel.as_ref().len(), frames, "channels are equally long");
@@ -116,7 +142,9 @@ impl AudioHasher {
         hash.update(self.rate_hz.to_le_bytes());
         hash.update((self.channels.len() as u64).to_le_bytes());
         hash.update(self.frames.to_le_bytes());
-        self.channels.into_iter().for_each(|channel| hash.update(channel.finalize()));
+        self.channels
+            .into_iter()
+            .for_each(|channel| hash.update(channel.finalize()));
         Fingerprint::from_hash(hash)
     }
 }
@@ -128,6 +156,7 @@ mod tests {
     #[test]
     fn a_fingerprint_reads_back_and_nothing_else_does() {
         let print = Fingerprint::of(b"abc");
+
         // The first half of SHA-256("abc"), FIPS 180-2, appendix B.1.
         assert_eq!(print.to_string(), "ba7816bf8f01cfea414140de5dae2223");
         assert_eq!(print.to_string().parse(), Ok(print));
@@ -140,6 +169,7 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223 ",
             "ä7816bf8f01cfea414140de5dae2223",
         ];
+
         for text in wrong {
             assert!(text.parse::<Fingerprint>().is_err(), "{text}");
         }
@@ -160,19 +190,26 @@ mod tests {
         let left: Vec<f32> = (0..5000).map(|n| (n as f32 * 0.01).sin()).collect();
         let right: Vec<f32> = left.iter().map(|x| -x).collect();
         let stereo = vec![left.clone(), right.clone()];
+
         let whole = hash(48_000, &stereo, 5000);
         for block_frames in [1, 3, 1023, 1024, 1025, 4096] {
             assert_eq!(hash(48_000, &stereo, block_frames), whole, "{block_frames}");
         }
+
         let mut changed = stereo.clone();
         changed[1][4999] += f32::EPSILON;
         let others = [
             hash(44_100, &stereo, 5000),
             hash(48_000, &[right, left.clone()], 5000),
             hash(48_000, std::slice::from_ref(&left), 5000),
-            hash(48_000, &[left[..4999].to_vec(), stereo[1][..4999].to_vec()], 5000),
+            hash(
+                48_000,
+                &[left[..4999].to_vec(), stereo[1][..4999].to_vec()],
+                5000,
+            ),
             hash(48_000, &changed, 5000),
         ];
+
         assert!(others.iter().all(|other| *other != whole));
     }
 }

@@ -14,7 +14,11 @@ pub const DATA_VARIABLE: &str = "SEXTET_DATA";
 pub const COMMAND_VARIABLE: &str = "SEXTET_COMMAND";
 
 /// File name of the command: `sextet`, or `sextet.exe`.
-pub const COMMAND_FILE: &str = if cfg!(windows) { "sextet.exe" } else { "sextet" };
+pub const COMMAND_FILE: &str = if cfg!(windows) {
+    "sextet.exe"
+} else {
+    "sextet"
+};
 
 /// The folders of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,18 +28,24 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// This user's folders: [`CACHE_VARIABLE`] and [`DATA_VARIABLE`] where they are set, else `sextet` in the system's
-    /// (`~/.cache` and `~/.local/share`, `~/Library/Caches` and `~/Library/Application Support`, or `%LOCALAPPDATA%`).
-    /// Nothing is created.
+    /// This user's folders: [`CACHE_VARIABLE`] and [`DATA_VARIABLE`] where they are set, else
+    /// `sextet` in the system's (`~/.cache` and `~/.local/share`, `~/Library/Caches` and
+    /// `~/Library/Application Support`, or `%LOCALAPPDATA%`). Nothing is created.
     ///
     /// # Errors
     /// [`ErrorKind::NoFolder`](crate::ErrorKind::NoFolder) when the system does not know of any and the variable is not
     /// set.
     pub fn of_user() -> Result<Self> {
         // Windows has one folder for both.
-        let name = if cfg!(windows) { "sextet/cache" } else { "sextet" };
+        let name = if cfg!(windows) {
+            "sextet/cache"
+        } else {
+            "sextet"
+        };
+
         let cache = named(CACHE_VARIABLE).or_else(|| Some(dirs::cache_dir()?.join(name)));
         let data = named(DATA_VARIABLE).or_else(|| Some(dirs::data_local_dir()?.join("sextet")));
+
         let missing = |what, variable| Cause::NoCacheFolder { what, variable };
         Ok(Self {
             cache: cache.ok_or(missing("the stem cache", CACHE_VARIABLE))?,
@@ -45,7 +55,10 @@ impl Folders {
 
     /// Folders of one's own choice.
     pub fn at(cache: impl Into<PathBuf>, data: impl Into<PathBuf>) -> Self {
-        Self { cache: cache.into(), data: data.into() }
+        Self {
+            cache: cache.into(),
+            data: data.into(),
+        }
     }
 
     /// The cache folder: all in it can be made again.
@@ -68,7 +81,8 @@ impl Folders {
         self.cache.join("engine.lock")
     }
 
-    /// Captures: float32 WAV files, each named after the [fingerprint](crate::AudioHasher) of its audio.
+    /// Captures: float32 WAV files, each named after the [fingerprint](crate::AudioHasher) of its
+    /// audio.
     pub fn captures(&self) -> PathBuf {
         self.data.join("captures")
     }
@@ -99,9 +113,14 @@ mod tests {
     fn everything_lies_below_the_two_folders() {
         let folders = Folders::at("/c", "/d");
         let audio = Fingerprint::of(b"audio");
+
         assert_eq!(folders.stems(), Path::new("/c/stems"));
         assert_eq!(folders.engine_lock(), Path::new("/c/engine.lock"));
-        assert_eq!(folders.capture(&audio), folders.captures().join(format!("{audio}.wav")));
+        assert_eq!(
+            folders.capture(&audio),
+            folders.captures().join(format!("{audio}.wav"))
+        );
+
         assert_eq!(folders.captures(), Path::new("/d/captures"));
         assert!(folders.installed_command().starts_with("/d/bin"));
     }

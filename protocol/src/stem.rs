@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// One of the instruments that a song is separated into.
 ///
-/// The order of the variants is the order of demucs' six-stem model (`htdemucs_6s`), of the plugin's output buses and of
-/// every table that Sextet prints.
+/// The order of the variants is the order of demucs' six-stem model (`htdemucs_6s`), of the
+/// plugin's output buses and of every table that Sextet prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stem {
@@ -16,7 +16,8 @@ pub enum Stem {
     Drums,
     /// Bass guitar, double bass, synth bass.
     Bass,
-    /// Whatever the other five are not: synths, strings, brass and so on. For a four-stem model, guitar and piano too.
+    /// Whatever the other five are not: synths, strings, brass and so on. For a four-stem model,
+    /// guitar and piano too.
     Other,
     /// Lead and backing vocals.
     Vocals,
@@ -28,9 +29,17 @@ pub enum Stem {
 
 impl Stem {
     /// All stems in canonical order.
-    pub const ALL: [Stem; 6] = [Stem::Drums, Stem::Bass, Stem::Other, Stem::Vocals, Stem::Guitar, Stem::Piano];
+    pub const ALL: [Stem; 6] = [
+        Stem::Drums,
+        Stem::Bass,
+        Stem::Other,
+        Stem::Vocals,
+        Stem::Guitar,
+        Stem::Piano,
+    ];
 
-    /// The name that demucs and Sextet write: `drums`, `bass`, `other`, `vocals`, `guitar` or `piano`.
+    /// The name that demucs and Sextet write: `drums`, `bass`, `other`, `vocals`, `guitar` or
+    /// `piano`.
     pub fn name(self) -> &'static str {
         match self {
             Stem::Drums => "drums",
@@ -51,7 +60,9 @@ impl fmt::Display for Stem {
 
 /// A name that is none of the six.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no stem named '{found}': expected one of drums, bass, other, vocals, guitar, piano")]
+#[error(
+    "there is no stem named '{found}': expected one of drums, bass, other, vocals, guitar, piano"
+)]
 pub struct UnknownStem {
     /// The name as it was given.
     pub found: String,
@@ -62,7 +73,9 @@ impl FromStr for Stem {
 
     fn from_str(name: &str) -> Result<Self, UnknownStem> {
         let stem = Stem::ALL.into_iter().find(|stem| stem.name() == name);
-        stem.ok_or_else(|| UnknownStem { found: name.to_owned() })
+        stem.ok_or_else(|| UnknownStem {
+            found: name.to_owned(),
+        })
     }
 }
 
@@ -81,6 +94,8 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_choice() {
         let error = "Vocals".parse::<Stem>().unwrap_err();
-        assert!(error.to_string().contains("'Vocals'") && error.to_string().contains("vocals, guitar"));
+        assert!(
+            error.to_string().contains("'Vocals'") && error.to_string().contains("vocals, guitar")
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! Times the CPU engine on a checkpoint through the public API: `time_chunks CHECKPOINT CHUNKS [THREADS]`.
+//! Times the CPU engine on a checkpoint through the public API: `time_chunks CHECKPOINT CHUNKS
+//! [THREADS]`.
 //!
-//! Prints one line of JSON: seconds to load, and seconds a chunk in a song of that many, after a song that does not count.
-//! `benches/cpu.py` runs it against other runtimes.
+//! Prints one line of JSON: seconds to load, and seconds a chunk in a song of that many, after a
+//! song that does not count. `benches/cpu.py` runs it against other runtimes.
 
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -17,23 +18,49 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [_, checkpoint, chunks, threads @ ..] = arguments.as_slice() else {
         return Err("usage: time_chunks CHECKPOINT CHUNKS [THREADS]".into());
     };
-    let threads = threads.first().map(|threads| threads.parse::<NonZeroUsize>()).transpose()?;
+
+    let threads = threads
+        .first()
+        .map(|threads| threads.parse::<NonZeroUsize>())
+        .transpose()?;
     let begin = Instant::now();
+
     let model = Model::open(Path::new(checkpoint))?;
-    let mut separator =
-        Separator::new(model, EngineOptions { engine: EngineChoice::Cpu, threads, ..EngineOptions::default() })?;
+    let mut separator = Separator::new(
+        model,
+        EngineOptions {
+            engine: EngineChoice::Cpu,
+            threads,
+            ..EngineOptions::default()
+        },
+    )?;
+
     let load_s = begin.elapsed().as_secs_f64();
     let chunks = chunks.parse::<usize>()?;
-    let options = Options { overlap: 0.0, ..Options::default() };
+    let options = Options {
+        overlap: 0.0,
+        ..Options::default()
+    };
+
     let mut run = |chunks: usize| -> Result<f64, Box<dyn Error>> {
         let frames = separator.segment_frames() * chunks;
-        let noise = |seed: usize| (0..frames).map(|n| ((n * 7919 + seed) % 10_007) as f32 / 10_007.0 - 0.5).collect();
+        let noise = |seed: usize| {
+            (0..frames)
+                .map(|n| ((n * 7919 + seed) % 10_007) as f32 / 10_007.0 - 0.5)
+                .collect()
+        };
+
         let song = Audio::new(vec![noise(0), noise(5000)], MODEL_RATE_HZ);
         let begin = Instant::now();
         separator.separate(&song, &options, &mut InMemory::default(), &mut Ignore)?;
+
         Ok(begin.elapsed().as_secs_f64() / chunks as f64)
     };
+
     run(2)?;
-    println!("{}", serde_json::json!({ "load_s": load_s, "chunk_s": run(chunks)? }));
+    println!(
+        "{}",
+        serde_json::json!({ "load_s": load_s, "chunk_s": run(chunks)? })
+    );
     Ok(())
 }

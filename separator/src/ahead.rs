@@ -1,11 +1,13 @@
-//! The song as the model hears it, read on threads of their own: what decodes and folds runs beside what resamples, and both
-//! beside what measures, separates and writes.
+//! The song as the model hears it, read on threads of their own: what decodes and folds runs beside
+//! what resamples, and both beside what measures, separates and writes.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, scope};
 
 use crate::Result;
-use crate::audio::{Audio, AudioSource, AudioStream, BLOCK_FRAMES, Folded, Layout, Resampler, Warning};
+use crate::audio::{
+    Audio, AudioSource, AudioStream, BLOCK_FRAMES, Folded, Layout, Resampler, Warning,
+};
 use crate::model::MODEL_RATE_HZ;
 use crate::timings::timed;
 
@@ -40,8 +42,8 @@ pub(crate) enum Read {
     Own(Audio),
 }
 
-/// Lets `work` have `source` and its layout, each block put through `prepare` where it is read; blocks at the song's own
-/// rate, too, if `own`.
+/// Lets `work` have `source` and its layout, each block put through `prepare` where it is read;
+/// blocks at the song's own rate, too, if `own`.
 ///
 /// # Errors
 /// Those of `work`, and of opening `source`; those of reading it come from [`Ahead::next`].
@@ -53,18 +55,37 @@ pub(crate) fn read_ahead<T>(
 ) -> Result<T> {
     let stream = source.open()?;
     let layout = stream.layout();
-    let resampler = Resampler::new(Layout { channels: 2, ..layout }, MODEL_RATE_HZ)?;
+    let resampler = Resampler::new(
+        Layout {
+            channels: 2,
+            ..layout
+        },
+        MODEL_RATE_HZ,
+    )?;
+
     let stream = Folded::new(stream);
+
     // Work that ends early drops the receiver, which ends each thread at its next block.
     scope(|scope| {
         let is_resampled = layout.rate_hz != MODEL_RATE_HZ;
         let passed = if is_resampled {
             let decoded = spawn(scope, move |sender| decode(stream, |_| (), sender));
-            spawn(scope, move |sender| resample(&decoded, resampler, own, prepare, sender))
+            spawn(scope, move |sender| {
+                resample(&decoded, resampler, own, prepare, sender)
+            })
         } else {
             spawn(scope, move |sender| decode(stream, prepare, sender))
         };
-        work(layout, Ahead { passed, is_resampled, read_frames: 0, warnings: Vec::new() })
+
+        work(
+            layout,
+            Ahead {
+                passed,
+                is_resampled,
+                read_frames: 0,
+                warnings: Vec::new(),
+            },
+        )
     })
 }
 
@@ -89,14 +110,20 @@ impl Ahead {
     /// # Errors
     /// When the song cannot be read any further; it is over then.
     pub(crate) fn next(&mut self) -> Result<Option<Read>> {
-        let Ok(passed) = self.passed.recv() else { return Ok(None) };
+        let Ok(passed) = self.passed.recv() else {
+            return Ok(None);
+        };
         Ok(match passed? {
             Passed::Own(block) => {
                 self.read_frames += block.frames() as u64;
                 Some(Read::Own(block))
             }
             Passed::Block(block) => {
-                self.read_frames += if self.is_resampled { 0 } else { block.frames() as u64 };
+                self.read_frames += if self.is_resampled {
+                    0
+                } else {
+                    block.frames() as u64
+                };
                 Some(Read::Heard(block))
             }
             Passed::Over(warnings) => {
@@ -106,7 +133,8 @@ impl Ahead {
         })
     }
 
-    /// Frames of the song that the parts so far were made of, at its own rate, where all of them were asked for.
+    /// Frames of the song that the parts so far were made of, at its own rate, where all of them
+    /// were asked for.
     pub(crate) fn read_frames(&self) -> u64 {
         self.read_frames
     }
@@ -118,7 +146,11 @@ impl Ahead {
 }
 
 /// Reads `stream` to its end, or until nobody listens.
-fn decode(mut stream: Folded<'_>, prepare: impl Fn(&mut Audio), sender: &SyncSender<Result<Passed>>) -> Result<()> {
+fn decode(
+    mut stream: Folded<'_>,
+    prepare: impl Fn(&mut Audio),
+    sender: &SyncSender<Result<Passed>>,
+) -> Result<()> {
     let mut blocks = Blocks::new(stream.layout());
     while let Some(block) = timed("decode", || stream.next_block())? {
         for block in blocks.push(block) {
@@ -127,7 +159,11 @@ fn decode(mut stream: Folded<'_>, prepare: impl Fn(&mut Audio), sender: &SyncSen
             }
         }
     }
-    if blocks.rest().is_none_or(|rest| pass_on(rest, &prepare, sender)) {
+
+    if blocks
+        .rest()
+        .is_none_or(|rest| pass_on(rest, &prepare, sender))
+    {
         let _ = sender.send(Ok(Passed::Over(stream.warnings())));
     }
     Ok(())
@@ -143,6 +179,7 @@ fn resample(
 ) -> Result<()> {
     let (from, to) = (resampler.input_layout(), resampler.output_layout());
     let (mut blocks, mut read_frames) = (Blocks::new(to), 0);
+
     while let Ok(passed) = decoded.recv() {
         let block = match passed? {
             Passed::Block(block) | Passed::Own(block) => block,
@@ -156,20 +193,31 @@ fn resample(
                 return Ok(());
             }
         };
+
         read_frames += block.frames() as u64;
         if own && sender.send(Ok(Passed::Own(block.clone()))).is_err() {
             return Ok(());
         }
+
         let resampled = timed("resample the song", || resampler.push(block))?;
-        if !blocks.push(resampled).into_iter().all(|block| pass_on(block, &prepare, sender)) {
+        if !blocks
+            .push(resampled)
+            .into_iter()
+            .all(|block| pass_on(block, &prepare, sender))
+        {
             return Ok(());
         }
     }
+
     Ok(())
 }
 
 /// Hands a block over; whether anybody listens.
-fn pass_on(mut block: Audio, prepare: &impl Fn(&mut Audio), sender: &SyncSender<Result<Passed>>) -> bool {
+fn pass_on(
+    mut block: Audio,
+    prepare: &impl Fn(&mut Audio),
+    sender: &SyncSender<Result<Passed>>,
+) -> bool {
     prepare(&mut block);
     sender.send(Ok(Passed::Block(block))).is_ok()
 }
@@ -182,7 +230,10 @@ struct Blocks {
 
 impl Blocks {
     fn new(layout: Layout) -> Self {
-        Self { pending: vec![Vec::new(); layout.channels], rate_hz: layout.rate_hz }
+        Self {
+            pending: vec![Vec::new(); layout.channels],
+            rate_hz: layout.rate_hz,
+        }
     }
 
     /// The blocks that are full with `block`.
@@ -190,11 +241,19 @@ impl Blocks {
         if self.pending[0].is_empty() && block.frames() == BLOCK_FRAMES {
             return vec![block];
         }
-        self.pending.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
+
+        self.pending
+            .iter_mut()
+            .zip(block.channels())
+            .for_each(|(kept, new)| kept.extend_from_slice(new));
         let mut full = Vec::new();
         while self.pending[0].len() >= BLOCK_FRAMES {
-            full.push(Audio::new(self.pending.iter_mut().map(take_block).collect(), self.rate_hz));
+            full.push(Audio::new(
+                self.pending.iter_mut().map(take_block).collect(),
+                self.rate_hz,
+            ));
         }
+
         full
     }
 
@@ -227,7 +286,13 @@ mod tests {
         for frames in [0, 1, BLOCK_FRAMES, BLOCK_FRAMES + 1, 20 * BLOCK_FRAMES - 7] {
             let song = song(frames);
             let (mut sizes, mut heard) = (Vec::new(), Vec::new());
-            let negate = |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = -*sample);
+            let negate = |block: &mut Audio| {
+                block
+                    .channels_mut()
+                    .flatten()
+                    .for_each(|sample| *sample = -*sample)
+            };
+
             let read = |_, mut ahead: Ahead| {
                 while let Some(Read::Heard(block)) = ahead.next()? {
                     sizes.push(block.frames());
@@ -237,10 +302,23 @@ mod tests {
                 assert!(ahead.next()?.is_none(), "what is over stays over");
                 Ok(ahead.read_frames())
             };
-            assert_eq!(read_ahead(&song, false, negate, read).unwrap(), frames as u64);
-            assert!(heard.iter().zip(&song.channels()[0]).all(|(heard, sample)| *heard == -sample));
+
+            assert_eq!(
+                read_ahead(&song, false, negate, read).unwrap(),
+                frames as u64
+            );
+            assert!(
+                heard
+                    .iter()
+                    .zip(&song.channels()[0])
+                    .all(|(heard, sample)| *heard == -sample)
+            );
+
             assert_eq!(heard.len(), frames);
-            assert!(sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES), "{sizes:?}");
+            assert!(
+                sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES),
+                "{sizes:?}"
+            );
         }
     }
 
@@ -249,7 +327,14 @@ mod tests {
         let song = song(100 * BLOCK_FRAMES);
         let first = read_ahead(&song, false, |_| (), |_, mut ahead| ahead.next()).unwrap();
         assert!(matches!(first, Some(Read::Heard(block)) if block.frames() == BLOCK_FRAMES));
-        let failed = read_ahead(&song, false, |_| (), |_, _| Err::<(), Error>(SeparateError::Cancelled.into()));
+
+        let failed = read_ahead(
+            &song,
+            false,
+            |_| (),
+            |_, _| Err::<(), Error>(SeparateError::Cancelled.into()),
+        );
+
         assert_eq!(failed.unwrap_err().kind(), crate::ErrorKind::Cancelled);
     }
 
@@ -258,7 +343,10 @@ mod tests {
 
     impl AudioStream for Broken {
         fn layout(&self) -> crate::audio::Layout {
-            crate::audio::Layout { channels: 2, rate_hz: MODEL_RATE_HZ }
+            crate::audio::Layout {
+                channels: 2,
+                rate_hz: MODEL_RATE_HZ,
+            }
         }
 
         fn next_block(&mut self) -> Result<Option<Audio>> {
@@ -280,7 +368,14 @@ mod tests {
 
     #[test]
     fn a_song_at_another_rate_comes_at_both() {
-        let song = Audio::new(vec![(0..3 * BLOCK_FRAMES).map(|n| (n as f32 * 0.01).sin()).collect()], 48_000);
+        let song = Audio::new(
+            vec![
+                (0..3 * BLOCK_FRAMES)
+                    .map(|n| (n as f32 * 0.01).sin())
+                    .collect(),
+            ],
+            48_000,
+        );
         for own in [false, true] {
             let (mut at_its_own, mut heard) = (Vec::new(), 0);
             let read = |layout, mut ahead: Ahead| {
@@ -293,8 +388,13 @@ mod tests {
                 }
                 Ok(ahead.read_frames())
             };
+
             let read_frames = read_ahead(&song, own, |_| (), read).unwrap();
-            assert_eq!(heard, Resampler::output_frames(3 * BLOCK_FRAMES as u64, 48_000, MODEL_RATE_HZ));
+            assert_eq!(
+                heard,
+                Resampler::output_frames(3 * BLOCK_FRAMES as u64, 48_000, MODEL_RATE_HZ)
+            );
+
             let expected: &[f32] = if own { &song.channels()[0] } else { &[] };
             assert!(at_its_own == expected);
             assert_eq!(read_frames, expected.len() as u64);

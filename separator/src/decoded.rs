@@ -1,7 +1,9 @@
-//! A song that was read from its beginning to its end: what that told, and its samples, where they fit into memory.
+//! A song that was read from its beginning to its end: what that told, and its samples, where they
+//! fit into memory.
 //!
-//! Reading is the costly part of a file, and a song has to be read to its end before its first chunk can be normalised. So
-//! its samples are kept, up to [`MEMORY_BYTES`]. A longer song is read again as it is separated.
+//! Reading is the costly part of a file, and a song has to be read to its end before its first
+//! chunk can be normalised. So its samples are kept, up to [`MEMORY_BYTES`]. A longer song is read
+//! again as it is separated.
 
 use crate::ahead::{Ahead, Read, read_ahead};
 use crate::audio::{Audio, AudioSource, Layout, Resampler};
@@ -12,8 +14,9 @@ use crate::song::in_place;
 use crate::statistics::{Moments, STRETCH_FRAMES, Statistics};
 use crate::{Options, Result, Sum};
 
-/// Memory that the samples of a song may take, in bytes, whatever copies of it are needed: 12 minutes and 40 seconds of
-/// stereo at the model's own rate, six minutes of 48 kHz whose stems have to add up exactly.
+/// Memory that the samples of a song may take, in bytes, whatever copies of it are needed: 12
+/// minutes and 40 seconds of stereo at the model's own rate, six minutes of 48 kHz whose stems have
+/// to add up exactly.
 pub const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Bytes of a frame that is kept.
@@ -31,12 +34,15 @@ pub struct DecodeOptions {
 impl DecodeOptions {
     /// What a separation with `options` is quickest with.
     pub fn of(options: &Options) -> Self {
-        Self { sum: options.sum, memory_bytes: MEMORY_BYTES }
+        Self {
+            sum: options.sum,
+            memory_bytes: MEMORY_BYTES,
+        }
     }
 }
 
-/// A song that was read once. [`Separator::separate_decoded`](crate::Separator::separate_decoded) reads it no further, unless
-/// it is too long to be kept.
+/// A song that was read once. [`Separator::separate_decoded`](crate::Separator::separate_decoded)
+/// reads it no further, unless it is too long to be kept.
 #[derive(Debug)]
 pub struct Decoded<S> {
     source: S,
@@ -68,8 +74,8 @@ pub(crate) struct View<'a> {
 }
 
 impl<S: AudioSource> Decoded<S> {
-    /// Reads `source` from its beginning to its end. `tap` is given all of it in stereo at its own rate, block by block, on
-    /// some thread.
+    /// Reads `source` from its beginning to its end. `tap` is given all of it in stereo at its own
+    /// rate, block by block, on some thread.
     ///
     /// # Errors
     /// When it cannot be read, holds nothing or what is not numbers, or `listener` asks to stop.
@@ -81,10 +87,21 @@ impl<S: AudioSource> Decoded<S> {
     ) -> Result<Self> {
         if let Some(song) = in_place(&source) {
             let statistics = measure_in_place(song, listener, tap)?;
-            return Ok(Self { layout: song.layout(), statistics, kept: None, source });
+            return Ok(Self {
+                layout: song.layout(),
+                statistics,
+                kept: None,
+                source,
+            });
         }
+
         let (layout, statistics, kept) = read_all(&source, options, listener, tap)?;
-        Ok(Self { source, layout, statistics, kept })
+        Ok(Self {
+            source,
+            layout,
+            statistics,
+            kept,
+        })
     }
 
     /// The source.
@@ -113,7 +130,13 @@ impl<S: AudioSource> Decoded<S> {
             MODEL_RATE_HZ => heard,
             _ => self.kept.as_ref().and_then(|kept| kept.own.as_ref()),
         };
-        View { source: &self.source, layout: self.layout, statistics: &self.statistics, heard, own }
+        View {
+            source: &self.source,
+            layout: self.layout,
+            statistics: &self.statistics,
+            heard,
+            own,
+        }
     }
 }
 
@@ -123,8 +146,14 @@ fn measure_in_place(
     tap: &mut (dyn FnMut(&Audio) + Send),
 ) -> Result<Statistics> {
     let mut moments = Moments::default();
-    let [left, right] = song.channels() else { return Err(SeparateError::Empty.into()) };
-    for (left, right) in left.chunks(STRETCH_FRAMES).zip(right.chunks(STRETCH_FRAMES)) {
+    let [left, right] = song.channels() else {
+        return Err(SeparateError::Empty.into());
+    };
+
+    for (left, right) in left
+        .chunks(STRETCH_FRAMES)
+        .zip(right.chunks(STRETCH_FRAMES))
+    {
         moments.push(left, right);
         proceed(moments.frames(), listener)?;
     }
@@ -150,7 +179,10 @@ fn read_all(
                 }
                 Read::Heard(block) if layout.rate_hz == MODEL_RATE_HZ => {
                     // What is tapped is waited for by nobody but the next block.
-                    rayon::join(|| tap(block), || (moments.push_block(block), keeper.push_heard(block)));
+                    rayon::join(
+                        || tap(block),
+                        || (moments.push_block(block), keeper.push_heard(block)),
+                    );
                 }
                 Read::Heard(block) => {
                     moments.push_block(block);
@@ -159,9 +191,11 @@ fn read_all(
             }
             proceed(ahead.read_frames(), listener)?;
         }
+
         let statistics = moments.statistics(ahead.read_frames(), ahead.into_warnings())?;
         Ok((layout, statistics, keeper.finish()))
     };
+
     read_ahead(source, true, |_| (), read)
 }
 
@@ -190,14 +224,25 @@ impl Keeper {
             own: Planes::default(),
             is_over: false,
         };
-        let Some(frames) = announced else { return keeper };
+
+        let Some(frames) = announced else {
+            return keeper;
+        };
+
         let heard_frames = Resampler::output_frames(frames, layout.rate_hz, MODEL_RATE_HZ);
         let own_frames = own_hz.map_or(0, |_| frames);
         if keeper.make_room(heard_frames, own_frames) {
             // Both fit into memory, so they fit into a number.
-            keeper.heard.iter_mut().for_each(|side| side.reserve_exact(heard_frames as usize));
-            keeper.own.iter_mut().for_each(|side| side.reserve_exact(own_frames as usize));
+            keeper
+                .heard
+                .iter_mut()
+                .for_each(|side| side.reserve_exact(heard_frames as usize));
+            keeper
+                .own
+                .iter_mut()
+                .for_each(|side| side.reserve_exact(own_frames as usize));
         }
+
         keeper
     }
 
@@ -219,24 +264,39 @@ impl Keeper {
 
     fn push_own(&mut self, block: &Audio) {
         let frames = (self.own[0].len() + block.frames()) as u64;
-        if self.own_hz.is_some() && !self.is_over && self.make_room(self.heard[0].len() as u64, frames) {
+        if self.own_hz.is_some()
+            && !self.is_over
+            && self.make_room(self.heard[0].len() as u64, frames)
+        {
             append(&mut self.own, block);
         }
     }
 
     /// The whole song, if it was kept.
     fn finish(self) -> Option<Kept> {
-        let own = self.own_hz.map(|rate_hz| Audio::new(self.own.into(), rate_hz));
-        (!self.is_over).then(|| Kept { heard: Audio::new(self.heard.into(), MODEL_RATE_HZ), own })
+        let own = self
+            .own_hz
+            .map(|rate_hz| Audio::new(self.own.into(), rate_hz));
+        (!self.is_over).then(|| Kept {
+            heard: Audio::new(self.heard.into(), MODEL_RATE_HZ),
+            own,
+        })
     }
 }
 
 fn append(planes: &mut Planes, block: &Audio) {
-    planes.iter_mut().zip(block.channels()).for_each(|(plane, samples)| plane.extend_from_slice(samples));
+    planes
+        .iter_mut()
+        .zip(block.channels())
+        .for_each(|(plane, samples)| plane.extend_from_slice(samples));
 }
 
 /// Tells `listener` how far it is, and stops when it asks to.
 fn proceed(frames: u64, listener: &mut dyn Listener) -> Result<()> {
     listener.progress(Progress::Reading { frames });
-    if listener.cancelled() { Err(SeparateError::Cancelled.into()) } else { Ok(()) }
+    if listener.cancelled() {
+        Err(SeparateError::Cancelled.into())
+    } else {
+        Ok(())
+    }
 }

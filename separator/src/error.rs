@@ -9,13 +9,15 @@ use crate::audio::RATES_HZ;
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What sort of failure an [`Error`] is, for front ends that act on it (exit codes, skipping a file of a batch).
+/// What sort of failure an [`Error`] is, for front ends that act on it (exit codes, skipping a file
+/// of a batch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The input is not there or cannot be read.
     Input,
-    /// The input is there, but it is not audio that can be decoded, or it holds samples that are not numbers.
+    /// The input is there, but it is not audio that can be decoded, or it holds samples that are
+    /// not numbers.
     Audio,
     /// The model is unknown, missing, corrupt, or of a kind that is not supported.
     Model,
@@ -29,7 +31,8 @@ pub enum ErrorKind {
     Cancelled,
 }
 
-/// An error of this crate: a kind, a message that says what was expected, found and what to do, and its source.
+/// An error of this crate: a kind, a message that says what was expected, found and what to do, and
+/// its source.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -41,7 +44,10 @@ impl Error {
     ///
     /// Front ends use it for what fails in a [`StemSink`](crate::StemSink) of their own.
     pub fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, cause: cause.into() }
+        Self {
+            kind,
+            cause: cause.into(),
+        }
     }
 
     /// The sort of failure.
@@ -76,9 +82,13 @@ pub enum SeparateError {
     Cancelled,
     #[error("there is no audio in the input: expected at least one frame, found none")]
     Empty,
-    #[error("the input holds samples that are not numbers (NaN or infinite); repair or export it again")]
+    #[error(
+        "the input holds samples that are not numbers (NaN or infinite); repair or export it again"
+    )]
     NotFinite,
-    #[error("an overlap of {found} cannot be used; expected from 0 up to, but not including, 1, such as 0.25")]
+    #[error(
+        "an overlap of {found} cannot be used; expected from 0 up to, but not including, 1, such as 0.25"
+    )]
     Overlap { found: f64 },
     #[error(
         "stems at {found} Hz cannot be made; expected from {} to {} Hz, such as 44100",
@@ -93,7 +103,11 @@ pub enum SeparateError {
 }
 
 fn names(stems: &[Stem]) -> String {
-    stems.iter().map(|stem| stem.name()).collect::<Vec<_>>().join(", ")
+    stems
+        .iter()
+        .map(|stem| stem.name())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl From<SeparateError> for Error {
@@ -101,9 +115,9 @@ impl From<SeparateError> for Error {
         let kind = match error {
             SeparateError::Cancelled => ErrorKind::Cancelled,
             SeparateError::Empty | SeparateError::NotFinite => ErrorKind::Audio,
-            SeparateError::Overlap { .. } | SeparateError::Rate { .. } | SeparateError::NoSuchStem { .. } => {
-                ErrorKind::Options
-            }
+            SeparateError::Overlap { .. }
+            | SeparateError::Rate { .. }
+            | SeparateError::NoSuchStem { .. } => ErrorKind::Options,
         };
         Error::new(kind, error)
     }

@@ -1,7 +1,8 @@
 //! Audio in, six stems out.
 //!
-//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and hands out the stems. A song of usual length
-//! is kept in memory and read once; the memory of a longer one does not grow with its length. Front ends know only what this file exports.
+//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and hands out the
+//! stems. A song of usual length is kept in memory and read once; the memory of a longer one does
+//! not grow with its length. Front ends know only what this file exports.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -31,8 +32,8 @@ pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{
-    Backend, EngineChoice, EngineError, EngineOptions, Sooner, Successor, TensorRtOptions, Work, cpu_threads,
-    engine_class, exit_at_once, settle, successor, warm_up,
+    Backend, EngineChoice, EngineError, EngineOptions, Sooner, Successor, TensorRtOptions, Work,
+    cpu_threads, engine_class, exit_at_once, settle, successor, warm_up,
 };
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;

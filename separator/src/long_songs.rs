@@ -1,8 +1,10 @@
-//! A test: three hours of song take the memory of three minutes, and a song that is kept in memory no more than the budget.
+//! A test: three hours of song take the memory of three minutes, and a song that is kept in memory
+//! no more than the budget.
 //!
-//! An engine that hands back what it hears stands in for the model, whose memory does not depend on the song: three hours
-//! of a real one would take too long. Songs are made as they are read, and each is separated in a process of its own, whose
-//! peak is what counts: this test's executable, started again with `SEXTET_LONG_SONG_S` set.
+//! An engine that hands back what it hears stands in for the model, whose memory does not depend on
+//! the song: three hours of a real one would take too long. Songs are made as they are read, and
+//! each is separated in a process of its own, whose peak is what counts: this test's executable,
+//! started again with `SEXTET_LONG_SONG_S` set.
 
 use std::collections::VecDeque;
 
@@ -24,9 +26,13 @@ const FRAME_BYTES: u64 = 8;
 /// The segment of every published model, 7.8 s.
 const SEGMENT_FRAMES: usize = 343_980;
 const SOURCES: [Stem; 1] = [Stem::Drums];
-const LAYOUT: Layout = Layout { channels: 2, rate_hz: 44_100 };
+const LAYOUT: Layout = Layout {
+    channels: 2,
+    rate_hz: 44_100,
+};
 
-/// Every stem is what goes in. Like an engine on a GPU, it takes several segments before it has to give one back.
+/// Every stem is what goes in. Like an engine on a GPU, it takes several segments before it has to
+/// give one back.
 #[derive(Default)]
 struct Echo {
     waiting: VecDeque<Vec<f32>>,
@@ -115,8 +121,13 @@ impl StemSink for Check {
     fn write(&mut self, part: usize, block: &Audio) -> Result<()> {
         let start = self.frames[part];
         for (index, found) in block.channels()[1].iter().enumerate().step_by(101) {
-            assert!((found - sample(start + index as u64)).abs() < 1e-5, "frame {}", start + index as u64);
+            assert!(
+                (found - sample(start + index as u64)).abs() < 1e-5,
+                "frame {}",
+                start + index as u64
+            );
         }
+
         self.frames[part] += block.frames() as u64;
         Ok(())
     }
@@ -125,15 +136,39 @@ impl StemSink for Check {
 /// Not a test by itself: what the processes of the next one do.
 #[test]
 fn one_song() {
-    let Ok(seconds) = std::env::var(SONG_S) else { return };
+    let Ok(seconds) = std::env::var(SONG_S) else {
+        return;
+    };
+
     let announces = std::env::var_os(ANNOUNCES).is_some();
-    let song = Song { frames: seconds.parse::<u64>().unwrap() * 44_100 + 1, next: 0, announces };
-    let mut members = [Member::on(Box::new(Echo::default()), SEGMENT_FRAMES, vec![1.0; SOURCES.len()])];
+    let song = Song {
+        frames: seconds.parse::<u64>().unwrap() * 44_100 + 1,
+        next: 0,
+        announces,
+    };
+
+    let mut members = [Member::on(
+        Box::new(Echo::default()),
+        SEGMENT_FRAMES,
+        vec![1.0; SOURCES.len()],
+    )];
+
     let mut sink = Check::default();
     let options = Options::default();
-    let decoded = Decoded::read(&song, DecodeOptions::of(&options), &mut Ignore, &mut |_| ()).unwrap();
+    let decoded =
+        Decoded::read(&song, DecodeOptions::of(&options), &mut Ignore, &mut |_| ()).unwrap();
+
     assert_eq!(decoded.is_kept(), song.frames * FRAME_BYTES <= MEMORY_BYTES);
-    pipeline::run(&mut members, &SOURCES, decoded.view(), &options, &mut sink, &mut Ignore).unwrap();
+    pipeline::run(
+        &mut members,
+        &SOURCES,
+        decoded.view(),
+        &options,
+        &mut sink,
+        &mut Ignore,
+    )
+    .unwrap();
+
     assert_eq!(sink.frames, [song.frames; SOURCES.len()]);
     peak::say();
 }
@@ -144,24 +179,38 @@ fn three_hours_take_the_memory_of_three_minutes_and_none_more_than_the_budget() 
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
+
     let peak = |seconds: u64, announces: bool| {
         let settings = announces.then_some((ANNOUNCES, "1"));
         peak::of_child_with("long_songs::one_song", SONG_S, seconds, settings)
     };
     let longest_kept_s = MEMORY_BYTES / FRAME_BYTES / 44_100;
     let short = peak(3 * 60, true);
+
     // A length that is known is looked at before the song is read.
     for seconds in [longest_kept_s + 1, 3 * 60 * 60] {
         let long = peak(seconds, true);
         println!("{seconds} s, announced: {:.1} MB apart", long - short);
         assert!((long - short).abs() < 150.0, "{short} MB and {long} MB");
     }
+
     // One that is not is kept until it turns out to be too long.
     let budget = MEMORY_BYTES as f64 / 1e6;
-    for (seconds, announces) in [(longest_kept_s, true), (longest_kept_s + 1, false), (60 * 60, false)] {
+    for (seconds, announces) in [
+        (longest_kept_s, true),
+        (longest_kept_s + 1, false),
+        (60 * 60, false),
+    ] {
         let long = peak(seconds, announces);
-        println!("{seconds} s: {:.1} MB more than the budget of {budget:.0} MB", long - budget);
-        assert!(long < budget + 150.0, "{long} MB with a budget of {budget} MB");
+        println!(
+            "{seconds} s: {:.1} MB more than the budget of {budget:.0} MB",
+            long - budget
+        );
+        assert!(
+            long < budget + 150.0,
+            "{long} MB with a budget of {budget} MB"
+        );
     }
+
     println!("6 lengths");
 }

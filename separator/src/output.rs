@@ -20,7 +20,8 @@ pub(crate) struct Format {
 }
 
 impl Format {
-    /// For a song of layout `source` and `model_frames` at the model's rate, `source_frames` at its own.
+    /// For a song of layout `source` and `model_frames` at the model's rate, `source_frames` at its
+    /// own.
     pub(crate) fn new(
         options: &Options,
         sources: &[Stem],
@@ -29,14 +30,23 @@ impl Format {
         model_frames: u64,
     ) -> Self {
         let rate_hz = options.rate_hz.unwrap_or(source.rate_hz);
-        let channels = if source.channels == 1 && options.mono == Mono::Keep { 1 } else { 2 };
+        let channels = if source.channels == 1 && options.mono == Mono::Keep {
+            1
+        } else {
+            2
+        };
+
         let every_stem = || sources.iter().copied().map(Part::stem).collect();
         let frames = match rate_hz {
             MODEL_RATE_HZ => model_frames,
             _ => Resampler::output_frames(source_frames, source.rate_hz, rate_hz),
         };
         Self {
-            parts: if options.parts.is_empty() { every_stem() } else { options.parts.clone() },
+            parts: if options.parts.is_empty() {
+                every_stem()
+            } else {
+                options.parts.clone()
+            },
             layout: Layout { channels, rate_hz },
             frames,
             exact: options.sum == Sum::Exact,
@@ -69,12 +79,36 @@ impl<'a> Output<'a> {
         sink: &'a mut dyn StemSink,
     ) -> Result<Self> {
         let (layout, parts) = (format.layout, format.parts.clone());
-        sink.start(&Outputs { parts, layout, frames: format.frames })?;
-        let exact = format.exact.then(|| Exact::new(decoded, layout, sources.len())).transpose()?;
-        let lines = if format.exact { sources.len() } else { format.parts.len() };
-        let model = Layout { rate_hz: MODEL_RATE_HZ, ..layout };
-        let resamplers = (0..lines).map(|_| Resampler::new(model, layout.rate_hz)).collect::<Result<_>>()?;
-        Ok(Self { format, sources: sources.to_vec(), resamplers, exact, sink })
+        sink.start(&Outputs {
+            parts,
+            layout,
+            frames: format.frames,
+        })?;
+
+        let exact = format
+            .exact
+            .then(|| Exact::new(decoded, layout, sources.len()))
+            .transpose()?;
+        let lines = if format.exact {
+            sources.len()
+        } else {
+            format.parts.len()
+        };
+
+        let model = Layout {
+            rate_hz: MODEL_RATE_HZ,
+            ..layout
+        };
+        let resamplers = (0..lines)
+            .map(|_| Resampler::new(model, layout.rate_hz))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            format,
+            sources: sources.to_vec(),
+            resamplers,
+            exact,
+            sink,
+        })
     }
 
     /// Takes the next frames of all stems: two planes each, at the model's rate.
@@ -82,9 +116,15 @@ impl<'a> Output<'a> {
         if planes.first().is_none_or(Vec::is_empty) {
             return Ok(());
         }
+
         let lines = self.lines(planes);
         let pairs = self.resamplers.par_iter_mut().zip(lines);
-        let resample = || pairs.map(|(resampler, line)| resampler.push(line)).collect::<Result<_>>();
+        let resample = || {
+            pairs
+                .map(|(resampler, line)| resampler.push(line))
+                .collect::<Result<_>>()
+        };
+
         let resampled = timed("resample the stems", resample)?;
         self.hand_out(resampled)
     }
@@ -93,7 +133,10 @@ impl<'a> Output<'a> {
     pub(crate) fn finish(mut self) -> Result<()> {
         let frames = self.format.frames;
         let resamplers = std::mem::take(&mut self.resamplers);
-        let rest = resamplers.into_par_iter().map(|resampler| resampler.finish(frames)).collect::<Result<_>>()?;
+        let rest = resamplers
+            .into_par_iter()
+            .map(|resampler| resampler.finish(frames))
+            .collect::<Result<_>>()?;
         self.hand_out(rest)
     }
 
@@ -104,53 +147,78 @@ impl<'a> Output<'a> {
         while let (Some(left), Some(right)) = (planes.next(), planes.next()) {
             pairs.push([left, right]);
         }
+
         let channels = self.format.layout.channels;
         let stem = |[left, right]: [Vec<f32>; 2]| {
             let channels = match channels {
-                1 => vec![left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right)).collect()],
+                1 => vec![
+                    left.iter()
+                        .zip(&right)
+                        .map(|(left, right)| 0.5 * (left + right))
+                        .collect(),
+                ],
                 _ => vec![left, right],
             };
             Audio::new(channels, MODEL_RATE_HZ)
         };
+
         let stems = pairs.into_par_iter().map(stem).collect();
-        if self.exact.is_some() { stems } else { self.parts(stems) }
+        if self.exact.is_some() {
+            stems
+        } else {
+            self.parts(stems)
+        }
     }
 
     fn hand_out(&mut self, mut lines: Vec<Audio>) -> Result<()> {
         if lines.first().is_none_or(|line| line.frames() == 0) {
             return Ok(());
         }
+
         let channels = self.format.layout.channels;
         if let Some(exact) = &mut self.exact {
-            let mix = timed("read the song for the sum", || exact.song.read(channels, lines[0].frames()))?;
+            let mix = timed("read the song for the sum", || {
+                exact.song.read(channels, lines[0].frames())
+            })?;
             timed("share out", || exact.share.apply(&mix, &mut lines));
             lines = self.parts(lines);
         }
+
         timed("write the stems", || self.sink.write_all(lines))
     }
 
     /// Adds up the stems of every part.
     fn parts(&self, stems: Vec<Audio>) -> Vec<Audio> {
         let (parts, sources) = (&self.format.parts, &self.sources);
+
         // The usual case, every stem a part by itself, needs no copy.
         let is_own = |(part, stem): (&Part, &Stem)| part.stems == [*stem];
         if parts.len() == sources.len() && parts.iter().zip(sources).all(is_own) {
             return stems;
         }
+
         let own = |part: &Part| {
-            let own = sources.iter().zip(&stems).filter(|(stem, _)| part.stems.contains(stem));
+            let own = sources
+                .iter()
+                .zip(&stems)
+                .filter(|(stem, _)| part.stems.contains(stem));
             add_up(own.map(|(_, audio)| audio), &stems[0])
         };
+
         parts.par_iter().map(own).collect()
     }
 }
 
 /// The sum of `stems`; silence as long as `like` when there is none.
 fn add_up<'a>(mut stems: impl Iterator<Item = &'a Audio>, like: &Audio) -> Audio {
-    let Some(first) = stems.next() else { return Audio::silent(like.layout(), like.frames()) };
+    let Some(first) = stems.next() else {
+        return Audio::silent(like.layout(), like.frames());
+    };
     stems.fold(first.clone(), |mut sum, stem| {
         for (sum, stem) in sum.channels_mut().zip(stem.channels()) {
-            sum.iter_mut().zip(stem).for_each(|(sum, sample)| *sum += sample);
+            sum.iter_mut()
+                .zip(stem)
+                .for_each(|(sum, sample)| *sum += sample);
         }
         sum
     })
@@ -163,7 +231,10 @@ impl<'a> Exact<'a> {
             Some(own) => Mix::streamed(own.open()?, layout)?,
             None => Mix::streamed(Box::new(Folded::new(decoded.source.open()?)), layout)?,
         };
-        Ok(Self { song, share: Share::new(stems, layout.rate_hz) })
+        Ok(Self {
+            song,
+            share: Share::new(stems, layout.rate_hz),
+        })
     }
 }
 
@@ -173,31 +244,47 @@ enum Mix<'a> {
     /// It lies in memory.
     InPlace { song: &'a Audio, next: usize },
     /// It is read as it is needed; what was read too far is pending.
-    Streamed { stream: Resampled<'a>, pending: Vec<Vec<f32>> },
+    Streamed {
+        stream: Resampled<'a>,
+        pending: Vec<Vec<f32>>,
+    },
 }
 
 impl<'a> Mix<'a> {
     fn streamed(stereo: Box<dyn AudioStream + 'a>, layout: Layout) -> Result<Self> {
         let stream = Resampled::new(stereo, layout.rate_hz)?;
-        Ok(Self::Streamed { stream, pending: vec![Vec::new(); layout.channels] })
+        Ok(Self::Streamed {
+            stream,
+            pending: vec![Vec::new(); layout.channels],
+        })
     }
 
-    /// The next `frames` frames of each of `channels` channels; silence after the end. A mono song comes twice: its first
-    /// channel is enough.
+    /// The next `frames` frames of each of `channels` channels; silence after the end. A mono song
+    /// comes twice: its first channel is enough.
     fn read(&mut self, channels: usize, frames: usize) -> Result<Vec<Cow<'a, [f32]>>> {
         match self {
             Self::InPlace { song, next } => {
                 let from = *next;
                 *next = (from + frames).min(song.frames());
                 let channels = song.channels().iter().take(channels);
-                Ok(channels.map(|channel| with_silence(&channel[from..*next], frames)).collect())
+                Ok(channels
+                    .map(|channel| with_silence(&channel[from..*next], frames))
+                    .collect())
             }
             Self::Streamed { stream, pending } => {
                 while pending[0].len() < frames {
-                    let Some(block) = stream.next_block()? else { break };
-                    pending.iter_mut().zip(block.channels()).for_each(|(kept, new)| kept.extend_from_slice(new));
+                    let Some(block) = stream.next_block()? else {
+                        break;
+                    };
+                    pending
+                        .iter_mut()
+                        .zip(block.channels())
+                        .for_each(|(kept, new)| kept.extend_from_slice(new));
                 }
-                Ok(pending.iter_mut().map(|kept| Cow::Owned(take(kept, frames))).collect())
+                Ok(pending
+                    .iter_mut()
+                    .map(|kept| Cow::Owned(take(kept, frames)))
+                    .collect())
             }
         }
     }

@@ -14,12 +14,22 @@ pub struct Part {
 impl Part {
     /// One stem by itself.
     pub fn stem(stem: Stem) -> Self {
-        Self { name: stem.name().to_owned(), stems: vec![stem] }
+        Self {
+            name: stem.name().to_owned(),
+            stems: vec![stem],
+        }
     }
 
     /// All of `stems` but `left_out`, named `no_<stem>`, as demucs' `--two-stems` names it.
     pub fn without(left_out: Stem, stems: &[Stem]) -> Self {
-        let rest = stems.iter().copied().filter(|&stem| stem != left_out).collect();
-        Self { name: format!("no_{left_out}"), stems: rest }
+        let rest = stems
+            .iter()
+            .copied()
+            .filter(|&stem| stem != left_out)
+            .collect();
+        Self {
+            name: format!("no_{left_out}"),
+            stems: rest,
+        }
     }
 }

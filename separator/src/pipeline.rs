@@ -1,5 +1,6 @@
-//! The one way for the data: a song that was read and measured is normalised, cut into chunks, put through the engine,
-//! joined, brought back from the normalisation, and handed out. This is the only file that sees every stage.
+//! The one way for the data: a song that was read and measured is normalised, cut into chunks, put
+//! through the engine, joined, brought back from the normalisation, and handed out. This is the
+//! only file that sees every stage.
 
 use std::collections::VecDeque;
 
@@ -18,8 +19,8 @@ use crate::statistics::Statistics;
 use crate::timings::timed;
 use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
-/// Version of the graph and of the stages around it: raised when the same song, model and options give other samples than
-/// before, so that stems that were kept are made again.
+/// Version of the graph and of the stages around it: raised when the same song, model and options
+/// give other samples than before, so that stems that were kept are made again.
 pub const PIPELINE_VERSION: u32 = 2;
 
 /// Longest shift of a pass: half a second, as in `demucs.apply.apply_model`.
@@ -48,28 +49,71 @@ pub(crate) fn run(
     listener: &mut dyn Listener,
 ) -> Result<Summary> {
     check(options, sources)?;
-    let View { source, layout, statistics, heard, .. } = decoded;
-    statistics.warnings.iter().for_each(|warning| listener.warning(warning));
+    let View {
+        source,
+        layout,
+        statistics,
+        heard,
+        ..
+    } = decoded;
+
+    statistics
+        .warnings
+        .iter()
+        .for_each(|warning| listener.warning(warning));
     let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
-    let blend = Blend::new(lanes(members, sources, &format.parts, options, model_frames)?, CHANNELS);
-    let output = timed("begin the stems", || Output::start(format, sources, decoded, sink))?;
+    let blend = Blend::new(
+        lanes(members, sources, &format.parts, options, model_frames)?,
+        CHANNELS,
+    );
+
+    let output = timed("begin the stems", || {
+        Output::start(format, sources, decoded, sink)
+    })?;
+
     // What a song that was cancelled left behind.
     members.iter_mut().try_for_each(Member::forget)?;
     let normalise = normalise(statistics);
-    let normalise_block =
-        move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
+    let normalise_block = move |block: &mut Audio| {
+        block
+            .channels_mut()
+            .flatten()
+            .for_each(|sample| *sample = normalise(*sample))
+    };
+
     let chunks = timed("separate", || match heard {
-        Some(song) => separate(members, blend, InPlace::new(song, normalise), statistics, output, listener),
+        Some(song) => separate(
+            members,
+            blend,
+            InPlace::new(song, normalise),
+            statistics,
+            output,
+            listener,
+        ),
         None => read_ahead(source, false, normalise_block, |_, ahead| {
-            separate(members, blend, Streamed::new(ahead), statistics, output, listener)
+            separate(
+                members,
+                blend,
+                Streamed::new(ahead),
+                statistics,
+                output,
+                listener,
+            )
         }),
     })?;
-    Ok(Summary { source_frames: statistics.source_frames, source_rate_hz: layout.rate_hz, output_frames, chunks })
+
+    Ok(Summary {
+        source_frames: statistics.source_frames,
+        source_rate_hz: layout.rate_hz,
+        output_frames,
+        chunks,
+    })
 }
 
-/// The separation. As many chunks as the engines like are on their way while the host joins and writes others.
+/// The separation. As many chunks as the engines like are on their way while the host joins and
+/// writes others.
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
@@ -82,20 +126,37 @@ fn separate(
     let chunks_total = blend.chunks();
     let mut chunks_done = 0;
     let mut queue = Queue::new(members.len());
-    listener.progress(Progress::Separating { chunks_done, chunks_total });
+
+    listener.progress(Progress::Separating {
+        chunks_done,
+        chunks_total,
+    });
     while !queue.chunks.is_empty() || blend.next().is_some() {
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
-        timed("hand chunks over", || queue.fill(members, &mut blend, &mut song, listener))?;
-        let Some((lane, chunk)) = queue.pop(&blend) else { break };
+
+        timed("hand chunks over", || {
+            queue.fill(members, &mut blend, &mut song, listener)
+        })?;
+        let Some((lane, chunk)) = queue.pop(&blend) else {
+            break;
+        };
+
         let engine = members[blend.member(lane)].engine(listener)?;
         let stems = timed("wait for the engine", || engine.take())?;
-        let planes = timed("join chunks", || blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean));
+        let planes = timed("join chunks", || {
+            blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean)
+        });
+
         output.write(planes)?;
         chunks_done += 1;
-        listener.progress(Progress::Separating { chunks_done, chunks_total });
+        listener.progress(Progress::Separating {
+            chunks_done,
+            chunks_total,
+        });
     }
+
     output.finish()?;
     Ok(chunks_done)
 }
@@ -109,7 +170,10 @@ struct Queue {
 
 impl Queue {
     fn new(members: usize) -> Self {
-        Self { chunks: VecDeque::new(), waiting: vec![0; members] }
+        Self {
+            chunks: VecDeque::new(),
+            waiting: vec![0; members],
+        }
     }
 
     /// Hands chunks to the engines until the next one's engine has no room.
@@ -123,22 +187,31 @@ impl Queue {
         while let Some((lane, chunk)) = blend.next() {
             let member = blend.member(lane);
             let segment_frames = members[member].segment_frames();
+
             let engine = members[member].engine(listener)?;
             if self.waiting[member] >= engine.depth() {
                 break;
             }
+
             song.read_until(chunk.window + segment_frames as i64)?;
             engine.submit(&mut |mix| song.copy_into(chunk.window, mix))?;
             blend.heard(lane, &chunk);
             song.forget_before(blend.needed_from());
             self.waiting[member] += 1;
+
             self.chunks.push_back((lane, chunk));
         }
+
         if blend.next().is_none() {
-            for (member, _) in members.iter_mut().zip(&self.waiting).filter(|(_, waiting)| **waiting > 0) {
+            for (member, _) in members
+                .iter_mut()
+                .zip(&self.waiting)
+                .filter(|(_, waiting)| **waiting > 0)
+            {
                 member.engine(listener)?.flush()?;
             }
         }
+
         Ok(())
     }
 
@@ -152,25 +225,48 @@ impl Queue {
 /// Refuses options that no song could be separated with.
 pub(crate) fn check(options: &Options, sources: &[Stem]) -> Result<()> {
     if !(0.0..1.0).contains(&options.overlap) {
-        return Err(SeparateError::Overlap { found: options.overlap }.into());
+        return Err(SeparateError::Overlap {
+            found: options.overlap,
+        }
+        .into());
     }
-    if let Some(found) = options.rate_hz.filter(|rate_hz| !RATES_HZ.contains(rate_hz)) {
+
+    if let Some(found) = options
+        .rate_hz
+        .filter(|rate_hz| !RATES_HZ.contains(rate_hz))
+    {
         return Err(SeparateError::Rate { found }.into());
     }
     for part in &options.parts {
         if let Some(&stem) = part.stems.iter().find(|stem| !sources.contains(stem)) {
-            return Err(SeparateError::NoSuchStem { stem, sources: sources.to_vec() }.into());
+            return Err(SeparateError::NoSuchStem {
+                stem,
+                sources: sources.to_vec(),
+            }
+            .into());
         }
     }
+
     Ok(())
 }
 
 /// Frames of the song that are separated, at its own rate and at the model's.
-fn lengths(members: &[Member], options: &Options, statistics: &Statistics, rate_hz: u32) -> (u64, u64) {
-    let segment = members.iter().map(|member| member.segment_frames() as u64).max().unwrap_or(0);
+fn lengths(
+    members: &[Member],
+    options: &Options,
+    statistics: &Statistics,
+    rate_hz: u32,
+) -> (u64, u64) {
+    let segment = members
+        .iter()
+        .map(|member| member.segment_frames() as u64)
+        .max()
+        .unwrap_or(0);
+
     if !options.single_chunk || statistics.model_frames <= segment {
         return (statistics.source_frames, statistics.model_frames);
     }
+
     let source_frames = segment * u64::from(rate_hz) / u64::from(MODEL_RATE_HZ);
     (source_frames.min(statistics.source_frames), segment)
 }
@@ -183,32 +279,64 @@ fn lanes(
     options: &Options,
     model_frames: u64,
 ) -> Result<Vec<Lane>> {
-    let wanted = |source: usize| options.sum == Sum::Exact || parts.iter().any(|p| p.stems.contains(&sources[source]));
-    let totals: Vec<f32> = (0..sources.len()).map(|s| members.iter().map(|m| m.weights()[s]).sum()).collect();
+    let wanted = |source: usize| {
+        options.sum == Sum::Exact || parts.iter().any(|p| p.stems.contains(&sources[source]))
+    };
+    let totals: Vec<f32> = (0..sources.len())
+        .map(|s| members.iter().map(|m| m.weights()[s]).sum())
+        .collect();
+
     let mut lanes = Vec::new();
     for (index, member) in members.iter().enumerate() {
         if !(0..sources.len()).any(|source| wanted(source) && member.weights()[source] > 0.0) {
             continue;
         }
+
         let segment = member.segment_frames();
         for shift in 0..options.shifts.max(1) {
             let origin = origin(options.shifts, shift);
+
             // A single chunk has no neighbour to share anything with.
-            let overlap = if options.single_chunk { 0.0 } else { options.overlap };
-            let plan = Plan::new(origin, (model_frames as i64 - origin) as u64, segment, overlap)
-                .ok_or(SeparateError::Overlap { found: options.overlap })?;
-            let share = |source: usize| member.weights()[source] / totals[source] / options.shifts.max(1) as f32;
-            lanes.push(Lane::new(index, plan, segment, CHANNELS, (0..sources.len()).map(share).collect()));
+            let overlap = if options.single_chunk {
+                0.0
+            } else {
+                options.overlap
+            };
+
+            let plan = Plan::new(
+                origin,
+                (model_frames as i64 - origin) as u64,
+                segment,
+                overlap,
+            )
+            .ok_or(SeparateError::Overlap {
+                found: options.overlap,
+            })?;
+
+            let share = |source: usize| {
+                member.weights()[source] / totals[source] / options.shifts.max(1) as f32
+            };
+            lanes.push(Lane::new(
+                index,
+                plan,
+                segment,
+                CHANNELS,
+                (0..sources.len()).map(share).collect(),
+            ));
         }
     }
+
     Ok(lanes)
 }
 
-/// Where pass number `shift` of `shifts` begins: `apply_model` puts half a second of silence before the song and begins
-/// somewhere in it.
+/// Where pass number `shift` of `shifts` begins: `apply_model` puts half a second of silence before
+/// the song and begins somewhere in it.
 fn origin(shifts: u32, shift: u32) -> i64 {
     match shifts {
         0 => 0,
-        _ => i64::from(MAX_SHIFT_FRAMES) * i64::from(shift) / i64::from(shifts) - i64::from(MAX_SHIFT_FRAMES),
+        _ => {
+            i64::from(MAX_SHIFT_FRAMES) * i64::from(shift) / i64::from(shifts)
+                - i64::from(MAX_SHIFT_FRAMES)
+        }
     }
 }

@@ -5,7 +5,8 @@ use crate::audio::Warning;
 /// How far a separation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The first pass reads the input once for its statistics: so many frames of the input's rate so far.
+    /// The first pass reads the input once for its statistics: so many frames of the input's rate
+    /// so far.
     Reading {
         /// Frames read.
         frames: u64,
@@ -36,7 +37,8 @@ pub enum Preparing {
     Compiling,
     /// What the engine gives in float16 is compared with float32.
     Comparing,
-    /// Rounding to float16 would change the stems of this model too much: it is computed in float32.
+    /// Rounding to float16 would change the stems of this model too much: it is computed in
+    /// float32.
     InFloat32 {
         /// By how much, relative to the stems.
         error: f64,
@@ -46,7 +48,8 @@ pub enum Preparing {
         /// Segments at a time.
         batch: usize,
     },
-    /// With as many segments at a time the GPU gives numbers that are not finite; another number is tried.
+    /// With as many segments at a time the GPU gives numbers that are not finite; another number is
+    /// tried.
     OtherBatch {
         /// Segments at a time.
         batch: usize,
@@ -69,7 +72,8 @@ pub trait Listener {
     /// Called once for each thing worth telling the user.
     fn warning(&mut self, _warning: &Warning) {}
 
-    /// Asked between two chunks; `true` ends the separation with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// Asked between two chunks; `true` ends the separation with
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     fn cancelled(&self) -> bool {
         false
     }

@@ -1,8 +1,9 @@
 //! Mixture consistency: what the stems lack to add up to the mix is shared out among them.
 //!
-//! Each stem takes a share in proportion to its own energy around that moment, so that a stem that is silent stays nearly so
-//! (the energy-weighted projection of Wisdom et al., "Differentiable consistency constraints for improved deep speech
-//! enhancement", ICASSP 2019). Energies are smoothed with a time constant of 20 ms: shares glide, and nothing clicks.
+//! Each stem takes a share in proportion to its own energy around that moment, so that a stem that
+//! is silent stays nearly so (the energy-weighted projection of Wisdom et al., "Differentiable
+//! consistency constraints for improved deep speech enhancement", ICASSP 2019). Energies are
+//! smoothed with a time constant of 20 ms: shares glide, and nothing clicks.
 
 use std::slice::ChunksMut;
 
@@ -14,7 +15,8 @@ use crate::audio::Audio;
 const SMOOTHING_S: f64 = 0.02;
 /// Energy that every stem is taken to have at least: -120 dBFS. In silence, the shares are equal.
 const FLOOR: f64 = 1e-12;
-/// Frames that one thread shares out at a time: few enough for what they take to stay in its caches.
+/// Frames that one thread shares out at a time: few enough for what they take to stay in its
+/// caches.
 const RUN_FRAMES: usize = 1 << 12;
 
 /// Makes stems add up to the mix, block by block.
@@ -31,25 +33,50 @@ impl Share {
     /// For so many stems at `rate_hz`.
     pub(crate) fn new(stems: usize, rate_hz: u32) -> Self {
         let decay = (-1.0 / (SMOOTHING_S * f64::from(rate_hz))).exp();
-        Self { energies: vec![0.0; stems], courses: vec![Vec::new(); stems], decay }
+        Self {
+            energies: vec![0.0; stems],
+            courses: vec![Vec::new(); stems],
+            decay,
+        }
     }
 
-    /// Adds to `stems` what they lack to add up to `mix`, one plane a channel. All have the same channels and length.
+    /// Adds to `stems` what they lack to add up to `mix`, one plane a channel. All have the same
+    /// channels and length.
     ///
-    /// An energy follows from the one of the frame before, but not from other stems: each has a thread. After that no frame
-    /// needs another, and runs of them are shared out side by side. No sum depends on how many threads there are.
+    /// An energy follows from the one of the frame before, but not from other stems: each has a
+    /// thread. After that no frame needs another, and runs of them are shared out side by side. No
+    /// sum depends on how many threads there are.
     pub(crate) fn apply<C: AsRef<[f32]> + Sync>(&mut self, mix: &[C], stems: &mut [Audio]) {
         let decay = self.decay;
-        let following = self.energies.par_iter_mut().zip(&mut self.courses).zip(&*stems);
-        following.for_each(|((energy, course), stem)| follow(energy, course, stem.channels(), decay));
+        let following = self
+            .energies
+            .par_iter_mut()
+            .zip(&mut self.courses)
+            .zip(&*stems);
+
+        following
+            .for_each(|((energy, course), stem)| follow(energy, course, stem.channels(), decay));
         let courses = &self.courses;
-        runs(stems).into_par_iter().enumerate().for_each(|(index, mut run)| {
-            let from = index * RUN_FRAMES;
-            let frames = run.first().and_then(|stem| stem.first()).map_or(0, |channel| channel.len());
-            let energies: Vec<&[f64]> = courses.iter().map(|course| &course[from..from + frames]).collect();
-            let mix: Vec<&[f32]> = mix.iter().map(|channel| &channel.as_ref()[from..from + frames]).collect();
-            share_out(&mix, &energies, &mut run);
-        });
+        runs(stems)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(index, mut run)| {
+                let from = index * RUN_FRAMES;
+                let frames = run
+                    .first()
+                    .and_then(|stem| stem.first())
+                    .map_or(0, |channel| channel.len());
+                let energies: Vec<&[f64]> = courses
+                    .iter()
+                    .map(|course| &course[from..from + frames])
+                    .collect();
+
+                let mix: Vec<&[f32]> = mix
+                    .iter()
+                    .map(|channel| &channel.as_ref()[from..from + frames])
+                    .collect();
+                share_out(&mix, &energies, &mut run);
+            });
     }
 }
 
@@ -57,9 +84,14 @@ impl Share {
 fn follow(energy: &mut f64, course: &mut Vec<f64>, channels: &[Vec<f32>], decay: f64) {
     course.clear();
     course.resize(channels[0].len(), 0.0);
+
     for channel in channels {
-        course.iter_mut().zip(channel).for_each(|(power, sample)| *power += f64::from(*sample).powi(2));
+        course
+            .iter_mut()
+            .zip(channel)
+            .for_each(|(power, sample)| *power += f64::from(*sample).powi(2));
     }
+
     for power in course {
         *energy = decay * *energy + (1.0 - decay) * *power;
         *power = *energy;
@@ -71,31 +103,55 @@ fn runs(stems: &mut [Audio]) -> Vec<Vec<Vec<&mut [f32]>>> {
     let count = stems.first().map_or(0, Audio::frames).div_ceil(RUN_FRAMES);
     let mut rest: Vec<Vec<ChunksMut<'_, f32>>> = Vec::with_capacity(stems.len());
     for stem in stems {
-        rest.push(stem.channels_mut().map(|channel| channel.chunks_mut(RUN_FRAMES)).collect());
+        rest.push(
+            stem.channels_mut()
+                .map(|channel| channel.chunks_mut(RUN_FRAMES))
+                .collect(),
+        );
     }
-    let mut next = || rest.iter_mut().map(|stem| stem.iter_mut().filter_map(Iterator::next).collect()).collect();
+
+    let mut next = || {
+        rest.iter_mut()
+            .map(|stem| stem.iter_mut().filter_map(Iterator::next).collect())
+            .collect()
+    };
+
     (0..count).map(|_| next()).collect()
 }
 
-/// Shares out a run of frames. Frames are the innermost loops, of which the compiler makes vector code.
+/// Shares out a run of frames. Frames are the innermost loops, of which the compiler makes vector
+/// code.
 fn share_out(mix: &[&[f32]], energies: &[&[f64]], stems: &mut [Vec<&mut [f32]>]) {
     let frames = energies.first().map_or(0, |energies| energies.len());
     let mut totals = vec![0.0; frames];
     for energies in energies {
-        totals.iter_mut().zip(*energies).for_each(|(total, energy)| *total += energy + FLOOR);
+        totals
+            .iter_mut()
+            .zip(*energies)
+            .for_each(|(total, energy)| *total += energy + FLOOR);
     }
+
     let mut lacking = vec![0.0; frames];
     for (channel, mix) in mix.iter().enumerate() {
         lacking.fill(-0.0);
         for stem in &*stems {
-            lacking.iter_mut().zip(&*stem[channel]).for_each(|(sum, sample)| *sum += f64::from(*sample));
+            lacking
+                .iter_mut()
+                .zip(&*stem[channel])
+                .for_each(|(sum, sample)| *sum += f64::from(*sample));
         }
-        lacking.iter_mut().zip(*mix).for_each(|(lacking, mix)| *lacking = f64::from(*mix) - *lacking);
+
+        lacking
+            .iter_mut()
+            .zip(*mix)
+            .for_each(|(lacking, mix)| *lacking = f64::from(*mix) - *lacking);
         for (energies, stem) in energies.iter().zip(&mut *stems) {
             let shares = energies.iter().zip(&lacking).zip(&totals);
-            stem[channel].iter_mut().zip(shares).for_each(|(sample, ((energy, lacking), total))| {
-                *sample = (f64::from(*sample) + lacking * (energy + FLOOR) / total) as f32;
-            });
+            stem[channel].iter_mut().zip(shares).for_each(
+                |(sample, ((energy, lacking), total))| {
+                    *sample = (f64::from(*sample) + lacking * (energy + FLOOR) / total) as f32;
+                },
+            );
         }
     }
 }
@@ -107,7 +163,9 @@ mod tests {
     use super::*;
 
     fn plane(seed: u32, frames: usize, gain: f32) -> Vec<f32> {
-        (0..frames).map(|n| ((n as f32 + 1.0) * (seed as f32 + 0.7) * 0.61).sin() * gain).collect()
+        (0..frames)
+            .map(|n| ((n as f32 + 1.0) * (seed as f32 + 0.7) * 0.61).sin() * gain)
+            .collect()
     }
 
     proptest! {
@@ -115,8 +173,10 @@ mod tests {
         fn stems_add_up_to_the_mix(stems in 1_usize..7, channels in 1_usize..3, frames in 1_usize..400, gain in 0.0..4.0_f32) {
             let audio = |seed: u32| Audio::new((0..channels as u32).map(|c| plane(seed + c, frames, gain)).collect(), 44_100);
             let mix = audio(91);
+
             let mut parts: Vec<Audio> = (0..stems as u32).map(|stem| audio(7 * stem)).collect();
             Share::new(stems, 44_100).apply(mix.channels(), &mut parts);
+
             for channel in 0..channels {
                 for frame in 0..frames {
                     let sum: f64 = parts.iter().map(|part| f64::from(part.channels()[channel][frame])).sum();
@@ -131,24 +191,40 @@ mod tests {
     #[test]
     fn a_silent_stem_stays_silent_beside_a_loud_one() {
         let mix = Audio::new(vec![plane(1, 4410, 0.5)], 44_100);
-        let mut stems = [Audio::new(vec![plane(1, 4410, 0.4)], 44_100), Audio::new(vec![vec![0.0; 4410]], 44_100)];
+        let mut stems = [
+            Audio::new(vec![plane(1, 4410, 0.4)], 44_100),
+            Audio::new(vec![vec![0.0; 4410]], 44_100),
+        ];
         Share::new(2, 44_100).apply(mix.channels(), &mut stems);
-        let peak = stems[1].channels()[0][100..].iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
+        let peak = stems[1].channels()[0][100..]
+            .iter()
+            .fold(0.0_f32, |peak, x| peak.max(x.abs()));
+
         assert!(peak < 1e-6, "{peak}");
     }
 
     /// Frame after frame on one thread: what the samples have to be, bit for bit.
     fn one_by_one(share: &mut Share, mix: &Audio, stems: &mut [Audio]) {
-        let mut planes: Vec<Vec<&mut [f32]>> = stems.iter_mut().map(|stem| stem.channels_mut().collect()).collect();
+        let mut planes: Vec<Vec<&mut [f32]>> = stems
+            .iter_mut()
+            .map(|stem| stem.channels_mut().collect())
+            .collect();
         for frame in 0..mix.frames() {
             let mut total = 0.0;
             for (energy, stem) in share.energies.iter_mut().zip(&planes) {
-                let power: f64 = stem.iter().map(|channel| f64::from(channel[frame]).powi(2)).sum();
+                let power: f64 = stem
+                    .iter()
+                    .map(|channel| f64::from(channel[frame]).powi(2))
+                    .sum();
                 *energy = share.decay * *energy + (1.0 - share.decay) * power;
                 total += *energy + FLOOR;
             }
+
             for (channel, mix) in mix.channels().iter().enumerate() {
-                let sum: f64 = planes.iter().map(|stem| f64::from(stem[channel][frame])).sum();
+                let sum: f64 = planes
+                    .iter()
+                    .map(|stem| f64::from(stem[channel][frame]))
+                    .sum();
                 let lacking = f64::from(mix[frame]) - sum;
                 for (energy, stem) in share.energies.iter().zip(&mut planes) {
                     let sample = &mut stem[channel][frame];
@@ -163,25 +239,47 @@ mod tests {
         let mut compared = 0;
         for (stems, channels) in [(1, 1), (2, 2), (4, 2), (6, 1), (6, 2)] {
             let (mut together, mut alone) = (Share::new(stems, 44_100), Share::new(stems, 44_100));
-            for (block, frames) in [1, RUN_FRAMES, 3 * RUN_FRAMES + 17, 5].into_iter().enumerate() {
+            for (block, frames) in [1, RUN_FRAMES, 3 * RUN_FRAMES + 17, 5]
+                .into_iter()
+                .enumerate()
+            {
                 let audio = |seed: usize, gain: f32| {
-                    let plane = |channel: usize| plane((seed + 31 * channel + 7 * block) as u32, frames, gain);
+                    let plane = |channel: usize| {
+                        plane((seed + 31 * channel + 7 * block) as u32, frames, gain)
+                    };
                     Audio::new((0..channels).map(plane).collect(), 44_100)
                 };
                 // One of the stems is silence of either sign.
-                let gains = |stem: usize| if stem == 1 { [0.0, -0.0][block % 2] } else { 0.4 };
+                let gains = |stem: usize| {
+                    if stem == 1 {
+                        [0.0, -0.0][block % 2]
+                    } else {
+                        0.4
+                    }
+                };
                 let mix = audio(91, 0.7);
-                let mut found: Vec<Audio> = (0..stems).map(|stem| audio(3 * stem, gains(stem))).collect();
+                let mut found: Vec<Audio> = (0..stems)
+                    .map(|stem| audio(3 * stem, gains(stem)))
+                    .collect();
                 let mut expected = found.clone();
                 together.apply(mix.channels(), &mut found);
                 one_by_one(&mut alone, &mix, &mut expected);
                 let bits = |stems: &[Audio]| -> Vec<u32> {
-                    stems.iter().flat_map(Audio::channels).flatten().map(|sample| sample.to_bits()).collect()
+                    stems
+                        .iter()
+                        .flat_map(Audio::channels)
+                        .flatten()
+                        .map(|sample| sample.to_bits())
+                        .collect()
                 };
-                assert!(bits(&found) == bits(&expected), "{stems} stems, {channels} channels, block {block}");
+                assert!(
+                    bits(&found) == bits(&expected),
+                    "{stems} stems, {channels} channels, block {block}"
+                );
                 compared += frames * stems * channels;
             }
         }
+
         println!("{compared} samples compared bit for bit");
     }
 }

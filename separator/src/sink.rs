@@ -16,7 +16,8 @@ pub struct Outputs {
     pub frames: u64,
 }
 
-/// Takes the stems of one song, in order of time. All parts receive the same frames; none is ever ahead by more than a block.
+/// Takes the stems of one song, in order of time. All parts receive the same frames; none is ever
+/// ahead by more than a block.
 pub trait StemSink {
     /// Called once, before the first block.
     ///
@@ -30,13 +31,16 @@ pub trait StemSink {
     /// Ends the separation.
     fn write(&mut self, part: usize, block: &Audio) -> Result<()>;
 
-    /// Takes the next block of every part. A sink that can take them side by side does so here, or has threads of its own to
-    /// give them to; by default they come one after the other.
+    /// Takes the next block of every part. A sink that can take them side by side does so here, or
+    /// has threads of its own to give them to; by default they come one after the other.
     ///
     /// # Errors
     /// Ends the separation.
     fn write_all(&mut self, blocks: Vec<Audio>) -> Result<()> {
-        blocks.iter().enumerate().try_for_each(|(part, block)| self.write(part, block))
+        blocks
+            .iter()
+            .enumerate()
+            .try_for_each(|(part, block)| self.write(part, block))
     }
 }
 
@@ -50,14 +54,20 @@ impl InMemory {
     /// The parts that were received.
     pub fn into_parts(self) -> Vec<(Part, Audio)> {
         let parts = self.parts.into_iter();
-        parts.map(|(part, layout, channels)| (part, Audio::new(channels, layout.rate_hz))).collect()
+        parts
+            .map(|(part, layout, channels)| (part, Audio::new(channels, layout.rate_hz)))
+            .collect()
     }
 }
 
 impl StemSink for InMemory {
     fn start(&mut self, outputs: &Outputs) -> Result<()> {
         let (layout, frames) = (outputs.layout, usize::try_from(outputs.frames).unwrap_or(0));
-        let channels = || (0..layout.channels).map(|_| Vec::with_capacity(frames)).collect();
+        let channels = || {
+            (0..layout.channels)
+                .map(|_| Vec::with_capacity(frames))
+                .collect()
+        };
         let empty = |part: &Part| (part.clone(), layout, channels());
         self.parts = outputs.parts.iter().map(empty).collect();
         Ok(())
@@ -71,10 +81,16 @@ impl StemSink for InMemory {
     }
 
     fn write_all(&mut self, blocks: Vec<Audio>) -> Result<()> {
-        let planes =
-            self.parts.iter_mut().zip(&blocks).flat_map(|(kept, block)| kept.2.iter_mut().zip(block.channels()));
+        let planes = self
+            .parts
+            .iter_mut()
+            .zip(&blocks)
+            .flat_map(|(kept, block)| kept.2.iter_mut().zip(block.channels()));
+
         let planes: Vec<_> = planes.collect();
-        planes.into_par_iter().for_each(|(kept, samples)| kept.extend_from_slice(samples));
+        planes
+            .into_par_iter()
+            .for_each(|(kept, samples)| kept.extend_from_slice(samples));
         Ok(())
     }
 }

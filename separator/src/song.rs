@@ -1,4 +1,5 @@
-//! The normalised song as chunks hear it: read ahead on another thread, or taken from where it lies in memory.
+//! The normalised song as chunks hear it: read ahead on another thread, or taken from where it lies
+//! in memory.
 
 use crate::Result;
 use crate::ahead::{Ahead, Read};
@@ -8,7 +9,10 @@ use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::statistics::Statistics;
 
 /// What the model hears, with nothing folded or resampled.
-const HEARD: Layout = Layout { channels: CHANNELS, rate_hz: MODEL_RATE_HZ };
+const HEARD: Layout = Layout {
+    channels: CHANNELS,
+    rate_hz: MODEL_RATE_HZ,
+};
 
 /// The song, if it lies in memory as the model hears it.
 pub(crate) fn in_place(source: &dyn AudioSource) -> Option<&Audio> {
@@ -16,7 +20,9 @@ pub(crate) fn in_place(source: &dyn AudioSource) -> Option<&Audio> {
 }
 
 /// What takes the song's mean out of a sample and brings it to the song's deviation.
-pub(crate) fn normalise(statistics: &Statistics) -> impl Fn(f32) -> f32 + Copy + Send + Sync + use<> {
+pub(crate) fn normalise(
+    statistics: &Statistics,
+) -> impl Fn(f32) -> f32 + Copy + Send + Sync + use<> {
     let (mean, deviation) = (statistics.mean, statistics.deviation);
     move |sample| (sample - mean) / deviation
 }
@@ -29,7 +35,8 @@ pub(crate) trait Song {
     /// When the song cannot be read any further.
     fn read_until(&mut self, end: i64) -> Result<()>;
 
-    /// Writes [2, frames] of the song from frame `from` on to `chunk`, row-major; silence where there is no song.
+    /// Writes [2, frames] of the song from frame `from` on to `chunk`, row-major; silence where
+    /// there is no song.
     fn copy_into(&self, from: i64, chunk: &mut [f32]);
 
     /// No chunk will ask for anything before `frame` again.
@@ -44,14 +51,19 @@ pub(crate) struct Streamed {
 
 impl Streamed {
     pub(crate) fn new(ahead: Ahead) -> Self {
-        Self { ahead, history: History::default() }
+        Self {
+            ahead,
+            history: History::default(),
+        }
     }
 }
 
 impl Song for Streamed {
     fn read_until(&mut self, end: i64) -> Result<()> {
         while (self.history.end() as i64) < end {
-            let Some(read) = self.ahead.next()? else { break };
+            let Some(read) = self.ahead.next()? else {
+                break;
+            };
             if let Read::Heard(block) = read {
                 self.history.push(block.channels());
             }
@@ -112,11 +124,26 @@ mod tests {
         let frames = 3 * BLOCK_FRAMES + 77;
         let side = |step: f32| (0..frames).map(|n| (n as f32 * step).sin()).collect();
         let song = Audio::new(vec![side(0.01), side(0.017)], MODEL_RATE_HZ);
+
         let normalise = |sample: f32| (sample - 0.1) / 0.3;
-        let normalise_block =
-            move |block: &mut Audio| block.channels_mut().flatten().for_each(|sample| *sample = normalise(*sample));
+        let normalise_block = move |block: &mut Audio| {
+            block
+                .channels_mut()
+                .flatten()
+                .for_each(|sample| *sample = normalise(*sample))
+        };
+
         let mut in_place = InPlace::new(&song, normalise);
-        let windows = [-1_000, -10, 0, 12_345, frames as i64 - 9_000, frames as i64 - 1, frames as i64 + 5];
+        let windows = [
+            -1_000,
+            -10,
+            0,
+            12_345,
+            frames as i64 - 9_000,
+            frames as i64 - 1,
+            frames as i64 + 5,
+        ];
+
         read_ahead(&ByBlocks(&song), false, normalise_block, |_, ahead| {
             let mut streamed = Streamed::new(ahead);
             for window in windows {
@@ -127,11 +154,20 @@ mod tests {
                     song.forget_before(window);
                     Ok(chunk)
                 };
+
                 let chunk = cut(&mut streamed)?;
                 assert!(chunk == cut(&mut in_place)?, "from frame {window}");
-                let first = song.channels()[0].get(window.max(0) as usize).map_or(0.0, |&sample| normalise(sample));
-                assert_eq!(chunk[window.min(0).unsigned_abs() as usize], first, "from frame {window}");
+                let first = song.channels()[0]
+                    .get(window.max(0) as usize)
+                    .map_or(0.0, |&sample| normalise(sample));
+
+                assert_eq!(
+                    chunk[window.min(0).unsigned_abs() as usize],
+                    first,
+                    "from frame {window}"
+                );
             }
+
             Ok(())
         })
         .unwrap();

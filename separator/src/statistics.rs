@@ -1,4 +1,5 @@
-//! What a song is like as a whole: how long it is, and the mean and deviation that it is normalised by.
+//! What a song is like as a whole: how long it is, and the mean and deviation that it is normalised
+//! by.
 
 use rayon::prelude::*;
 
@@ -33,9 +34,11 @@ const RUN_FRAMES: usize = 4096;
 const LANES: usize = 8;
 
 // Runs never cross blocks or stretches, so that the result does not depend on how the song comes.
-const _: () = assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES) && STRETCH_FRAMES.is_multiple_of(RUN_FRAMES));
+const _: () =
+    assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES) && STRETCH_FRAMES.is_multiple_of(RUN_FRAMES));
 
-/// How many frames there are, the mean of their mono mix, and the sum of its squared distances from it.
+/// How many frames there are, the mean of their mono mix, and the sum of its squared distances from
+/// it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moments {
     count: u64,
@@ -44,9 +47,12 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Takes in the next frames of the song: runs are measured side by side and joined in their order.
+    /// Takes in the next frames of the song: runs are measured side by side and joined in their
+    /// order.
     pub(crate) fn push(&mut self, left: &[f32], right: &[f32]) {
-        let runs = left.par_chunks(RUN_FRAMES).zip(right.par_chunks(RUN_FRAMES));
+        let runs = left
+            .par_chunks(RUN_FRAMES)
+            .zip(right.par_chunks(RUN_FRAMES));
         let runs: Vec<Self> = runs.map(|(left, right)| Self::of(left, right)).collect();
         runs.iter().for_each(|run| self.join(run));
     }
@@ -64,13 +70,19 @@ impl Moments {
     }
 
     /// What the song is like: `source_frames` are counted at its own rate.
-    pub(crate) fn statistics(self, source_frames: u64, warnings: Vec<Warning>) -> Result<Statistics> {
+    pub(crate) fn statistics(
+        self,
+        source_frames: u64,
+        warnings: Vec<Warning>,
+    ) -> Result<Statistics> {
         if self.count == 0 {
             return Err(SeparateError::Empty.into());
         }
+
         if !self.mean.is_finite() || !self.squares.is_finite() {
             return Err(SeparateError::NotFinite.into());
         }
+
         let unbiased = self.squares / (self.count.max(2) - 1) as f64;
         Ok(Statistics {
             source_frames,
@@ -85,7 +97,11 @@ impl Moments {
         let count = left.len() as f64;
         let mean = sum(left, right, |mono| mono) / count;
         let squares = sum(left, right, |mono| (mono - mean).powi(2));
-        Self { count: left.len() as u64, mean, squares }
+        Self {
+            count: left.len() as u64,
+            mean,
+            squares,
+        }
     }
 
     /// The formula for two samples of Chan, Golub and LeVeque (Stanford CS-TR-79-773, 1979).
@@ -104,9 +120,14 @@ fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
     let mut lanes = [0.0; LANES];
     let (left, left_rest) = left.as_chunks::<LANES>();
     let (right, right_rest) = right.as_chunks::<LANES>();
+
     for (left, right) in left.iter().zip(right) {
-        lanes.iter_mut().zip(left.iter().zip(right)).for_each(|(lane, sides)| *lane += mono(sides));
+        lanes
+            .iter_mut()
+            .zip(left.iter().zip(right))
+            .for_each(|(lane, sides)| *lane += mono(sides));
     }
+
     lanes.iter().sum::<f64>() + left_rest.iter().zip(right_rest).map(mono).sum::<f64>()
 }
 
@@ -127,13 +148,26 @@ mod tests {
     #[test]
     fn mean_and_deviation_are_those_of_the_mono_mix() {
         let left: Vec<f32> = (0..40_000).map(|n| (n as f32 * 0.01).sin() + 0.3).collect();
-        let right: Vec<f32> = (0..40_000).map(|n| (n as f32 * 0.003).cos() * 0.5).collect();
-        let mono: Vec<f64> = left.iter().zip(&right).map(|(l, r)| (f64::from(*l) + f64::from(*r)) / 2.0).collect();
+        let right: Vec<f32> = (0..40_000)
+            .map(|n| (n as f32 * 0.003).cos() * 0.5)
+            .collect();
+        let mono: Vec<f64> = left
+            .iter()
+            .zip(&right)
+            .map(|(l, r)| (f64::from(*l) + f64::from(*r)) / 2.0)
+            .collect();
+
         let mean = mono.iter().sum::<f64>() / 40_000.0;
         let variance = mono.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 39_999.0;
+
         let found = measure(Audio::new(vec![left, right], MODEL_RATE_HZ)).unwrap();
         assert_eq!((found.source_frames, found.model_frames), (40_000, 40_000));
-        assert!((f64::from(found.mean) - mean).abs() < 1e-7, "{} {mean}", found.mean);
+        assert!(
+            (f64::from(found.mean) - mean).abs() < 1e-7,
+            "{} {mean}",
+            found.mean
+        );
+
         assert!((f64::from(found.deviation) - variance.sqrt()).abs() < 1e-7);
     }
 
@@ -148,11 +182,24 @@ mod tests {
 
     #[test]
     fn in_place_and_block_by_block_come_to_the_same() {
-        for frames in [1, RUN_FRAMES, BLOCK_FRAMES + 1, STRETCH_FRAMES + 3 * BLOCK_FRAMES + 77] {
-            let side = |step: f32| (0..frames).map(|n| (n as f32 * step).sin() * 0.4 + 0.1).collect();
+        for frames in [
+            1,
+            RUN_FRAMES,
+            BLOCK_FRAMES + 1,
+            STRETCH_FRAMES + 3 * BLOCK_FRAMES + 77,
+        ] {
+            let side = |step: f32| {
+                (0..frames)
+                    .map(|n| (n as f32 * step).sin() * 0.4 + 0.1)
+                    .collect()
+            };
             let song = Audio::new(vec![side(0.01), side(0.017)], MODEL_RATE_HZ);
             let in_place = measure(&song).unwrap();
-            assert_eq!(measure(Streamed(song)).unwrap(), in_place, "{frames} frames");
+            assert_eq!(
+                measure(Streamed(song)).unwrap(),
+                in_place,
+                "{frames} frames"
+            );
         }
     }
 

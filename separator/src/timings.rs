@@ -1,7 +1,8 @@
 //! Where the time goes: what each stage took, for whoever wants to know.
 //!
-//! Nothing is noted until somebody asks for it ([`enable`]). Stages run side by side on several threads, so that their times
-//! add up to more than what passed; each also says when it began and ended.
+//! Nothing is noted until somebody asks for it ([`enable`]). Stages run side by side on several
+//! threads, so that their times add up to more than what passed; each also says when it began and
+//! ended.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ pub struct Timing {
     pub stage: &'static str,
     /// How often.
     pub times: u64,
-    /// When it was begun first, and when it was last over, counted from the moment given to [`enable`].
+    /// When it was begun first, and when it was last over, counted from the moment given to
+    /// [`enable`].
     pub from: Duration,
     /// See `from`.
     pub to: Duration,
@@ -41,7 +43,10 @@ pub struct Running {
 
 /// Begins a stage.
 pub fn stage(stage: &'static str) -> Running {
-    Running { stage, since: BEGAN.get().map(|_| Instant::now()) }
+    Running {
+        stage,
+        since: BEGAN.get().map(|_| Instant::now()),
+    }
 }
 
 /// Notes what `work` takes as `stage`.
@@ -52,10 +57,17 @@ pub fn timed<T>(stage: &'static str, work: impl FnOnce() -> T) -> T {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let (Some(since), Some(&began)) = (self.since, BEGAN.get()) else { return };
+        let (Some(since), Some(&began)) = (self.since, BEGAN.get()) else {
+            return;
+        };
+
         let now = Instant::now();
-        let (from, to, took) =
-            (since.saturating_duration_since(began), now.saturating_duration_since(began), now - since);
+        let (from, to, took) = (
+            since.saturating_duration_since(began),
+            now.saturating_duration_since(began),
+            now - since,
+        );
+
         let mut noted = NOTED.lock().unwrap_or_else(PoisonError::into_inner);
         match noted.iter_mut().find(|timing| timing.stage == self.stage) {
             Some(timing) => {
@@ -64,12 +76,19 @@ impl Drop for Running {
                 timing.to = timing.to.max(to);
                 timing.took += took;
             }
-            None => noted.push(Timing { stage: self.stage, times: 1, from, to, took }),
+            None => noted.push(Timing {
+                stage: self.stage,
+                times: 1,
+                from,
+                to,
+                took,
+            }),
         }
     }
 }
 
-/// What was noted since it was taken last, in the order in which the stages began. Empty unless [`enable`] was called.
+/// What was noted since it was taken last, in the order in which the stages began. Empty unless
+/// [`enable`] was called.
 pub fn take() -> Vec<Timing> {
     let mut noted = std::mem::take(&mut *NOTED.lock().unwrap_or_else(PoisonError::into_inner));
     noted.sort_by_key(|timing| timing.from);
@@ -85,13 +104,19 @@ mod tests {
     fn a_stage_is_noted_with_all_its_runs() {
         let own = || take().into_iter().find(|timing| timing.stage == "a test");
         timed("a test", || ());
+
         assert_eq!(own(), None, "nobody has asked yet");
         enable(Instant::now());
         timed("a test", || std::thread::sleep(Duration::from_millis(3)));
         timed("a test", || std::thread::sleep(Duration::from_millis(3)));
+
         let found = own().unwrap();
         assert_eq!(found.times, 2);
-        assert!(found.took >= Duration::from_millis(6) && found.to >= found.from + found.took, "{found:?}");
+        assert!(
+            found.took >= Duration::from_millis(6) && found.to >= found.from + found.took,
+            "{found:?}"
+        );
+
         assert_eq!(own(), None, "it has been taken");
     }
 }

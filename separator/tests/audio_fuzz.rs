@@ -1,4 +1,5 @@
-//! Damage at random: whatever is done to a file, reading it ends in good time, without a panic, the same way twice.
+//! Damage at random: whatever is done to a file, reading it ends in good time, without a panic, the
+//! same way twice.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -36,24 +37,43 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         "tagged.m4a",
         "tagged.wav",
     ];
-    let mut seeds: Vec<_> =
-        fixtures.iter().map(|name| ((*name).to_owned(), std::fs::read(fixture(name)).unwrap())).collect();
+
+    let mut seeds: Vec<_> = fixtures
+        .iter()
+        .map(|name| ((*name).to_owned(), std::fs::read(fixture(name)).unwrap()))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     for (bits, channels) in [(Bits::B16, 2), (Bits::B24, 3), (Bits::Float32, 1)] {
-        let audio = chirp(Layout { channels, rate_hz: 44_100 }, 700);
+        let audio = chirp(
+            Layout {
+                channels,
+                rate_hz: 44_100,
+            },
+            700,
+        );
+
         let path = folder.path().join("seed");
-        let options = WriteOptions { format: FileFormat::Wav, bits, tags: Tags::read(fixture("tagged.mp3")) };
+        let options = WriteOptions {
+            format: FileFormat::Wav,
+            bits,
+            tags: Tags::read(fixture("tagged.mp3")),
+        };
+
         let mut writer = AudioWriter::create(&path, audio.layout(), &options, 700).unwrap();
         writer.write(&audio).unwrap();
         writer.finish().unwrap();
         seeds.push((format!("{bits:?}.wav"), std::fs::read(&path).unwrap()));
     }
+
     seeds
 }
 
 /// How many cases: `SEXTET_FUZZ_CASES`, or few enough for every run of the tests.
 fn cases() -> usize {
-    std::env::var("SEXTET_FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+    std::env::var("SEXTET_FUZZ_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2_000)
 }
 
 #[test]
@@ -63,14 +83,18 @@ fn no_damage_makes_reading_panic_or_hang() {
     let folder = tempfile::tempdir().unwrap();
     let (seeds, total) = (seeds(), cases());
     let (mut slowest, mut decoded, mut failures) = ((Duration::ZERO, String::new()), 0, Vec::new());
+
     for case in 0..total {
         let mut random = Random::of_case(case);
         let (name, seed) = &seeds[case % seeds.len()];
+
         let mut bytes = seed.clone();
         damage(&mut bytes, &mut random);
+
         let path = folder.path().join(name);
         std::fs::write(&path, &bytes).unwrap();
         let start = Instant::now();
+
         match catch_unwind(AssertUnwindSafe(|| decode(&path))) {
             Ok(first) => {
                 decoded += usize::from(first.0 > 0);
@@ -80,15 +104,21 @@ fn no_damage_makes_reading_panic_or_hang() {
             }
             Err(_) => failures.push(format!("case {case} of {name} panics")),
         }
+
         if start.elapsed() > slowest.0 {
             slowest = (start.elapsed(), format!("case {case} of {name}"));
         }
     }
+
     let _ = std::panic::take_hook();
     println!("{total} damaged files, {decoded} of them decoded in part; slowest: {slowest:?}");
+
     assert_eq!(failures, Vec::<String>::new());
     assert!(slowest.0 < Duration::from_secs(10), "{slowest:?}");
-    assert!(decoded > total / 4, "only {decoded} of {total} gave anything: too much is broken to test decoders");
+    assert!(
+        decoded > total / 4,
+        "only {decoded} of {total} gave anything: too much is broken to test decoders"
+    );
 }
 
 /// Every length that a file can be cut to, in steps: never a panic.
@@ -105,6 +135,7 @@ fn every_truncation_is_survived() {
             count += 1;
         }
     }
+
     println!("{count} truncations");
     assert!(count > 2_000);
 }

@@ -1,4 +1,5 @@
-//! Files that are written: the samples come back, the file is there whole or not at all, tags go along.
+//! Files that are written: the samples come back, the file is there whole or not at all, tags go
+//! along.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -8,23 +9,41 @@ use std::path::Path;
 use audio_support::{fixture, noise, read_file};
 use sextet_separator::ErrorKind;
 use sextet_separator::audio::{
-    Audio, AudioFile, AudioWriter, Bits, Cover, FileFormat, Layout, TagField, Tags, WriteError, WriteOptions, Written,
+    Audio, AudioFile, AudioWriter, Bits, Cover, FileFormat, Layout, TagField, Tags, WriteError,
+    WriteOptions, Written,
 };
 
-const STEREO: Layout = Layout { channels: 2, rate_hz: 44_100 };
+const STEREO: Layout = Layout {
+    channels: 2,
+    rate_hz: 44_100,
+};
 
 fn options(format: FileFormat, bits: Bits) -> WriteOptions {
-    WriteOptions { format, bits, tags: Tags::default() }
+    WriteOptions {
+        format,
+        bits,
+        tags: Tags::default(),
+    }
 }
 
 /// Writes `audio` in blocks of `block` frames.
-fn write(path: &Path, audio: &Audio, options: &WriteOptions, block: usize) -> sextet_separator::Result<Written> {
+fn write(
+    path: &Path,
+    audio: &Audio,
+    options: &WriteOptions,
+    block: usize,
+) -> sextet_separator::Result<Written> {
     let mut writer = AudioWriter::create(path, audio.layout(), options, audio.frames() as u64)?;
     for start in (0..audio.frames()).step_by(block) {
         let end = (start + block).min(audio.frames());
-        let part = audio.channels().iter().map(|channel| channel[start..end].to_vec()).collect();
+        let part = audio
+            .channels()
+            .iter()
+            .map(|channel| channel[start..end].to_vec())
+            .collect();
         writer.write(&Audio::new(part, audio.rate_hz()))?;
     }
+
     writer.finish()
 }
 
@@ -36,20 +55,25 @@ fn rounded(audio: &Audio, bits: Bits) -> Audio {
         Bits::B24 => 8_388_608.0,
         Bits::Float32 => return audio,
     };
+
     for channel in audio.channels_mut() {
         for sample in channel {
             *sample = (*sample * scale).round().min(scale - 1.0) / scale;
         }
     }
+
     audio
 }
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
-/// Every format, bit depth, channel count and several lengths and rates: what is read is what was written.
+/// Every format, bit depth, channel count and several lengths and rates: what is read is what was
+/// written.
 #[test]
 fn what_is_read_is_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,12 +84,21 @@ fn what_is_read_is_what_was_written() {
         (FileFormat::Flac, Bits::B16),
         (FileFormat::Flac, Bits::B24),
     ];
+
     let mut cases = 0;
     for (format, bits) in formats {
         for channels in 1..=8 {
-            for (frames, rate_hz) in [(1, 44_100), (2, 8_000), (4_095, 48_000), (4_096, 44_099), (9_999, 192_000)] {
+            for (frames, rate_hz) in [
+                (1, 44_100),
+                (2, 8_000),
+                (4_095, 48_000),
+                (4_096, 44_099),
+                (9_999, 192_000),
+            ] {
                 let audio = noise(Layout { channels, rate_hz }, frames, 5);
-                let path = folder.path().join(format!("{channels} {frames}.{}", format.extension()));
+                let path = folder
+                    .path()
+                    .join(format!("{channels} {frames}.{}", format.extension()));
                 let written = write(&path, &audio, &options(format, bits), 1_000).unwrap();
                 assert_eq!(written.frames, frames as u64);
                 let file = AudioFile::open(&path).unwrap();
@@ -74,32 +107,57 @@ fn what_is_read_is_what_was_written() {
                 assert_eq!(file.info().speakers.len(), channels);
                 let (found, warnings) = read_file(&path).unwrap();
                 assert_eq!(warnings, []);
-                assert!(found == rounded(&audio, bits), "{format:?} {bits:?}, {channels} channels, {frames} frames");
+                assert!(
+                    found == rounded(&audio, bits),
+                    "{format:?} {bits:?}, {channels} channels, {frames} frames"
+                );
                 cases += 1;
             }
         }
     }
+
     assert_eq!(cases, 200);
 }
 
-/// The size in a WAV's header is that of the file, for samples of odd length too, where a byte is padded.
+/// The size in a WAV's header is that of the file, for samples of odd length too, where a byte is
+/// padded.
 #[test]
 fn wav_sizes_are_those_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut odd = 0;
     for (channels, frames) in [(1, 1), (1, 2), (3, 1), (3, 7), (2, 5)] {
-        for (bits, tags) in [(Bits::B24, Tags::default()), (Bits::B24, song()), (Bits::B16, song())] {
+        for (bits, tags) in [
+            (Bits::B24, Tags::default()),
+            (Bits::B24, song()),
+            (Bits::B16, song()),
+        ] {
             let path = folder.path().join("song.wav");
-            let audio = noise(Layout { channels, rate_hz: 44_100 }, frames, 1);
-            let options = WriteOptions { format: FileFormat::Wav, bits, tags };
+            let audio = noise(
+                Layout {
+                    channels,
+                    rate_hz: 44_100,
+                },
+                frames,
+                1,
+            );
+            let options = WriteOptions {
+                format: FileFormat::Wav,
+                bits,
+                tags,
+            };
             write(&path, &audio, &options, 1).unwrap();
             let bytes = std::fs::read(&path).unwrap();
             let size = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
-            assert_eq!(size as usize + 8, bytes.len(), "{channels} channels, {frames} frames, {bits:?}");
+            assert_eq!(
+                size as usize + 8,
+                bytes.len(),
+                "{channels} channels, {frames} frames, {bits:?}"
+            );
             assert_eq!(bytes.len() % 2, 0);
             odd += channels * frames * bits.count() as usize / 8 % 2;
         }
     }
+
     assert_eq!(odd, 6);
 }
 
@@ -107,13 +165,31 @@ fn wav_sizes_are_those_of_the_file() {
 #[test]
 fn float_keeps_every_bit() {
     let folder = tempfile::tempdir().unwrap();
-    let odd = vec![0.0, -0.0, 1.5, -3e20, f32::MIN_POSITIVE, 1e-45, f32::MAX, 1.0 / 3.0];
+    let odd = vec![
+        0.0,
+        -0.0,
+        1.5,
+        -3e20,
+        f32::MIN_POSITIVE,
+        1e-45,
+        f32::MAX,
+        1.0 / 3.0,
+    ];
+
     let audio = Audio::new(vec![odd.clone()], 44_100);
     let path = folder.path().join("odd.wav");
+
     let written = write(&path, &audio, &WriteOptions::default(), 3).unwrap();
     assert_eq!(written.clipped_samples, 0);
     let found = read_file(&path).unwrap().0;
-    let bits = |samples: &[f32]| samples.iter().map(|sample| sample.to_bits()).collect::<Vec<_>>();
+
+    let bits = |samples: &[f32]| {
+        samples
+            .iter()
+            .map(|sample| sample.to_bits())
+            .collect::<Vec<_>>()
+    };
+
     assert_eq!(bits(&found.channels()[0]), bits(&odd));
 }
 
@@ -121,15 +197,28 @@ fn float_keeps_every_bit() {
 fn clipped_samples_are_counted_and_nothing_is_rescaled() {
     let folder = tempfile::tempdir().unwrap();
     for format in [FileFormat::Wav, FileFormat::Flac] {
-        let audio = Audio::new(vec![vec![0.25, 1.0, -1.0, 2.0], vec![-1.5, 0.5, 0.0, 0.75]], 44_100);
+        let audio = Audio::new(
+            vec![vec![0.25, 1.0, -1.0, 2.0], vec![-1.5, 0.5, 0.0, 0.75]],
+            44_100,
+        );
         let path = folder.path().join("clipped");
-        assert_eq!(write(&path, &audio, &options(format, Bits::B16), 4).unwrap().clipped_samples, 3);
+        assert_eq!(
+            write(&path, &audio, &options(format, Bits::B16), 4)
+                .unwrap()
+                .clipped_samples,
+            3
+        );
+
         let (found, top) = (read_file(&path).unwrap().0, 32_767.0 / 32_768.0);
-        assert_eq!(found.channels(), [vec![0.25, top, -1.0, top], vec![-1.0, 0.5, 0.0, 0.75]]);
+        assert_eq!(
+            found.channels(),
+            [vec![0.25, top, -1.0, top], vec![-1.0, 0.5, 0.0, 0.75]]
+        );
     }
 }
 
-/// Before it is complete there is a temporary file and no other; afterwards there is the file and no other.
+/// Before it is complete there is a temporary file and no other; afterwards there is the file and
+/// no other.
 #[test]
 fn a_file_appears_only_when_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,20 +226,34 @@ fn a_file_appears_only_when_it_is_complete() {
         let path = folder.path().join("song");
         std::fs::write(&path, "what was there before").unwrap();
         let audio = noise(STEREO, 20_000, 9);
-        let mut writer = AudioWriter::create(&path, STEREO, &options(format, Bits::B16), 20_000).unwrap();
+        let mut writer =
+            AudioWriter::create(&path, STEREO, &options(format, Bits::B16), 20_000).unwrap();
+
         writer.write(&audio).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"what was there before");
         assert!(writer.temporary_path().exists());
         assert_eq!(writer.temporary_path().parent(), Some(folder.path()));
         assert_eq!(names(folder.path()).len(), 2);
+
         writer.finish().unwrap();
         assert_eq!(names(folder.path()), ["song"]);
         assert_eq!(read_file(&path).unwrap().0.frames(), 20_000);
 
-        let mut writer = AudioWriter::create(folder.path().join("other"), STEREO, &options(format, Bits::B16), 20_000);
+        let mut writer = AudioWriter::create(
+            folder.path().join("other"),
+            STEREO,
+            &options(format, Bits::B16),
+            20_000,
+        );
+
         writer.as_mut().unwrap().write(&audio).unwrap();
         drop(writer);
-        assert_eq!(names(folder.path()), ["song"], "an unfinished file leaves nothing");
+
+        assert_eq!(
+            names(folder.path()),
+            ["song"],
+            "an unfinished file leaves nothing"
+        );
     }
 }
 
@@ -158,33 +261,81 @@ fn a_file_appears_only_when_it_is_complete() {
 fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
-    let refuse = |layout, options: WriteOptions| AudioWriter::create(&path, layout, &options, 10).err().unwrap();
+    let refuse = |layout, options: WriteOptions| {
+        AudioWriter::create(&path, layout, &options, 10)
+            .err()
+            .unwrap()
+    };
+
     let error = refuse(STEREO, options(FileFormat::Flac, Bits::Float32));
     assert_eq!(error.kind(), ErrorKind::Options);
     assert!(error.to_string().contains("16 or 24 bits"), "{error}");
+
     for layout in [
-        Layout { channels: 0, ..STEREO },
-        Layout { channels: 9, ..STEREO },
-        Layout { rate_hz: 0, ..STEREO },
-        Layout { rate_hz: 1 << 20, ..STEREO },
+        Layout {
+            channels: 0,
+            ..STEREO
+        },
+        Layout {
+            channels: 9,
+            ..STEREO
+        },
+        Layout {
+            rate_hz: 0,
+            ..STEREO
+        },
+        Layout {
+            rate_hz: 1 << 20,
+            ..STEREO
+        },
     ] {
-        assert_eq!(refuse(layout, options(FileFormat::Flac, Bits::B16)).kind(), ErrorKind::Output, "{layout:?}");
+        assert_eq!(
+            refuse(layout, options(FileFormat::Flac, Bits::B16)).kind(),
+            ErrorKind::Output,
+            "{layout:?}"
+        );
     }
+
     let nowhere = folder.path().join("missing/x");
-    let error = AudioWriter::create(&nowhere, STEREO, &WriteOptions::default(), 10).err().unwrap();
+    let error = AudioWriter::create(&nowhere, STEREO, &WriteOptions::default(), 10)
+        .err()
+        .unwrap();
+
     assert_eq!(error.kind(), ErrorKind::Output);
     assert!(matches!(error.cause(), Some(WriteError::Create { .. })));
 
     for format in [FileFormat::Wav, FileFormat::Flac] {
         for frames in [9, 11] {
-            let mut writer = AudioWriter::create(&path, STEREO, &options(format, Bits::B16), 10).unwrap();
-            let written = writer.write(&Audio::silent(STEREO, frames)).and_then(|()| writer.finish().map(|_| ()));
+            let mut writer =
+                AudioWriter::create(&path, STEREO, &options(format, Bits::B16), 10).unwrap();
+            let written = writer
+                .write(&Audio::silent(STEREO, frames))
+                .and_then(|()| writer.finish().map(|_| ()));
+
             let error = written.unwrap_err();
-            assert!(error.to_string().contains(&format!("expected 10 frames, found {frames}")), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("expected 10 frames, found {frames}")),
+                "{error}"
+            );
         }
-        let mut writer = AudioWriter::create(&path, STEREO, &options(format, Bits::B16), 10).unwrap();
-        assert!(writer.write(&Audio::silent(Layout { channels: 1, ..STEREO }, 10)).is_err());
+
+        let mut writer =
+            AudioWriter::create(&path, STEREO, &options(format, Bits::B16), 10).unwrap();
+        assert!(
+            writer
+                .write(&Audio::silent(
+                    Layout {
+                        channels: 1,
+                        ..STEREO
+                    },
+                    10
+                ))
+                .is_err()
+        );
     }
+
     assert_eq!(names(folder.path()), [""; 0]);
 }
 
@@ -192,43 +343,74 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_to_be_full() {
-    // A folder on a file system of 64 KiB needs privileges; where there are none, there is nothing to see.
+    // A folder on a file system of 64 KiB needs privileges; where there are none, there is nothing
+    // to see.
     let folder = tempfile::tempdir().unwrap();
     let mount = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
         .arg(folder.path())
         .stderr(std::process::Stdio::null())
         .status();
+
     if !mount.is_ok_and(|status| status.success()) {
         println!("skipped: no file system can be mounted here");
         return;
     }
+
     let mut found = Vec::new();
     for format in [FileFormat::Wav, FileFormat::Flac] {
         let audio = noise(STEREO, 100_000, 1);
-        let error = write(&folder.path().join("song"), &audio, &options(format, Bits::B24), 5_000).err();
+        let error = write(
+            &folder.path().join("song"),
+            &audio,
+            &options(format, Bits::B24),
+            5_000,
+        )
+        .err();
         found.push((error, names(folder.path())));
     }
-    std::process::Command::new("umount").arg(folder.path()).status().unwrap();
+
+    std::process::Command::new("umount")
+        .arg(folder.path())
+        .status()
+        .unwrap();
     for (error, left_behind) in found {
         let error = error.unwrap();
         assert_eq!(error.kind(), ErrorKind::Output);
-        assert!(matches!(error.cause(), Some(WriteError::Full { .. })), "{error:?}");
+        assert!(
+            matches!(error.cause(), Some(WriteError::Full { .. })),
+            "{error:?}"
+        );
         assert_eq!(left_behind, [""; 0]);
     }
 }
 
-/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error; FLAC has no such thing.
+/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error; FLAC has no such
+/// thing.
 #[test]
 fn a_file_of_no_frames_can_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nothing.wav");
-    AudioWriter::create(&path, STEREO, &WriteOptions::default(), 0).unwrap().finish().unwrap();
+    AudioWriter::create(&path, STEREO, &WriteOptions::default(), 0)
+        .unwrap()
+        .finish()
+        .unwrap();
+
     let error = AudioFile::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Audio);
     assert!(error.to_string().contains("at least one sample"), "{error}");
-    let flac = AudioWriter::create(folder.path().join("x"), STEREO, &options(FileFormat::Flac, Bits::B16), 0);
-    assert!(matches!(flac.err().unwrap().cause(), Some(WriteError::Flac { .. })));
+
+    let flac = AudioWriter::create(
+        folder.path().join("x"),
+        STEREO,
+        &options(FileFormat::Flac, Bits::B16),
+        0,
+    );
+
+    assert!(matches!(
+        flac.err().unwrap().cause(),
+        Some(WriteError::Flac { .. })
+    ));
     assert_eq!(names(folder.path()), ["nothing.wav"]);
 }
 
@@ -237,33 +419,58 @@ fn a_file_of_no_frames_can_be_written() {
 fn odd_names_work() {
     let folder = tempfile::tempdir().unwrap();
     let long = "x".repeat(251) + ".wav";
-    for name in ["..dots.. .wav", "Ünïcödé 歌 🎸.flac", "-q.wav", "no extension", &long] {
+    for name in [
+        "..dots.. .wav",
+        "Ünïcödé 歌 🎸.flac",
+        "-q.wav",
+        "no extension",
+        &long,
+    ] {
         let path = folder.path().join(name);
         let audio = noise(STEREO, 100, 4);
-        write(&path, &audio, &WriteOptions { bits: Bits::B24, ..WriteOptions::default() }, 100).unwrap();
+        write(
+            &path,
+            &audio,
+            &WriteOptions {
+                bits: Bits::B24,
+                ..WriteOptions::default()
+            },
+            100,
+        )
+        .unwrap();
         assert_eq!(AudioFile::open(&path).unwrap().info().file_name, name);
     }
 }
 
-/// A WAV beyond 4 GiB: the header of the one that we write, with the samples left out of the disk (a sparse file).
+/// A WAV beyond 4 GiB: the header of the one that we write, with the samples left out of the disk
+/// (a sparse file).
 #[test]
 fn a_file_beyond_four_gib_is_read_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let frames = (1_u64 << 29) + 12_345;
     let path = folder.path().join("long.wav");
+
     let mut writer = AudioWriter::create(&path, STEREO, &WriteOptions::default(), frames).unwrap();
     writer.write(&Audio::silent(STEREO, 70_000)).unwrap();
-    let temporary = std::fs::OpenOptions::new().read(true).write(true).open(writer.temporary_path()).unwrap();
+    let temporary = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(writer.temporary_path())
+        .unwrap();
+
     let mut head = [0; 4];
     std::io::Read::read_exact(&mut &temporary, &mut head).unwrap();
+
     assert_eq!(&head, b"RF64");
     let copy = folder.path().join("copy.wav");
     std::fs::copy(writer.temporary_path(), &copy).unwrap();
+
     let sparse = std::fs::OpenOptions::new().write(true).open(&copy).unwrap();
     if sparse.set_len(frames * 8 + 104).is_err() {
         println!("skipped: no file of 4 GiB can be made here");
         return;
     }
+
     assert_eq!(AudioFile::open(&copy).unwrap().info().frames, Some(frames));
 }
 
@@ -285,7 +492,11 @@ fn song() -> Tags {
     ] {
         tags.set(field, text);
     }
-    tags.set_cover(Some(Cover { mime: "image/png".to_owned(), data: std::fs::read(fixture("cover.png")).unwrap() }));
+
+    tags.set_cover(Some(Cover {
+        mime: "image/png".to_owned(),
+        data: std::fs::read(fixture("cover.png")).unwrap(),
+    }));
     tags
 }
 
@@ -293,12 +504,31 @@ fn song() -> Tags {
 #[test]
 fn tags_come_back_and_samples_stay() {
     let folder = tempfile::tempdir().unwrap();
-    for (format, bits) in
-        [(FileFormat::Wav, Bits::Float32), (FileFormat::Wav, Bits::B24), (FileFormat::Flac, Bits::B24)]
-    {
-        let audio = noise(Layout { channels: 1, rate_hz: 44_100 }, 4_321, 2);
+    for (format, bits) in [
+        (FileFormat::Wav, Bits::Float32),
+        (FileFormat::Wav, Bits::B24),
+        (FileFormat::Flac, Bits::B24),
+    ] {
+        let audio = noise(
+            Layout {
+                channels: 1,
+                rate_hz: 44_100,
+            },
+            4_321,
+            2,
+        );
         let path = folder.path().join(format!("tagged.{}", format.extension()));
-        write(&path, &audio, &WriteOptions { format, bits, tags: song() }, 999).unwrap();
+        write(
+            &path,
+            &audio,
+            &WriteOptions {
+                format,
+                bits,
+                tags: song(),
+            },
+            999,
+        )
+        .unwrap();
         assert_eq!(Tags::read(&path), song(), "{format:?}");
         let (found, warnings) = read_file(&path).unwrap();
         assert_eq!(warnings, []);

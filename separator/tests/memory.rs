@@ -1,19 +1,25 @@
-//! Memory does not grow with the length of a song, and a song that is streamed through a file gives the same samples.
+//! Memory does not grow with the length of a song, and a song that is streamed through a file gives
+//! the same samples.
 //!
-//! Here is the real engine, with songs of a minute; three hours go through the stages around it in `src/long_songs.rs`.
-//! Songs are made as they are read, and every length is separated in a process of its own, whose peak is what counts: this
-//! test's executable, started again with `SEXTET_MEMORY_SONG_S` set.
+//! Here is the real engine, with songs of a minute; three hours go through the stages around it in
+//! `src/long_songs.rs`. Songs are made as they are read, and every length is separated in a process
+//! of its own, whose peak is what counts: this test's executable, started again with
+//! `SEXTET_MEMORY_SONG_S` set.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
 
 use sextet_separator::audio::{
-    Audio, AudioFile, AudioSource, AudioStream, AudioWriter, Bits, FileFormat, Layout, Tags, WriteOptions,
+    Audio, AudioFile, AudioSource, AudioStream, AudioWriter, Bits, FileFormat, Layout, Tags,
+    WriteOptions,
 };
-use sextet_separator::{EngineOptions, Ignore, InMemory, Options, Outputs, Result, Separator, StemSink};
+use sextet_separator::{
+    EngineOptions, Ignore, InMemory, Options, Outputs, Result, Separator, StemSink,
+};
 use support::small::tiny;
 
-/// The variable that makes this executable separate one song of so many seconds and print its peak memory.
+/// The variable that makes this executable separate one song of so many seconds and print its peak
+/// memory.
 const SONG_S: &str = "SEXTET_MEMORY_SONG_S";
 /// The segment of every published model.
 const SEGMENT_S: f64 = 7.8;
@@ -30,11 +36,17 @@ struct EndlessStream {
     next: u64,
 }
 
-const LAYOUT: Layout = Layout { channels: 2, rate_hz: 44_100 };
+const LAYOUT: Layout = Layout {
+    channels: 2,
+    rate_hz: 44_100,
+};
 
 impl AudioSource for Endless {
     fn open(&self) -> Result<Box<dyn AudioStream>> {
-        Ok(Box::new(EndlessStream { frames: self.frames, next: 0 }))
+        Ok(Box::new(EndlessStream {
+            frames: self.frames,
+            next: 0,
+        }))
     }
 }
 
@@ -48,7 +60,10 @@ impl AudioStream for EndlessStream {
         self.next = (start + 16_000).min(self.frames);
         let sample = |n: u64, step: u64| ((n * step) % 30_011) as f32 / 30_011.0 - 0.5;
         let side = |step: u64| (start..self.next).map(|n| sample(n, step)).collect();
-        Ok((start < self.next).then(|| Audio::new(vec![side(7919), side(104_729)], LAYOUT.rate_hz)))
+        Ok(
+            (start < self.next)
+                .then(|| Audio::new(vec![side(7919), side(104_729)], LAYOUT.rate_hz)),
+        )
     }
 }
 
@@ -71,17 +86,35 @@ impl StemSink for Count {
 }
 
 fn separator() -> Separator {
-    Separator::new(support::small::model(&tiny(SEGMENT_S), 5), EngineOptions::default()).unwrap()
+    Separator::new(
+        support::small::model(&tiny(SEGMENT_S), 5),
+        EngineOptions::default(),
+    )
+    .unwrap()
 }
 
 /// Not a test by itself: what the processes of the next one do.
 #[test]
 fn one_song() {
-    let Ok(seconds) = std::env::var(SONG_S) else { return };
+    let Ok(seconds) = std::env::var(SONG_S) else {
+        return;
+    };
+
     let frames = seconds.parse::<u64>().unwrap() * 44_100;
     let mut sink = Count::default();
-    let summary = separator().separate(&Endless { frames }, &Options::default(), &mut sink, &mut Ignore).unwrap();
-    assert_eq!((summary.output_frames, sink.frames), (frames, vec![frames; 4]));
+    let summary = separator()
+        .separate(
+            &Endless { frames },
+            &Options::default(),
+            &mut sink,
+            &mut Ignore,
+        )
+        .unwrap();
+
+    assert_eq!(
+        (summary.output_frames, sink.frames),
+        (frames, vec![frames; 4])
+    );
     support::peak::say();
 }
 
@@ -91,7 +124,8 @@ fn a_longer_song_takes_no_more_memory() {
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
-    let [short, long] = [15, 75].map(|seconds| support::peak::of_child("one_song", SONG_S, seconds));
+    let [short, long] =
+        [15, 75].map(|seconds| support::peak::of_child("one_song", SONG_S, seconds));
     println!("2 lengths: {:.1} MB apart", long - short);
     assert!((long - short).abs() < MARGIN_MB, "{short} MB and {long} MB");
 }
@@ -106,8 +140,18 @@ impl StemSink for Files<'_> {
     fn start(&mut self, outputs: &Outputs) -> Result<()> {
         for part in &outputs.parts {
             let path = self.folder.join(format!("{}.wav", part.name));
-            let options = WriteOptions { format: FileFormat::Wav, bits: Bits::Float32, tags: Tags::default() };
-            self.writers.push(AudioWriter::create(&path, outputs.layout, &options, outputs.frames)?);
+            let options = WriteOptions {
+                format: FileFormat::Wav,
+                bits: Bits::Float32,
+                tags: Tags::default(),
+            };
+
+            self.writers.push(AudioWriter::create(
+                &path,
+                outputs.layout,
+                &options,
+                outputs.frames,
+            )?);
         }
         Ok(())
     }
@@ -121,7 +165,10 @@ fn read(source: &dyn AudioSource) -> Vec<Vec<f32>> {
     let mut stream = source.open().unwrap();
     let mut channels = vec![Vec::new(); stream.layout().channels];
     while let Some(block) = stream.next_block().unwrap() {
-        channels.iter_mut().zip(block.channels()).for_each(|(all, new)| all.extend_from_slice(new));
+        channels
+            .iter_mut()
+            .zip(block.channels())
+            .for_each(|(all, new)| all.extend_from_slice(new));
     }
     channels
 }
@@ -129,26 +176,61 @@ fn read(source: &dyn AudioSource) -> Vec<Vec<f32>> {
 #[test]
 fn a_song_streamed_through_files_is_the_same_as_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let endless = Endless { frames: 40 * 44_100 + 1234 };
+    let endless = Endless {
+        frames: 40 * 44_100 + 1234,
+    };
     let song = Audio::new(read(&endless), LAYOUT.rate_hz);
     let path = folder.path().join("song.wav");
-    let options = WriteOptions { format: FileFormat::Wav, bits: Bits::Float32, tags: Tags::default() };
+
+    let options = WriteOptions {
+        format: FileFormat::Wav,
+        bits: Bits::Float32,
+        tags: Tags::default(),
+    };
+
     let mut writer = AudioWriter::create(&path, LAYOUT, &options, song.frames() as u64).unwrap();
     writer.write(&song).unwrap();
     writer.finish().unwrap();
     let mut separator = separator();
+
     let mut in_memory = InMemory::default();
-    separator.separate(&song, &Options::default(), &mut in_memory, &mut Ignore).unwrap();
-    let mut files = Files { folder: folder.path(), writers: Vec::new() };
-    separator.separate(&AudioFile::open(&path).unwrap(), &Options::default(), &mut files, &mut Ignore).unwrap();
-    files.writers.into_iter().for_each(|writer| _ = writer.finish().unwrap());
+    separator
+        .separate(&song, &Options::default(), &mut in_memory, &mut Ignore)
+        .unwrap();
+    let mut files = Files {
+        folder: folder.path(),
+        writers: Vec::new(),
+    };
+
+    separator
+        .separate(
+            &AudioFile::open(&path).unwrap(),
+            &Options::default(),
+            &mut files,
+            &mut Ignore,
+        )
+        .unwrap();
+
+    files
+        .writers
+        .into_iter()
+        .for_each(|writer| _ = writer.finish().unwrap());
     let mut compared = 0;
     for (part, expected) in in_memory.into_parts() {
-        let found = read(&AudioFile::open(folder.path().join(format!("{}.wav", part.name))).unwrap());
+        let found =
+            read(&AudioFile::open(folder.path().join(format!("{}.wav", part.name))).unwrap());
         for (found, expected) in found.iter().zip(expected.channels()) {
-            assert!(found.iter().map(|x| x.to_bits()).eq(expected.iter().map(|x| x.to_bits())), "{}", part.name);
+            assert!(
+                found
+                    .iter()
+                    .map(|x| x.to_bits())
+                    .eq(expected.iter().map(|x| x.to_bits())),
+                "{}",
+                part.name
+            );
             compared += found.len();
         }
     }
+
     println!("{compared} samples of 4 stems compared bit for bit");
 }

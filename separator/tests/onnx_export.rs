@@ -1,6 +1,8 @@
-//! Exported graphs under the ONNX project's checker and ONNX Runtime, which have to agree with the CPU engine.
+//! Exported graphs under the ONNX project's checker and ONNX Runtime, which have to agree with the
+//! CPU engine.
 //!
-//! `onnx/check.py` does the checking, in the Python that `SEXTET_PYTHON` names; `onnx/requirements.txt` is what it needs.
+//! `onnx/check.py` does the checking, in the Python that `SEXTET_PYTHON` names;
+//! `onnx/requirements.txt` is what it needs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -19,7 +21,8 @@ use support::draw::song;
 use support::in_halves;
 use support::small::{checkpoint, small, with};
 
-/// Relative L2 error of any stem in float32. ONNX Runtime sums its means in one go, so it is not as exact as the CPU engine.
+/// Relative L2 error of any stem in float32. ONNX Runtime sums its means in one go, so it is not as
+/// exact as the CPU engine.
 const BOUND_F32: f64 = 1e-3;
 /// The same for float16 graphs: about twice what was measured with drawn weights.
 const BOUND_F16: f64 = 3.2e-2;
@@ -59,68 +62,144 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let four = json!(["drums", "bass", "other", "vocals"]);
-    let norms = with(with(small(), "norm_starts", json!(0)), "norm_groups", json!(2));
-    let other =
-        with(with(with(small(), "t_gelu", json!(false)), "t_norm_out", json!(false)), "t_cross_first", json!(true));
+    let norms = with(
+        with(small(), "norm_starts", json!(0)),
+        "norm_groups",
+        json!(2),
+    );
+
+    let other = with(
+        with(
+            with(small(), "t_gelu", json!(false)),
+            "t_norm_out",
+            json!(false),
+        ),
+        "t_cross_first",
+        json!(true),
+    );
+
     let configurations: Vec<(&str, Json)> = vec![
         ("small", small()),
-        ("deep", with(with(small(), "depth", json!(5)), "t_layers", json!(1))),
-        ("four-stems", with(with(small(), "sources", four), "bottom_channels", json!(0))),
-        ("no-transformer", with(with(small(), "t_layers", json!(0)), "dconv_mode", json!(1))),
+        (
+            "deep",
+            with(with(small(), "depth", json!(5)), "t_layers", json!(1)),
+        ),
+        (
+            "four-stems",
+            with(with(small(), "sources", four), "bottom_channels", json!(0)),
+        ),
+        (
+            "no-transformer",
+            with(with(small(), "t_layers", json!(0)), "dconv_mode", json!(1)),
+        ),
         ("norms-everywhere", norms),
         ("other-transformer", other),
     ];
+
     let mut models: Vec<(String, Vec<u8>)> = (configurations.into_iter())
         .map(|(name, arguments)| (name.to_owned(), checkpoint(&arguments, 11).bytes()))
         .collect();
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sextet-mini.safetensors");
     models.push(("bundled".to_owned(), fs::read(bundled).unwrap()));
+
     let mut cases = Vec::new();
     for (name, bytes) in models {
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let largest = tensors.iter().map(|(_, view)| view.shape().iter().product()).max().unwrap_or(0);
-        let all = [(Precision::F32, 1), (Precision::F32, 3), (Precision::F16, 1), (Precision::F16, 3)];
+        let largest = tensors
+            .iter()
+            .map(|(_, view)| view.shape().iter().product())
+            .max()
+            .unwrap_or(0);
+
+        let all = [
+            (Precision::F32, 1),
+            (Precision::F32, 3),
+            (Precision::F16, 1),
+            (Precision::F16, 3),
+        ];
+
         // Every precision and batch for one of them; the others are about operators.
-        let wanted = if name == "small" { &all[..] } else { &all[1..3] };
+        let wanted = if name == "small" {
+            &all[..]
+        } else {
+            &all[1..3]
+        };
+
         for &(precision, batch) in wanted {
             let options = ExportOptions { batch, precision };
             let name = format!("{name}-{precision:?}-{batch}").to_lowercase();
-            cases.push(Case { name, model: Model::read(&bytes).unwrap(), options, largest });
+            cases.push(Case {
+                name,
+                model: Model::read(&bytes).unwrap(),
+                options,
+                largest,
+            });
         }
     }
+
     cases
 }
 
-/// A segment as a network hears it, and what the CPU engine makes of it: the song's mean and deviation are taken out of both.
+/// A segment as a network hears it, and what the CPU engine makes of it: the song's mean and
+/// deviation are taken out of both.
 fn segment(separator: &mut Separator, seed: u64) -> (Vec<f32>, Vec<f32>) {
     let song = song(separator.segment_frames(), seed);
     let (left, right) = (&song.channels()[0], &song.channels()[1]);
-    let mono: Vec<f64> = left.iter().zip(right).map(|(l, r)| (f64::from(*l) + f64::from(*r)) / 2.0).collect();
+    let mono: Vec<f64> = left
+        .iter()
+        .zip(right)
+        .map(|(l, r)| (f64::from(*l) + f64::from(*r)) / 2.0)
+        .collect();
+
     let mean = mono.iter().sum::<f64>() / mono.len() as f64;
     let variance = mono.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (mono.len() - 1) as f64;
+
     let deviation = variance.sqrt() + 1e-8;
     let normalised = |audio: &Audio| -> Vec<f32> {
-        audio.channels().iter().flatten().map(|x| ((f64::from(*x) - mean) / deviation) as f32).collect()
+        audio
+            .channels()
+            .iter()
+            .flatten()
+            .map(|x| ((f64::from(*x) - mean) / deviation) as f32)
+            .collect()
     };
+
     let mut sink = InMemory::default();
+
     // One chunk, so that what comes out is the network's own output.
-    let options = Options { overlap: 0.0, ..Options::default() };
-    let summary = separator.separate(&song, &options, &mut sink, &mut Ignore).unwrap();
+    let options = Options {
+        overlap: 0.0,
+        ..Options::default()
+    };
+    let summary = separator
+        .separate(&song, &options, &mut sink, &mut Ignore)
+        .unwrap();
+
     assert_eq!(summary.chunks, 1);
-    (normalised(&song), sink.into_parts().iter().flat_map(|(_, part)| normalised(part)).collect())
+    (
+        normalised(&song),
+        sink.into_parts()
+            .iter()
+            .flat_map(|(_, part)| normalised(part))
+            .collect(),
+    )
 }
 
 /// Writes the graph of `case` and its data into `folder`; what check.py has to know.
 fn write(case: &Case, folder: &Path) -> Json {
     let path = |extension: &str| folder.join(format!("{}.{extension}", case.name));
-    case.model.export_onnx(0, case.options, &path("onnx")).unwrap();
+    case.model
+        .export_onnx(0, case.options, &path("onnx"))
+        .unwrap();
     let mut separator = Separator::new(case.model.clone(), EngineOptions::default()).unwrap();
     let (mut mix, mut stems) = (Vec::new(), Vec::new());
+
     for index in 0..case.options.batch {
         let (segment, separated) = segment(&mut separator, 21 + index as u64);
         mix.extend(segment.iter().flat_map(|x| x.to_le_bytes()));
         stems.extend(separated.iter().flat_map(|x| x.to_le_bytes()));
     }
+
     fs::write(path("mix"), mix).unwrap();
     fs::write(path("stems"), stems).unwrap();
     json!({
@@ -133,16 +212,27 @@ fn write(case: &Case, folder: &Path) -> Json {
 fn check(python: &Path, cases: &[&Case]) -> Vec<Report> {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
+
     let list: Vec<Json> = cases.iter().map(|case| write(case, folder)).collect();
-    fs::write(folder.join("cases.json"), serde_json::to_vec(&list).unwrap()).unwrap();
+    fs::write(
+        folder.join("cases.json"),
+        serde_json::to_vec(&list).unwrap(),
+    )
+    .unwrap();
+
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/check.py");
     let output = Command::new(python).arg(script).arg(folder).output();
     let output = output.unwrap_or_else(|error| panic!("cannot run {}: {error}", python.display()));
+
     let errors = String::from_utf8_lossy(&output.stderr);
     print!("{errors}");
+
     assert!(output.status.success(), "check.py failed: {errors}");
     let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn python() -> PathBuf {
@@ -158,11 +248,16 @@ fn python() -> PathBuf {
 fn onnx_runtime_agrees_with_the_cpu_engine() {
     let python = python();
     let mut cases = cases();
+
     let mut reports = in_halves(&cases, |cases| check(&python, cases));
     assert_eq!(reports.len(), cases.len());
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     reports.sort_by(|a, b| a.name.cmp(&b.name));
-    println!("{:<28} {:>10}  largest initialiser  error    by place", "graph", "bytes");
+    println!(
+        "{:<28} {:>10}  largest initialiser  error    by place",
+        "graph", "bytes"
+    );
+
     for (report, case) in reports.iter().zip(&cases) {
         let (largest, shape) = &report.largest[0];
         let shape = format!("{shape:?}");
@@ -170,37 +265,90 @@ fn onnx_runtime_agrees_with_the_cpu_engine() {
             "{:<28} {:>10}  {shape:<19}  {:.1e}  {:.1e}",
             report.name, report.bytes, report.error, report.error_turned
         );
+
         assert_eq!(report.name, case.name);
-        assert!(*largest < 1_000_000.max(case.largest + 1), "{}: {largest} elements, as a DFT basis has", case.name);
+        assert!(
+            *largest < 1_000_000.max(case.largest + 1),
+            "{}: {largest} elements, as a DFT basis has",
+            case.name
+        );
+
         judge(report, case);
     }
+
     println!("{} graphs checked", reports.len());
 }
 
 fn judge(report: &Report, case: &Case) {
     let (name, batch, frames) = (&case.name, case.options.batch, case.model.segment_frames());
     let stems = case.model.sources().len();
-    assert_eq!(report.operator_sets, [(String::new(), OPERATOR_SET)], "{name}");
-    let value = |name: &str, shape: &[usize]| vec![(name.to_owned(), "FLOAT".to_owned(), shape.to_vec())];
+
+    assert_eq!(
+        report.operator_sets,
+        [(String::new(), OPERATOR_SET)],
+        "{name}"
+    );
+
+    let value =
+        |name: &str, shape: &[usize]| vec![(name.to_owned(), "FLOAT".to_owned(), shape.to_vec())];
     assert_eq!(report.inputs, value("mix", &[batch, 2, frames]), "{name}");
-    assert_eq!(report.outputs, value("stems", &[batch, stems, 2, frames]), "{name}");
+    assert_eq!(
+        report.outputs,
+        value("stems", &[batch, stems, 2, frames]),
+        "{name}"
+    );
+
     assert_eq!(report.inferred, report.outputs, "{name}");
-    assert_eq!(report.metadata["checkpoint_sha256"], case.model.hash(), "{name}");
-    assert_eq!(report.metadata["sources"].split(',').count(), stems, "{name}");
+    assert_eq!(
+        report.metadata["checkpoint_sha256"],
+        case.model.hash(),
+        "{name}"
+    );
+
+    assert_eq!(
+        report.metadata["sources"].split(',').count(),
+        stems,
+        "{name}"
+    );
+
     for operator in ["STFT", "DFT", "ComplexAbs", "If", "Loop", "Scan"] {
-        assert!(!report.operators.iter().any(|found| found == operator), "{name} uses {operator}");
+        assert!(
+            !report.operators.iter().any(|found| found == operator),
+            "{name} uses {operator}"
+        );
     }
+
     // Weights and what the transforms need, nothing of the order of a dense DFT.
-    let element = if case.options.precision == Precision::F16 { 2 } else { 4 };
+    let element = if case.options.precision == Precision::F16 {
+        2
+    } else {
+        4
+    };
+
     let expected = (case.model.parameters() * element) as u64;
-    assert!(report.bytes < expected * 2 + 12_000_000, "{name}: {} bytes for {expected} of weights", report.bytes);
+    assert!(
+        report.bytes < expected * 2 + 12_000_000,
+        "{name}: {} bytes for {expected} of weights",
+        report.bytes
+    );
+
     assert!(report.finite, "{name}");
     let bound = match case.options.precision {
         Precision::F32 => BOUND_F32,
         Precision::F16 if name.starts_with("deep") => BOUND_F16_DEEP,
         Precision::F16 => BOUND_F16,
     };
+
     assert!(report.error < bound, "{name}: {:e}", report.error);
-    let bound = if case.options.precision == Precision::F16 { BOUND_F16 } else { BOUND_PLACE };
-    assert!(report.error_turned < bound, "{name}: {:e} by place in the batch", report.error_turned);
+    let bound = if case.options.precision == Precision::F16 {
+        BOUND_F16
+    } else {
+        BOUND_PLACE
+    };
+
+    assert!(
+        report.error_turned < bound,
+        "{name}: {:e} by place in the batch",
+        report.error_turned
+    );
 }

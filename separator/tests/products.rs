@@ -1,5 +1,9 @@
-//! What a model's segment takes in products, by which the time on a CPU is estimated before anything is started.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+//! What a model's segment takes in products, by which the time on a CPU is estimated before
+//! anything is started.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may stop at what it did not expect"
+)]
 
 mod support;
 
@@ -14,7 +18,8 @@ use support::checkpoint::Checkpoint;
 fn of_shape(fixture: &str) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/parity/{fixture}.json"));
     let fixture: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let tensors: Vec<(String, Vec<usize>)> = serde_json::from_value(fixture["tensors"].clone()).unwrap();
+    let tensors: Vec<(String, Vec<usize>)> =
+        serde_json::from_value(fixture["tensors"].clone()).unwrap();
     Model::read(&Checkpoint::htdemucs(&fixture["kwargs"], &tensors, Dtype::F32, 3).bytes()).unwrap()
 }
 
@@ -22,12 +27,22 @@ fn of_shape(fixture: &str) -> Model {
 #[test]
 fn products_are_counted_in_the_graph() {
     let official = of_shape("official-six-stems");
-    let bag = Model::bag(vec![official.clone(), official.clone()], vec![vec![1.0; 6]; 2]).unwrap();
+    let bag = Model::bag(
+        vec![official.clone(), official.clone()],
+        vec![vec![1.0; 6]; 2],
+    )
+    .unwrap();
+
     let cases = [
         ("the official six-stem shape", &official, 132_551_191_008),
         ("two of them in a bag", &bag, 265_102_382_016),
-        ("the bundled model", &Model::bundled().unwrap(), 34_882_178_988),
+        (
+            "the bundled model",
+            &Model::bundled().unwrap(),
+            34_882_178_988,
+        ),
     ];
+
     for (name, model, expected) in cases {
         println!("{name}: {} products", model.products());
         assert_eq!(model.products(), expected, "{name}");

@@ -1,5 +1,6 @@
-//! Separations through the facade, with a small model of drawn weights: lengths, rates, channels, odd songs, and every
-//! option. What the samples have to be is for the parity tests; here is what has to hold whatever they are.
+//! Separations through the facade, with a small model of drawn weights: lengths, rates, channels,
+//! odd songs, and every option. What the samples have to be is for the parity tests; here is what
+//! has to hold whatever they are.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -10,8 +11,9 @@ use std::sync::OnceLock;
 
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Folded, Layout};
 use sextet_separator::{
-    DecodeOptions, Decoded, EngineChoice, EngineOptions, Error, ErrorKind, Ignore, InMemory, Listener, Model, Mono,
-    Options, Outputs, Part, Progress, Result, SeparateError, Separator, Stem, StemSink, Sum, Summary,
+    DecodeOptions, Decoded, EngineChoice, EngineOptions, Error, ErrorKind, Ignore, InMemory,
+    Listener, Model, Mono, Options, Outputs, Part, Progress, Result, SeparateError, Separator,
+    Stem, StemSink, Sum, Summary,
 };
 use support::draw::splitmix;
 use support::small::{small, tiny};
@@ -21,7 +23,9 @@ const RATES_HZ: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
 /// The small model; its segment is half a second.
 fn model() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL.get_or_init(|| support::small::model(&small(), 7)).clone()
+    MODEL
+        .get_or_init(|| support::small::model(&small(), 7))
+        .clone()
 }
 
 fn separator() -> Separator {
@@ -33,34 +37,65 @@ fn song(layout: Layout, frames: usize) -> Audio {
     let channel = |channel: usize| {
         let tone = |n: usize| (n as f64 * 0.031 * (channel + 1) as f64).sin() * 0.3;
         let noise = splitmix(channel as u64 + 1).take(frames);
-        noise.enumerate().map(|(n, u)| (tone(n) + 0.4 * (u - 0.5)) as f32).collect()
+        noise
+            .enumerate()
+            .map(|(n, u)| (tone(n) + 0.4 * (u - 0.5)) as f32)
+            .collect()
     };
     Audio::new((0..layout.channels).map(channel).collect(), layout.rate_hz)
 }
 
 fn stereo(frames: usize) -> Audio {
-    song(Layout { channels: 2, rate_hz: 44_100 }, frames)
+    song(
+        Layout {
+            channels: 2,
+            rate_hz: 44_100,
+        },
+        frames,
+    )
 }
 
 /// Every part of the separation of `song`, and what was done.
-fn separate(separator: &mut Separator, song: &dyn AudioSource, options: &Options) -> (Vec<Audio>, Summary) {
+fn separate(
+    separator: &mut Separator,
+    song: &dyn AudioSource,
+    options: &Options,
+) -> (Vec<Audio>, Summary) {
     let mut sink = InMemory::default();
-    let summary = separator.separate(song, options, &mut sink, &mut Ignore).unwrap();
-    (sink.into_parts().into_iter().map(|(_, audio)| audio).collect(), summary)
+    let summary = separator
+        .separate(song, options, &mut sink, &mut Ignore)
+        .unwrap();
+    (
+        sink.into_parts()
+            .into_iter()
+            .map(|(_, audio)| audio)
+            .collect(),
+        summary,
+    )
 }
 
 /// The bits of every sample, for comparisons that let nothing through.
 fn bits(parts: &[Audio]) -> Vec<Vec<u32>> {
     let channels = parts.iter().flat_map(Audio::channels);
-    channels.map(|channel| channel.iter().map(|sample| sample.to_bits()).collect()).collect()
+    channels
+        .map(|channel| channel.iter().map(|sample| sample.to_bits()).collect())
+        .collect()
 }
 
 fn all_finite(parts: &[Audio]) -> bool {
-    parts.iter().flat_map(Audio::channels).flatten().all(|sample| sample.is_finite())
+    parts
+        .iter()
+        .flat_map(Audio::channels)
+        .flatten()
+        .all(|sample| sample.is_finite())
 }
 
 fn peak(parts: &[Audio]) -> f32 {
-    parts.iter().flat_map(Audio::channels).flatten().fold(0.0, |peak, sample| peak.max(sample.abs()))
+    parts
+        .iter()
+        .flat_map(Audio::channels)
+        .flatten()
+        .fold(0.0, |peak, sample| peak.max(sample.abs()))
 }
 
 /// What stems have to add up to: `song` in stereo, or in mono where it is.
@@ -68,7 +103,10 @@ fn target(song: &Audio) -> Audio {
     let mut stream = Folded::new(song.open().unwrap());
     let mut channels = vec![Vec::new(); song.channels().len().min(2)];
     while let Some(block) = stream.next_block().unwrap() {
-        channels.iter_mut().zip(block.channels()).for_each(|(all, new)| all.extend_from_slice(new));
+        channels
+            .iter_mut()
+            .zip(block.channels())
+            .for_each(|(all, new)| all.extend_from_slice(new));
     }
     Audio::new(channels, song.rate_hz())
 }
@@ -78,45 +116,75 @@ fn residual(parts: &[Audio], target: &Audio) -> f64 {
     let mut largest = 0.0_f64;
     for (channel, target) in target.channels().iter().enumerate() {
         for (frame, &sample) in target.iter().enumerate() {
-            let sum: f64 = parts.iter().map(|part| f64::from(part.channels()[channel][frame])).sum();
+            let sum: f64 = parts
+                .iter()
+                .map(|part| f64::from(part.channels()[channel][frame]))
+                .sum();
             largest = largest.max((sum - f64::from(sample)).abs());
         }
     }
+
     largest
 }
 
 #[test]
 fn every_rate_length_and_channel_count_gives_as_many_finite_frames() {
     // The quickest model: what counts here is what surrounds it.
-    let mut separator = Separator::new(support::small::model(&tiny(0.2), 1), EngineOptions::default()).unwrap();
+    let mut separator = Separator::new(
+        support::small::model(&tiny(0.2), 1),
+        EngineOptions::default(),
+    )
+    .unwrap();
+
     let mut tried = 0;
     for rate_hz in RATES_HZ {
         let segment = rate_hz as usize / 5;
         for frames in [1, 7, 1000, segment, 2 * segment + 321] {
             for channels in [1, 2, 6] {
                 for sum in [Sum::Model, Sum::Exact] {
-                    let case = format!("{rate_hz} Hz, {frames} frames, {channels} channels, {sum:?}");
+                    let case =
+                        format!("{rate_hz} Hz, {frames} frames, {channels} channels, {sum:?}");
                     let song = song(Layout { channels, rate_hz }, frames);
-                    let (parts, summary) = separate(&mut separator, &song, &Options { sum, ..Options::default() });
-                    let layout = Layout { channels: channels.min(2), rate_hz };
+                    let (parts, summary) = separate(
+                        &mut separator,
+                        &song,
+                        &Options {
+                            sum,
+                            ..Options::default()
+                        },
+                    );
+
+                    let layout = Layout {
+                        channels: channels.min(2),
+                        rate_hz,
+                    };
                     assert_eq!(parts.len(), 4, "{case}");
-                    assert!(parts.iter().all(|part| part.layout() == layout && part.frames() == frames), "{case}");
+                    assert!(
+                        parts
+                            .iter()
+                            .all(|part| part.layout() == layout && part.frames() == frames),
+                        "{case}"
+                    );
+
                     assert!(all_finite(&parts), "{case}");
                     assert_eq!(
                         (summary.source_frames, summary.output_frames),
                         (frames as u64, frames as u64),
                         "{case}"
                     );
+
                     if sum == Sum::Exact {
                         let residual = residual(&parts, &target(&song));
                         // -120 dBFS is a millionth of full scale.
                         assert!(residual < 1e-6, "{case}: {residual:e}");
                     }
+
                     tried += 1;
                 }
             }
         }
     }
+
     println!("{tried} combinations of rate, length, channels and sum");
 }
 
@@ -128,23 +196,59 @@ fn other_rates_and_mono_can_be_asked_for() {
         for to_hz in RATES_HZ {
             for (mono, channels) in [(Mono::Keep, 1), (Mono::Stereo, 2)] {
                 let frames = 12_345;
-                let song = song(Layout { channels: 1, rate_hz: from_hz }, frames);
-                let options = Options { rate_hz: Some(to_hz), mono, sum: Sum::Exact, ..Options::default() };
+                let song = song(
+                    Layout {
+                        channels: 1,
+                        rate_hz: from_hz,
+                    },
+                    frames,
+                );
+
+                let options = Options {
+                    rate_hz: Some(to_hz),
+                    mono,
+                    sum: Sum::Exact,
+                    ..Options::default()
+                };
+
                 let (parts, _) = separate(&mut separator, &song, &options);
-                let expected = (frames as f64 * f64::from(to_hz) / f64::from(from_hz)).round() as usize;
-                assert!(parts.iter().all(|part| part.layout() == Layout { channels, rate_hz: to_hz }));
-                assert!(parts.iter().all(|part| part.frames() == expected), "{from_hz} to {to_hz}: {expected}");
+                let expected =
+                    (frames as f64 * f64::from(to_hz) / f64::from(from_hz)).round() as usize;
+
+                assert!(parts.iter().all(|part| part.layout()
+                    == Layout {
+                        channels,
+                        rate_hz: to_hz
+                    }));
+
+                assert!(
+                    parts.iter().all(|part| part.frames() == expected),
+                    "{from_hz} to {to_hz}: {expected}"
+                );
                 assert!(all_finite(&parts));
                 tried += 1;
             }
         }
     }
+
     for rate_hz in [0, 1, 7_999, 192_001, u32::MAX] {
-        let options = Options { rate_hz: Some(rate_hz), ..Options::default() };
-        let error = separator.separate(&stereo(100), &options, &mut InMemory::default(), &mut Ignore).unwrap_err();
+        let options = Options {
+            rate_hz: Some(rate_hz),
+            ..Options::default()
+        };
+        let error = separator
+            .separate(
+                &stereo(100),
+                &options,
+                &mut InMemory::default(),
+                &mut Ignore,
+            )
+            .unwrap_err();
+
         assert_eq!(error.kind(), ErrorKind::Options, "{rate_hz}: {error}");
         tried += 1;
     }
+
     println!("{tried} rates asked for");
 }
 
@@ -160,7 +264,12 @@ struct CutStream {
 
 impl AudioSource for Cut<'_> {
     fn open(&self) -> Result<Box<dyn AudioStream>> {
-        Ok(Box::new(CutStream { audio: self.0.clone(), sizes: self.1.to_vec(), next: 0, block: 0 }))
+        Ok(Box::new(CutStream {
+            audio: self.0.clone(),
+            sizes: self.1.to_vec(),
+            next: 0,
+            block: 0,
+        }))
     }
 }
 
@@ -173,7 +282,15 @@ impl AudioStream for CutStream {
         let (start, size) = (self.next, self.sizes[self.block % self.sizes.len()]);
         let end = (start + size).min(self.audio.frames());
         (self.next, self.block) = (end, self.block + 1);
-        let cut = || self.audio.channels().iter().map(|channel| channel[start..end].to_vec()).collect();
+
+        let cut = || {
+            self.audio
+                .channels()
+                .iter()
+                .map(|channel| channel[start..end].to_vec())
+                .collect()
+        };
+
         Ok((start < end).then(|| Audio::new(cut(), self.audio.rate_hz())))
     }
 }
@@ -182,39 +299,63 @@ impl AudioStream for CutStream {
 fn how_a_song_comes_in_blocks_does_not_matter() {
     let mut separator = separator();
     let sizes: [&[usize]; 3] = [&[1], &[7, 1, 4099], &[65_537]];
+
     let mut tried = 0;
     for (rate_hz, channels) in [(44_100, 2), (48_000, 6), (22_050, 1)] {
         for sum in [Sum::Model, Sum::Exact] {
-            let options = Options { sum, ..Options::default() };
+            let options = Options {
+                sum,
+                ..Options::default()
+            };
             let song = song(Layout { channels, rate_hz }, 50_001);
+
             let whole = bits(&separate(&mut separator, &song, &options).0);
             for sizes in sizes {
                 let cut = bits(&separate(&mut separator, &Cut(&song, sizes), &options).0);
-                assert!(cut == whole, "{rate_hz} Hz, {channels} channels, {sum:?}, blocks of {sizes:?}");
+                assert!(
+                    cut == whole,
+                    "{rate_hz} Hz, {channels} channels, {sum:?}, blocks of {sizes:?}"
+                );
                 tried += 1;
             }
         }
     }
+
     println!("{tried} ways to cut songs into blocks");
 }
 
 #[test]
 fn the_same_run_gives_the_same_bits() {
     let song = stereo(70_000);
-    let options = Options { shifts: 2, ..Options::default() };
+    let options = Options {
+        shifts: 2,
+        ..Options::default()
+    };
     let run = |threads: Option<usize>| {
         let threads = threads.and_then(NonZeroUsize::new);
-        let mut separator =
-            Separator::new(model(), EngineOptions { engine: EngineChoice::Cpu, threads, ..EngineOptions::default() })
-                .unwrap();
+        let mut separator = Separator::new(
+            model(),
+            EngineOptions {
+                engine: EngineChoice::Cpu,
+                threads,
+                ..EngineOptions::default()
+            },
+        )
+        .unwrap();
+
         let first = bits(&separate(&mut separator, &song, &options).0);
-        assert!(first == bits(&separate(&mut separator, &song, &options).0), "{threads:?} threads, the second time");
+        assert!(
+            first == bits(&separate(&mut separator, &song, &options).0),
+            "{threads:?} threads, the second time"
+        );
         first
     };
+
     let one = run(Some(1));
     for threads in [Some(1), Some(2), Some(3), None] {
         assert!(run(threads) == one, "{threads:?} threads");
     }
+
     println!("5 separators on 1, 2, 3 and all threads, twice each");
 }
 
@@ -226,14 +367,25 @@ fn silence_stays_silent() {
         for (frames, channels) in [(1, 1), (1, 2), (500, 2), (60_000, 2), (60_000, 6)] {
             for sum in [Sum::Model, Sum::Exact] {
                 let layout = Layout { channels, rate_hz };
-                let options = Options { sum, ..Options::default() };
+                let options = Options {
+                    sum,
+                    ..Options::default()
+                };
                 let (parts, _) = separate(&mut separator, &Audio::silent(layout, frames), &options);
-                // Not quite 0: what the networks make of silence is scaled by the deviation's floor, 1e-8.
-                assert!(peak(&parts) < 1e-6 && all_finite(&parts), "{layout:?}, {frames}: {}", peak(&parts));
+
+                // Not quite 0: what the networks make of silence is scaled by the deviation's
+                // floor, 1e-8.
+                assert!(
+                    peak(&parts) < 1e-6 && all_finite(&parts),
+                    "{layout:?}, {frames}: {}",
+                    peak(&parts)
+                );
+
                 tried += 1;
             }
         }
     }
+
     println!("{tried} silences");
 }
 
@@ -242,22 +394,45 @@ fn odd_songs_give_finite_stems_that_can_be_made_to_add_up() {
     let square = |n: usize| if n % 200 < 100 { 1.0 } else { -1.0 };
     let noise: Vec<f32> = splitmix(3).take(60_000).map(|u| (u - 0.5) as f32).collect();
     type Song<'a> = (&'a str, Box<dyn Fn(usize, usize) -> f32 + 'a>);
+
     let songs: Vec<Song<'_>> = vec![
         ("DC", Box::new(|_, _| 0.5)),
         ("full-scale DC", Box::new(|_, _| 1.0)),
-        ("DC of opposite sides", Box::new(|side, _| if side == 0 { 0.5 } else { -0.5 })),
-        ("nothing but side", Box::new(|side, n| if side == 0 { noise[n] } else { -noise[n] })),
+        (
+            "DC of opposite sides",
+            Box::new(|side, _| if side == 0 { 0.5 } else { -0.5 }),
+        ),
+        (
+            "nothing but side",
+            Box::new(|side, n| if side == 0 { noise[n] } else { -noise[n] }),
+        ),
         ("full-scale square wave", Box::new(|_, n| square(n))),
         ("denormals", Box::new(|_, n| noise[n] * 1e-40)),
-        ("the smallest denormal", Box::new(|_, n| f32::from_bits((n % 2) as u32))),
+        (
+            "the smallest denormal",
+            Box::new(|_, n| f32::from_bits((n % 2) as u32)),
+        ),
         ("faint", Box::new(|_, n| noise[n] * 1e-20)),
         ("48 dB of gain", Box::new(|_, n| noise[n] * 251.0)),
-        ("48 dB of gain on a square wave", Box::new(|_, n| square(n) * 251.0)),
-        ("one click", Box::new(|_, n| if n == 20_000 { 1.0 } else { 0.0 })),
-        ("one click at the start", Box::new(|_, n| if n == 0 { 1.0 } else { 0.0 })),
-        ("one click on one side", Box::new(|side, n| if side == 1 && n == 9 { 1.0 } else { 0.0 })),
+        (
+            "48 dB of gain on a square wave",
+            Box::new(|_, n| square(n) * 251.0),
+        ),
+        (
+            "one click",
+            Box::new(|_, n| if n == 20_000 { 1.0 } else { 0.0 }),
+        ),
+        (
+            "one click at the start",
+            Box::new(|_, n| if n == 0 { 1.0 } else { 0.0 }),
+        ),
+        (
+            "one click on one side",
+            Box::new(|side, n| if side == 1 && n == 9 { 1.0 } else { 0.0 }),
+        ),
         ("huge", Box::new(|_, n| noise[n] * 1e6)),
     ];
+
     let mut separator = separator();
     let mut tried = 0;
     for (name, sample) in &songs {
@@ -266,17 +441,31 @@ fn odd_songs_give_finite_stems_that_can_be_made_to_add_up() {
             let song = Audio::new(vec![side(0), side(1)], rate_hz);
             for sum in [Sum::Model, Sum::Exact] {
                 let case = format!("{name}, {frames} frames at {rate_hz} Hz, {sum:?}");
-                let (parts, _) = separate(&mut separator, &song, &Options { sum, ..Options::default() });
+                let (parts, _) = separate(
+                    &mut separator,
+                    &song,
+                    &Options {
+                        sum,
+                        ..Options::default()
+                    },
+                );
+
                 assert!(all_finite(&parts), "{case}");
                 if sum == Sum::Exact {
-                    let loudest = f64::from(peak(std::slice::from_ref(&song)).max(peak(&parts)).max(1.0));
+                    let loudest =
+                        f64::from(peak(std::slice::from_ref(&song)).max(peak(&parts)).max(1.0));
                     let residual = residual(&parts, &song);
-                    assert!(residual < 1e-6 * loudest, "{case}: {residual:e} of {loudest}");
+                    assert!(
+                        residual < 1e-6 * loudest,
+                        "{case}: {residual:e} of {loudest}"
+                    );
                 }
+
                 tried += 1;
             }
         }
     }
+
     println!("{tried} odd songs");
 }
 
@@ -285,29 +474,72 @@ fn parts_are_sums_of_stems() {
     let mut separator = separator();
     let song = stereo(40_000);
     let (mut tried, mut worst) = (0, 0.0_f64);
+
     for sum in [Sum::Model, Sum::Exact] {
         for rate_hz in [None, Some(48_000)] {
-            let all = Options { sum, rate_hz, ..Options::default() };
+            let all = Options {
+                sum,
+                rate_hz,
+                ..Options::default()
+            };
+
             let (stems, _) = separate(&mut separator, &song, &all);
             for (index, stem) in Stem::ALL.into_iter().enumerate() {
                 let parts = vec![Part::stem(stem), Part::without(stem, &Stem::ALL)];
                 assert_eq!(parts[1].name, format!("no_{stem}"));
-                let (two, _) = separate(&mut separator, &song, &Options { parts, ..all.clone() });
+                let (two, _) = separate(
+                    &mut separator,
+                    &song,
+                    &Options {
+                        parts,
+                        ..all.clone()
+                    },
+                );
+
                 assert!(bits(&two[..1]) == bits(&stems[index..=index]), "{stem}");
-                let rest: Vec<Audio> = (0..6).filter(|&i| i != index).map(|i| stems[i].clone()).collect();
+                let rest: Vec<Audio> = (0..6)
+                    .filter(|&i| i != index)
+                    .map(|i| stems[i].clone())
+                    .collect();
+
                 // Rounded after resampling on one side and before it on the other.
-                let (apart, loudest) = (residual(&rest, &two[1]), f64::from(peak(&stems).max(peak(&two))));
-                assert!(apart < 1e-6 * loudest, "no_{stem} at {rate_hz:?}: {apart:e} of {loudest}");
+                let (apart, loudest) = (
+                    residual(&rest, &two[1]),
+                    f64::from(peak(&stems).max(peak(&two))),
+                );
+                assert!(
+                    apart < 1e-6 * loudest,
+                    "no_{stem} at {rate_hz:?}: {apart:e} of {loudest}"
+                );
                 worst = worst.max(apart / loudest);
                 tried += 1;
             }
         }
     }
-    let parts =
-        vec![Part { name: "nothing".to_owned(), stems: vec![] }, Part::stem(Stem::Bass), Part::stem(Stem::Bass)];
-    let (odd, _) = separate(&mut separator, &song, &Options { parts, ..Options::default() });
+
+    let parts = vec![
+        Part {
+            name: "nothing".to_owned(),
+            stems: vec![],
+        },
+        Part::stem(Stem::Bass),
+        Part::stem(Stem::Bass),
+    ];
+
+    let (odd, _) = separate(
+        &mut separator,
+        &song,
+        &Options {
+            parts,
+            ..Options::default()
+        },
+    );
+
     assert!(peak(&odd[..1]) == 0.0 && bits(&odd[1..2]) == bits(&odd[2..]));
-    println!("{} pairs of parts, {worst:.1e} of the loudest sample apart at most", tried + 1);
+    println!(
+        "{} pairs of parts, {worst:.1e} of the loudest sample apart at most",
+        tried + 1
+    );
 }
 
 /// Counts chunks, and cancels when there are enough.
@@ -327,21 +559,42 @@ impl Listener for CancelAfter {
 
 #[test]
 fn a_bag_leaves_out_members_that_no_wanted_stem_needs() {
-    let weights = vec![vec![1.0, 0.0, 1.0, 1.0, 0.5, 1.0], vec![0.0, 1.0, 0.0, 2.0, 0.5, 0.0]];
-    let models = [7, 8].map(|seed| support::small::model(&small(), seed)).to_vec();
+    let weights = vec![
+        vec![1.0, 0.0, 1.0, 1.0, 0.5, 1.0],
+        vec![0.0, 1.0, 0.0, 2.0, 0.5, 0.0],
+    ];
+    let models = [7, 8]
+        .map(|seed| support::small::model(&small(), seed))
+        .to_vec();
     let bag = || Model::bag(models.clone(), weights.clone()).unwrap();
+
     let song = stereo(50_000);
-    let (all, both) =
-        separate(&mut Separator::new(bag(), EngineOptions::default()).unwrap(), &song, &Options::default());
-    let cases = [(Stem::Drums, 1), (Stem::Bass, 1), (Stem::Other, 1), (Stem::Vocals, 2), (Stem::Guitar, 2)];
+    let (all, both) = separate(
+        &mut Separator::new(bag(), EngineOptions::default()).unwrap(),
+        &song,
+        &Options::default(),
+    );
+
+    let cases = [
+        (Stem::Drums, 1),
+        (Stem::Bass, 1),
+        (Stem::Other, 1),
+        (Stem::Vocals, 2),
+        (Stem::Guitar, 2),
+    ];
+
     for (stem, members) in cases {
         let mut separator = Separator::new(bag(), EngineOptions::default()).unwrap();
-        let options = Options { parts: vec![Part::stem(stem)], ..Options::default() };
+        let options = Options {
+            parts: vec![Part::stem(stem)],
+            ..Options::default()
+        };
         let (part, summary) = separate(&mut separator, &song, &options);
         let index = Stem::ALL.iter().position(|&other| other == stem).unwrap();
         assert!(bits(&part) == bits(&all[index..=index]), "{stem}");
         assert_eq!(summary.chunks * 2, both.chunks * members, "{stem}");
     }
+
     println!("{} stems of a bag", cases.len());
 }
 
@@ -349,18 +602,37 @@ fn a_bag_leaves_out_members_that_no_wanted_stem_needs() {
 fn cancelling_stops_between_chunks() {
     let mut separator = separator();
     let song = stereo(100_000);
-    let total = separate(&mut separator, &song, &Options::default()).1.chunks;
+    let total = separate(&mut separator, &song, &Options::default())
+        .1
+        .chunks;
+
     assert!(total > 4);
     for after in 0..total {
         let mut listener = CancelAfter(Cell::new(0), after);
-        let error =
-            separator.separate(&song, &Options::default(), &mut InMemory::default(), &mut listener).unwrap_err();
+        let error = separator
+            .separate(
+                &song,
+                &Options::default(),
+                &mut InMemory::default(),
+                &mut listener,
+            )
+            .unwrap_err();
+
         assert_eq!(error.kind(), ErrorKind::Cancelled);
         assert!(matches!(error.cause(), Some(SeparateError::Cancelled)));
         assert_eq!(listener.0.get(), after);
     }
+
     let mut listener = CancelAfter(Cell::new(0), total);
-    separator.separate(&song, &Options::default(), &mut InMemory::default(), &mut listener).unwrap();
+    separator
+        .separate(
+            &song,
+            &Options::default(),
+            &mut InMemory::default(),
+            &mut listener,
+        )
+        .unwrap();
+
     println!("cancelled after each of {total} chunks");
 }
 
@@ -368,35 +640,93 @@ fn cancelling_stops_between_chunks() {
 fn a_single_chunk_is_the_beginning_of_the_whole() {
     let mut separator = separator();
     let mut tried = 0;
-    for (rate_hz, frames) in [(44_100, 22_051), (44_100, 100_000), (48_000, 100_000), (8_000, 30_000)] {
+    for (rate_hz, frames) in [
+        (44_100, 22_051),
+        (44_100, 100_000),
+        (48_000, 100_000),
+        (8_000, 30_000),
+    ] {
         for overlap in [0.0, 0.25, 0.5] {
-            let song = song(Layout { channels: 2, rate_hz }, frames);
-            let options = Options { overlap, ..Options::default() };
+            let song = song(
+                Layout {
+                    channels: 2,
+                    rate_hz,
+                },
+                frames,
+            );
+
+            let options = Options {
+                overlap,
+                ..Options::default()
+            };
             let (whole, _) = separate(&mut separator, &song, &options);
-            let (single, summary) = separate(&mut separator, &song, &Options { single_chunk: true, ..options });
+            let (single, summary) = separate(
+                &mut separator,
+                &song,
+                &Options {
+                    single_chunk: true,
+                    ..options
+                },
+            );
+
             let expected = rate_hz as usize / 2;
             assert_eq!(summary.chunks, 1, "{rate_hz} {frames}");
-            assert!(single.iter().all(|part| part.frames() == expected), "{rate_hz}: {}", single[0].frames());
-            // Up to where the second chunk joins in; at other rates, up to where the filter begins to hear it.
+            assert!(
+                single.iter().all(|part| part.frames() == expected),
+                "{rate_hz}: {}",
+                single[0].frames()
+            );
+
+            // Up to where the second chunk joins in; at other rates, up to where the filter begins
+            // to hear it.
             let alone = (expected as f64 * (1.0 - overlap)) as usize;
-            let compared = if rate_hz == 44_100 { alone } else { alone - rate_hz as usize / 8 };
-            let head = |parts: &[Audio]| {
-                let channels = |part: &Audio| part.channels().iter().map(|c| c[..compared].to_vec()).collect();
-                parts.iter().map(|part| Audio::new(channels(part), rate_hz)).collect::<Vec<_>>()
+            let compared = if rate_hz == 44_100 {
+                alone
+            } else {
+                alone - rate_hz as usize / 8
             };
+
+            let head = |parts: &[Audio]| {
+                let channels = |part: &Audio| {
+                    part.channels()
+                        .iter()
+                        .map(|c| c[..compared].to_vec())
+                        .collect()
+                };
+                parts
+                    .iter()
+                    .map(|part| Audio::new(channels(part), rate_hz))
+                    .collect::<Vec<_>>()
+            };
+
             if rate_hz == 44_100 {
-                assert!(bits(&head(&single)) == bits(&head(&whole)), "{frames} {overlap}");
+                assert!(
+                    bits(&head(&single)) == bits(&head(&whole)),
+                    "{frames} {overlap}"
+                );
             } else {
                 let (single, whole) = (head(&single), head(&whole));
-                let apart = single.iter().zip(&whole).map(|(a, b)| residual(std::slice::from_ref(a), b));
+                let apart = single
+                    .iter()
+                    .zip(&whole)
+                    .map(|(a, b)| residual(std::slice::from_ref(a), b));
                 let apart = apart.fold(0.0, f64::max);
                 assert!(apart < 1e-4, "{rate_hz} {overlap}: {apart:e}");
             }
+
             tried += 1;
         }
     }
-    let (short, summary) =
-        separate(&mut separator, &stereo(500), &Options { single_chunk: true, ..Options::default() });
+
+    let (short, summary) = separate(
+        &mut separator,
+        &stereo(500),
+        &Options {
+            single_chunk: true,
+            ..Options::default()
+        },
+    );
+
     assert_eq!((short[0].frames(), summary.chunks), (500, 1));
     println!("{} single chunks", tried + 1);
 }
@@ -409,13 +739,19 @@ struct Failing {
 
 impl StemSink for Failing {
     fn start(&mut self, _: &Outputs) -> Result<()> {
-        self.at.map_or(Err(Error::new(ErrorKind::Output, "no room at the start")), |_| Ok(()))
+        self.at.map_or(
+            Err(Error::new(ErrorKind::Output, "no room at the start")),
+            |_| Ok(()),
+        )
     }
 
     fn write(&mut self, _: usize, _: &Audio) -> Result<()> {
         self.writes += 1;
         match self.at {
-            Some(at) if self.writes > at => Err(Error::new(ErrorKind::Output, format!("no room at write {at}"))),
+            Some(at) if self.writes > at => Err(Error::new(
+                ErrorKind::Output,
+                format!("no room at write {at}"),
+            )),
             _ => Ok(()),
         }
     }
@@ -427,11 +763,29 @@ fn an_error_of_the_sink_ends_the_run() {
     let cases = [None, Some(0), Some(1), Some(7), Some(20)];
     for at in cases {
         let mut sink = Failing { at, writes: 0 };
-        let error = separator.separate(&stereo(100_000), &Options::default(), &mut sink, &mut Ignore).unwrap_err();
-        let expected = at.map_or("no room at the start".to_owned(), |at| format!("no room at write {at}"));
-        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Output, expected));
-        assert_eq!(sink.writes, at.map_or(0, |at| at + 1), "nothing is written after an error");
+        let error = separator
+            .separate(
+                &stereo(100_000),
+                &Options::default(),
+                &mut sink,
+                &mut Ignore,
+            )
+            .unwrap_err();
+
+        let expected = at.map_or("no room at the start".to_owned(), |at| {
+            format!("no room at write {at}")
+        });
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (ErrorKind::Output, expected)
+        );
+        assert_eq!(
+            sink.writes,
+            at.map_or(0, |at| at + 1),
+            "nothing is written after an error"
+        );
     }
+
     println!("{} failing sinks", cases.len());
 }
 
@@ -444,7 +798,9 @@ struct Broken<'a> {
 
 impl AudioSource for Broken<'_> {
     fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
-        let opened = self.opens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let opened = self
+            .opens
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if opened >= self.fails_at {
             return Err(Error::new(ErrorKind::Input, "the file has gone"));
         }
@@ -457,32 +813,84 @@ fn what_cannot_be_separated_is_refused() {
     let mut separator = separator();
     let mut tried = 0;
     let mut refuse = |song: &dyn AudioSource, options: Options, kind: ErrorKind, what: &str| {
-        let error = separator.separate(song, &options, &mut InMemory::default(), &mut Ignore).unwrap_err();
+        let error = separator
+            .separate(song, &options, &mut InMemory::default(), &mut Ignore)
+            .unwrap_err();
         assert_eq!(error.kind(), kind, "{what}: {error}");
         assert!(!error.to_string().is_empty());
         tried += 1;
     };
+
     let song = stereo(1000);
     for overlap in [1.0, -0.25, 2.0, f64::NAN, f64::INFINITY, 0.999_999_9] {
-        refuse(&song, Options { overlap, ..Options::default() }, ErrorKind::Options, "overlap");
+        refuse(
+            &song,
+            Options {
+                overlap,
+                ..Options::default()
+            },
+            ErrorKind::Options,
+            "overlap",
+        );
     }
-    refuse(&Audio::silent(song.layout(), 0), Options::default(), ErrorKind::Audio, "no frames");
+
+    refuse(
+        &Audio::silent(song.layout(), 0),
+        Options::default(),
+        ErrorKind::Audio,
+        "no frames",
+    );
+
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for (rate_hz, at) in [(44_100, 0), (44_100, 999), (48_000, 500)] {
             let mut audio = support::draw::song(1000, 1).into_channels();
             audio[1][at] = bad;
-            refuse(&Audio::new(audio, rate_hz), Options::default(), ErrorKind::Audio, "not a number");
+            refuse(
+                &Audio::new(audio, rate_hz),
+                Options::default(),
+                ErrorKind::Audio,
+                "not a number",
+            );
         }
     }
+
     let opens = Default::default();
-    refuse(&Broken { audio: &song, opens, fails_at: 0 }, Options::default(), ErrorKind::Input, "broken source");
+    refuse(
+        &Broken {
+            audio: &song,
+            opens,
+            fails_at: 0,
+        },
+        Options::default(),
+        ErrorKind::Input,
+        "broken source",
+    );
+
     let mut read_again = |fails_at: usize| {
-        let (opens, options) = (Default::default(), Options { sum: Sum::Exact, ..Options::default() });
-        let decode = DecodeOptions { memory_bytes: 0, ..DecodeOptions::of(&options) };
-        let source = Broken { audio: &song, opens, fails_at };
+        let (opens, options) = (
+            Default::default(),
+            Options {
+                sum: Sum::Exact,
+                ..Options::default()
+            },
+        );
+
+        let decode = DecodeOptions {
+            memory_bytes: 0,
+            ..DecodeOptions::of(&options)
+        };
+        let source = Broken {
+            audio: &song,
+            opens,
+            fails_at,
+        };
+
         let decoded = Decoded::read(&source, decode, &mut Ignore, &mut |_| ()).unwrap();
-        separator.separate_decoded(&decoded, &options, &mut InMemory::default(), &mut Ignore).map(drop)
+        separator
+            .separate_decoded(&decoded, &options, &mut InMemory::default(), &mut Ignore)
+            .map(drop)
     };
+
     for fails_at in [1, 2] {
         assert_eq!(
             read_again(fails_at).unwrap_err().kind(),
@@ -491,25 +899,70 @@ fn what_cannot_be_separated_is_refused() {
         );
         tried += 1;
     }
+
     read_again(3).unwrap();
-    let mut four = Separator::new(support::small::model(&tiny(0.5), 1), EngineOptions::default()).unwrap();
-    let options = Options { parts: vec![Part::stem(Stem::Piano)], ..Options::default() };
-    let error = four.separate(&song, &options, &mut InMemory::default(), &mut Ignore).unwrap_err();
-    assert!(matches!(error.cause(), Some(SeparateError::NoSuchStem { stem: Stem::Piano, .. })), "{error}");
+    let mut four = Separator::new(
+        support::small::model(&tiny(0.5), 1),
+        EngineOptions::default(),
+    )
+    .unwrap();
+
+    let options = Options {
+        parts: vec![Part::stem(Stem::Piano)],
+        ..Options::default()
+    };
+    let error = four
+        .separate(&song, &options, &mut InMemory::default(), &mut Ignore)
+        .unwrap_err();
+
+    assert!(
+        matches!(
+            error.cause(),
+            Some(SeparateError::NoSuchStem {
+                stem: Stem::Piano,
+                ..
+            })
+        ),
+        "{error}"
+    );
+
     println!("{} songs and options refused", tried + 1);
 }
 
-/// A song of one frame, or of a constant, is its own mean, and demucs adds the mean to every stem: they do not add up
-/// unless asked to.
+/// A song of one frame, or of a constant, is its own mean, and demucs adds the mean to every stem:
+/// they do not add up unless asked to.
 #[test]
 fn a_constant_song_is_in_every_stem_unless_the_sum_is_exact() {
     let mut separator = separator();
     for frames in [1, 30_000] {
         let song = Audio::new(vec![vec![0.5; frames]; 2], 44_100);
         let (stems, _) = separate(&mut separator, &song, &Options::default());
-        assert!(stems.iter().flat_map(Audio::channels).flatten().all(|sample| (sample - 0.5).abs() < 1e-6));
-        let (stems, _) = separate(&mut separator, &song, &Options { sum: Sum::Exact, ..Options::default() });
-        assert!(stems.iter().flat_map(Audio::channels).flatten().all(|sample| (sample - 0.5 / 6.0).abs() < 1e-6));
+
+        assert!(
+            stems
+                .iter()
+                .flat_map(Audio::channels)
+                .flatten()
+                .all(|sample| (sample - 0.5).abs() < 1e-6)
+        );
+
+        let (stems, _) = separate(
+            &mut separator,
+            &song,
+            &Options {
+                sum: Sum::Exact,
+                ..Options::default()
+            },
+        );
+
+        assert!(
+            stems
+                .iter()
+                .flat_map(Audio::channels)
+                .flatten()
+                .all(|sample| (sample - 0.5 / 6.0).abs() < 1e-6)
+        );
     }
+
     println!("2 constant songs");
 }

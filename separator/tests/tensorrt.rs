@@ -1,8 +1,8 @@
 //! TensorRT with NVIDIA's real library, on any machine: it makes plans without a GPU.
 //!
-//! `SEXTET_TENSORRT` names the folder of the library; `cargo xtask check` sets it. What depends on a fresh process (which
-//! library is loaded, who holds a lock, who is killed) runs in a process of its own: this test's executable, started again
-//! with `SEXTET_TENSORRT_CHILD` set.
+//! `SEXTET_TENSORRT` names the folder of the library; `cargo xtask check` sets it. What depends on
+//! a fresh process (which library is loaded, who holds a lock, who is killed) runs in a process of
+//! its own: this test's executable, started again with `SEXTET_TENSORRT_CHILD` set.
 #![cfg(feature = "tensorrt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
@@ -17,10 +17,12 @@ use std::time::Instant;
 
 use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
-use sextet_separator::tensorrt::{Built, Gpu, Library, PlanCache, REQUIRED_VERSION, Target, TensorRtError, build};
+use sextet_separator::tensorrt::{
+    Built, Gpu, Library, PlanCache, REQUIRED_VERSION, Target, TensorRtError, build,
+};
 use sextet_separator::{
-    EngineChoice, EngineOptions, Error, ErrorKind, Ignore, Listener, Model, Preparing, Separator, TensorRtOptions,
-    engine_class,
+    EngineChoice, EngineOptions, Error, ErrorKind, Ignore, Listener, Model, Preparing, Separator,
+    TensorRtOptions, engine_class,
 };
 use support::checkpoint::Checkpoint;
 use support::small::{checkpoint, model, tiny};
@@ -52,7 +54,12 @@ fn fresh() -> (TempDir, TensorRtOptions) {
 
 fn in_cache(cache: &Path) -> TensorRtOptions {
     let cache = Some(cache.to_owned());
-    TensorRtOptions { libraries: vec![library()], cache, batch: Some(1), ..TensorRtOptions::default() }
+    TensorRtOptions {
+        libraries: vec![library()],
+        cache,
+        batch: Some(1),
+        ..TensorRtOptions::default()
+    }
 }
 
 /// The quickest model that TensorRT has to build anything for.
@@ -61,15 +68,22 @@ fn quick() -> Model {
 }
 
 /// Builds for one architecture, alone.
-fn build_one(model: &Model, options: &TensorRtOptions, listener: &mut dyn Listener) -> Result<Built, Error> {
+fn build_one(
+    model: &Model,
+    options: &TensorRtOptions,
+    listener: &mut dyn Listener,
+) -> Result<Built, Error> {
     let targets = Target::list("sm86").unwrap();
     let [built] = <[_; 1]>::try_from(build(model, options, &targets, listener)?).unwrap();
     Ok(built)
 }
 
-/// Everything in a cache but the locks, which stay: a lock that is removed no longer keeps anybody out.
+/// Everything in a cache but the locks, which stay: a lock that is removed no longer keeps anybody
+/// out.
 fn files(options: &TensorRtOptions) -> Vec<String> {
-    let listing = fs::read_dir(options.cache.as_ref().unwrap()).into_iter().flatten();
+    let listing = fs::read_dir(options.cache.as_ref().unwrap())
+        .into_iter()
+        .flatten();
     let names = listing.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| !name.ends_with(".lock")).collect();
     names.sort();
@@ -77,7 +91,9 @@ fn files(options: &TensorRtOptions) -> Vec<String> {
 }
 
 fn cause(error: &Error) -> &TensorRtError {
-    error.cause().unwrap_or_else(|| panic!("not an error of TensorRT: {error}"))
+    error
+        .cause()
+        .unwrap_or_else(|| panic!("not an error of TensorRT: {error}"))
 }
 
 /// Remembers what it heard.
@@ -101,14 +117,18 @@ impl Listener for Heard {
     }
 
     fn cancelled(&self) -> bool {
-        self.stop_after.is_some_and(|steps| self.steps.len() >= steps)
+        self.stop_after
+            .is_some_and(|steps| self.steps.len() >= steps)
     }
 }
 
 /// This executable again, to run `test` alone and do `what` in it.
 fn child(test: &str, what: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]).env(CHILD, what).env(LIBRARY, library());
+    command
+        .args([test, "--exact", "--nocapture"])
+        .env(CHILD, what)
+        .env(LIBRARY, library());
     command
 }
 
@@ -119,15 +139,25 @@ fn wanted() -> Option<PathBuf> {
 
 #[test]
 fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
-    let bundled = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sextet-mini.safetensors")).unwrap();
-    let cases = [("bundled", Model::read(&bundled).unwrap()), ("official six-stem shape, drawn weights", official())];
+    let bundled =
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sextet-mini.safetensors"))
+            .unwrap();
+    let cases = [
+        ("bundled", Model::read(&bundled).unwrap()),
+        ("official six-stem shape, drawn weights", official()),
+    ];
+
     for (name, model) in &cases {
         let (_folder, options) = fresh();
         let begin = Instant::now();
         let mut heard = Heard::default();
         let built = build_one(model, &options, &mut heard).unwrap();
         let building_s = begin.elapsed().as_secs_f64();
-        assert!(!built.cached && built.bytes > 1_000_000, "{name}: {built:?}");
+
+        assert!(
+            !built.cached && built.bytes > 1_000_000,
+            "{name}: {built:?}"
+        );
         let steps: Vec<(u32, u32)> = heard
             .steps
             .iter()
@@ -136,26 +166,45 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
                 ref other => panic!("{name}: {other:?}"),
             })
             .collect();
-        assert!(steps.len() > 1 && steps.iter().all(|(done, total)| done <= total), "{name}: {steps:?}");
+
+        assert!(
+            steps.len() > 1 && steps.iter().all(|(done, total)| done <= total),
+            "{name}: {steps:?}"
+        );
         let begin = Instant::now();
         let mut heard = Heard::default();
+
         let again = build_one(model, &options, &mut heard).unwrap();
-        assert!(again.cached && again.path == built.path && again.bytes == built.bytes, "{name}: {again:?}");
+        assert!(
+            again.cached && again.path == built.path && again.bytes == built.bytes,
+            "{name}: {again:?}"
+        );
         assert_eq!(heard.steps, [], "{name}");
         let again_s = begin.elapsed().as_secs_f64();
-        let [entry] = <[_; 1]>::try_from(PlanCache::new(options.cache.unwrap()).entries().unwrap()).unwrap();
-        assert!(entry.current && entry.made_for["targets"] == json!(["sm86"]), "{name}: {entry:?}");
+        let [entry] =
+            <[_; 1]>::try_from(PlanCache::new(options.cache.unwrap()).entries().unwrap()).unwrap();
+
+        assert!(
+            entry.current && entry.made_for["targets"] == json!(["sm86"]),
+            "{name}: {entry:?}"
+        );
         let mb = built.bytes as f64 / 1e6;
-        println!("{name}: {mb:.0} MB in {building_s:.1} s, {} steps heard; again {again_s:.2} s", steps.len());
+        println!(
+            "{name}: {mb:.0} MB in {building_s:.1} s, {} steps heard; again {again_s:.2} s",
+            steps.len()
+        );
     }
+
     println!("{} real models built", cases.len());
 }
 
 /// A model of the official shape with the weights that the parity fixture draws.
 fn official() -> Model {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/official-six-stems.json");
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/official-six-stems.json");
     let fixture: Json = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
-    let tensors: Vec<(String, Vec<usize>)> = serde_json::from_value(fixture["tensors"].clone()).unwrap();
+    let tensors: Vec<(String, Vec<usize>)> =
+        serde_json::from_value(fixture["tensors"].clone()).unwrap();
     Model::read(&Checkpoint::htdemucs(&fixture["kwargs"], &tensors, Dtype::F32, 3).bytes()).unwrap()
 }
 
@@ -164,30 +213,66 @@ fn what_is_asked_for_differently_is_built_differently() {
     let (_folder, options) = fresh();
     let quick = quick();
     let none = Vec::new();
+
     let two = Target::list("sm75,sm120").unwrap();
     let cases: [(&str, TensorRtOptions, &[Target], usize); 5] = [
         ("all architectures", options.clone(), &none, 1),
         ("two architectures", options.clone(), &two, 2),
-        ("float32", TensorRtOptions { full_precision: true, ..options.clone() }, &none, 1),
-        ("two at a time", TensorRtOptions { batch: Some(2), ..options.clone() }, &none, 1),
-        ("bounded workspace", TensorRtOptions { workspace_bytes: Some(1 << 30), ..options.clone() }, &none, 1),
+        (
+            "float32",
+            TensorRtOptions {
+                full_precision: true,
+                ..options.clone()
+            },
+            &none,
+            1,
+        ),
+        (
+            "two at a time",
+            TensorRtOptions {
+                batch: Some(2),
+                ..options.clone()
+            },
+            &none,
+            1,
+        ),
+        (
+            "bounded workspace",
+            TensorRtOptions {
+                workspace_bytes: Some(1 << 30),
+                ..options.clone()
+            },
+            &none,
+            1,
+        ),
     ];
+
     let mut paths = Vec::new();
     for (name, options, targets, count) in &cases {
         let built = build(&quick, options, targets, &mut Ignore).unwrap();
-        assert!(built.len() == *count && built.iter().all(|built| !built.cached), "{name}: {built:?}");
+        assert!(
+            built.len() == *count && built.iter().all(|built| !built.cached),
+            "{name}: {built:?}"
+        );
         paths.extend(built.into_iter().map(|built| built.path));
     }
+
     paths.sort();
     paths.dedup();
+
     assert_eq!(paths.len(), 6);
     let cache = PlanCache::new(options.cache.as_ref().unwrap());
     assert_eq!(cache.entries().unwrap().len(), 6);
+
     for batch in [0, 65] {
-        let options = TensorRtOptions { batch: Some(batch), ..options.clone() };
+        let options = TensorRtOptions {
+            batch: Some(batch),
+            ..options.clone()
+        };
         let error = build(&quick, &options, &none, &mut Ignore).unwrap_err();
         assert!(error.to_string().contains("expected 1 to 64"), "{error}");
     }
+
     assert!(cache.clear().unwrap() > 0);
     assert_eq!(files(&options), Vec::<String>::new());
     println!("{} ways to ask tried", cases.len() + 2);
@@ -199,12 +284,23 @@ fn a_plan_that_is_damaged_or_foreign_is_built_again() {
     let quick = quick();
     let whole = build_one(&quick, &options, &mut Ignore).unwrap();
     let bytes = fs::read(&whole.path).unwrap();
-    let other = build_one(&quick, &TensorRtOptions { batch: Some(2), ..options.clone() }, &mut Ignore).unwrap();
+
+    let other = build_one(
+        &quick,
+        &TensorRtOptions {
+            batch: Some(2),
+            ..options.clone()
+        },
+        &mut Ignore,
+    )
+    .unwrap();
+
     let flipped = |place: usize| {
         let mut bytes = bytes.clone();
         bytes[place] ^= 1;
         bytes
     };
+
     let cases = [
         ("empty", Vec::new()),
         ("cut to its header", bytes[..200].to_vec()),
@@ -213,15 +309,39 @@ fn a_plan_that_is_damaged_or_foreign_is_built_again() {
         ("a bit in the middle flipped", flipped(bytes.len() / 2)),
         ("its last bit flipped", flipped(bytes.len() - 1)),
         ("of another batch", fs::read(&other.path).unwrap()),
-        ("something else", b"SEXTET1\n\xff\xff\xff\xff and no more".to_vec()),
+        (
+            "something else",
+            b"SEXTET1\n\xff\xff\xff\xff and no more".to_vec(),
+        ),
     ];
+
     for (name, damaged) in &cases {
         fs::write(&whole.path, damaged).unwrap();
         let again = build_one(&quick, &options, &mut Ignore).unwrap();
-        assert!(!again.cached && again.path == whole.path, "{name}: {again:?}");
-        assert!(build_one(&quick, &options, &mut Ignore).unwrap().cached, "{name} was not replaced");
+        assert!(
+            !again.cached && again.path == whole.path,
+            "{name}: {again:?}"
+        );
+
+        assert!(
+            build_one(&quick, &options, &mut Ignore).unwrap().cached,
+            "{name} was not replaced"
+        );
     }
-    assert!(build_one(&quick, &TensorRtOptions { batch: Some(2), ..options.clone() }, &mut Ignore).unwrap().cached);
+
+    assert!(
+        build_one(
+            &quick,
+            &TensorRtOptions {
+                batch: Some(2),
+                ..options.clone()
+            },
+            &mut Ignore
+        )
+        .unwrap()
+        .cached
+    );
+
     assert_eq!(files(&options).len(), 2, "{:?}", files(&options));
     println!("{} damaged plans tried", cases.len());
 }
@@ -231,19 +351,33 @@ fn of_two_threads_that_want_the_same_plan_one_builds_it() {
     let (_folder, options) = fresh();
     let quick = quick();
     let (begun, has_begun) = channel();
+
     std::thread::scope(|scope| {
         let first = scope.spawn(|| {
-            let mut heard = Heard { begun: Some(begun), ..Heard::default() };
+            let mut heard = Heard {
+                begun: Some(begun),
+                ..Heard::default()
+            };
             build_one(&quick, &options, &mut heard).unwrap()
         });
+
         has_begun.recv().unwrap();
         let mut heard = Heard::default();
         let second = build_one(&quick, &options, &mut heard).unwrap();
+
         let first = first.join().unwrap();
-        assert!(!first.cached && second.cached && first.path == second.path, "{first:?} {second:?}");
+        assert!(
+            !first.cached && second.cached && first.path == second.path,
+            "{first:?} {second:?}"
+        );
+
         let steps = heard.steps;
-        assert!(!steps.is_empty() && steps.iter().all(|step| *step == Preparing::Waiting), "{steps:?}");
+        assert!(
+            !steps.is_empty() && steps.iter().all(|step| *step == Preparing::Waiting),
+            "{steps:?}"
+        );
     });
+
     println!("1 pair of threads tried");
 }
 
@@ -251,9 +385,18 @@ fn of_two_threads_that_want_the_same_plan_one_builds_it() {
 fn build_as_a_child(folder: &Path) {
     let (begun, has_begun) = channel();
     let says = std::thread::spawn(move || has_begun.recv().map(|()| println!("\n{BEGUN}")));
-    let mut heard = Heard { begun: Some(begun), ..Heard::default() };
+    let mut heard = Heard {
+        begun: Some(begun),
+        ..Heard::default()
+    };
+
     let model = Model::open(&folder.join(CHECKPOINT)).unwrap();
-    assert!(!build_one(&model, &in_cache(&folder.join("engines")), &mut heard).unwrap().cached);
+    assert!(
+        !build_one(&model, &in_cache(&folder.join("engines")), &mut heard)
+            .unwrap()
+            .cached
+    );
+
     says.join().unwrap().unwrap();
 }
 
@@ -264,9 +407,16 @@ const CHECKPOINT: &str = "quick.safetensors";
 fn child_that_builds(test: &str, folder: &Path) -> (Child, Model) {
     let bytes = checkpoint(&tiny(0.25), 5).bytes();
     fs::write(folder.join(CHECKPOINT), &bytes).unwrap();
-    let mut child = child(test, folder.to_str().unwrap()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = child(test, folder.to_str().unwrap())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line == BEGUN), "the child never began");
+    assert!(
+        lines.map_while(Result::ok).any(|line| line == BEGUN),
+        "the child never began"
+    );
     (child, Model::read(&bytes).unwrap())
 }
 
@@ -275,12 +425,22 @@ fn of_two_processes_that_want_the_same_plan_one_builds_it() {
     if let Some(folder) = wanted() {
         return build_as_a_child(&folder);
     }
+
     let (folder, options) = fresh();
-    let (mut first, model) = child_that_builds("of_two_processes_that_want_the_same_plan_one_builds_it", folder.path());
+    let (mut first, model) = child_that_builds(
+        "of_two_processes_that_want_the_same_plan_one_builds_it",
+        folder.path(),
+    );
     let mut heard = Heard::default();
     let second = build_one(&model, &options, &mut heard).unwrap();
+
     assert!(first.wait().unwrap().success());
-    assert!(second.cached && heard.steps.contains(&Preparing::Waiting), "{second:?} {:?}", heard.steps);
+    assert!(
+        second.cached && heard.steps.contains(&Preparing::Waiting),
+        "{second:?} {:?}",
+        heard.steps
+    );
+
     println!("1 pair of processes tried");
 }
 
@@ -289,11 +449,15 @@ fn a_process_that_is_killed_while_it_builds_is_in_nobodys_way() {
     if let Some(folder) = wanted() {
         return build_as_a_child(&folder);
     }
+
     let (folder, options) = fresh();
-    let (mut killed, model) =
-        child_that_builds("a_process_that_is_killed_while_it_builds_is_in_nobodys_way", folder.path());
+    let (mut killed, model) = child_that_builds(
+        "a_process_that_is_killed_while_it_builds_is_in_nobodys_way",
+        folder.path(),
+    );
     killed.kill().unwrap();
     killed.wait().unwrap();
+
     assert_eq!(files(&options), Vec::<String>::new());
     assert!(!build_one(&model, &options, &mut Ignore).unwrap().cached);
     println!("1 process killed");
@@ -303,13 +467,18 @@ fn a_process_that_is_killed_while_it_builds_is_in_nobodys_way() {
 fn a_build_that_is_stopped_leaves_no_plan() {
     let (_folder, options) = fresh();
     let quick = quick();
+
     let stops = [1, 2];
     for stop in stops {
-        let mut heard = Heard { stop_after: Some(stop), ..Heard::default() };
+        let mut heard = Heard {
+            stop_after: Some(stop),
+            ..Heard::default()
+        };
         let error = build_one(&quick, &options, &mut heard).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled, "after {stop}: {error}");
         assert_eq!(files(&options), Vec::<String>::new(), "after {stop}");
     }
+
     assert!(!build_one(&quick, &options, &mut Ignore).unwrap().cached);
     println!("{} stops tried", stops.len());
 }
@@ -318,22 +487,42 @@ fn a_build_that_is_stopped_leaves_no_plan() {
 fn a_cache_that_cannot_be_written_is_said_so() {
     let (folder, options) = fresh();
     let quick = quick();
+
     // Permissions would not keep root out; a file where a folder should be does.
     let file = folder.path().join("file");
     fs::write(&file, b"").unwrap();
     let below_a_file = in_cache(&file.join("engines"));
+
     // A folder where the plan should be.
     let built = build_one(&quick, &options, &mut Ignore).unwrap();
     fs::remove_file(&built.path).unwrap();
     fs::create_dir_all(built.path.join("in the way")).unwrap();
-    let cases = [("below a file", below_a_file, "file"), ("a folder in the way", options.clone(), ".plan")];
+    let cases = [
+        ("below a file", below_a_file, "file"),
+        ("a folder in the way", options.clone(), ".plan"),
+    ];
+
     for (name, options, named) in &cases {
         let error = build_one(&quick, options, &mut Ignore).unwrap_err();
-        assert!(matches!(cause(&error), TensorRtError::Cache { .. }), "{name}: {error}");
+        assert!(
+            matches!(cause(&error), TensorRtError::Cache { .. }),
+            "{name}: {error}"
+        );
+
         let text = error.to_string();
-        assert!(text.contains(named) && text.contains("give another folder"), "{name}: {text}");
+        assert!(
+            text.contains(named) && text.contains("give another folder"),
+            "{name}: {text}"
+        );
     }
-    assert_eq!(files(&options).len(), 1, "nothing half-written: {:?}", files(&options));
+
+    assert_eq!(
+        files(&options).len(),
+        1,
+        "nothing half-written: {:?}",
+        files(&options)
+    );
+
     println!("{} caches that cannot be written tried", cases.len());
 }
 
@@ -341,8 +530,18 @@ fn a_cache_that_cannot_be_written_is_said_so() {
 /// A shared library that answers `number` when it is asked for its version under `symbol`.
 fn that_says(symbol: &str, number: i32, path: &Path) {
     let source = path.with_extension("c");
-    fs::write(&source, format!("int {symbol}(void) {{ return {number}; }}\n")).unwrap();
-    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([path, &source]).status().unwrap();
+    fs::write(
+        &source,
+        format!("int {symbol}(void) {{ return {number}; }}\n"),
+    )
+    .unwrap();
+
+    let status = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([path, &source])
+        .status()
+        .unwrap();
+
     assert!(status.success());
 }
 
@@ -350,58 +549,121 @@ fn that_says(symbol: &str, number: i32, path: &Path) {
 /// Some shared library that this process uses, which is not TensorRT's.
 fn some_library() -> PathBuf {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let mut paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    let mut paths = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5));
     PathBuf::from(paths.find(|path| path.contains("libgcc_s.so")).unwrap())
 }
 
-/// Once TensorRT is loaded it stays, so what is tried here is tried in a process that has not loaded it.
+/// Once TensorRT is loaded it stays, so what is tried here is tried in a process that has not
+/// loaded it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_library_that_is_not_the_right_one_is_refused_by_name() {
     const RUNTIME: &str = "libtensorrt_rtx.so.1";
     const PARSER: &str = "libtensorrt_onnxparser_rtx.so.1";
+
     if wanted().is_none() {
         let test = "a_library_that_is_not_the_right_one_is_refused_by_name";
         let output = child(test, "libraries").output().unwrap();
+
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        let said = text.lines().find(|line| line.ends_with("libraries refused")).unwrap();
+        assert!(
+            output.status.success(),
+            "{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+
+        let said = text
+            .lines()
+            .find(|line| line.ends_with("libraries refused"))
+            .unwrap();
         return println!("{said}");
     }
+
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| {
         let path = folder.path().join(name);
         fs::create_dir(&path).unwrap();
         path
     };
+
     let (empty, junk, other) = (place("empty"), place("junk"), place("other"));
     fs::write(junk.join(RUNTIME), b"not a library").unwrap();
     fs::copy(some_library(), other.join(RUNTIME)).unwrap();
     let (newer, alone, unlike) = (place("newer"), place("alone"), place("unlike"));
+
     that_says("getInferLibVersion", 10_700, &newer.join(RUNTIME));
     that_says("getNvOnnxParserVersion", 10_700, &newer.join(PARSER));
     that_says("getInferLibVersion", 10_601, &alone.join(RUNTIME));
     that_says("getInferLibVersion", 10_601, &unlike.join(RUNTIME));
     that_says("getNvOnnxParserVersion", 1, &unlike.join(PARSER));
+
     let cases: [(&Path, &str, &[&str]); 6] = [
-        (&empty, "NoLibrary", &[RUNTIME, "was not found", "sextet setup tensorrt"]),
-        (&junk, "Unloadable", &["junk/libtensorrt_rtx.so.1", "cannot be loaded", "sextet setup tensorrt"]),
-        (&other, "NotTensorRt", &["other/libtensorrt_rtx.so.1", "getInferLibVersion", "sextet setup tensorrt"]),
-        (&newer, "WrongVersion", &["newer/libtensorrt_rtx.so.1", "1.7.0", "1.6.1", "sextet setup tensorrt"]),
+        (
+            &empty,
+            "NoLibrary",
+            &[RUNTIME, "was not found", "sextet setup tensorrt"],
+        ),
+        (
+            &junk,
+            "Unloadable",
+            &[
+                "junk/libtensorrt_rtx.so.1",
+                "cannot be loaded",
+                "sextet setup tensorrt",
+            ],
+        ),
+        (
+            &other,
+            "NotTensorRt",
+            &[
+                "other/libtensorrt_rtx.so.1",
+                "getInferLibVersion",
+                "sextet setup tensorrt",
+            ],
+        ),
+        (
+            &newer,
+            "WrongVersion",
+            &[
+                "newer/libtensorrt_rtx.so.1",
+                "1.7.0",
+                "1.6.1",
+                "sextet setup tensorrt",
+            ],
+        ),
         (&alone, "NoLibrary", &[PARSER, "was not found"]),
-        (&unlike, "WrongVersion", &["unlike/libtensorrt_onnxparser_rtx.so.1", "0.0.1", "sextet setup tensorrt"]),
+        (
+            &unlike,
+            "WrongVersion",
+            &[
+                "unlike/libtensorrt_onnxparser_rtx.so.1",
+                "0.0.1",
+                "sextet setup tensorrt",
+            ],
+        ),
     ];
+
     for (place, variant, named) in &cases {
-        let options =
-            TensorRtOptions { libraries: vec![place.to_path_buf()], ..in_cache(&folder.path().join("cache")) };
+        let options = TensorRtOptions {
+            libraries: vec![place.to_path_buf()],
+            ..in_cache(&folder.path().join("cache"))
+        };
         let error = build_one(&quick(), &options, &mut Ignore).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Engine, "{error}");
+
         let found = format!("{:?}", cause(&error));
         assert_eq!(found.split([' ', '{']).next(), Some(*variant), "{error}");
+
         for part in *named {
-            assert!(error.to_string().contains(part), "'{error}' does not name '{part}'");
+            assert!(
+                error.to_string().contains(part),
+                "'{error}' does not name '{part}'"
+            );
         }
     }
+
     // None of them is in the way of the right one, which is found behind a folder that has none.
     let library = Library::load(&[empty.clone(), library()]).unwrap();
     assert_eq!(library.version, REQUIRED_VERSION);
@@ -412,28 +674,71 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
 #[test]
 fn without_a_driver_the_gpu_is_refused_and_auto_takes_the_cpu() {
     let (_folder, options) = fresh();
-    let engine = |engine| EngineOptions { engine, tensorrt: options.clone(), ..EngineOptions::default() };
-    let full = |engine| EngineOptions {
+    let engine = |engine| EngineOptions {
         engine,
-        tensorrt: TensorRtOptions { full_precision: true, ..options.clone() },
+        tensorrt: options.clone(),
         ..EngineOptions::default()
     };
+
+    let full = |engine| EngineOptions {
+        engine,
+        tensorrt: TensorRtOptions {
+            full_precision: true,
+            ..options.clone()
+        },
+        ..EngineOptions::default()
+    };
+
     assert_eq!(engine_class(&engine(EngineChoice::Cpu)).unwrap(), "cpu-f32");
     assert_eq!(engine_class(&full(EngineChoice::Cpu)).unwrap(), "cpu-f32");
-    assert_eq!(engine_class(&engine(EngineChoice::TensorRt)).unwrap(), "tensorrt-f16");
-    assert_eq!(engine_class(&full(EngineChoice::TensorRt)).unwrap(), "tensorrt-f32");
+    assert_eq!(
+        engine_class(&engine(EngineChoice::TensorRt)).unwrap(),
+        "tensorrt-f16"
+    );
+
+    assert_eq!(
+        engine_class(&full(EngineChoice::TensorRt)).unwrap(),
+        "tensorrt-f32"
+    );
     let Err(missing) = Gpu::open(0) else {
-        assert_eq!(engine_class(&engine(EngineChoice::Auto)).unwrap(), "tensorrt-f16");
+        assert_eq!(
+            engine_class(&engine(EngineChoice::Auto)).unwrap(),
+            "tensorrt-f16"
+        );
         return println!("5 choices of engine tried; there is a GPU here, so none was refused");
     };
-    assert_eq!(engine_class(&engine(EngineChoice::Auto)).unwrap(), "cpu-f32");
-    let Err(error) = Separator::new(quick(), engine(EngineChoice::TensorRt)) else { panic!("not refused") };
-    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Engine, missing.to_string()));
+
+    assert_eq!(
+        engine_class(&engine(EngineChoice::Auto)).unwrap(),
+        "cpu-f32"
+    );
+    let Err(error) = Separator::new(quick(), engine(EngineChoice::TensorRt)) else {
+        panic!("not refused")
+    };
+
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (ErrorKind::Engine, missing.to_string())
+    );
     assert!(error.to_string().contains("--engine cpu"), "{error}");
+
     let separator = Separator::new(quick(), engine(EngineChoice::Auto)).unwrap();
-    assert!(separator.engine_name().starts_with("CPU"), "{}", separator.engine_name());
+    assert!(
+        separator.engine_name().starts_with("CPU"),
+        "{}",
+        separator.engine_name()
+    );
+
     let note = separator.engine_note().unwrap();
-    assert!(note.contains("driver") && missing.to_string().starts_with(&note), "{note}");
-    assert_eq!(files(&options), Vec::<String>::new(), "nothing is built for a GPU that is not there");
+    assert!(
+        note.contains("driver") && missing.to_string().starts_with(&note),
+        "{note}"
+    );
+    assert_eq!(
+        files(&options),
+        Vec::<String>::new(),
+        "nothing is built for a GPU that is not there"
+    );
+
     println!("7 choices of engine tried");
 }

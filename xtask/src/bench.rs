@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what makes the figures of `docs/benchmarks.md` again, on the CPU and, where there is one, on an NVIDIA
-//! GPU, each against PyTorch in the same run.
+//! `cargo xtask bench`: what makes the figures of `docs/benchmarks.md` again, on the CPU and, where
+//! there is one, on an NVIDIA GPU, each against PyTorch in the same run.
 
 use anyhow::Result;
 
@@ -13,26 +13,71 @@ use crate::{tensorrt, tools};
 pub(crate) fn run_all() -> Result<()> {
     let python = tools::bench_python()?;
     cpu(&python)?;
-    if works("nvidia-smi", &["-L"]) { gpu(&python) } else { no_gpu() }
+    if works("nvidia-smi", &["-L"]) {
+        gpu(&python)
+    } else {
+        no_gpu()
+    }
 }
 
 fn cpu(python: &str) -> Result<()> {
-    run("cargo", &["build", "--release", "--locked", "--package", "sextet-cli"], &[])?;
+    run(
+        "cargo",
+        &["build", "--release", "--locked", "--package", "sextet-cli"],
+        &[],
+    )?;
+
     let example = ["--package", "sextet-separator", "--example", "time_chunks"];
-    run("cargo", &[&["build", "--release", "--locked"], &example[..]].concat(), &[])?;
+    run(
+        "cargo",
+        &[&["build", "--release", "--locked"], &example[..]].concat(),
+        &[],
+    )?;
+
     run(python, &["benches/cpu.py"], &[])
 }
 
 fn gpu(python: &str) -> Result<()> {
     let building = tensorrt::libclang()?;
     let package = ["--package", "sextet-cli", "--features", "tensorrt"];
-    run("cargo", &[&["build", "--release", "--locked"], &package[..]].concat(), &borrowed(&building))?;
-    let command = tools::text(target()?.join("release").join(sextet_protocol::COMMAND_FILE))?;
+    run(
+        "cargo",
+        &[&["build", "--release", "--locked"], &package[..]].concat(),
+        &borrowed(&building),
+    )?;
+
+    let command = tools::text(
+        target()?
+            .join("release")
+            .join(sextet_protocol::COMMAND_FILE),
+    )?;
+
     let (library, _) = tensorrt::library()?;
-    let arguments = ["--sextet", &command, "--song", "samples/six-of-one.flac", "--out", "target/bench/gpu"];
+    let arguments = [
+        "--sextet",
+        &command,
+        "--song",
+        "samples/six-of-one.flac",
+        "--out",
+        "target/bench/gpu",
+    ];
+
     let here = [("SEXTET_TENSORRT", library.as_str())];
-    run(python, &[&["benches/gpu.py", "--compile", "8"], &arguments[..]].concat(), &here)?;
-    run(python, &["benches/plot_gpu.py", "target/bench/gpu/times.json", "target/bench/gpu.png"], &[])
+    run(
+        python,
+        &[&["benches/gpu.py", "--compile", "8"], &arguments[..]].concat(),
+        &here,
+    )?;
+
+    run(
+        python,
+        &[
+            "benches/plot_gpu.py",
+            "target/bench/gpu/times.json",
+            "target/bench/gpu.png",
+        ],
+        &[],
+    )
 }
 
 fn no_gpu() -> Result<()> {

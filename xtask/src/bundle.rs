@@ -1,5 +1,5 @@
-//! `cargo xtask bundle`: the plugin as hosts load it, with the command that it runs, which holds the bundled model and, on the
-//! systems that NVIDIA has it for, the engine for its GPUs.
+//! `cargo xtask bundle`: the plugin as hosts load it, with the command that it runs, which holds
+//! the bundled model and, on the systems that NVIDIA has it for, the engine for its GPUs.
 //!
 //! ```text
 //! target/bundled/
@@ -40,7 +40,11 @@ impl Build<'_> {
 
     /// Cargo's flags for the features of all that is linked in.
     pub(crate) fn features(self) -> &'static [&'static str] {
-        if self.has_tensorrt() { &["--features", "sextet-cli/tensorrt"] } else { &[] }
+        if self.has_tensorrt() {
+            &["--features", "sextet-cli/tensorrt"]
+        } else {
+            &[]
+        }
     }
 }
 
@@ -65,9 +69,18 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
     let built = build_command(build)?;
     println!("\n==> bundle {PLUGIN}");
     let arguments = ["bundle", PLUGIN, "--locked", "--profile", build.profile];
+
     // It names its output folder after the profile, but for this one.
-    let arguments = if build.profile == "dev" { &arguments[..3] } else { &arguments[..] };
-    nice_plug_xtask::main_with_args("cargo xtask", arguments.iter().map(|&argument| argument.to_owned()))?;
+    let arguments = if build.profile == "dev" {
+        &arguments[..3]
+    } else {
+        &arguments[..]
+    };
+
+    nice_plug_xtask::main_with_args(
+        "cargo xtask",
+        arguments.iter().map(|&argument| argument.to_owned()),
+    )?;
 
     let bundled = target()?.join("bundled");
     let bundle = Bundle {
@@ -75,17 +88,28 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
         clap: bundled.join(format!("{NAME}.clap")),
         command: bundled.join(COMMAND),
     };
+
     put(&built, &bundle.command)?;
     put(&built, &library_folder(&bundle.vst3)?.join(COMMAND))?;
+
     if bundle.clap.is_dir() {
         put(&built, &library_folder(&bundle.clap)?.join(COMMAND))?;
     }
+
     sign(&[&bundle.vst3, &bundle.clap])?;
 
     for path in bundle.parts() {
-        println!("    {:>6.1} MB  {}", bytes(path)? as f64 / 1e6, path.display());
+        println!(
+            "    {:>6.1} MB  {}",
+            bytes(path)? as f64 / 1e6,
+            path.display()
+        );
     }
-    println!("    engines of the command: {}", engines(&bundle.command)?.join(", "));
+
+    println!(
+        "    engines of the command: {}",
+        engines(&bundle.command)?.join(", ")
+    );
     Ok(bundle)
 }
 
@@ -98,26 +122,60 @@ impl Bundle {
 
 /// Builds the command; gives its path.
 fn build_command(build: Build) -> Result<PathBuf> {
-    let environment = if build.has_tensorrt() { tensorrt::libclang()? } else { Vec::new() };
-    let command = ["build", "--locked", "--package", "sextet-cli", "--profile", build.profile];
-    run("cargo", &[&command, build.features()].concat(), &borrowed(&environment))?;
+    let environment = if build.has_tensorrt() {
+        tensorrt::libclang()?
+    } else {
+        Vec::new()
+    };
 
-    let folder = if build.profile == "dev" { "debug" } else { build.profile };
+    let command = [
+        "build",
+        "--locked",
+        "--package",
+        "sextet-cli",
+        "--profile",
+        build.profile,
+    ];
+
+    run(
+        "cargo",
+        &[&command, build.features()].concat(),
+        &borrowed(&environment),
+    )?;
+
+    let folder = if build.profile == "dev" {
+        "debug"
+    } else {
+        build.profile
+    };
+
     let built = target()?.join(folder).join(COMMAND);
     let has_tensorrt = engines(&built)?.iter().any(|engine| engine == "tensorrt");
     if has_tensorrt != build.has_tensorrt() {
-        bail!("'{}' was built with other engines than it should have; is another build going on?", built.display());
+        bail!(
+            "'{}' was built with other engines than it should have; is another build going on?",
+            built.display()
+        );
     }
+
     Ok(built)
 }
 
 /// The engines that `command` says it holds.
 fn engines(command: &Path) -> Result<Vec<String>> {
-    let program = command.to_str().context("the workspace's path is not valid Unicode; move it elsewhere")?;
-    let findings: serde_json::Value = serde_json::from_str(&output(program, &["doctor", "--json"])?)?;
-    let engines = findings["engines"].as_array().context("the command's doctor names no engines")?;
+    let program = command
+        .to_str()
+        .context("the workspace's path is not valid Unicode; move it elsewhere")?;
+    let findings: serde_json::Value =
+        serde_json::from_str(&output(program, &["doctor", "--json"])?)?;
+    let engines = findings["engines"]
+        .as_array()
+        .context("the command's doctor names no engines")?;
+
     let built_in = engines.iter().filter(|engine| engine["built_in"] == true);
-    Ok(built_in.filter_map(|engine| engine["name"].as_str().map(str::to_owned)).collect())
+    Ok(built_in
+        .filter_map(|engine| engine["name"].as_str().map(str::to_owned))
+        .collect())
 }
 
 /// Bytes of a file, or of all files in a folder.
@@ -132,26 +190,44 @@ pub(crate) fn bytes(path: &Path) -> Result<u64> {
 /// The folder of a bundle that holds the plugin's library; its name tells system and processor.
 fn library_folder(bundle: &Path) -> Result<PathBuf> {
     let contents = bundle.join("Contents");
-    let folders = fs::read_dir(&contents).with_context(|| format!("there is no bundle '{}'", bundle.display()))?;
+    let folders = fs::read_dir(&contents)
+        .with_context(|| format!("there is no bundle '{}'", bundle.display()))?;
     let library = |folder: &PathBuf| {
         let mut files = fs::read_dir(folder).into_iter().flatten().flatten();
         files.any(|file| file.path().file_stem().is_some_and(|stem| stem == NAME))
     };
-    let mut folders = folders.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    folders.find(library).with_context(|| format!("'{}' holds no library {NAME}", contents.display()))
+
+    let mut folders = folders
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir());
+    folders
+        .find(library)
+        .with_context(|| format!("'{}' holds no library {NAME}", contents.display()))
 }
 
 /// Copies a file over whatever is there. A program that runs keeps its own.
 fn put(from: &Path, to: &Path) -> Result<()> {
     let _ = fs::remove_file(to);
-    fs::copy(from, to).with_context(|| format!("cannot copy '{}' to '{}'", from.display(), to.display()))?;
+    fs::copy(from, to)
+        .with_context(|| format!("cannot copy '{}' to '{}'", from.display(), to.display()))?;
     Ok(())
 }
 
 /// macOS loads no bundle whose contents changed after it was signed.
 fn sign(bundles: &[&Path]) -> Result<()> {
     for bundle in bundles.iter().filter(|_| cfg!(target_os = "macos")) {
-        run("codesign", &["--force", "--deep", "--sign", "-", &bundle.display().to_string()], &[])?;
+        run(
+            "codesign",
+            &[
+                "--force",
+                "--deep",
+                "--sign",
+                "-",
+                &bundle.display().to_string(),
+            ],
+            &[],
+        )?;
     }
     Ok(())
 }

@@ -10,21 +10,37 @@ use crate::{tensorrt, tidy, tools};
 /// # Errors
 /// The first check that fails.
 pub(crate) fn all() -> Result<()> {
-    let mut build = if tensorrt::is_made_for_this_system() { Build::with_tensorrt()? } else { Build::plain() };
+    let mut build = if tensorrt::is_made_for_this_system() {
+        Build::with_tensorrt()?
+    } else {
+        Build::plain()
+    };
+
     // What Cargo keeps for the next build of a changed file costs a fifth of the first build.
-    build.environment.push(("CARGO_INCREMENTAL", "0".to_owned()));
+    build
+        .environment
+        .push(("CARGO_INCREMENTAL", "0".to_owned()));
     build.lint()?;
+
     let library = build.library()?;
     build.cargo(
         "test",
         &[],
-        &[&[("SEXTET_PYTHON", tools::python().context("without it: cargo xtask check --fast")?)], &library[..]]
-            .concat(),
+        &[
+            &[(
+                "SEXTET_PYTHON",
+                tools::python().context("without it: cargo xtask check --fast")?,
+            )],
+            &library[..],
+        ]
+        .concat(),
     )?;
+
     build.document()?;
     let deny = tools::cargo_deny()?;
     run(&deny, &["check", "bans", "licenses", "sources"], &[])?;
     println!("\nall checks passed");
+
     Ok(())
 }
 
@@ -35,7 +51,14 @@ pub(crate) fn all() -> Result<()> {
 pub(crate) fn fast() -> Result<()> {
     let build = Build::plain();
     build.lint()?;
-    build.cargo("test", &["--", "--skip", "onnx_", "--skip", "python_", "--skip", "window_"], &[])?;
+    build.cargo(
+        "test",
+        &[
+            "--", "--skip", "onnx_", "--skip", "python_", "--skip", "window_",
+        ],
+        &[],
+    )?;
+
     build.document()?;
     println!(
         "\nall checks passed but those of ONNX files, Python hosts, windows, TensorRT, dependencies and licences, which were left out"
@@ -48,16 +71,25 @@ pub(crate) fn fast() -> Result<()> {
 /// # Errors
 /// The first check that fails.
 pub(crate) fn tensorrt() -> Result<()> {
-    ensure!(tensorrt::is_made_for_this_system(), "NVIDIA has no TensorRT-RTX for this system");
+    ensure!(
+        tensorrt::is_made_for_this_system(),
+        "NVIDIA has no TensorRT-RTX for this system"
+    );
     let build = Build::with_tensorrt()?;
     build.lint()?;
+
     let library = build.library()?;
-    build.cargo("test", &["--test", "tensorrt", "--", "--nocapture"], &library)?;
+    build.cargo(
+        "test",
+        &["--test", "tensorrt", "--", "--nocapture"],
+        &library,
+    )?;
+
     build.cargo("test", &["--test", "command", "--", "engine::"], &library)
 }
 
-/// How Cargo builds the workspace for all the steps of a check. Another choice of packages or features would be another
-/// build of half the dependencies.
+/// How Cargo builds the workspace for all the steps of a check. Another choice of packages or
+/// features would be another build of half the dependencies.
 struct Build {
     with_tensorrt: bool,
     environment: Vec<(&'static str, String)>,
@@ -66,12 +98,18 @@ struct Build {
 impl Build {
     /// Needs nothing but Rust.
     fn plain() -> Self {
-        Self { with_tensorrt: false, environment: Vec::new() }
+        Self {
+            with_tensorrt: false,
+            environment: Vec::new(),
+        }
     }
 
     /// With TensorRT, which needs libclang.
     fn with_tensorrt() -> Result<Self> {
-        Ok(Self { with_tensorrt: true, environment: tensorrt::libclang()? })
+        Ok(Self {
+            with_tensorrt: true,
+            environment: tensorrt::libclang()?,
+        })
     }
 
     /// Where the tests find NVIDIA's library.
@@ -80,7 +118,10 @@ impl Build {
             return Ok(Vec::new());
         }
         let (folder, wheel) = tensorrt::library()?;
-        Ok(vec![("SEXTET_TENSORRT", folder), ("SEXTET_TENSORRT_WHEEL", wheel)])
+        Ok(vec![
+            ("SEXTET_TENSORRT", folder),
+            ("SEXTET_TENSORRT_WHEEL", wheel),
+        ])
     }
 
     fn lint(&self) -> Result<()> {
@@ -91,13 +132,32 @@ impl Build {
     }
 
     fn document(&self) -> Result<()> {
-        self.cargo("doc", &["--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings".to_owned())])
+        self.cargo(
+            "doc",
+            &["--no-deps", "--quiet"],
+            &[("RUSTDOCFLAGS", "-D warnings".to_owned())],
+        )
     }
 
     /// Runs a command of Cargo, with what it takes beyond this build's own flags and environment.
     fn cargo(&self, command: &str, more: &[&str], environment: &[(&str, String)]) -> Result<()> {
-        let features: &[&str] = if self.with_tensorrt { &["--features", "sextet-cli/tensorrt"] } else { &[] };
-        let environment: Vec<(&str, String)> = self.environment.iter().chain(environment).cloned().collect();
-        run("cargo", &[&[command, "--workspace", "--locked"], features, more].concat(), &borrowed(&environment))
+        let features: &[&str] = if self.with_tensorrt {
+            &["--features", "sextet-cli/tensorrt"]
+        } else {
+            &[]
+        };
+
+        let environment: Vec<(&str, String)> = self
+            .environment
+            .iter()
+            .chain(environment)
+            .cloned()
+            .collect();
+
+        run(
+            "cargo",
+            &[&[command, "--workspace", "--locked"], features, more].concat(),
+            &borrowed(&environment),
+        )
     }
 }

@@ -18,7 +18,9 @@ struct Places {
 impl Places {
     /// This user's.
     fn of_user() -> Result<Self> {
-        let home = || dirs::home_dir().context("this system does not say where your home folder is; set HOME");
+        let home = || {
+            dirs::home_dir().context("this system does not say where your home folder is; set HOME")
+        };
         let (vst3, clap) = if cfg!(windows) {
             let local = dirs::data_local_dir().context("this system has no %LOCALAPPDATA%")?;
             let common = local.join("Programs").join("Common");
@@ -29,8 +31,13 @@ impl Places {
         } else {
             (home()?.join(".vst3"), home()?.join(".clap"))
         };
+
         let command = Folders::of_user()?.installed_command();
-        Ok(Self { vst3: vst3.join("Sextet.vst3"), clap: clap.join("Sextet.clap"), command })
+        Ok(Self {
+            vst3: vst3.join("Sextet.vst3"),
+            clap: clap.join("Sextet.clap"),
+            command,
+        })
     }
 
     fn all(&self) -> [&Path; 3] {
@@ -46,8 +53,13 @@ pub(crate) fn install(bundle: &Bundle) -> Result<()> {
     let places = Places::of_user()?;
     for (from, to) in bundle.parts().into_iter().zip(places.all()) {
         replace(from, to)?;
-        println!("installed {:>6.1} MB  {}", bytes(to)? as f64 / 1e6, to.display());
+        println!(
+            "installed {:>6.1} MB  {}",
+            bytes(to)? as f64 / 1e6,
+            to.display()
+        );
     }
+
     println!("\nhave your host search for new plugins; `cargo xtask uninstall` removes them");
     Ok(())
 }
@@ -59,17 +71,26 @@ pub(crate) fn install(bundle: &Bundle) -> Result<()> {
 pub(crate) fn uninstall() -> Result<()> {
     for place in Places::of_user()?.all() {
         if place.exists() {
-            remove(place).with_context(|| format!("cannot remove '{}'; close hosts that use it", place.display()))?;
+            remove(place).with_context(|| {
+                format!(
+                    "cannot remove '{}'; close hosts that use it",
+                    place.display()
+                )
+            })?;
             println!("removed {}", place.display());
         } else {
             println!("not there: {}", place.display());
         }
     }
-    println!("captures and kept stems stay: `sextet cache clear` and the folders that `sextet doctor` names");
+
+    println!(
+        "captures and kept stems stay: `sextet cache clear` and the folders that `sextet doctor` names"
+    );
     Ok(())
 }
 
-/// Copies `from` beside `to` and renames it, so that hosts find the old one or the new one and never half of one.
+/// Copies `from` beside `to` and renames it, so that hosts find the old one or the new one and
+/// never half of one.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let cannot_write = || format!("cannot write '{}'; close hosts that use it", to.display());
     let folder = to.parent().context("a place has a folder")?;
@@ -78,6 +99,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         folder.join(format!(".{name}.{what}-{}", std::process::id()))
     };
+
     let (new, old) = (beside("new"), beside("old"));
     let moved = copy(from, &new).and_then(|()| {
         if to.exists() {
@@ -85,16 +107,19 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
         }
         Ok(fs::rename(&new, to)?)
     });
+
     if moved.is_err() {
         let _ = remove(&new);
         if old.exists() && !to.exists() {
             let _ = fs::rename(&old, to);
         }
     }
+
     moved.with_context(cannot_write)?;
     if old.exists() {
         remove(&old).with_context(|| format!("cannot remove '{}'", old.display()))?;
     }
+
     Ok(())
 }
 
@@ -108,12 +133,18 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         }
         return Ok(());
     }
-    fs::copy(from, to).with_context(|| format!("cannot copy '{}' to '{}'", from.display(), to.display()))?;
+
+    fs::copy(from, to)
+        .with_context(|| format!("cannot copy '{}' to '{}'", from.display(), to.display()))?;
     Ok(())
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+    if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    }
 }
 
 #[cfg(test)]
@@ -123,12 +154,17 @@ mod tests {
     #[test]
     fn a_folder_is_replaced_as_a_whole() {
         let home = tempfile::tempdir().unwrap();
-        let (from, to) = (home.path().join("new.vst3"), home.path().join("there/Sextet.vst3"));
+        let (from, to) = (
+            home.path().join("new.vst3"),
+            home.path().join("there/Sextet.vst3"),
+        );
         fs::create_dir_all(from.join("Contents")).unwrap();
         fs::write(from.join("Contents/a"), "new").unwrap();
         fs::create_dir_all(&to).unwrap();
+
         fs::write(to.join("left-over"), "old").unwrap();
         replace(&from, &to).unwrap();
+
         assert_eq!(fs::read_to_string(to.join("Contents/a")).unwrap(), "new");
         assert!(!to.join("left-over").exists());
         assert_eq!(fs::read_dir(home.path().join("there")).unwrap().count(), 1);

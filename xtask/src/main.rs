@@ -1,5 +1,5 @@
-//! Sextet's chores: `cargo xtask check` is what a change has to pass, here and in CI; `bundle`, `install` and `dist` make the
-//! plugin what hosts and people get.
+//! Sextet's chores: `cargo xtask check` is what a change has to pass, here and in CI; `bundle`,
+//! `install` and `dist` make the plugin what hosts and people get.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -49,7 +49,12 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["check"] => check::all(),
         ["check", "--fast"] => check::fast(),
         ["tensorrt"] => check::tensorrt(),
@@ -69,7 +74,10 @@ fn run() -> Result<()> {
 
 /// What `arguments` ask to be built, with the profile that is `usual`.
 fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
-    let mut build = Build { profile: usual, cpu_only: false };
+    let mut build = Build {
+        profile: usual,
+        cpu_only: false,
+    };
     let mut rest = arguments;
     loop {
         rest = match rest {

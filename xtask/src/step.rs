@@ -18,7 +18,11 @@ pub(crate) fn root() -> PathBuf {
 /// When Cargo does not say.
 pub(crate) fn target() -> Result<PathBuf> {
     let mut command = cargo_metadata::MetadataCommand::new();
-    let metadata = command.current_dir(root()).no_deps().exec().context("cargo metadata failed")?;
+    let metadata = command
+        .current_dir(root())
+        .no_deps()
+        .exec()
+        .context("cargo metadata failed")?;
     Ok(metadata.target_directory.into_std_path_buf())
 }
 
@@ -29,12 +33,20 @@ pub(crate) fn target() -> Result<PathBuf> {
 pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     println!("\n==> {program} {}", arguments.join(" "));
     let begin = Instant::now();
+
     let mut command = Command::new(program);
-    command.args(arguments).envs(environment.iter().copied()).current_dir(root());
-    let status = command.status().with_context(|| format!("cannot start {program}; is it installed?"))?;
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root());
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {program}; is it installed?"))?;
+
     if !status.success() {
         bail!("'{program} {}' failed ({status})", arguments.join(" "));
     }
+
     println!("    took {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
@@ -44,19 +56,33 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)
 /// # Errors
 /// When it cannot be started or does not succeed.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("cannot start {program}"))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("cannot start {program}"))?;
     if !output.status.success() {
-        bail!("'{program} {}' failed ({})", arguments.join(" "), output.status);
+        bail!(
+            "'{program} {}' failed ({})",
+            arguments.join(" "),
+            output.status
+        );
     }
+
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 /// Whether `program` can be run with `arguments` and succeeds.
 pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// Variables and their values, as [`run`] takes them.
 pub(crate) fn borrowed<'a>(environment: &'a [(&str, String)]) -> Vec<(&'a str, &'a str)> {
-    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
 }

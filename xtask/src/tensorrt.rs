@@ -1,4 +1,5 @@
-//! What building and testing with TensorRT needs: libclang, and NVIDIA's real library, which makes engines without a GPU.
+//! What building and testing with TensorRT needs: libclang, and NVIDIA's real library, which makes
+//! engines without a GPU.
 
 use std::env::consts::{ARCH, OS};
 use std::path::{Path, PathBuf};
@@ -18,38 +19,81 @@ const IN_WHEEL: &str = "tensorrt_rtx_libs";
 
 /// Whether NVIDIA has TensorRT for this system.
 pub(crate) fn is_made_for_this_system() -> bool {
-    WHEELS.replace('\r', "").contains(&format!("os = \"{OS}\"\narch = \"{ARCH}\""))
+    WHEELS
+        .replace('\r', "")
+        .contains(&format!("os = \"{OS}\"\narch = \"{ARCH}\""))
 }
 
 /// The folder of the library and the wheel that it came in, fetched and unpacked on first use.
 ///
-/// Not by `sextet setup`, for which the command would have to be built first: the binding's build script runs again when
-/// Cargo is started a second time, and all that depends on it is built once more.
+/// Not by `sextet setup`, for which the command would have to be built first: the binding's build
+/// script runs again when Cargo is started a second time, and all that depends on it is built once
+/// more.
 pub(crate) fn library() -> Result<(String, String)> {
-    let version = WHEELS.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let version = WHEELS
+        .lines()
+        .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
     let version = version.context("wheels.toml names no version")?;
-    let home = root().join("target/tools").join(format!("tensorrt-{version}"));
+    let home = root()
+        .join("target/tools")
+        .join(format!("tensorrt-{version}"));
+
     let wheel = || {
-        let files = fs::read_dir(&home).into_iter().flatten().flatten().map(|entry| entry.path());
-        files.into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"))
+        let files = fs::read_dir(&home)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        files
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|end| end == "whl"))
     };
+
     let python = python()?;
     if wheel().is_none() {
         let (package, home) = (format!("{LIBRARY}=={version}"), text(home.clone())?);
-        run(&python, &["-m", "pip", "download", "--quiet", "--no-deps", "--dest", &home, &package], &[])?;
+        run(
+            &python,
+            &[
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--dest",
+                &home,
+                &package,
+            ],
+            &[],
+        )?;
     }
-    let wheel = text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
+
+    let wheel =
+        text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
     let unpacked = home.join("unpacked");
     if !unpacked.is_dir() {
         let unfinished = home.join("unfinished");
-        run(&python, &["-m", "zipfile", "--extract", &wheel, &text(unfinished.clone())?], &[])?;
-        fs::rename(unfinished, &unpacked).with_context(|| format!("cannot make '{}'", unpacked.display()))?;
+        run(
+            &python,
+            &[
+                "-m",
+                "zipfile",
+                "--extract",
+                &wheel,
+                &text(unfinished.clone())?,
+            ],
+            &[],
+        )?;
+
+        fs::rename(unfinished, &unpacked)
+            .with_context(|| format!("cannot make '{}'", unpacked.display()))?;
     }
+
     Ok((text(unpacked.join(IN_WHEEL))?, wheel))
 }
 
-/// Whether what people install holds TensorRT, unless it is left out: on the systems that it is made for here. NVIDIA has its
-/// library for 64-bit ARM too, where nobody has tried it.
+/// Whether what people install holds TensorRT, unless it is left out: on the systems that it is
+/// made for here. NVIDIA has its library for 64-bit ARM too, where nobody has tried it.
 pub(crate) fn is_shipped_for_this_system() -> bool {
     is_made_for_this_system() && ARCH == "x86_64"
 }
@@ -62,6 +106,7 @@ pub(crate) fn libclang() -> Result<Vec<(&'static str, String)>> {
     if env::var_os("LIBCLANG_PATH").is_some() || system_has_libclang() {
         return Ok(Vec::new());
     }
+
     let python = libclang_python().context(
         "building with TensorRT needs libclang: install it (on Debian and Ubuntu: sudo apt install libclang-dev), or Python 3 \
          with venv, which fetches it (sudo apt install python3-venv)",
@@ -69,33 +114,65 @@ pub(crate) fn libclang() -> Result<Vec<(&'static str, String)>> {
     let find = "import clang, pathlib; print(pathlib.Path(clang.__file__).parent / 'native')";
     let folder = output(&python, &["-c", find])?;
     let mut found = vec![("LIBCLANG_PATH", folder)];
+
     // This libclang comes without the compiler's own headers.
     if let Ok(headers) = output("cc", &["-print-file-name=include"]) {
         found.push(("BINDGEN_EXTRA_CLANG_ARGS", format!("-isystem {headers}")));
     }
+
     Ok(found)
 }
 
 /// Whether libclang is where the build looks for it by itself.
 fn system_has_libclang() -> bool {
-    let mut folders: Vec<PathBuf> = ["/usr/lib64", "/usr/lib", "/usr/local/lib", "C:/Program Files/LLVM/bin"]
-        .map(PathBuf::from)
+    let mut folders: Vec<PathBuf> = [
+        "/usr/lib64",
+        "/usr/lib",
+        "/usr/local/lib",
+        "C:/Program Files/LLVM/bin",
+    ]
+    .map(PathBuf::from)
+    .into_iter()
+    .chain([format!("/usr/lib/{ARCH}-linux-gnu").into()])
+    .chain(output("llvm-config", &["--libdir"]).ok().map(PathBuf::from))
+    .collect();
+
+    let versions = fs::read_dir("/usr/lib")
         .into_iter()
-        .chain([format!("/usr/lib/{ARCH}-linux-gnu").into()])
-        .chain(output("llvm-config", &["--libdir"]).ok().map(PathBuf::from))
-        .collect();
-    let versions = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
-    folders.extend(versions.filter(|path| name(path).starts_with("llvm-")).map(|path| path.join("lib")));
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+
+    folders.extend(
+        versions
+            .filter(|path| name(path).starts_with("llvm-"))
+            .map(|path| path.join("lib")),
+    );
+
     let is_libclang = |path: &Path| {
         let name = name(path);
         name == "libclang.dll"
             || name.starts_with("libclang.so")
             || (name.starts_with("libclang-") && name.contains(".so"))
     };
-    let files = |folder: &PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    folders.iter().flat_map(files).any(|path| is_libclang(&path) && !name(&path).starts_with("libclang-cpp"))
+
+    let files = |folder: &PathBuf| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+
+    folders
+        .iter()
+        .flat_map(files)
+        .any(|path| is_libclang(&path) && !name(&path).starts_with("libclang-cpp"))
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }

@@ -41,7 +41,8 @@ pub(crate) struct WorkerArgs {
     /// Threads of the CPU engine [default: one a physical core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the configuration, 0]
+    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the
+    /// configuration, 0]
     #[arg(long, value_name = "N")]
     pub(crate) gpu: Option<usize>,
 }

@@ -15,7 +15,8 @@ pub(crate) struct EngineArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EngineCommand {
-    /// Build a model's TensorRT engine ahead of time, and make the GPU ready for it where there is one
+    /// Build a model's TensorRT engine ahead of time, and make the GPU ready for it where there is
+    /// one
     Build(BuildArgs),
     /// List the engines that are built, and where they are
     List {
@@ -50,7 +51,8 @@ pub(crate) struct EngineFlags {
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) making: MakingFlags,
-    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the configuration, 0]
+    /// Number of the GPU, counted from 0 as the driver does [default: SEXTET_GPU, the
+    /// configuration, 0]
     #[arg(long, value_name = "N")]
     pub(crate) gpu: Option<usize>,
 }
@@ -65,10 +67,12 @@ pub(crate) struct BuildArgs {
     /// Chunks at a time [default: 4, or 1 on a GPU with less than 7 GB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) batch: Option<u8>,
-    /// Architectures to build for, `sm86,sm89` or `all`, which is one engine that is larger; no GPU is needed [default: `all`, and what the GPU compiles of it]
+    /// Architectures to build for, `sm86,sm89` or `all`, which is one engine that is larger; no GPU
+    /// is needed [default: `all`, and what the GPU compiles of it]
     #[arg(long = "for", value_name = "SM,...", conflicts_with = "gpu")]
     pub(crate) targets: Option<String>,
-    /// Make these GPUs ready, and build for nothing else: numbers, counted from 0 as the driver does, or `all`
+    /// Make these GPUs ready, and build for nothing else: numbers, counted from 0 as the driver
+    /// does, or `all`
     #[arg(long, value_name = "N,...")]
     pub(crate) gpu: Option<Gpus>,
     /// Write the engine here as well

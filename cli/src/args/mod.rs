@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use cache::{CacheArgs, CacheCommand, WorkerArgs};
 #[cfg(feature = "tensorrt")]
-pub(crate) use engine::{AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineCommand, MakingFlags, SetupCommand};
+pub(crate) use engine::{
+    AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineCommand, MakingFlags, SetupCommand,
+};
 pub(crate) use engine::{EngineArgs, SetupArgs};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;

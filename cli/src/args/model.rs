@@ -25,7 +25,8 @@ pub(crate) enum ModelCommand {
         #[arg(value_name = "MODEL")]
         model: PathBuf,
     },
-    /// Fetch a model from the hub into the hub's own cache (HF_HOME, HF_ENDPOINT and HF_TOKEN are honoured)
+    /// Fetch a model from the hub into the hub's own cache (HF_HOME, HF_ENDPOINT and HF_TOKEN are
+    /// honoured)
     Fetch {
         /// A name from `sextet model list`
         #[arg(value_name = "NAME")]

@@ -20,7 +20,8 @@ pub(crate) struct SeparateArgs {
     #[arg(short, long, value_name = "DIR", default_value = "stems")]
     pub(crate) output: PathBuf,
 
-    /// A name from `sextet model list`, a .safetensors checkpoint, or a demucs bag (.yaml beside its checkpoints)
+    /// A name from `sextet model list`, a .safetensors checkpoint, or a demucs bag (.yaml beside
+    /// its checkpoints)
     #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
     pub(crate) model: PathBuf,
 
@@ -32,7 +33,8 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Numbers of the GPUs that share the songs, counted from 0 as the driver does, or `all` [default: SEXTET_GPU, the configuration, 0]
+    /// Numbers of the GPUs that share the songs, counted from 0 as the driver does, or `all`
+    /// [default: SEXTET_GPU, the configuration, 0]
     #[arg(long, value_name = "N,...")]
     pub(crate) gpu: Option<Gpus>,
 
@@ -64,7 +66,8 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) mono: MonoArg,
 
-    /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder}, {source_ext}, {model}
+    /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder},
+    /// {source_ext}, {model}
     #[arg(long, value_name = "TEMPLATE", default_value = crate::separate::DEFAULT_TEMPLATE)]
     pub(crate) name: String,
 
@@ -72,7 +75,8 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "X", default_value_t = 0.25, value_parser = overlap)]
     pub(crate) overlap: f64,
 
-    /// Average N passes over shifted copies of the song instead of one over itself: N times the work, slightly cleaner
+    /// Average N passes over shifted copies of the song instead of one over itself: N times the
+    /// work, slightly cleaner
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) shifts: u32,
 

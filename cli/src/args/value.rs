@@ -79,7 +79,8 @@ impl FromStr for Rate {
             return Ok(Rate::Source);
         }
         let hz = text.parse().ok().filter(|hz| RATES_HZ.contains(hz));
-        hz.map(Rate::Hz).ok_or_else(|| "expected `source` or a whole number from 8000 to 192000".to_owned())
+        hz.map(Rate::Hz)
+            .ok_or_else(|| "expected `source` or a whole number from 8000 to 192000".to_owned())
     }
 }
 
@@ -99,8 +100,14 @@ impl FromStr for Gpus {
         if text.trim() == "all" {
             return Ok(Gpus::All);
         }
-        let numbers: Result<Vec<usize>, _> = text.split(',').map(|number| number.trim().parse()).collect();
-        numbers.map(Gpus::Listed).map_err(|_| "expected a number such as 0, several such as 0,1, or `all`".to_owned())
+
+        let numbers: Result<Vec<usize>, _> = text
+            .split(',')
+            .map(|number| number.trim().parse())
+            .collect();
+        numbers
+            .map(Gpus::Listed)
+            .map_err(|_| "expected a number such as 0, several such as 0,1, or `all`".to_owned())
     }
 }
 
@@ -111,7 +118,10 @@ pub(super) fn stem(text: &str) -> Result<Stem, sextet_protocol::UnknownStem> {
 
 /// Reads `--overlap`.
 pub(super) fn overlap(text: &str) -> Result<f64, String> {
-    let overlap = text.parse::<f64>().ok().filter(|overlap| (0.0..=0.99).contains(overlap));
+    let overlap = text
+        .parse::<f64>()
+        .ok()
+        .filter(|overlap| (0.0..=0.99).contains(overlap));
     overlap.ok_or_else(|| "expected a number from 0 to 0.99".to_owned())
 }
 
@@ -137,9 +147,11 @@ mod tests {
             ("3,1,2", Gpus::Listed(vec![3, 1, 2])),
             ("all", Gpus::All),
         ];
+
         for (text, gpus) in cases {
             assert_eq!(text.parse(), Ok(gpus), "{text:?}");
         }
+
         for wrong in ["", "-1", "0,", "0,,1", "All", "all,0", "one", "0-3", "1.5"] {
             assert!(wrong.parse::<Gpus>().is_err(), "{wrong:?}");
         }

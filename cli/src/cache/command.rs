@@ -58,7 +58,11 @@ impl<'a> Listed<'a> {
         Self {
             key: kept.key.to_string(),
             bytes: kept.bytes,
-            used_s: kept.used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            used_s: kept
+                .used
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs(),
             song: manifest.map(|manifest| manifest.song.as_str()),
             model: manifest.map(|manifest| manifest.model.as_str()),
             engine: manifest.map(|manifest| manifest.engine.as_str()),
@@ -72,15 +76,29 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
     let mut kept = cache.kept()?;
     kept.reverse();
     let (limit, path) = (cache.limit()?, cache.folders.stems().display().to_string());
+
     let bytes = kept.iter().map(|kept| kept.bytes).sum();
     if json {
         let entries = kept.iter().map(Listed::of).collect();
-        let listing = Listing { version: 1, path, limit_bytes: limit.0, bytes, entries };
+        let listing = Listing {
+            version: 1,
+            path,
+            limit_bytes: limit.0,
+            bytes,
+            entries,
+        };
+
         say::out(&serde_json::to_string(&listing)?);
         return Ok(());
     }
+
     kept.iter().for_each(|kept| say::out(&line(kept)));
-    say::out(&format!("{} of {limit} in '{path}', {} entries", Limit(bytes), kept.len()));
+    say::out(&format!(
+        "{} of {limit} in '{path}', {} entries",
+        Limit(bytes),
+        kept.len()
+    ));
+
     Ok(())
 }
 
@@ -88,15 +106,24 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
 fn line(kept: &Kept) -> String {
     let size = Limit(kept.bytes).to_string();
     let about = match &kept.manifest {
-        Some(manifest) => format!("{:>8}  {:<12}  {}", clock(manifest.seconds()), manifest.model, manifest.song),
+        Some(manifest) => format!(
+            "{:>8}  {:<12}  {}",
+            clock(manifest.seconds()),
+            manifest.model,
+            manifest.song
+        ),
         None => "cannot be read; `sextet cache clear` removes it".to_owned(),
     };
+
     format!("{}  {size:>9}  used {}  {about}", kept.key, ago(kept.used))
 }
 
 /// `5 min ago`.
 fn ago(then: SystemTime) -> String {
-    let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    let seconds = SystemTime::now()
+        .duration_since(then)
+        .unwrap_or_default()
+        .as_secs();
     match seconds {
         0..60 => "just now".to_owned(),
         60..3600 => format!("{} min ago", seconds / 60),
@@ -108,14 +135,22 @@ fn ago(then: SystemTime) -> String {
 fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
     let kept = cache.kept()?;
     for key in keys {
-        if key.is_empty() || !kept.iter().any(|kept| kept.key.to_string().starts_with(key)) {
+        if key.is_empty()
+            || !kept
+                .iter()
+                .any(|kept| kept.key.to_string().starts_with(key))
+        {
             let fault = Fault::new(Kind::Usage, format!("the stem cache has no entry '{key}'"));
             return Err(fault.help("`sextet cache list` shows the keys").into());
         }
     }
-    let wanted = |kept: &&Kept| keys.is_empty() || keys.iter().any(|key| kept.key.to_string().starts_with(key));
+
+    let wanted = |kept: &&Kept| {
+        keys.is_empty() || keys.iter().any(|key| kept.key.to_string().starts_with(key))
+    };
     let (mut count, mut bytes, mut used) = (0, 0, 0);
     cache.sweep()?;
+
     for kept in kept.iter().filter(wanted) {
         if cache.remove(kept)? {
             count += 1;
@@ -124,7 +159,13 @@ fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
             used += 1;
         }
     }
-    let stay = if used > 0 { format!("; {used} in use stay") } else { String::new() };
+
+    let stay = if used > 0 {
+        format!("; {used} in use stay")
+    } else {
+        String::new()
+    };
+
     say::out(&format!("removed {count} entries, {}{stay}", Limit(bytes)));
     Ok(())
 }

@@ -34,13 +34,18 @@ impl StemCache {
     /// # Errors
     /// When the folder is there and cannot be read.
     pub(super) fn kept(&self) -> Result<Vec<Kept>> {
-        let mut all: Vec<_> = self.items()?.iter().filter_map(|folder| Kept::read(folder)).collect();
+        let mut all: Vec<_> = self
+            .items()?
+            .iter()
+            .filter_map(|folder| Kept::read(folder))
+            .collect();
         all.sort_by_key(|kept| (kept.used, kept.key));
         Ok(all)
     }
 
-    /// Makes room for `needed` bytes: entries go, the one used longest ago first, until the limit is kept and the disk has
-    /// as much. What is in use stays, and so does `but`. It does what it can: the limit may be less than what is in use.
+    /// Makes room for `needed` bytes: entries go, the one used longest ago first, until the limit
+    /// is kept and the disk has as much. What is in use stays, and so does `but`. It does what it
+    /// can: the limit may be less than what is in use.
     ///
     /// # Errors
     /// When the cache cannot be written to.
@@ -49,8 +54,10 @@ impl StemCache {
         let _lock = self.lock()?;
         let kept = self.kept()?;
         let mut total: u64 = kept.iter().map(|kept| kept.bytes).sum();
+
         let stems = self.folders.stems();
         let free = || fs4::available_space(&stems).unwrap_or(u64::MAX);
+
         // Nothing is given up where all of it would not be enough.
         let helps = free().saturating_add(total) >= needed;
         let short = || helps && free() < needed;
@@ -62,6 +69,7 @@ impl StemCache {
                 total -= kept.bytes;
             }
         }
+
         Ok(())
     }
 
@@ -82,6 +90,7 @@ impl StemCache {
         if !self.folders.stems().is_dir() {
             return Ok(());
         }
+
         let _lock = self.lock()?;
         for folder in self.items()? {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -89,22 +98,29 @@ impl StemCache {
                 let _ = fs::remove_dir_all(&folder);
             }
         }
+
         Ok(())
     }
 
     /// Deletes the entry in `folder` unless it is in use. The caller holds the cache's lock.
     pub(super) fn evict(&self, folder: &Path) -> Result<bool> {
-        let Some(lock) = alone(folder) else { return Ok(false) };
-        // Windows does not move a folder in which a file is open. Elsewhere nobody comes in before it has moved.
+        let Some(lock) = alone(folder) else {
+            return Ok(false);
+        };
+
+        // Windows does not move a folder in which a file is open. Elsewhere nobody comes in before
+        // it has moved.
         let _lock = if cfg!(windows) { None } else { lock };
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let leaving = folder.with_file_name(format!("{LEAVING}{name}"));
+
         let _ = fs::remove_dir_all(&leaving);
         match fs::rename(folder, &leaving) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(_) if cfg!(windows) => return Ok(false),
             moved => moved.with_context(|| self.cannot_write())?,
         }
+
         // What is left of it, the next sweep takes.
         let _ = fs::remove_dir_all(&leaving);
         Ok(true)
@@ -116,7 +132,9 @@ impl StemCache {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.with_context(|| self.cannot_write())?,
         };
-        Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        Ok(entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect())
     }
 }
 
@@ -125,7 +143,10 @@ impl Kept {
         let key = folder.file_name()?.to_str()?.parse().ok()?;
         let changed = |path: PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
         let used = changed(folder.join(IN_USE_FILE)).or_else(|| changed(folder.to_owned()));
-        let files = fs::read_dir(folder).ok()?.filter_map(|file| file.ok()?.metadata().ok());
+        let files = fs::read_dir(folder)
+            .ok()?
+            .filter_map(|file| file.ok()?.metadata().ok());
+
         let manifest = fs::read(folder.join(MANIFEST_FILE)).ok();
         Some(Self {
             key,
@@ -137,10 +158,12 @@ impl Kept {
     }
 }
 
-/// Locks the entry in `folder` against readers; `None` when somebody reads it, or is making it. The lock itself is lacking
-/// where the disk knows none.
+/// Locks the entry in `folder` against readers; `None` when somebody reads it, or is making it. The
+/// lock itself is lacking where the disk knows none.
 fn alone(folder: &Path) -> Option<Option<File>> {
-    let Ok(file) = File::options().write(true).open(folder.join(IN_USE_FILE)) else { return Some(None) };
+    let Ok(file) = File::options().write(true).open(folder.join(IN_USE_FILE)) else {
+        return Some(None);
+    };
     match file.try_lock() {
         Ok(()) => Some(Some(file)),
         Err(TryLockError::WouldBlock) => None,

@@ -26,25 +26,46 @@ impl Default for Limit {
 }
 
 /// Units, the longest names first; without one, bytes are meant.
-const UNITS: [(&str, f64); 5] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3), ("B", 1.0)];
+const UNITS: [(&str, f64); 5] = [
+    ("TB", 1e12),
+    ("GB", 1e9),
+    ("MB", 1e6),
+    ("KB", 1e3),
+    ("B", 1.0),
+];
 
 impl FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let upper = text.trim().to_ascii_uppercase();
-        let split = UNITS.iter().find_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, *bytes)));
+        let split = UNITS
+            .iter()
+            .find_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, *bytes)));
         let (number, unit) = split.unwrap_or((&upper, 1.0));
-        let number = number.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
-        let bytes = number.map(|number| number * unit).filter(|bytes| *bytes < 1e18);
-        bytes.map(|bytes| Self(bytes as u64)).ok_or_else(|| "expected a size such as 20GB, 1.5TB or 500MB".to_owned())
+
+        let number = number
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite() && *number >= 0.0);
+
+        let bytes = number
+            .map(|number| number * unit)
+            .filter(|bytes| *bytes < 1e18);
+        bytes
+            .map(|bytes| Self(bytes as u64))
+            .ok_or_else(|| "expected a size such as 20GB, 1.5TB or 500MB".to_owned())
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.0 as f64;
-        let (name, unit) = UNITS.into_iter().find(|(_, unit)| bytes >= *unit).unwrap_or(("B", 1.0));
+        let (name, unit) = UNITS
+            .into_iter()
+            .find(|(_, unit)| bytes >= *unit)
+            .unwrap_or(("B", 1.0));
         match format!("{:.1}", bytes / unit) {
             text if text.ends_with(".0") => write!(f, "{} {name}", &text[..text.len() - 2]),
             text => write!(f, "{text} {name}"),
@@ -65,6 +86,7 @@ impl StemCache {
                 Fault::new(Kind::Usage, message).help(reason).into()
             });
         }
+
         // A file that is not there, or not legible, sets nothing.
         let file = fs::read_to_string(self.folders.stems().join(LIMIT_FILE)).unwrap_or_default();
         Ok(file.parse().unwrap_or_default())
@@ -78,7 +100,8 @@ impl StemCache {
         let _lock = self.lock()?;
         let place = self.folders.stems().join(LIMIT_FILE);
         let beside = place.with_extension("part");
-        let written = fs::write(&beside, format!("{}\n", limit.0)).and_then(|()| fs::rename(&beside, &place));
+        let written =
+            fs::write(&beside, format!("{}\n", limit.0)).and_then(|()| fs::rename(&beside, &place));
         written.with_context(|| self.cannot_write())
     }
 }
@@ -97,10 +120,16 @@ mod tests {
             ("0", 0, "0 B"),
             ("12 B", 12, "12 B"),
         ];
+
         for (text, bytes, shown) in cases {
             let limit: Limit = text.parse().unwrap();
-            assert_eq!((limit.0, limit.to_string().as_str()), (bytes, shown), "{text}");
+            assert_eq!(
+                (limit.0, limit.to_string().as_str()),
+                (bytes, shown),
+                "{text}"
+            );
         }
+
         for wrong in ["", "GB", "-1GB", "20 GiB", "inf", "nan", "1e30", "twenty"] {
             assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
         }

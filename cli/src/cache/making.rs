@@ -41,8 +41,16 @@ impl StemCache {
             hold = Some(file);
             Ok(folder)
         };
-        let scratch = self.unfinished.scratch(make).with_context(|| self.cannot_write())?;
-        Ok(Making { cache: self, scratch, hold })
+
+        let scratch = self
+            .unfinished
+            .scratch(make)
+            .with_context(|| self.cannot_write())?;
+        Ok(Making {
+            cache: self,
+            scratch,
+            hold,
+        })
     }
 }
 
@@ -78,31 +86,46 @@ impl Making<'_> {
         path: &Path,
         create: &mut dyn FnMut(&Path) -> Result<AudioWriter>,
     ) -> Result<AudioWriter> {
-        self.scratch.create(|| create(path)).unwrap_or_else(|| Err(discarded()))
+        self.scratch
+            .create(|| create(path))
+            .unwrap_or_else(|| Err(discarded()))
     }
 
-    /// Adds the manifest and gives the entry its name, in place of a damaged one. Where a whole one has come meanwhile, that
-    /// one stays and this one goes.
+    /// Adds the manifest and gives the entry its name, in place of a damaged one. Where a whole one
+    /// has come meanwhile, that one stays and this one goes.
     ///
     /// # Errors
     /// When the cache cannot be written to, or it has been discarded meanwhile.
     pub(crate) fn publish(mut self, key: &Fingerprint, manifest: &Manifest) -> Result<()> {
         let cache = self.cache;
         let path = self.path(MANIFEST_FILE);
-        // Nobody waits for the disk: half a manifest is read as a damaged entry, and so are stems that it does not agree with.
-        let written = self.scratch.create(|| fs::write(&path, serde_json::to_vec_pretty(manifest)?));
-        written.unwrap_or_else(|| Err(io::Error::other(discarded()))).with_context(|| cache.cannot_write())?;
+
+        // Nobody waits for the disk: half a manifest is read as a damaged entry, and so are stems
+        // that it does not agree with.
+        let written = self
+            .scratch
+            .create(|| fs::write(&path, serde_json::to_vec_pretty(manifest)?));
+        written
+            .unwrap_or_else(|| Err(io::Error::other(discarded())))
+            .with_context(|| cache.cannot_write())?;
         let _lock = cache.lock()?;
-        if sextet_protocol::cache::Entry::open(&cache.folders, key).is_ok_and(|there| there.verify(&|| false).is_ok()) {
+
+        if sextet_protocol::cache::Entry::open(&cache.folders, key)
+            .is_ok_and(|there| there.verify(&|| false).is_ok())
+        {
             return Ok(());
         }
         let place = cache.place(key);
         if place.exists() && !cache.evict(&place)? {
             return Err(in_the_way(&place).into());
         }
+
         // Windows does not move a folder in which a file is open.
         self.hold = None;
-        let renamed = self.scratch.commit(|from| fs::rename(from, &place)).with_context(|| cache.cannot_write())?;
+        let renamed = self
+            .scratch
+            .commit(|from| fs::rename(from, &place))
+            .with_context(|| cache.cannot_write())?;
         if renamed { Ok(()) } else { Err(discarded()) }
     }
 }
@@ -119,6 +142,10 @@ fn discarded() -> anyhow::Error {
 }
 
 fn in_the_way(place: &Path) -> Fault {
-    let message = format!("the damaged entry '{}' is in use and cannot be replaced", place.display());
-    Fault::new(Kind::Output, message).help("close the projects that play its stems and separate again")
+    let message = format!(
+        "the damaged entry '{}' is in use and cannot be replaced",
+        place.display()
+    );
+    Fault::new(Kind::Output, message)
+        .help("close the projects that play its stems and separate again")
 }

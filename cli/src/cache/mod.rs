@@ -38,10 +38,14 @@ pub(crate) struct StemCache {
 impl StemCache {
     /// The cache in `folders`, which need not be there yet.
     pub(crate) fn new(folders: Folders, unfinished: &Unfinished) -> Self {
-        Self { folders, unfinished: unfinished.clone() }
+        Self {
+            folders,
+            unfinished: unfinished.clone(),
+        }
     }
 
-    /// The entry `key`, if it is there and whole to the last byte. One that is damaged counts as absent; `tell` is told.
+    /// The entry `key`, if it is there and whole to the last byte. One that is damaged counts as
+    /// absent; `tell` is told.
     ///
     /// # Errors
     /// When it cannot be read, or was cancelled.
@@ -51,20 +55,23 @@ impl StemCache {
         cancelled: &(dyn Fn() -> bool + Sync),
         tell: &mut dyn FnMut(String),
     ) -> Result<Option<Entry>> {
-        let found = Entry::open(&self.folders, key).and_then(|entry| entry.verify(cancelled).map(|()| entry));
+        let found = Entry::open(&self.folders, key)
+            .and_then(|entry| entry.verify(cancelled).map(|()| entry));
         match found {
             Ok(entry) => Ok(Some(entry)),
             Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                tell(format!("kept stems were damaged and are made again: {error}"));
+                tell(format!(
+                    "kept stems were damaged and are made again: {error}"
+                ));
                 Ok(None)
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => {
                 Err(Fault::new(Kind::Interrupted, "stopped when asked to").into())
             }
-            Err(error) => {
-                Err(error).context(Fault::new(Kind::Output, "the stem cache cannot be read").help(self.remedy()))
-            }
+            Err(error) => Err(error).context(
+                Fault::new(Kind::Output, "the stem cache cannot be read").help(self.remedy()),
+            ),
         }
     }
 
@@ -78,13 +85,20 @@ impl StemCache {
         let stems = self.folders.stems();
         let lock = fs::create_dir_all(&stems).and_then(|()| open_lock(&stems.join(LOCK_FILE)));
         let lock = lock.with_context(|| self.cannot_write())?;
+
         let began = Instant::now();
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(lock),
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(lock),
-                Err(TryLockError::Error(error)) => return Err(error).with_context(|| self.cannot_write()),
-                Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => return Err(self.held().into()),
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Ok(lock);
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| self.cannot_write());
+                }
+                Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => {
+                    return Err(self.held().into());
+                }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
             }
         }
@@ -92,7 +106,10 @@ impl StemCache {
 
     /// What is said when the cache cannot be written to.
     pub(crate) fn cannot_write(&self) -> Fault {
-        let message = format!("cannot write to the stem cache '{}'", self.folders.stems().display());
+        let message = format!(
+            "cannot write to the stem cache '{}'",
+            self.folders.stems().display()
+        );
         Fault::new(Kind::Output, message).help(self.remedy())
     }
 
@@ -106,12 +123,19 @@ impl StemCache {
     }
 
     fn held(&self) -> Fault {
-        let message = format!("another process has locked the stem cache for {} s", PATIENCE.as_secs());
+        let message = format!(
+            "another process has locked the stem cache for {} s",
+            PATIENCE.as_secs()
+        );
         Fault::new(Kind::Output, message).help("end hung `sextet` processes and try again")
     }
 }
 
 /// Opens `path` to be locked, and makes it if need be.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    File::options().create(true).truncate(false).write(true).open(path)
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
 }

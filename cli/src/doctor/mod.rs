@@ -58,7 +58,9 @@ pub(crate) fn run(json: bool) -> Result<()> {
     if json {
         say::out(&serde_json::to_string(&findings)?);
     } else {
-        text::lines(&findings).iter().for_each(|line| say::out(line));
+        text::lines(&findings)
+            .iter()
+            .for_each(|line| say::out(line));
     }
     Ok(())
 }
@@ -68,11 +70,21 @@ fn look() -> Findings {
     let models: Vec<_> = CATALOGUE.iter().map(model).collect();
     let here = std::env::current_dir().unwrap_or_default();
     let cache = models::cache_folder();
+
     let mut folders = vec![folder("model cache", cache), folder("current folder", here)];
     if let Ok(of_user) = Folders::of_user() {
-        folders.extend([folder("stem cache", of_user.stems()), folder("captures", of_user.captures())]);
+        folders.extend([
+            folder("stem cache", of_user.stems()),
+            folder("captures", of_user.captures()),
+        ]);
     }
-    folders.extend(computing::engine_cache().ok().map(|cache| folder("engine cache", cache)));
+
+    folders.extend(
+        computing::engine_cache()
+            .ok()
+            .map(|cache| folder("engine cache", cache)),
+    );
+
     let engines = engine::all();
     let mut findings = Findings {
         version: VERSION,
@@ -85,6 +97,7 @@ fn look() -> Findings {
         folders,
         advice: Vec::new(),
     };
+
     findings.advice = advice(&findings);
     findings
 }
@@ -97,14 +110,25 @@ fn model(entry: &'static models::Entry) -> Model {
         Some(Ok(model)) => (Some(model.parameters()), None),
         Some(Err(error)) => (None, Some(crate::fault::Report::of(&error).message)),
     };
-    Model { name: &entry.name, state, parameters, error }
+
+    Model {
+        name: &entry.name,
+        state,
+        parameters,
+        error,
+    }
 }
 
 /// What is known of `path`; its disk's free space, even when the folder itself is yet to be made.
 fn folder(purpose: &'static str, path: PathBuf) -> Folder {
     let on_disk = path.ancestors().find(|folder| folder.is_dir());
     let free_bytes = on_disk.and_then(|folder| fs4::available_space(folder).ok());
-    Folder { purpose, exists: path.is_dir(), free_bytes, path }
+    Folder {
+        purpose,
+        exists: path.is_dir(),
+        free_bytes,
+        path,
+    }
 }
 
 /// What to do about what is missing.
@@ -112,8 +136,13 @@ fn advice(findings: &Findings) -> Vec<String> {
     let mut advice = Vec::new();
     let told = gpu::inspect(&findings.gpu);
     if told.state != GpuState::Ready {
-        advice.push(format!("{} {}", told.message, told.remedy).trim_end().to_owned());
+        advice.push(
+            format!("{} {}", told.message, told.remedy)
+                .trim_end()
+                .to_owned(),
+        );
     }
+
     for model in &findings.models {
         if let Some(error) = &model.error {
             let name = model.name;
@@ -126,10 +155,16 @@ fn advice(findings: &Findings) -> Vec<String> {
             ));
         }
     }
+
     for folder in &findings.folders {
         if folder.free_bytes.is_some_and(|free| free < 1_000_000_000) {
-            advice.push(format!("less than 1 GB is free for the {} ('{}')", folder.purpose, folder.path.display()));
+            advice.push(format!(
+                "less than 1 GB is free for the {} ('{}')",
+                folder.purpose,
+                folder.path.display()
+            ));
         }
     }
+
     advice
 }

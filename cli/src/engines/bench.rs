@@ -6,7 +6,9 @@ use anyhow::Result;
 use serde_json::json;
 use sextet_separator::audio::Audio;
 use sextet_separator::tensorrt::{self, Measurement};
-use sextet_separator::{EngineChoice, EngineOptions, InMemory, Model, Options, Separator, TensorRtOptions};
+use sextet_separator::{
+    EngineChoice, EngineOptions, InMemory, Model, Options, Separator, TensorRtOptions,
+};
 
 use crate::args::BenchArgs;
 use crate::preparing::Waiting;
@@ -24,6 +26,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<()> {
         let found = tensorrt::measure(&model, &options, RUNS, &mut Waiting::new(args.json))?;
         tell(args, &found, &song(&model, &options, args.seconds)?);
     }
+
     if args.layers {
         let options = super::options(&args.engine.making, args.batch.last().copied())?;
         for (name, ms) in tensorrt::layers(&model, &options, &mut Waiting::new(args.json))? {
@@ -34,6 +37,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<()> {
             }
         }
     }
+
     Ok(())
 }
 
@@ -47,39 +51,69 @@ struct SongTime {
 }
 
 fn song(model: &Model, options: &TensorRtOptions, seconds: f64) -> Result<SongTime> {
-    let engine =
-        EngineOptions { engine: EngineChoice::TensorRt, tensorrt: options.clone(), ..EngineOptions::default() };
+    let engine = EngineOptions {
+        engine: EngineChoice::TensorRt,
+        tensorrt: options.clone(),
+        ..EngineOptions::default()
+    };
+
     // What is measured once for a model, its accuracy, is measured here.
     drop(Separator::new(model.clone(), engine.clone())?);
     let begun = Instant::now();
     let mut separator = Separator::new(model.clone(), engine)?;
     let start_s = begun.elapsed().as_secs_f64();
     let song = tone(seconds);
+
     let mut times = Vec::new();
     for _ in 0..=SONGS {
         let begun = Instant::now();
         let mut stems = InMemory::default();
-        separator.separate(&song, &Options::default(), &mut stems, &mut sextet_separator::Ignore)?;
+        separator.separate(
+            &song,
+            &Options::default(),
+            &mut stems,
+            &mut sextet_separator::Ignore,
+        )?;
         times.push(begun.elapsed().as_secs_f64());
     }
+
     // The first song finds caches cold.
     let mut times = times.split_off(1);
     times.sort_by(f64::total_cmp);
-    Ok(SongTime { start_s, median_s: times[times.len() / 2], best_s: times[0] })
+    Ok(SongTime {
+        start_s,
+        median_s: times[times.len() / 2],
+        best_s: times[0],
+    })
 }
 
 /// A stereo song of gliding tones.
 fn tone(seconds: f64) -> Audio {
     const RATE_HZ: u32 = 44_100;
     let frames = (seconds.max(0.1) * f64::from(RATE_HZ)) as usize;
-    let side =
-        |step: f64| (0..frames).map(|n| ((n as f64 * step + n as f64 * n as f64 * 1e-9).sin() * 0.3) as f32).collect();
+    let side = |step: f64| {
+        (0..frames)
+            .map(|n| ((n as f64 * step + n as f64 * n as f64 * 1e-9).sin() * 0.3) as f32)
+            .collect()
+    };
     Audio::new(vec![side(0.02), side(0.031)], RATE_HZ)
 }
 
 fn tell(args: &BenchArgs, found: &Measurement, song: &SongTime) {
-    let &Measurement { batch, chunk_ms, range_ms: (fastest, slowest), start_s, memory_bytes } = found;
-    let &SongTime { start_s: again_s, median_s, best_s } = song;
+    let &Measurement {
+        batch,
+        chunk_ms,
+        range_ms: (fastest, slowest),
+        start_s,
+        memory_bytes,
+    } = found;
+
+    let &SongTime {
+        start_s: again_s,
+        median_s,
+        best_s,
+    } = song;
+
     if args.json {
         let line = json!({
             "event": "batch", "batch": batch, "chunk_ms": chunk_ms, "fastest_ms": fastest, "slowest_ms": slowest,
@@ -89,6 +123,7 @@ fn tell(args: &BenchArgs, found: &Measurement, song: &SongTime) {
         say::out(&line.to_string());
         return;
     }
+
     say::out(&format!(
         "batch {batch}: {chunk_ms:.3} ms a chunk ({fastest:.3} to {slowest:.3}), {:.0} MB; start {start_s:.2} s, again \
          {again_s:.2} s; {:.0} s of song in {median_s:.3} s (best {best_s:.3})",

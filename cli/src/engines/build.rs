@@ -16,21 +16,34 @@ use crate::preparing::Waiting;
 use crate::{computing, models, say};
 
 pub(super) fn run(args: &BuildArgs) -> Result<()> {
-    let targets = Target::list(args.targets.as_deref().unwrap_or("all")).map_err(sextet_separator::Error::from)?;
+    let targets = Target::list(args.targets.as_deref().unwrap_or("all"))
+        .map_err(sextet_separator::Error::from)?;
     if args.output.is_some() && targets.len() > 1 {
-        let fault = Fault::new(Kind::Usage, format!("one file cannot take {} engines", targets.len()));
-        return Err(fault.help("name one architecture, or use --for all, with --output").into());
+        let fault = Fault::new(
+            Kind::Usage,
+            format!("one file cannot take {} engines", targets.len()),
+        );
+        return Err(fault
+            .help("name one architecture, or use --for all, with --output")
+            .into());
     }
+
     let options = super::options(&args.making, args.batch)?;
     let model = models::open(&args.model)?;
     if args.output.is_some() && model.networks() > 1 {
-        let fault = Fault::new(Kind::Usage, "one file cannot take the engines of a bag of models");
-        return Err(fault.help("leave --output out: the engines are in the cache, see `sextet engine list`").into());
+        let fault = Fault::new(
+            Kind::Usage,
+            "one file cannot take the engines of a bag of models",
+        );
+        return Err(fault
+            .help("leave --output out: the engines are in the cache, see `sextet engine list`")
+            .into());
     }
 
     if args.gpu.is_none() {
         build(args, &model, &options, &targets)?;
     }
+
     match &args.targets {
         Some(_) => Ok(()),
         // Where there is no GPU, the engine is for other machines.
@@ -40,51 +53,79 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
 }
 
 /// Makes the engines, for which no GPU is needed.
-fn build(args: &BuildArgs, model: &Model, options: &TensorRtOptions, targets: &[Target]) -> Result<()> {
+fn build(
+    args: &BuildArgs,
+    model: &Model,
+    options: &TensorRtOptions,
+    targets: &[Target],
+) -> Result<()> {
     let begun = Instant::now();
     let built = tensorrt::build(model, options, targets, &mut Waiting::new(args.quiet))?;
     if let (Some(output), [only]) = (&args.output, built.as_slice()) {
         let failed = || Fault::new(Kind::Output, format!("cannot write '{}'", output.display()));
         copy(&only.path, output).with_context(failed)?;
     }
+
     if !args.quiet {
         for engine in &built {
             let how = if engine.cached { "was there" } else { "built" };
-            say::out(&format!("{how}: {} ({:.0} MB)", engine.path.display(), engine.bytes as f64 / 1e6));
+            say::out(&format!(
+                "{how}: {} ({:.0} MB)",
+                engine.path.display(),
+                engine.bytes as f64 / 1e6
+            ));
         }
-        say::out(&format!("{} engines in {:.1} s", built.len(), begun.elapsed().as_secs_f64()));
+        say::out(&format!(
+            "{} engines in {:.1} s",
+            built.len(),
+            begun.elapsed().as_secs_f64()
+        ));
     }
+
     Ok(())
 }
 
-/// Starts `model` on each GPU, so that all is kept that a first start makes: the engine, what the GPU compiles of it, and that
-/// float16 is exact enough.
+/// Starts `model` on each GPU, so that all is kept that a first start makes: the engine, what the
+/// GPU compiles of it, and that float16 is exact enough.
 fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
     let mut seen = Vec::new();
     for on_gpu in computing::tensorrt_options_of_all()? {
         if seen.contains(&on_gpu.gpu) {
             continue;
         }
+
         seen.push(on_gpu.gpu);
 
         let (begun, gpu) = (Instant::now(), on_gpu.gpu);
         let tensorrt = super::with_flags(on_gpu, &args.making, args.batch)?;
-        let options = EngineOptions { engine: EngineChoice::TensorRt, tensorrt, ..EngineOptions::default() };
+        let options = EngineOptions {
+            engine: EngineChoice::TensorRt,
+            tensorrt,
+            ..EngineOptions::default()
+        };
+
         let mut listener = Waiting::new(args.quiet);
         let mut separator = Separator::prepare(model.clone(), options, &mut listener)?;
         separator.start(&mut listener)?;
         drop(listener);
+
         if !args.quiet {
             let (engine, took_s) = (separator.engine_name(), begun.elapsed().as_secs_f64());
-            say::out(&format!("GPU {gpu} is ready for it: {engine}, in {took_s:.1} s"));
+            say::out(&format!(
+                "GPU {gpu} is ready for it: {engine}, in {took_s:.1} s"
+            ));
         }
     }
+
     Ok(())
 }
 
 /// Copies a file whole or not at all.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = to
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut new = NamedTempFile::new_in(folder)?;
     io::copy(&mut File::open(from)?, &mut new)?;
     new.persist(to)?;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use sextet_separator::audio::{Audio, AudioFile};
-use sextet_separator::{EngineChoice, EngineOptions, InMemory, Model, Options, Separator, Stem, TensorRtOptions};
+use sextet_separator::{
+    EngineChoice, EngineOptions, InMemory, Model, Options, Separator, Stem, TensorRtOptions,
+};
 
 use crate::args::{AgainstArg, CheckArgs};
 use crate::preparing::Waiting;
@@ -25,43 +27,78 @@ struct Difference {
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
     let options = super::options(&args.engine.making, args.batch)?;
     let reference = match args.against {
-        AgainstArg::Cpu => EngineOptions { engine: EngineChoice::Cpu, ..EngineOptions::default() },
-        AgainstArg::Fp32 => on_gpu(TensorRtOptions { full_precision: true, ..options.clone() }),
+        AgainstArg::Cpu => EngineOptions {
+            engine: EngineChoice::Cpu,
+            ..EngineOptions::default()
+        },
+        AgainstArg::Fp32 => on_gpu(TensorRtOptions {
+            full_precision: true,
+            ..options.clone()
+        }),
     };
+
     let model = models::open(&args.engine.model)?;
     let (stems, name) = separate(&model, on_gpu(options), &args.song, args)?;
     let (expected, other) = separate(&model, reference, &args.song, args)?;
+
     let differences: Vec<Difference> = model
         .sources()
         .iter()
         .zip(stems.iter().zip(&expected))
         .map(|(&stem, (found, expected))| compare(stem, found, expected))
         .collect();
+
     if args.json {
         let report = serde_json::json!({ "engine": name, "against": other, "stems": differences });
         say::out(&report.to_string());
         return Ok(());
     }
+
     say::out(&format!("{name}\nagainst {other}\n"));
     say::out("stem      relative error   largest difference");
+
     for d in &differences {
         let bad = if d.finite { "" } else { "   NOT FINITE" };
-        say::out(&format!("{:<8}  {:>14.2e}   {:>18.2e}{bad}", d.stem.name(), d.relative_error, d.peak));
+        say::out(&format!(
+            "{:<8}  {:>14.2e}   {:>18.2e}{bad}",
+            d.stem.name(),
+            d.relative_error,
+            d.peak
+        ));
     }
+
     Ok(())
 }
 
 fn on_gpu(tensorrt: TensorRtOptions) -> EngineOptions {
-    EngineOptions { engine: EngineChoice::TensorRt, tensorrt, ..EngineOptions::default() }
+    EngineOptions {
+        engine: EngineChoice::TensorRt,
+        tensorrt,
+        ..EngineOptions::default()
+    }
 }
 
-fn separate(model: &Model, engine: EngineOptions, song: &Path, args: &CheckArgs) -> Result<(Vec<Audio>, String)> {
+fn separate(
+    model: &Model,
+    engine: EngineOptions,
+    song: &Path,
+    args: &CheckArgs,
+) -> Result<(Vec<Audio>, String)> {
     let mut separator = Separator::prepare(model.clone(), engine, &mut Waiting::new(args.json))?;
     let song = AudioFile::open(song)?;
     let mut stems = InMemory::default();
-    let options = Options { single_chunk: args.single_chunk, ..Options::default() };
+    let options = Options {
+        single_chunk: args.single_chunk,
+        ..Options::default()
+    };
+
     separator.separate(&song, &options, &mut stems, &mut Waiting::new(args.json))?;
-    let stems = stems.into_parts().into_iter().map(|(_, stem)| stem).collect();
+    let stems = stems
+        .into_parts()
+        .into_iter()
+        .map(|(_, stem)| stem)
+        .collect();
+
     Ok((stems, separator.engine_name()))
 }
 
@@ -76,5 +113,11 @@ fn compare(stem: Stem, found: &Audio, expected: &Audio) -> Difference {
             finite &= found.is_finite();
         }
     }
-    Difference { stem, relative_error: (error / power.max(f64::MIN_POSITIVE)).sqrt(), peak, finite }
+
+    Difference {
+        stem,
+        relative_error: (error / power.max(f64::MIN_POSITIVE)).sqrt(),
+        peak,
+        finite,
+    }
 }

@@ -17,9 +17,14 @@ pub(super) fn run(json: bool) -> Result<()> {
         say::out(&serde_json::Value::from_iter(entries.iter().map(entry)).to_string());
         return Ok(());
     }
+
     if entries.is_empty() {
-        say::out(&format!("no engine has been built in {}", cache.folder().display()));
+        say::out(&format!(
+            "no engine has been built in {}",
+            cache.folder().display()
+        ));
     }
+
     entries.iter().for_each(|entry| say::out(&line(entry)));
     Ok(())
 }
@@ -27,10 +32,26 @@ pub(super) fn run(json: bool) -> Result<()> {
 fn line(entry: &CacheEntry) -> String {
     let made = &entry.made_for;
     let text = |field: &str| made[field].as_str().unwrap_or("?").to_owned();
-    let targets: Vec<&str> = made["targets"].as_array().into_iter().flatten().filter_map(|t| t.as_str()).collect();
-    let targets = if targets.is_empty() { "all".to_owned() } else { targets.join(",") };
+    let targets: Vec<&str> = made["targets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|t| t.as_str())
+        .collect();
+
+    let targets = if targets.is_empty() {
+        "all".to_owned()
+    } else {
+        targets.join(",")
+    };
+
     let model: String = text("model").chars().take(8).collect();
-    let state = if entry.current { "" } else { "  (of another version: not used)" };
+    let state = if entry.current {
+        ""
+    } else {
+        "  (of another version: not used)"
+    };
+
     format!(
         "{}  model {model}  {}  batch {}  for {targets}  {:.0} MB{state}",
         entry.path.display(),
@@ -43,6 +64,10 @@ fn line(entry: &CacheEntry) -> String {
 pub(super) fn clear() -> Result<()> {
     let cache = PlanCache::new(computing::engine_cache()?);
     let freed = cache.clear().map_err(sextet_separator::Error::from)?;
-    say::out(&format!("{:.0} MB freed in {}", freed as f64 / 1e6, cache.folder().display()));
+    say::out(&format!(
+        "{:.0} MB freed in {}",
+        freed as f64 / 1e6,
+        cache.folder().display()
+    ));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `sextet engine`: TensorRT engines built, listed, compared, timed and cleared. And what every command that computes
-//! needs: which engine, and where TensorRT's files are.
+//! `sextet engine`: TensorRT engines built, listed, compared, timed and cleared. And what every
+//! command that computes needs: which engine, and where TensorRT's files are.
 
 mod bench;
 mod build;
@@ -21,12 +21,14 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
     if wants_float32(&command) && env::var_os(TF32_VARIABLE).is_none() {
         return again_without_tf32();
     }
+
     match &command {
         EngineCommand::Check(args) => computing::name_gpu(args.engine.gpu),
         EngineCommand::Bench(args) => computing::name_gpu(args.engine.gpu),
         EngineCommand::Build(args) => computing::name_gpus(args.gpu.clone()),
         EngineCommand::List { .. } | EngineCommand::Clear => {}
     }
+
     match command {
         EngineCommand::Build(args) => build::run(&args),
         EngineCommand::List { json } => list::run(json),
@@ -34,6 +36,7 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
         EngineCommand::Bench(args) => bench::run(&args),
         EngineCommand::Clear => list::clear(),
     }?;
+
     Ok(0)
 }
 
@@ -46,11 +49,18 @@ fn wants_float32(command: &EngineCommand) -> bool {
     }
 }
 
-/// Runs this very command in a process whose environment forbids TF32: a running one cannot change its own safely.
+/// Runs this very command in a process whose environment forbids TF32: a running one cannot change
+/// its own safely.
 fn again_without_tf32() -> Result<u8> {
     let mut command = process::Command::new(env::current_exe()?);
-    let status = command.args(env::args_os().skip(1)).env(TF32_VARIABLE, "0").status()?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    let status = command
+        .args(env::args_os().skip(1))
+        .env(TF32_VARIABLE, "0")
+        .status()?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1))
 }
 
 /// What the flags of an `engine` command say, over what the configuration says.
@@ -59,17 +69,26 @@ fn options(making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
 }
 
 /// `options` with what the flags say.
-fn with_flags(mut options: TensorRtOptions, making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
+fn with_flags(
+    mut options: TensorRtOptions,
+    making: &MakingFlags,
+    batch: Option<u8>,
+) -> Result<TensorRtOptions> {
     options.full_precision = making.fp32;
     if let Some(batch) = batch {
         options.batch = Some(usize::from(batch));
     }
+
     if let Some(gb) = making.workspace {
         if !(gb > 0.0 && gb <= 1024.0) {
-            let fault = Fault::new(Kind::Usage, format!("--workspace is a number of GB above 0, not {gb}"));
+            let fault = Fault::new(
+                Kind::Usage,
+                format!("--workspace is a number of GB above 0, not {gb}"),
+            );
             return Err(fault.help("leave it out for as much as there is").into());
         }
         options.workspace_bytes = Some((gb * 1e9) as usize);
     }
+
     Ok(options)
 }

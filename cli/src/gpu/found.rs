@@ -1,4 +1,5 @@
-//! NVIDIA GPUs, their driver and the libraries that TensorRT needs, found without linking or loading any of them.
+//! NVIDIA GPUs, their driver and the libraries that TensorRT needs, found without linking or
+//! loading any of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ pub(crate) struct Found {
     pub(crate) cuda_library: Option<PathBuf>,
     /// TensorRT for RTX.
     pub(crate) tensorrt_library: Option<PathBuf>,
-    /// Whether one of NVIDIA's cards is in the machine, with a driver or without. Only Linux says so.
+    /// Whether one of NVIDIA's cards is in the machine, with a driver or without. Only Linux says
+    /// so.
     #[serde(skip)]
     pub(crate) has_card: bool,
 }
@@ -35,10 +37,17 @@ impl Found {
 pub(crate) fn look() -> Found {
     let folders = library_folders();
     let (cuda, tensorrt) = if cfg!(windows) {
-        (["nvcuda.dll"].as_slice(), ["tensorrt_rtx_1_6.dll", "tensorrt_rtx.dll"].as_slice())
+        (
+            ["nvcuda.dll"].as_slice(),
+            ["tensorrt_rtx_1_6.dll", "tensorrt_rtx.dll"].as_slice(),
+        )
     } else {
-        (["libcuda.so.1"].as_slice(), ["libtensorrt_rtx.so.1", "libtensorrt_rtx.so"].as_slice())
+        (
+            ["libcuda.so.1"].as_slice(),
+            ["libtensorrt_rtx.so.1", "libtensorrt_rtx.so"].as_slice(),
+        )
     };
+
     let devices = from_smi().or_else(from_proc).unwrap_or_default();
     Found {
         driver: driver().or_else(|| devices.first()?.split(", ").nth(2).map(str::to_owned)),
@@ -50,7 +59,8 @@ pub(crate) fn look() -> Found {
     }
 }
 
-/// The compute capability of the newest GPU, which `nvidia-smi` knows whatever the driver's version.
+/// The compute capability of the newest GPU, which `nvidia-smi` knows whatever the driver's
+/// version.
 #[cfg(feature = "tensorrt")]
 pub(super) fn capability() -> Option<(i32, i32)> {
     let read = |line: String| {
@@ -67,9 +77,20 @@ fn from_smi() -> Option<Vec<String>> {
 /// What `nvidia-smi` says of each GPU.
 fn ask_smi(fields: &str) -> Option<Vec<String>> {
     let query = [&format!("--query-gpu={fields}"), "--format=csv,noheader"];
-    let output = Command::new("nvidia-smi").args(query).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = Command::new("nvidia-smi")
+        .args(query)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned);
+
     output.status.success().then(|| lines.collect())
 }
 
@@ -78,29 +99,53 @@ fn from_proc() -> Option<Vec<String>> {
     let gpus = fs::read_dir("/proc/driver/nvidia/gpus").ok()?;
     let model = |path: PathBuf| {
         let text = fs::read_to_string(path.join("information")).ok()?;
-        Some(text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim().to_owned())
+        Some(
+            text.lines()
+                .find_map(|line| line.strip_prefix("Model:"))?
+                .trim()
+                .to_owned(),
+        )
     };
+
     Some(gpus.filter_map(|gpu| model(gpu.ok()?.path())).collect())
 }
 
 /// The version number in /proc/driver/nvidia/version.
 fn driver() -> Option<String> {
     let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
-    let number = |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
-    text.lines().next()?.split_whitespace().find(number).map(str::to_owned)
+    let number =
+        |word: &&str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    text.lines()
+        .next()?
+        .split_whitespace()
+        .find(number)
+        .map(str::to_owned)
 }
 
-/// Whether one of the PCI devices in `folder` is a display or 3D controller of NVIDIA's: vendor 10de, class 03.
+/// Whether one of the PCI devices in `folder` is a display or 3D controller of NVIDIA's: vendor
+/// 10de, class 03.
 fn has_card(folder: &Path) -> bool {
     let says = |path: &Path, file: &str, begin: &str| {
         fs::read_to_string(path.join(file)).is_ok_and(|text| text.starts_with(begin))
     };
-    let devices = fs::read_dir(folder).into_iter().flatten().flatten().map(|device| device.path());
-    devices.into_iter().any(|device| says(&device, "vendor", "0x10de") && says(&device, "class", "0x03"))
+    let devices = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|device| device.path());
+
+    devices
+        .into_iter()
+        .any(|device| says(&device, "vendor", "0x10de") && says(&device, "class", "0x03"))
 }
 
 fn library_folders() -> Vec<PathBuf> {
-    let variable = if cfg!(windows) { "PATH" } else { "LD_LIBRARY_PATH" };
+    let variable = if cfg!(windows) {
+        "PATH"
+    } else {
+        "LD_LIBRARY_PATH"
+    };
+
     let usual = [
         "/usr/lib/x86_64-linux-gnu",
         "/usr/lib/aarch64-linux-gnu",
@@ -113,13 +158,20 @@ fn library_folders() -> Vec<PathBuf> {
         "/run/opengl-driver/lib",
         "C:\\Windows\\System32",
     ];
+
     let named = std::env::var_os(variable).unwrap_or_default();
-    std::env::split_paths(&named).chain(usual.iter().map(PathBuf::from)).collect()
+    std::env::split_paths(&named)
+        .chain(usual.iter().map(PathBuf::from))
+        .collect()
 }
 
 fn find(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
-    let candidates = folders.iter().filter(|folder| folder.as_path() != Path::new(""));
-    candidates.flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file())
+    let candidates = folders
+        .iter()
+        .filter(|folder| folder.as_path() != Path::new(""));
+    candidates
+        .flat_map(|folder| names.iter().map(|name| folder.join(name)))
+        .find(|path| path.is_file())
 }
 
 #[cfg(test)]
@@ -134,6 +186,7 @@ mod tests {
             ("0x10de", "0x040300", false),
             ("0x1002", "0x030000", false),
         ];
+
         for (vendor, class, expected) in cases {
             let folder = tempfile::tempdir().unwrap();
             let device = folder.path().join("0000:01:00.0");
@@ -142,6 +195,7 @@ mod tests {
             fs::write(device.join("class"), format!("{class}\n")).unwrap();
             assert_eq!(has_card(folder.path()), expected, "{vendor} {class}");
         }
+
         assert!(!has_card(Path::new("no such folder")));
     }
 }

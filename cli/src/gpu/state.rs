@@ -1,4 +1,5 @@
-//! Whether the GPU can be used, and what to do where it cannot: in words that the plugin and the doctor both show.
+//! Whether the GPU can be used, and what to do where it cannot: in words that the plugin and the
+//! doctor both show.
 
 use sextet_protocol::worker::{Gpu, GpuSetup, GpuState};
 
@@ -11,12 +12,29 @@ pub(super) const NO_GPU: &str = "No NVIDIA GPU was found: separations run on the
 
 /// What is told of the GPU by what was found of it.
 pub(crate) fn inspect(found: &Found) -> Gpu {
-    let Verdict { state, message, remedy, library, device, setup } = verdict(found);
+    let Verdict {
+        state,
+        message,
+        remedy,
+        library,
+        device,
+        setup,
+    } = verdict(found);
+
     let mut devices: Vec<String> = found.devices.iter().map(|line| device_of(line)).collect();
     if devices.is_empty() {
         devices.extend(device);
     }
-    Gpu { state, devices, driver: found.driver.clone(), library, message, remedy, setup }
+
+    Gpu {
+        state,
+        devices,
+        driver: found.driver.clone(),
+        library,
+        message,
+        remedy,
+        setup,
+    }
 }
 
 /// What was made of all that was found.
@@ -32,8 +50,19 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(state: GpuState, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { state, message: message.into(), remedy: remedy.into(), library: None, device: None, setup: None }
+    pub(super) fn new(
+        state: GpuState,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            state,
+            message: message.into(),
+            remedy: remedy.into(),
+            library: None,
+            device: None,
+            setup: None,
+        }
     }
 }
 
@@ -58,8 +87,13 @@ pub(super) fn device(name: &str, memory_bytes: f64) -> String {
 fn device_of(line: &str) -> String {
     let mut fields = line.split(',').map(str::trim);
     let name = fields.next().unwrap_or_default();
-    let mebibytes = fields.next().and_then(|memory| memory.strip_suffix(" MiB")?.parse::<f64>().ok());
-    mebibytes.map_or_else(|| name.to_owned(), |mebibytes| device(name, mebibytes * f64::from(1 << 20)))
+    let mebibytes = fields
+        .next()
+        .and_then(|memory| memory.strip_suffix(" MiB")?.parse::<f64>().ok());
+    mebibytes.map_or_else(
+        || name.to_owned(),
+        |mebibytes| device(name, mebibytes * f64::from(1 << 20)),
+    )
 }
 
 #[cfg(test)]
@@ -70,7 +104,10 @@ mod tests {
     fn devices_are_named_with_their_memory() {
         for (line, expected) in [
             ("NVIDIA H200, 143771 MiB, 580.159.04", "NVIDIA H200, 140 GB"),
-            ("NVIDIA GeForce RTX 4090, 24564 MiB, 580.1", "NVIDIA GeForce RTX 4090, 24 GB"),
+            (
+                "NVIDIA GeForce RTX 4090, 24564 MiB, 580.1",
+                "NVIDIA GeForce RTX 4090, 24 GB",
+            ),
             ("NVIDIA GeForce GTX 1650", "NVIDIA GeForce GTX 1650"),
         ] {
             assert_eq!(device_of(line), expected);

@@ -1,4 +1,5 @@
-//! What is made of driver, GPU and library: looked at in this order, and the first that will not do is what is told.
+//! What is made of driver, GPU and library: looked at in this order, and the first that will not do
+//! is what is told.
 
 use sextet_protocol::worker::{GpuSetup, GpuState};
 use sextet_separator::tensorrt::{Gpu, Library, TensorRtError};
@@ -24,7 +25,8 @@ pub(super) fn verdict(found: &Found) -> Verdict {
     };
 
     // The GPU's context is gone before the library, which takes longer, is looked at.
-    let opened = Gpu::open(options.gpu).map(|gpu| (device(&gpu.name, gpu.memory_bytes as f64), gpu.name));
+    let opened =
+        Gpu::open(options.gpu).map(|gpu| (device(&gpu.name, gpu.memory_bytes as f64), gpu.name));
     let (device, name) = match opened {
         Ok(opened) => opened,
         Err(error) => return without_gpu(error, found),
@@ -34,11 +36,18 @@ pub(super) fn verdict(found: &Found) -> Verdict {
         Ok(library) => {
             let library = format!("TensorRT-RTX {}", library.version);
             let message = format!("Separations run on the GPU: {library} on {name}.");
-            Verdict { library: Some(library), ..Verdict::new(GpuState::Ready, message, "") }
+            Verdict {
+                library: Some(library),
+                ..Verdict::new(GpuState::Ready, message, "")
+            }
         }
         Err(error) => without_library(error, &name, is_named(found), offer()),
     };
-    Verdict { device: Some(device), ..told }
+
+    Verdict {
+        device: Some(device),
+        ..told
+    }
 }
 
 /// There is no GPU, or none that will do.
@@ -48,7 +57,9 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
     match error {
         TensorRtError::NoDriver { .. } if nothing => Verdict::new(GpuState::NoGpu, NO_GPU, ""),
         TensorRtError::NoDriver { library } if found.driver.is_some() => unusable(
-            &format!("NVIDIA's driver is loaded, but its library {library} cannot be: separations run on the CPU."),
+            &format!(
+                "NVIDIA's driver is loaded, but its library {library} cannot be: separations run on the CPU."
+            ),
             "Install the driver whole, with its libraries for CUDA.",
         ),
         TensorRtError::NoDriver { .. } => unusable(
@@ -69,7 +80,9 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
         },
         TensorRtError::OldGpu { name, capability } => old_gpu(&name, capability),
         // A driver without a card, as many systems install it.
-        TensorRtError::NoGpu { .. } if found.devices.is_empty() && !found.has_card && shows_all() => {
+        TensorRtError::NoGpu { .. }
+            if found.devices.is_empty() && !found.has_card && shows_all() =>
+        {
             Verdict::new(GpuState::NoGpu, NO_GPU, "")
         }
         error @ TensorRtError::NoGpu { .. } => {
@@ -77,11 +90,13 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
                           `nvidia-smi` lists.";
             unusable(&words(error).message, remedy)
         }
-        error @ TensorRtError::OutOfMemory { .. } => {
-            unusable(&words(error).message, "Close other programs that use the GPU.")
-        }
+        error @ TensorRtError::OutOfMemory { .. } => unusable(
+            &words(error).message,
+            "Close other programs that use the GPU.",
+        ),
         error @ TensorRtError::Cuda { .. } => {
-            let remedy = "Start the machine again; if that does not help, install NVIDIA's driver anew.";
+            let remedy =
+                "Start the machine again; if that does not help, install NVIDIA's driver anew.";
             unusable(&words(error).message, remedy)
         }
         error => {
@@ -101,9 +116,14 @@ fn old_gpu(name: &str, (major, minor): (i32, i32)) -> Verdict {
     Verdict::new(GpuState::Unusable, message, "")
 }
 
-/// Driver and GPU, which is called `gpu`, will do, the library will not. One that somebody has named comes before the one that
-/// setting up fetches, so that setting up would not help.
-fn without_library(error: TensorRtError, gpu: &str, is_named: bool, offer: Option<GpuSetup>) -> Verdict {
+/// Driver and GPU, which is called `gpu`, will do, the library will not. One that somebody has
+/// named comes before the one that setting up fetches, so that setting up would not help.
+fn without_library(
+    error: TensorRtError,
+    gpu: &str,
+    is_named: bool,
+    offer: Option<GpuSetup>,
+) -> Verdict {
     let is_missing = matches!(error, TensorRtError::NoLibrary { .. });
     let message = match error {
         TensorRtError::NoLibrary { .. } => {
@@ -111,16 +131,27 @@ fn without_library(error: TensorRtError, gpu: &str, is_named: bool, offer: Optio
         }
         error => words(error).message,
     };
+
     match offer {
         _ if is_named => {
-            let remedy =
-                "Put the right version where SEXTET_TENSORRT or Sextet's configuration says, or let neither name it.";
+            let remedy = "Put the right version where SEXTET_TENSORRT or Sextet's configuration says, or let neither name it.";
             Verdict::new(GpuState::Unusable, message, remedy)
         }
-        None => Verdict::new(GpuState::Unusable, message, "Put TensorRT-RTX where the system's loader finds it."),
+        None => Verdict::new(
+            GpuState::Unusable,
+            message,
+            "Put TensorRT-RTX where the system's loader finds it.",
+        ),
         setup => {
-            let once = if is_missing { "the library is fetched, once" } else { "the library is fetched anew" };
-            Verdict { setup, ..Verdict::new(GpuState::ToBeSetUp, message, format!("{SET_UP}: {once}.")) }
+            let once = if is_missing {
+                "the library is fetched, once"
+            } else {
+                "the library is fetched anew"
+            };
+            Verdict {
+                setup,
+                ..Verdict::new(GpuState::ToBeSetUp, message, format!("{SET_UP}: {once}."))
+            }
         }
     }
 }
@@ -128,13 +159,27 @@ fn without_library(error: TensorRtError, gpu: &str, is_named: bool, offer: Optio
 /// Whether the library that was found is one that somebody has named.
 fn is_named(found: &Found) -> bool {
     let library = found.tensorrt_library.as_deref();
-    library.is_some_and(|path| computing::named_libraries().iter().any(|folder| path.starts_with(folder)))
+    library.is_some_and(|path| {
+        computing::named_libraries()
+            .iter()
+            .any(|folder| path.starts_with(folder))
+    })
 }
 
 fn offer() -> Option<GpuSetup> {
     let offer = setup::offer()?;
-    let licence = offer.licence.split_whitespace().collect::<Vec<_>>().join(" ");
-    Some(GpuSetup { what: offer.what, bytes: offer.bytes, licence, folder: offer.folder })
+    let licence = offer
+        .licence
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+
+    Some(GpuSetup {
+        what: offer.what,
+        bytes: offer.bytes,
+        licence,
+        folder: offer.folder,
+    })
 }
 
 /// Whether no variable hides GPUs from this process.
@@ -145,7 +190,11 @@ fn shows_all() -> bool {
 /// An error's own words, as sentences.
 fn words(error: TensorRtError) -> Report {
     let report = Report::of(&sextet_separator::Error::from(error).into());
-    Report { message: sentence(&report.message), help: sentence(&report.help), ..report }
+    Report {
+        message: sentence(&report.message),
+        help: sentence(&report.help),
+        ..report
+    }
 }
 
 /// 13000 is 13.0.
@@ -156,12 +205,18 @@ fn cuda_version(number: i32) -> String {
 /// `text` with a capital letter and a full stop.
 fn sentence(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
-    if text.is_empty() { String::new() } else { format!("{}.", capital(text)) }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("{}.", capital(text))
+    }
 }
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
+    letters.next().map_or_else(String::new, |first| {
+        format!("{}{}", first.to_uppercase(), letters.as_str())
+    })
 }
 
 #[cfg(test)]
@@ -175,31 +230,83 @@ mod tests {
     }
 
     fn card() -> Found {
-        Found { has_card: true, ..Found::default() }
+        Found {
+            has_card: true,
+            ..Found::default()
+        }
     }
 
     fn driven() -> Found {
-        Found { devices: vec!["NVIDIA T4".to_owned()], driver: Some("535.1".to_owned()), ..Found::default() }
+        Found {
+            devices: vec!["NVIDIA T4".to_owned()],
+            driver: Some("535.1".to_owned()),
+            ..Found::default()
+        }
     }
 
     #[test]
     fn what_is_missing_of_gpu_and_driver_is_told_with_what_to_do() {
-        let no_driver = || TensorRtError::NoDriver { library: "libcuda.so.1" };
-        let old_gpu = TensorRtError::OldGpu { name: "NVIDIA P100".into(), capability: (6, 0) };
-        let broken = TensorRtError::Cuda { action: "open the GPU", code: "CUDA_ERROR_UNKNOWN".into() };
+        let no_driver = || TensorRtError::NoDriver {
+            library: "libcuda.so.1",
+        };
+        let old_gpu = TensorRtError::OldGpu {
+            name: "NVIDIA P100".into(),
+            capability: (6, 0),
+        };
+        let broken = TensorRtError::Cuda {
+            action: "open the GPU",
+            code: "CUDA_ERROR_UNKNOWN".into(),
+        };
+
         let cases = [
             (no_driver(), nothing(), GpuState::NoGpu, "No NVIDIA GPU", ""),
-            (no_driver(), card(), GpuState::Unusable, "no driver for it", "version 580"),
-            (no_driver(), driven(), GpuState::Unusable, "libcuda.so.1", "Install the driver whole"),
-            (old_gpu, driven(), GpuState::Unusable, "NVIDIA P100 has compute capability 6.0, and 7.5 (Turing)", ""),
-            (broken, driven(), GpuState::Unusable, "CUDA_ERROR_UNKNOWN", "Start the machine again"),
+            (
+                no_driver(),
+                card(),
+                GpuState::Unusable,
+                "no driver for it",
+                "version 580",
+            ),
+            (
+                no_driver(),
+                driven(),
+                GpuState::Unusable,
+                "libcuda.so.1",
+                "Install the driver whole",
+            ),
+            (
+                old_gpu,
+                driven(),
+                GpuState::Unusable,
+                "NVIDIA P100 has compute capability 6.0, and 7.5 (Turing)",
+                "",
+            ),
+            (
+                broken,
+                driven(),
+                GpuState::Unusable,
+                "CUDA_ERROR_UNKNOWN",
+                "Start the machine again",
+            ),
         ];
+
         for (error, found, state, message, remedy) in cases {
             let verdict = without_gpu(error, &found);
             assert_eq!(verdict.state, state, "{}", verdict.message);
-            assert!(verdict.message.contains(message) && verdict.message.ends_with('.'), "{}", verdict.message);
+            assert!(
+                verdict.message.contains(message) && verdict.message.ends_with('.'),
+                "{}",
+                verdict.message
+            );
+
             assert!(verdict.remedy.contains(remedy), "{}", verdict.remedy);
-            assert_eq!(verdict.remedy.is_empty(), remedy.is_empty(), "{}", verdict.remedy);
+            assert_eq!(
+                verdict.remedy.is_empty(),
+                remedy.is_empty(),
+                "{}",
+                verdict.remedy
+            );
+
             assert!(verdict.setup.is_none());
         }
     }
@@ -209,21 +316,74 @@ mod tests {
         let path = || PathBuf::from("/lib/libtensorrt_rtx.so.1");
         let setup = || {
             let (what, licence) = ("TensorRT-RTX".to_owned(), "NVIDIA's".to_owned());
-            Some(GpuSetup { what, bytes: 1, licence, folder: "/data".into() })
+            Some(GpuSetup {
+                what,
+                bytes: 1,
+                licence,
+                folder: "/data".into(),
+            })
         };
-        let missing = || TensorRtError::NoLibrary { file: "libtensorrt_rtx.so.1".into(), searched: Vec::new() };
-        let other = || TensorRtError::NotTensorRt { path: path(), symbol: "getInferLibVersion" };
+
+        let missing = || TensorRtError::NoLibrary {
+            file: "libtensorrt_rtx.so.1".into(),
+            searched: Vec::new(),
+        };
+        let other = || TensorRtError::NotTensorRt {
+            path: path(),
+            symbol: "getInferLibVersion",
+        };
         let cases = [
-            (missing(), false, setup(), GpuState::ToBeSetUp, "NVIDIA T4 can be used once", "is fetched, once."),
-            (other(), false, setup(), GpuState::ToBeSetUp, "is not a TensorRT-RTX library", "is fetched anew."),
-            (other(), true, setup(), GpuState::Unusable, "is not a TensorRT-RTX library", "SEXTET_TENSORRT"),
-            (missing(), false, None, GpuState::Unusable, "NVIDIA T4 can be used once", "loader finds it"),
+            (
+                missing(),
+                false,
+                setup(),
+                GpuState::ToBeSetUp,
+                "NVIDIA T4 can be used once",
+                "is fetched, once.",
+            ),
+            (
+                other(),
+                false,
+                setup(),
+                GpuState::ToBeSetUp,
+                "is not a TensorRT-RTX library",
+                "is fetched anew.",
+            ),
+            (
+                other(),
+                true,
+                setup(),
+                GpuState::Unusable,
+                "is not a TensorRT-RTX library",
+                "SEXTET_TENSORRT",
+            ),
+            (
+                missing(),
+                false,
+                None,
+                GpuState::Unusable,
+                "NVIDIA T4 can be used once",
+                "loader finds it",
+            ),
         ];
+
         for (error, is_named, offer, state, message, remedy) in cases {
             let verdict = without_library(error, "NVIDIA T4", is_named, offer);
-            assert_eq!((verdict.state, verdict.setup.is_some()), (state, state == GpuState::ToBeSetUp));
-            assert!(verdict.message.contains(message) && verdict.message.ends_with('.'), "{}", verdict.message);
-            assert!(verdict.remedy.contains(remedy) && verdict.remedy.ends_with('.'), "{}", verdict.remedy);
+            assert_eq!(
+                (verdict.state, verdict.setup.is_some()),
+                (state, state == GpuState::ToBeSetUp)
+            );
+            assert!(
+                verdict.message.contains(message) && verdict.message.ends_with('.'),
+                "{}",
+                verdict.message
+            );
+
+            assert!(
+                verdict.remedy.contains(remedy) && verdict.remedy.ends_with('.'),
+                "{}",
+                verdict.remedy
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! demucs' description of a bag of models: a small YAML file that names checkpoints and weighs them.
+//! demucs' description of a bag of models: a small YAML file that names checkpoints and weighs
+//! them.
 
 use std::path::Path;
 
@@ -30,12 +31,17 @@ impl Bag {
     /// When it is not there, not a bag, or asks for what is not supported.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let found =
-            std::fs::metadata(path).with_context(|| Fault::new(Kind::Model, format!("cannot read '{shown}'")))?;
+        let found = std::fs::metadata(path)
+            .with_context(|| Fault::new(Kind::Model, format!("cannot read '{shown}'")))?;
+
         if found.len() > LONGEST_BYTES {
-            let message = format!("'{shown}' is no bag of models: it has {} bytes", found.len());
+            let message = format!(
+                "'{shown}' is no bag of models: it has {} bytes",
+                found.len()
+            );
             return Err(Fault::new(Kind::Model, message).into());
         }
+
         let text = std::fs::read_to_string(path)
             .with_context(|| Fault::new(Kind::Model, format!("cannot read '{shown}' as text")))?;
         Self::parse(&text).with_context(|| {
@@ -48,20 +54,39 @@ impl Bag {
         let bag: Bag = serde_saphyr::from_str(text).map_err(|error| anyhow::anyhow!("{error}"))?;
         let models = bag.models.len();
         anyhow::ensure!(models > 0, "it names no model");
-        anyhow::ensure!(bag.segment.is_none(), "it sets a segment, which is not supported");
+        anyhow::ensure!(
+            bag.segment.is_none(),
+            "it sets a segment, which is not supported"
+        );
+
         for name in &bag.models {
-            let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+            let plain = !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
             anyhow::ensure!(plain, "'{name}' is no signature");
         }
+
         let rows = bag.weights.as_ref().map_or(models, Vec::len);
-        anyhow::ensure!(rows == models, "it names {models} models and has {rows} rows of weights");
+        anyhow::ensure!(
+            rows == models,
+            "it names {models} models and has {rows} rows of weights"
+        );
         Ok(bag)
     }
 
     /// Whether it says what the catalogue says.
     pub(super) fn agrees(&self, hub: &Hub) -> bool {
-        let signatures = hub.checkpoints.iter().map(|checkpoint| &checkpoint.signature);
-        let weights: Option<Vec<_>> = hub.checkpoints.iter().map(|checkpoint| checkpoint.weights.clone()).collect();
+        let signatures = hub
+            .checkpoints
+            .iter()
+            .map(|checkpoint| &checkpoint.signature);
+        let weights: Option<Vec<_>> = hub
+            .checkpoints
+            .iter()
+            .map(|checkpoint| checkpoint.weights.clone())
+            .collect();
+
         signatures.eq(&self.models) && weights == self.weights
     }
 }
@@ -76,8 +101,7 @@ mod tests {
         let one = Bag::parse("models: ['5c90dfd2']\n").unwrap();
         let hub = |name: &str| Entry::find(name).unwrap().hub.clone().unwrap();
         assert!(one.agrees(&hub("htdemucs_6s")) && !one.agrees(&hub("htdemucs")));
-        let weights =
-            "weights: [\n  [1., 0., 0., 0.],\n  [0., 1., 0., 0.],\n  [0., 0., 1., 0.],\n  [0., 0., 0., 1.],\n]";
+        let weights = "weights: [\n  [1., 0., 0., 0.],\n  [0., 1., 0., 0.],\n  [0., 0., 1., 0.],\n  [0., 0., 0., 1.],\n]";
         let four = format!("models: ['f7e0c4bc', 'd12395a8', '92cfc3b6', '04573f0d']\n{weights}\n");
         assert!(Bag::parse(&four).unwrap().agrees(&hub("htdemucs_ft")));
     }

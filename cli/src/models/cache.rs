@@ -1,8 +1,10 @@
-//! The hub's cache on this machine: where it is, which models are there, and how a file gets its place in it.
+//! The hub's cache on this machine: where it is, which models are there, and how a file gets its
+//! place in it.
 //!
-//! The layout is the hub's own (huggingface_hub's `file_download.py`), so demucs and Sextet share what either has fetched:
-//! `<cache>/models--<owner>--<repository>/{refs/main, blobs/<etag>, snapshots/<commit>/<file> -> blob}`. Where there are no
-//! symbolic links, the file itself is in the snapshot.
+//! The layout is the hub's own (huggingface_hub's `file_download.py`), so demucs and Sextet share
+//! what either has fetched: `<cache>/models--<owner>--<repository>/{refs/main, blobs/<etag>,
+//! snapshots/<commit>/<file> -> blob}`. Where there are no symbolic links, the file itself is in
+//! the snapshot.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -11,9 +13,14 @@ use super::catalogue::{Entry, Hub};
 use super::hub::{Facts, REVISION};
 use crate::fault::{Fault, Kind};
 
-/// The hub's cache: `HF_HUB_CACHE`, else `hub` in the hub's folder. A variable that is empty counts as not set.
+/// The hub's cache: `HF_HUB_CACHE`, else `hub` in the hub's folder. A variable that is empty counts
+/// as not set.
 pub(crate) fn cache_folder() -> PathBuf {
-    cache_folder_of(&|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+    cache_folder_of(&|name| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    })
 }
 
 /// Reads a variable of the environment.
@@ -26,14 +33,21 @@ fn cache_folder_of(variable: Variable) -> PathBuf {
 
 /// Everything of the hub's clients: `HF_HOME`, else below the user's caches.
 fn hub_folder_of(variable: Variable) -> PathBuf {
-    let caches = || variable("XDG_CACHE_HOME").unwrap_or_else(|| dirs::home_dir().unwrap_or_default().join(".cache"));
+    let caches = || {
+        variable("XDG_CACHE_HOME")
+            .unwrap_or_else(|| dirs::home_dir().unwrap_or_default().join(".cache"))
+    };
     variable("HF_HOME").unwrap_or_else(|| caches().join("huggingface"))
 }
 
-/// What the hub is shown to let us in: `HF_TOKEN`, the file that `HF_TOKEN_PATH` names, or what a login has left. None when
-/// `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+/// What the hub is shown to let us in: `HF_TOKEN`, the file that `HF_TOKEN_PATH` names, or what a
+/// login has left. None when `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
 pub(super) fn token() -> Option<String> {
-    token_of(&|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+    token_of(&|name| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    })
 }
 
 fn token_of(variable: Variable) -> Option<String> {
@@ -44,7 +58,9 @@ fn token_of(variable: Variable) -> Option<String> {
     let file = |path: PathBuf| plain(&fs::read_to_string(path).ok()?);
 
     let given = variable("HF_TOKEN").and_then(|token| plain(token.to_str()?));
-    given.or_else(|| file(variable("HF_TOKEN_PATH")?)).or_else(|| file(hub_folder_of(variable).join("token")))
+    given
+        .or_else(|| file(variable("HF_TOKEN_PATH")?))
+        .or_else(|| file(hub_folder_of(variable).join("token")))
 }
 
 /// The folder of one repository in the cache.
@@ -54,7 +70,9 @@ pub(super) fn repository_folder(hub: &Hub) -> PathBuf {
 
 /// Where the hub's clients keep the lock files of one repository.
 pub(super) fn lock_folder(hub: &Hub) -> PathBuf {
-    cache_folder().join(".locks").join(format!("models--{}--{}", hub.owner, hub.repository))
+    cache_folder()
+        .join(".locks")
+        .join(format!("models--{}--{}", hub.owner, hub.repository))
 }
 
 /// Files of a model that are here, in the order of [`Hub::files`]; `None` where one is missing.
@@ -63,7 +81,9 @@ pub(crate) fn files(hub: &Hub) -> Vec<Option<PathBuf>> {
     let commit = fs::read_to_string(folder.join("refs").join(REVISION)).unwrap_or_default();
     let commit = commit.trim();
     let snapshot = folder.join("snapshots").join(commit);
-    let here = |file: String| Some(snapshot.join(file)).filter(|path| !commit.is_empty() && path.is_file());
+    let here = |file: String| {
+        Some(snapshot.join(file)).filter(|path| !commit.is_empty() && path.is_file())
+    };
     hub.files().into_iter().map(here).collect()
 }
 
@@ -112,8 +132,13 @@ impl Place {
 }
 
 /// Has `named` lead to `blob`: by `link`, or else by moving it there.
-fn name(blob: &Path, named: &Path, link: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+fn name(
+    blob: &Path,
+    named: &Path,
+    link: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     let file = blob.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+
     // From `snapshots/<commit>/`, relative, so that the cache can be moved.
     let relative = Path::new("..").join("..").join("blobs").join(file);
     if fs::read_link(named).is_ok_and(|target| target == relative) {
@@ -125,6 +150,7 @@ fn name(blob: &Path, named: &Path, link: impl Fn(&Path, &Path) -> io::Result<()>
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+
     link(&relative, named).or_else(|_| fs::rename(blob, named))
 }
 
@@ -143,8 +169,11 @@ fn link(target: &Path, link: &Path) -> io::Result<()> {
 
 /// What is said when `path` in the cache cannot be written.
 pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
-    Fault::new(Kind::Output, format!("cannot write '{}': {error}", path.display()))
-        .help("make room or choose another cache folder with HF_HOME")
+    Fault::new(
+        Kind::Output,
+        format!("cannot write '{}': {error}", path.display()),
+    )
+    .help("make room or choose another cache folder with HF_HOME")
 }
 
 #[cfg(test)]
@@ -153,21 +182,37 @@ mod tests {
 
     /// The variables of `set`, and no others.
     fn variables<'a>(set: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<PathBuf> + 'a {
-        |name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| PathBuf::from(value))
+        |name| {
+            set.iter()
+                .find(|(set, _)| *set == name)
+                .map(|(_, value)| PathBuf::from(value))
+        }
     }
 
     #[test]
     fn the_cache_is_where_the_hubs_clients_look() {
         let home = dirs::home_dir().unwrap().join(".cache/huggingface/hub");
         let xdg = ("XDG_CACHE_HOME", "/x");
+
         let hub = ("HF_HOME", "/h");
         let cases: [(&[_], &Path); 5] = [
             (&[], &home),
             (&[xdg], Path::new("/x/huggingface/hub")),
             (&[xdg, hub], Path::new("/h/hub")),
-            (&[xdg, hub, ("HUGGINGFACE_HUB_CACHE", "/old")], Path::new("/old")),
-            (&[hub, ("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/c")], Path::new("/c")),
+            (
+                &[xdg, hub, ("HUGGINGFACE_HUB_CACHE", "/old")],
+                Path::new("/old"),
+            ),
+            (
+                &[
+                    hub,
+                    ("HUGGINGFACE_HUB_CACHE", "/old"),
+                    ("HF_HUB_CACHE", "/c"),
+                ],
+                Path::new("/c"),
+            ),
         ];
+
         for (set, expected) in cases {
             assert_eq!(cache_folder_of(&variables(set)), expected, "{set:?}");
         }
@@ -176,18 +221,40 @@ mod tests {
     #[test]
     fn a_token_is_looked_for_in_one_order() {
         let here = tempfile::tempdir().unwrap();
-        let (home, path) = (here.path().display().to_string(), here.path().join("other").display().to_string());
+        let (home, path) = (
+            here.path().display().to_string(),
+            here.path().join("other").display().to_string(),
+        );
         let home = ("HF_HOME", home.as_str());
+
         let found = |set: &[(&str, &str)]| token_of(&variables(set));
         assert_eq!(found(&[home]), None);
 
         fs::write(here.path().join("token"), " left by a login\n").unwrap();
         fs::write(here.path().join("other"), "of a file\n").unwrap();
+
         assert_eq!(found(&[home]).unwrap(), "left by a login");
-        assert_eq!(found(&[home, ("HF_TOKEN_PATH", &path)]).unwrap(), "of a file");
-        assert_eq!(found(&[home, ("HF_TOKEN_PATH", "/nowhere")]).unwrap(), "left by a login");
-        assert_eq!(found(&[home, ("HF_TOKEN_PATH", &path), ("HF_TOKEN", "given")]).unwrap(), "given");
-        assert_eq!(found(&[home, ("HF_TOKEN", "given"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
+        assert_eq!(
+            found(&[home, ("HF_TOKEN_PATH", &path)]).unwrap(),
+            "of a file"
+        );
+        assert_eq!(
+            found(&[home, ("HF_TOKEN_PATH", "/nowhere")]).unwrap(),
+            "left by a login"
+        );
+
+        assert_eq!(
+            found(&[home, ("HF_TOKEN_PATH", &path), ("HF_TOKEN", "given")]).unwrap(),
+            "given"
+        );
+        assert_eq!(
+            found(&[
+                home,
+                ("HF_TOKEN", "given"),
+                ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+            ]),
+            None
+        );
     }
 
     #[test]
@@ -195,11 +262,16 @@ mod tests {
         let refused = |_: &Path, _: &Path| Err(io::Error::from(io::ErrorKind::PermissionDenied));
         for links in [true, false] {
             let here = tempfile::tempdir().unwrap();
-            let (blob, named) = (here.path().join("blobs/abc"), here.path().join("snapshots/c0ffee/a.yaml"));
+            let (blob, named) = (
+                here.path().join("blobs/abc"),
+                here.path().join("snapshots/c0ffee/a.yaml"),
+            );
             make_folder_of(&blob).unwrap();
             make_folder_of(&named).unwrap();
             fs::write(&named, "older").unwrap();
+
             fs::write(&blob, "text").unwrap();
+
             // The second time it is in its place already.
             for _ in 0..2 {
                 if links {

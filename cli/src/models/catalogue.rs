@@ -32,8 +32,8 @@ pub(crate) struct Entry {
 pub(crate) struct Hub {
     pub(crate) owner: String,
     pub(crate) repository: String,
-    /// demucs' description of the bag; fetched too, so that demucs finds the model in the cache, and compared with this
-    /// catalogue.
+    /// demucs' description of the bag; fetched too, so that demucs finds the model in the cache,
+    /// and compared with this catalogue.
     pub(crate) bag: String,
     pub(crate) checkpoints: Vec<Checkpoint>,
 }
@@ -60,7 +60,9 @@ impl Checkpoint {
 impl Hub {
     /// The files, the bag's description first.
     pub(crate) fn files(&self) -> Vec<String> {
-        std::iter::once(self.bag.clone()).chain(self.checkpoints.iter().map(Checkpoint::file)).collect()
+        std::iter::once(self.bag.clone())
+            .chain(self.checkpoints.iter().map(Checkpoint::file))
+            .collect()
     }
 
     /// `owner/repository`.
@@ -83,9 +85,12 @@ fn read() -> Vec<Entry> {
         model: Vec<Entry>,
     }
     let text = include_str!("../../../models/catalogue.toml");
+
     // The text is part of the program, and the test below reads it.
     #[allow(clippy::expect_used)]
-    toml::from_str::<Catalogue>(text).expect("the embedded catalogue is valid").model
+    toml::from_str::<Catalogue>(text)
+        .expect("the embedded catalogue is valid")
+        .model
 }
 
 #[cfg(test)]
@@ -97,12 +102,24 @@ mod tests {
     fn every_entry_makes_sense() {
         assert_eq!(CATALOGUE[0].name, BUNDLED);
         for entry in CATALOGUE.iter() {
-            assert!(entry.sources.iter().all(|source| source.parse::<Stem>().is_ok()), "{}", entry.name);
+            assert!(
+                entry
+                    .sources
+                    .iter()
+                    .all(|source| source.parse::<Stem>().is_ok()),
+                "{}",
+                entry.name
+            );
+
             assert_eq!(entry.hub.is_none(), entry.name == BUNDLED);
             for checkpoint in entry.hub.iter().flat_map(|hub| &hub.checkpoints) {
                 assert_eq!(checkpoint.signature.len(), 8);
                 let weights = checkpoint.weights.as_ref();
-                assert!(weights.is_none_or(|weights| weights.len() == entry.sources.len()), "{}", entry.name);
+                assert!(
+                    weights.is_none_or(|weights| weights.len() == entry.sources.len()),
+                    "{}",
+                    entry.name
+                );
             }
         }
     }
@@ -111,7 +128,11 @@ mod tests {
     fn every_source_of_a_bag_is_given_once() {
         let hub = Entry::find("htdemucs_ft").unwrap().hub.as_ref().unwrap();
         for source in 0..4 {
-            let total: f32 = hub.checkpoints.iter().map(|c| c.weights.as_ref().unwrap()[source]).sum();
+            let total: f32 = hub
+                .checkpoints
+                .iter()
+                .map(|c| c.weights.as_ref().unwrap()[source])
+                .sum();
             assert_eq!(total, 1.0);
         }
     }

@@ -35,7 +35,9 @@ pub(crate) fn find(name: &str) -> Result<&'static Entry> {
     Entry::find(name).ok_or_else(|| {
         let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
         let fault = Fault::new(Kind::Model, format!("the catalogue has no model '{name}'"));
-        fault.help(format!("name one of {}", names.join(", "))).into()
+        fault
+            .help(format!("name one of {}", names.join(", ")))
+            .into()
     })
 }
 
@@ -73,10 +75,17 @@ fn list(json: bool) -> Result<()> {
         say::out(&serde_json::Value::from_iter(CATALOGUE.iter().map(entry)).to_string());
         return Ok(());
     }
+
     for entry in CATALOGUE.iter() {
         let stems = entry.sources.len();
-        say::out(&format!("{:<12}  {stems} stems  {:<11}  {}", entry.name, state(entry), entry.about));
+        say::out(&format!(
+            "{:<12}  {stems} stems  {:<11}  {}",
+            entry.name,
+            state(entry),
+            entry.about
+        ));
     }
+
     Ok(())
 }
 
@@ -86,19 +95,34 @@ fn info(named: &Path) -> Result<()> {
     if let Some(entry) = entry {
         writeln!(text, "name        {}", entry.name)?;
         writeln!(text, "about       {}", entry.about)?;
-        writeln!(text, "licence     {}", entry.licence.as_deref().unwrap_or("unsettled upstream"))?;
+        writeln!(
+            text,
+            "licence     {}",
+            entry.licence.as_deref().unwrap_or("unsettled upstream")
+        )?;
+
         writeln!(text, "state       {}", state(entry))?;
         if let Some(hub) = &entry.hub {
-            writeln!(text, "hub         {} ({})", hub.id(), hub.files().join(", "))?;
+            writeln!(
+                text,
+                "hub         {} ({})",
+                hub.id(),
+                hub.files().join(", ")
+            )?;
             for checkpoint in &hub.checkpoints {
-                let sha256 = checkpoint.sha256.as_deref().unwrap_or("unknown before it is fetched");
+                let sha256 = checkpoint
+                    .sha256
+                    .as_deref()
+                    .unwrap_or("unknown before it is fetched");
                 writeln!(text, "sha256      {} {sha256}", checkpoint.file())?;
             }
         }
     }
+
     if entry.is_none_or(is_here) {
         describe(&open(named)?, &mut text)?;
     }
+
     say::out(text.trim_end());
     Ok(())
 }
@@ -108,38 +132,78 @@ fn describe(model: &Model, text: &mut String) -> Result<()> {
     let sources: Vec<_> = model.sources().iter().map(|stem| stem.name()).collect();
     let segment = model.segment_frames();
     writeln!(text, "stems       {}", sources.join(", "))?;
-    writeln!(text, "parameters  {:.2} million", model.parameters() as f64 / 1e6)?;
-    writeln!(text, "segment     {segment} frames, {:.2} s", segment as f64 / 44_100.0)?;
+
+    writeln!(
+        text,
+        "parameters  {:.2} million",
+        model.parameters() as f64 / 1e6
+    )?;
+
+    writeln!(
+        text,
+        "segment     {segment} frames, {:.2} s",
+        segment as f64 / 44_100.0
+    )?;
+
     writeln!(text, "hash        {}", model.hash())?;
     Ok(())
 }
 
 fn path(entry: &Entry) -> Result<()> {
     if entry.hub.is_none() {
-        let fault = Fault::new(Kind::Model, format!("{} is inside the command and has no file", entry.name));
+        let fault = Fault::new(
+            Kind::Model,
+            format!("{} is inside the command and has no file", entry.name),
+        );
         return Err(fault.help("use it as it is: `sextet separate SONG`").into());
     }
+
     let Some(paths) = cache::found(entry) else {
-        let fault = Fault::new(Kind::Model, format!("the model '{}' is not on this machine", entry.name));
-        return Err(fault.help(format!("run `sextet model fetch {}`", entry.name)).into());
+        let fault = Fault::new(
+            Kind::Model,
+            format!("the model '{}' is not on this machine", entry.name),
+        );
+        return Err(fault
+            .help(format!("run `sextet model fetch {}`", entry.name))
+            .into());
     };
-    paths.iter().for_each(|path| say::out(&path.display().to_string()));
+
+    paths
+        .iter()
+        .for_each(|path| say::out(&path.display().to_string()));
     Ok(())
 }
 
 fn remove(entry: &Entry) -> Result<()> {
     let Some(hub) = &entry.hub else {
-        let fault = Fault::new(Kind::Model, format!("{} is inside the command and cannot be removed", entry.name));
-        return Err(fault.help("only fetched models can be removed: see `sextet model list`").into());
+        let fault = Fault::new(
+            Kind::Model,
+            format!("{} is inside the command and cannot be removed", entry.name),
+        );
+        return Err(fault
+            .help("only fetched models can be removed: see `sextet model list`")
+            .into());
     };
+
     let folder = cache::repository_folder(hub);
     if !folder.exists() {
-        say::out(&format!("{} is not on this machine: there is nothing to remove", entry.name));
+        say::out(&format!(
+            "{} is not on this machine: there is nothing to remove",
+            entry.name
+        ));
         return Ok(());
     }
-    let failed = || Fault::new(Kind::Output, format!("cannot remove '{}'", folder.display()));
+
+    let failed = || {
+        Fault::new(
+            Kind::Output,
+            format!("cannot remove '{}'", folder.display()),
+        )
+    };
+
     std::fs::remove_dir_all(&folder).with_context(failed)?;
     let _ = std::fs::remove_dir_all(cache::lock_folder(hub));
     say::out(&format!("removed {}", folder.display()));
+
     Ok(())
 }

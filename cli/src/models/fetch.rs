@@ -28,20 +28,34 @@ judge.";
 pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     if entry.hub.is_none() {
         if !quiet {
-            say::out(&format!("{} is inside the command: there is nothing to fetch", entry.name));
+            say::out(&format!(
+                "{} is inside the command: there is nothing to fetch",
+                entry.name
+            ));
         }
         return Ok(());
     }
+
     say::err(LICENCE);
     if !yes && !agreed(entry)? {
-        return Err(Fault::new(Kind::Interrupted, "nothing was fetched").help("answer `y`, or use --yes").into());
+        return Err(Fault::new(Kind::Interrupted, "nothing was fetched")
+            .help("answer `y`, or use --yes")
+            .into());
     }
+
     let model = fetch_quietly(entry, &mut Bar::new(quiet))?;
     if !quiet {
         let parameters = model.parameters() as f64 / 1e6;
-        say::out(&format!("{} is here and opens: {parameters:.2} million parameters", entry.name));
-        say::out(&format!("use it with: sextet separate -m {} SONG", entry.name));
+        say::out(&format!(
+            "{} is here and opens: {parameters:.2} million parameters",
+            entry.name
+        ));
+        say::out(&format!(
+            "use it with: sextet separate -m {} SONG",
+            entry.name
+        ));
     }
+
     Ok(())
 }
 
@@ -50,10 +64,19 @@ fn agreed(entry: &Entry) -> Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);
     }
-    let Some(Offer { host, bytes, .. }) = offer(entry, &Bar::new(true))? else { return Ok(true) };
+
+    let Some(Offer { host, bytes, .. }) = offer(entry, &Bar::new(true))? else {
+        return Ok(true);
+    };
+
     let size = bytes.map_or_else(String::new, |bytes| format!(", {}", HumanBytes(bytes)));
     let mut answer = String::new();
-    let _ = write!(std::io::stderr(), "Fetch {}{size}, from {host}? [y/N] ", entry.name);
+    let _ = write!(
+        std::io::stderr(),
+        "Fetch {}{size}, from {host}? [y/N] ",
+        entry.name
+    );
+
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
@@ -74,20 +97,33 @@ pub(crate) struct Offer {
 /// # Errors
 /// When the hub cannot be reached or has no such files, or `listener` cancelled.
 pub(crate) fn offer(entry: &Entry, listener: &dyn TransferListener) -> Result<Option<Offer>> {
-    let Some(hub) = &entry.hub else { return Ok(None) };
+    let Some(hub) = &entry.hub else {
+        return Ok(None);
+    };
+
     let remote = Remote::new(hub);
-    let facts = all_facts(hub, &remote, listener).into_iter().collect::<Result<Vec<_>>>()?;
+    let facts = all_facts(hub, &remote, listener)
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+
     let bytes = facts.iter().map(|facts| facts.bytes).sum();
-    Ok(Some(Offer { host: remote.host().to_owned(), bytes, licence: LICENCE }))
+    Ok(Some(Offer {
+        host: remote.host().to_owned(),
+        bytes,
+        licence: LICENCE,
+    }))
 }
 
-/// Fetches `entry`, checks every file and opens it, without a word to the user. What is here already is only checked.
+/// Fetches `entry`, checks every file and opens it, without a word to the user. What is here
+/// already is only checked.
 ///
 /// # Errors
-/// When the hub cannot be reached or sends something else, a file cannot be written, the model does not open, or `listener`
-/// cancelled.
+/// When the hub cannot be reached or sends something else, a file cannot be written, the model does
+/// not open, or `listener` cancelled.
 pub(crate) fn fetch_quietly(entry: &Entry, listener: &mut dyn TransferListener) -> Result<Model> {
-    let Some(hub) = &entry.hub else { return super::open(Path::new(&entry.name)) };
+    let Some(hub) = &entry.hub else {
+        return super::open(Path::new(&entry.name));
+    };
     let paths = fetch_files(hub, listener)?;
     transfer::check(listener)?;
     open_bag(entry, &paths)
@@ -97,28 +133,48 @@ pub(crate) fn fetch_quietly(entry: &Entry, listener: &mut dyn TransferListener) 
 fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<PathBuf>> {
     let remote = Remote::new(hub);
     let facts = all_facts(hub, &remote, listener);
+
     let bytes = facts.iter().map(|facts| facts.as_ref().ok()?.bytes).sum();
     listener.planned(hub.files().len(), bytes);
 
-    let known = std::iter::once(None).chain(hub.checkpoints.iter().map(|checkpoint| checkpoint.sha256.as_deref()));
+    let known = std::iter::once(None).chain(
+        hub.checkpoints
+            .iter()
+            .map(|checkpoint| checkpoint.sha256.as_deref()),
+    );
+
     let mut paths = Vec::new();
     for ((file, facts), sha256) in hub.files().iter().zip(facts).zip(known) {
         let facts = &facts?;
-        let path = Transfer { remote: &remote, hub, file, sha256, facts }.run(listener)?;
+        let path = Transfer {
+            remote: &remote,
+            hub,
+            file,
+            sha256,
+            facts,
+        }
+        .run(listener)?;
+
         let verified = if *file == hub.bag {
             check_bag(hub, &path)?;
             "as the catalogue says".to_owned()
         } else {
             let sha256 = sha256.or(facts.sha256());
-            sha256.map_or_else(|| "no checksum is known".to_owned(), |sha256| format!("SHA-256 {sha256}"))
+            sha256.map_or_else(
+                || "no checksum is known".to_owned(),
+                |sha256| format!("SHA-256 {sha256}"),
+            )
         };
+
         listener.installed(file, &verified);
         paths.push(path);
     }
+
     Ok(paths)
 }
 
-/// What the hub says about each file of the model, in the order of [`Hub::files`]; a failure is the last.
+/// What the hub says about each file of the model, in the order of [`Hub::files`]; a failure is the
+/// last.
 fn all_facts(hub: &Hub, remote: &Remote, listener: &dyn TransferListener) -> Vec<Result<Facts>> {
     let mut all = Vec::new();
     for file in hub.files() {
@@ -129,6 +185,7 @@ fn all_facts(hub: &Hub, remote: &Remote, listener: &dyn TransferListener) -> Vec
             break;
         }
     }
+
     all
 }
 
@@ -137,7 +194,13 @@ fn check_bag(hub: &Hub, path: &Path) -> Result<()> {
     if Bag::read(path)?.agrees(hub) {
         return Ok(());
     }
-    let message = format!("{} on the hub is not the model that this sextet knows: its {} differs", hub.id(), hub.bag);
+
+    let message = format!(
+        "{} on the hub is not the model that this sextet knows: its {} differs",
+        hub.id(),
+        hub.bag
+    );
+
     Err(Fault::new(Kind::Hub, message)
         .help("see whether a newer sextet knows it, or use the files with `-m FILE.yaml`")
         .into())

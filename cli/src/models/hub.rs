@@ -1,4 +1,5 @@
-//! The model hub over the network: what it says about a file, where the file's bytes are, and what is said when it fails.
+//! The model hub over the network: what it says about a file, where the file's bytes are, and what
+//! is said when it fails.
 
 use std::env;
 use std::path::Path;
@@ -43,15 +44,20 @@ pub(super) struct RemoteFile<'a> {
 }
 
 impl Facts {
-    /// Reads the facts as huggingface_hub does: the linked file's where there is one, else the answer's own.
+    /// Reads the facts as huggingface_hub does: the linked file's where there is one, else the
+    /// answer's own.
     fn of(head: &Head) -> Option<Self> {
         let etag = head.text("x-linked-etag").or_else(|| head.text("etag"))?;
         let etag = etag.trim_start_matches("W/").trim_matches('"');
         let commit = head.text("x-repo-commit")?;
-        let bytes = head.text("x-linked-size").or_else(|| head.text("content-length"));
+        let bytes = head
+            .text("x-linked-size")
+            .or_else(|| head.text("content-length"));
 
         // Both become names of files.
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let plain = |text: &str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
         (plain(etag) && plain(commit)).then(|| Self {
             commit: commit.to_owned(),
             etag: etag.to_owned(),
@@ -69,14 +75,27 @@ impl Facts {
 impl Remote {
     /// Prepares to talk to the hub that `HF_ENDPOINT` names; nothing is sent yet.
     pub(super) fn new(hub: &Hub) -> Self {
-        let endpoint = env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
-        let endpoint = endpoint.unwrap_or_else(|| ENDPOINT.to_owned()).trim_end_matches('/').to_owned();
-        Self { client: Client::new(), endpoint, id: hub.id(), token: cache::token() }
+        let endpoint = env::var("HF_ENDPOINT")
+            .ok()
+            .filter(|endpoint| !endpoint.is_empty());
+        let endpoint = endpoint
+            .unwrap_or_else(|| ENDPOINT.to_owned())
+            .trim_end_matches('/')
+            .to_owned();
+        Self {
+            client: Client::new(),
+            endpoint,
+            id: hub.id(),
+            token: cache::token(),
+        }
     }
 
     /// Name of the hub's host.
     pub(super) fn host(&self) -> &str {
-        let address = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, address)| address);
+        let address = self
+            .endpoint
+            .split_once("://")
+            .map_or(self.endpoint.as_str(), |(_, address)| address);
         address.split('/').next().unwrap_or_default()
     }
 
@@ -86,14 +105,23 @@ impl Remote {
     /// When the hub does not answer or has no such file, or `listener` cancelled.
     pub(super) fn facts(&self, file: &str, listener: &dyn TransferListener) -> Result<Facts> {
         let remote = self.file(file);
-        let head = self.client.head(&remote.url, self.token.as_deref(), &|| listener.cancelled());
+        let head = self
+            .client
+            .head(&remote.url, self.token.as_deref(), &|| listener.cancelled());
+
         let head = head.map_err(|lost| remote.lost(&lost))?;
         if !(200..400).contains(&head.status) {
             return Err(remote.refused(head.status).into());
         }
+
         Facts::of(&head).ok_or_else(|| {
-            let message = format!("the model hub at {} did not say which '{file}' it has", self.endpoint);
-            Fault::new(Kind::Hub, message).help("check HF_ENDPOINT and whether a proxy answers in its place").into()
+            let message = format!(
+                "the model hub at {} did not say which '{file}' it has",
+                self.endpoint
+            );
+            Fault::new(Kind::Hub, message)
+                .help("check HF_ENDPOINT and whether a proxy answers in its place")
+                .into()
         })
     }
 
@@ -103,7 +131,11 @@ impl Remote {
 
     /// The file called `file`.
     pub(super) fn file<'a>(&'a self, file: &'a str) -> RemoteFile<'a> {
-        RemoteFile { remote: self, file, url: format!("{}/{}/resolve/{REVISION}/{file}", self.endpoint, self.id) }
+        RemoteFile {
+            remote: self,
+            file,
+            url: format!("{}/{}/resolve/{REVISION}/{file}", self.endpoint, self.id),
+        }
     }
 }
 
@@ -122,9 +154,15 @@ impl Source for RemoteFile<'_> {
         match status {
             404 => Fault::new(Kind::Hub, format!("{at} has no '{file}' in {id} (404)"))
                 .help("the model may have moved: see whether a newer sextet knows where"),
-            401 | 403 => Fault::new(Kind::Hub, format!("{at} does not give '{file}' of {id} to us ({status})"))
-                .help("log in at the hub and set HF_TOKEN"),
-            _ => Fault::new(Kind::Hub, format!("{at} answered {status} for '{file}' of {id}")),
+            401 | 403 => Fault::new(
+                Kind::Hub,
+                format!("{at} does not give '{file}' of {id} to us ({status})"),
+            )
+            .help("log in at the hub and set HF_TOKEN"),
+            _ => Fault::new(
+                Kind::Hub,
+                format!("{at} answered {status} for '{file}' of {id}"),
+            ),
         }
     }
 
@@ -132,22 +170,24 @@ impl Source for RemoteFile<'_> {
         let at = format!("the model hub at {}", self.remote.endpoint);
         let (message, help) = match lost {
             Lost::Nonsense(why) => {
-                let help =
-                    "check HF_ENDPOINT: expected an address such as https://huggingface.co; and HF_TOKEN, if it is set";
+                let help = "check HF_ENDPOINT: expected an address such as https://huggingface.co; and HF_TOKEN, if it is set";
                 (format!("cannot talk to {at}: {why}"), help)
             }
-            Lost::Unreachable(why) => {
-                (format!("cannot reach {at}: {why}"), "check the network and try again: it goes on where it stopped")
-            }
+            Lost::Unreachable(why) => (
+                format!("cannot reach {at}: {why}"),
+                "check the network and try again: it goes on where it stopped",
+            ),
             Lost::Cut(why) => (
                 format!("lost the connection to {at}: {why}"),
                 "check the network and try again: it goes on where it stopped",
             ),
-            Lost::Silent => {
-                (format!("{at} was silent for {} s", PATIENCE.as_secs()), "try again: it goes on where it stopped")
-            }
+            Lost::Silent => (
+                format!("{at} was silent for {} s", PATIENCE.as_secs()),
+                "try again: it goes on where it stopped",
+            ),
             Lost::Cancelled => return transfer::cancelled(),
         };
+
         Fault::new(Kind::Hub, message).help(help)
     }
 
@@ -161,18 +201,34 @@ mod tests {
     use super::*;
 
     fn head(pairs: &[(&'static str, &'static str)]) -> Head {
-        let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Head { status: 200, headers }
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        Head {
+            status: 200,
+            headers,
+        }
     }
 
     fn facts(etag: &str, bytes: u64) -> Facts {
-        Facts { commit: "c0ffee".into(), etag: etag.into(), bytes: Some(bytes) }
+        Facts {
+            commit: "c0ffee".into(),
+            etag: etag.into(),
+            bytes: Some(bytes),
+        }
     }
 
     #[test]
     fn a_linked_file_speaks_for_itself() {
         let commit = ("x-repo-commit", "c0ffee");
-        let redirect = [commit, ("etag", "W/\"short\""), ("x-linked-etag", "\"abc\""), ("x-linked-size", "7")];
+        let redirect = [
+            commit,
+            ("etag", "W/\"short\""),
+            ("x-linked-etag", "\"abc\""),
+            ("x-linked-size", "7"),
+        ];
+
         assert_eq!(Facts::of(&head(&redirect)), Some(facts("abc", 7)));
         let plain = [commit, ("etag", "W/\"short\""), ("content-length", "3")];
         assert_eq!(Facts::of(&head(&plain)), Some(facts("short", 3)));

@@ -10,7 +10,8 @@ use super::cache;
 use super::catalogue::{CATALOGUE, Entry};
 use crate::fault::{Fault, Kind};
 
-/// Opens the model that `named` is: a name of the catalogue, a checkpoint, or a bag beside its checkpoints.
+/// Opens the model that `named` is: a name of the catalogue, a checkpoint, or a bag beside its
+/// checkpoints.
 ///
 /// # Errors
 /// When there is no such model, it has not been fetched, or it is corrupt or not supported.
@@ -23,8 +24,13 @@ pub(crate) fn open(named: &Path) -> Result<Model> {
         Some("yaml" | "yml") => open_bag_file(named),
         Some("th" | "pt" | "pth" | "ckpt") if named.exists() => Err(pickled(named).into()),
         _ if named.exists() => {
-            let message = format!("'{}' is no model: expected a .safetensors or .yaml file", named.display());
-            Err(Fault::new(Kind::Model, message).help("name a checkpoint, a bag, or one of `sextet model list`").into())
+            let message = format!(
+                "'{}' is no model: expected a .safetensors or .yaml file",
+                named.display()
+            );
+            Err(Fault::new(Kind::Model, message)
+                .help("name a checkpoint, a bag, or one of `sextet model list`")
+                .into())
         }
         _ => Err(unknown(named).into()),
     }
@@ -32,26 +38,40 @@ pub(crate) fn open(named: &Path) -> Result<Model> {
 
 /// What `named` is called in output file names and messages.
 pub(crate) fn short_name(named: &Path) -> String {
-    named.file_stem().unwrap_or(named.as_os_str()).to_string_lossy().into_owned()
+    named
+        .file_stem()
+        .unwrap_or(named.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn open_entry(entry: &Entry) -> Result<Model> {
     if entry.hub.is_none() {
         return Model::bundled().context("the bundled model");
     }
+
     let Some(paths) = cache::found(entry) else {
         let message = format!("the model '{}' is not on this machine", entry.name);
-        return Err(Fault::new(Kind::Model, message).help(format!("run `sextet model fetch {}`", entry.name)).into());
+        return Err(Fault::new(Kind::Model, message)
+            .help(format!("run `sextet model fetch {}`", entry.name))
+            .into());
     };
+
     open_bag(entry, &paths)
 }
 
-/// Opens a model of the catalogue from `paths`, the files in the order of [`super::catalogue::Hub::files`].
+/// Opens a model of the catalogue from `paths`, the files in the order of
+/// [`super::catalogue::Hub::files`].
 pub(super) fn open_bag(entry: &Entry, paths: &[PathBuf]) -> Result<Model> {
     let checkpoints = entry.hub.iter().flat_map(|hub| &hub.checkpoints);
-    let weighed = checkpoints.zip(&paths[1..]).map(|(checkpoint, path)| (path.clone(), checkpoint.weights.clone()));
+    let weighed = checkpoints
+        .zip(&paths[1..])
+        .map(|(checkpoint, path)| (path.clone(), checkpoint.weights.clone()));
     combine(weighed.collect()).map_err(|error| {
-        let advice = format!("run `sextet model remove {0}` and `sextet model fetch {0}`", entry.name);
+        let advice = format!(
+            "run `sextet model remove {0}` and `sextet model fetch {0}`",
+            entry.name
+        );
         let reason = crate::fault::Report::of(&error).message;
         Fault::new(Kind::Model, reason).help(advice).into()
     })
@@ -61,7 +81,9 @@ fn open_bag_file(path: &Path) -> Result<Model> {
     let bag = Bag::read(path)?;
     let beside = path.parent().unwrap_or(Path::new(""));
     let file = |signature: &String| beside.join(format!("{signature}.safetensors"));
-    let weights = bag.weights.map_or(vec![None; bag.models.len()], |rows| rows.into_iter().map(Some).collect());
+    let weights = bag.weights.map_or(vec![None; bag.models.len()], |rows| {
+        rows.into_iter().map(Some).collect()
+    });
     combine(bag.models.iter().map(file).zip(weights).collect())
 }
 
@@ -69,11 +91,13 @@ fn open_bag_file(path: &Path) -> Result<Model> {
 fn combine(weighed: Vec<(PathBuf, Option<Vec<f32>>)>) -> Result<Model> {
     let alone = weighed.len() == 1 && weighed[0].1.is_none();
     let (mut models, mut rows) = (Vec::new(), Vec::new());
+
     for (path, weights) in weighed {
         let model = open_checkpoint(&path)?;
         rows.push(weights.unwrap_or_else(|| vec![1.0; model.sources().len()]));
         models.push(model);
     }
+
     match models.pop() {
         Some(model) if alone => Ok(model),
         last => Ok(Model::bag(models.into_iter().chain(last).collect(), rows)?),
@@ -82,8 +106,13 @@ fn combine(weighed: Vec<(PathBuf, Option<Vec<f32>>)>) -> Result<Model> {
 
 fn open_checkpoint(path: &Path) -> Result<Model> {
     if !path.exists() {
-        let fault = Fault::new(Kind::Model, format!("there is no checkpoint '{}'", path.display()));
-        return Err(fault.help("check the path; a bag's checkpoints lie beside it").into());
+        let fault = Fault::new(
+            Kind::Model,
+            format!("there is no checkpoint '{}'", path.display()),
+        );
+        return Err(fault
+            .help("check the path; a bag's checkpoints lie beside it")
+            .into());
     }
     Model::open(path).with_context(|| format!("'{}'", path.display()))
 }
@@ -102,5 +131,8 @@ fn pickled(named: &Path) -> Fault {
 fn unknown(named: &Path) -> Fault {
     let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
     let message = format!("there is no model '{}'", named.display());
-    Fault::new(Kind::Model, message).help(format!("name one of {}, or a .safetensors or .yaml file", names.join(", ")))
+    Fault::new(Kind::Model, message).help(format!(
+        "name one of {}, or a .safetensors or .yaml file",
+        names.join(", ")
+    ))
 }

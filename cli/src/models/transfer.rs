@@ -26,11 +26,13 @@ impl Transfer<'_> {
     /// Fetches the file unless it is here and whole. Returns its path in the cache.
     ///
     /// # Errors
-    /// When the hub does not give it or gives something else, the cache cannot be written, or `listener` cancelled.
+    /// When the hub does not give it or gives something else, the cache cannot be written, or
+    /// `listener` cancelled.
     pub(super) fn run(&self, listener: &mut dyn TransferListener) -> Result<PathBuf> {
         let place = Place::of(self.hub, self.file, self.facts);
         let locks = lock_folder(self.hub);
         listener.began(self.file, self.facts.bytes);
+
         for folder in [place.blob.parent(), Some(&locks)].into_iter().flatten() {
             fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
         }
@@ -38,19 +40,30 @@ impl Transfer<'_> {
         // demucs and the hub's other clients wait for the same lock.
         let path = locks.join(format!("{}.lock", self.facts.etag));
         let _lock = transfer::lock(&path, listener, |error| unwritable(&path, error))?;
+
         if !self.is_here(&place, listener)? {
             self.fetch(&place, listener)?;
         }
-        place.settle().map_err(|(path, error)| unwritable(&path, &error))?;
+
+        place
+            .settle()
+            .map_err(|(path, error)| unwritable(&path, &error))?;
         Ok(place.named)
     }
 
     /// Whether the file is in the cache and whole, with a name or without.
     fn is_here(&self, place: &Place, listener: &mut dyn TransferListener) -> Result<bool> {
-        let Some(path) = [&place.blob, &place.named].into_iter().find(|path| path.is_file()) else { return Ok(false) };
+        let Some(path) = [&place.blob, &place.named]
+            .into_iter()
+            .find(|path| path.is_file())
+        else {
+            return Ok(false);
+        };
+
         listener.moved(length(path));
         let whole = self.verify(path, listener).is_ok();
         transfer::check(listener)?;
+
         Ok(whole)
     }
 
@@ -58,8 +71,15 @@ impl Transfer<'_> {
     fn fetch(&self, place: &Place, listener: &mut dyn TransferListener) -> Result<()> {
         let part = place.blob.with_extension("incomplete");
         let source = self.remote.file(self.file);
+
         let client = self.remote.client();
-        Download { client, source: &source, part: &part, bytes: self.facts.bytes }.run(listener)?;
+        Download {
+            client,
+            source: &source,
+            part: &part,
+            bytes: self.facts.bytes,
+        }
+        .run(listener)?;
 
         listener.installing(self.file);
         if let Err(wrong) = self.verify(&part, listener) {
@@ -67,6 +87,7 @@ impl Transfer<'_> {
             let _ = fs::remove_file(&part);
             return Err(wrong);
         }
+
         fs::rename(&part, &place.blob).map_err(|error| unwritable(&place.blob, &error).into())
     }
 
@@ -77,17 +98,27 @@ impl Transfer<'_> {
             let message = format!("'{}' is {found} bytes long, expected {expected}", self.file);
             return Err(Fault::new(Kind::Hub, message).help("try again").into());
         }
+
         let known = [self.sha256, self.facts.sha256()];
         if known.iter().all(Option::is_none) {
             return Ok(());
         }
 
         let found = sha256(path, listener)?;
-        match known.into_iter().flatten().find(|expected| !expected.eq_ignore_ascii_case(&found)) {
+        match known
+            .into_iter()
+            .flatten()
+            .find(|expected| !expected.eq_ignore_ascii_case(&found))
+        {
             None => Ok(()),
             Some(expected) => {
-                let message = format!("'{}' is not what it should be: SHA-256 {found}, expected {expected}", self.file);
-                Err(Fault::new(Kind::Hub, message).help("nothing was kept: try again").into())
+                let message = format!(
+                    "'{}' is not what it should be: SHA-256 {found}, expected {expected}",
+                    self.file
+                );
+                Err(Fault::new(Kind::Hub, message)
+                    .help("nothing was kept: try again")
+                    .into())
             }
         }
     }

@@ -58,6 +58,7 @@ impl Choice {
             },
             single_chunk: args.single_chunk,
         };
+
         Ok(Self {
             options,
             parts,
@@ -75,11 +76,16 @@ impl Choice {
 
     /// How the stems of a song with `tags` are written.
     pub(crate) fn write_options(&self, tags: Tags) -> WriteOptions {
-        WriteOptions { format: self.format, bits: self.bits, tags }
+        WriteOptions {
+            format: self.format,
+            bits: self.bits,
+            tags,
+        }
     }
 }
 
-/// What can be said without the model: read before it is loaded, so that a slip of the pen is answered at once.
+/// What can be said without the model: read before it is loaded, so that a slip of the pen is
+/// answered at once.
 ///
 /// # Errors
 /// When flags contradict each other.
@@ -90,15 +96,26 @@ pub(crate) fn check(args: &SeparateArgs) -> Result<()> {
 
 fn template(args: &SeparateArgs) -> Result<Template> {
     args.name.parse().map_err(|reason| {
-        let fault = Fault::new(Kind::Usage, format!("the naming template '{}' cannot be used: {reason}", args.name));
-        fault.help("the default is --name '{track}/{stem}.{ext}'").into()
+        let fault = Fault::new(
+            Kind::Usage,
+            format!(
+                "the naming template '{}' cannot be used: {reason}",
+                args.name
+            ),
+        );
+        fault
+            .help("the default is --name '{track}/{stem}.{ext}'")
+            .into()
     })
 }
 
 fn bits(args: &SeparateArgs) -> Result<Bits> {
     match (args.format, args.bits) {
         (Format::Flac, Some(BitsArg::Float32)) => {
-            let fault = Fault::new(Kind::Usage, "FLAC has no floating point: --bits 32f cannot go with --format flac");
+            let fault = Fault::new(
+                Kind::Usage,
+                "FLAC has no floating point: --bits 32f cannot go with --format flac",
+            );
             Err(fault.help("use --bits 24 (or 16), or --format wav").into())
         }
         (_, Some(BitsArg::Int16)) => Ok(Bits::B16),
@@ -108,17 +125,36 @@ fn bits(args: &SeparateArgs) -> Result<Bits> {
 }
 
 fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
-    let named = args.stems.iter().chain(&args.all_but).chain(&args.two_stems);
+    let named = args
+        .stems
+        .iter()
+        .chain(&args.all_but)
+        .chain(&args.two_stems);
+
     if let Some(missing) = named.into_iter().find(|stem| !sources.contains(stem)) {
         let names: Vec<_> = sources.iter().map(|stem| stem.name()).collect();
-        let message = format!("the model '{}' has no stem '{missing}'", args.model.display());
-        let help = format!("it has {}; `sextet model list` shows the others", names.join(", "));
+        let message = format!(
+            "the model '{}' has no stem '{missing}'",
+            args.model.display()
+        );
+        let help = format!(
+            "it has {}; `sextet model list` shows the others",
+            names.join(", ")
+        );
+
         return Err(Fault::new(Kind::Usage, message).help(help).into());
     }
+
     if let Some(stem) = args.two_stems {
         return Ok(vec![Part::stem(stem), Part::without(stem, sources)]);
     }
-    let mut stems = if args.stems.is_empty() { sources.to_vec() } else { args.stems.clone() };
+
+    let mut stems = if args.stems.is_empty() {
+        sources.to_vec()
+    } else {
+        args.stems.clone()
+    };
+
     stems.retain(|stem| !args.all_but.contains(stem));
     let mut seen = Vec::new();
     stems.retain(|stem| {
@@ -127,9 +163,14 @@ fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
             true
         }
     });
+
     if stems.is_empty() {
-        let fault = Fault::new(Kind::Usage, "--all-but leaves out every stem of the model: nothing would be written");
+        let fault = Fault::new(
+            Kind::Usage,
+            "--all-but leaves out every stem of the model: nothing would be written",
+        );
         return Err(fault.help("name fewer stems").into());
     }
+
     Ok(stems.into_iter().map(Part::stem).collect())
 }

@@ -25,10 +25,15 @@ impl<'a> StemFiles<'a> {
         seconds: &'a Cell<Option<f64>>,
         unfinished: &'a Unfinished,
     ) -> Self {
-        Self { seconds, set: unfinished.set(), writers: StemWriters::new(places.to_vec(), options, Care::OnDisk) }
+        Self {
+            seconds,
+            set: unfinished.set(),
+            writers: StemWriters::new(places.to_vec(), options, Care::OnDisk),
+        }
     }
 
-    /// Completes the files and gives them their names. Returns how many samples did not fit into integers.
+    /// Completes the files and gives them their names. Returns how many samples did not fit into
+    /// integers.
     ///
     /// # Errors
     /// When one cannot be written; none is left then.
@@ -38,12 +43,18 @@ impl<'a> StemFiles<'a> {
         Ok(clipped)
     }
 
-    /// Completes the files; [`StemFiles::commit`] has to follow. Returns how many samples did not fit into integers.
+    /// Completes the files; [`StemFiles::commit`] has to follow. Returns how many samples did not
+    /// fit into integers.
     ///
     /// # Errors
     /// When one cannot be written; none is left once this is dropped.
     pub(crate) fn complete(&mut self) -> Result<u64> {
-        Ok(self.writers.finish()?.iter().map(|written| written.clipped_samples).sum())
+        Ok(self
+            .writers
+            .finish()?
+            .iter()
+            .map(|written| written.clipped_samples)
+            .sum())
     }
 
     /// Gives the files their names.
@@ -52,18 +63,25 @@ impl<'a> StemFiles<'a> {
     /// When one cannot get it; none is left then.
     pub(crate) fn commit(self) -> Result<()> {
         let first = self.writers.places().first().cloned().unwrap_or_default();
-        self.set.commit().map_err(|error| cannot_write(&first, &error.into()).into())
+        self.set
+            .commit()
+            .map_err(|error| cannot_write(&first, &error.into()).into())
     }
 }
 
 impl StemSink for StemFiles<'_> {
     fn start(&mut self, outputs: &Outputs) -> sextet_separator::Result<()> {
-        self.seconds.set(Some(outputs.frames as f64 / f64::from(outputs.layout.rate_hz)));
+        self.seconds.set(Some(
+            outputs.frames as f64 / f64::from(outputs.layout.rate_hz),
+        ));
         let set = &mut self.set;
         let add = |place: &Path, create: &mut dyn FnMut(&Path) -> Result<_>| {
-            let via = |writer: &sextet_separator::audio::AudioWriter| Some(writer.temporary_path().to_owned());
+            let via = |writer: &sextet_separator::audio::AudioWriter| {
+                Some(writer.temporary_path().to_owned())
+            };
             set.add::<_, anyhow::Error>(place, create, via)
         };
+
         self.writers.start(outputs, add).map_err(as_library)
     }
 

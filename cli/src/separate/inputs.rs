@@ -10,10 +10,11 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::fault::{Fault, Kind};
 
-/// Extensions of the files that are taken from a folder. A file that is named itself is taken whatever it is called.
+/// Extensions of the files that are taken from a folder. A file that is named itself is taken
+/// whatever it is called.
 const EXTENSIONS: [&str; 18] = [
-    "wav", "wave", "rf64", "bwf", "aif", "aiff", "aifc", "flac", "mp3", "mp4", "m4a", "m4b", "aac", "alac", "ogg",
-    "oga", "opus", "caf",
+    "wav", "wave", "rf64", "bwf", "aif", "aiff", "aifc", "flac", "mp3", "mp4", "m4a", "m4b", "aac",
+    "alac", "ogg", "oga", "opus", "caf",
 ];
 
 /// One thing to separate, or the reason why it cannot be.
@@ -21,14 +22,15 @@ const EXTENSIONS: [&str; 18] = [
 pub(crate) struct Input {
     /// The file as it was named or found.
     pub(crate) path: PathBuf,
-    /// The folder that it lies in, from the folder that was named on; for a file that was named itself, its folder's name.
+    /// The folder that it lies in, from the folder that was named on; for a file that was named
+    /// itself, its folder's name.
     pub(crate) folder: PathBuf,
     /// Its size in bytes.
     pub(crate) found: Result<u64>,
 }
 
-/// Finds all songs below `named`, in the order in which they were named and, within a folder, in natural order. What
-/// lies below `output` was made by us and is left out.
+/// Finds all songs below `named`, in the order in which they were named and, within a folder, in
+/// natural order. What lies below `output` was made by us and is left out.
 pub(crate) fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
     let output = fs::canonicalize(output).ok();
     let mut inputs = Vec::new();
@@ -37,41 +39,71 @@ pub(crate) fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
             Ok(found) if found.is_dir() => search(path, output.as_deref(), &mut inputs),
             Ok(found) if found.is_file() => inputs.push(single(path, Ok(found.len()))),
             Ok(_) => {
-                let fault = Fault::new(Kind::Input, format!("'{}' is no regular file", path.display()));
-                let help = "a song may be read twice: save what the pipe or device gives to a file first";
+                let fault = Fault::new(
+                    Kind::Input,
+                    format!("'{}' is no regular file", path.display()),
+                );
+                let help =
+                    "a song may be read twice: save what the pipe or device gives to a file first";
                 inputs.push(single(path, Err(fault.help(help).into())));
             }
             Err(error) => inputs.push(single(path, Err(unreadable(path, error)))),
         }
     }
+
     inputs
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {
     if error.kind() == std::io::ErrorKind::NotFound {
-        let fault = Fault::new(Kind::Input, format!("there is no file '{}'", path.display()));
-        return fault.help("check the spelling; put quotes around names with spaces").into();
+        let fault = Fault::new(
+            Kind::Input,
+            format!("there is no file '{}'", path.display()),
+        );
+        return fault
+            .help("check the spelling; put quotes around names with spaces")
+            .into();
     }
-    anyhow::Error::new(error).context(Fault::new(Kind::Input, format!("cannot read '{}'", path.display())))
+    anyhow::Error::new(error).context(Fault::new(
+        Kind::Input,
+        format!("cannot read '{}'", path.display()),
+    ))
 }
 
 fn single(path: &Path, found: Result<u64>) -> Input {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let folder = absolute.parent().and_then(Path::file_name).unwrap_or_default();
-    Input { path: path.to_owned(), folder: folder.into(), found }
+    let folder = absolute
+        .parent()
+        .and_then(Path::file_name)
+        .unwrap_or_default();
+    Input {
+        path: path.to_owned(),
+        folder: folder.into(),
+        found,
+    }
 }
 
 /// Everything below `root` that looks like audio. Symbolic links are followed, never in a circle.
 fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
     let before = inputs.len();
     let walk = WalkDir::new(root).follow_links(true).sort_by(natural);
-    let wanted = |entry: &DirEntry| entry.depth() == 0 || !(hidden(entry.file_name()) || ours(entry, output));
+    let wanted = |entry: &DirEntry| {
+        entry.depth() == 0 || !(hidden(entry.file_name()) || ours(entry, output))
+    };
+
     for entry in walk.into_iter().filter_entry(wanted) {
         match entry {
             Ok(entry) if entry.file_type().is_file() && audio(entry.path()) => {
-                let found = entry.metadata().map(|found| found.len()).context("cannot read it");
+                let found = entry
+                    .metadata()
+                    .map(|found| found.len())
+                    .context("cannot read it");
                 let folder = folder_of(root, entry.path());
-                inputs.push(Input { path: entry.into_path(), folder, found });
+                inputs.push(Input {
+                    path: entry.into_path(),
+                    folder,
+                    found,
+                });
             }
             Ok(_) => {}
             Err(error) if error.loop_ancestor().is_some() => {}
@@ -86,10 +118,21 @@ fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
             }
         }
     }
+
     if inputs.len() == before {
-        let fault = Fault::new(Kind::Input, format!("there is no audio in the folder '{}'", root.display()));
-        let help = format!("files are looked for by extension: {}", EXTENSIONS.join(", "));
-        inputs.push(Input { path: root.to_owned(), folder: PathBuf::new(), found: Err(fault.help(help).into()) });
+        let fault = Fault::new(
+            Kind::Input,
+            format!("there is no audio in the folder '{}'", root.display()),
+        );
+        let help = format!(
+            "files are looked for by extension: {}",
+            EXTENSIONS.join(", ")
+        );
+        inputs.push(Input {
+            path: root.to_owned(),
+            folder: PathBuf::new(),
+            found: Err(fault.help(help).into()),
+        });
     }
 }
 
@@ -97,7 +140,11 @@ fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
 fn folder_of(root: &Path, song: &Path) -> PathBuf {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let named = absolute.file_name().unwrap_or_default();
-    let between = song.strip_prefix(root).ok().and_then(Path::parent).unwrap_or(Path::new(""));
+    let between = song
+        .strip_prefix(root)
+        .ok()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""));
     Path::new(named).join(between)
 }
 
@@ -107,11 +154,16 @@ fn hidden(name: &OsStr) -> bool {
 
 fn ours(entry: &DirEntry, output: Option<&Path>) -> bool {
     entry.file_type().is_dir()
-        && output.is_some_and(|output| fs::canonicalize(entry.path()).is_ok_and(|path| path == output))
+        && output
+            .is_some_and(|output| fs::canonicalize(entry.path()).is_ok_and(|path| path == output))
 }
 
 fn audio(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    let extension = path
+        .extension()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     EXTENSIONS.contains(&extension.as_str())
 }
 
@@ -135,7 +187,17 @@ mod tests {
 
     fn found(named: &[PathBuf], output: &Path) -> Vec<String> {
         let inputs = gather(named, output);
-        inputs.iter().map(|input| input.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        inputs
+            .iter()
+            .map(|input| {
+                input
+                    .path
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect()
     }
 
     #[test]
@@ -143,11 +205,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         touch(
             folder.path(),
-            &["10.wav", "9.FLAC", "b/1.mp3", ".hidden.wav", ".git/x.wav", "notes.txt", "stems/9/bass.wav"],
+            &[
+                "10.wav",
+                "9.FLAC",
+                "b/1.mp3",
+                ".hidden.wav",
+                ".git/x.wav",
+                "notes.txt",
+                "stems/9/bass.wav",
+            ],
         );
+
         let named = [folder.path().to_owned()];
-        assert_eq!(found(&named, &folder.path().join("stems")), ["9.FLAC", "10.wav", "1.mp3"]);
+        assert_eq!(
+            found(&named, &folder.path().join("stems")),
+            ["9.FLAC", "10.wav", "1.mp3"]
+        );
         let inputs = gather(&named, &folder.path().join("stems"));
+
         let top = folder.path().file_name().unwrap();
         assert_eq!(inputs[2].folder, Path::new(top).join("b"));
     }
@@ -158,7 +233,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         touch(folder.path(), &["a/1.wav"]);
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/up")).unwrap();
-        assert_eq!(found(&[folder.path().to_owned()], Path::new("nowhere")), ["1.wav"]);
+        assert_eq!(
+            found(&[folder.path().to_owned()], Path::new("nowhere")),
+            ["1.wav"]
+        );
     }
 
     #[test]
@@ -166,6 +244,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let named = [folder.path().to_owned(), folder.path().join("missing.wav")];
         let inputs = gather(&named, Path::new("stems"));
-        assert_eq!(inputs.iter().filter(|input| input.found.is_err()).count(), 2);
+        assert_eq!(
+            inputs.iter().filter(|input| input.found.is_err()).count(),
+            2
+        );
     }
 }

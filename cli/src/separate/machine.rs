@@ -1,5 +1,5 @@
-//! The model on its engine, and on the CPU when a GPU that nobody insisted on fails in the middle of a batch. Several of them,
-//! where songs are shared out among several GPUs.
+//! The model on its engine, and on the CPU when a GPU that nobody insisted on fails in the middle
+//! of a batch. Several of them, where songs are shared out among several GPUs.
 
 use std::panic::resume_unwind;
 use std::thread::scope;
@@ -38,9 +38,9 @@ pub(super) fn lanes(args: &SeparateArgs) -> usize {
 }
 
 impl<'a> Machines<'a> {
-    /// Puts `model` on the engines that `args` ask for, on no more than there are `songs`; where the choice is left open, on the
-    /// CPU if that is through with the songs first. A GPU that cannot be used is left out where nobody insists on it and there
-    /// are others.
+    /// Puts `model` on the engines that `args` ask for, on no more than there are `songs`; where
+    /// the choice is left open, on the CPU if that is through with the songs first. A GPU that
+    /// cannot be used is left out where nobody insists on it and there are others.
     ///
     /// # Errors
     /// When an engine that is insisted on cannot be had.
@@ -55,7 +55,8 @@ impl<'a> Machines<'a> {
         let mut rest = each.into_iter();
         let mut left_out = Vec::new();
 
-        // The first alone: whatever is made for a model once is made by it, and there for the others.
+        // The first alone: whatever is made for a model once is made by it, and there for the
+        // others.
         let mut first = None;
         let mut kept = Some(model);
         while let (None, Some(options)) = (&first, rest.next()) {
@@ -68,13 +69,19 @@ impl<'a> Machines<'a> {
                 _ => first = Some(machine),
             }
         }
+
         let first = first.ok_or_else(|| anyhow::anyhow!("there is no engine to start"))?;
 
-        let ahead = format!("`sextet engine build {}` does that ahead", args.model.display());
+        let ahead = format!(
+            "`sextet engine build {}` does that ahead",
+            args.model.display()
+        );
         let note = engine::note(&first.separator, &ahead);
+
         let mut all = vec![first];
         if let Some(model) = kept.filter(|_| rest.len() > 0 && !all[0].separator.is_on_cpu()) {
-            // Networks of a bag are started now, too: an engine that starts must not come between others that compute.
+            // Networks of a bag are started now, too: an engine that starts must not come between
+            // others that compute.
             all[0].separator.start(&mut waiting(args))?;
             for started in start_others(args, &model, rest.collect()) {
                 match started {
@@ -84,11 +91,16 @@ impl<'a> Machines<'a> {
                 }
             }
         }
-        Ok(Self { all, note, left_out })
+
+        Ok(Self {
+            all,
+            note,
+            left_out,
+        })
     }
 
-    /// Leaves the engines to the end of the process, which takes all of them back at once: taking them down piece by piece would
-    /// be waited for.
+    /// Leaves the engines to the end of the process, which takes all of them back at once: taking
+    /// them down piece by piece would be waited for.
     pub(super) fn leave(self) {
         std::mem::forget(self);
     }
@@ -102,19 +114,35 @@ fn start_others<'a>(
 ) -> Vec<std::result::Result<Machine<'a>, (usize, anyhow::Error)>> {
     let start = |options: EngineOptions| {
         let gpu = options.tensorrt.gpu;
+
         // One that cannot be had is none: the CPU is not one of several.
-        let options = EngineOptions { engine: EngineChoice::TensorRt, ..options };
+        let options = EngineOptions {
+            engine: EngineChoice::TensorRt,
+            ..options
+        };
         let mut quiet = Waiting::new(true);
-        let started = Separator::prepare(model.clone(), options, &mut quiet).and_then(|mut separator| {
-            separator.start(&mut quiet)?;
-            Ok(Machine { args, gpu, separator })
-        });
+        let started =
+            Separator::prepare(model.clone(), options, &mut quiet).and_then(|mut separator| {
+                separator.start(&mut quiet)?;
+                Ok(Machine {
+                    args,
+                    gpu,
+                    separator,
+                })
+            });
+
         started.map_err(|error| (gpu, error.into()))
     };
 
     scope(|scope| {
-        let threads: Vec<_> = each.into_iter().map(|options| scope.spawn(|| start(options))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        let threads: Vec<_> = each
+            .into_iter()
+            .map(|options| scope.spawn(|| start(options)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
     })
 }
 
@@ -124,7 +152,8 @@ fn left(gpu: usize, why: &str) -> String {
 }
 
 impl<'a> Machine<'a> {
-    /// Puts `model` on the engine that `options` ask for, and says so if that is the CPU because the GPU cannot be used.
+    /// Puts `model` on the engine that `options` ask for, and says so if that is the CPU because
+    /// the GPU cannot be used.
     fn start(
         args: &'a SeparateArgs,
         model: Model,
@@ -135,22 +164,40 @@ impl<'a> Machine<'a> {
         let backend = engine::weigh(&model, options, songs, Duration::ZERO);
         let separator = Separator::prepare(model, backend, &mut waiting(args))?;
         let is_refused = is_open && separator.is_on_cpu() && separator.sooner().is_none();
+
         let failed = is_refused.then(|| left(gpu, &separator.engine_note().unwrap_or_default()));
-        Ok((Self { args, gpu, separator }, failed))
+        Ok((
+            Self {
+                args,
+                gpu,
+                separator,
+            },
+            failed,
+        ))
     }
 
     /// What computes.
     pub(super) fn running(&self) -> Running {
-        Running { engine: self.separator.engine_name(), gpu: (!self.separator.is_on_cpu()).then_some(self.gpu) }
+        Running {
+            engine: self.separator.engine_name(),
+            gpu: (!self.separator.is_on_cpu()).then_some(self.gpu),
+        }
     }
 
-    /// Goes on on the CPU after `failure`, where that is allowed and possible: the song is to be done again then. Says why.
+    /// Goes on on the CPU after `failure`, where that is allowed and possible: the song is to be
+    /// done again then. Says why.
     pub(super) fn take_over(&mut self, failure: &Report) -> Option<String> {
         let why = engine::takeover(self.args.engine, &self.separator, failure)?;
         let on_cpu = || {
             let model = models::open(&self.args.model)?;
-            engine::start(model, EngineArg::Cpu, self.args.threads, &mut waiting(self.args))
+            engine::start(
+                model,
+                EngineArg::Cpu,
+                self.args.threads,
+                &mut waiting(self.args),
+            )
         };
+
         // A CPU that cannot do it either leaves the GPU's failure standing.
         self.separator = on_cpu().ok()?;
         Some(why)
@@ -180,7 +227,8 @@ mod tests {
     use crate::args::{Cli, Command};
     use crate::unfinished::Unfinished;
 
-    /// What a reporter was told: songs that began, and of what ended, its number and where it was computed.
+    /// What a reporter was told: songs that began, and of what ended, its number and where it was
+    /// computed.
     #[derive(Default)]
     struct Told {
         began: Vec<usize>,
@@ -196,19 +244,35 @@ mod tests {
         }
 
         fn ended(&mut self, index: usize, _job: &Job, outcome: &Outcome) {
-            self.0.lock().unwrap().ended.insert(index, outcome.on.clone());
+            self.0
+                .lock()
+                .unwrap()
+                .ended
+                .insert(index, outcome.on.clone());
         }
 
         fn end(&mut self, _jobs: &[Job], outcomes: &[Outcome], _totals: &Totals) {
-            self.0.lock().unwrap().order = outcomes.iter().map(|outcome| outcome.status.clone()).collect();
+            self.0.lock().unwrap().order = outcomes
+                .iter()
+                .map(|outcome| outcome.status.clone())
+                .collect();
         }
     }
 
     fn song(path: &Path, pitch: f32) {
-        let layout = Layout { channels: 2, rate_hz: 44_100 };
-        let side: Vec<f32> = (0..22_050).map(|n| (n as f32 * 0.01 * pitch).sin() * 0.3).collect();
-        let mut writer = AudioWriter::create(path, layout, &WriteOptions::default(), 22_050).unwrap();
-        writer.write(&Audio::new(vec![side.clone(), side], 44_100)).unwrap();
+        let layout = Layout {
+            channels: 2,
+            rate_hz: 44_100,
+        };
+        let side: Vec<f32> = (0..22_050)
+            .map(|n| (n as f32 * 0.01 * pitch).sin() * 0.3)
+            .collect();
+        let mut writer =
+            AudioWriter::create(path, layout, &WriteOptions::default(), 22_050).unwrap();
+
+        writer
+            .write(&Audio::new(vec![side.clone(), side], 44_100))
+            .unwrap();
         writer.finish().unwrap();
     }
 
@@ -216,29 +280,62 @@ mod tests {
     fn separate(folder: &Path, engines: usize) -> (Told, BTreeMap<String, Vec<u8>>) {
         let output = folder.join(format!("stems-{engines}"));
         let songs = folder.join("songs");
-        let words = ["sextet", "separate", "--engine", "cpu", "--threads", "1", "--single-chunk", "-q"];
+        let words = [
+            "sextet",
+            "separate",
+            "--engine",
+            "cpu",
+            "--threads",
+            "1",
+            "--single-chunk",
+            "-q",
+        ];
+
         let named = [songs.to_str().unwrap(), "-o", output.to_str().unwrap()];
-        let Command::Separate(args) = Cli::parse_from(words.into_iter().chain(named)).command else { panic!() };
+        let Command::Separate(args) = Cli::parse_from(words.into_iter().chain(named)).command
+        else {
+            panic!()
+        };
 
         let model = models::open(&args.model).unwrap();
         let choice = Choice::resolve(&args, model.sources()).unwrap();
         let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice).unwrap();
+
         let machine = |gpu| {
-            let separator = engine::start(model.clone(), EngineArg::Cpu, args.threads, &mut Waiting::new(true));
-            Machine { args: &args, gpu, separator: separator.unwrap() }
+            let separator = engine::start(
+                model.clone(),
+                EngineArg::Cpu,
+                args.threads,
+                &mut Waiting::new(true),
+            );
+            Machine {
+                args: &args,
+                gpu,
+                separator: separator.unwrap(),
+            }
         };
-        let mut machines = Machines { all: (0..engines).map(machine).collect(), note: None, left_out: Vec::new() };
+
+        let mut machines = Machines {
+            all: (0..engines).map(machine).collect(),
+            note: None,
+            left_out: Vec::new(),
+        };
 
         let told = Arc::new(Mutex::new(Told::default()));
-        let (reporter, unfinished) = (Shared::new(Box::new(Recorder(told.clone()))), Unfinished::default());
+        let (reporter, unfinished) = (
+            Shared::new(Box::new(Recorder(told.clone()))),
+            Unfinished::default(),
+        );
         let bench = Bench {
             choice: &choice,
             unfinished: &unfinished,
             ahead: Mutex::default(),
             memory_bytes: memory_bytes(engines),
         };
+
         let start = start(&args, &choice, &machines, String::new(), &jobs);
         assert_eq!(start.engines.len(), engines);
+
         let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
         assert_eq!((totals.done, totals.failed), (3, 1));
 
@@ -249,6 +346,7 @@ mod tests {
                 files.insert(name, fs::read(path).unwrap());
             }
         }
+
         drop(reporter);
         (Arc::into_inner(told).unwrap().into_inner().unwrap(), files)
     }
@@ -257,23 +355,34 @@ mod tests {
     fn engines_that_share_songs_give_what_one_gives_and_tell_it_in_order() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("songs")).unwrap();
+
         for (name, pitch) in [("1.wav", 1.0), ("3.wav", 1.5), ("4.wav", 2.25)] {
             song(&folder.path().join("songs").join(name), pitch);
         }
+
         fs::write(folder.path().join("songs/2.wav"), b"no song").unwrap();
 
         let (alone, expected) = separate(folder.path(), 1);
         let (shared, found) = separate(folder.path(), 2);
+
         assert_eq!(expected.len(), 18);
         assert!(found == expected, "other stems: {:?}", found.keys());
+
         for told in [alone, shared] {
-            assert!(matches!(&told.order[..], [Status::Done, Status::Failed(_), Status::Done, Status::Done]));
+            assert!(matches!(
+                &told.order[..],
+                [Status::Done, Status::Failed(_), Status::Done, Status::Done]
+            ));
             assert_eq!(told.ended.len(), 4);
-            let on_cpu =
-                |on: &Option<Running>| on.as_ref().is_some_and(|on| on.gpu.is_none() && on.engine == "CPU (rten)");
+            let on_cpu = |on: &Option<Running>| {
+                on.as_ref()
+                    .is_some_and(|on| on.gpu.is_none() && on.engine == "CPU (rten)")
+            };
+
             assert!(told.ended.values().all(on_cpu), "{:?}", told.ended);
             let mut began = told.began.clone();
             began.sort_unstable();
+
             assert_eq!(began, [0, 1, 2, 3]);
         }
     }

@@ -38,7 +38,8 @@ pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
 pub(crate) use work::of_song as work_of_song;
 pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 
-/// Most memory that the samples of all songs may take that are worked on at the same time, in bytes. Of a song alone it is
+/// Most memory that the samples of all songs may take that are worked on at the same time, in
+/// bytes. Of a song alone it is
 /// [`MEMORY_BYTES`].
 const ALL_MEMORY_BYTES: u64 = 4 * MEMORY_BYTES;
 
@@ -50,38 +51,70 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
     computing::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
-    let inputs = timed("find the songs", || inputs::gather(&args.inputs, &args.output));
+    let inputs = timed("find the songs", || {
+        inputs::gather(&args.inputs, &args.output)
+    });
+
     let memory_bytes = memory_bytes(machine::lanes(args).min(inputs.len()));
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
     let jobs = timed("plan the files", || plan::plan(inputs, &choice))?;
+
     let hash = model.hash().to_string();
 
     let segment_frames = model.segment_frames();
-    let songs = jobs.iter().filter(|job| work::is_to_do(job, &choice)).count();
-    let work = || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
+    let songs = jobs
+        .iter()
+        .filter(|job| work::is_to_do(job, &choice))
+        .count();
+    let work =
+        || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
+
     let mut machines = Machines::start(args, model, songs, work)?;
     let start = start(args, &choice, &machines, hash, &jobs);
-    let bench = Bench { choice: &choice, unfinished, ahead: Mutex::new(ahead), memory_bytes };
+    let bench = Bench {
+        choice: &choice,
+        unfinished,
+        ahead: Mutex::new(ahead),
+        memory_bytes,
+    };
+
     let reporter = Shared::new(report::reporter(args, jobs.len()));
     let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
     machines.leave();
+
     Ok(totals.exit_code())
 }
 
-/// Most memory that the samples of one of so many songs may take that are worked on at the same time.
+/// Most memory that the samples of one of so many songs may take that are worked on at the same
+/// time.
 fn memory_bytes(songs: usize) -> u64 {
     (ALL_MEMORY_BYTES / songs.max(1) as u64).min(MEMORY_BYTES)
 }
 
 /// Begins to read the first of `inputs`, unless it is perhaps to be skipped.
 fn read_first(args: &SeparateArgs, inputs: &[Input], memory_bytes: u64) -> Option<Reading> {
-    let first = inputs.iter().find(|input| input.found.is_ok()).filter(|_| !args.skip_existing)?;
-    Some(Reading::start(&first.path, DecodeOptions { sum: args.sum.into(), memory_bytes }))
+    let first = inputs
+        .iter()
+        .find(|input| input.found.is_ok())
+        .filter(|_| !args.skip_existing)?;
+    Some(Reading::start(
+        &first.path,
+        DecodeOptions {
+            sum: args.sum.into(),
+            memory_bytes,
+        },
+    ))
 }
 
-fn start(args: &SeparateArgs, choice: &Choice, machines: &Machines, model_hash: String, jobs: &[Job]) -> Start {
+fn start(
+    args: &SeparateArgs,
+    choice: &Choice,
+    machines: &Machines,
+    model_hash: String,
+    jobs: &[Job],
+) -> Start {
     Start {
         model: args.model.display().to_string(),
         model_hash,
@@ -89,20 +122,33 @@ fn start(args: &SeparateArgs, choice: &Choice, machines: &Machines, model_hash: 
         engine_note: machines.note.clone(),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
-        bytes: jobs.iter().map(|job| *job.found.as_ref().unwrap_or(&0)).collect(),
+        bytes: jobs
+            .iter()
+            .map(|job| *job.found.as_ref().unwrap_or(&0))
+            .collect(),
         start_s: timings::since_begin().as_secs_f64(),
     }
 }
 
 /// As many songs at a time as there are engines; a failing one does not stop the rest.
-fn separate_all(reporter: &Shared, bench: &Bench, machines: &mut Machines, start: &Start, jobs: &[Job]) -> Totals {
+fn separate_all(
+    reporter: &Shared,
+    bench: &Bench,
+    machines: &mut Machines,
+    start: &Start,
+    jobs: &[Job],
+) -> Totals {
     reporter.tell().start(start);
-    machines.left_out.iter().for_each(|why| reporter.tell().warned(None, why));
+    machines
+        .left_out
+        .iter()
+        .for_each(|why| reporter.tell().warned(None, why));
 
     let outcomes = pool::share_out(&mut machines.all, jobs.len(), |machine, index| {
         let job = &jobs[index];
         let mut outcome = bench.run(machine, index, job, reporter);
         let mut after = After::Fit;
+
         if let Status::Failed(failure) = &outcome.status
             && failure.kind == Kind::Engine
         {
@@ -112,6 +158,7 @@ fn separate_all(reporter: &Shared, bench: &Bench, machines: &mut Machines, start
                 outcome = bench.run(machine, index, job, reporter);
             }
         }
+
         reporter.tell().ended(index, job, &outcome);
         (outcome, after)
     });
@@ -128,10 +175,22 @@ mod tests {
     #[test]
     fn the_samples_of_all_songs_together_stay_within_bounds() {
         let mib = |bytes: u64| bytes >> 20;
-        let cases = [(0, 256), (1, 256), (2, 256), (4, 256), (5, 204), (8, 128), (64, 16)];
+        let cases = [
+            (0, 256),
+            (1, 256),
+            (2, 256),
+            (4, 256),
+            (5, 204),
+            (8, 128),
+            (64, 16),
+        ];
+
         for (songs, expected) in cases {
             assert_eq!(mib(memory_bytes(songs)), expected, "{songs} songs");
-            assert!(memory_bytes(songs) * songs as u64 <= ALL_MEMORY_BYTES, "{songs} songs");
+            assert!(
+                memory_bytes(songs) * songs as u64 <= ALL_MEMORY_BYTES,
+                "{songs} songs"
+            );
         }
     }
 }

@@ -26,7 +26,9 @@ pub(crate) struct Job {
 impl Job {
     /// Whether every one of its stems is there already.
     pub(crate) fn is_complete(&self) -> bool {
-        let whole = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
+        let whole = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+        };
         !self.outputs.is_empty() && self.outputs.iter().all(whole)
     }
 }
@@ -43,22 +45,38 @@ pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
             songs.insert(real, input.path.clone());
         }
     }
+
     let mut jobs = Vec::new();
     for input in inputs {
-        let outputs = if input.found.is_ok() { outputs(&input, choice)? } else { Vec::new() };
+        let outputs = if input.found.is_ok() {
+            outputs(&input, choice)?
+        } else {
+            Vec::new()
+        };
+
         if twice(&input, &outputs, &taken) {
             continue;
         }
+
         for output in &outputs {
-            if let Some(song) = fs::canonicalize(output).ok().and_then(|real| songs.get(&real)) {
+            if let Some(song) = fs::canonicalize(output)
+                .ok()
+                .and_then(|real| songs.get(&real))
+            {
                 return Err(on_a_song(output, song).into());
             }
             if let Some(other) = taken.insert(key(output), input.path.clone()) {
                 return Err(collision(&other, &input.path, output).into());
             }
         }
-        jobs.push(Job { input: input.path, found: input.found, outputs });
+
+        jobs.push(Job {
+            input: input.path,
+            found: input.found,
+            outputs,
+        });
     }
+
     Ok(jobs)
 }
 
@@ -73,10 +91,16 @@ fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
             source_ext: input.path.extension().unwrap_or_default(),
             model: &choice.model_name,
         };
+
         let below = choice.template.expand(&values);
         below.map(|below| choice.output.join(below)).ok_or_else(|| {
-            let message = format!("the naming template makes no file name for '{}'", input.path.display());
-            Fault::new(Kind::Usage, message).help("the default is --name '{track}/{stem}.{ext}'").into()
+            let message = format!(
+                "the naming template makes no file name for '{}'",
+                input.path.display()
+            );
+            Fault::new(Kind::Usage, message)
+                .help("the default is --name '{track}/{stem}.{ext}'")
+                .into()
         })
     };
     choice.parts.iter().map(place).collect()
@@ -85,29 +109,56 @@ fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
 /// Whether the very same file was named before, to the same outputs: separating it once will do.
 fn twice(input: &Input, outputs: &[PathBuf], taken: &HashMap<OsString, PathBuf>) -> bool {
     let before = outputs.first().and_then(|output| taken.get(&key(output)));
-    before.is_some_and(|before| match (fs::canonicalize(before), fs::canonicalize(&input.path)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    })
+    before.is_some_and(
+        |before| match (fs::canonicalize(before), fs::canonicalize(&input.path)) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        },
+    )
 }
 
 /// What makes two paths the same place; on systems that take `A` for `a`, so do we.
 fn key(path: &Path) -> OsString {
-    if cfg!(any(windows, target_os = "macos")) { path.as_os_str().to_ascii_lowercase() } else { path.into() }
+    if cfg!(any(windows, target_os = "macos")) {
+        path.as_os_str().to_ascii_lowercase()
+    } else {
+        path.into()
+    }
 }
 
 fn on_a_song(output: &Path, song: &Path) -> Fault {
-    let message = format!("a stem would be written over the song '{}' (as '{}')", song.display(), output.display());
-    Fault::new(Kind::Usage, message).help("choose another folder with -o or other names with --name")
+    let message = format!(
+        "a stem would be written over the song '{}' (as '{}')",
+        song.display(),
+        output.display()
+    );
+    Fault::new(Kind::Usage, message)
+        .help("choose another folder with -o or other names with --name")
 }
 
 fn collision(a: &Path, b: &Path, output: &Path) -> Fault {
     let output = output.display();
     if a == b {
-        let message = format!("every stem of '{}' would be written to '{output}'", a.display());
+        let message = format!(
+            "every stem of '{}' would be written to '{output}'",
+            a.display()
+        );
         return Fault::new(Kind::Usage, message).help("put {stem} into --name");
     }
-    let message = format!("'{}' and '{}' would both be written to '{output}'", a.display(), b.display());
-    let apart = if a.extension() != b.extension() { "{track}.{source_ext}" } else { "{folder}/{track}" };
-    Fault::new(Kind::Usage, message).help(format!("tell them apart, as with --name '{apart}/{{stem}}.{{ext}}'"))
+
+    let message = format!(
+        "'{}' and '{}' would both be written to '{output}'",
+        a.display(),
+        b.display()
+    );
+
+    let apart = if a.extension() != b.extension() {
+        "{track}.{source_ext}"
+    } else {
+        "{folder}/{track}"
+    };
+
+    Fault::new(Kind::Usage, message).help(format!(
+        "tell them apart, as with --name '{apart}/{{stem}}.{{ext}}'"
+    ))
 }

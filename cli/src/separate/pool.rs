@@ -28,8 +28,8 @@ impl Queue {
         Some(song)
     }
 
-    /// Whether an engine that has failed leaves the rest to others. The last one does not: somebody has to say what becomes of
-    /// the songs.
+    /// Whether an engine that has failed leaves the rest to others. The last one does not: somebody
+    /// has to say what becomes of the songs.
     fn leave(&mut self) -> bool {
         let others = self.engines > 1;
         self.engines -= usize::from(others);
@@ -37,18 +37,25 @@ impl Queue {
     }
 }
 
-/// Has `work` done for the songs 0 to `songs`, in this order, on each of `engines` at a time. Gives what came of them, in their
-/// order, whoever was through first.
+/// Has `work` done for the songs 0 to `songs`, in this order, on each of `engines` at a time. Gives
+/// what came of them, in their order, whoever was through first.
 pub(super) fn share_out<E: Send, R: Send>(
     engines: &mut [E],
     songs: usize,
     work: impl Fn(&mut E, usize) -> (R, After) + Sync,
 ) -> Vec<R> {
-    let queue = Mutex::new(Queue { next: 0, songs, engines: engines.len() });
+    let queue = Mutex::new(Queue {
+        next: 0,
+        songs,
+        engines: engines.len(),
+    });
+
     let lane = |engine: &mut E| {
         let mut done = Vec::new();
         loop {
-            let Some(song) = lock(&queue).take() else { return done };
+            let Some(song) = lock(&queue).take() else {
+                return done;
+            };
             let (result, after) = work(engine, song);
             done.push((song, result));
             if after == After::Failed && lock(&queue).leave() {
@@ -60,13 +67,18 @@ pub(super) fn share_out<E: Send, R: Send>(
     let mut done = match engines {
         [only] => lane(only),
         several => scope(|scope| {
-            let lanes: Vec<_> = several.iter_mut().map(|engine| scope.spawn(|| lane(engine))).collect();
+            let lanes: Vec<_> = several
+                .iter_mut()
+                .map(|engine| scope.spawn(|| lane(engine)))
+                .collect();
             // A panic is told like any other.
-            let join =
-                |lane: std::thread::ScopedJoinHandle<'_, _>| lane.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let join = |lane: std::thread::ScopedJoinHandle<'_, _>| {
+                lane.join().unwrap_or_else(|panic| resume_unwind(panic))
+            };
             lanes.into_iter().flat_map(join).collect()
         }),
     };
+
     done.sort_by_key(|(song, _)| *song);
     done.into_iter().map(|(_, result)| result).collect()
 }
@@ -83,7 +95,8 @@ mod tests {
 
     use super::*;
 
-    /// An engine of a test: its number, how long a song takes it, and the song after which it has failed.
+    /// An engine of a test: its number, how long a song takes it, and the song after which it has
+    /// failed.
     struct Stub {
         number: usize,
         song_ms: u64,
@@ -93,14 +106,22 @@ mod tests {
 
     impl Stub {
         fn new(number: usize, song_ms: u64, fails_at: Option<usize>) -> Self {
-            Self { number, song_ms, fails_at, took: Vec::new() }
+            Self {
+                number,
+                song_ms,
+                fails_at,
+                took: Vec::new(),
+            }
         }
 
         fn work(&mut self, song: usize) -> ((usize, usize), After) {
             std::thread::sleep(Duration::from_millis(self.song_ms));
             self.took.push(song);
             let failed = self.fails_at.is_some_and(|at| self.took.len() > at);
-            ((song, self.number), if failed { After::Failed } else { After::Fit })
+            (
+                (song, self.number),
+                if failed { After::Failed } else { After::Fit },
+            )
         }
     }
 
@@ -112,24 +133,38 @@ mod tests {
             ("no song", &[(0, None), (0, None)], 0),
             ("two alike", &[(2, None), (2, None)], 9),
             ("a slow one", &[(40, None), (1, None)], 9),
-            ("more engines than songs", &[(1, None), (1, None), (1, None), (1, None)], 2),
+            (
+                "more engines than songs",
+                &[(1, None), (1, None), (1, None), (1, None)],
+                2,
+            ),
             ("one fails at once", &[(1, Some(0)), (1, None)], 9),
             ("one fails later", &[(1, None), (1, Some(2)), (1, None)], 12),
             ("all fail", &[(1, Some(0)), (1, Some(1)), (1, Some(2))], 12),
             ("the only one fails", &[(0, Some(1))], 4),
         ];
+
         for (name, engines, songs) in cases {
             let stub = |(number, &(song_ms, fails_at))| Stub::new(number, song_ms, fails_at);
             let mut engines: Vec<Stub> = engines.iter().enumerate().map(stub).collect();
             let results = share_out(&mut engines, songs, Stub::work);
+
             let told: Vec<usize> = results.iter().map(|(song, _)| *song).collect();
             assert_eq!(told, (0..songs).collect::<Vec<_>>(), "{name}");
 
-            let mut taken: Vec<usize> = engines.iter().flat_map(|engine| engine.took.clone()).collect();
+            let mut taken: Vec<usize> = engines
+                .iter()
+                .flat_map(|engine| engine.took.clone())
+                .collect();
             taken.sort_unstable();
+
             assert_eq!(taken, told, "{name}");
-            assert!(engines.iter().all(|engine| engine.took.is_sorted()), "{name}");
+            assert!(
+                engines.iter().all(|engine| engine.took.is_sorted()),
+                "{name}"
+            );
         }
+
         println!("{} cases tried", cases.len());
     }
 
@@ -147,8 +182,16 @@ mod tests {
         share_out(&mut [0, 1, 2], 3, |engine, _| {
             // Nobody comes past this before all are here.
             meet.wait();
-            ((), if together.lock().unwrap().insert(*engine) { After::Fit } else { After::Failed })
+            (
+                (),
+                if together.lock().unwrap().insert(*engine) {
+                    After::Fit
+                } else {
+                    After::Failed
+                },
+            )
         });
+
         assert_eq!(together.into_inner().unwrap().len(), 3);
     }
 
@@ -162,6 +205,7 @@ mod tests {
                 ((), After::Fit)
             })
         }));
+
         assert!(caught.is_err());
         assert_eq!(done.into_inner().unwrap(), 5);
     }

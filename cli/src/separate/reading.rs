@@ -43,10 +43,20 @@ impl Reading {
     pub(super) fn start(song: &Path, options: DecodeOptions) -> Self {
         let (teller, moved) = channel();
         let given_up = Arc::new(AtomicBool::default());
-        let ear = Ear { teller, given_up: given_up.clone() };
+        let ear = Ear {
+            teller,
+            given_up: given_up.clone(),
+        };
+
         let path = song.to_owned();
         let thread = spawn(move || read(&path, options, ear));
-        Self { song: song.to_owned(), since: Instant::now(), moved, thread, _hold: Hold(given_up) }
+        Self {
+            song: song.to_owned(),
+            since: Instant::now(),
+            moved,
+            thread,
+            _hold: Hold(given_up),
+        }
     }
 
     /// Waits for the end; `listener` hears how far it is.
@@ -58,14 +68,18 @@ impl Reading {
             listener.progress(progress);
         }
         // A decoder that panics is a mistake that is told like any other.
-        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        self.thread
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
 fn read(path: &Path, options: DecodeOptions, mut ear: Ear) -> Result<Read> {
     let file = timed("open the song", || AudioFile::open(path))?;
     let tags = timed("read the tags", || Tags::read(path));
-    let song = timed("read the song", || Decoded::read(file, options, &mut ear, &mut |_| ()))?;
+    let song = timed("read the song", || {
+        Decoded::read(file, options, &mut ear, &mut |_| ())
+    })?;
     Ok(Read { song, tags })
 }
 

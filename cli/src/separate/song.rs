@@ -31,24 +31,45 @@ pub(super) struct Bench<'a> {
 
 impl Bench<'_> {
     /// Separates one song; whatever happens becomes its outcome.
-    pub(super) fn run(&self, machine: &mut Machine, index: usize, job: &Job, reporter: &Shared) -> Outcome {
+    pub(super) fn run(
+        &self,
+        machine: &mut Machine,
+        index: usize,
+        job: &Job,
+        reporter: &Shared,
+    ) -> Outcome {
         // What was read before its turn took its time, too.
         let ahead = self.take_ahead(job);
-        let began = ahead.as_ref().map_or_else(Instant::now, |ahead| ahead.since);
+        let began = ahead
+            .as_ref()
+            .map_or_else(Instant::now, |ahead| ahead.since);
         let seconds = Cell::new(None);
+
         let mut on = None;
         let status = if self.choice.skip_existing && job.is_complete() {
             Status::Skipped
         } else {
             reporter.tell().song(index, job, &machine.running());
+
             // A panic is a mistake of ours; the other songs need not suffer from it.
             let separator = &mut machine.separator;
-            let result = mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
+            let result =
+                mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
+
             // A bag's engines start when they are first needed.
             on = Some(machine.running());
-            result.map_or_else(|error| Status::Failed(Report::of(&error)), |()| Status::Done)
+            result.map_or_else(
+                |error| Status::Failed(Report::of(&error)),
+                |()| Status::Done,
+            )
         };
-        Outcome { status, audio_s: seconds.get(), wall_s: began.elapsed().as_secs_f64(), on }
+
+        Outcome {
+            status,
+            audio_s: seconds.get(),
+            wall_s: began.elapsed().as_secs_f64(),
+            on,
+        }
     }
 
     /// The song of `job`, if it is being read already.
@@ -68,15 +89,29 @@ impl Bench<'_> {
     ) -> Result<()> {
         if let Err(error) = &job.found {
             let report = Report::of(error);
-            return Err(Fault::new(report.kind, report.message).help(report.help).into());
+            return Err(Fault::new(report.kind, report.message)
+                .help(report.help)
+                .into());
         }
-        let mut ear = Ear { index, seconds, reporter, separating_since: None };
-        let options = DecodeOptions { sum: self.choice.options.sum, memory_bytes: self.memory_bytes };
+
+        let mut ear = Ear {
+            index,
+            seconds,
+            reporter,
+            separating_since: None,
+        };
+
+        let options = DecodeOptions {
+            sum: self.choice.options.sum,
+            memory_bytes: self.memory_bytes,
+        };
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
         let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
         let written_as = self.choice.write_options(tags);
+
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
         separator.separate_decoded(&song, &self.choice.options, &mut files, &mut ear)?;
+
         let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";
@@ -85,6 +120,7 @@ impl Bench<'_> {
                 &format!("{clipped} samples were too loud for integers and were clipped; {advice}"),
             );
         }
+
         Ok(())
     }
 }
@@ -101,15 +137,25 @@ impl Listener for Ear<'_> {
     fn progress(&mut self, progress: Progress) {
         let moved = match progress {
             Progress::Reading { frames } => Moved::Reading { frames },
-            Progress::Separating { chunks_done, chunks_total } => {
+            Progress::Separating {
+                chunks_done,
+                chunks_total,
+            } => {
                 let since = *self.separating_since.get_or_insert_with(Instant::now);
-                Moved::separating(chunks_done, chunks_total, since.elapsed().as_secs_f64(), self.seconds.get())
+                Moved::separating(
+                    chunks_done,
+                    chunks_total,
+                    since.elapsed().as_secs_f64(),
+                    self.seconds.get(),
+                )
             }
         };
         self.reporter.tell().moved(self.index, &moved);
     }
 
     fn warning(&mut self, warning: &Warning) {
-        self.reporter.tell().warned(Some(self.index), &warning.to_string());
+        self.reporter
+            .tell()
+            .warned(Some(self.index), &warning.to_string());
     }
 }

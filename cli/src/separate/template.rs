@@ -40,7 +40,8 @@ pub(crate) struct Values<'a> {
 }
 
 impl Template {
-    /// The path, relative to the output folder; `None` where the values make none that stays below it.
+    /// The path, relative to the output folder; `None` where the values make none that stays below
+    /// it.
     pub(crate) fn expand(&self, values: &Values) -> Option<PathBuf> {
         let mut path = OsString::new();
         for piece in &self.0 {
@@ -54,17 +55,28 @@ impl Template {
                 Piece::Model => path.push(name(OsStr::new(values.model))),
             }
         }
+
         // An empty {folder} at the front must not make the path absolute.
         let path = PathBuf::from(path);
-        let below = path.components().skip_while(|part| matches!(part, Component::RootDir)).collect::<PathBuf>();
-        let inside = below.components().all(|part| matches!(part, Component::Normal(_)));
+        let below = path
+            .components()
+            .skip_while(|part| matches!(part, Component::RootDir))
+            .collect::<PathBuf>();
+        let inside = below
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+
         (inside && below.file_name().is_some()).then_some(below)
     }
 }
 
 /// A name that is a plain path component: a song may be called `..`.
 fn name(name: &OsStr) -> &OsStr {
-    if name.is_empty() || name == "." || name == ".." { OsStr::new("_") } else { name }
+    if name.is_empty() || name == "." || name == ".." {
+        OsStr::new("_")
+    } else {
+        name
+    }
 }
 
 impl FromStr for Template {
@@ -81,12 +93,15 @@ impl FromStr for Template {
                 rest = &tail[2..];
                 continue;
             }
+
             let end = tail.find('}').filter(|_| tail.starts_with('{'));
-            let end =
-                end.ok_or_else(|| "a brace without its partner (write {{ or }} for a brace itself)".to_owned())?;
+            let end = end.ok_or_else(|| {
+                "a brace without its partner (write {{ or }} for a brace itself)".to_owned()
+            })?;
             pieces.push(variable(&tail[1..end])?);
             rest = &tail[end + 1..];
         }
+
         push_text(&mut pieces, rest);
         check_path(text)?;
         Ok(Self(pieces))
@@ -107,18 +122,27 @@ fn variable(name: &str) -> Result<Piece, String> {
         "folder" => Piece::Folder,
         "source_ext" => Piece::SourceExt,
         "model" => Piece::Model,
-        _ => return Err(format!("there is no {{{name}}}: expected track, stem, ext, folder, source_ext or model")),
+        _ => {
+            return Err(format!(
+                "there is no {{{name}}}: expected track, stem, ext, folder, source_ext or model"
+            ));
+        }
     })
 }
 
 fn check_path(text: &str) -> Result<(), String> {
     let path = Path::new(text);
-    if path.is_absolute() || path.components().any(|part| !matches!(part, Component::Normal(_))) {
+    if path.is_absolute()
+        || path
+            .components()
+            .any(|part| !matches!(part, Component::Normal(_)))
+    {
         return Err("it must stay below the output folder (say where that is with -o)".to_owned());
     }
     if text.is_empty() || text.ends_with(std::path::is_separator) {
         return Err("it must end with a file name".to_owned());
     }
+
     Ok(())
 }
 
@@ -128,7 +152,15 @@ mod tests {
 
     fn expand(template: &str, track: &str, folder: &str) -> Option<PathBuf> {
         let (track, folder, source_ext) = (OsStr::new(track), Path::new(folder), OsStr::new("mp3"));
-        let values = Values { track, stem: "bass", ext: "wav", folder, source_ext, model: "m" };
+        let values = Values {
+            track,
+            stem: "bass",
+            ext: "wav",
+            folder,
+            source_ext,
+            model: "m",
+        };
+
         template.parse::<Template>().unwrap().expand(&values)
     }
 
@@ -136,22 +168,44 @@ mod tests {
     fn variables_are_filled_in() {
         let cases = [
             ("{track}/{stem}.{ext}", "song", "song/bass.wav"),
-            ("{folder}/{track} ({source_ext}) {stem}.{ext}", "a.b", "disc 1/a.b (mp3) bass.wav"),
+            (
+                "{folder}/{track} ({source_ext}) {stem}.{ext}",
+                "a.b",
+                "disc 1/a.b (mp3) bass.wav",
+            ),
             ("{{{model}}}/{track}_{stem}", "日本", "{m}/日本_bass"),
             ("{track}/{stem}.{ext}", "..", "_/bass.wav"),
             ("x{track}{stem}", "..", "x_bass"),
         ];
+
         for (template, track, expected) in cases {
-            assert_eq!(expand(template, track, "disc 1"), Some(PathBuf::from(expected)), "{template}");
+            assert_eq!(
+                expand(template, track, "disc 1"),
+                Some(PathBuf::from(expected)),
+                "{template}"
+            );
         }
-        assert_eq!(expand("{folder}/{stem}", "song", ""), Some(PathBuf::from("bass")));
+
+        assert_eq!(
+            expand("{folder}/{stem}", "song", ""),
+            Some(PathBuf::from("bass"))
+        );
     }
 
     #[test]
     fn what_leaves_the_folder_or_is_unknown_is_refused() {
-        for wrong in
-            ["", "/x/{stem}", "../{stem}", "a/../{stem}", "{stem}/", "{steam}", "{stem", "stem}", "{}", "a{b{c}"]
-        {
+        for wrong in [
+            "",
+            "/x/{stem}",
+            "../{stem}",
+            "a/../{stem}",
+            "{stem}/",
+            "{steam}",
+            "{stem",
+            "stem}",
+            "{}",
+            "a{b{c}",
+        ] {
             assert!(wrong.parse::<Template>().is_err(), "{wrong:?}");
         }
     }

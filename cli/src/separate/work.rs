@@ -1,4 +1,5 @@
-//! How much there is to do, told from what is known of songs before they are read: what the choice of an engine is weighed by.
+//! How much there is to do, told from what is known of songs before they are read: what the choice
+//! of an engine is weighed by.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,9 +13,13 @@ use super::plan::Job;
 /// Bytes of a second of a song whose file does not say how long it is: MP3 at 128 kbit/s.
 const USUAL_BYTES_A_SECOND: f64 = 16_000.0;
 
-/// What each of `jobs` takes on a model that hears `segment_frames` at a time. A song is looked at when it is asked for; one
-/// that cannot be read, or is to be skipped, takes nothing.
-pub(super) fn of<'a>(jobs: &'a [Job], choice: &'a Choice, segment_frames: usize) -> impl Iterator<Item = Work> + 'a {
+/// What each of `jobs` takes on a model that hears `segment_frames` at a time. A song is looked at
+/// when it is asked for; one that cannot be read, or is to be skipped, takes nothing.
+pub(super) fn of<'a>(
+    jobs: &'a [Job],
+    choice: &'a Choice,
+    segment_frames: usize,
+) -> impl Iterator<Item = Work> + 'a {
     jobs.iter()
         .filter(|job| is_to_do(job, choice))
         .filter_map(move |job| of_song(&job.input, &choice.options, segment_frames))
@@ -33,5 +38,10 @@ pub(crate) fn of_song(path: &Path, options: &Options, segment_frames: usize) -> 
         Some(frames) => frames as f64 / f64::from(info.layout.rate_hz),
         None => std::fs::metadata(path).ok()?.len() as f64 / USUAL_BYTES_A_SECOND,
     };
-    Some(Work::of_song(Duration::from_secs_f64(seconds), options, segment_frames))
+
+    Some(Work::of_song(
+        Duration::from_secs_f64(seconds),
+        options,
+        segment_frames,
+    ))
 }

@@ -1,4 +1,5 @@
-//! One audio file a stem, wherever they are put until they are complete, each written by a thread of its own.
+//! One audio file a stem, wherever they are put until they are complete, each written by a thread
+//! of its own.
 
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -32,8 +33,8 @@ pub(crate) enum Care {
     Checked,
 }
 
-/// A file that a thread writes: converting samples and handing them to the system takes longer than a GPU does for the
-/// stems themselves.
+/// A file that a thread writes: converting samples and handing them to the system takes longer than
+/// a GPU does for the stems themselves.
 struct Filing {
     orders: SyncSender<Order>,
     thread: JoinHandle<Result<Written>>,
@@ -48,7 +49,12 @@ enum Order {
 impl StemWriters {
     /// Files at `places`, in the order of the parts, written as `options` say.
     pub(crate) fn new(places: Vec<PathBuf>, options: WriteOptions, care: Care) -> Self {
-        Self { places, options, care, files: Vec::new() }
+        Self {
+            places,
+            options,
+            care,
+            files: Vec::new(),
+        }
     }
 
     /// Where the files will be.
@@ -56,7 +62,8 @@ impl StemWriters {
         &self.places
     }
 
-    /// Begins the files: `add` is given each place and what creates a file under the path that it is given in turn.
+    /// Begins the files: `add` is given each place and what creates a file under the path that it
+    /// is given in turn.
     ///
     /// # Errors
     /// When there is no room for them, or one cannot be created.
@@ -77,6 +84,7 @@ impl StemWriters {
             let writer = add(place, &mut create).map_err(|error| cannot_write(place, &error))?;
             self.files.push(Filing::start(writer, place.clone()));
         }
+
         Ok(())
     }
 
@@ -89,7 +97,10 @@ impl StemWriters {
             return Ok(());
         }
         // The thread ends before its time only where it has failed.
-        self.files.swap_remove(part).end().and_then(|_| Err(anyhow!("a file was finished too soon")))
+        self.files
+            .swap_remove(part)
+            .end()
+            .and_then(|_| Err(anyhow!("a file was finished too soon")))
     }
 
     /// Appends a block to every part.
@@ -97,7 +108,10 @@ impl StemWriters {
     /// # Errors
     /// As [`StemWriters::write`].
     pub(crate) fn write_all(&mut self, blocks: Vec<Audio>) -> Result<()> {
-        blocks.into_iter().enumerate().try_for_each(|(part, block)| self.write(part, block))
+        blocks
+            .into_iter()
+            .enumerate()
+            .try_for_each(|(part, block)| self.write(part, block))
     }
 
     /// Completes the files, and says what was written of each.
@@ -114,16 +128,27 @@ impl StemWriters {
         written.into_iter().collect()
     }
 
-    /// Refuses before the work what would fill the disk during it. Only for WAV, whose size is known.
+    /// Refuses before the work what would fill the disk during it. Only for WAV, whose size is
+    /// known.
     fn check_room(&self, outputs: &Outputs) -> Result<()> {
         if self.options.format != FileFormat::Wav {
             return Ok(());
         }
+
         let needed = bytes(outputs, self.places.len(), self.options.bits.count() / 8);
-        let folder = self.places[0].ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+        let folder = self.places[0]
+            .ancestors()
+            .skip(1)
+            .find(|folder| folder.is_dir())
+            .unwrap_or(Path::new("."));
+
         match fs4::available_space(folder) {
             Ok(free) if free < needed => {
-                let message = format!("the stems need {} and the disk has {}", megabytes(needed), megabytes(free));
+                let message = format!(
+                    "the stems need {} and the disk has {}",
+                    megabytes(needed),
+                    megabytes(free)
+                );
                 Err(Fault::new(Kind::Output, message).into())
             }
             _ => Ok(()),
@@ -144,7 +169,9 @@ impl Drop for StemWriters {
 impl Filing {
     fn start(writer: AudioWriter, place: PathBuf) -> Self {
         let (orders, heard) = sync_channel(BLOCKS);
-        let thread = spawn(move || fill(writer, &heard).map_err(|error| cannot_write(&place, &error).into()));
+        let thread = spawn(move || {
+            fill(writer, &heard).map_err(|error| cannot_write(&place, &error).into())
+        });
         Self { orders, thread }
     }
 
@@ -152,7 +179,9 @@ impl Filing {
     fn end(self) -> Result<Written> {
         drop(self.orders);
         // A writer that panics is a mistake that is told like any other.
-        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        self.thread
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
@@ -172,10 +201,14 @@ pub(crate) fn bytes(outputs: &Outputs, files: usize, bytes_a_sample: u32) -> u64
     outputs.frames * outputs.layout.channels as u64 * files as u64 * u64::from(bytes_a_sample)
 }
 
-/// The stem that could not be written, and the root of the trouble: the causes between speak of unfinished names.
+/// The stem that could not be written, and the root of the trouble: the causes between speak of
+/// unfinished names.
 pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
     let root = error.root_cause();
-    Fault::new(Kind::Output, format!("cannot write '{}': {root}", place.display()))
+    Fault::new(
+        Kind::Output,
+        format!("cannot write '{}': {root}", place.display()),
+    )
 }
 
 /// What a sink's error becomes on its way through the separator.

@@ -14,18 +14,44 @@ use crate::transfer::{self, Client, Download, Lost, PATIENCE, Source, TransferLi
 /// PyPI's file host; `SEXTET_PYPI` names another with the same files.
 const HOST: &str = "https://files.pythonhosted.org";
 
-/// Fetches `wheel` to a file beside `folder`; what a try that was cut off left there is gone on with.
-pub(super) fn fetch(wheel: &Wheel, folder: &Path, listener: &mut dyn TransferListener) -> Result<PathBuf> {
+/// Fetches `wheel` to a file beside `folder`; what a try that was cut off left there is gone on
+/// with.
+pub(super) fn fetch(
+    wheel: &Wheel,
+    folder: &Path,
+    listener: &mut dyn TransferListener,
+) -> Result<PathBuf> {
     let beside = folder.parent().unwrap_or(folder);
-    let cannot_write = || Fault::new(Kind::Output, format!("cannot write below '{}'", beside.display()));
+    let cannot_write = || {
+        Fault::new(
+            Kind::Output,
+            format!("cannot write below '{}'", beside.display()),
+        )
+    };
+
     fs::create_dir_all(beside).with_context(cannot_write)?;
 
-    let host = env::var("SEXTET_PYPI").ok().filter(|host| !host.is_empty()).unwrap_or_else(|| HOST.to_owned());
-    let source = PyPi { url: format!("{}/{}", host.trim_end_matches('/'), wheel.path), host };
+    let host = env::var("SEXTET_PYPI")
+        .ok()
+        .filter(|host| !host.is_empty())
+        .unwrap_or_else(|| HOST.to_owned());
+    let source = PyPi {
+        url: format!("{}/{}", host.trim_end_matches('/'), wheel.path),
+        host,
+    };
     let part = beside.join(format!("{}.part", wheel.file()));
+
     listener.began(wheel.file(), Some(wheel.bytes));
+
     // How long the file is, the host says; whether it is the right one, its checksum.
-    Download { client: &Client::new(), source: &source, part: &part, bytes: None }.run(listener)?;
+    Download {
+        client: &Client::new(),
+        source: &source,
+        part: &part,
+        bytes: None,
+    }
+    .run(listener)?;
+
     Ok(part)
 }
 
@@ -41,8 +67,11 @@ impl Source for PyPi {
     }
 
     fn refused(&self, status: u16) -> Fault {
-        Fault::new(Kind::Hub, format!("{} answered {status} for {}", self.host, self.url))
-            .help("see whether a newer sextet knows where the library is")
+        Fault::new(
+            Kind::Hub,
+            format!("{} answered {status} for {}", self.host, self.url),
+        )
+        .help("see whether a newer sextet knows where the library is")
     }
 
     fn lost(&self, lost: &Lost) -> Fault {
@@ -56,7 +85,10 @@ impl Source for PyPi {
     }
 
     fn unwritable(&self, path: &Path, error: &io::Error) -> Fault {
-        Fault::new(Kind::Output, format!("cannot write '{}': {error}", path.display()))
-            .help("make room, or choose another data folder with SEXTET_DATA")
+        Fault::new(
+            Kind::Output,
+            format!("cannot write '{}': {error}", path.display()),
+        )
+        .help("make room, or choose another data folder with SEXTET_DATA")
     }
 }

@@ -1,4 +1,5 @@
-//! `sextet setup tensorrt`: NVIDIA's library for this user, without Python and without a change to the system.
+//! `sextet setup tensorrt`: NVIDIA's library for this user, without Python and without a change to
+//! the system.
 
 mod download;
 mod record;
@@ -49,56 +50,89 @@ pub(crate) struct Done {
 pub(crate) fn run(command: SetupCommand) -> Result<()> {
     let SetupCommand::Tensorrt { from, quiet } = command;
     wheel_of_this_system()?;
-    if let Some(SetupOffer { what, bytes, licence, folder }) = offer().filter(|_| !quiet) {
+
+    if let Some(SetupOffer {
+        what,
+        bytes,
+        licence,
+        folder,
+    }) = offer().filter(|_| !quiet)
+    {
         say::err(licence);
-        say::err(&format!("{what}, {}, for {}", HumanBytes(bytes), folder.display()));
+        say::err(&format!(
+            "{what}, {}, for {}",
+            HumanBytes(bytes),
+            folder.display()
+        ));
     }
+
     let done = set_up(from.as_deref(), &mut Bar::new(quiet))?;
     if !quiet {
-        say::out(&format!("TensorRT-RTX {} is in {}", done.version, done.folder.display()));
+        say::out(&format!(
+            "TensorRT-RTX {} is in {}",
+            done.version,
+            done.folder.display()
+        ));
         say::out("see `sextet doctor` for whether it can be used here");
     }
+
     Ok(())
 }
 
-/// What [`set_up`] would fetch; `None` where there is no library for this system or no folder for this user.
+/// What [`set_up`] would fetch; `None` where there is no library for this system or no folder for
+/// this user.
 pub(crate) fn offer() -> Option<SetupOffer> {
     let wheel = Wheel::of_this_system()?;
     let folder = computing::own_libraries().ok()?;
-    Some(SetupOffer { what: wheel.title(), bytes: wheel.bytes, licence: LICENCE, folder })
+    Some(SetupOffer {
+        what: wheel.title(),
+        bytes: wheel.bytes,
+        licence: LICENCE,
+        folder,
+    })
 }
 
-/// Puts the library into this user's folder: out of the wheel `from`, or one that is fetched. What an earlier try left is
-/// gone on with. What another process is fetching is waited for.
+/// Puts the library into this user's folder: out of the wheel `from`, or one that is fetched. What
+/// an earlier try left is gone on with. What another process is fetching is waited for.
 ///
 /// # Errors
-/// When there is none for this system, it cannot be fetched, is another file than it should be or cannot be unpacked, or
-/// `listener` cancelled.
+/// When there is none for this system, it cannot be fetched, is another file than it should be or
+/// cannot be unpacked, or `listener` cancelled.
 pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
     let wheel = wheel_of_this_system()?;
     let folder = computing::own_libraries()?;
     let _turn = turn(listener)?;
+
     if let Some(file) = from {
         listener.installing(wheel.file());
         wheel.verify(file, Kind::Input, listener)?;
         wheel.unpack(file, &folder, listener)?;
         record::keep(&folder)?;
-        return Ok(Done { version: wheel.version, folder });
+        return Ok(Done {
+            version: wheel.version,
+            folder,
+        });
     }
 
     listener.planned(1, Some(wheel.bytes));
     let file = download::fetch(&wheel, &folder, listener)?;
     listener.installing(wheel.file());
+
     if let Err(wrong) = wheel.verify(&file, Kind::Hub, listener) {
         transfer::check(listener)?;
         // The next try would go on with it.
         let _ = fs::remove_file(&file);
         return Err(wrong);
     }
+
     wheel.unpack(&file, &folder, listener)?;
     let _ = fs::remove_file(&file);
     record::keep(&folder)?;
-    Ok(Done { version: wheel.version, folder })
+
+    Ok(Done {
+        version: wheel.version,
+        folder,
+    })
 }
 
 /// Waits until no other process sets up, and lets none do so as long as the file is open.
@@ -106,9 +140,13 @@ fn turn(listener: &dyn TransferListener) -> Result<File> {
     let folders = Folders::of_user()?;
     let path = folders.cache().join("setup.lock");
     let unwritable = |error: &io::Error| {
-        Fault::new(Kind::Output, format!("cannot write '{}': {error}", path.display()))
-            .help("make room, or choose another cache folder with SEXTET_CACHE")
+        Fault::new(
+            Kind::Output,
+            format!("cannot write '{}': {error}", path.display()),
+        )
+        .help("make room, or choose another cache folder with SEXTET_CACHE")
     };
+
     fs::create_dir_all(folders.cache()).map_err(|error| unwritable(&error))?;
     transfer::lock(&path, listener, unwritable)
 }
@@ -116,7 +154,10 @@ fn turn(listener: &dyn TransferListener) -> Result<File> {
 fn wheel_of_this_system() -> Result<Wheel> {
     Wheel::of_this_system().ok_or_else(|| {
         let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
-        let fault = Fault::new(Kind::Engine, format!("there is no TensorRT-RTX for {system}"));
+        let fault = Fault::new(
+            Kind::Engine,
+            format!("there is no TensorRT-RTX for {system}"),
+        );
         fault.help("use the CPU engine, which needs nothing").into()
     })
 }

@@ -1,4 +1,5 @@
-//! The record of what was set up, by which a library that was changed since is found before it is loaded.
+//! The record of what was set up, by which a library that was changed since is found before it is
+//! loaded.
 
 use std::path::Path;
 
@@ -12,6 +13,11 @@ use crate::fault::{Fault, Kind};
 /// # Errors
 /// When one cannot be read or the record cannot be written.
 pub(super) fn keep(folder: &Path) -> Result<()> {
-    let failed = || Fault::new(Kind::Output, format!("cannot record what is in '{}'", folder.display()));
+    let failed = || {
+        Fault::new(
+            Kind::Output,
+            format!("cannot record what is in '{}'", folder.display()),
+        )
+    };
     tensorrt::record(folder).with_context(failed)
 }

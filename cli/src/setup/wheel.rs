@@ -1,4 +1,5 @@
-//! The wheel that holds TensorRT's libraries: which one, whether a file is it, and what is taken out of it.
+//! The wheel that holds TensorRT's libraries: which one, whether a file is it, and what is taken
+//! out of it.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -52,9 +53,21 @@ impl Wheel {
 
     fn of(os: &str, arch: &str) -> Option<Self> {
         let Catalogue { version, wheel } = toml::from_str(CATALOGUE).ok()?;
-        let Listed { path, bytes, sha256, .. } =
-            wheel.into_iter().find(|wheel| wheel.os == os && wheel.arch == arch)?;
-        Some(Self { version, path, bytes, sha256 })
+        let Listed {
+            path,
+            bytes,
+            sha256,
+            ..
+        } = wheel
+            .into_iter()
+            .find(|wheel| wheel.os == os && wheel.arch == arch)?;
+
+        Some(Self {
+            version,
+            path,
+            bytes,
+            sha256,
+        })
     }
 
     /// Its file name.
@@ -69,39 +82,82 @@ impl Wheel {
     }
 
     /// Refuses a file that is not this wheel, byte for byte, as a failure of `kind`.
-    pub(super) fn verify(&self, file: &Path, kind: Kind, listener: &dyn TransferListener) -> Result<()> {
+    pub(super) fn verify(
+        &self,
+        file: &Path,
+        kind: Kind,
+        listener: &dyn TransferListener,
+    ) -> Result<()> {
         let found = sha256(file, listener)?;
         if found == self.sha256 {
             return Ok(());
         }
-        let message = format!("'{}' is not {}: SHA-256 {found}, expected {}", file.display(), self.file(), self.sha256);
-        Err(Fault::new(kind, message).help("fetch it again with `sextet setup tensorrt`").into())
+
+        let message = format!(
+            "'{}' is not {}: SHA-256 {found}, expected {}",
+            file.display(),
+            self.file(),
+            self.sha256
+        );
+
+        Err(Fault::new(kind, message)
+            .help("fetch it again with `sextet setup tensorrt`")
+            .into())
     }
 
-    /// Puts the libraries and their licence into `folder`, which is replaced as a whole when all are there.
-    pub(super) fn unpack(&self, file: &Path, folder: &Path, listener: &dyn TransferListener) -> Result<()> {
-        let cannot_write = || Fault::new(Kind::Output, format!("cannot write '{}'", folder.display()));
+    /// Puts the libraries and their licence into `folder`, which is replaced as a whole when all
+    /// are there.
+    pub(super) fn unpack(
+        &self,
+        file: &Path,
+        folder: &Path,
+        listener: &dyn TransferListener,
+    ) -> Result<()> {
+        let cannot_write =
+            || Fault::new(Kind::Output, format!("cannot write '{}'", folder.display()));
         let beside = folder.parent().unwrap_or(folder);
         fs::create_dir_all(beside).with_context(cannot_write)?;
+
         let new = tempfile::tempdir_in(beside).with_context(cannot_write)?;
-        let damaged = || Fault::new(Kind::Hub, format!("'{}' cannot be unpacked", file.display()));
-        let mut archive = ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
+        let damaged = || {
+            Fault::new(
+                Kind::Hub,
+                format!("'{}' cannot be unpacked", file.display()),
+            )
+        };
+
+        let mut archive =
+            ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).with_context(damaged)?;
-            let name = entry.name().with_context(damaged)?.rsplit('/').next().unwrap_or_default().to_owned();
+            let name = entry
+                .name()
+                .with_context(damaged)?
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+
             if is_wanted(&name) {
                 let mut out = File::create(new.path().join(name)).with_context(cannot_write)?;
                 copy(&mut entry, &mut out, listener).with_context(cannot_write)?;
                 transfer::check(listener)?;
             }
         }
+
         replace(new.path(), folder).with_context(cannot_write)
     }
 }
 
 /// Copies all of `from`, or a part of it when `listener` cancels.
-fn copy(from: &mut impl Read, to: &mut impl Write, listener: &dyn TransferListener) -> io::Result<()> {
-    while !listener.cancelled() && io::copy(&mut from.by_ref().take(AT_ONCE_BYTES), to)? == AT_ONCE_BYTES {}
+fn copy(
+    from: &mut impl Read,
+    to: &mut impl Write,
+    listener: &dyn TransferListener,
+) -> io::Result<()> {
+    while !listener.cancelled()
+        && io::copy(&mut from.by_ref().take(AT_ONCE_BYTES), to)? == AT_ONCE_BYTES
+    {}
     Ok(())
 }
 
@@ -118,7 +174,8 @@ fn replace(new: &Path, folder: &Path) -> io::Result<()> {
 }
 
 fn is_wanted(name: &str) -> bool {
-    let library = name.contains(".so") || Path::new(name).extension().is_some_and(|end| end == "dll");
+    let library =
+        name.contains(".so") || Path::new(name).extension().is_some_and(|end| end == "dll");
     library || name == "LICENSE.txt"
 }
 
@@ -129,10 +186,19 @@ mod tests {
 
     #[test]
     fn the_catalogue_has_every_system_that_nvidia_has() {
-        for (os, arch) in [("linux", "x86_64"), ("linux", "aarch64"), ("windows", "x86_64"), ("windows", "aarch64")] {
+        for (os, arch) in [
+            ("linux", "x86_64"),
+            ("linux", "aarch64"),
+            ("windows", "x86_64"),
+            ("windows", "aarch64"),
+        ] {
             let wheel = Wheel::of(os, arch).unwrap();
             assert_eq!(wheel.sha256.len(), 64);
-            assert!((80_000_000..100_000_000).contains(&wheel.bytes), "{}", wheel.bytes);
+            assert!(
+                (80_000_000..100_000_000).contains(&wheel.bytes),
+                "{}",
+                wheel.bytes
+            );
             assert!(wheel.file().contains(&wheel.version), "{}", wheel.file());
         }
         assert_eq!(Wheel::of("macos", "aarch64"), None);
@@ -142,22 +208,39 @@ mod tests {
     fn only_the_libraries_and_the_licence_are_unpacked_and_an_older_set_goes() {
         let here = tempfile::tempdir().unwrap();
         let path = here.path().join("a.whl");
+
         let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());
-        for name in ["a/libx.so.1", "a/__init__.py", "a.dist-info/licenses/LICENSE.txt", "../escape.so"] {
-            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        for name in [
+            "a/libx.so.1",
+            "a/__init__.py",
+            "a.dist-info/licenses/LICENSE.txt",
+            "../escape.so",
+        ] {
+            archive
+                .start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
             archive.write_all(name.as_bytes()).unwrap();
         }
+
         archive.finish().unwrap();
         let folder = here.path().join("user/tensorrt");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("libold.so"), b"old").unwrap();
+
         let wheel = Wheel::of("linux", "x86_64").unwrap();
         assert!(wheel.verify(&path, Kind::Input, &Bar::new(true)).is_err());
         wheel.unpack(&path, &folder, &Bar::new(true)).unwrap();
-        let mut names: Vec<_> =
-            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+
         names.sort();
         assert_eq!(names, ["LICENSE.txt", "escape.so", "libx.so.1"]);
-        assert_eq!(fs::read_dir(here.path().join("user")).unwrap().count(), 1, "nothing is left beside");
+        assert_eq!(
+            fs::read_dir(here.path().join("user")).unwrap().count(),
+            1,
+            "nothing is left beside"
+        );
     }
 }

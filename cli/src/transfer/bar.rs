@@ -16,7 +16,10 @@ pub(crate) struct Bar {
 impl Bar {
     /// One that shows nothing when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, bar: ProgressBar::hidden() }
+        Self {
+            quiet,
+            bar: ProgressBar::hidden(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Asks hosts for files over HTTP, in a way that can be given up within a moment.
 //!
-//! Looking a name up, connecting and reading block for as long as a host is silent. So a thread of its own does them, and
-//! whoever waits for it looks up several times a second; see [`super::exchange`].
+//! Looking a name up, connecting and reading block for as long as a host is silent. So a thread of
+//! its own does them, and whoever waits for it looks up several times a second; see
+//! [`super::exchange`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,8 @@ impl Head {
         self.text("content-length")?.parse().ok()
     }
 
-    /// Which byte of the file follows first, where the host says it: `content-range: bytes 500-999/1000`.
+    /// Which byte of the file follows first, where the host says it: `content-range: bytes
+    /// 500-999/1000`.
     pub(crate) fn first_byte(&self) -> Option<u64> {
         let range = self.text("content-range")?.strip_prefix("bytes ")?;
         range.split_once('-')?.0.parse().ok()
@@ -81,18 +83,31 @@ impl Client {
             None => direct.clone(),
         };
         let (http, https) = (through(&proxies.http), through(&proxies.https));
-        Self(Routes { proxies, direct, http, https })
+
+        Self(Routes {
+            proxies,
+            direct,
+            http,
+            https,
+        })
     }
 
-    /// Asks what there is at `url`. A redirect is followed on the same host; one to another host is the answer.
+    /// Asks what there is at `url`. A redirect is followed on the same host; one to another host is
+    /// the answer.
     ///
     /// # Errors
     /// When the host does not answer, or `cancelled` says so.
-    pub(crate) fn head(&self, url: &str, token: Option<&str>, cancelled: &dyn Fn() -> bool) -> Result<Head, Lost> {
+    pub(crate) fn head(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Head, Lost> {
         Ok(Exchange::begin(&self.0, Request::head(url, token)?, cancelled)?.head)
     }
 
-    /// Asks for what is at `url` from byte `from` on. Redirects are followed; `token` goes to the first host only.
+    /// Asks for what is at `url` from byte `from` on. Redirects are followed; `token` goes to the
+    /// first host only.
     ///
     /// # Errors
     /// As [`head`](Self::head).
@@ -109,8 +124,15 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let Routes { direct, http, https, .. } = &self.0;
-        [direct, http, https].into_iter().for_each(|agent| agent.clone().shutdown());
+        let Routes {
+            direct,
+            http,
+            https,
+            ..
+        } = &self.0;
+        [direct, http, https]
+            .into_iter()
+            .for_each(|agent| agent.clone().shutdown());
     }
 }
 
@@ -128,7 +150,9 @@ impl Routes {
 fn agent(proxy: Option<Proxy>, patience: Duration) -> Agent {
     // The system's store of certificates, which may have a company's own.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).unversioned_rustls_crypto_provider(provider);
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(provider);
     let config = Agent::config_builder()
         .tls_config(tls.build())
         .proxy(proxy)
@@ -140,6 +164,7 @@ fn agent(proxy: Option<Proxy>, patience: Duration) -> Agent {
         .timeout_connect(Some(patience))
         .timeout_per_read(Some(patience))
         .timeout_per_write(Some(patience));
+
     config.build().into()
 }
 
@@ -147,7 +172,13 @@ impl From<Error> for Lost {
     fn from(error: Error) -> Self {
         use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
-        let gone = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
+        let gone = [
+            BrokenPipe,
+            ConnectionAborted,
+            ConnectionReset,
+            UnexpectedEof,
+        ];
+
         match error {
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
                 Self::Unreachable(format!("no connection within {} s", PATIENCE.as_secs()))
@@ -178,17 +209,20 @@ mod tests {
         Client::with(Proxies::none(), patience)
     }
 
-    /// A host that says `text` to everybody and then nothing more; and its connections, when somebody else hung up.
+    /// A host that says `text` to everybody and then nothing more; and its connections, when
+    /// somebody else hung up.
     fn silent_after(text: &'static str) -> (String, Receiver<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/file", listener.local_addr().unwrap());
         let (tell, hung_up) = channel();
+
         let talk = move |mut stream: TcpStream| {
             let _ = stream.write_all(text.as_bytes());
             let mut request = [0; 1024];
             while stream.read(&mut request).is_ok_and(|read| read > 0) {}
             let _ = tell.send(stream);
         };
+
         thread::spawn(move || listener.incoming().for_each(|stream| talk(stream.unwrap())));
         (url, hung_up)
     }
@@ -203,8 +237,15 @@ mod tests {
     fn a_host_that_is_silent_can_be_left_at_any_time() {
         let client = client(PATIENCE);
         let (url, hung_up) = silent_after("");
-        assert_eq!(client.head(&url, None, &third_time()).unwrap_err(), Lost::Cancelled);
-        assert_eq!(client.get(&url, None, 0, &third_time()).err(), Some(Lost::Cancelled));
+
+        assert_eq!(
+            client.head(&url, None, &third_time()).unwrap_err(),
+            Lost::Cancelled
+        );
+        assert_eq!(
+            client.get(&url, None, 0, &third_time()).err(),
+            Some(Lost::Cancelled)
+        );
 
         let (url, hung_up_later) = silent_after("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour");
         let mut answer = client.get(&url, None, 0, NEVER).unwrap();
@@ -231,12 +272,19 @@ mod tests {
     #[test]
     fn a_host_that_is_not_there_is_told_from_one_that_hangs_up() {
         let client = client(PATIENCE);
-        assert!(matches!(client.head("http://127.0.0.1:1/", None, NEVER), Err(Lost::Unreachable(_))));
-        assert!(matches!(client.head("https://nowhere.invalid/", None, NEVER), Err(Lost::Unreachable(_))));
+        assert!(matches!(
+            client.head("http://127.0.0.1:1/", None, NEVER),
+            Err(Lost::Unreachable(_))
+        ));
+        assert!(matches!(
+            client.head("https://nowhere.invalid/", None, NEVER),
+            Err(Lost::Unreachable(_))
+        ));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         thread::spawn(move || listener.incoming().for_each(drop));
+
         let lost = client.head(&url, None, NEVER).unwrap_err();
         assert!(matches!(lost, Lost::Cut(_)), "{lost:?}");
     }
@@ -244,8 +292,14 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_refused() {
         let client = client(PATIENCE);
-        for (url, token) in [("nonsense", None), ("http://127.0.0.1:1/", Some("two\nlines"))] {
-            assert!(matches!(client.head(url, token, NEVER), Err(Lost::Nonsense(_))), "{url}");
+        for (url, token) in [
+            ("nonsense", None),
+            ("http://127.0.0.1:1/", Some("two\nlines")),
+        ] {
+            assert!(
+                matches!(client.head(url, token, NEVER), Err(Lost::Nonsense(_))),
+                "{url}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! One file over the network: from where an earlier try stopped, through cut connections, until all of it is here.
+//! One file over the network: from where an earlier try stopped, through cut connections, until all
+//! of it is here.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -57,7 +58,10 @@ struct Failed {
 
 impl Failed {
     fn for_good(fault: Fault) -> Self {
-        Self { fault, again: false }
+        Self {
+            fault,
+            again: false,
+        }
     }
 }
 
@@ -65,16 +69,22 @@ impl Download<'_> {
     /// Adds to the part until it is as long as the file.
     ///
     /// # Errors
-    /// When the host does not give it, the part cannot be written, or `listener` cancelled. What is here stays.
+    /// When the host does not give it, the part cannot be written, or `listener` cancelled. What is
+    /// here stays.
     pub(crate) fn run(&self, listener: &mut dyn TransferListener) -> Result<()> {
         let (mut tries, mut before) = (0, length(self.part));
         loop {
-            let Err(failed) = self.add(listener) else { return Ok(()) };
+            let Err(failed) = self.add(listener) else {
+                return Ok(());
+            };
+
             let now = length(self.part);
             tries = if now > before { 1 } else { tries + 1 };
+
             if tries >= TRIES || !failed.again {
                 return Err(failed.fault.into());
             }
+
             before = now;
             pause(PAUSE * 2_u32.pow(tries - 1), listener)?;
         }
@@ -86,16 +96,22 @@ impl Download<'_> {
         if self.bytes.is_some_and(|bytes| have > bytes) {
             have = 0;
         }
+
         if have > 0 && self.bytes == Some(have) {
             return Ok(());
         }
 
         let (url, token) = (self.source.url(), self.source.token());
         let answer = self.client.get(url, token, have, &|| listener.cancelled());
+
         let mut answer = answer.map_err(|lost| self.lost(&lost))?;
         let from = match answer.head.status {
             206 if answer.head.first_byte().is_none_or(|first| first == have) => have,
-            206 => return Err(self.lost(&Lost::Cut("it sent another part than was asked for".to_owned()))),
+            206 => {
+                return Err(self.lost(&Lost::Cut(
+                    "it sent another part than was asked for".to_owned(),
+                )));
+            }
             // A host that knows no ranges sends the whole file again.
             200 => 0,
             // There is nothing beyond what is here.
@@ -105,15 +121,25 @@ impl Download<'_> {
 
         let expected = self.bytes.or_else(|| Some(from + answer.head.bytes()?));
         let mut out = self.open(from)?;
+
         let mut done = from;
         listener.moved(done);
-        while let Some(piece) = answer.piece(&|| listener.cancelled()).map_err(|lost| self.lost(&lost))? {
-            out.write_all(&piece).map_err(|error| self.unwritable(&error))?;
+
+        while let Some(piece) = answer
+            .piece(&|| listener.cancelled())
+            .map_err(|lost| self.lost(&lost))?
+        {
+            out.write_all(&piece)
+                .map_err(|error| self.unwritable(&error))?;
             done += piece.len() as u64;
             listener.moved(done);
         }
+
         match expected.filter(|expected| done < *expected) {
-            Some(expected) => Err(self.lost(&Lost::Cut(format!("it ended after {}", part_of(done, expected))))),
+            Some(expected) => Err(self.lost(&Lost::Cut(format!(
+                "it ended after {}",
+                part_of(done, expected)
+            )))),
             None => Ok(()),
         }
     }
@@ -128,14 +154,20 @@ impl Download<'_> {
     fn refused(&self, status: u16) -> Failed {
         // Too many requests, and what is wrong with the host for a moment.
         let again = matches!(status, 408 | 429 | 500..=599);
-        Failed { fault: self.source.refused(status), again }
+        Failed {
+            fault: self.source.refused(status),
+            again,
+        }
     }
 
     fn lost(&self, lost: &Lost) -> Failed {
         match lost {
             Lost::Cancelled => Failed::for_good(cancelled()),
             Lost::Nonsense(_) => Failed::for_good(self.source.lost(lost)),
-            Lost::Unreachable(_) | Lost::Cut(_) | Lost::Silent => Failed { fault: self.source.lost(lost), again: true },
+            Lost::Unreachable(_) | Lost::Cut(_) | Lost::Silent => Failed {
+                fault: self.source.lost(lost),
+                again: true,
+            },
         }
     }
 
@@ -148,7 +180,11 @@ impl Download<'_> {
 fn part_of(done: u64, expected: u64) -> String {
     match expected {
         ..1_000_000 => format!("{done} of {expected} bytes"),
-        _ => format!("{:.1} of {:.1} MB", done as f64 / 1e6, expected as f64 / 1e6),
+        _ => format!(
+            "{:.1} of {:.1} MB",
+            done as f64 / 1e6,
+            expected as f64 / 1e6
+        ),
     }
 }
 

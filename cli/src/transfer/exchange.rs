@@ -35,12 +35,23 @@ impl Request {
     /// For what a host says about `url`.
     pub(super) fn head(url: &str, token: Option<&str>) -> Result<Self, Lost> {
         let (url, token) = (address(url)?, token.map(str::to_owned));
-        Ok(Self { method: Method::HEAD, url, token, from: 0, leaves_host: false })
+        Ok(Self {
+            method: Method::HEAD,
+            url,
+            token,
+            from: 0,
+            leaves_host: false,
+        })
     }
 
     /// For what is at `url` from byte `from` on.
     pub(super) fn get(url: &str, token: Option<&str>, from: u64) -> Result<Self, Lost> {
-        Ok(Self { method: Method::GET, from, leaves_host: true, ..Self::head(url, token)? })
+        Ok(Self {
+            method: Method::GET,
+            from,
+            leaves_host: true,
+            ..Self::head(url, token)?
+        })
     }
 }
 
@@ -59,14 +70,21 @@ enum News {
 
 impl Exchange {
     /// Asks, and waits for the head of the answer.
-    pub(super) fn begin(routes: &Routes, request: Request, cancelled: &dyn Fn() -> bool) -> Result<Self, Lost> {
+    pub(super) fn begin(
+        routes: &Routes,
+        request: Request,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Self, Lost> {
         let (tell, news) = sync_channel(PIECES);
         let routes = routes.clone();
         let converse = move || {
             let end = ask(&routes, request).and_then(|answer| hand_on(answer, &tell));
             let _ = tell.send(end.map(|()| News::End));
         };
-        let thread = thread::Builder::new().name("network".to_owned()).spawn(converse);
+
+        let thread = thread::Builder::new()
+            .name("network".to_owned())
+            .spawn(converse);
         thread.map_err(|error| Lost::Unreachable(error.to_string()))?;
 
         match wait(&news, cancelled)? {
@@ -110,30 +128,47 @@ fn ask(routes: &Routes, mut request: Request) -> Result<(Head, Body), Lost> {
     for _ in 0..=REDIRECTS {
         let answer = routes.to(&request.url).run(http(&request)?)?;
         let (parts, body) = answer.into_parts();
-        let head = Head { status: parts.status.as_u16(), headers: parts.headers };
-        let next = head.text("location").filter(|_| matches!(head.status, 301 | 302 | 303 | 307 | 308));
-        let Some(next) = next.and_then(|location| join(&request.url, location)) else { return Ok((head, body)) };
+        let head = Head {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+        };
+
+        let next = head
+            .text("location")
+            .filter(|_| matches!(head.status, 301 | 302 | 303 | 307 | 308));
+        let Some(next) = next.and_then(|location| join(&request.url, location)) else {
+            return Ok((head, body));
+        };
 
         if next.host() != request.url.host() && !request.leaves_host {
             return Ok((head, body));
         }
+
         if origin(&next) != origin(&request.url) {
             request.token = None;
         }
+
         request.url = next;
     }
-    Err(Lost::Unreachable(format!("it sent us on more than {REDIRECTS} times")))
+    Err(Lost::Unreachable(format!(
+        "it sent us on more than {REDIRECTS} times"
+    )))
 }
 
 fn http(request: &Request) -> Result<HttpRequest<()>, Lost> {
-    let mut http = HttpRequest::builder().method(request.method.clone()).uri(request.url.clone());
+    let mut http = HttpRequest::builder()
+        .method(request.method.clone())
+        .uri(request.url.clone());
     if let Some(token) = &request.token {
         http = http.header("authorization", format!("Bearer {token}"));
     }
+
     if request.from > 0 {
         http = http.header("range", format!("bytes={}-", request.from));
     }
-    http.body(()).map_err(|error| Lost::from(Error::from(error)))
+
+    http.body(())
+        .map_err(|error| Lost::from(Error::from(error)))
 }
 
 /// Hands the answer on, piece by piece, for as long as somebody listens.
@@ -141,10 +176,13 @@ fn hand_on((head, body): (Head, Body), tell: &SyncSender<Result<News, Lost>>) ->
     if tell.send(Ok(News::Head(head))).is_err() {
         return Ok(());
     }
+
     let mut body = body.into_reader();
     loop {
         let mut piece = vec![0; PIECE_BYTES];
-        let read = body.read(&mut piece).map_err(|error| broken(Error::from(error)))?;
+        let read = body
+            .read(&mut piece)
+            .map_err(|error| broken(Error::from(error)))?;
         piece.truncate(read);
         if read == 0 || tell.send(Ok(News::Piece(piece))).is_err() {
             return Ok(());
@@ -162,17 +200,29 @@ fn broken(error: Error) -> Lost {
 
 /// Reads an address, which has a host and is one of HTTP's.
 fn address(url: &str) -> Result<Uri, Lost> {
-    let address: Uri = url.parse().map_err(|error| Lost::Nonsense(format!("'{url}' is no address: {error}")))?;
+    let address: Uri = url
+        .parse()
+        .map_err(|error| Lost::Nonsense(format!("'{url}' is no address: {error}")))?;
     match address.scheme_str() {
         Some("http" | "https") if address.host().is_some() => Ok(address),
-        _ => Err(Lost::Nonsense(format!("'{url}' is no address of a host: expected https://..."))),
+        _ => Err(Lost::Nonsense(format!(
+            "'{url}' is no address of a host: expected https://..."
+        ))),
     }
 }
 
 /// Scheme, host and port: what a token is for.
 fn origin(address: &Uri) -> (Option<&str>, Option<&str>, Option<u16>) {
-    let usual = if address.scheme_str() == Some("https") { 443 } else { 80 };
-    (address.scheme_str(), address.host(), address.port_u16().or(Some(usual)))
+    let usual = if address.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    (
+        address.scheme_str(),
+        address.host(),
+        address.port_u16().or(Some(usual)),
+    )
 }
 
 /// Where `location` leads from `base`; `None` when it leads nowhere that we could ask.
@@ -185,8 +235,13 @@ fn join(base: &Uri, location: &str) -> Option<Uri> {
     } else {
         let root = format!("{scheme}://{}", base.authority()?);
         let (folder, _) = base.path().rsplit_once('/')?;
-        if location.starts_with('/') { format!("{root}{location}") } else { format!("{root}{folder}/{location}") }
+        if location.starts_with('/') {
+            format!("{root}{location}")
+        } else {
+            format!("{root}{folder}/{location}")
+        }
     };
+
     // What is behind `#` is not for the host.
     address(whole.split('#').next()?).ok()
 }
@@ -205,16 +260,21 @@ mod tests {
             ("x", "https://hub:8443/a/x"),
             ("/x#part", "https://hub:8443/x"),
         ];
+
         for (location, expected) in cases {
             assert_eq!(join(&base, location).unwrap(), expected, "{location}");
         }
+
         assert_eq!(join(&base, "https://"), None);
     }
 
     #[test]
     fn a_token_is_for_one_origin() {
         let of = |url: &str| address(url).unwrap();
-        assert_eq!(origin(&of("https://hub/a")), origin(&of("https://hub:443/b")));
+        assert_eq!(
+            origin(&of("https://hub/a")),
+            origin(&of("https://hub:443/b"))
+        );
         for other in ["http://hub/a", "https://hub:8443/a", "https://cdn.hub/a"] {
             assert_ne!(origin(&of("https://hub/a")), origin(&of(other)), "{other}");
         }
@@ -222,7 +282,15 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for wrong in ["", "nonsense", "ftp://host/x", "https://", "host:80", "/path", "http://a b/"] {
+        for wrong in [
+            "",
+            "nonsense",
+            "ftp://host/x",
+            "https://",
+            "host:80",
+            "/path",
+            "http://a b/",
+        ] {
             assert!(matches!(address(wrong), Err(Lost::Nonsense(_))), "{wrong}");
         }
     }

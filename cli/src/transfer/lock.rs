@@ -11,7 +11,8 @@ use super::exchange::GLANCE;
 use super::{TransferListener, check};
 use crate::fault::Fault;
 
-/// Locks the file at `path`, which is made, as soon as no other process has it; until the file is dropped.
+/// Locks the file at `path`, which is made, as soon as no other process has it; until the file is
+/// dropped.
 ///
 /// # Errors
 /// `unwritable` when it cannot be made or locked; or `listener` cancelled.

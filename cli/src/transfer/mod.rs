@@ -18,15 +18,15 @@ use crate::fault::{Fault, Kind};
 
 /// Hears how files that come over the network come on, and may end it.
 pub(crate) trait TransferListener {
-    /// So many files of so many bytes in all are to be here in the end; some may be here already. Called once, before the
-    /// first file.
+    /// So many files of so many bytes in all are to be here in the end; some may be here already.
+    /// Called once, before the first file.
     fn planned(&mut self, _files: usize, _total_bytes: Option<u64>) {}
 
     /// A file begins, or goes on where an earlier try stopped.
     fn began(&mut self, file: &str, total_bytes: Option<u64>);
 
-    /// So many bytes of it are here. Said up to thousands of times a second, and of fewer bytes than before where a host
-    /// begins again.
+    /// So many bytes of it are here. Said up to thousands of times a second, and of fewer bytes
+    /// than before where a host begins again.
     fn moved(&mut self, done_bytes: u64);
 
     /// All bytes of the file are here: it is checked, and put in its place.
@@ -35,7 +35,8 @@ pub(crate) trait TransferListener {
     /// The file is in its place. `verified` says what it was compared with.
     fn installed(&mut self, _file: &str, _verified: &str) {}
 
-    /// Whether to stop, asked several times a second whatever is waited for; what is here stays, to be gone on with.
+    /// Whether to stop, asked several times a second whatever is waited for; what is here stays, to
+    /// be gone on with.
     fn cancelled(&self) -> bool;
 }
 
@@ -44,7 +45,11 @@ pub(crate) trait TransferListener {
 /// # Errors
 /// A fault of [`Kind::Interrupted`].
 pub(crate) fn check(listener: &dyn TransferListener) -> Result<()> {
-    if listener.cancelled() { Err(cancelled().into()) } else { Ok(()) }
+    if listener.cancelled() {
+        Err(cancelled().into())
+    } else {
+        Ok(())
+    }
 }
 
 /// What ends a transfer whose listener wants to stop.

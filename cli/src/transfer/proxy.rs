@@ -1,4 +1,5 @@
-//! Proxies, as curl knows them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals or not.
+//! Proxies, as curl knows them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in
+//! capitals or not.
 
 use std::env;
 use std::net::IpAddr;
@@ -36,8 +37,14 @@ impl Proxies {
             exceptions: exceptions(&variable("NO_PROXY").unwrap_or_default()),
         };
 
-        match Proxy::try_from_env().filter(|_| cfg!(windows) && found.http.is_none() && found.https.is_none()) {
-            Some(systems) => Self { http: Some(systems.clone()), https: Some(systems), ..found },
+        match Proxy::try_from_env()
+            .filter(|_| cfg!(windows) && found.http.is_none() && found.https.is_none())
+        {
+            Some(systems) => Self {
+                http: Some(systems.clone()),
+                https: Some(systems),
+                ..found
+            },
             None => found,
         }
     }
@@ -45,24 +52,39 @@ impl Proxies {
     /// None, whatever the environment says.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { http: None, https: None, exceptions: Vec::new() }
+        Self {
+            http: None,
+            https: None,
+            exceptions: Vec::new(),
+        }
     }
 
     /// Whether `address` is spoken to directly, whatever proxies there are.
     pub(super) fn except(&self, address: &Uri) -> bool {
-        let host = address.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-        self.exceptions.iter().any(|exception| exception.covers(&host))
+        let host = address
+            .host()
+            .unwrap_or_default()
+            .trim_matches(['[', ']'])
+            .to_ascii_lowercase();
+        self.exceptions
+            .iter()
+            .any(|exception| exception.covers(&host))
     }
 }
 
 impl Exception {
     fn of(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(address, bits)| (address, Some(bits)));
         if let Ok(address) = address.parse::<IpAddr>() {
             let all = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.map_or(Some(all), |bits| bits.parse().ok().filter(|bits| *bits <= all))?;
+            let bits = bits.map_or(Some(all), |bits| {
+                bits.parse().ok().filter(|bits| *bits <= all)
+            })?;
             return Some(Self::Network(address, bits));
         }
+
         match text.trim_start_matches('.') {
             "" => None,
             "*" => Some(Self::Everybody),
@@ -73,10 +95,12 @@ impl Exception {
     fn covers(&self, host: &str) -> bool {
         match self {
             Self::Everybody => true,
-            Self::Domain(domain) => {
-                host.strip_suffix(domain.as_str()).is_some_and(|p| p.is_empty() || p.ends_with('.'))
-            }
-            Self::Network(network, bits) => host.parse().is_ok_and(|address| same_bits(*network, address, *bits)),
+            Self::Domain(domain) => host
+                .strip_suffix(domain.as_str())
+                .is_some_and(|p| p.is_empty() || p.ends_with('.')),
+            Self::Network(network, bits) => host
+                .parse()
+                .is_ok_and(|address| same_bits(*network, address, *bits)),
         }
     }
 }
@@ -85,17 +109,25 @@ impl Exception {
 fn same_bits(one: IpAddr, other: IpAddr, bits: u32) -> bool {
     match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {
-            (one.to_bits() ^ other.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0
+            (one.to_bits() ^ other.to_bits())
+                .checked_shr(32 - bits)
+                .unwrap_or(0)
+                == 0
         }
         (IpAddr::V6(one), IpAddr::V6(other)) => {
-            (one.to_bits() ^ other.to_bits()).checked_shr(128 - bits).unwrap_or(0) == 0
+            (one.to_bits() ^ other.to_bits())
+                .checked_shr(128 - bits)
+                .unwrap_or(0)
+                == 0
         }
         _ => false,
     }
 }
 
 fn exceptions(text: &str) -> Vec<Exception> {
-    text.split(',').filter_map(|part| Exception::of(part.trim())).collect()
+    text.split(',')
+        .filter_map(|part| Exception::of(part.trim()))
+        .collect()
 }
 
 /// The proxy that `name` names; one that cannot be understood counts as none.
@@ -103,9 +135,12 @@ fn proxy(name: &str) -> Option<Proxy> {
     Proxy::new(&variable(name)?).ok()
 }
 
-/// The variable `name`, in capitals or, where that is not set, in small letters; one that is empty says nothing.
+/// The variable `name`, in capitals or, where that is not set, in small letters; one that is empty
+/// says nothing.
 fn variable(name: &str) -> Option<String> {
-    let value = env::var(name).or_else(|_| env::var(name.to_ascii_lowercase())).ok()?;
+    let value = env::var(name)
+        .or_else(|_| env::var(name.to_ascii_lowercase()))
+        .ok()?;
     Some(value).filter(|value| !value.is_empty())
 }
 
@@ -137,8 +172,15 @@ mod tests {
             ("::/0", "http://[fe80::7]", true),
         ];
         for (text, address, direct) in cases {
-            let proxies = Proxies { exceptions: exceptions(text), ..Proxies::none() };
-            assert_eq!(proxies.except(&address.parse().unwrap()), direct, "{text} {address}");
+            let proxies = Proxies {
+                exceptions: exceptions(text),
+                ..Proxies::none()
+            };
+            assert_eq!(
+                proxies.except(&address.parse().unwrap()),
+                direct,
+                "{text} {address}"
+            );
         }
     }
 }

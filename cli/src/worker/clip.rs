@@ -34,6 +34,7 @@ impl Clip {
         let layout = stream.layout();
         let total = file.info().frames.unwrap_or(0);
         let (mut hasher, mut frames) = (AudioHasher::new(layout.channels, layout.rate_hz), 0);
+
         let mut progress = Throttled::new(job);
         while let Some(block) = stream.next_block()? {
             job.check()?;
@@ -41,7 +42,13 @@ impl Clip {
             frames += block.frames() as u64;
             progress.tell(Stage::Reading, frames, total, None, None);
         }
-        Ok(Self { file, audio: hasher.finish(), rate_hz: layout.rate_hz, frames })
+
+        Ok(Self {
+            file,
+            audio: hasher.finish(),
+            rate_hz: layout.rate_hz,
+            frames,
+        })
     }
 }
 
@@ -53,7 +60,8 @@ pub(super) struct DecodedClip {
 }
 
 impl DecodedClip {
-    /// Reads the file at `path` from its beginning to its end, hashing, measuring and keeping it at once.
+    /// Reads the file at `path` from its beginning to its end, hashing, measuring and keeping it at
+    /// once.
     ///
     /// # Errors
     /// When it cannot be read or decoded, or the job is cancelled.
@@ -61,10 +69,21 @@ impl DecodedClip {
         let file = AudioFile::open(path).with_context(|| format!("'{}'", path.display()))?;
         let total = file.info().frames.unwrap_or(0);
         let mut hasher = AudioHasher::new(2, file.info().layout.rate_hz);
-        let mut ear = Ear { job, progress: Throttled::new(job), total };
-        let song = Decoded::read(file, options, &mut ear, &mut |block: &Audio| hasher.push(block.channels()));
+
+        let mut ear = Ear {
+            job,
+            progress: Throttled::new(job),
+            total,
+        };
+
+        let song = Decoded::read(file, options, &mut ear, &mut |block: &Audio| {
+            hasher.push(block.channels())
+        });
         job.check()?;
-        Ok(Self { song: song?, audio: hasher.finish() })
+        Ok(Self {
+            song: song?,
+            audio: hasher.finish(),
+        })
     }
 
     pub(super) fn rate_hz(&self) -> u32 {
@@ -92,7 +111,8 @@ struct Ear<'a> {
 impl Listener for Ear<'_> {
     fn progress(&mut self, progress: Progress) {
         if let Progress::Reading { frames } = progress {
-            self.progress.tell(Stage::Reading, frames, self.total, None, None);
+            self.progress
+                .tell(Stage::Reading, frames, self.total, None, None);
         }
     }
 
@@ -112,13 +132,28 @@ impl<'a> Throttled<'a> {
         Self { job, last: None }
     }
 
-    pub(super) fn tell(&mut self, stage: Stage, done: u64, total: u64, speed: Option<f64>, left_s: Option<f64>) {
+    pub(super) fn tell(
+        &mut self,
+        stage: Stage,
+        done: u64,
+        total: u64,
+        speed: Option<f64>,
+        left_s: Option<f64>,
+    ) {
         let whole = total > 0 && done == total;
         if !whole && self.last.is_some_and(|last| last.elapsed() < EVERY) {
             return;
         }
+
         self.last = Some(Instant::now());
         let job = self.job.id();
-        self.job.tell(&Reply::Progress { job, stage, done, total, speed, seconds_left: left_s });
+        self.job.tell(&Reply::Progress {
+            job,
+            stage,
+            done,
+            total,
+            speed,
+            seconds_left: left_s,
+        });
     }
 }

@@ -22,11 +22,19 @@ pub(super) fn offer(job: &Job, named: &str) -> Result<()> {
     let offer = models::offer(entry, &Told::new(job))?;
     let offer = worker::Offer {
         model: entry.name.clone(),
-        from: offer.as_ref().map_or_else(String::new, |offer| offer.host.clone()),
+        from: offer
+            .as_ref()
+            .map_or_else(String::new, |offer| offer.host.clone()),
         bytes: offer.as_ref().map_or(Some(0), |offer| offer.bytes),
         licence: offer.map_or_else(String::new, |offer| one_line(offer.licence)),
     };
-    job.end(|| Ok(Reply::Offered { job: job.id(), offer }))
+
+    job.end(|| {
+        Ok(Reply::Offered {
+            job: job.id(),
+            offer,
+        })
+    })
 }
 
 /// Fetches the model `named`.
@@ -36,10 +44,16 @@ pub(super) fn offer(job: &Job, named: &str) -> Result<()> {
 pub(super) fn fetch(job: &Job, named: &str) -> Result<()> {
     let entry = models::find(named)?;
     models::fetch_quietly(entry, &mut Told::new(job))?;
-    job.end(|| Ok(Reply::Fetched { job: job.id(), model: machine::model(entry) }))
+    job.end(|| {
+        Ok(Reply::Fetched {
+            job: job.id(),
+            model: machine::model(entry),
+        })
+    })
 }
 
-/// Fetches the library that the GPU needs, or takes it out of the wheel `from`. What is separated from then on uses it.
+/// Fetches the library that the GPU needs, or takes it out of the wheel `from`. What is separated
+/// from then on uses it.
 ///
 /// # Errors
 /// When it cannot be fetched, is another than it should be, or cannot be unpacked.
@@ -78,7 +92,15 @@ struct Told<'a> {
 impl<'a> Told<'a> {
     fn new(job: &'a Job) -> Self {
         let progress = Throttled::new(job);
-        Self { job, progress, files: 1, total_bytes: 0, bytes_before: 0, bytes: 0, installed: 0 }
+        Self {
+            job,
+            progress,
+            files: 1,
+            total_bytes: 0,
+            bytes_before: 0,
+            bytes: 0,
+            installed: 0,
+        }
     }
 
     fn tell_installed(&self) {
@@ -104,7 +126,13 @@ impl TransferListener for Told<'_> {
 
     fn moved(&mut self, done_bytes: u64) {
         self.bytes = done_bytes;
-        self.progress.tell(Stage::Fetching, self.bytes_before + done_bytes, self.total_bytes, None, None);
+        self.progress.tell(
+            Stage::Fetching,
+            self.bytes_before + done_bytes,
+            self.total_bytes,
+            None,
+            None,
+        );
     }
 
     fn installing(&mut self, _file: &str) {

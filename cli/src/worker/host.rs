@@ -2,8 +2,8 @@
 
 use crate::unfinished::Unfinished;
 
-/// Lets every other program go first, audio threads above all. Threads that are started later inherit it. On Windows the
-/// host starts the worker with a lower priority.
+/// Lets every other program go first, audio threads above all. Threads that are started later
+/// inherit it. On Windows the host starts the worker with a lower priority.
 pub(super) fn give_way() {
     /// Half-way to the lowest.
     #[cfg(unix)]
@@ -13,8 +13,9 @@ pub(super) fn give_way() {
     let _ = rustix::process::nice(NICENESS);
 }
 
-/// Ends this process when its parent has died. The end of standard input says so too, but not while another process holds
-/// the other end open. Windows has no such sign: there standard input alone decides.
+/// Ends this process when its parent has died. The end of standard input says so too, but not while
+/// another process holds the other end open. Windows has no such sign: there standard input alone
+/// decides.
 #[cfg(unix)]
 pub(super) fn leave_with_parent(unfinished: &Unfinished) {
     use std::os::unix::process::parent_id;

@@ -19,29 +19,54 @@ use crate::separate::cannot_write;
 /// When it cannot be read, or the capture cannot be written; nothing is left of it then.
 pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
     let clip = Clip::read(song, job)?;
-    let reply = Reply::Imported { job: job.id(), audio: clip.audio, rate_hz: clip.rate_hz, frames: clip.frames };
+    let reply = Reply::Imported {
+        job: job.id(),
+        audio: clip.audio,
+        rate_hz: clip.rate_hz,
+        frames: clip.frames,
+    };
+
     let place = workshop.folders.capture(&clip.audio);
+
     // Whatever has this name has this audio, and files get their names when they are complete.
     if place.is_file() {
         return job.end(|| Ok(reply));
     }
+
     let fault = |error: anyhow::Error| {
-        let advice = format!("make room there, or set {DATA_VARIABLE} to a folder that can be written to");
+        let advice =
+            format!("make room there, or set {DATA_VARIABLE} to a folder that can be written to");
         Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).help(advice)
     };
+
     let mut set = workshop.unfinished.set();
-    let layout = Layout { channels: 2, rate_hz: clip.rate_hz };
-    let create = |path: &Path| Ok(AudioWriter::create(path, layout, &WriteOptions::default(), clip.frames)?);
+    let layout = Layout {
+        channels: 2,
+        rate_hz: clip.rate_hz,
+    };
+    let create = |path: &Path| {
+        Ok(AudioWriter::create(
+            path,
+            layout,
+            &WriteOptions::default(),
+            clip.frames,
+        )?)
+    };
+
     let via = |writer: &AudioWriter| Some(writer.temporary_path().to_owned());
-    let mut writer = set.add::<_, anyhow::Error>(&place, create, via).map_err(fault)?;
+    let mut writer = set
+        .add::<_, anyhow::Error>(&place, create, via)
+        .map_err(fault)?;
     let mut stream = Folded::new(clip.file.stream()?);
     let (mut progress, mut done) = (Throttled::new(job), 0);
+
     while let Some(block) = stream.next_block()? {
         job.check()?;
         writer.write(&block).map_err(|error| fault(error.into()))?;
         done += block.frames() as u64;
         progress.tell(Stage::Writing, done, clip.frames, None, None);
     }
+
     writer.finish().map_err(|error| fault(error.into()))?;
     job.end(|| {
         set.commit().map_err(|error| fault(error.into()))?;

@@ -1,7 +1,7 @@
 //! A job, shared by the thread that does it and the one that hears of its cancelling.
 //!
-//! Invariant: a job ends once, and nothing is told of it afterwards. What ends it (`end`, `cancel`) decides under the lock,
-//! and deletes or publishes what was made under the same lock.
+//! Invariant: a job ends once, and nothing is told of it afterwards. What ends it (`end`, `cancel`)
+//! decides under the lock, and deletes or publishes what was made under the same lock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,8 @@ pub(super) struct Job {
     state: Mutex<State>,
     /// As in the state, to be asked without waiting.
     over: AtomicBool,
-    /// Whether it waits for the engine or has it. One that was cancelled may have it until its chunk is through.
+    /// Whether it waits for the engine or has it. One that was cancelled may have it until its
+    /// chunk is through.
     engine: AtomicBool,
 }
 
@@ -36,8 +37,19 @@ struct State {
 
 impl Job {
     pub(super) fn new(id: JobId, outbox: Outbox) -> Self {
-        let (state, over, engine) = (Mutex::default(), AtomicBool::default(), AtomicBool::default());
-        Self { id, outbox, began: Instant::now(), state, over, engine }
+        let (state, over, engine) = (
+            Mutex::default(),
+            AtomicBool::default(),
+            AtomicBool::default(),
+        );
+        Self {
+            id,
+            outbox,
+            began: Instant::now(),
+            state,
+            over,
+            engine,
+        }
     }
 
     pub(super) fn id(&self) -> JobId {
@@ -68,7 +80,13 @@ impl Job {
 
     /// Tells what is loaded, where it has no steps to count.
     pub(super) fn tell_loading(&self, what: impl Into<String>) {
-        self.tell(&Reply::Loading { job: self.id, what: what.into(), done: 0, total: 0, usual_s: None });
+        self.tell(&Reply::Loading {
+            job: self.id,
+            what: what.into(),
+            done: 0,
+            total: 0,
+            usual_s: None,
+        });
     }
 
     /// Tells how it goes, unless it is over.
@@ -138,8 +156,20 @@ impl Job {
     fn fail(&self, report: Report) {
         let mut state = self.state();
         if !state.over {
-            let Report { kind, message, help } = report;
-            self.close(&mut state, &Reply::Failed { job: self.id, kind: fail_kind(kind), message, remedy: help });
+            let Report {
+                kind,
+                message,
+                help,
+            } = report;
+            self.close(
+                &mut state,
+                &Reply::Failed {
+                    job: self.id,
+                    kind: fail_kind(kind),
+                    message,
+                    remedy: help,
+                },
+            );
         }
     }
 

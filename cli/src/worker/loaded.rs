@@ -42,7 +42,8 @@ enum State {
 }
 
 impl Loaded {
-    /// Opens the model called `name` for the engine `asked`, which is not started yet and will be one of the class `expected`.
+    /// Opens the model called `name` for the engine `asked`, which is not started yet and will be
+    /// one of the class `expected`.
     ///
     /// # Errors
     /// When there is no such model, or it cannot be used.
@@ -63,19 +64,35 @@ impl Loaded {
         })
     }
 
-    /// The same model for the CPU, where it has to take over from a GPU that failed with `failure`, and why.
+    /// The same model for the CPU, where it has to take over from a GPU that failed with `failure`,
+    /// and why.
     ///
     /// # Errors
     /// As [`Loaded::open`].
     pub(super) fn on_cpu_after(&self, failure: &Report) -> Result<Option<(Self, String)>> {
-        let State::Started(separator) = &self.state else { return Ok(None) };
-        let Some(why) = engine::takeover(self.engine, separator, failure) else { return Ok(None) };
-        Ok(Some((Self { engine: EngineArg::Cpu, ..Self::open(&self.name, self.asked, self.expected)? }, why)))
+        let State::Started(separator) = &self.state else {
+            return Ok(None);
+        };
+        let Some(why) = engine::takeover(self.engine, separator, failure) else {
+            return Ok(None);
+        };
+
+        Ok(Some((
+            Self {
+                engine: EngineArg::Cpu,
+                ..Self::open(&self.name, self.asked, self.expected)?
+            },
+            why,
+        )))
     }
 
-    /// Whether it is what [`Loaded::open`] would give now, but for another engine that may be expected.
+    /// Whether it is what [`Loaded::open`] would give now, but for another engine that may be
+    /// expected.
     pub(super) fn is(&self, name: &str, asked: EngineName) -> bool {
-        self.name == name && self.asked == asked && self.stamp == stamp(name) && !matches!(self.state, State::Lost)
+        self.name == name
+            && self.asked == asked
+            && self.stamp == stamp(name)
+            && !matches!(self.state, State::Lost)
     }
 
     /// Whether the engine was chosen, or started.
@@ -93,26 +110,47 @@ impl Loaded {
         matches!(self.state, State::Started(_))
     }
 
-    /// Chooses the engine for `work`, where that is left open and none is started; somebody has been making the GPU ready for
-    /// `begun`. Says whether it is the CPU because that is through with it before the GPU could begin.
+    /// Chooses the engine for `work`, where that is left open and none is started; somebody has
+    /// been making the GPU ready for `begun`. Says whether it is the CPU because that is through
+    /// with it before the GPU could begin.
     ///
     /// # Errors
     /// When the configuration cannot be used.
-    pub(super) fn weigh(&mut self, threads: Option<NonZeroUsize>, work: Work, begun: Duration) -> Result<bool> {
-        let State::Opened(model) = &self.state else { return Ok(false) };
-        let backend = engine::weigh(model, engine::options(self.engine, threads)?, &mut once(work), begun);
+    pub(super) fn weigh(
+        &mut self,
+        threads: Option<NonZeroUsize>,
+        work: Work,
+        begun: Duration,
+    ) -> Result<bool> {
+        let State::Opened(model) = &self.state else {
+            return Ok(false);
+        };
+
+        let backend = engine::weigh(
+            model,
+            engine::options(self.engine, threads)?,
+            &mut once(work),
+            begun,
+        );
+
         let is_sooner = backend.sooner().is_some();
         self.backend = Some(backend);
         Ok(is_sooner)
     }
 
-    /// Has the engine chosen anew if it is the CPU's for being done sooner and is not that for `work`, or if there is no work,
-    /// only the wish to be ready for any.
+    /// Has the engine chosen anew if it is the CPU's for being done sooner and is not that for
+    /// `work`, or if there is no work, only the wish to be ready for any.
     ///
     /// # Errors
     /// As [`Loaded::open`].
-    pub(super) fn reconsider(&mut self, threads: Option<NonZeroUsize>, work: Option<Work>) -> Result<()> {
-        let State::Started(separator) = &self.state else { return Ok(()) };
+    pub(super) fn reconsider(
+        &mut self,
+        threads: Option<NonZeroUsize>,
+        work: Option<Work>,
+    ) -> Result<()> {
+        let State::Started(separator) = &self.state else {
+            return Ok(());
+        };
         if separator.sooner().is_none() {
             return Ok(());
         }
@@ -122,9 +160,11 @@ impl Loaded {
             Some(work) => again.weigh(threads, work, Duration::ZERO)?,
             None => false,
         };
+
         if !stays {
             *self = again;
         }
+
         Ok(())
     }
 
@@ -148,6 +188,7 @@ impl Loaded {
             separator.start(listener)?;
             self.state = State::Started(separator);
         }
+
         match &mut self.state {
             State::Started(separator) => Ok(separator),
             _ => Err(anyhow!("the engine was not started")),

@@ -13,8 +13,16 @@ use crate::{gpu, models};
 /// # Errors
 /// None of its own: what is missing is part of what is told.
 pub(super) fn inspect(job: &Job) -> Result<()> {
-    let machine = Machine { gpu: gpu::inspect(&gpu::look()), models: models() };
-    job.end(|| Ok(Reply::Inspected { job: job.id(), machine }))
+    let machine = Machine {
+        gpu: gpu::inspect(&gpu::look()),
+        models: models(),
+    };
+    job.end(|| {
+        Ok(Reply::Inspected {
+            job: job.id(),
+            machine,
+        })
+    })
 }
 
 /// Opens the checkpoint or bag `named`, and says what is in it.
@@ -23,11 +31,29 @@ pub(super) fn inspect(job: &Job) -> Result<()> {
 /// Why it cannot be used.
 pub(super) fn check(job: &Job, named: &str) -> Result<()> {
     let opened = models::open(Path::new(named))?;
+
     // A project is opened from other folders too.
-    let whole = std::path::absolute(named).ok().and_then(|path| path.to_str().map(str::to_owned));
-    let model = if models::Entry::find(named).is_some() { named.to_owned() } else { whole.unwrap_or(named.to_owned()) };
-    let checked = Checked { model, stems: opened.sources().to_vec(), parameters: opened.parameters() as u64 };
-    job.end(|| Ok(Reply::Checked { job: job.id(), checked }))
+    let whole = std::path::absolute(named)
+        .ok()
+        .and_then(|path| path.to_str().map(str::to_owned));
+    let model = if models::Entry::find(named).is_some() {
+        named.to_owned()
+    } else {
+        whole.unwrap_or(named.to_owned())
+    };
+
+    let checked = Checked {
+        model,
+        stems: opened.sources().to_vec(),
+        parameters: opened.parameters() as u64,
+    };
+
+    job.end(|| {
+        Ok(Reply::Checked {
+            job: job.id(),
+            checked,
+        })
+    })
 }
 
 /// The models of the catalogue.
@@ -40,7 +66,11 @@ pub(super) fn model(entry: &models::Entry) -> ModelInfo {
     ModelInfo {
         name: entry.name.clone(),
         about: entry.about.clone(),
-        stems: entry.sources.iter().filter_map(|stem| stem.parse().ok()).collect(),
+        stems: entry
+            .sources
+            .iter()
+            .filter_map(|stem| stem.parse().ok())
+            .collect(),
         state: match models::state(entry) {
             "bundled" => ModelState::Bundled,
             "fetched" => ModelState::Fetched,

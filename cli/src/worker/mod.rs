@@ -1,8 +1,9 @@
-//! `sextet worker`: the engine process of the plugin. Requests come on standard input, replies go to standard output, as
-//! JSON lines; docs/worker.md describes them.
+//! `sextet worker`: the engine process of the plugin. Requests come on standard input, replies go
+//! to standard output, as JSON lines; docs/worker.md describes them.
 //!
-//! Three sorts of threads: this one reads requests, so that a cancel is heard whatever is going on; one has the engine, does
-//! job after job with it and keeps it loaded; whatever needs no engine has a thread of its own for as long as it lasts.
+//! Three sorts of threads: this one reads requests, so that a cancel is heard whatever is going on;
+//! one has the engine, does job after job with it and keeps it loaded; whatever needs no engine has
+//! a thread of its own for as long as it lasts.
 
 mod clip;
 mod fetching;
@@ -49,21 +50,36 @@ const KEPT_LOADED: Duration = Duration::from_secs(120);
 /// When this user has no folder for a cache.
 pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     if stdin().is_terminal() {
-        say::err("sextet worker is for programs: it waits for JSON lines (docs/worker.md); end it with Ctrl-D");
+        say::err(
+            "sextet worker is for programs: it waits for JSON lines (docs/worker.md); end it with Ctrl-D",
+        );
     }
+
     computing::name_gpu(args.gpu);
     let outbox = Outbox::to_stdout(unfinished);
     host::give_way();
     host::leave_with_parent(unfinished);
-    let folders = Folders::of_user().context(Fault::new(Kind::Output, "there is no place for the stem cache"))?;
+    let folders = Folders::of_user().context(Fault::new(
+        Kind::Output,
+        "there is no place for the stem cache",
+    ))?;
+
     let cache = StemCache::new(folders.clone(), unfinished);
     if let Err(error) = cache.sweep() {
         say::err(&format!("the stem cache was not swept: {error:#}"));
     }
-    let workshop = Workshop { folders, cache, unfinished: unfinished.clone(), outbox };
+
+    let workshop = Workshop {
+        folders,
+        cache,
+        unfinished: unfinished.clone(),
+        outbox,
+    };
+
     let mut worker = Worker::new(workshop, args.threads);
     let code = worker.listen();
     worker.leave();
+
     Ok(code)
 }
 
@@ -96,7 +112,12 @@ impl Worker {
         let (orders, waiting) = channel();
         let bench = Bench::new(workshop.clone(), threads);
         std::thread::spawn(move || serve(bench, &waiting));
-        Self { workshop, greeted: false, jobs: HashMap::new(), orders }
+        Self {
+            workshop,
+            greeted: false,
+            jobs: HashMap::new(),
+            orders,
+        }
     }
 
     /// Hears requests until there are no more.
@@ -108,30 +129,46 @@ impl Worker {
                 Ok(Request::Hello { protocol, client }) => {
                     say::err(&format!("serving {client}"));
                     if protocol != PROTOCOL {
-                        self.workshop.outbox.send(&welcome::refusal(protocol, &client));
+                        self.workshop
+                            .outbox
+                            .send(&welcome::refusal(protocol, &client));
                         return Kind::Usage.exit_code();
                     }
                     self.greeted = true;
                     self.workshop.outbox.send(&welcome::welcome());
                 }
-                Ok(_) if !self.greeted => self.object("no job is done before `hello`", "say hello first"),
+                Ok(_) if !self.greeted => {
+                    self.object("no job is done before `hello`", "say hello first")
+                }
                 Ok(request) => self.heed(request),
                 Err(error) if error.kind() == ErrorKind::Message => {
-                    self.object(&error.to_string(), "send the requests of docs/worker.md, one a line");
+                    self.object(
+                        &error.to_string(),
+                        "send the requests of docs/worker.md, one a line",
+                    );
                 }
                 Err(_) => break,
             }
         }
+
         0
     }
 
     fn heed(&mut self, request: Request) {
         match request {
-            Request::Separate(separate) => self.on_engine(separate.job, |job| Order::Separate(separate, job)),
-            Request::Prepare(prepare) => self.on_engine(prepare.job, |job| Order::Prepare(prepare, job)),
-            Request::Import { job, song } => self.aside(job, move |workshop, job| import::run(workshop, job, &song)),
+            Request::Separate(separate) => {
+                self.on_engine(separate.job, |job| Order::Separate(separate, job))
+            }
+            Request::Prepare(prepare) => {
+                self.on_engine(prepare.job, |job| Order::Prepare(prepare, job))
+            }
+            Request::Import { job, song } => {
+                self.aside(job, move |workshop, job| import::run(workshop, job, &song))
+            }
             Request::Render(render) => {
-                self.aside(render.job, move |workshop, job| render::run(workshop, job, &render));
+                self.aside(render.job, move |workshop, job| {
+                    render::run(workshop, job, &render)
+                });
             }
             Request::Cancel { job } => {
                 if let Some(job) = self.jobs.get(&job) {
@@ -139,11 +176,19 @@ impl Worker {
                 }
             }
             Request::Inspect { job } => self.aside(job, |_, job| machine::inspect(job)),
-            Request::Check { job, model } => self.aside(job, move |_, job| machine::check(job, &model)),
-            Request::Offer { job, model } => self.aside(job, move |_, job| fetching::offer(job, &model)),
-            Request::Fetch { job, model } => self.aside(job, move |_, job| fetching::fetch(job, &model)),
+            Request::Check { job, model } => {
+                self.aside(job, move |_, job| machine::check(job, &model))
+            }
+            Request::Offer { job, model } => {
+                self.aside(job, move |_, job| fetching::offer(job, &model))
+            }
+            Request::Fetch { job, model } => {
+                self.aside(job, move |_, job| fetching::fetch(job, &model))
+            }
             Request::SetUpGpu { job, from } => {
-                self.aside(job, move |_, job| fetching::set_up_gpu(job, from.as_deref()));
+                self.aside(job, move |_, job| {
+                    fetching::set_up_gpu(job, from.as_deref())
+                });
             }
             // Both were heard before.
             Request::Hello { .. } | Request::Shutdown => {}
@@ -153,17 +198,30 @@ impl Worker {
     /// Queues a job for the thread that has the engine.
     fn on_engine(&mut self, id: JobId, order: impl FnOnce(Arc<Job>) -> Order) {
         let Some(job) = self.begin(id) else { return };
-        let earlier = self.jobs.values().any(|other| other.id() != job.id() && other.holds_engine());
+
+        let earlier = self
+            .jobs
+            .values()
+            .any(|other| other.id() != job.id() && other.holds_engine());
         job.hold_engine();
+
         if earlier {
-            job.tell(&Reply::Queued { job: job.id(), reason: Waiting::EarlierJob });
+            job.tell(&Reply::Queued {
+                job: job.id(),
+                reason: Waiting::EarlierJob,
+            });
         }
+
         // The thread that receives it ends with this process only.
         let _ = self.orders.send(order(job));
     }
 
     /// Runs a job that needs no engine on a thread of its own.
-    fn aside(&mut self, id: JobId, work: impl FnOnce(&Workshop, &Job) -> Result<()> + Send + 'static) {
+    fn aside(
+        &mut self,
+        id: JobId,
+        work: impl FnOnce(&Workshop, &Job) -> Result<()> + Send + 'static,
+    ) {
         let Some(job) = self.begin(id) else { return };
         let workshop = self.workshop.clone();
         std::thread::spawn(move || job.run(|| work(&workshop, &job)));
@@ -171,21 +229,30 @@ impl Worker {
 
     /// A new job, unless one of that number is still going.
     fn begin(&mut self, id: JobId) -> Option<Arc<Job>> {
-        self.jobs.retain(|_, job| !job.is_over() || job.holds_engine());
+        self.jobs
+            .retain(|_, job| !job.is_over() || job.holds_engine());
         if self.jobs.get(&id).is_some_and(|job| !job.is_over()) {
-            self.object(&format!("job {} is still going", id.0), "give every job a number of its own");
+            self.object(
+                &format!("job {} is still going", id.0),
+                "give every job a number of its own",
+            );
             return None;
         }
+
         let job = Arc::new(Job::new(id, self.workshop.outbox.clone()));
         self.jobs.insert(id, job.clone());
         Some(job)
     }
 
     fn object(&self, message: &str, remedy: &str) {
-        self.workshop.outbox.send(&Reply::Error { message: message.to_owned(), remedy: remedy.to_owned() });
+        self.workshop.outbox.send(&Reply::Error {
+            message: message.to_owned(),
+            remedy: remedy.to_owned(),
+        });
     }
 
-    /// Ends all jobs and leaves nothing of them. What an engine is just computing is left to the end of the process.
+    /// Ends all jobs and leaves nothing of them. What an engine is just computing is left to the
+    /// end of the process.
     fn leave(&self) {
         self.jobs.values().for_each(|job| job.cancel());
         self.workshop.unfinished.close();

@@ -1,4 +1,5 @@
-//! Replies on their way out, by a thread of their own: nobody waits for a front end that does not read.
+//! Replies on their way out, by a thread of their own: nobody waits for a front end that does not
+//! read.
 
 use std::io::{Write as _, stdout};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -24,7 +25,8 @@ enum Item {
 pub(super) struct Outbox(Sender<Item>);
 
 impl Outbox {
-    /// Writes to standard output. When nobody reads there any more, the process ends and leaves nothing unfinished.
+    /// Writes to standard output. When nobody reads there any more, the process ends and leaves
+    /// nothing unfinished.
     pub(super) fn to_stdout(unfinished: &Unfinished) -> Self {
         let (sender, items) = channel();
         let unfinished = unfinished.clone();
@@ -59,8 +61,17 @@ impl Outbox {
     /// One that keeps its lines, and what gives those since the last call.
     pub(super) fn kept() -> (Self, impl Fn() -> Vec<String>) {
         let (sender, items) = channel();
-        let line = |item| if let Item::Line(line) = item { Some(line) } else { None };
-        (Self(sender), move || items.try_iter().filter_map(line).collect())
+        let line = |item| {
+            if let Item::Line(line) = item {
+                Some(line)
+            } else {
+                None
+            }
+        };
+
+        (Self(sender), move || {
+            items.try_iter().filter_map(line).collect()
+        })
     }
 }
 

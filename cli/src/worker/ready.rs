@@ -29,9 +29,12 @@ impl<'a> Ready<'a> {
         Self { job, told: None }
     }
 
-    /// Whether this is news: a step is told when it begins and when it is complete, and between as often as anybody can see.
+    /// Whether this is news: a step is told when it begins and when it is complete, and between as
+    /// often as anybody can see.
     fn is_news(&self, what: &str, done: u64, total: u64) -> bool {
-        let Some(told) = self.told.as_ref().filter(|told| told.what == what) else { return true };
+        let Some(told) = self.told.as_ref().filter(|told| told.what == what) else {
+            return true;
+        };
         told.done != done && (done == total || told.at.elapsed() >= EVERY)
     }
 }
@@ -42,13 +45,25 @@ impl Listener for Ready<'_> {
         let (done, total) = match step {
             Preparing::Building { done, total } => (u64::from(done), u64::from(total)),
             // It is no step on the way, and the next one would hide it.
-            Preparing::NotKept { .. } => return self.job.tell(&Reply::Warning { job, message: what }),
+            Preparing::NotKept { .. } => {
+                return self.job.tell(&Reply::Warning { job, message: what });
+            }
             _ => (0, 0),
         };
 
         if self.is_news(&what, done, total) {
-            self.told = Some(Told { what: what.clone(), done, at: Instant::now() });
-            self.job.tell(&Reply::Loading { job, what, done, total, usual_s: usual_s(&step) });
+            self.told = Some(Told {
+                what: what.clone(),
+                done,
+                at: Instant::now(),
+            });
+            self.job.tell(&Reply::Loading {
+                job,
+                what,
+                done,
+                total,
+                usual_s: usual_s(&step),
+            });
         }
     }
 
@@ -69,31 +84,66 @@ mod tests {
         let (outbox, lines) = Outbox::kept();
         let job = Job::new(JobId(1), outbox);
         let mut ready = Ready::new(&job);
-        let told = || -> Vec<Reply> { lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect() };
 
-        (0..=500).chain([500, 500]).for_each(|done| ready.preparing(Preparing::Building { done, total: 500 }));
+        let told = || -> Vec<Reply> {
+            lines()
+                .iter()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        };
+
+        (0..=500)
+            .chain([500, 500])
+            .for_each(|done| ready.preparing(Preparing::Building { done, total: 500 }));
         let step = |reply| match reply {
-            Reply::Loading { done, total: 500, usual_s: None, .. } => done,
+            Reply::Loading {
+                done,
+                total: 500,
+                usual_s: None,
+                ..
+            } => done,
             other => panic!("{other:?}"),
         };
+
         let steps: Vec<_> = told().into_iter().map(step).collect();
         assert_eq!((steps.first(), steps.last()), (Some(&0), Some(&500)));
-        assert!(steps.is_sorted_by(|a, b| a < b) && steps.len() < 100, "{steps:?}");
+        assert!(
+            steps.is_sorted_by(|a, b| a < b) && steps.len() < 100,
+            "{steps:?}"
+        );
 
         for _ in 0..3 {
             ready.preparing(Preparing::Compiling);
         }
-        let [Reply::Loading { what, total: 0, usual_s: Some(20.0), .. }] = &told()[..] else { panic!() };
+
+        let [
+            Reply::Loading {
+                what,
+                total: 0,
+                usual_s: Some(20.0),
+                ..
+            },
+        ] = &told()[..]
+        else {
+            panic!()
+        };
+
         assert!(what.starts_with("the GPU compiles the engine"), "{what}");
 
-        ready.preparing(Preparing::NotKept { reason: "the disk is full".into() });
-        let [Reply::Warning { message, .. }] = &told()[..] else { panic!() };
+        ready.preparing(Preparing::NotKept {
+            reason: "the disk is full".into(),
+        });
+        let [Reply::Warning { message, .. }] = &told()[..] else {
+            panic!()
+        };
+
         assert_eq!(message, "the engine cannot be kept: the disk is full");
 
         job.cancel();
         assert!(ready.cancelled());
         told();
         ready.preparing(Preparing::Comparing);
+
         assert!(told().is_empty(), "the job is over");
     }
 }

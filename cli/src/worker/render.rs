@@ -28,20 +28,35 @@ pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()>
     let entry = entry.context(Fault::new(Kind::Input, "the stems are not in the cache"))?;
     let stems = stems(render, &entry)?;
     let places = places(render, &stems, options.format)?;
-    let mut streams = stems.iter().map(|&stem| open(&entry, stem, render.rate_hz)).collect::<Result<Vec<_>>>()?;
+
+    let mut streams = stems
+        .iter()
+        .map(|&stem| open(&entry, stem, render.rate_hz))
+        .collect::<Result<Vec<_>>>()?;
     let outputs = outputs(render, &entry, &stems, &streams);
     let seconds = Cell::new(None);
+
     let mut files = StemFiles::new(&places, options, &seconds, &workshop.unfinished);
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
+
     let clipped = files.complete()?;
     if clipped > 0 {
-        let message = format!("{clipped} samples were too loud for integers and were clipped; 32-bit float keeps them");
-        job.tell(&Reply::Warning { job: job.id(), message });
+        let message = format!(
+            "{clipped} samples were too loud for integers and were clipped; 32-bit float keeps them"
+        );
+        job.tell(&Reply::Warning {
+            job: job.id(),
+            message,
+        });
     }
+
     job.end(|| {
         files.commit()?;
-        Ok(Reply::Rendered { job: job.id(), paths: places.clone() })
+        Ok(Reply::Rendered {
+            job: job.id(),
+            paths: places.clone(),
+        })
     })
 }
 
@@ -57,20 +72,42 @@ fn write_options(render: &Render) -> Result<WriteOptions> {
             return Err(fault.help("choose 24 or 16 bits, or WAV").into());
         }
     };
+
     if let Some(found) = render.rate_hz.filter(|rate_hz| !RATES_HZ.contains(rate_hz)) {
         let message = format!("files at {found} Hz cannot be made");
-        let help = format!("choose a rate from {} to {} Hz", RATES_HZ.start(), RATES_HZ.end());
+        let help = format!(
+            "choose a rate from {} to {} Hz",
+            RATES_HZ.start(),
+            RATES_HZ.end()
+        );
         return Err(Fault::new(Kind::Usage, message).help(help).into());
     }
-    Ok(WriteOptions { format, bits, tags: Tags::default() })
+
+    Ok(WriteOptions {
+        format,
+        bits,
+        tags: Tags::default(),
+    })
 }
 
 fn stems(render: &Render, entry: &Entry) -> Result<Vec<Stem>> {
-    let mut there: Vec<Stem> = entry.manifest().stems.iter().map(|file| file.stem).collect();
+    let mut there: Vec<Stem> = entry
+        .manifest()
+        .stems
+        .iter()
+        .map(|file| file.stem)
+        .collect();
+
     if let Some(missing) = render.stems.iter().find(|stem| !there.contains(stem)) {
-        let message = format!("the model {} does not give the stem '{missing}'", entry.manifest().model);
-        return Err(Fault::new(Kind::Usage, message).help("leave it out, or use a model with six stems").into());
+        let message = format!(
+            "the model {} does not give the stem '{missing}'",
+            entry.manifest().model
+        );
+        return Err(Fault::new(Kind::Usage, message)
+            .help("leave it out, or use a model with six stems")
+            .into());
     }
+
     there.retain(|stem| render.stems.is_empty() || render.stems.contains(stem));
     Ok(there)
 }
@@ -81,7 +118,10 @@ fn places(render: &Render, stems: &[Stem], format: FileFormat) -> Result<Vec<Pat
         let message = format!("'{}' is no absolute path", render.folder.display());
         return Err(unusable(message, "name a folder from the root on").into());
     }
-    let template: Template = DEFAULT_TEMPLATE.parse().map_err(|reason: String| Fault::new(Kind::Internal, reason))?;
+
+    let template: Template = DEFAULT_TEMPLATE
+        .parse()
+        .map_err(|reason: String| Fault::new(Kind::Internal, reason))?;
     let place = |stem: &Stem| {
         let values = Values {
             track: render.name.as_ref(),
@@ -91,17 +131,24 @@ fn places(render: &Render, stems: &[Stem], format: FileFormat) -> Result<Vec<Pat
             source_ext: "".as_ref(),
             model: "",
         };
-        let below = template.expand(&values).filter(|below| below.components().count() == 2);
+
+        let below = template
+            .expand(&values)
+            .filter(|below| below.components().count() == 2);
         let message = format!("'{}' is no name for a folder", render.name.escape_debug());
+
         let path = below.ok_or_else(|| unusable(message, "leave out slashes and the like"))?;
         Ok(render.folder.join(path))
     };
+
     stems.iter().map(place).collect()
 }
 
 /// A stem, at the rate that is asked for.
 fn open(entry: &Entry, stem: Stem, rate_hz: Option<u32>) -> Result<Box<dyn AudioStream>> {
-    let path = entry.stem_path(stem).context("the stem was there a moment ago")?;
+    let path = entry
+        .stem_path(stem)
+        .context("the stem was there a moment ago")?;
     let stream = AudioFile::open(path)?.stream()?;
     Ok(match rate_hz {
         None => stream,
@@ -109,17 +156,31 @@ fn open(entry: &Entry, stem: Stem, rate_hz: Option<u32>) -> Result<Box<dyn Audio
     })
 }
 
-fn outputs(render: &Render, entry: &Entry, stems: &[Stem], streams: &[Box<dyn AudioStream>]) -> Outputs {
+fn outputs(
+    render: &Render,
+    entry: &Entry,
+    stems: &[Stem],
+    streams: &[Box<dyn AudioStream>],
+) -> Outputs {
     let manifest = entry.manifest();
     let frames = match render.rate_hz {
         None => manifest.frames,
         Some(rate_hz) => Resampler::output_frames(manifest.frames, manifest.rate_hz, rate_hz),
     };
-    Outputs { parts: stems.iter().copied().map(Part::stem).collect(), layout: streams[0].layout(), frames }
+    Outputs {
+        parts: stems.iter().copied().map(Part::stem).collect(),
+        layout: streams[0].layout(),
+        frames,
+    }
 }
 
 /// Copies block by block, each stem in turn.
-fn copy(streams: &mut [Box<dyn AudioStream>], files: &mut StemFiles, job: &Job, total: u64) -> Result<()> {
+fn copy(
+    streams: &mut [Box<dyn AudioStream>],
+    files: &mut StemFiles,
+    job: &Job,
+    total: u64,
+) -> Result<()> {
     let mut progress = Throttled::new(job);
     let mut done = vec![0; streams.len()];
     loop {
@@ -132,9 +193,17 @@ fn copy(streams: &mut [Box<dyn AudioStream>], files: &mut StemFiles, job: &Job, 
                 more = true;
             }
         }
+
         if !more {
             return Ok(());
         }
-        progress.tell(Stage::Writing, done.iter().copied().min().unwrap_or(total), total, None, None);
+
+        progress.tell(
+            Stage::Writing,
+            done.iter().copied().min().unwrap_or(total),
+            total,
+            None,
+            None,
+        );
     }
 }

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile};
-use sextet_protocol::worker::{EngineName, JobId, Prepare, Reply, Separate, SeparationOptions, Stage, Sum, Waiting};
+use sextet_protocol::worker::{
+    EngineName, JobId, Prepare, Reply, Separate, SeparationOptions, Stage, Sum, Waiting,
+};
 use sextet_separator::audio::Warning;
 use sextet_separator::timings::timed;
 use sextet_separator::{
-    DecodeOptions, Listener, Mono, Options, PIPELINE_VERSION, Part, Progress, Separator, Stem, Work, engine_class,
+    DecodeOptions, Listener, Mono, Options, PIPELINE_VERSION, Part, Progress, Separator, Stem,
+    Work, engine_class,
 };
 
 use super::Workshop;
@@ -57,7 +60,12 @@ struct Order<'a> {
 
 impl Bench {
     pub(super) fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
-        Self { workshop, threads, loaded: None, ahead: None }
+        Self {
+            workshop,
+            threads,
+            loaded: None,
+            ahead: None,
+        }
     }
 
     /// Gives the memory back, but for what is still being made ready.
@@ -74,6 +82,7 @@ impl Bench {
     /// Why they cannot be had; nothing is left of them.
     pub(super) fn run(&mut self, request: &Separate, job: &Job) -> Result<()> {
         check(&request.options)?;
+
         // A panic takes it along.
         let mut loaded = match self.meanwhile(request)? {
             Some(on_cpu) => on_cpu,
@@ -82,22 +91,29 @@ impl Bench {
                 self.take_loaded(&request.model, request.engine, job)?
             }
         };
+
         let mut done = self.run_with(&mut loaded, request, job);
         if let Err(error) = &done
             && let Some((on_cpu, message)) = loaded.on_cpu_after(&Report::of(error))?
         {
-            job.tell(&Reply::Warning { job: job.id(), message });
+            job.tell(&Reply::Warning {
+                job: job.id(),
+                message,
+            });
             loaded = on_cpu;
             done = self.run_with(&mut loaded, request, job);
         }
+
         if !is_spoilt(&done) {
             self.loaded = Some(loaded);
         }
+
         done
     }
 
-    /// Loads what `request` names and starts its engine, so that the next clip does not wait for it. It is done aside: an engine
-    /// that has to be built does not hold up a clip that the CPU does sooner.
+    /// Loads what `request` names and starts its engine, so that the next clip does not wait for
+    /// it. It is done aside: an engine that has to be built does not hold up a clip that the CPU
+    /// does sooner.
     pub(super) fn prepare(&mut self, request: &Prepare, job: &Arc<Job>) {
         let mut loaded = None;
         job.run(|| {
@@ -107,9 +123,15 @@ impl Bench {
             loaded = Some(found);
             Ok(())
         });
+
         match loaded {
             Some(loaded) if !job.is_over() => {
-                self.ahead = Some(Ahead::begin(loaded, request.clone(), job.clone(), self.threads));
+                self.ahead = Some(Ahead::begin(
+                    loaded,
+                    request.clone(),
+                    job.clone(),
+                    self.threads,
+                ));
             }
             loaded => {
                 self.loaded = loaded;
@@ -120,7 +142,9 @@ impl Bench {
 
     /// Whether an engine is still being made ready aside.
     fn is_making_ready(&self) -> bool {
-        self.ahead.as_ref().is_some_and(|ahead| !ahead.thread.is_finished())
+        self.ahead
+            .as_ref()
+            .is_some_and(|ahead| !ahead.thread.is_finished())
     }
 
     /// Waits until what is made ready aside is there.
@@ -139,10 +163,13 @@ impl Bench {
         Ok(())
     }
 
-    /// The model that `request` names for the CPU, where that is through with the clip before what is made ready aside would be,
-    /// and the front end does not insist on the GPU.
+    /// The model that `request` names for the CPU, where that is through with the clip before what
+    /// is made ready aside would be, and the front end does not insist on the GPU.
     fn meanwhile(&self, request: &Separate) -> Result<Option<Loaded>> {
-        let Some(ahead) = self.ahead.as_ref().filter(|_| self.is_making_ready()) else { return Ok(None) };
+        let Some(ahead) = self.ahead.as_ref().filter(|_| self.is_making_ready()) else {
+            return Ok(None);
+        };
+
         let expected = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
         let mut loaded = Loaded::open(&request.model, request.engine, expected)?;
         if request.engine == EngineName::Cpu && ahead.engine != EngineName::Cpu {
@@ -150,9 +177,18 @@ impl Bench {
         }
 
         let options = options(&request.options, &loaded.stems);
+
         // A clip that cannot be read is told of in its turn.
-        let Some(work) = work_of_song(&request.song, &options, loaded.segment_frames) else { return Ok(None) };
-        let begun = if ahead.model == request.model { ahead.since.elapsed() } else { Duration::ZERO };
+        let Some(work) = work_of_song(&request.song, &options, loaded.segment_frames) else {
+            return Ok(None);
+        };
+
+        let begun = if ahead.model == request.model {
+            ahead.since.elapsed()
+        } else {
+            Duration::ZERO
+        };
+
         Ok(loaded.weigh(self.threads, work, begun)?.then_some(loaded))
     }
 
@@ -161,13 +197,18 @@ impl Bench {
         if self.found(&order)? {
             return Ok(());
         }
+
         let mut waited = false;
-        let Some(_turn) = self.turn(job, || waited = true)? else { return Ok(()) };
+        let Some(_turn) = self.turn(job, || waited = true)? else {
+            return Ok(());
+        };
         // Whoever was before us may have made the very same stems.
         if waited && self.found(&order)? {
             return Ok(());
         }
-        self.separate(order, loaded).map_err(|error| self.explained(error))
+
+        self.separate(order, loaded)
+            .map_err(|error| self.explained(error))
     }
 
     /// The model `named`, perhaps from the job before.
@@ -186,13 +227,17 @@ impl Bench {
             }
             tell();
         }
+
         Loaded::open(named, asked, expected)
     }
 
     fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
         let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
         let decode = DecodeOptions::of(&options(&request.options, &loaded.stems));
-        let clip = timed("read and hash the clip", || DecodedClip::read(&request.song, decode, job))?;
+        let clip = timed("read and hash the clip", || {
+            DecodedClip::read(&request.song, decode, job)
+        })?;
+
         let recipe = Recipe {
             audio: clip.audio,
             model_hash: loaded.hash.clone(),
@@ -200,30 +245,62 @@ impl Bench {
             pipeline: PIPELINE_VERSION,
             options: request.options,
         };
+
         let key = recipe.key();
-        Ok(Order { request, job, clip, recipe, key })
+        Ok(Order {
+            request,
+            job,
+            clip,
+            recipe,
+            key,
+        })
     }
 
     /// Whether the stems are in the cache; the job is done then.
     fn found(&self, order: &Order) -> Result<bool> {
         let job = order.job;
-        let mut tell = |message| job.tell(&Reply::Warning { job: job.id(), message });
-        let Some(_entry) = self.workshop.cache.find(&order.key, &|| job.is_over(), &mut tell)? else {
+        let mut tell = |message| {
+            job.tell(&Reply::Warning {
+                job: job.id(),
+                message,
+            })
+        };
+
+        let Some(_entry) = self
+            .workshop
+            .cache
+            .find(&order.key, &|| job.is_over(), &mut tell)?
+        else {
             return Ok(false);
         };
+
         let (id, key, seconds) = (job.id(), order.key, job.seconds());
-        job.end(|| Ok(Reply::Done { job: id, key, cached: true, seconds }))?;
+        job.end(|| {
+            Ok(Reply::Done {
+                job: id,
+                key,
+                cached: true,
+                seconds,
+            })
+        })?;
+
         Ok(true)
     }
 
-    /// Waits for other processes, and calls `waiting` if it has to; `None` when the job is over before its turn.
+    /// Waits for other processes, and calls `waiting` if it has to; `None` when the job is over
+    /// before its turn.
     fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<Turn>> {
         let waiting = || {
             waiting();
-            job.tell(&Reply::Queued { job: job.id(), reason: Waiting::OtherProcess });
+            job.tell(&Reply::Queued {
+                job: job.id(),
+                reason: Waiting::OtherProcess,
+            });
         };
+
         let lock = self.workshop.folders.engine_lock();
-        turn::take(&lock, || job.is_over(), waiting).with_context(|| self.workshop.cache.cannot_write())
+        turn::take(&lock, || job.is_over(), waiting)
+            .with_context(|| self.workshop.cache.cannot_write())
     }
 
     fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
@@ -231,20 +308,28 @@ impl Bench {
         let making = cache.begin()?;
         job.entrust(making.scratch());
         let stems = loaded.stems.clone();
+
         let work = order.work(loaded.segment_frames, &stems);
         loaded.reconsider(self.threads, Some(work))?;
+
         if !loaded.is_chosen() {
             loaded.weigh(self.threads, work, Duration::ZERO)?;
         }
+
         let separator = start(loaded, &order.request.model, self.threads, job)?;
-        if let Some(class) = separator.engine_class().filter(|&class| class != order.recipe.engine) {
-            // The engine that was expected did not start: another one's stems have a key of their own.
+        if let Some(class) = separator
+            .engine_class()
+            .filter(|&class| class != order.recipe.engine)
+        {
+            // The engine that was expected did not start: another one's stems have a key of their
+            // own.
             order.recipe.engine = class.to_owned();
             order.key = order.recipe.key();
             if self.found(&order)? {
                 return Ok(());
             }
         }
+
         let engine = separator.engine_name();
         job.tell(&Reply::Started {
             job: job.id(),
@@ -254,20 +339,38 @@ impl Bench {
             note: engine::note(separator, AHEAD),
             stems: stems.clone(),
         });
+
         let mut sink = CacheSink::new(cache, &making, &stems);
-        let mut ear = Ear { job, progress: Throttled::new(job), seconds: order.clip.seconds(), since: None };
+        let mut ear = Ear {
+            job,
+            progress: Throttled::new(job),
+            seconds: order.clip.seconds(),
+            since: None,
+        };
+
         let options = options(&order.request.options, &stems);
         separator.separate_decoded(&order.clip.song, &options, &mut sink, &mut ear)?;
-        let layout = sink.outputs.as_ref().map(|outputs| (outputs.layout.channels, outputs.frames));
+        let layout = sink
+            .outputs
+            .as_ref()
+            .map(|outputs| (outputs.layout.channels, outputs.frames));
+
         job.tell(&storing(job.id(), stems.len()));
         let files = timed("finish the files", || sink.finish())?;
+
         let manifest = order.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
             timed("publish", || making.publish(&order.key, &manifest))?;
             if let Err(error) = cache.make_room(0, Some(&order.key)) {
                 say::err(&format!("older stems were not removed: {error:#}"));
             }
-            Ok(Reply::Done { job: job.id(), key: order.key, cached: false, seconds: job.seconds() })
+
+            Ok(Reply::Done {
+                job: job.id(),
+                key: order.key,
+                cached: false,
+                seconds: job.seconds(),
+            })
         })
     }
 
@@ -277,7 +380,9 @@ impl Bench {
         if report.kind != Kind::Output {
             return error;
         }
-        Fault::new(Kind::Output, report.message).help(self.workshop.cache.remedy()).into()
+        Fault::new(Kind::Output, report.message)
+            .help(self.workshop.cache.remedy())
+            .into()
     }
 }
 
@@ -291,20 +396,39 @@ struct Ahead {
 
 impl Ahead {
     /// Begins to start the engine of `loaded`, which ends `job`.
-    fn begin(mut loaded: Loaded, request: Prepare, job: Arc<Job>, threads: Option<NonZeroUsize>) -> Self {
+    fn begin(
+        mut loaded: Loaded,
+        request: Prepare,
+        job: Arc<Job>,
+        threads: Option<NonZeroUsize>,
+    ) -> Self {
         let (model, engine) = (request.model.clone(), request.engine);
         let work = move || {
-            // Not in turn: a separation that comes after it would wait behind it and could not say for whom. Two processes that
-            // want the same engine built take turns at that (the separator's plan cache).
+            // Not in turn: a separation that comes after it would wait behind it and could not say
+            // for whom. Two processes that want the same engine built take turns at that (the
+            // separator's plan cache).
             job.run(|| {
                 let separator = start(&mut loaded, &request.model, threads, &job)?;
                 let (engine, note) = (separator.engine_name(), separator.engine_note());
-                job.end(|| Ok(Reply::Prepared { job: job.id(), engine, note }))
+                job.end(|| {
+                    Ok(Reply::Prepared {
+                        job: job.id(),
+                        engine,
+                        note,
+                    })
+                })
             });
+
             job.release_engine();
             (!loaded.is_lost()).then_some(loaded)
         };
-        Self { model, engine, since: Instant::now(), thread: spawn(work) }
+
+        Self {
+            model,
+            engine,
+            since: Instant::now(),
+            thread: spawn(work),
+        }
     }
 }
 
@@ -316,7 +440,10 @@ fn start<'l>(
     job: &Job,
 ) -> Result<&'l mut Separator> {
     if !loaded.is_started() {
-        job.tell_loading(format!("starting the engine for {}", short_name(Path::new(named))));
+        job.tell_loading(format!(
+            "starting the engine for {}",
+            short_name(Path::new(named))
+        ));
     }
     loaded.separator(threads, &mut Ready::new(job))
 }
@@ -325,11 +452,22 @@ impl Order<'_> {
     /// What there is to do, for a model that takes `segment_frames` at a time.
     fn work(&self, segment_frames: usize, stems: &[Stem]) -> Work {
         let length = Duration::from_secs_f64(self.clip.seconds());
-        Work::of_song(length, &options(&self.request.options, stems), segment_frames)
+        Work::of_song(
+            length,
+            &options(&self.request.options, stems),
+            segment_frames,
+        )
     }
 
-    fn manifest(&self, engine: String, stems: Vec<StemFile>, (channels, frames): (usize, u64)) -> Manifest {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    fn manifest(
+        &self,
+        engine: String,
+        stems: Vec<StemFile>,
+        (channels, frames): (usize, u64),
+    ) -> Manifest {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Manifest {
             format: MANIFEST_FORMAT,
             sextet: env!("CARGO_PKG_VERSION").to_owned(),
@@ -346,7 +484,8 @@ impl Order<'_> {
     }
 }
 
-/// An engine that failed is started anew next time. One whose job was cancelled, or whose stems could not be kept, is fine.
+/// An engine that failed is started anew next time. One whose job was cancelled, or whose stems
+/// could not be kept, is fine.
 fn is_spoilt(done: &Result<()>) -> bool {
     let kind = done.as_ref().err().map(|error| Report::of(error).kind);
     matches!(kind, Some(Kind::Engine | Kind::Internal))
@@ -359,10 +498,14 @@ fn check(options: &SeparationOptions) -> Result<()> {
             .help("ask for 0 up to, but not including, 1, such as 0.25")
             .into());
     }
+
     if options.shifts > MOST_SHIFTS {
         let message = format!("{} shifts are more than {MOST_SHIFTS}", options.shifts);
-        return Err(Fault::new(Kind::Usage, message).help("ask for fewer: 1 to 5 are usual").into());
+        return Err(Fault::new(Kind::Usage, message)
+            .help("ask for fewer: 1 to 5 are usual")
+            .into());
     }
+
     Ok(())
 }
 
@@ -385,7 +528,14 @@ fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
 /// What is told when all is written that will be, and its files are completed.
 fn storing(id: JobId, stems: usize) -> Reply {
     let total = stems as u64;
-    Reply::Progress { job: id, stage: Stage::Storing, done: 0, total, speed: None, seconds_left: None }
+    Reply::Progress {
+        job: id,
+        stage: Stage::Storing,
+        done: 0,
+        total,
+        speed: None,
+        seconds_left: None,
+    }
 }
 
 /// Hears the separator and tells the front end.
@@ -399,15 +549,35 @@ struct Ear<'a> {
 
 impl Listener for Ear<'_> {
     fn progress(&mut self, progress: Progress) {
-        let Progress::Separating { chunks_done, chunks_total } = progress else { return };
+        let Progress::Separating {
+            chunks_done,
+            chunks_total,
+        } = progress
+        else {
+            return;
+        };
+
         let since = *self.since.get_or_insert_with(Instant::now);
-        let moved = Moved::separating(chunks_done, chunks_total, since.elapsed().as_secs_f64(), Some(self.seconds));
-        let Moved::Separating { speed, left_s, .. } = moved else { return };
-        self.progress.tell(Stage::Separating, chunks_done, chunks_total, speed, left_s);
+        let moved = Moved::separating(
+            chunks_done,
+            chunks_total,
+            since.elapsed().as_secs_f64(),
+            Some(self.seconds),
+        );
+
+        let Moved::Separating { speed, left_s, .. } = moved else {
+            return;
+        };
+
+        self.progress
+            .tell(Stage::Separating, chunks_done, chunks_total, speed, left_s);
     }
 
     fn warning(&mut self, warning: &Warning) {
-        self.job.tell(&Reply::Warning { job: self.job.id(), message: warning.to_string() });
+        self.job.tell(&Reply::Warning {
+            job: self.job.id(),
+            message: warning.to_string(),
+        });
     }
 
     fn cancelled(&self) -> bool {

@@ -1,4 +1,5 @@
-//! Taking turns: one process separates at a time, or they would all run out of memory and none would be quick.
+//! Taking turns: one process separates at a time, or they would all run out of memory and none
+//! would be quick.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -13,12 +14,17 @@ pub(super) struct Turn {
     _lock: Option<File>,
 }
 
-/// Waits for the lock at `path`, which is made if need be; `None` when `cancelled` says so before. `waiting` is called once
-/// if there is something to wait for.
-pub(super) fn take(path: &Path, cancelled: impl Fn() -> bool, waiting: impl FnOnce()) -> io::Result<Option<Turn>> {
+/// Waits for the lock at `path`, which is made if need be; `None` when `cancelled` says so before.
+/// `waiting` is called once if there is something to wait for.
+pub(super) fn take(
+    path: &Path,
+    cancelled: impl Fn() -> bool,
+    waiting: impl FnOnce(),
+) -> io::Result<Option<Turn>> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
+
     let lock = crate::cache::open_lock(path)?;
     let mut waiting = Some(waiting);
     loop {
@@ -31,12 +37,15 @@ pub(super) fn take(path: &Path, cancelled: impl Fn() -> bool, waiting: impl FnOn
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) => {}
         }
+
         if let Some(waiting) = waiting.take() {
             waiting();
         }
+
         if cancelled() {
             return Ok(None);
         }
+
         std::thread::sleep(EVERY);
     }
 }
@@ -50,13 +59,27 @@ mod tests {
     fn the_second_waits_until_the_first_is_through_or_it_is_cancelled() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/engine.lock");
-        let first = take(&path, || false, || panic!("nobody to wait for")).unwrap().unwrap();
+        let first = take(&path, || false, || panic!("nobody to wait for"))
+            .unwrap()
+            .unwrap();
+
         let waited = Cell::new(0);
         let tries = Cell::new(0);
+
         let cancelled = || tries.replace(tries.get() + 1) == 2;
-        assert!(take(&path, cancelled, || waited.set(waited.get() + 1)).unwrap().is_none());
+        assert!(
+            take(&path, cancelled, || waited.set(waited.get() + 1))
+                .unwrap()
+                .is_none()
+        );
+
         assert_eq!((waited.get(), tries.get()), (1, 3));
         drop(first);
-        assert!(take(&path, || true, || panic!("nobody to wait for")).unwrap().is_some());
+
+        assert!(
+            take(&path, || true, || panic!("nobody to wait for"))
+                .unwrap()
+                .is_some()
+        );
     }
 }

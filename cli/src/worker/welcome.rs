@@ -18,7 +18,12 @@ pub(super) fn welcome() -> Reply {
 /// The answer to a front end of another version.
 pub(super) fn refusal(found: u32, client: &str) -> Reply {
     let version = env!("CARGO_PKG_VERSION");
-    let older = if found > PROTOCOL { "the command" } else { "the plugin" };
+    let older = if found > PROTOCOL {
+        "the command"
+    } else {
+        "the plugin"
+    };
+
     Reply::Refused {
         protocol: PROTOCOL,
         version: version.to_owned(),

@@ -1,5 +1,5 @@
-//! `sextet engine`, `sextet setup tensorrt` and the configuration, on a machine without a GPU: with NVIDIA's real library
-//! in a build that has TensorRT, and in one that has not.
+//! `sextet engine`, `sextet setup tensorrt` and the configuration, on a machine without a GPU: with
+//! NVIDIA's real library in a build that has TensorRT, and in one that has not.
 
 use assert_cmd::Command;
 
@@ -8,8 +8,12 @@ use crate::bench::{Bench, stderr};
 /// `sextet` with folders and a configuration of this bench alone.
 fn sextet(bench: &Bench, arguments: &[&str]) -> Command {
     let mut command = bench.sextet(arguments);
-    command.env("SEXTET_CACHE", bench.path("cache")).env("SEXTET_DATA", bench.path("data"));
-    command.env("SEXTET_CONFIG", bench.path("config.toml")).env("NO_PROXY", "*");
+    command
+        .env("SEXTET_CACHE", bench.path("cache"))
+        .env("SEXTET_DATA", bench.path("data"));
+    command
+        .env("SEXTET_CONFIG", bench.path("config.toml"))
+        .env("NO_PROXY", "*");
     command
 }
 
@@ -18,23 +22,38 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
     let cases: [(&str, &[&str]); 6] = [
         ("[tensorrt]\nbach = 4\n", &["bach", "batch"]),
         ("[tensor]\n", &["tensor", "tensorrt"]),
-        ("[tensorrt]\nbatch = 0\n", &["a batch of 0", "expected 1 to 64"]),
-        ("[tensorrt]\nbatch = 65\n", &["a batch of 65", "expected 1 to 64"]),
+        (
+            "[tensorrt]\nbatch = 0\n",
+            &["a batch of 0", "expected 1 to 64"],
+        ),
+        (
+            "[tensorrt]\nbatch = 65\n",
+            &["a batch of 65", "expected 1 to 64"],
+        ),
         ("[tensorrt]\ngpu = -1\n", &["-1"]),
         ("[tensorrt\n", &["is not understood"]),
     ];
+
     let bench = Bench::new();
     bench.song("song.wav", 0.2);
+
     for (text, named) in &cases {
         bench.file("config.toml", text.as_bytes());
         let mut command = sextet(&bench, &["separate", "song.wav"]);
+
         let said = stderr(&mut command, 2);
-        assert!(said.contains("config.toml'") && said.contains("\nhelp: see docs/tensorrt.md"), "{said}");
+        assert!(
+            said.contains("config.toml'") && said.contains("\nhelp: see docs/tensorrt.md"),
+            "{said}"
+        );
+
         for part in *named {
             assert!(said.contains(part), "'{said}' does not name '{part}'");
         }
+
         assert!(bench.files("stems").is_empty());
     }
+
     println!("{} configurations tried", cases.len());
 }
 
@@ -50,13 +69,24 @@ fn a_build_without_tensorrt_says_so() {
         &["engine", "bench"],
         &["setup", "tensorrt"],
     ];
+
     for arguments in &cases {
         let said = stderr(&mut sextet(&bench, arguments), 4);
-        assert!(said.contains("error: TensorRT is not part of this build"), "{arguments:?}: {said}");
-        assert!(said.contains("\nhelp: build with --features tensorrt"), "{arguments:?}: {said}");
+        assert!(
+            said.contains("error: TensorRT is not part of this build"),
+            "{arguments:?}: {said}"
+        );
+        assert!(
+            said.contains("\nhelp: build with --features tensorrt"),
+            "{arguments:?}: {said}"
+        );
     }
+
     let text = crate::bench::stdout(&mut sextet(&bench, &["doctor"]));
-    assert!(text.contains("engine      tensorrt      not part of this build"), "{text}");
+    assert!(
+        text.contains("engine      tensorrt      not part of this build"),
+        "{text}"
+    );
     assert!(bench.files("").is_empty(), "{:?}", bench.files(""));
     println!("{} commands tried", cases.len());
 }
@@ -121,35 +151,77 @@ mod with_tensorrt {
     #[test]
     fn an_engine_is_built_listed_and_cleared() {
         let bench = Bench::new();
-        assert!(stdout(&mut sextet(&bench, &["engine", "list"])).contains("no engine has been built in "));
+        assert!(
+            stdout(&mut sextet(&bench, &["engine", "list"]))
+                .contains("no engine has been built in ")
+        );
         assert!(list(&bench).is_empty());
-        let said = stdout(&mut build(&bench, &["--for", "sm86", "--batch", "1", "-o", "an engine"]));
-        assert!(said.starts_with("built: ") && said.contains("1 engines in "), "{said}");
+        let said = stdout(&mut build(
+            &bench,
+            &["--for", "sm86", "--batch", "1", "-o", "an engine"],
+        ));
+
+        assert!(
+            said.starts_with("built: ") && said.contains("1 engines in "),
+            "{said}"
+        );
         let again = stdout(&mut build(&bench, &["--for", "SM_86", "--batch", "1"]));
         assert!(again.starts_with("was there: "), "{again}");
-        let said = stderr(&mut build(&bench, &["--for", "sm86", "--batch", "1", "-o", "no/folder/engine"]), 1);
-        assert!(said.contains("cannot write 'no/folder/engine'") && bench.files("no").is_empty(), "{said}");
+
+        let said = stderr(
+            &mut build(
+                &bench,
+                &["--for", "sm86", "--batch", "1", "-o", "no/folder/engine"],
+            ),
+            1,
+        );
+
+        assert!(
+            said.contains("cannot write 'no/folder/engine'") && bench.files("no").is_empty(),
+            "{said}"
+        );
         let [entry] = <[_; 1]>::try_from(list(&bench)).unwrap();
+
         let bytes = std::fs::read(&entry.path).unwrap();
-        assert!(bytes == std::fs::read(bench.path("an engine")).unwrap() && bytes.len() as u64 == entry.bytes);
+        assert!(
+            bytes == std::fs::read(bench.path("an engine")).unwrap()
+                && bytes.len() as u64 == entry.bytes
+        );
+
         let made = entry.made_for.unwrap();
-        assert_eq!((made.kind.as_str(), made.precision.as_str(), made.batch), ("plan", "f16", 1));
+        assert_eq!(
+            (made.kind.as_str(), made.precision.as_str(), made.batch),
+            ("plan", "f16", 1)
+        );
         assert!(made.tf32, "nothing forbids it");
         assert_eq!(
             (made.targets, made.workspace_bytes, made.tensorrt.as_str()),
             (vec!["sm86".to_owned()], None, "1.6.1")
         );
+
         assert!(entry.current && made.graph > 0 && made.platform.contains(std::env::consts::OS));
-        let model: String =
-            Sha256::digest(std::fs::read(tiny_model()).unwrap()).iter().map(|b| format!("{b:02x}")).collect();
+        let model: String = Sha256::digest(std::fs::read(tiny_model()).unwrap())
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+
         assert_eq!(made.model, model);
         let line = stdout(&mut sextet(&bench, &["engine", "list"]));
-        let said = format!("{}  model {}  f16  batch 1  for sm86  ", entry.path, &model[..8]);
-        assert!(line.starts_with(&said) && !line.contains("not used"), "{line}");
+        let said = format!(
+            "{}  model {}  f16  batch 1  for sm86  ",
+            entry.path,
+            &model[..8]
+        );
+
+        assert!(
+            line.starts_with(&said) && !line.contains("not used"),
+            "{line}"
+        );
 
         std::fs::write(&entry.path, b"no engine any more").unwrap();
         assert!(stdout(&mut sextet(&bench, &["engine", "list"])).contains("not used"));
         let [entry] = <[_; 1]>::try_from(list(&bench)).unwrap();
+
         assert!(!entry.current && entry.made_for.is_none(), "{entry:?}");
 
         assert!(stdout(&mut sextet(&bench, &["engine", "clear"])).contains(" MB freed in "));
@@ -160,8 +232,16 @@ mod with_tensorrt {
     #[test]
     fn the_configuration_names_cache_and_batch() {
         let bench = Bench::new();
-        bench.file("config.toml", b"[tensorrt]\nbatch = 2\ncache = 'elsewhere'\n");
-        build(&bench, &["--for", "sm86", "--quiet", "--workspace", "1.5"]).assert().success().stdout("").stderr("");
+        bench.file(
+            "config.toml",
+            b"[tensorrt]\nbatch = 2\ncache = 'elsewhere'\n",
+        );
+        build(&bench, &["--for", "sm86", "--quiet", "--workspace", "1.5"])
+            .assert()
+            .success()
+            .stdout("")
+            .stderr("");
+
         let [entry] = <[_; 1]>::try_from(list(&bench)).unwrap();
         let made = entry.made_for.unwrap();
         assert_eq!((made.batch, made.workspace_bytes), (2, Some(1_500_000_000)));
@@ -172,23 +252,45 @@ mod with_tensorrt {
     fn what_cannot_be_built_is_refused_before_anything_is_done() {
         let bench = Bench::new();
         let cases: [(&[&str], i32, &[&str]); 9] = [
-            (&["--for", "sm99"], 2, &["'sm99'", "sm75, sm80, sm86, sm89, sm120, sm121", "all"]),
+            (
+                &["--for", "sm99"],
+                2,
+                &["'sm99'", "sm75, sm80, sm86, sm89, sm120, sm121", "all"],
+            ),
             (&["--for", "sm86,"], 2, &["''", "sm75"]),
             (&["--for", "turing"], 2, &["'turing'", "sm75"]),
-            (&["--workspace", "0"], 2, &["--workspace", "above 0", "not 0"]),
+            (
+                &["--workspace", "0"],
+                2,
+                &["--workspace", "above 0", "not 0"],
+            ),
             (&["--workspace=-1"], 2, &["not -1"]),
             (&["--workspace", "nan"], 2, &["not NaN"]),
             (&["--batch", "0"], 2, &["0 is not in 1..=64"]),
             (&["--batch", "65"], 2, &["65 is not in 1..=64"]),
-            (&["--for", "sm86,sm89", "-o", "one"], 2, &["one file cannot take 2 engines", "--for all"]),
+            (
+                &["--for", "sm86,sm89", "-o", "one"],
+                2,
+                &["one file cannot take 2 engines", "--for all"],
+            ),
         ];
+
         for (arguments, code, named) in &cases {
             let said = stderr(&mut build(&bench, arguments), *code);
             for part in *named {
-                assert!(said.contains(part), "{arguments:?}: '{said}' does not name '{part}'");
+                assert!(
+                    said.contains(part),
+                    "{arguments:?}: '{said}' does not name '{part}'"
+                );
             }
         }
-        stderr(sextet(&bench, &["engine", "build", "nothing.safetensors"]).env("SEXTET_TENSORRT", "nowhere"), 3);
+
+        stderr(
+            sextet(&bench, &["engine", "build", "nothing.safetensors"])
+                .env("SEXTET_TENSORRT", "nowhere"),
+            3,
+        );
+
         assert!(bench.files("").is_empty(), "{:?}", bench.files(""));
         println!("{} command lines refused", cases.len() + 1);
     }
@@ -198,20 +300,40 @@ mod with_tensorrt {
         if Gpu::open(0).is_ok() {
             return println!("left out: there is a GPU here");
         }
+
         let bench = Bench::new();
         bench.song("song.wav", 0.2);
+
         let model = tiny_model().to_str().unwrap();
         let cases: [&[&str]; 5] = [
             &["engine", "check", "song.wav", "-m", model],
-            &["engine", "check", "song.wav", "-m", model, "--against", "fp32", "--json"],
+            &[
+                "engine",
+                "check",
+                "song.wav",
+                "-m",
+                model,
+                "--against",
+                "fp32",
+                "--json",
+            ],
             &["engine", "bench", "-m", model],
-            &["engine", "bench", "-m", model, "--batch", "1", "--layers", "--json"],
+            &[
+                "engine", "bench", "-m", model, "--batch", "1", "--layers", "--json",
+            ],
             &["separate", "song.wav", "-m", model, "--engine", "tensorrt"],
         ];
+
         for arguments in &cases {
             let said = stderr(&mut with_library(&bench, arguments), 4);
-            assert!(said.contains("NVIDIA") && said.contains("\nhelp: ") && said.contains("--engine cpu"), "{said}");
+            assert!(
+                said.contains("NVIDIA")
+                    && said.contains("\nhelp: ")
+                    && said.contains("--engine cpu"),
+                "{said}"
+            );
         }
+
         assert!(bench.files("stems").is_empty() && bench.files("cache").is_empty());
         println!("{} commands tried", cases.len());
     }
@@ -220,12 +342,20 @@ mod with_tensorrt {
     fn without_the_library_the_user_is_sent_to_setup() {
         let bench = Bench::new();
         bench.file("junk/libtensorrt_rtx.so.1", b"not a library");
+
         let cases = [("nowhere", "was not found"), ("junk", "cannot be loaded")];
         for (folder, said) in cases.iter().filter(|_| cfg!(target_os = "linux")) {
             let text = stderr(build(&bench, &[]).env("SEXTET_TENSORRT", folder), 4);
-            assert!(text.contains("libtensorrt_rtx.so.1") && text.contains(said), "{text}");
-            assert!(text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"), "{text}");
+            assert!(
+                text.contains("libtensorrt_rtx.so.1") && text.contains(said),
+                "{text}"
+            );
+            assert!(
+                text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"),
+                "{text}"
+            );
         }
+
         assert!(bench.files("cache").is_empty());
     }
 
@@ -233,7 +363,10 @@ mod with_tensorrt {
     fn a_library_that_is_cut_is_found_before_it_is_loaded() {
         let bench = Bench::new();
         let library = std::env::var("SEXTET_TENSORRT").unwrap();
-        for file in std::fs::read_dir(library).unwrap().map(|entry| entry.unwrap()) {
+        for file in std::fs::read_dir(library)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+        {
             bench.file("cut/keep", b"");
             std::fs::copy(file.path(), bench.path("cut").join(file.file_name())).unwrap();
         }
@@ -241,11 +374,20 @@ mod with_tensorrt {
         if !path.is_file() {
             return println!("left out: the library has another name on this system");
         }
+
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+
         let text = stderr(build(&bench, &[]).env("SEXTET_TENSORRT", "cut"), 4);
-        assert!(text.contains("libtensorrt_rtx.so.1' is damaged: it has "), "{text}");
-        assert!(text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"), "{text}");
+        assert!(
+            text.contains("libtensorrt_rtx.so.1' is damaged: it has "),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"),
+            "{text}"
+        );
+
         let text = stdout(sextet(&bench, &["doctor"]).env("SEXTET_TENSORRT", "cut"));
         assert!(text.contains("libtensorrt_rtx.so.1' is damaged"), "{text}");
     }
@@ -254,15 +396,30 @@ mod with_tensorrt {
     fn the_doctor_names_engine_and_library() {
         let bench = Bench::new();
         let text = stdout(&mut with_library(&bench, &["doctor"]));
+
         let library = std::env::var("SEXTET_TENSORRT").unwrap();
-        assert!(text.lines().any(|line| line.starts_with("tensorrt    ") && line.contains(&library)), "{text}");
-        let engine = text.lines().find(|line| line.starts_with("engine      tensorrt")).unwrap();
+        assert!(
+            text.lines()
+                .any(|line| line.starts_with("tensorrt    ") && line.contains(&library)),
+            "{text}"
+        );
+
+        let engine = text
+            .lines()
+            .find(|line| line.starts_with("engine      tensorrt"))
+            .unwrap();
         match Gpu::open(0) {
             Ok(gpu) => {
-                assert!(engine.contains("ready: TensorRT-RTX 1.6.1 on ") && engine.contains(&gpu.name), "{engine}")
+                assert!(
+                    engine.contains("ready: TensorRT-RTX 1.6.1 on ") && engine.contains(&gpu.name),
+                    "{engine}"
+                )
             }
             Err(missing) => {
-                assert!(engine.contains("cannot run here: ") && engine.contains(&missing.to_string()), "{engine}")
+                assert!(
+                    engine.contains("cannot run here: ") && engine.contains(&missing.to_string()),
+                    "{engine}"
+                )
             }
         }
     }
@@ -276,7 +433,8 @@ mod with_tensorrt {
         command
     }
 
-    /// A host with `bytes` as this system's wheel. Its name is the catalogue's, which the command itself reads.
+    /// A host with `bytes` as this system's wheel. Its name is the catalogue's, which the command
+    /// itself reads.
     fn host(bytes: &[u8]) -> Hub {
         #[derive(Deserialize)]
         struct Catalogue {
@@ -288,25 +446,44 @@ mod with_tensorrt {
             arch: String,
             path: String,
         }
-        let catalogue: Catalogue = toml::from_str(include_str!("../../src/setup/wheels.toml")).unwrap();
-        let here = |wheel: &&Listed| wheel.os == std::env::consts::OS && wheel.arch == std::env::consts::ARCH;
+
+        let catalogue: Catalogue =
+            toml::from_str(include_str!("../../src/setup/wheels.toml")).unwrap();
+        let here = |wheel: &&Listed| {
+            wheel.os == std::env::consts::OS && wheel.arch == std::env::consts::ARCH
+        };
+
         let path = &catalogue.wheel.iter().find(here).unwrap().path;
         Hub::of([(path.rsplit('/').next().unwrap(), bytes)])
     }
 
     fn sha256(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     #[test]
     fn a_wheel_that_is_another_is_refused_and_nothing_is_left() {
         let bench = Bench::new();
         bench.file("other.whl", b"something else");
-        let said = stderr(&mut setup(&bench, "http://127.0.0.1:1", &["--from", "other.whl"]), 1);
+        let said = stderr(
+            &mut setup(&bench, "http://127.0.0.1:1", &["--from", "other.whl"]),
+            1,
+        );
+
         let found = sha256(b"something else");
         assert!(said.contains("'other.whl' is not tensorrt_rtx"), "{said}");
-        assert!(said.contains(&format!("SHA-256 {found}, expected ")) && said.contains("\nhelp: "), "{said}");
-        let said = stderr(&mut setup(&bench, "http://127.0.0.1:1", &["--from", "none.whl"]), 1);
+        assert!(
+            said.contains(&format!("SHA-256 {found}, expected ")) && said.contains("\nhelp: "),
+            "{said}"
+        );
+
+        let said = stderr(
+            &mut setup(&bench, "http://127.0.0.1:1", &["--from", "none.whl"]),
+            1,
+        );
         assert!(said.contains("cannot read 'none.whl'"), "{said}");
         assert_eq!(bench.files("data"), Vec::<String>::new());
         assert!(bench.path("other.whl").is_file());
@@ -318,7 +495,9 @@ mod with_tensorrt {
         for _ in 0..2 {
             let said = stderr(&mut setup(&bench, &host.endpoint(), &[]), 5);
             assert!(
-                said.contains("proprietary") && said.contains(&sha256(&WHEEL)) && said.contains("expected "),
+                said.contains("proprietary")
+                    && said.contains(&sha256(&WHEEL))
+                    && said.contains("expected "),
                 "{said}"
             );
             assert_eq!(bench.files("data"), Vec::<String>::new());
@@ -329,29 +508,52 @@ mod with_tensorrt {
     #[test]
     fn a_connection_that_is_cut_is_taken_up_where_it_stopped() {
         let (bench, host) = (Bench::new(), host(&WHEEL));
-        host.fail(Fault::Cut { after: 300_000, times: 2 });
+        host.fail(Fault::Cut {
+            after: 300_000,
+            times: 2,
+        });
         let said = stderr(&mut setup(&bench, &host.endpoint(), &["--quiet"]), 5);
+
         assert_eq!(host.asked(), [0, 300_000, 600_000]);
-        assert!(said.contains(&format!("SHA-256 {}", sha256(&WHEEL))), "put together as it was: {said}");
+        assert!(
+            said.contains(&format!("SHA-256 {}", sha256(&WHEEL))),
+            "put together as it was: {said}"
+        );
     }
 
     #[test]
     fn what_a_failed_run_has_fetched_is_kept_for_the_next() {
         let (bench, host) = (Bench::new(), host(&WHEEL));
         bench.file("data/keep", b"");
+
         let name = format!("{}.part", host.names()[0]);
         bench.file(&format!("data/{name}"), &WHEEL[..400_000]);
-        host.fail(Fault::Cut { after: 0, times: 99 });
+        host.fail(Fault::Cut {
+            after: 0,
+            times: 99,
+        });
+
         let said = stderr(&mut setup(&bench, &host.endpoint(), &["--quiet"]), 5);
         assert!(
-            said.contains("cannot fetch from http://127.0.0.1") && said.contains("it goes on where it stopped"),
+            said.contains("cannot fetch from http://127.0.0.1")
+                && said.contains("it goes on where it stopped"),
             "{said}"
         );
-        assert_eq!(bench.files("data"), ["keep".to_owned(), name], "what is here stays");
+
+        assert_eq!(
+            bench.files("data"),
+            ["keep".to_owned(), name],
+            "what is here stays"
+        );
+
         assert_eq!(host.asked(), [400_000; 4]);
         host.fail(Fault::NoRanges);
+
         let said = stderr(&mut setup(&bench, &host.endpoint(), &["--quiet"]), 5);
-        assert!(said.contains(&sha256(&WHEEL)), "a host without ranges begins again: {said}");
+        assert!(
+            said.contains(&sha256(&WHEEL)),
+            "a host without ranges begins again: {said}"
+        );
         assert_eq!(bench.files("data"), ["keep"]);
     }
 
@@ -359,39 +561,79 @@ mod with_tensorrt {
     fn a_host_that_lacks_the_wheel_or_is_down_is_said_so() {
         let (bench, empty) = (Bench::new(), Hub::of([]));
         let said = stderr(&mut setup(&bench, &empty.endpoint(), &["--quiet"]), 5);
-        assert!(said.contains("404") && said.contains(&empty.endpoint()) && said.contains("\nhelp: "), "{said}");
-        empty.fail(Fault::Broken);
-        assert!(stderr(&mut setup(&bench, &empty.endpoint(), &["--quiet"]), 5).contains("500"));
-        let said = stderr(&mut setup(&bench, "http://127.0.0.1:1", &["--quiet"]), 5);
         assert!(
-            said.contains("cannot fetch from http://127.0.0.1:1") && said.contains("\nhelp: check the network"),
+            said.contains("404") && said.contains(&empty.endpoint()) && said.contains("\nhelp: "),
             "{said}"
         );
+
+        empty.fail(Fault::Broken);
+        assert!(stderr(&mut setup(&bench, &empty.endpoint(), &["--quiet"]), 5).contains("500"));
+
+        let said = stderr(&mut setup(&bench, "http://127.0.0.1:1", &["--quiet"]), 5);
+        assert!(
+            said.contains("cannot fetch from http://127.0.0.1:1")
+                && said.contains("\nhelp: check the network"),
+            "{said}"
+        );
+
         assert_eq!(bench.files("data"), Vec::<String>::new());
         bench.file("a file", b"");
-        let said = stderr(setup(&bench, &empty.endpoint(), &[]).env("SEXTET_DATA", bench.path("a file/data")), 1);
+        let said = stderr(
+            setup(&bench, &empty.endpoint(), &[]).env("SEXTET_DATA", bench.path("a file/data")),
+            1,
+        );
+
         assert!(said.contains("cannot write below"), "{said}");
     }
 
-    /// The whole way with the real wheel, which `SEXTET_TENSORRT_WHEEL` names; `cargo xtask check` sets it.
+    /// The whole way with the real wheel, which `SEXTET_TENSORRT_WHEEL` names; `cargo xtask check`
+    /// sets it.
     #[test]
     fn the_real_wheel_is_fetched_verified_and_unpacked() {
         let Some(wheel) = std::env::var_os("SEXTET_TENSORRT_WHEEL") else {
             return println!("left out: SEXTET_TENSORRT_WHEEL names no wheel");
         };
+
         let (bench, bytes) = (Bench::new(), std::fs::read(Path::new(&wheel)).unwrap());
         let host = host(&bytes);
-        host.fail(Fault::Cut { after: 60_000_000, times: 1 });
+        host.fail(Fault::Cut {
+            after: 60_000_000,
+            times: 1,
+        });
+
         let said = stdout(&mut setup(&bench, &host.endpoint(), &[]));
-        assert!(said.contains("TensorRT-RTX 1.6.1.120 is in ") && said.contains("sextet doctor"), "{said}");
+        assert!(
+            said.contains("TensorRT-RTX 1.6.1.120 is in ") && said.contains("sextet doctor"),
+            "{said}"
+        );
         assert_eq!(host.asked(), [0, 60_000_000]);
+
         let files = bench.files("data");
-        assert!(files.contains(&"tensorrt/LICENSE.txt".to_owned()), "{files:?}");
-        assert!(files.contains(&"tensorrt/sextet-libraries.json".to_owned()) && files.len() == 4, "{files:?}");
+        assert!(
+            files.contains(&"tensorrt/LICENSE.txt".to_owned()),
+            "{files:?}"
+        );
+        assert!(
+            files.contains(&"tensorrt/sextet-libraries.json".to_owned()) && files.len() == 4,
+            "{files:?}"
+        );
+
         let text = stdout(sextet(&bench, &["doctor"]).env_remove("SEXTET_TENSORRT"));
-        let found = bench.path("data/tensorrt/libtensorrt_rtx.so.1").display().to_string();
-        assert!(!cfg!(target_os = "linux") || text.contains(&found), "{text}");
+        let found = bench
+            .path("data/tensorrt/libtensorrt_rtx.so.1")
+            .display()
+            .to_string();
+
+        assert!(
+            !cfg!(target_os = "linux") || text.contains(&found),
+            "{text}"
+        );
+
         // It looks for the library first and for the driver then.
-        assert!(text.contains("ready: TensorRT-RTX 1.6.1") || text.contains("cannot run here: no NVIDIA"), "{text}");
+        assert!(
+            text.contains("ready: TensorRT-RTX 1.6.1")
+                || text.contains("cannot run here: no NVIDIA"),
+            "{text}"
+        );
     }
 }

@@ -12,7 +12,9 @@ static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(tiny_model_bytes);
 
 fn sextet(bench: &Bench, hub: &Hub, arguments: &[&str]) -> Command {
     let mut command = bench.sextet(arguments);
-    command.env("HF_ENDPOINT", hub.endpoint()).env("NO_PROXY", "*");
+    command
+        .env("HF_ENDPOINT", hub.endpoint())
+        .env("NO_PROXY", "*");
     command
 }
 
@@ -29,25 +31,59 @@ fn blobs(bench: &Bench) -> Vec<String> {
 fn a_model_is_fetched_used_and_removed() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let said = stderr(&mut fetch(&bench, &hub), 0);
-    assert!(said.contains("licence") && said.contains("unsettled upstream") && said.contains("327 and 418"), "{said}");
+    assert!(
+        said.contains("licence")
+            && said.contains("unsettled upstream")
+            && said.contains("327 and 418"),
+        "{said}"
+    );
+
     assert!(said.contains("5c90dfd2.safetensors: SHA-256 "), "{said}");
     assert_eq!(hub.asked(), [0]);
     let paths = stdout(&mut bench.sextet(&["model", "path", "htdemucs_6s"]));
+
     let paths: Vec<_> = paths.lines().collect();
     assert_eq!(paths.len(), 2);
-    assert!(paths[1].ends_with("snapshots/0123456789012345678901234567890123456789/5c90dfd2.safetensors"), "{paths:?}");
+    assert!(
+        paths[1]
+            .ends_with("snapshots/0123456789012345678901234567890123456789/5c90dfd2.safetensors"),
+        "{paths:?}"
+    );
+
     assert_eq!(std::fs::read(paths[1]).unwrap(), *CHECKPOINT);
     assert!(stdout(&mut bench.sextet(&["model", "list"])).contains("fetched "));
 
     assert!(stdout(&mut fetch(&bench, &hub)).contains("is here and opens"));
-    assert!(hub.asked().is_empty(), "what is here and whole is not fetched again");
+    assert!(
+        hub.asked().is_empty(),
+        "what is here and whole is not fetched again"
+    );
 
     bench.song("song.wav", 0.3);
-    bench.sextet(&["separate", "song.wav", "-m", "htdemucs_6s", "--threads", "1"]).assert().success();
+    bench
+        .sextet(&[
+            "separate",
+            "song.wav",
+            "-m",
+            "htdemucs_6s",
+            "--threads",
+            "1",
+        ])
+        .assert()
+        .success();
+
     assert_eq!(bench.files("stems").len(), 6);
 
-    bench.sextet(&["model", "remove", "htdemucs_6s"]).assert().success();
-    assert!(bench.files(".hf/hub").is_empty(), "{:?}", bench.files(".hf/hub"));
+    bench
+        .sextet(&["model", "remove", "htdemucs_6s"])
+        .assert()
+        .success();
+    assert!(
+        bench.files(".hf/hub").is_empty(),
+        "{:?}",
+        bench.files(".hf/hub")
+    );
+
     stderr(&mut bench.sextet(&["model", "path", "htdemucs_6s"]), 3);
 }
 
@@ -57,7 +93,8 @@ fn a_file_that_is_not_there_is_said_so() {
     hub.fail(Fault::NotFound);
     let said = stderr(&mut fetch(&bench, &hub), 5);
     assert!(
-        said.contains("has no '5c90dfd2.safetensors' in adefossez/HTDemucs-6s (404)") && said.contains("\nhelp: "),
+        said.contains("has no '5c90dfd2.safetensors' in adefossez/HTDemucs-6s (404)")
+            && said.contains("\nhelp: "),
         "{said}"
     );
     assert!(stdout(&mut bench.sextet(&["model", "list"])).contains("incomplete"));
@@ -66,7 +103,10 @@ fn a_file_that_is_not_there_is_said_so() {
 #[test]
 fn a_connection_that_is_cut_is_taken_up_again_where_it_stopped() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    hub.fail(Fault::Cut { after: 300_000, times: 3 });
+    hub.fail(Fault::Cut {
+        after: 300_000,
+        times: 3,
+    });
     fetch(&bench, &hub).assert().success();
     assert_eq!(hub.asked(), [0, 300_000, 600_000, 900_000]);
 }
@@ -75,33 +115,65 @@ fn a_connection_that_is_cut_is_taken_up_again_where_it_stopped() {
 fn what_a_failed_run_has_fetched_is_kept_for_the_next() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     fetch(&bench, &hub).assert().success();
-    bench.sextet(&["model", "remove", "htdemucs_6s"]).assert().success();
+    bench
+        .sextet(&["model", "remove", "htdemucs_6s"])
+        .assert()
+        .success();
+
     hub.asked();
-    hub.fail(Fault::Cut { after: 0, times: 99 });
+    hub.fail(Fault::Cut {
+        after: 0,
+        times: 99,
+    });
+
     let said = stderr(&mut fetch(&bench, &hub), 5);
-    assert!(said.contains("error: ") && said.contains("it goes on where it stopped"), "{said}");
-    hub.fail(Fault::Cut { after: 500_000, times: 1 });
+    assert!(
+        said.contains("error: ") && said.contains("it goes on where it stopped"),
+        "{said}"
+    );
+    hub.fail(Fault::Cut {
+        after: 500_000,
+        times: 1,
+    });
+
     hub.asked();
     fetch(&bench, &hub).assert().success();
+
     assert_eq!(hub.asked(), [0, 500_000]);
 }
 
 #[test]
 fn a_body_that_is_always_too_short_is_given_up() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    hub.fail(Fault::Cut { after: 0, times: 99 });
+    hub.fail(Fault::Cut {
+        after: 0,
+        times: 99,
+    });
+
     let said = stderr(&mut fetch(&bench, &hub), 5);
     assert!(said.contains("model hub at http://127.0.0.1"), "{said}");
-    assert!(blobs(&bench).iter().all(|blob| !blob.ends_with(".lock")), "{:?}", blobs(&bench));
-    stderr(&mut bench.sextet(&["separate", "x.wav", "-m", "htdemucs_6s"]), 3);
+    assert!(
+        blobs(&bench).iter().all(|blob| !blob.ends_with(".lock")),
+        "{:?}",
+        blobs(&bench)
+    );
+
+    stderr(
+        &mut bench.sextet(&["separate", "x.wav", "-m", "htdemucs_6s"]),
+        3,
+    );
 }
 
 #[test]
 fn bytes_that_are_not_what_was_announced_are_thrown_away() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     hub.fail(Fault::Checksum);
+
     let said = stderr(&mut fetch(&bench, &hub), 5);
-    assert!(said.contains("is not what it should be: SHA-256") && said.contains("nothing was kept"), "{said}");
+    assert!(
+        said.contains("is not what it should be: SHA-256") && said.contains("nothing was kept"),
+        "{said}"
+    );
     assert_eq!(blobs(&bench).len(), 1, "the bag only: {:?}", blobs(&bench));
     hub.fail(Fault::Nothing);
     fetch(&bench, &hub).assert().success();
@@ -119,23 +191,42 @@ fn a_server_that_knows_no_ranges_will_do() {
 fn a_hub_that_is_down_or_broken_is_said_so() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     hub.fail(Fault::Broken);
+
     assert!(stderr(&mut fetch(&bench, &hub), 5).contains("answered 500"));
     let said = stderr(&mut bench.sextet(&["model", "fetch", "htdemucs_6s"]), 5);
-    assert!(said.contains("error: cannot reach the model hub at http://127.0.0.1:1"), "{said}");
-    let said = stderr(bench.sextet(&["model", "fetch", "htdemucs"]).env("HF_ENDPOINT", "nonsense"), 5);
+    assert!(
+        said.contains("error: cannot reach the model hub at http://127.0.0.1:1"),
+        "{said}"
+    );
+
+    let said = stderr(
+        bench
+            .sextet(&["model", "fetch", "htdemucs"])
+            .env("HF_ENDPOINT", "nonsense"),
+        5,
+    );
+
     assert!(said.contains("help: check HF_ENDPOINT"), "{said}");
 }
 
 #[test]
 fn a_bag_that_the_catalogue_does_not_know_is_refused() {
-    let (bench, hub) = (Bench::new(), Hub::new("models: ['5c90dfd2', '955717e8']\n", &CHECKPOINT));
-    assert!(stderr(&mut fetch(&bench, &hub), 5).contains("is not the model that this sextet knows"));
+    let (bench, hub) = (
+        Bench::new(),
+        Hub::new("models: ['5c90dfd2', '955717e8']\n", &CHECKPOINT),
+    );
+    assert!(
+        stderr(&mut fetch(&bench, &hub), 5).contains("is not the model that this sextet knows")
+    );
 }
 
 #[test]
 fn a_checkpoint_that_does_not_open_is_said_so() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, b"whole, but no checkpoint"));
     let said = stderr(&mut fetch(&bench, &hub), 3);
-    assert!(said.contains("help: run `sextet model remove htdemucs_6s`"), "{said}");
+    assert!(
+        said.contains("help: run `sextet model remove htdemucs_6s`"),
+        "{said}"
+    );
     assert!(stdout(&mut bench.sextet(&["doctor"])).contains("but it does not open"));
 }

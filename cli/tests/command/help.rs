@@ -7,10 +7,18 @@ use crate::bench::{Bench, stderr, stdout};
 #[test]
 fn help_and_exit_codes_are_there() {
     let bench = Bench::new();
-    for arguments in [&["--help"][..], &["separate", "--help"], &["model", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["separate", "--help"],
+        &["model", "--help"],
+    ] {
         let text = stdout(&mut bench.sextet(arguments));
-        assert!(text.contains("Exit codes:") && text.contains("130"), "{text}");
+        assert!(
+            text.contains("Exit codes:") && text.contains("130"),
+            "{text}"
+        );
     }
+
     assert!(stdout(&mut bench.sextet(&["--version"])).starts_with("sextet "));
     assert!(stderr(&mut bench.sextet(&[]), 2).contains("Usage: sextet"));
     assert!(stderr(&mut bench.sextet(&["separate"]), 2).contains("<INPUT>"));
@@ -21,9 +29,17 @@ fn every_option_is_documented() {
     let bench = Bench::new();
     let help = stdout(&mut bench.sextet(&["separate", "--help"]));
     let documented = include_str!("../../../docs/command.md");
-    let words = help.split_whitespace().filter(|word| word.starts_with("--"));
-    for option in words.map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-')) {
-        assert!(documented.contains(option), "docs/command.md does not know {option}");
+    let words = help
+        .split_whitespace()
+        .filter(|word| word.starts_with("--"));
+
+    for option in
+        words.map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-'))
+    {
+        assert!(
+            documented.contains(option),
+            "docs/command.md does not know {option}"
+        );
     }
 }
 
@@ -31,11 +47,20 @@ fn every_option_is_documented() {
 fn completions_and_manual_pages_are_written() {
     let bench = Bench::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        assert!(stdout(&mut bench.sextet(&["completions", shell])).contains("skip-existing"), "{shell}");
+        assert!(
+            stdout(&mut bench.sextet(&["completions", shell])).contains("skip-existing"),
+            "{shell}"
+        );
     }
+
     assert!(stdout(&mut bench.sextet(&["man"])).contains(".TH sextet 1"));
     bench.sextet(&["man", "-o", "man"]).assert().success();
-    assert!(bench.files("man").contains(&"sextet-separate.1".to_owned()), "{:?}", bench.files("man"));
+
+    assert!(
+        bench.files("man").contains(&"sextet-separate.1".to_owned()),
+        "{:?}",
+        bench.files("man")
+    );
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,14 +122,33 @@ struct Folder {
 fn the_doctor_tells_people_and_programs() {
     let bench = Bench::new();
     let text = stdout(&mut bench.sextet(&["doctor"]));
-    for word in ["engine", "cpu", "driver", "libcuda", "htdemucs_6s", "not fetched", "model cache", "free"] {
+    for word in [
+        "engine",
+        "cpu",
+        "driver",
+        "libcuda",
+        "htdemucs_6s",
+        "not fetched",
+        "model cache",
+        "free",
+    ] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    let json: Findings = serde_json::from_str(&stdout(&mut bench.sextet(&["doctor", "--json"]))).unwrap();
+
+    let json: Findings =
+        serde_json::from_str(&stdout(&mut bench.sextet(&["doctor", "--json"]))).unwrap();
     assert_eq!((json.version, json.models.len()), (1, 4));
+
     let bundled = &json.models[0];
-    assert_eq!((bundled.state.as_str(), bundled.error.as_ref()), ("bundled", None));
-    assert!(bundled.parameters.is_some_and(|parameters| parameters > 1_000));
+    assert_eq!(
+        (bundled.state.as_str(), bundled.error.as_ref()),
+        ("bundled", None)
+    );
+    assert!(
+        bundled
+            .parameters
+            .is_some_and(|parameters| parameters > 1_000)
+    );
 }
 
 /// A GPU is found through the driver's own tool, wherever that is on the path.
@@ -113,15 +157,43 @@ fn the_doctor_tells_people_and_programs() {
 fn the_doctor_finds_a_gpu() {
     use std::os::unix::fs::PermissionsExt as _;
     let bench = Bench::new();
-    let tool = bench.file("bin/nvidia-smi", b"#!/bin/sh\necho 'NVIDIA GeForce RTX 3090, 24576 MiB, 570.00'\n");
+    let tool = bench.file(
+        "bin/nvidia-smi",
+        b"#!/bin/sh\necho 'NVIDIA GeForce RTX 3090, 24576 MiB, 570.00'\n",
+    );
+
     std::fs::set_permissions(tool, std::fs::Permissions::from_mode(0o755)).unwrap();
     bench.file("lib/libcuda.so.1", b"");
     let mut command = bench.sextet(&["doctor"]);
-    let path = format!("{}:{}", bench.path("bin").display(), std::env::var("PATH").unwrap());
-    let text = stdout(command.env("PATH", path).env("LD_LIBRARY_PATH", bench.path("lib")));
-    assert!(text.contains("gpu         NVIDIA GeForce RTX 3090, 24576 MiB, 570.00"), "{text}");
-    let advice = text.lines().find(|line| line.starts_with("advice ")).unwrap();
-    let expected =
-        if cfg!(feature = "tensorrt") { "its library libcuda.so.1 cannot be" } else { "built for the CPU alone" };
-    assert!(text.contains("lib/libcuda.so.1") && advice.contains(expected), "{text}");
+
+    let path = format!(
+        "{}:{}",
+        bench.path("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+
+    let text = stdout(
+        command
+            .env("PATH", path)
+            .env("LD_LIBRARY_PATH", bench.path("lib")),
+    );
+
+    assert!(
+        text.contains("gpu         NVIDIA GeForce RTX 3090, 24576 MiB, 570.00"),
+        "{text}"
+    );
+    let advice = text
+        .lines()
+        .find(|line| line.starts_with("advice "))
+        .unwrap();
+    let expected = if cfg!(feature = "tensorrt") {
+        "its library libcuda.so.1 cannot be"
+    } else {
+        "built for the CPU alone"
+    };
+
+    assert!(
+        text.contains("lib/libcuda.so.1") && advice.contains(expected),
+        "{text}"
+    );
 }

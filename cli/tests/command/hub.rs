@@ -1,7 +1,9 @@
-//! A model hub on this machine, for the tests: it answers as the real one does, and fails as it is told to.
+//! A model hub on this machine, for the tests: it answers as the real one does, and fails as it is
+//! told to.
 //!
-//! As on the real hub, a large file's `resolve` address answers with its checksum and size and sends the reader on to
-//! another host (here the same server by its other name), which knows nothing of commits but serves ranges.
+//! As on the real hub, a large file's `resolve` address answers with its checksum and size and
+//! sends the reader on to another host (here the same server by its other name), which knows
+//! nothing of commits but serves ranges.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -58,12 +60,17 @@ pub(crate) struct Seen {
 impl Hub {
     /// A hub with the six-stem model's two files.
     pub(crate) fn new(bag: &str, checkpoint: &[u8]) -> Self {
-        Self::of([("htdemucs_6s.yaml", bag.as_bytes()), ("5c90dfd2.safetensors", checkpoint)])
+        Self::of([
+            ("htdemucs_6s.yaml", bag.as_bytes()),
+            ("5c90dfd2.safetensors", checkpoint),
+        ])
     }
 
     /// A server with these files, by their names.
     pub(crate) fn of<const COUNT: usize>(files: [(&str, &[u8]); COUNT]) -> Self {
-        let files = files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).into();
+        let files = files
+            .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()))
+            .into();
         let state = Arc::new(Mutex::new(State {
             files,
             fault: Fault::Nothing,
@@ -71,8 +78,10 @@ impl Hub {
             asked: Vec::new(),
             requests: Vec::new(),
         }));
+
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -80,6 +89,7 @@ impl Hub {
                 std::thread::spawn(move || answer(stream.unwrap(), &shared));
             }
         });
+
         Self { port, state }
     }
 
@@ -110,21 +120,49 @@ impl Hub {
 }
 
 fn answer(mut stream: TcpStream, state: &Mutex<State>) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(stream.try_clone().unwrap())
+        .lines()
+        .map_while(Result::ok);
     let request = lines.next().unwrap_or_default();
     let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     let mut words = request.split(' ');
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
+    let (method, path) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default().to_owned(),
+    );
+
     let header = |name: &str| {
-        let value =
-            |line: &String| Some(line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name))?.1.to_owned());
+        let value = |line: &String| {
+            Some(
+                line.split_once(": ")
+                    .filter(|(n, _)| n.eq_ignore_ascii_case(name))?
+                    .1
+                    .to_owned(),
+            )
+        };
         headers.iter().find_map(value)
     };
-    let range = header("range").and_then(|value| value.strip_prefix("bytes=")?.split('-').next()?.parse().ok());
+
+    let range = header("range").and_then(|value| {
+        value
+            .strip_prefix("bytes=")?
+            .split('-')
+            .next()?
+            .parse()
+            .ok()
+    });
+
     let port = stream.local_addr().unwrap().port();
     let mut state = state.lock().unwrap();
-    let token = header("authorization").and_then(|value| Some(value.strip_prefix("Bearer ")?.to_owned()));
-    state.requests.push(Seen { line: format!("{method} {path}"), host: header("host").unwrap_or_default(), token });
+    let token =
+        header("authorization").and_then(|value| Some(value.strip_prefix("Bearer ")?.to_owned()));
+
+    state.requests.push(Seen {
+        line: format!("{method} {path}"),
+        host: header("host").unwrap_or_default(),
+        token,
+    });
+
     let (head, body) = respond(&mut state, method, &path, range, port);
     drop(state);
     let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes());
@@ -132,50 +170,110 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
 }
 
 /// Head and body of the answer; the body may be shorter than the head says.
-fn respond(state: &mut State, method: &str, path: &str, range: Option<u64>, port: u16) -> (String, Vec<u8>) {
+fn respond(
+    state: &mut State,
+    method: &str,
+    path: &str,
+    range: Option<u64>,
+    port: u16,
+) -> (String, Vec<u8>) {
     let name = path.rsplit('/').next().unwrap_or_default();
     let (fault, large) = (state.fault, name.ends_with(".safetensors"));
+
     if fault == Fault::Broken {
         return (head("500 Internal Server Error", 0, ""), Vec::new());
     }
-    let Some(bytes) = state.files.get(name).cloned().filter(|_| fault != Fault::NotFound || !large) else {
-        return (head("404 Not Found", 0, "X-Error-Code: EntryNotFound\r\n"), Vec::new());
+
+    let Some(bytes) = state
+        .files
+        .get(name)
+        .cloned()
+        .filter(|_| fault != Fault::NotFound || !large)
+    else {
+        return (
+            head("404 Not Found", 0, "X-Error-Code: EntryNotFound\r\n"),
+            Vec::new(),
+        );
     };
+
     if path.contains("/resolve/main/") {
         assert!(path.starts_with("/adefossez/HTDemucs-6s/"), "{path}");
         return resolve(name, &bytes, fault, large && port != 0, (method, port));
     }
+
     if method == "HEAD" {
         return (head("200 OK", bytes.len(), "ETag: \"cdn\"\r\n"), Vec::new());
     }
+
     let from = range.filter(|_| fault != Fault::NoRanges);
     state.asked.push(range.unwrap_or(0));
+
     if from.is_some_and(|from| from >= bytes.len() as u64) {
         return (head("416 Range Not Satisfiable", 0, ""), Vec::new());
     }
+
     let rest = &bytes[from.unwrap_or(0) as usize..];
-    let status = if from.is_some() { "206 Partial Content" } else { "200 OK" };
+    let status = if from.is_some() {
+        "206 Partial Content"
+    } else {
+        "200 OK"
+    };
+
     let cut = match fault {
         Fault::Cut { after, times } if state.cuts < times => Some(after),
         Fault::NoRanges if state.cuts < 1 => Some(bytes.len() / 2),
         _ => None,
     };
+
     state.cuts += usize::from(cut.is_some());
-    (head(status, rest.len(), "ETag: \"cdn\"\r\n"), rest[..cut.unwrap_or(rest.len()).min(rest.len())].to_vec())
+    (
+        head(status, rest.len(), "ETag: \"cdn\"\r\n"),
+        rest[..cut.unwrap_or(rest.len()).min(rest.len())].to_vec(),
+    )
 }
 
-fn resolve(name: &str, bytes: &[u8], fault: Fault, large: bool, (method, port): (&str, u16)) -> (String, Vec<u8>) {
+fn resolve(
+    name: &str,
+    bytes: &[u8],
+    fault: Fault,
+    large: bool,
+    (method, port): (&str, u16),
+) -> (String, Vec<u8>) {
     let commit = format!("X-Repo-Commit: {COMMIT}\r\n");
     if large {
-        let content = if fault == Fault::Checksum { b"something else".as_slice() } else { bytes };
-        let sha256: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-        let linked = format!("X-Linked-Etag: \"{sha256}\"\r\nX-Linked-Size: {}\r\n", bytes.len());
+        let content = if fault == Fault::Checksum {
+            b"something else".as_slice()
+        } else {
+            bytes
+        };
+
+        let sha256: String = Sha256::digest(content)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let linked = format!(
+            "X-Linked-Etag: \"{sha256}\"\r\nX-Linked-Size: {}\r\n",
+            bytes.len()
+        );
+
         let location = format!("Location: http://localhost:{port}/files/{name}\r\n");
-        return (head("302 Found", 0, &format!("{commit}{linked}{location}")), Vec::new());
+        return (
+            head("302 Found", 0, &format!("{commit}{linked}{location}")),
+            Vec::new(),
+        );
     }
+
     let etag = format!("ETag: \"{:040x}\"\r\n", bytes.len());
-    let body = if method == "HEAD" { Vec::new() } else { bytes.to_vec() };
-    (head("200 OK", bytes.len(), &format!("{commit}{etag}")), body)
+    let body = if method == "HEAD" {
+        Vec::new()
+    } else {
+        bytes.to_vec()
+    };
+
+    (
+        head("200 OK", bytes.len(), &format!("{commit}{etag}")),
+        body,
+    )
 }
 
 fn head(status: &str, length: usize, rest: &str) -> String {

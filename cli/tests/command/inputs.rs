@@ -9,12 +9,29 @@ fn folders_are_searched_and_batches_summed_up() {
     bench.song("album/9.wav", 0.2);
     bench.song("album/disc 2/1.wav", 0.2);
     bench.song("album/.hidden.wav", 0.2);
+
     bench.song("single.wav", 0.2);
     let said = stdout(&mut bench.separate(&["album", "single.wav", "--stems", "bass"]));
-    let order: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("done     ")?.split(':').next()).collect();
-    assert_eq!(order, ["album/9.wav", "album/10.wav", "album/disc 2/1.wav", "single.wav"]);
+    let order: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("done     ")?.split(':').next())
+        .collect();
+
+    assert_eq!(
+        order,
+        [
+            "album/9.wav",
+            "album/10.wav",
+            "album/disc 2/1.wav",
+            "single.wav"
+        ]
+    );
+
     assert!(said.contains("4 done, 0 skipped, 0 failed"));
-    assert_eq!(bench.files("stems"), ["1/bass.wav", "10/bass.wav", "9/bass.wav", "single/bass.wav"]);
+    assert_eq!(
+        bench.files("stems"),
+        ["1/bass.wav", "10/bass.wav", "9/bass.wav", "single/bass.wav"]
+    );
 }
 
 #[test]
@@ -33,10 +50,16 @@ fn a_failing_song_does_not_stop_the_others() {
     bench.song("a.wav", 0.2);
     bench.file("b.wav", b"this is text");
     bench.song("c.wav", 0.2);
-    let mut command = bench.separate(&["a.wav", "b.wav", "missing.wav", "c.wav", "--stems", "bass"]);
+    let mut command =
+        bench.separate(&["a.wav", "b.wav", "missing.wav", "c.wav", "--stems", "bass"]);
+
     let said = String::from_utf8(command.assert().code(1).get_output().stdout.clone()).unwrap();
     assert!(said.contains("2 done, 0 skipped, 2 failed"), "{said}");
-    assert!(said.contains("failed   b.wav: ") && said.contains("failed   missing.wav: "), "{said}");
+    assert!(
+        said.contains("failed   b.wav: ") && said.contains("failed   missing.wav: "),
+        "{said}"
+    );
+
     assert_eq!(bench.files("stems"), ["a/bass.wav", "c/bass.wav"]);
 }
 
@@ -53,11 +76,21 @@ fn odd_names_work() {
         "{track}.wav",
         "100 %.wav",
     ];
+
     for name in names {
         let bench = Bench::new();
         bench.song(name, 0.2);
-        bench.separate(&["--stems", "bass", "--", name]).assert().success();
-        let track = if name == "...wav" { "_" } else { name.strip_suffix(".wav").unwrap() };
+        bench
+            .separate(&["--stems", "bass", "--", name])
+            .assert()
+            .success();
+
+        let track = if name == "...wav" {
+            "_"
+        } else {
+            name.strip_suffix(".wav").unwrap()
+        };
+
         assert_eq!(bench.files("stems"), [format!("{track}/bass.wav")]);
     }
 }
@@ -69,17 +102,39 @@ fn names_that_are_no_text_work() {
     use std::os::unix::ffi::OsStrExt as _;
     let bench = Bench::new();
     let song = bench.song("song.wav", 0.2);
+
     let name = OsStr::from_bytes(b"caf\xe9.wav");
     std::fs::rename(song, bench.path("").join(name)).unwrap();
-    bench.separate(&["--stems", "bass"]).arg(name).assert().success();
-    assert!(bench.path("stems").join(OsStr::from_bytes(b"caf\xe9")).join("bass.wav").is_file());
+    bench
+        .separate(&["--stems", "bass"])
+        .arg(name)
+        .assert()
+        .success();
+
+    assert!(
+        bench
+            .path("stems")
+            .join(OsStr::from_bytes(b"caf\xe9"))
+            .join("bass.wav")
+            .is_file()
+    );
 }
 
 #[test]
 fn a_name_that_the_disk_does_not_take_is_refused_before_the_work() {
     let bench = Bench::new();
     bench.song(&format!("{}.wav", "x".repeat(251)), 0.2);
-    let said = stderr(&mut bench.separate(&[".", "--stems", "bass", "--name", "{track}_{stem}_{track}.{ext}"]), 1);
+    let said = stderr(
+        &mut bench.separate(&[
+            ".",
+            "--stems",
+            "bass",
+            "--name",
+            "{track}_{stem}_{track}.{ext}",
+        ]),
+        1,
+    );
+
     assert!(said.contains("File name too long"), "{said}");
     assert!(bench.files("stems").is_empty() && !bench.path("stems").exists());
 }
@@ -89,16 +144,38 @@ fn songs_that_would_share_a_place_are_refused_with_the_way_out() {
     let bench = Bench::new();
     bench.song("a/song.wav", 0.2);
     bench.song("b/song.wav", 0.2);
+
     let said = stderr(&mut bench.separate(&["a", "b"]), 2);
-    assert!(said.contains("'a/song.wav' and 'b/song.wav' would both be written to"), "{said}");
-    assert!(said.contains("help: tell them apart, as with --name '{folder}/{track}/{stem}.{ext}'"), "{said}");
+    assert!(
+        said.contains("'a/song.wav' and 'b/song.wav' would both be written to"),
+        "{said}"
+    );
+    assert!(
+        said.contains("help: tell them apart, as with --name '{folder}/{track}/{stem}.{ext}'"),
+        "{said}"
+    );
+
     assert!(!bench.path("stems").exists());
-    bench.separate(&["a", "b", "--stems", "bass", "--name", "{folder}/{track}/{stem}.{ext}"]).assert().success();
+    bench
+        .separate(&[
+            "a",
+            "b",
+            "--stems",
+            "bass",
+            "--name",
+            "{folder}/{track}/{stem}.{ext}",
+        ])
+        .assert()
+        .success();
+
     assert_eq!(bench.files("stems"), ["a/song/bass.wav", "b/song/bass.wav"]);
 
     std::fs::copy(bench.path("a/song.wav"), bench.path("a/song.wave")).unwrap();
     let said = stderr(&mut bench.separate(&["a"]), 2);
-    assert!(said.contains("--name '{track}.{source_ext}/{stem}.{ext}'"), "{said}");
+    assert!(
+        said.contains("--name '{track}.{source_ext}/{stem}.{ext}'"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -114,8 +191,15 @@ fn no_song_is_ever_written_over() {
     let bench = Bench::new();
     let song = bench.song("song/bass.wav", 0.2);
     let before = std::fs::read(&song).unwrap();
-    let said = stderr(&mut bench.separate(&["song/bass.wav", "-o", ".", "--name", "song/{stem}.{ext}"]), 2);
-    assert!(said.contains("a stem would be written over the song 'song/bass.wav'"), "{said}");
+    let said = stderr(
+        &mut bench.separate(&["song/bass.wav", "-o", ".", "--name", "song/{stem}.{ext}"]),
+        2,
+    );
+
+    assert!(
+        said.contains("a stem would be written over the song 'song/bass.wav'"),
+        "{said}"
+    );
     assert_eq!(std::fs::read(&song).unwrap(), before);
     assert_eq!(bench.files("."), ["song/bass.wav"]);
 }

@@ -8,8 +8,15 @@ use crate::bench::{Bench, tiny_model};
 
 fn start(bench: &Bench) -> Child {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
-    command.args(["separate", "--threads", "1", "song.wav", "-m"]).arg(tiny_model());
-    command.current_dir(bench.path("")).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .args(["separate", "--threads", "1", "song.wav", "-m"])
+        .arg(tiny_model());
+    command
+        .current_dir(bench.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 fn wait(child: &mut Child, at_most: Duration) -> Option<i32> {
@@ -20,6 +27,7 @@ fn wait(child: &mut Child, at_most: Duration) -> Option<i32> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+
     child.kill().unwrap();
     child.wait().unwrap();
     None
@@ -29,18 +37,36 @@ fn wait(child: &mut Child, at_most: Duration) -> Option<i32> {
 fn a_signal_ends_the_work_within_a_second_and_leaves_nothing() {
     for signal in ["-INT", "-TERM"] {
         let bench = Bench::new();
+
         // At the model's rate, so that it is quickly read, and hundreds of chunks long.
         bench.song_of("song.wav", 44_100, 1, 300.0);
         bench.file("stems/older.txt", b"keep me");
         let mut child = start(&bench);
+
         let began = Instant::now();
         while bench.files("stems").len() < 7 {
-            assert!(began.elapsed() < Duration::from_secs(60), "the stems were never begun");
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "the stems were never begun"
+            );
             assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        assert_eq!(wait(&mut child, Duration::from_secs(1)), Some(130), "{signal}");
+
+        assert!(
+            Command::new("kill")
+                .args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+
+        assert_eq!(
+            wait(&mut child, Duration::from_secs(1)),
+            Some(130),
+            "{signal}"
+        );
+
         assert_eq!(bench.files("stems"), ["older.txt"], "{signal}");
         assert!(!bench.path("stems/song").exists(), "{signal}");
     }

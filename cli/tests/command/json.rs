@@ -1,4 +1,5 @@
-//! `--json`, read with types of its own that know no other fields: what docs/json.md promises is what there is.
+//! `--json`, read with types of its own that know no other fields: what docs/json.md promises is
+//! what there is.
 
 use serde::Deserialize;
 
@@ -103,9 +104,18 @@ enum Status {
 
 fn lines(bench: &Bench, arguments: &[&str], code: i32) -> Vec<Line> {
     let mut command = bench.separate(arguments);
-    let output = command.arg("--json").assert().code(code).get_output().stdout.clone();
+    let output = command
+        .arg("--json")
+        .assert()
+        .code(code)
+        .get_output()
+        .stdout
+        .clone();
+
     let text = String::from_utf8(output).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect()
 }
 
 #[test]
@@ -113,31 +123,96 @@ fn a_batch_tells_all_about_itself() {
     let bench = Bench::new();
     bench.song("a.wav", 1.5);
     bench.file("b.wav", b"text");
+
     let lines = lines(&bench, &["a.wav", "b.wav", "--two-stems", "vocals"], 1);
-    let Line::Start { version: 1, parts, songs: 2, engine, engines, .. } = &lines[0] else { panic!("{:?}", lines[0]) };
-    let [Running { engine: only, gpu: None }] = &engines[..] else { panic!("{engines:?}") };
+    let Line::Start {
+        version: 1,
+        parts,
+        songs: 2,
+        engine,
+        engines,
+        ..
+    } = &lines[0]
+    else {
+        panic!("{:?}", lines[0])
+    };
+
+    let [
+        Running {
+            engine: only,
+            gpu: None,
+        },
+    ] = &engines[..]
+    else {
+        panic!("{engines:?}")
+    };
+
     assert_eq!(only, engine);
     assert_eq!(parts, &["vocals", "no_vocals"]);
-    let Line::Song { index: 0, gpu: None, .. } = &lines[1] else { panic!("{:?}", lines[1]) };
-    let last = lines.iter().rev().find(|line| matches!(line, Line::Progress { .. }));
-    let Some(Line::Progress { index: 0, stage: Stage::Separating, share, .. }) = last else { panic!("{last:?}") };
+    let Line::Song {
+        index: 0,
+        gpu: None,
+        ..
+    } = &lines[1]
+    else {
+        panic!("{:?}", lines[1])
+    };
+
+    let last = lines
+        .iter()
+        .rev()
+        .find(|line| matches!(line, Line::Progress { .. }));
+    let Some(Line::Progress {
+        index: 0,
+        stage: Stage::Separating,
+        share,
+        ..
+    }) = last
+    else {
+        panic!("{last:?}")
+    };
+
     assert_eq!(*share, 1.0);
     let mut ends = lines.iter().filter_map(|line| match line {
-        Line::SongEnd { status, outputs, error, audio_s, engine: Some(on), gpu: None, .. } if on == engine => {
-            Some((status, outputs, error, audio_s))
-        }
+        Line::SongEnd {
+            status,
+            outputs,
+            error,
+            audio_s,
+            engine: Some(on),
+            gpu: None,
+            ..
+        } if on == engine => Some((status, outputs, error, audio_s)),
         _ => None,
     });
+
     let (status, outputs, error, audio_s) = ends.next().unwrap();
-    assert_eq!((status, outputs.len(), error.is_none(), *audio_s), (&Status::Done, 2, true, Some(1.5)));
-    assert!(outputs.iter().all(|output| bench.path(&output.path).is_file()), "{outputs:?}");
+    assert_eq!(
+        (status, outputs.len(), error.is_none(), *audio_s),
+        (&Status::Done, 2, true, Some(1.5))
+    );
+    assert!(
+        outputs
+            .iter()
+            .all(|output| bench.path(&output.path).is_file()),
+        "{outputs:?}"
+    );
+
     assert_eq!(outputs[1].part, "no_vocals");
     let (status, outputs, error, _) = ends.next().unwrap();
+
     assert_eq!((status, outputs.len()), (&Status::Failed, 0));
     let report = error.as_ref().unwrap();
     assert_eq!(report.kind, "audio");
     assert!(!report.message.is_empty() && !report.help.is_empty());
-    let Line::End { done: 1, failed: 1, exit_code: 1, .. } = lines.last().unwrap() else {
+
+    let Line::End {
+        done: 1,
+        failed: 1,
+        exit_code: 1,
+        ..
+    } = lines.last().unwrap()
+    else {
         panic!("{:?}", lines.last())
     };
 }
@@ -146,10 +221,16 @@ fn a_batch_tells_all_about_itself() {
 fn skipped_songs_are_told() {
     let bench = Bench::new();
     bench.song("a.wav", 0.2);
+
     for expected in [Status::Done, Status::Skipped] {
         let lines = lines(&bench, &["a.wav", "--skip-existing"], 0);
-        let status =
-            lines.iter().find_map(|line| if let Line::SongEnd { status, .. } = line { Some(status) } else { None });
+        let status = lines.iter().find_map(|line| {
+            if let Line::SongEnd { status, .. } = line {
+                Some(status)
+            } else {
+                None
+            }
+        });
         assert_eq!(status, Some(&expected));
     }
 }
@@ -158,7 +239,18 @@ fn skipped_songs_are_told() {
 fn a_run_that_cannot_begin_is_one_line() {
     let bench = Bench::new();
     bench.song("a.wav", 0.2);
+
     let lines = lines(&bench, &["a.wav", "--name", "{nothing}"], 2);
-    let [Line::Error { version: 1, error, exit_code: 2 }] = lines.as_slice() else { panic!("{lines:?}") };
+    let [
+        Line::Error {
+            version: 1,
+            error,
+            exit_code: 2,
+        },
+    ] = lines.as_slice()
+    else {
+        panic!("{lines:?}")
+    };
+
     assert_eq!(error.kind, "usage");
 }

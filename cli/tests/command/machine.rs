@@ -1,4 +1,5 @@
-//! What the command makes of the machine it is on: which GPUs it may use, how many threads, and users without a home.
+//! What the command makes of the machine it is on: which GPUs it may use, how many threads, and
+//! users without a home.
 
 use assert_cmd::Command;
 
@@ -7,19 +8,33 @@ use crate::bench::{Bench, stdout, tiny_model};
 /// The program `name` as `sextet` is run here, where this system has it.
 fn program(name: &str) -> Option<std::path::PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 #[test]
 fn the_cpu_engine_has_no_more_threads_than_the_process_may_use() {
-    let Some(taskset) = program("taskset") else { return println!("left out: this system has no taskset") };
+    let Some(taskset) = program("taskset") else {
+        return println!("left out: this system has no taskset");
+    };
+
     let bench = Bench::new();
     let mut command = Command::new(taskset);
-    command.args(["-c", "0"]).arg(assert_cmd::cargo::cargo_bin!("sextet")).args(["doctor", "--json"]);
-    command.env("SEXTET_CACHE", bench.path("cache")).env("SEXTET_DATA", bench.path("data"));
+    command
+        .args(["-c", "0"])
+        .arg(assert_cmd::cargo::cargo_bin!("sextet"))
+        .args(["doctor", "--json"]);
+
+    command
+        .env("SEXTET_CACHE", bench.path("cache"))
+        .env("SEXTET_DATA", bench.path("data"));
     let found: serde_json::Value = serde_json::from_str(&stdout(&mut command)).unwrap();
     assert_eq!(found["threads"], 1);
-    assert_eq!(found["engines"][0]["about"], "needs nothing; computes on 1 thread");
+    assert_eq!(
+        found["engines"][0]["about"],
+        "needs nothing; computes on 1 thread"
+    );
 }
 
 #[cfg(unix)]
@@ -31,23 +46,54 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
     let bench = Bench::new();
     bench.song("song.wav", 0.2);
     std::fs::copy(tiny_model(), bench.path("tiny.safetensors")).unwrap();
+
     let folder = bench.path("");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let program = assert_cmd::cargo::cargo_bin!("sextet");
-    // The system knows a home of every user that it knows; root can become one that it does not know.
+
+    // The system knows a home of every user that it knows; root can become one that it does not
+    // know.
     let is_root = std::fs::metadata(&folder).unwrap().uid() == 0;
     for engine in ["cpu", "auto"] {
         let mut command = std::process::Command::new(program);
-        command.args(["separate", "song.wav", "-m", "tiny.safetensors", "--threads", "1", "--engine", engine, "-o"]);
-        command.arg(format!("stems-{engine}")).env_clear().current_dir(&folder);
+        command.args([
+            "separate",
+            "song.wav",
+            "-m",
+            "tiny.safetensors",
+            "--threads",
+            "1",
+            "--engine",
+            engine,
+            "-o",
+        ]);
+
+        command
+            .arg(format!("stems-{engine}"))
+            .env_clear()
+            .current_dir(&folder);
         if is_root {
             command.uid(54_321).gid(54_321);
         }
+
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{engine}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+
         assert!(!bench.files(&format!("stems-{engine}")).is_empty());
     }
-    println!("2 engines tried{}", if is_root { ", as a user that the system does not know" } else { "" });
+
+    println!(
+        "2 engines tried{}",
+        if is_root {
+            ", as a user that the system does not know"
+        } else {
+            ""
+        }
+    );
 }
 
 #[cfg(all(feature = "tensorrt", target_os = "linux"))]
@@ -57,20 +103,37 @@ mod gpus {
     use super::*;
     use crate::bench::stderr;
 
-    /// `sextet separate` on a machine that shows two GPUs; `None` where there is no C compiler to make them with.
+    /// `sextet separate` on a machine that shows two GPUs; `None` where there is no C compiler to
+    /// make them with.
     fn with_two_gpus(bench: &Bench, arguments: &[&str]) -> Option<Command> {
         let library = bench.path("driver/libcuda.so.1");
         if !library.is_file() {
             bench.file("driver/keep", b"");
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/two_gpus.c");
+
             let mut cc = std::process::Command::new(program("cc")?);
-            assert!(cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap().success());
+            assert!(
+                cc.args(["-shared", "-fPIC", "-o"])
+                    .arg(&library)
+                    .arg(source)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         }
+
         let mut command = bench.separate(&["song.wav"]);
-        command.args(arguments).env("LD_LIBRARY_PATH", bench.path("driver"));
-        command.env("SEXTET_CACHE", bench.path("cache")).env("SEXTET_DATA", bench.path("data"));
+        command
+            .args(arguments)
+            .env("LD_LIBRARY_PATH", bench.path("driver"));
+        command
+            .env("SEXTET_CACHE", bench.path("cache"))
+            .env("SEXTET_DATA", bench.path("data"));
+
         command.env("SEXTET_CONFIG", bench.path("config.toml"));
-        command.env_remove("SEXTET_GPU").env_remove("CUDA_VISIBLE_DEVICES");
+        command
+            .env_remove("SEXTET_GPU")
+            .env_remove("CUDA_VISIBLE_DEVICES");
         Some(command)
     }
 
@@ -80,6 +143,7 @@ mod gpus {
         bench.song("song.wav", 0.2);
         let none = "there is no GPU 3; this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: name one of these";
         let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
+
         let hidden = "hides every GPU\nhelp: unset it, or use --engine cpu";
         #[allow(clippy::type_complexity, reason = "a table")]
         let cases: [(&[&str], Option<(&str, &str)>, i32, &str); 13] = [
@@ -88,15 +152,46 @@ mod gpus {
             (&[], Some((gpu, "3")), 2, none),
             (&["--gpu", "0,3"], no, 2, none),
             (&[], Some((gpu, "1,3")), 2, none),
-            (&["--gpu", "0,one"], no, 2, "expected a number such as 0, several such as 0,1, or `all`"),
-            (&["--gpu", "all", "--engine", "tensorrt"], no, 4, "the GPU failed to open the GPU"),
-            (&["--gpu", "0,1", "--engine", "tensorrt"], Some((seen, "0")), 2, "has 1: 0 NVIDIA A\n"),
-            (&[], Some((gpu, "one")), 2, "SEXTET_GPU is 'one', which is not the number of a GPU\nhelp: set it to 0"),
-            (&["--gpu", "1", "--engine", "tensorrt"], Some((gpu, "3")), 4, "the GPU failed to open the GPU"),
+            (
+                &["--gpu", "0,one"],
+                no,
+                2,
+                "expected a number such as 0, several such as 0,1, or `all`",
+            ),
+            (
+                &["--gpu", "all", "--engine", "tensorrt"],
+                no,
+                4,
+                "the GPU failed to open the GPU",
+            ),
+            (
+                &["--gpu", "0,1", "--engine", "tensorrt"],
+                Some((seen, "0")),
+                2,
+                "has 1: 0 NVIDIA A\n",
+            ),
+            (
+                &[],
+                Some((gpu, "one")),
+                2,
+                "SEXTET_GPU is 'one', which is not the number of a GPU\nhelp: set it to 0",
+            ),
+            (
+                &["--gpu", "1", "--engine", "tensorrt"],
+                Some((gpu, "3")),
+                4,
+                "the GPU failed to open the GPU",
+            ),
             (&["--engine", "tensorrt"], Some((seen, "")), 4, hidden),
             (&["--engine", "tensorrt"], Some((seen, "none")), 4, hidden),
-            (&["--gpu", "1", "--engine", "tensorrt"], Some((seen, "0")), 2, "has 1: 0 NVIDIA A\n"),
+            (
+                &["--gpu", "1", "--engine", "tensorrt"],
+                Some((seen, "0")),
+                2,
+                "has 1: 0 NVIDIA A\n",
+            ),
         ];
+
         for (arguments, variable, code, said) in &cases {
             let Some(mut command) = with_two_gpus(&bench, arguments) else {
                 return println!("left out: there is no C compiler here");
@@ -105,25 +200,50 @@ mod gpus {
             let text = stderr(&mut command, *code);
             assert!(text.contains(said), "{arguments:?} {variable:?}: {text}");
         }
+
         bench.file("config.toml", b"[tensorrt]\ngpu = 5\n");
-        let text = stderr(&mut with_two_gpus(&bench, &["--engine", "tensorrt"]).unwrap(), 4);
-        assert!(text.contains("there is no GPU 5: this machine has 2: 0 NVIDIA A, 1 NVIDIA B"), "{text}");
+        let text = stderr(
+            &mut with_two_gpus(&bench, &["--engine", "tensorrt"]).unwrap(),
+            4,
+        );
+
+        assert!(
+            text.contains("there is no GPU 5: this machine has 2: 0 NVIDIA A, 1 NVIDIA B"),
+            "{text}"
+        );
         stdout(&mut with_two_gpus(&bench, &["--gpu", "3", "--engine", "cpu"]).unwrap());
         println!("{} ways to name a GPU tried", cases.len() + 2);
     }
 
-    /// Of several GPUs that are left to us, those that do not do are told of, and the CPU is there for all.
+    /// Of several GPUs that are left to us, those that do not do are told of, and the CPU is there
+    /// for all.
     #[test]
     fn gpus_that_cannot_be_used_are_left_out() {
         let bench = Bench::new();
         bench.song("song.wav", 0.2);
         bench.song("other.wav", 0.3);
-        let Some(mut command) = with_two_gpus(&bench, &["other.wav", "--gpu", "all", "--json"]) else { return };
+        let Some(mut command) = with_two_gpus(&bench, &["other.wav", "--gpu", "all", "--json"])
+        else {
+            return;
+        };
+
         let text = stdout(&mut command);
         let left_out = "\"message\":\"GPU 0 is left out: the GPU failed to open the GPU";
-        assert_eq!(text.matches("is left out").count(), usize::from(std::env::var_os("SEXTET_TENSORRT").is_some()));
-        assert!(std::env::var_os("SEXTET_TENSORRT").is_none() || text.contains(left_out), "{text}");
-        assert_eq!(text.matches("\"engine\":\"CPU (rten)\",\"gpu\":null").count(), 5, "{text}");
+
+        assert_eq!(
+            text.matches("is left out").count(),
+            usize::from(std::env::var_os("SEXTET_TENSORRT").is_some())
+        );
+        assert!(
+            std::env::var_os("SEXTET_TENSORRT").is_none() || text.contains(left_out),
+            "{text}"
+        );
+        assert_eq!(
+            text.matches("\"engine\":\"CPU (rten)\",\"gpu\":null")
+                .count(),
+            5,
+            "{text}"
+        );
 
         // One song has one engine.
         let text = stdout(&mut with_two_gpus(&bench, &["--gpu", "all", "--json"]).unwrap());

@@ -1,7 +1,12 @@
 //! Black-box tests of the `sextet` command: what people type, and what they get.
 //!
-//! They run with a tiny model of random weights, made from `fixtures/tiny.json`, and with songs made here.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+//! They run with a tiny model of random weights, made from `fixtures/tiny.json`, and with songs
+//! made here.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 mod bad_inputs;
 mod bench;

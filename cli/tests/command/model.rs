@@ -19,38 +19,91 @@ fn the_catalogue_is_listed() {
 fn models_are_described() {
     let bench = Bench::new();
     let bundled = stdout(&mut bench.sextet(&["model", "info", "sextet-mini"]));
-    assert!(bundled.contains("stems       drums, bass, other, vocals, guitar, piano"), "{bundled}");
+    assert!(
+        bundled.contains("stems       drums, bass, other, vocals, guitar, piano"),
+        "{bundled}"
+    );
+
     let tiny = stdout(bench.sextet(&["model", "info"]).arg(tiny_model()));
-    assert!(tiny.contains("segment     44100 frames, 1.00 s") && tiny.contains("0.38 million"), "{tiny}");
+    assert!(
+        tiny.contains("segment     44100 frames, 1.00 s") && tiny.contains("0.38 million"),
+        "{tiny}"
+    );
+
     let absent = stdout(&mut bench.sextet(&["model", "info", "htdemucs_6s"]));
-    assert!(absent.contains("not fetched") && absent.contains("unknown before it is fetched"), "{absent}");
-    assert!(stderr(&mut bench.sextet(&["model", "info", "nothing"]), 3).contains("there is no model 'nothing'"));
+    assert!(
+        absent.contains("not fetched") && absent.contains("unknown before it is fetched"),
+        "{absent}"
+    );
+    assert!(
+        stderr(&mut bench.sextet(&["model", "info", "nothing"]), 3)
+            .contains("there is no model 'nothing'")
+    );
 }
 
 #[test]
 fn a_model_is_exported_as_one_graph() {
     let bench = Bench::new();
     for (precision, batch) in [("f32", "1"), ("f16", "2")] {
-        let mut command =
-            bench.sextet(&["model", "export", "-o", "out/tiny.onnx", "--batch", batch, "--precision", precision]);
+        let mut command = bench.sextet(&[
+            "model",
+            "export",
+            "-o",
+            "out/tiny.onnx",
+            "--batch",
+            batch,
+            "--precision",
+            precision,
+        ]);
+
         assert!(stdout(command.arg(tiny_model())).contains("wrote out/tiny.onnx"));
         assert_eq!(bench.files("out"), ["tiny.onnx"]);
-        assert!(std::fs::metadata(bench.path("out/tiny.onnx")).unwrap().len() > 100_000);
+        assert!(
+            std::fs::metadata(bench.path("out/tiny.onnx"))
+                .unwrap()
+                .len()
+                > 100_000
+        );
     }
+
     bench.file("file", b"in the way");
-    let said = stderr(bench.sextet(&["model", "export", "-o", "file/x.onnx"]).arg(tiny_model()), 1);
+    let said = stderr(
+        bench
+            .sextet(&["model", "export", "-o", "file/x.onnx"])
+            .arg(tiny_model()),
+        1,
+    );
+
     assert!(said.contains("cannot write 'file/x.onnx'"), "{said}");
 }
 
 #[test]
 fn what_is_inside_the_command_has_no_file() {
     let bench = Bench::new();
-    assert!(stderr(&mut bench.sextet(&["model", "path", "sextet-mini"]), 3).contains("inside the command"));
-    assert!(stderr(&mut bench.sextet(&["model", "remove", "sextet-mini"]), 3).contains("inside the command"));
-    assert!(stdout(&mut bench.sextet(&["model", "fetch", "sextet-mini"])).contains("nothing to fetch"));
-    assert!(stdout(&mut bench.sextet(&["model", "remove", "htdemucs"])).contains("nothing to remove"));
-    assert!(stderr(&mut bench.sextet(&["model", "path", "htdemucs"]), 3).contains("model fetch htdemucs"));
-    assert!(stderr(&mut bench.sextet(&["model", "fetch", "htdemucs9"]), 3).contains("the catalogue has no model"));
+    assert!(
+        stderr(&mut bench.sextet(&["model", "path", "sextet-mini"]), 3)
+            .contains("inside the command")
+    );
+    assert!(
+        stderr(&mut bench.sextet(&["model", "remove", "sextet-mini"]), 3)
+            .contains("inside the command")
+    );
+
+    assert!(
+        stdout(&mut bench.sextet(&["model", "fetch", "sextet-mini"])).contains("nothing to fetch")
+    );
+    assert!(
+        stdout(&mut bench.sextet(&["model", "remove", "htdemucs"])).contains("nothing to remove")
+    );
+    assert!(
+        stderr(&mut bench.sextet(&["model", "path", "htdemucs"]), 3)
+            .contains("model fetch htdemucs")
+    );
+
+    assert!(
+        stderr(&mut bench.sextet(&["model", "fetch", "htdemucs9"]), 3)
+            .contains("the catalogue has no model")
+    );
 }
 
 #[test]
@@ -58,17 +111,49 @@ fn a_bag_beside_its_checkpoints_is_a_model() {
     let bench = Bench::new();
     bench.song("song.wav", 0.5);
     bench.file("a.safetensors", &tiny_model_bytes());
+
     let rows = "weights: [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]";
     bench.file("pair.yaml", format!("models: [a, a]\n{rows}\n").as_bytes());
-    bench.file("wrong.yaml", b"models: [a, a]\nweights: [[1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1]]\n");
+    bench.file(
+        "wrong.yaml",
+        b"models: [a, a]\nweights: [[1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1]]\n",
+    );
+
     assert!(stdout(&mut bench.sextet(&["model", "info", "pair.yaml"])).contains("0.76 million"));
-    bench.sextet(&["separate", "song.wav", "-m", "pair.yaml", "--threads", "1", "-o", "bag"]).assert().success();
-    bench.separate(&["song.wav", "-o", "one"]).assert().success();
+    bench
+        .sextet(&[
+            "separate",
+            "song.wav",
+            "-m",
+            "pair.yaml",
+            "--threads",
+            "1",
+            "-o",
+            "bag",
+        ])
+        .assert()
+        .success();
+
+    bench
+        .separate(&["song.wav", "-o", "one"])
+        .assert()
+        .success();
     for stem in bench.files("one") {
-        let (bag, one) = (std::fs::read(bench.path("bag").join(&stem)), std::fs::read(bench.path("one").join(&stem)));
-        assert!(bag.unwrap() == one.unwrap(), "a bag of one network twice gives what the network gives");
+        let (bag, one) = (
+            std::fs::read(bench.path("bag").join(&stem)),
+            std::fs::read(bench.path("one").join(&stem)),
+        );
+        assert!(
+            bag.unwrap() == one.unwrap(),
+            "a bag of one network twice gives what the network gives"
+        );
     }
+
     assert!(stderr(&mut bench.sextet(&["model", "info", "wrong.yaml"]), 3).starts_with("error: "));
-    let said = stderr(&mut bench.sextet(&["model", "export", "pair.yaml", "-o", "x.onnx"]), 3);
+    let said = stderr(
+        &mut bench.sextet(&["model", "export", "pair.yaml", "-o", "x.onnx"]),
+        3,
+    );
+
     assert!(said.contains("a bag of 2 networks"), "{said}");
 }

@@ -1,5 +1,5 @@
-//! How models come over the network: where they lie in the cache that all of the hub's clients share, who gets to see a
-//! token, proxies, and other processes that fetch the same.
+//! How models come over the network: where they lie in the cache that all of the hub's clients
+//! share, who gets to see a token, proxies, and other processes that fetch the same.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -26,10 +26,14 @@ fn fetch(bench: &Bench, hub: &Hub) -> Command {
 }
 
 fn checksum() -> String {
-    Sha256::digest(&*CHECKPOINT).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(&*CHECKPOINT)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
-/// What huggingface_hub writes, file by file: see `_create_symlink` and `_get_pointer_path` in its `file_download.py`.
+/// What huggingface_hub writes, file by file: see `_create_symlink` and `_get_pointer_path` in its
+/// `file_download.py`.
 #[test]
 fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
@@ -46,15 +50,29 @@ fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
         format!("models--adefossez--HTDemucs-6s/snapshots/{commit}/5c90dfd2.safetensors"),
         format!("models--adefossez--HTDemucs-6s/snapshots/{commit}/htdemucs_6s.yaml"),
     ];
-    assert_eq!(bench.files(".hf/hub").iter().collect::<std::collections::BTreeSet<_>>(), expected.iter().collect());
+
+    assert_eq!(
+        bench
+            .files(".hf/hub")
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>(),
+        expected.iter().collect()
+    );
 
     let repository = bench.path(".hf/hub/models--adefossez--HTDemucs-6s");
-    assert_eq!(fs::read_to_string(repository.join("refs/main")).unwrap(), commit);
+    assert_eq!(
+        fs::read_to_string(repository.join("refs/main")).unwrap(),
+        commit
+    );
+
     let snapshot = repository.join("snapshots").join(commit);
     for (file, blob) in [("htdemucs_6s.yaml", bag), ("5c90dfd2.safetensors", sum)] {
         let target = fs::read_link(snapshot.join(file)).ok();
         let relative = Path::new("../../blobs").join(blob);
-        assert!(target.is_none_or(|target| target == relative) || cfg!(windows), "{file}");
+        assert!(
+            target.is_none_or(|target| target == relative) || cfg!(windows),
+            "{file}"
+        );
     }
 }
 
@@ -62,23 +80,36 @@ fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
 fn what_another_client_fetched_is_taken_as_it_is() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let repository = bench.path(".hf/hub/models--adefossez--HTDemucs-6s");
+
     // On a disk without symbolic links, where the file itself is in the snapshot.
     let file = "snapshots/0123456789012345678901234567890123456789/5c90dfd2.safetensors";
     fs::create_dir_all(repository.join(file).parent().unwrap()).unwrap();
     fs::write(repository.join(file), &*CHECKPOINT).unwrap();
     fetch(&bench, &hub).assert().success();
+
     assert!(hub.asked().is_empty());
 
     // One that is damaged is not.
     fs::write(repository.join(file), b"damaged").unwrap();
     fetch(&bench, &hub).assert().success();
+
     assert_eq!(hub.asked(), [0]);
     assert_eq!(fs::read(repository.join(file)).unwrap(), *CHECKPOINT);
 
     // And what another client left half-fetched is gone on with.
-    bench.sextet(&["model", "remove", "htdemucs_6s"]).assert().success();
+    bench
+        .sextet(&["model", "remove", "htdemucs_6s"])
+        .assert()
+        .success();
     fs::create_dir_all(repository.join("blobs")).unwrap();
-    fs::write(repository.join("blobs").join(format!("{}.incomplete", checksum())), &CHECKPOINT[..70_000]).unwrap();
+    fs::write(
+        repository
+            .join("blobs")
+            .join(format!("{}.incomplete", checksum())),
+        &CHECKPOINT[..70_000],
+    )
+    .unwrap();
+
     fetch(&bench, &hub).assert().success();
     assert_eq!(hub.asked(), [70_000]);
 }
@@ -86,17 +117,22 @@ fn what_another_client_fetched_is_taken_as_it_is() {
 #[test]
 fn the_cache_is_where_the_environment_says() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    for (variable, value, place) in
-        [("HF_HUB_CACHE", "a", "a"), ("HUGGINGFACE_HUB_CACHE", "b", "b"), ("XDG_CACHE_HOME", "c", "c/huggingface/hub")]
-    {
+    for (variable, value, place) in [
+        ("HF_HUB_CACHE", "a", "a"),
+        ("HUGGINGFACE_HUB_CACHE", "b", "b"),
+        ("XDG_CACHE_HOME", "c", "c/huggingface/hub"),
+    ] {
         let mut command = fetch(&bench, &hub);
         if variable == "XDG_CACHE_HOME" {
             command.env_remove("HF_HOME");
         }
         command.env(variable, bench.path(value)).assert().success();
-        let bag = bench.path(place).join("models--adefossez--HTDemucs-6s/refs/main");
+        let bag = bench
+            .path(place)
+            .join("models--adefossez--HTDemucs-6s/refs/main");
         assert!(bag.is_file(), "{}", bag.display());
     }
+
     assert!(bench.files(".hf").is_empty());
 }
 
@@ -105,52 +141,106 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     bench.file("elsewhere", b"of a file\n");
     bench.file(".hf/token", b"left by a login\n");
+
     #[allow(clippy::type_complexity, reason = "a table")]
     let cases: [(&[(&str, &str)], Option<&str>); 4] = [
-        (&[("HF_TOKEN", "given"), ("HF_TOKEN_PATH", "elsewhere")], Some("given")),
+        (
+            &[("HF_TOKEN", "given"), ("HF_TOKEN_PATH", "elsewhere")],
+            Some("given"),
+        ),
         (&[("HF_TOKEN_PATH", "elsewhere")], Some("of a file")),
         (&[], Some("left by a login")),
-        (&[("HF_TOKEN", "given"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], None),
+        (
+            &[
+                ("HF_TOKEN", "given"),
+                ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"),
+            ],
+            None,
+        ),
     ];
+
     for (variables, token) in cases {
         hub.requests();
+
         // Cut once, so that the other host is asked twice.
-        hub.fail(Fault::Cut { after: 100_000, times: 1 });
-        fetch(&bench, &hub).envs(variables.iter().copied()).assert().success();
-        let (of_hub, of_others): (Vec<_>, Vec<_>) =
-            hub.requests().into_iter().partition(|request| request.line.contains("/resolve/"));
-        assert_eq!((of_hub.len(), of_others.len()), (5, 2), "{of_hub:?} {of_others:?}");
-        assert!(of_hub.iter().all(|request| request.token.as_deref() == token), "{of_hub:?}");
-        assert!(of_others.iter().all(|request| request.token.is_none()), "{of_others:?}");
-        assert!(of_others.iter().all(|request| request.host.starts_with("localhost:")), "{of_others:?}");
-        bench.sextet(&["model", "remove", "htdemucs_6s"]).assert().success();
+        hub.fail(Fault::Cut {
+            after: 100_000,
+            times: 1,
+        });
+        fetch(&bench, &hub)
+            .envs(variables.iter().copied())
+            .assert()
+            .success();
+        let (of_hub, of_others): (Vec<_>, Vec<_>) = hub
+            .requests()
+            .into_iter()
+            .partition(|request| request.line.contains("/resolve/"));
+
+        assert_eq!(
+            (of_hub.len(), of_others.len()),
+            (5, 2),
+            "{of_hub:?} {of_others:?}"
+        );
+
+        assert!(
+            of_hub
+                .iter()
+                .all(|request| request.token.as_deref() == token),
+            "{of_hub:?}"
+        );
+
+        assert!(
+            of_others.iter().all(|request| request.token.is_none()),
+            "{of_others:?}"
+        );
+        assert!(
+            of_others
+                .iter()
+                .all(|request| request.host.starts_with("localhost:")),
+            "{of_others:?}"
+        );
+
+        bench
+            .sextet(&["model", "remove", "htdemucs_6s"])
+            .assert()
+            .success();
     }
 
     let said = stderr(fetch(&bench, &hub).env("HF_TOKEN", "two\nlines"), 5);
-    assert!(said.contains("error: cannot talk to the model hub") && said.contains("HF_TOKEN"), "{said}");
+    assert!(
+        said.contains("error: cannot talk to the model hub") && said.contains("HF_TOKEN"),
+        "{said}"
+    );
 }
 
-/// A proxy on this machine: whatever host one asks it for, it is `hub`. Gives its address and who was asked for.
+/// A proxy on this machine: whatever host one asks it for, it is `hub`. Gives its address and who
+/// was asked for.
 fn proxy(hub: &Hub) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (seen, hub) = (asked.clone(), hub.endpoint().replace("http://", ""));
+
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (seen, hub) = (seen.clone(), hub.clone());
             thread::spawn(move || tunnel(stream.unwrap(), &seen, &hub));
         }
     });
+
     (address, asked)
 }
 
 fn tunnel(mut client: TcpStream, seen: &Mutex<Vec<String>>, hub: &str) {
-    let mut lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(client.try_clone().unwrap())
+        .lines()
+        .map_while(Result::ok);
     let request = lines.next().unwrap();
     lines.find(|line| line.is_empty());
     seen.lock().unwrap().push(request);
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+    client
+        .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        .unwrap();
 
     let mut host = TcpStream::connect(hub).unwrap();
     let (mut from_client, mut to_host) = (client.try_clone().unwrap(), host.try_clone().unwrap());
@@ -170,47 +260,96 @@ fn hosts_are_asked_by_way_of_a_proxy_but_for_the_exceptions() {
         ("HTTP_PROXY", "localhost, example.org", false),
         ("HTTPS_PROXY", "*", false),
     ];
+
     for (variable, exceptions, everybody) in cases {
         let bench = Bench::new();
         let mut command = fetch(&bench, &hub);
+
         // A name that only the proxy knows.
-        let endpoint = if exceptions == "*" { hub.endpoint() } else { "http://hub.invalid".to_owned() };
-        command.env("HF_ENDPOINT", endpoint).env(variable, &proxy).env("NO_PROXY", exceptions).assert().success();
+        let endpoint = if exceptions == "*" {
+            hub.endpoint()
+        } else {
+            "http://hub.invalid".to_owned()
+        };
+
+        command
+            .env("HF_ENDPOINT", endpoint)
+            .env(variable, &proxy)
+            .env("NO_PROXY", exceptions)
+            .assert()
+            .success();
+
         let seen = std::mem::take(&mut *asked.lock().unwrap());
-        let through = |host: &str| seen.iter().any(|line| line.starts_with(&format!("CONNECT {host}:")));
-        assert_eq!(through("hub.invalid"), exceptions != "*", "{variable}: {seen:?}");
+        let through = |host: &str| {
+            seen.iter()
+                .any(|line| line.starts_with(&format!("CONNECT {host}:")))
+        };
+
+        assert_eq!(
+            through("hub.invalid"),
+            exceptions != "*",
+            "{variable}: {seen:?}"
+        );
+
         assert_eq!(through("localhost"), everybody, "{variable}: {seen:?}");
     }
 
     let bench = Bench::new();
-    let said = stderr(fetch(&bench, &hub).env("HTTP_PROXY", "http://127.0.0.1:1"), 5);
+    let said = stderr(
+        fetch(&bench, &hub).env("HTTP_PROXY", "http://127.0.0.1:1"),
+        5,
+    );
+
     assert!(said.contains("error: cannot reach the model hub"), "{said}");
 }
 
 #[test]
 fn what_another_process_fetches_is_waited_for() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let lock = bench.file(&format!(".hf/hub/.locks/models--adefossez--HTDemucs-6s/{}.lock", checksum()), b"");
+    let lock = bench.file(
+        &format!(
+            ".hf/hub/.locks/models--adefossez--HTDemucs-6s/{}.lock",
+            checksum()
+        ),
+        b"",
+    );
+
     let lock = File::open(lock).unwrap();
     lock.lock().unwrap();
 
     let command = fetch(&bench, &hub);
     let mut process = Process::new(command.get_program());
-    process.args(command.get_args()).current_dir(bench.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    process
+        .args(command.get_args())
+        .current_dir(bench.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => process.env(name, value),
             None => process.env_remove(name),
         };
     }
+
     let mut child = process.spawn().unwrap();
-    let has_bag = || bench.files(".hf/hub").iter().any(|file| file.ends_with("htdemucs_6s.yaml"));
+    let has_bag = || {
+        bench
+            .files(".hf/hub")
+            .iter()
+            .any(|file| file.ends_with("htdemucs_6s.yaml"))
+    };
+
     while !has_bag() {
         thread::sleep(Duration::from_millis(10));
     }
+
     thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none());
-    assert!(hub.asked().is_empty(), "nothing is fetched before the other process is done");
+    assert!(
+        hub.asked().is_empty(),
+        "nothing is fetched before the other process is done"
+    );
 
     lock.unlock().unwrap();
     assert!(child.wait().unwrap().success());

@@ -2,19 +2,36 @@
 
 use crate::bench::{Bench, read, stderr, stdout, tiny_model};
 
-const SIX: [&str; 6] = ["bass.wav", "drums.wav", "guitar.wav", "other.wav", "piano.wav", "vocals.wav"];
+const SIX: [&str; 6] = [
+    "bass.wav",
+    "drums.wav",
+    "guitar.wav",
+    "other.wav",
+    "piano.wav",
+    "vocals.wav",
+];
 
 #[test]
 fn the_default_is_six_float_files_of_the_songs_rate_and_length() {
     let bench = Bench::new();
     let song = read(bench.song_of("song.wav", 48_000, 2, 1.7));
     bench.separate(&["song.wav"]).assert().success();
+
     assert_eq!(bench.files("stems"), SIX.map(|stem| format!("song/{stem}")));
     for stem in SIX {
         let stem = read(bench.path("stems/song").join(stem));
-        assert_eq!((stem.layout(), stem.frames()), (song.layout(), song.frames()));
-        assert!(stem.channels().iter().flatten().all(|sample| sample.is_finite()));
+        assert_eq!(
+            (stem.layout(), stem.frames()),
+            (song.layout(), song.frames())
+        );
+        assert!(
+            stem.channels()
+                .iter()
+                .flatten()
+                .all(|sample| sample.is_finite())
+        );
     }
+
     let header = std::fs::read(bench.path("stems/song/bass.wav")).unwrap();
     assert_eq!(header[20..22], 3u16.to_le_bytes(), "WAVE_FORMAT_IEEE_FLOAT");
 }
@@ -23,19 +40,44 @@ fn the_default_is_six_float_files_of_the_songs_rate_and_length() {
 fn which_stems_are_written_can_be_chosen() {
     let cases: [(&[&str], &[&str]); 5] = [
         (&["--stems", "vocals"], &["vocals.wav"]),
-        (&["--stems", "vocals,drums,vocals"], &["drums.wav", "vocals.wav"]),
-        (&["--all-but", "vocals"], &["bass.wav", "drums.wav", "guitar.wav", "other.wav", "piano.wav"]),
-        (&["--all-but", "vocals,drums,bass,other"], &["guitar.wav", "piano.wav"]),
+        (
+            &["--stems", "vocals,drums,vocals"],
+            &["drums.wav", "vocals.wav"],
+        ),
+        (
+            &["--all-but", "vocals"],
+            &[
+                "bass.wav",
+                "drums.wav",
+                "guitar.wav",
+                "other.wav",
+                "piano.wav",
+            ],
+        ),
+        (
+            &["--all-but", "vocals,drums,bass,other"],
+            &["guitar.wav", "piano.wav"],
+        ),
         (&["--two-stems", "vocals"], &["no_vocals.wav", "vocals.wav"]),
     ];
+
     let bench = Bench::new();
     bench.song("song.wav", 0.5);
+
     for (number, (flags, expected)) in cases.into_iter().enumerate() {
         let output = format!("out{number}");
-        bench.separate(&["song.wav", "-o", &output]).args(flags).assert().success();
+        bench
+            .separate(&["song.wav", "-o", &output])
+            .args(flags)
+            .assert()
+            .success();
+
         assert_eq!(
             bench.files(&output),
-            expected.iter().map(|stem| format!("song/{stem}")).collect::<Vec<_>>(),
+            expected
+                .iter()
+                .map(|stem| format!("song/{stem}"))
+                .collect::<Vec<_>>(),
             "{flags:?}"
         );
     }
@@ -45,15 +87,30 @@ fn which_stems_are_written_can_be_chosen() {
 fn two_stems_hold_what_the_six_hold() {
     let bench = Bench::new();
     bench.song("song.wav", 1.5);
-    bench.separate(&["song.wav", "-o", "six"]).assert().success();
-    bench.separate(&["song.wav", "-o", "two", "--two-stems", "vocals"]).assert().success();
+    bench
+        .separate(&["song.wav", "-o", "six"])
+        .assert()
+        .success();
+
+    bench
+        .separate(&["song.wav", "-o", "two", "--two-stems", "vocals"])
+        .assert()
+        .success();
     assert!(read(bench.path("six/song/vocals.wav")) == read(bench.path("two/song/vocals.wav")));
     let rest = read(bench.path("two/song/no_vocals.wav"));
-    let five: Vec<_> =
-        SIX.iter().filter(|stem| **stem != "vocals.wav").map(|s| read(bench.path("six/song").join(s))).collect();
+
+    let five: Vec<_> = SIX
+        .iter()
+        .filter(|stem| **stem != "vocals.wav")
+        .map(|s| read(bench.path("six/song").join(s)))
+        .collect();
+
     for (frame, sample) in rest.channels()[0].iter().enumerate() {
         let sum: f32 = five.iter().map(|stem| stem.channels()[0][frame]).sum();
-        assert!((sum - sample).abs() < 1e-4, "frame {frame}: {sum} and {sample}");
+        assert!(
+            (sum - sample).abs() < 1e-4,
+            "frame {frame}: {sum} and {sample}"
+        );
     }
 }
 
@@ -67,13 +124,20 @@ fn formats_and_bits() {
         (&["--format", "flac", "--bits", "16"], "flac", 16),
         (&["--format", "flac", "--bits", "24"], "flac", 24),
     ];
+
     let bench = Bench::new();
     let song = read(bench.song("song.wav", 0.6));
     for (number, (flags, extension, bits)) in cases.into_iter().enumerate() {
         let output = format!("out{number}");
-        bench.separate(&["song.wav", "--stems", "bass", "-o", &output]).args(flags).assert().success();
+        bench
+            .separate(&["song.wav", "--stems", "bass", "-o", &output])
+            .args(flags)
+            .assert()
+            .success();
+
         let path = bench.path(&format!("{output}/song/bass.{extension}"));
         assert_eq!(read(&path).frames(), song.frames());
+
         if extension == "wav" {
             let header = std::fs::read(path).unwrap();
             let place = header.windows(4).position(|w| w == b"fmt ").unwrap() + 8 + 14;
@@ -86,9 +150,17 @@ fn formats_and_bits() {
 fn the_rate_can_be_chosen() {
     let bench = Bench::new();
     bench.song_of("song.wav", 22_050, 2, 1.0);
+
     for (rate, frames) in [("source", 22_050), ("44100", 44_100), ("48000", 48_000)] {
-        bench.separate(&["song.wav", "--stems", "bass", "--rate", rate]).assert().success();
-        assert_eq!(read(bench.path("stems/song/bass.wav")).frames(), frames, "{rate}");
+        bench
+            .separate(&["song.wav", "--stems", "bass", "--rate", rate])
+            .assert()
+            .success();
+        assert_eq!(
+            read(bench.path("stems/song/bass.wav")).frames(),
+            frames,
+            "{rate}"
+        );
     }
 }
 
@@ -96,9 +168,17 @@ fn the_rate_can_be_chosen() {
 fn mono_stays_mono_unless_stereo_is_asked_for() {
     let bench = Bench::new();
     bench.song_of("song.wav", 44_100, 1, 0.5);
+
     for (mono, channels) in [("keep", 1), ("stereo", 2)] {
-        bench.separate(&["song.wav", "--stems", "bass", "--mono", mono]).assert().success();
-        assert_eq!(read(bench.path("stems/song/bass.wav")).channels().len(), channels, "{mono}");
+        bench
+            .separate(&["song.wav", "--stems", "bass", "--mono", mono])
+            .assert()
+            .success();
+        assert_eq!(
+            read(bench.path("stems/song/bass.wav")).channels().len(),
+            channels,
+            "{mono}"
+        );
     }
 }
 
@@ -106,11 +186,19 @@ fn mono_stays_mono_unless_stereo_is_asked_for() {
 fn names_follow_the_template() {
     let bench = Bench::new();
     bench.song("disc 1/a.b.wav", 0.3);
+
     let template = "{model}/{folder}/{track} - {stem} ({source_ext}).{ext}";
-    bench.separate(&["disc 1", "--stems", "bass", "--name", template]).assert().success();
+    bench
+        .separate(&["disc 1", "--stems", "bass", "--name", template])
+        .assert()
+        .success();
+
     let files = bench.files("stems");
     assert_eq!(files.len(), 1);
-    assert!(files[0].ends_with("/disc 1/a.b - bass (wav).wav"), "{files:?}");
+    assert!(
+        files[0].ends_with("/disc 1/a.b - bass (wav).wav"),
+        "{files:?}"
+    );
 }
 
 #[test]
@@ -118,15 +206,30 @@ fn exact_stems_add_up_to_the_song() {
     for rate_hz in [44_100, 48_000] {
         let bench = Bench::new();
         let song = read(bench.song_of("song.wav", rate_hz, 2, 1.5));
-        bench.separate(&["song.wav", "--sum", "exact"]).assert().success();
-        let stems: Vec<_> = SIX.iter().map(|stem| read(bench.path("stems/song").join(stem))).collect();
-        // Random weights give stems louder than full scale, and float32 rounds in proportion to them.
+        bench
+            .separate(&["song.wav", "--sum", "exact"])
+            .assert()
+            .success();
+
+        let stems: Vec<_> = SIX
+            .iter()
+            .map(|stem| read(bench.path("stems/song").join(stem)))
+            .collect();
+
+        // Random weights give stems louder than full scale, and float32 rounds in proportion to
+        // them.
         let samples = stems.iter().flat_map(|stem| &stem.channels()[1]);
         let loudest = samples.fold(1.0, |peak: f32, sample| peak.max(sample.abs()));
         for frame in 0..song.frames() {
-            let sum: f64 = stems.iter().map(|stem| f64::from(stem.channels()[1][frame])).sum();
+            let sum: f64 = stems
+                .iter()
+                .map(|stem| f64::from(stem.channels()[1][frame]))
+                .sum();
             let missing = (sum - f64::from(song.channels()[1][frame])).abs() / f64::from(loudest);
-            assert!(missing < 1e-6, "frame {frame}: {missing} of {loudest} (-120 dBFS is 1e-6)");
+            assert!(
+                missing < 1e-6,
+                "frame {frame}: {missing} of {loudest} (-120 dBFS is 1e-6)"
+            );
         }
     }
 }
@@ -136,10 +239,20 @@ fn the_number_of_threads_changes_nothing() {
     let bench = Bench::new();
     bench.song("song.wav", 1.2);
     let separate = |threads: &str| {
-        let mut command = bench.sextet(&["separate", "song.wav", "--stems", "bass", "--threads", threads, "-m"]);
+        let mut command = bench.sextet(&[
+            "separate",
+            "song.wav",
+            "--stems",
+            "bass",
+            "--threads",
+            threads,
+            "-m",
+        ]);
+
         command.arg(tiny_model()).assert().success();
         std::fs::read(bench.path("stems/song/bass.wav")).unwrap()
     };
+
     assert!(separate("1") == separate("2"));
 }
 
@@ -148,11 +261,17 @@ fn overlap_and_shifts_change_the_samples_and_are_the_same_every_time() {
     let bench = Bench::new();
     bench.song("song.wav", 1.6);
     let separate = |output: &str, flags: &[&str]| {
-        bench.separate(&["song.wav", "--stems", "bass", "-o", output]).args(flags).assert().success();
+        bench
+            .separate(&["song.wav", "--stems", "bass", "-o", output])
+            .args(flags)
+            .assert()
+            .success();
         std::fs::read(bench.path(output).join("song/bass.wav")).unwrap()
     };
+
     let plain = separate("a", &[]);
     let shifted = separate("b", &["--shifts", "2"]);
+
     assert!(plain == separate("c", &[]));
     assert!(plain != separate("d", &["--overlap", "0.5"]));
     assert!(plain != shifted);
@@ -163,7 +282,10 @@ fn overlap_and_shifts_change_the_samples_and_are_the_same_every_time() {
 fn a_single_chunk_is_one_segment_long() {
     let bench = Bench::new();
     bench.song("song.wav", 2.5);
-    bench.separate(&["song.wav", "--stems", "bass", "--single-chunk"]).assert().success();
+    bench
+        .separate(&["song.wav", "--stems", "bass", "--single-chunk"])
+        .assert()
+        .success();
     assert_eq!(read(bench.path("stems/song/bass.wav")).frames(), 44_100);
 }
 
@@ -172,12 +294,15 @@ fn what_is_done_is_skipped_on_request_but_only_when_it_is_whole() {
     let bench = Bench::new();
     bench.song("song.wav", 0.3);
     let again = ["song.wav", "--stems", "bass,drums", "--skip-existing"];
+
     let done = |text: String| text.lines().last().unwrap_or_default().to_owned();
     assert!(done(stdout(&mut bench.separate(&again))).starts_with("1 done, 0 skipped"));
     assert!(done(stdout(&mut bench.separate(&again))).starts_with("0 done, 1 skipped"));
     std::fs::remove_file(bench.path("stems/song/bass.wav")).unwrap();
+
     assert!(done(stdout(&mut bench.separate(&again))).starts_with("1 done, 0 skipped"));
     std::fs::write(bench.path("stems/song/bass.wav"), "").unwrap();
+
     assert!(done(stdout(&mut bench.separate(&again))).starts_with("1 done, 0 skipped"));
 }
 
@@ -186,7 +311,10 @@ fn an_existing_output_is_replaced() {
     let bench = Bench::new();
     bench.song("song.wav", 0.3);
     bench.file("stems/song/bass.wav", b"old");
-    bench.separate(&["song.wav", "--stems", "bass"]).assert().success();
+    bench
+        .separate(&["song.wav", "--stems", "bass"])
+        .assert()
+        .success();
     assert_eq!(read(bench.path("stems/song/bass.wav")).frames(), 13_230);
     assert_eq!(bench.files("stems"), ["song/bass.wav"]);
 }
@@ -196,7 +324,10 @@ fn engines_can_be_named() {
     let bench = Bench::new();
     bench.song("song.wav", 0.3);
     for engine in ["auto", "cpu"] {
-        bench.separate(&["song.wav", "--engine", engine, "-o", engine]).assert().success();
+        bench
+            .separate(&["song.wav", "--engine", engine, "-o", engine])
+            .assert()
+            .success();
     }
     assert_eq!(bench.files("auto").len(), 6);
 }
@@ -205,7 +336,13 @@ fn engines_can_be_named() {
 fn quiet_says_nothing_and_verbose_more() {
     let bench = Bench::new();
     bench.song("song.wav", 0.3);
-    bench.separate(&["song.wav", "-q"]).assert().success().stdout("").stderr("");
+    bench
+        .separate(&["song.wav", "-q"])
+        .assert()
+        .success()
+        .stdout("")
+        .stderr("");
+
     let plain = stderr(&mut bench.separate(&["song.wav"]), 0);
     let verbose = stderr(&mut bench.separate(&["song.wav", "-v"]), 0);
     assert!(verbose.lines().count() > plain.lines().count());
@@ -216,24 +353,54 @@ fn quiet_says_nothing_and_verbose_more() {
 fn flags_that_cannot_be_used_are_refused_before_anything_is_done() {
     let cases: [(&[&str], &str); 15] = [
         (&["--stems", "tuba"], "there is no stem named 'tuba'"),
-        (&["--two-stems", "Vocals"], "there is no stem named 'Vocals'"),
-        (&["--stems", "bass", "--all-but", "bass"], "cannot be used with"),
-        (&["--two-stems", "bass", "--stems", "bass"], "cannot be used with"),
-        (&["--all-but", "drums,bass,other,vocals,guitar,piano"], "leaves out every stem"),
+        (
+            &["--two-stems", "Vocals"],
+            "there is no stem named 'Vocals'",
+        ),
+        (
+            &["--stems", "bass", "--all-but", "bass"],
+            "cannot be used with",
+        ),
+        (
+            &["--two-stems", "bass", "--stems", "bass"],
+            "cannot be used with",
+        ),
+        (
+            &["--all-but", "drums,bass,other,vocals,guitar,piano"],
+            "leaves out every stem",
+        ),
         (&["--format", "ogg"], "invalid value 'ogg'"),
-        (&["--format", "flac", "--bits", "32f"], "FLAC has no floating point"),
+        (
+            &["--format", "flac", "--bits", "32f"],
+            "FLAC has no floating point",
+        ),
         (&["--bits", "8"], "invalid value '8'"),
         (&["--rate", "fast"], "invalid value 'fast'"),
         (&["--rate", "96"], "invalid value '96'"),
         (&["--overlap", "1"], "invalid value '1'"),
         (&["--shifts=-1"], "invalid value '-1'"),
-        (&["--name", "{track}.{ext}"], "every stem of 'song.wav' would be written to"),
-        (&["--name", "../{stem}"], "it must stay below the output folder"),
+        (
+            &["--name", "{track}.{ext}"],
+            "every stem of 'song.wav' would be written to",
+        ),
+        (
+            &["--name", "../{stem}"],
+            "it must stay below the output folder",
+        ),
         (&["-q", "-v"], "cannot be used with"),
     ];
+
     let bench = Bench::new();
     bench.song("song.wav", 0.3);
-    assert!(stderr(&mut bench.sextet(&["separate", "song.wav", "--threads", "0"]), 2).contains("invalid value '0'"));
+
+    assert!(
+        stderr(
+            &mut bench.sextet(&["separate", "song.wav", "--threads", "0"]),
+            2
+        )
+        .contains("invalid value '0'")
+    );
+
     for (flags, expected) in cases {
         let said = stderr(bench.separate(&["song.wav"]).args(flags), 2);
         assert!(said.contains(expected), "{flags:?}: {said}");

@@ -37,8 +37,10 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
     project::use_command(command());
     let (rate_hz, song) = song(seconds);
     let end = song[0].len() as f64 / f64::from(rate_hz);
+
     let mut host = Host::new();
     host.activate(rate_hz, BLOCK as u32);
+
     let mut stage = studio.stage(host, 1.0);
     stage.picture("empty");
 
@@ -47,52 +49,87 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
     stage.picture("armed");
     stage::play(&mut stage.host, &song, rate_hz, 0.0..0.4 * end);
     stage.picture("capturing");
+
     stage::play(&mut stage.host, &song, rate_hz, 0.4 * end..end);
     stage::stop(&mut stage.host);
     project::until("halfway", PATIENCE, || {
         let status = stage.host.status();
-        assert_ne!(status, "ready", "it was separated before half of it was seen: use more seconds of the song");
-        let part = status.strip_prefix("separating, ").and_then(|rest| rest.strip_suffix(" %")?.parse::<u32>().ok());
-        if part >= Some(35) { Ok(()) } else { Err(status) }
+        assert_ne!(
+            status, "ready",
+            "it was separated before half of it was seen: use more seconds of the song"
+        );
+        let part = status
+            .strip_prefix("separating, ")
+            .and_then(|rest| rest.strip_suffix(" %")?.parse::<u32>().ok());
+
+        if part >= Some(35) {
+            Ok(())
+        } else {
+            Err(status)
+        }
     });
+
     stage.picture("separating");
     stage.host.wait_for("ready", PATIENCE);
-    let made = Made { rate_hz, clip: project::saved(&stage.host.save())["clip"].clone() };
+    let made = Made {
+        rate_hz,
+        clip: project::saved(&stage.host.save())["clip"].clone(),
+    };
 
     stage::play(&mut stage.host, &song, rate_hz, 0.2 * end..0.35 * end);
     stage.picture("playing");
-    let [drums, bass] =
-        [("Drums gain", -4.5), ("Bass gain", 2.0)].map(|(name, db)| (name, stage.host.normalized(name, db)));
-    stage.host.set(&[("Vocals mute", 1.0), ("Piano mute", 1.0), drums, bass]);
+    let [drums, bass] = [("Drums gain", -4.5), ("Bass gain", 2.0)]
+        .map(|(name, db)| (name, stage.host.normalized(name, db)));
+
+    stage
+        .host
+        .set(&[("Vocals mute", 1.0), ("Piano mute", 1.0), drums, bass]);
     stage::play(&mut stage.host, &song, rate_hz, 0.55 * end..0.6 * end);
     stage.picture("mixing");
     stage.host.set(&[("Stem", 2.0)]);
     stage::play(&mut stage.host, &song, rate_hz, 0.7 * end..0.72 * end);
+
     stage.picture("one-stem");
-    stage.host.set(&[("Stem", 7.0), ("Vocals mute", 0.0), ("Piano mute", 0.0)]);
+    stage
+        .host
+        .set(&[("Stem", 7.0), ("Vocals mute", 0.0), ("Piano mute", 0.0)]);
     stage::stop(&mut stage.host);
 
-    for (name, button) in [("render-panel", "Render to files"), ("open-panel", "Open file")] {
+    for (name, button) in [
+        ("render-panel", "Render to files"),
+        ("open-panel", "Open file"),
+    ] {
         stage.press(button, "Browse");
         stage.picture(name);
         stage.escape();
     }
+
     for (name, width, height) in [("small", 820, 540), ("large", 1360, 860)] {
         stage.resize(width, height);
         stage.picture(name);
     }
+
     stage.close();
     pictures_of_choices(studio, &made);
     made
 }
 
-/// The same clip as other projects have it: not separated yet, and separated with another model than is chosen.
+/// The same clip as other projects have it: not separated yet, and separated with another model
+/// than is chosen.
 fn pictures_of_choices(studio: &Studio, made: &Made) {
     let by_hand = json!({ "automatic": false });
     let with_another = json!({ "model": "htdemucs_6s" });
     for (name, project, shown) in [
-        ("captured", made.project(false, &by_hand), "Ready to separate"),
-        ("made-otherwise", made.project(true, &with_another), "Separate again"),
+        (
+            "captured",
+            made.project(false, &by_hand),
+            "Ready to separate",
+        ),
+        (
+            "made-otherwise",
+            made.project(true, &with_another),
+            "Separate again",
+        ),
     ] {
         let mut host = Host::new();
         host.activate(made.rate_hz, BLOCK as u32);
@@ -110,8 +147,12 @@ fn pictures_of_choices(studio: &Studio, made: &Made) {
 pub(crate) fn pictures_of_faults(studio: &Studio, made: &Made) {
     std::fs::remove_dir_all(project::folders().stems()).unwrap();
     project::use_command(Path::new("/nowhere/sextet"));
+
     let project = made.project(true, &json!({}));
-    for (name, shown) in [("no-command", "cannot be started"), ("missing", "The stems of this clip")] {
+    for (name, shown) in [
+        ("no-command", "cannot be started"),
+        ("missing", "The stems of this clip"),
+    ] {
         let mut host = Host::new();
         host.activate(made.rate_hz, BLOCK as u32);
         assert!(host.load(&project));

@@ -12,22 +12,43 @@ use crate::support::clap_host::Host;
 
 pub(crate) fn pictures(studio: &Studio, made: &Made) {
     let here = stand_in::this_machine();
-    let [ready, idle] = [GpuState::Ready, GpuState::ToBeSetUp].map(|state| stand_in::with_gpu(&here, state));
+    let [ready, idle] =
+        [GpuState::Ready, GpuState::ToBeSetUp].map(|state| stand_in::with_gpu(&here, state));
+
     let key = serde_json::from_value(made.key()).unwrap();
     for (name, machine, separation, shown) in [
-        ("building-engine", &ready, Separation::Building, "Building the engine"),
-        ("compiling-engine", &ready, Separation::Compiling, "The GPU compiles"),
-        ("waiting", &ready, Separation::Waiting, "Waiting for another"),
+        (
+            "building-engine",
+            &ready,
+            Separation::Building,
+            "Building the engine",
+        ),
+        (
+            "compiling-engine",
+            &ready,
+            Separation::Compiling,
+            "The GPU compiles",
+        ),
+        (
+            "waiting",
+            &ready,
+            Separation::Waiting,
+            "Waiting for another",
+        ),
         ("gpu-hint", &idle, Separation::Done(key), "Your NVIDIA GPU"),
     ] {
-        stand_in::play(&Script { separation, ..Script::of(machine.clone()) });
+        stand_in::play(&Script {
+            separation,
+            ..Script::of(machine.clone())
+        });
         let mut host = Host::new();
         host.activate(made.rate_hz, BLOCK as u32);
         assert!(host.load(&made.project(false, &json!({ "automatic": false }))));
         let stage = studio.stage(host, 1.0);
         stage.wait_to_show("Ready to separate");
         stage.press("Separate", shown);
-        // The waveforms of stems that are there are drawn as far as their files were looked through.
+        // The waveforms of stems that are there are drawn as far as their files were looked
+        // through.
         std::thread::sleep(Duration::from_secs(6));
         stage.picture(name);
         stage.close();

@@ -1,13 +1,15 @@
-//! Shows the editor in every state, in a CLAP host on a screen of its own, and takes pictures of it.
+//! Shows the editor in every state, in a CLAP host on a screen of its own, and takes pictures of
+//! it.
 //!
-//! What is separated is separated. The states of machines that are not at hand are drawn from the protocol's lines: there the
-//! example is the worker, too, and says what the worker of such a machine would. Widgets are found by their accessible names,
-//! which the editor of a debug build tells.
+//! What is separated is separated. The states of machines that are not at hand are drawn from the
+//! protocol's lines: there the example is the worker, too, and says what the worker of such a
+//! machine would. Widgets are found by their accessible names, which the editor of a debug build
+//! tells.
 //!
-//! Needs Xvfb, ImageMagick's `import` and `xdotool`:
-//! `cargo run -p sextet-plugin --example screenshots -- <folder>`
-//! A number after the folder is how many seconds of the song are used, a word after that what the pictures' names begin with
-//! that are wanted (`setting` leaves the clip out).
+//! Needs Xvfb, ImageMagick's `import` and `xdotool`: `cargo run -p sextet-plugin --example
+//! screenshots -- <folder>` A number after the folder is how many seconds of the song are used, a
+//! word after that what the pictures' names begin with that are wanted (`setting` leaves the clip
+//! out).
 
 mod clip;
 mod engine;
@@ -28,7 +30,10 @@ fn main() {
     if first == "worker" {
         return stand_in::serve();
     }
-    let seconds = words.next().map_or(36.0, |text| text.parse().expect("seconds"));
+
+    let seconds = words
+        .next()
+        .map_or(36.0, |text| text.parse().expect("seconds"));
     let only = words.next();
 
     project::folders();
@@ -36,6 +41,7 @@ fn main() {
     if studio.wants_only_settings() {
         return settings::pictures(&studio);
     }
+
     let made = clip::pictures(&studio, seconds);
     engine::pictures(&studio, &made);
     settings::pictures(&studio);

@@ -6,7 +6,8 @@ use crate::stage::{Stage, Studio};
 use crate::stand_in::{self, Script};
 use crate::support::clap_host::Host;
 
-/// A picture: what it is called, the machine, whether it has a network, and what is done before it is taken.
+/// A picture: what it is called, the machine, whether it has a network, and what is done before it
+/// is taken.
 struct Scene {
     name: &'static str,
     state: GpuState,
@@ -15,26 +16,51 @@ struct Scene {
 }
 
 const fn scene(name: &'static str, state: GpuState, act: fn(&Stage<'_>)) -> Scene {
-    Scene { name, state, is_online: true, act }
+    Scene {
+        name,
+        state,
+        is_online: true,
+        act,
+    }
 }
 
 const SCENES: [Scene; 17] = [
     scene("settings-no-gpu", GpuState::NoGpu, |_| {}),
     scene("settings-old-driver", GpuState::Unusable, |_| {}),
     scene("settings-to-be-set-up", GpuState::ToBeSetUp, |_| {}),
-    scene("settings-licence", GpuState::ToBeSetUp, |stage| stage.press("Set up the GPU", "To be fetched")),
+    scene("settings-licence", GpuState::ToBeSetUp, |stage| {
+        stage.press("Set up the GPU", "To be fetched")
+    }),
     scene("settings-setting-up", GpuState::ToBeSetUp, set_up),
-    Scene { is_online: false, ..scene("settings-set-up-failed", GpuState::ToBeSetUp, set_up) },
+    Scene {
+        is_online: false,
+        ..scene("settings-set-up-failed", GpuState::ToBeSetUp, set_up)
+    },
     scene("settings-ready", GpuState::Ready, |_| {}),
-    scene("settings-gpu-insisted", GpuState::NoGpu, |stage| stage.press("Engine: GPU", "is chosen, so")),
-    scene("settings-cpu-insisted", GpuState::Ready, |stage| stage.press("Engine: CPU", "is chosen, so")),
-    scene("settings-models", GpuState::Ready, |stage| stage.reveal("Add the checkpoint")),
+    scene("settings-gpu-insisted", GpuState::NoGpu, |stage| {
+        stage.press("Engine: GPU", "is chosen, so")
+    }),
+    scene("settings-cpu-insisted", GpuState::Ready, |stage| {
+        stage.press("Engine: CPU", "is chosen, so")
+    }),
+    scene("settings-models", GpuState::Ready, |stage| {
+        stage.reveal("Add the checkpoint")
+    }),
     scene("settings-offer", GpuState::Ready, ask_for_model),
     scene("settings-fetching", GpuState::Ready, fetch),
-    Scene { is_online: false, ..scene("settings-fetch-failed", GpuState::Ready, fetch) },
-    scene("settings-checkpoint", GpuState::Ready, |stage| add(stage, &named("safetensors"), "a file of yours")),
-    scene("settings-pickle", GpuState::Ready, |stage| add(stage, &named("th"), "of PyTorch's")),
-    scene("settings-long-path", GpuState::Ready, |stage| add(stage, &long_path("th"), "of PyTorch's")),
+    Scene {
+        is_online: false,
+        ..scene("settings-fetch-failed", GpuState::Ready, fetch)
+    },
+    scene("settings-checkpoint", GpuState::Ready, |stage| {
+        add(stage, &named("safetensors"), "a file of yours")
+    }),
+    scene("settings-pickle", GpuState::Ready, |stage| {
+        add(stage, &named("th"), "of PyTorch's")
+    }),
+    scene("settings-long-path", GpuState::Ready, |stage| {
+        add(stage, &long_path("th"), "of PyTorch's")
+    }),
     scene("setting-up-behind", GpuState::ToBeSetUp, |stage| {
         set_up(stage);
         stage.escape();
@@ -42,17 +68,29 @@ const SCENES: [Scene; 17] = [
 ];
 
 /// Sizes of the editor and pixels a point in which the most crowded states are shown, too.
-const SIZES: [(&str, u32, u32, f64); 3] =
-    [("small", 820, 540, 1.0), ("small-dense", 820, 540, 1.5), ("dense", 1020, 640, 1.5)];
-const CROWDED: [&str; 5] =
-    ["settings-licence", "settings-set-up-failed", "settings-offer", "settings-fetch-failed", "settings-long-path"];
+const SIZES: [(&str, u32, u32, f64); 3] = [
+    ("small", 820, 540, 1.0),
+    ("small-dense", 820, 540, 1.5),
+    ("dense", 1020, 640, 1.5),
+];
+const CROWDED: [&str; 5] = [
+    "settings-licence",
+    "settings-set-up-failed",
+    "settings-offer",
+    "settings-fetch-failed",
+    "settings-long-path",
+];
 
 pub(crate) fn pictures(studio: &Studio) {
     let here = stand_in::this_machine();
     for scene in &SCENES {
         let script = Script::of(stand_in::with_gpu(&here, scene.state));
-        stand_in::play(&Script { is_online: scene.is_online, ..script });
+        stand_in::play(&Script {
+            is_online: scene.is_online,
+            ..script
+        });
         picture(studio, scene, scene.name, (1020, 640), 1.0);
+
         for (size, width, height, pixels_per_point) in SIZES {
             if CROWDED.contains(&scene.name) {
                 let name = format!("{}-{size}", scene.name);
@@ -62,14 +100,22 @@ pub(crate) fn pictures(studio: &Studio) {
     }
 }
 
-fn picture(studio: &Studio, scene: &Scene, name: &str, (width, height): (u32, u32), pixels_per_point: f64) {
+fn picture(
+    studio: &Studio,
+    scene: &Scene,
+    name: &str,
+    (width, height): (u32, u32),
+    pixels_per_point: f64,
+) {
     if !studio.wants(name) {
         return;
     }
+
     let mut stage = studio.stage(Host::new(), pixels_per_point);
     if (width, height) != (1020, 640) {
         stage.resize(width, height);
     }
+
     stage.press("Settings", "part of Sextet");
     (scene.act)(&stage);
     stage.picture(name);

@@ -1,4 +1,5 @@
-//! A plugin on a screen: its widgets are found by their accessible names, and what it shows becomes a picture.
+//! A plugin on a screen: its widgets are found by their accessible names, and what it shows becomes
+//! a picture.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,24 +34,36 @@ pub(crate) struct Studio {
 }
 
 impl Studio {
-    /// Starts a screen. To be called before anything else, because it sets variables of this process.
+    /// Starts a screen. To be called before anything else, because it sets variables of this
+    /// process.
     pub(crate) fn new(folder: PathBuf, only: Option<String>) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
         let screen = Screen::start(1);
         let places = project::folders().cache().join("places.txt");
+
         std::fs::create_dir_all(project::folders().cache()).unwrap();
+
         // SAFETY: there is no other thread yet.
         unsafe {
             std::env::set_var("DISPLAY", &screen.name);
             std::env::set_var(PLACES_VARIABLE, &places);
         }
+
         let window = screen.open_window(2200, 1400);
-        Self { screen, window, folder, places, only }
+        Self {
+            screen,
+            window,
+            folder,
+            places,
+            only,
+        }
     }
 
     /// Whether no picture of a clip is wanted.
     pub(crate) fn wants_only_settings(&self) -> bool {
-        self.only.as_ref().is_some_and(|only| only.starts_with("setting"))
+        self.only
+            .as_ref()
+            .is_some_and(|only| only.starts_with("setting"))
     }
 
     /// Whether the picture of this name is wanted.
@@ -63,7 +76,14 @@ impl Studio {
         let _ = std::fs::remove_file(&self.places);
         self.screen.set_density(pixels_per_point);
         let (width, height) = host.open_editor(self.window);
-        let stage = Stage { studio: self, host, pixels_per_point, size: (width, height) };
+
+        let stage = Stage {
+            studio: self,
+            host,
+            pixels_per_point,
+            size: (width, height),
+        };
+
         stage.wait_to_show("Capture");
         stage
     }
@@ -91,10 +111,22 @@ struct Place {
 impl Place {
     fn parse(line: &str) -> Self {
         let mut fields = line.splitn(6, '\t');
-        let mut field = || fields.next().unwrap_or_else(|| panic!("a place is not '{line}'"));
+        let mut field = || {
+            fields
+                .next()
+                .unwrap_or_else(|| panic!("a place is not '{line}'"))
+        };
+
         let mut number = || field().parse().unwrap();
         let (left, top, right, bottom) = (number(), number(), number(), number());
-        Self { left, top, right, bottom, can_be_used: field() == "on", name: field().to_owned() }
+        Self {
+            left,
+            top,
+            right,
+            bottom,
+            can_be_used: field() == "on",
+            name: field().to_owned(),
+        }
     }
 }
 
@@ -114,17 +146,39 @@ impl Stage<'_> {
         let mut found = None;
         project::until(name, PATIENCE, || {
             found = self.find(name);
-            let names = || self.places().into_iter().map(|place| place.name).collect::<Vec<_>>().join(", ");
-            if found.is_some() { Ok(()) } else { Err(names()) }
+            let names = || {
+                self.places()
+                    .into_iter()
+                    .map(|place| place.name)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+
+            if found.is_some() {
+                Ok(())
+            } else {
+                Err(names())
+            }
         });
+
         found.unwrap()
     }
 
     /// Waits until something is shown whose name has this part.
     pub(crate) fn wait_to_show(&self, part: &str) {
         project::until(part, PATIENCE, || {
-            let names = || self.places().into_iter().map(|place| place.name).collect::<Vec<_>>().join(", ");
-            if self.shows(part) { Ok(()) } else { Err(names()) }
+            let names = || {
+                self.places()
+                    .into_iter()
+                    .map(|place| place.name)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            if self.shows(part) {
+                Ok(())
+            } else {
+                Err(names())
+            }
         });
     }
 
@@ -146,8 +200,8 @@ impl Stage<'_> {
         self.places().iter().any(|place| place.name.contains(part))
     }
 
-    /// Clicks on what is called so until something is shown whose name has the part `shown`: a machine that draws slowly may
-    /// miss a click.
+    /// Clicks on what is called so until something is shown whose name has the part `shown`: a
+    /// machine that draws slowly may miss a click.
     pub(crate) fn press(&self, name: &str, shown: &str) {
         for _ in 0..CLICKS {
             self.click(name);
@@ -165,14 +219,20 @@ impl Stage<'_> {
     /// Clicks on what is called so.
     fn click(&self, name: &str) {
         self.find_or_wait(name);
+
         // What the pointer comes over is drawn anew, and may be where it was not before.
         for nudge in [-2.0, 0.0] {
             std::thread::sleep(DRAWN);
             let place = self.find_or_wait(name);
             assert!(place.can_be_used, "'{name}' cannot be used");
-            self.point((place.left + place.right) / 2.0 + nudge, (place.top + place.bottom) / 2.0);
+            self.point(
+                (place.left + place.right) / 2.0 + nudge,
+                (place.top + place.bottom) / 2.0,
+            );
         }
+
         std::thread::sleep(DRAWN);
+
         // A hand holds a button for a few frames.
         xdotool(&["mousedown", "1"]);
         std::thread::sleep(DRAWN / 4);
@@ -196,12 +256,20 @@ impl Stage<'_> {
     /// Moves the pointer to a place in points.
     fn point(&self, x: f64, y: f64) {
         let [x, y] = [x, y].map(|points| (points * self.pixels_per_point).round().to_string());
-        xdotool(&["mousemove", "--window", &self.studio.window.to_string(), &x, &y]);
+        xdotool(&[
+            "mousemove",
+            "--window",
+            &self.studio.window.to_string(),
+            &x,
+            &y,
+        ]);
     }
 
     /// Gives the editor another size, in points.
     pub(crate) fn resize(&mut self, width: u32, height: u32) {
-        self.size = [width, height].map(|points| (f64::from(points) * self.pixels_per_point).round() as u32).into();
+        self.size = [width, height]
+            .map(|points| (f64::from(points) * self.pixels_per_point).round() as u32)
+            .into();
         assert!(self.host.resize_editor(self.size.0, self.size.1));
         std::thread::sleep(DRAWN);
     }
@@ -211,16 +279,39 @@ impl Stage<'_> {
         if !self.studio.wants(name) {
             return;
         }
+
         // Away from all that lights up under the pointer.
         self.point(self.size.0 as f64 + 40.0, self.size.1 as f64 + 40.0);
         std::thread::sleep(2 * DRAWN);
         let area = format!("{}x{}+0+0", self.size.0, self.size.1);
+
         let mut import = Command::new("import");
-        import.args(["-window", &self.studio.window.to_string(), "-crop", &area, "+repage", "+dither"]);
-        import.args(["-colors", COLOURS, "-strip", "-define", "png:compression-level=9"]);
-        let file = Path::new(&self.studio.folder).join(name).with_extension("png");
+        import.args([
+            "-window",
+            &self.studio.window.to_string(),
+            "-crop",
+            &area,
+            "+repage",
+            "+dither",
+        ]);
+
+        import.args([
+            "-colors",
+            COLOURS,
+            "-strip",
+            "-define",
+            "png:compression-level=9",
+        ]);
+
+        let file = Path::new(&self.studio.folder)
+            .join(name)
+            .with_extension("png");
         import.arg(format!("PNG8:{}", file.display()));
-        assert!(import.status().is_ok_and(|status| status.success()), "import (of ImageMagick) failed");
+
+        assert!(
+            import.status().is_ok_and(|status| status.success()),
+            "import (of ImageMagick) failed"
+        );
         println!("{name}: {}", self.host.status());
     }
 
@@ -231,9 +322,18 @@ impl Stage<'_> {
 }
 
 /// Plays a stretch of a song in real time.
-pub(crate) fn play(host: &mut Host, song: &[Vec<f32>; 2], rate_hz: u32, stretch_s: std::ops::Range<f64>) {
+pub(crate) fn play(
+    host: &mut Host,
+    song: &[Vec<f32>; 2],
+    rate_hz: u32,
+    stretch_s: std::ops::Range<f64>,
+) {
     let rate_hz = f64::from(rate_hz);
-    let (first, last) = ((stretch_s.start * rate_hz) as usize, (stretch_s.end * rate_hz) as usize);
+    let (first, last) = (
+        (stretch_s.start * rate_hz) as usize,
+        (stretch_s.end * rate_hz) as usize,
+    );
+
     let begun = Instant::now();
     for at in (first..last.min(song[0].len())).step_by(BLOCK) {
         let end = (at + BLOCK).min(song[0].len());
@@ -250,5 +350,8 @@ pub(crate) fn stop(host: &mut Host) {
 
 fn xdotool(words: &[&str]) {
     let told = Command::new("xdotool").args(words).status();
-    assert!(told.is_ok_and(|status| status.success()), "xdotool {words:?} failed");
+    assert!(
+        told.is_ok_and(|status| status.success()),
+        "xdotool {words:?} failed"
+    );
 }

@@ -1,13 +1,13 @@
-//! A worker that only pretends, for pictures of machines that are not at hand: what it is to say comes from a file. Its
-//! sentences are those of the real one.
+//! A worker that only pretends, for pictures of machines that are not at hand: what it is to say
+//! comes from a file. Its sentences are those of the real one.
 
 use std::io::{BufRead as _, BufReader, Write as _, stdin, stdout};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    Checked, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer, PROTOCOL, Reply, Request, Stage,
-    Waiting, Welcome, to_line,
+    Checked, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer, PROTOCOL, Reply,
+    Request, Stage, Waiting, Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Stem};
 
@@ -41,22 +41,38 @@ pub(crate) enum Separation {
 
 impl Script {
     pub(crate) fn of(machine: Machine) -> Self {
-        Self { machine, is_online: true, separation: Separation::Building }
+        Self {
+            machine,
+            is_online: true,
+            separation: Separation::Building,
+        }
     }
 }
 
-/// What is found on this machine, with the first model of the catalogue fetched and a part of the last.
+/// What is found on this machine, with the first model of the catalogue fetched and a part of the
+/// last.
 pub(crate) fn this_machine() -> Machine {
     project::use_command(command());
-    let answer = ask(&[Request::hello("pictures"), Request::Inspect { job: JobId(1) }]);
-    let Reply::Inspected { mut machine, .. } = answer else { panic!("this machine tells nothing: {answer:?}") };
-    for model in machine.models.iter_mut().filter(|model| model.state != ModelState::Bundled) {
+    let answer = ask(&[
+        Request::hello("pictures"),
+        Request::Inspect { job: JobId(1) },
+    ]);
+    let Reply::Inspected { mut machine, .. } = answer else {
+        panic!("this machine tells nothing: {answer:?}")
+    };
+
+    for model in machine
+        .models
+        .iter_mut()
+        .filter(|model| model.state != ModelState::Bundled)
+    {
         model.state = match model.name.as_str() {
             "htdemucs" => ModelState::Fetched,
             "htdemucs_ft" => ModelState::Incomplete,
             _ => ModelState::NotFetched,
         };
     }
+
     machine
 }
 
@@ -88,11 +104,22 @@ fn answer(request: Request, script: &Script) {
             engines: Vec::new(),
             models: machine.models.clone(),
         })),
-        Request::Inspect { job } => say(&Reply::Inspected { job, machine: machine.clone() }),
+        Request::Inspect { job } => say(&Reply::Inspected {
+            job,
+            machine: machine.clone(),
+        }),
         Request::SetUpGpu { job, .. } => {
-            fetch(job, (46_100_000, 91_787_264), script.is_online, "cannot fetch from files.pythonhosted.org");
+            fetch(
+                job,
+                (46_100_000, 91_787_264),
+                script.is_online,
+                "cannot fetch from files.pythonhosted.org",
+            );
         }
-        Request::Offer { job, model } => say(&Reply::Offered { job, offer: offer(model) }),
+        Request::Offer { job, model } => say(&Reply::Offered {
+            job,
+            offer: offer(model),
+        }),
         Request::Fetch { job, .. } => {
             let lost = "lost the connection to the model hub at https://huggingface.co";
             fetch(job, (27_300_000, 54_996_327), script.is_online, lost);
@@ -106,16 +133,38 @@ fn answer(request: Request, script: &Script) {
 fn separate(job: JobId, model: String, separation: &Separation) {
     let loading = |what: &str, done, total, usual_s| {
         let what = format!("{what}, once for this model");
-        say(&Reply::Loading { job, what, done, total, usual_s });
+        say(&Reply::Loading {
+            job,
+            what,
+            done,
+            total,
+            usual_s,
+        });
     };
     match *separation {
         Separation::Building => loading("building the engine", 243, 500, None),
         Separation::Compiling => loading("the GPU compiles the engine", 0, 0, Some(20.0)),
-        Separation::Waiting => say(&Reply::Queued { job, reason: Waiting::OtherProcess }),
+        Separation::Waiting => say(&Reply::Queued {
+            job,
+            reason: Waiting::OtherProcess,
+        }),
         Separation::Done(key) => {
             let (engine, stems) = ("CPU (rten)".to_owned(), Stem::ALL.to_vec());
-            say(&Reply::Started { job, key, model, engine, note: None, stems });
-            say(&Reply::Done { job, key, cached: false, seconds: 9.0 });
+            say(&Reply::Started {
+                job,
+                key,
+                model,
+                engine,
+                note: None,
+                stems,
+            });
+
+            say(&Reply::Done {
+                job,
+                key,
+                cached: false,
+                seconds: 9.0,
+            });
         }
     }
 }
@@ -123,12 +172,24 @@ fn separate(job: JobId, model: String, separation: &Separation) {
 /// As far as it comes.
 fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
     let (stage, seconds_left) = (Stage::Fetching, Some(9.0));
-    say(&Reply::Progress { job, stage, done, total, speed: None, seconds_left });
+    say(&Reply::Progress {
+        job,
+        stage,
+        done,
+        total,
+        speed: None,
+        seconds_left,
+    });
+
     if !is_online {
         say(&Reply::Failed {
             job,
             kind: FailKind::Network,
-            message: format!("{lost}: it ended after {:.1} of {:.1} MB", done as f64 / 1e6, total as f64 / 1e6),
+            message: format!(
+                "{lost}: it ended after {:.1} of {:.1} MB",
+                done as f64 / 1e6,
+                total as f64 / 1e6
+            ),
             remedy: "check the network and try again: it goes on where it stopped".to_owned(),
         });
     }
@@ -139,14 +200,30 @@ fn offer(model: String) -> Offer {
     let licence = "The licence of the official demucs weights is unsettled upstream: the code is MIT, but its author wrote that \
         the weights are not covered by that and are meant for scientific purposes (facebookresearch/demucs issues 327 and \
         418). Sextet does not ship them; whether you may use them for what you have in mind is yours to judge.";
-    Offer { model, from: "huggingface.co".to_owned(), bytes: Some(54_996_327), licence: licence.to_owned() }
+    Offer {
+        model,
+        from: "huggingface.co".to_owned(),
+        bytes: Some(54_996_327),
+        licence: licence.to_owned(),
+    }
 }
 
 /// A checkpoint of six stems, unless it is a pickle.
 fn check(job: JobId, model: String) -> Reply {
-    if Path::new(&model).extension().is_none_or(|kind| kind != "th") {
-        return Reply::Checked { job, checked: Checked { model, stems: Stem::ALL.to_vec(), parameters: 27_300_000 } };
+    if Path::new(&model)
+        .extension()
+        .is_none_or(|kind| kind != "th")
+    {
+        return Reply::Checked {
+            job,
+            checked: Checked {
+                model,
+                stems: Stem::ALL.to_vec(),
+                parameters: 27_300_000,
+            },
+        };
     }
+
     Reply::Failed {
         job,
         kind: FailKind::Model,
@@ -171,19 +248,25 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
     let name = "NVIDIA GeForce RTX 4070";
     let library = "TensorRT-RTX 1.6.1";
     let (message, remedy) = match state {
-        GpuState::Ready => (format!("Separations run on the GPU: {library} on {name}."), ""),
+        GpuState::Ready => (
+            format!("Separations run on the GPU: {library} on {name}."),
+            "",
+        ),
         GpuState::ToBeSetUp => (
             format!("{name} can be used once NVIDIA's library, TensorRT-RTX, is there."),
             "Set up the GPU, in the plugin's settings or with `sextet setup tensorrt`: the library is fetched, once.",
         ),
         GpuState::Unusable => (
-            "The GPU's driver is too old: it supports CUDA 12.2, and CUDA 13.0 is needed.".to_owned(),
+            "The GPU's driver is too old: it supports CUDA 12.2, and CUDA 13.0 is needed."
+                .to_owned(),
             "Update NVIDIA's driver to version 580 or newer.",
         ),
-        GpuState::NoGpu | GpuState::NotBuiltIn => {
-            ("No NVIDIA GPU was found: separations run on the CPU.".to_owned(), "")
-        }
+        GpuState::NoGpu | GpuState::NotBuiltIn => (
+            "No NVIDIA GPU was found: separations run on the CPU.".to_owned(),
+            "",
+        ),
     };
+
     let setup = GpuSetup {
         what: library.to_owned(),
         bytes: 91_787_264,
@@ -192,16 +275,30 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
             .to_owned(),
         folder: Path::new("/home/you/.local/share/sextet/tensorrt").to_owned(),
     };
+
     let has_gpu = !matches!(state, GpuState::NoGpu | GpuState::NotBuiltIn);
-    let driver = if state == GpuState::Unusable { "535.183.01" } else { "580.95.05" };
+    let driver = if state == GpuState::Unusable {
+        "535.183.01"
+    } else {
+        "580.95.05"
+    };
+
     let gpu = Gpu {
         state,
-        devices: if has_gpu { vec![format!("{name}, 12 GB")] } else { Vec::new() },
+        devices: if has_gpu {
+            vec![format!("{name}, 12 GB")]
+        } else {
+            Vec::new()
+        },
         driver: has_gpu.then(|| driver.to_owned()),
         library: (state == GpuState::Ready).then(|| library.to_owned()),
         message,
         remedy: remedy.to_owned(),
         setup: (state == GpuState::ToBeSetUp).then_some(setup),
     };
-    Machine { gpu, ..this.clone() }
+
+    Machine {
+        gpu,
+        ..this.clone()
+    }
 }

@@ -1,4 +1,5 @@
-//! Capturing the track: from the audio thread through a lock-free ring to a file, in its place on the timeline.
+//! Capturing the track: from the audio thread through a lock-free ring to a file, in its place on
+//! the timeline.
 //!
 //! ```text
 //! Recorder ─► ring ─► Tape ─► Take ─► Capture

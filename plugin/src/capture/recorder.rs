@@ -12,8 +12,8 @@ const MOST_NAPS: u32 = 60_000;
 /// Frames that are noted at a time, so that any block fits the ring.
 const RUN_FRAMES: usize = 4096;
 
-/// Records while it is armed and the transport runs, once each time it is armed. Neither allocates, locks nor waits, but
-/// for a host that renders offline.
+/// Records while it is armed and the transport runs, once each time it is armed. Neither allocates,
+/// locks nor waits, but for a host that renders offline.
 pub(crate) struct Recorder {
     head: TapeHead,
     state: State,
@@ -35,7 +35,8 @@ enum State {
 pub(crate) struct Input<'a> {
     pub(crate) left: &'a [f32],
     pub(crate) right: &'a [f32],
-    /// The timeline's frame at the block's start; `None` if the transport stands or has no position.
+    /// The timeline's frame at the block's start; `None` if the transport stands or has no
+    /// position.
     pub(crate) position: Option<i64>,
     /// Whether the host waits as long as it takes.
     pub(crate) offline: bool,
@@ -43,7 +44,10 @@ pub(crate) struct Input<'a> {
 
 impl Recorder {
     pub(super) fn new(head: TapeHead) -> Self {
-        Self { head, state: State::Off }
+        Self {
+            head,
+            state: State::Off,
+        }
     }
 
     /// Takes one block.
@@ -111,21 +115,37 @@ impl Recorder {
     }
 
     fn write(&mut self, input: &Input<'_>, position: i64) {
-        let runs = input.left.chunks(RUN_FRAMES).zip(input.right.chunks(RUN_FRAMES));
+        let runs = input
+            .left
+            .chunks(RUN_FRAMES)
+            .zip(input.right.chunks(RUN_FRAMES));
         for (number, (left, right)) in runs.enumerate() {
             let position = position + (number * RUN_FRAMES) as i64;
-            let room = |head: &TapeHead| head.samples.slots() >= 2 * left.len() && head.marks.slots() > 1;
+            let room =
+                |head: &TapeHead| head.samples.slots() >= 2 * left.len() && head.marks.slots() > 1;
             self.wait_for(room, input.offline);
+
             // The last place is kept for the mark that ends the take.
             if !room(&self.head) {
-                self.head.lost_frames.fetch_add(left.len() as u64, Ordering::Relaxed);
+                self.head
+                    .lost_frames
+                    .fetch_add(left.len() as u64, Ordering::Relaxed);
                 continue;
             }
+
             if let Ok(chunk) = self.head.samples.write_chunk_uninit(2 * left.len()) {
-                chunk.fill_from_iter(left.iter().zip(right).flat_map(|(&left, &right)| [left, right]));
-                let _ = self.head.marks.push(Mark::Span { position, frames: left.len() });
+                chunk.fill_from_iter(
+                    left.iter()
+                        .zip(right)
+                        .flat_map(|(&left, &right)| [left, right]),
+                );
+                let _ = self.head.marks.push(Mark::Span {
+                    position,
+                    frames: left.len(),
+                });
             }
         }
+
         self.head.session.unpark();
     }
 
@@ -138,7 +158,8 @@ impl Recorder {
     /// In a render, waits until there is room, or the session thread is gone.
     fn wait_for(&self, room: impl Fn(&TapeHead) -> bool, offline: bool) {
         let mut naps = 0;
-        while offline && !room(&self.head) && !self.head.samples.is_abandoned() && naps < MOST_NAPS {
+        while offline && !room(&self.head) && !self.head.samples.is_abandoned() && naps < MOST_NAPS
+        {
             self.head.session.unpark();
             std::thread::sleep(OFFLINE_NAP);
             naps += 1;
@@ -151,13 +172,25 @@ mod tests {
     use super::super::tape::{Event, tape};
     use super::*;
 
-    /// Plays blocks of ten frames, the value of each frame being its position, and gives what arrives.
+    /// Plays blocks of ten frames, the value of each frame being its position, and gives what
+    /// arrives.
     fn heard(blocks: &[(bool, Option<i64>)]) -> Vec<String> {
         let (mut recorder, mut tape) = tape(48_000, std::thread::current());
         let mut seen = Vec::new();
         for &(armed, position) in blocks {
-            let frames: Vec<f32> = (0..10).map(|n| (position.unwrap_or(0) + n) as f32).collect();
-            recorder.hear(armed, &Input { left: &frames, right: &frames, position, offline: false });
+            let frames: Vec<f32> = (0..10)
+                .map(|n| (position.unwrap_or(0) + n) as f32)
+                .collect();
+            recorder.hear(
+                armed,
+                &Input {
+                    left: &frames,
+                    right: &frames,
+                    position,
+                    offline: false,
+                },
+            );
+
             tape.drain(|event| match event {
                 Event::Begin => seen.push("begin".to_owned()),
                 Event::Audio(at, samples) => {
@@ -168,6 +201,7 @@ mod tests {
                 Event::End => seen.push("end".to_owned()),
             });
         }
+
         drop(recorder);
         tape.drain(|event| seen.push(format!("{event:?}")));
         seen
@@ -178,19 +212,40 @@ mod tests {
         type Case = (&'static [(bool, Option<i64>)], &'static [&'static str]);
         let cases: [Case; 7] = [
             (&[(false, Some(0)), (true, None)], &[]),
-            (&[(true, None), (true, Some(5)), (true, Some(15)), (true, None)], &["begin", "5", "15", "end"]),
-            // A loop, and a place before the beginning.
-            (&[(true, Some(90)), (true, Some(-10)), (false, Some(0))], &["begin", "90", "-10", "end"]),
-            // Still armed after the take: nothing more, until it is armed anew.
-            (&[(true, Some(0)), (true, None), (true, Some(0))], &["begin", "0", "end"]),
             (
-                &[(true, Some(0)), (true, None), (false, None), (true, Some(7)), (true, None)],
+                &[
+                    (true, None),
+                    (true, Some(5)),
+                    (true, Some(15)),
+                    (true, None),
+                ],
+                &["begin", "5", "15", "end"],
+            ),
+            // A loop, and a place before the beginning.
+            (
+                &[(true, Some(90)), (true, Some(-10)), (false, Some(0))],
+                &["begin", "90", "-10", "end"],
+            ),
+            // Still armed after the take: nothing more, until it is armed anew.
+            (
+                &[(true, Some(0)), (true, None), (true, Some(0))],
+                &["begin", "0", "end"],
+            ),
+            (
+                &[
+                    (true, Some(0)),
+                    (true, None),
+                    (false, None),
+                    (true, Some(7)),
+                    (true, None),
+                ],
                 &["begin", "0", "end", "begin", "7", "end"],
             ),
             // The plugin goes in the middle.
             (&[(true, Some(3))], &["begin", "3", "End"]),
             (&[], &[]),
         ];
+
         for (blocks, expected) in cases {
             assert_eq!(heard(blocks), expected, "{blocks:?}");
         }
@@ -202,12 +257,23 @@ mod tests {
         let frames = [0.5; 1_000];
         for second in 0..6 {
             let position = Some(second * 1_000);
-            recorder.hear(true, &Input { left: &frames, right: &frames, position, offline: false });
+            recorder.hear(
+                true,
+                &Input {
+                    left: &frames,
+                    right: &frames,
+                    position,
+                    offline: false,
+                },
+            );
         }
+
         recorder.stop();
         assert_eq!(tape.lost_frames(), 2_000);
+
         let mut seen = Vec::new();
         tape.drain(|event| seen.push(matches!(event, Event::Audio(..))));
+
         assert_eq!(seen, [false, true, true, true, true, false]);
     }
 
@@ -218,10 +284,19 @@ mod tests {
             for second in 0..20 {
                 let frames = [second as f32; 1_000];
                 let position = Some(second * 1_000);
-                recorder.hear(true, &Input { left: &frames, right: &frames, position, offline: true });
+                recorder.hear(
+                    true,
+                    &Input {
+                        left: &frames,
+                        right: &frames,
+                        position,
+                        offline: true,
+                    },
+                );
             }
             recorder.stop();
         });
+
         let mut frames = 0;
         let mut over = false;
         while !over {
@@ -231,6 +306,7 @@ mod tests {
                 Event::Begin => {}
             });
         }
+
         render.join().unwrap();
         assert_eq!((frames, tape.lost_frames()), (20_000, 0));
     }

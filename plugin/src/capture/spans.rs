@@ -12,7 +12,13 @@ impl Spans {
         if start >= end {
             return;
         }
-        while let Some((&other, &until)) = self.0.range(..=end).next_back().filter(|(_, until)| **until >= start) {
+
+        while let Some((&other, &until)) = self
+            .0
+            .range(..=end)
+            .next_back()
+            .filter(|(_, until)| **until >= start)
+        {
             self.0.remove(&other);
             (start, end) = (start.min(other), end.max(until));
         }
@@ -28,9 +34,17 @@ impl Spans {
 
     /// The runs within `start` to `end`, cut there.
     pub(super) fn within(&self, start: i64, end: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
-        let first = self.0.range(..=start).next_back().map_or(start, |(&first, _)| first);
+        let first = self
+            .0
+            .range(..=start)
+            .next_back()
+            .map_or(start, |(&first, _)| first);
+
         let cut = move |(&from, &to): (&i64, &i64)| (from.max(start), to.min(end));
-        self.0.range(first..end).map(cut).filter(|(from, to)| from < to)
+        self.0
+            .range(first..end)
+            .map(cut)
+            .filter(|(from, to)| from < to)
     }
 }
 
@@ -42,9 +56,12 @@ mod tests {
     fn it_is_a_set_of_frames() {
         let mut random = 12_345_u64;
         let mut next = |below: i64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (random >> 33) as i64 % below
         };
+
         for _ in 0..200 {
             let (mut spans, mut set) = (Spans::default(), [false; 120]);
             for _ in 0..12 {
@@ -53,17 +70,28 @@ mod tests {
                 spans.add(start - 50, end - 50);
                 set[start as usize..end as usize].fill(true);
             }
+
             let (from, to) = (next(60), 60 + next(60));
             let mut found = [false; 120];
             for (start, end) in spans.within(from - 50, to - 50) {
                 found[(start + 50) as usize..(end + 50) as usize].fill(true);
             }
+
             set[..from as usize].fill(false);
             set[to as usize..].fill(false);
+
             assert_eq!(found, set);
             let mut runs: Vec<_> = spans.within(-50, 70).collect();
-            assert!(runs.windows(2).all(|pair| pair[0].1 < pair[1].0), "{runs:?}");
-            assert_eq!(spans.bounds(), runs.pop().map(|last| (runs.first().unwrap_or(&last).0, last.1)));
+            assert!(
+                runs.windows(2).all(|pair| pair[0].1 < pair[1].0),
+                "{runs:?}"
+            );
+
+            assert_eq!(
+                spans.bounds(),
+                runs.pop()
+                    .map(|last| (runs.first().unwrap_or(&last).0, last.1))
+            );
         }
     }
 }

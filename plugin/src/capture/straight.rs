@@ -1,4 +1,5 @@
-//! What is known of a take that was heard in one go, from its beginning to its end: when it is over nothing is left to do.
+//! What is known of a take that was heard in one go, from its beginning to its end: when it is over
+//! nothing is left to do.
 
 use sextet_protocol::{AudioHasher, Fingerprint};
 
@@ -17,7 +18,13 @@ impl Straight {
     /// A take that begins at a frame of the timeline.
     pub(super) fn new(start: i64, rate_hz: u32) -> Self {
         let (hasher, overview) = (AudioHasher::new(2, rate_hz), Overview::default());
-        Self { start, frames: 0, hasher, overview, sides: Default::default() }
+        Self {
+            start,
+            frames: 0,
+            hasher,
+            overview,
+            sides: Default::default(),
+        }
     }
 
     /// Adds interleaved frames; `None` if they do not follow what was heard last.
@@ -25,6 +32,7 @@ impl Straight {
         if position != self.start + self.frames.cast_signed() {
             return None;
         }
+
         let first = self.frames;
         self.frames += interleaved.len() as u64 / 2;
         self.overview.grow(self.frames);
@@ -34,6 +42,7 @@ impl Straight {
             samples.extend(interleaved.iter().skip(side).step_by(2));
             self.overview.add(first, samples.iter().copied());
         }
+
         self.hasher.push(&self.sides);
         Some(self)
     }

@@ -16,16 +16,16 @@ use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 /// Frames of a piece of the take's file. Pieces lie in the order in which they were first heard.
 const PIECE_FRAMES: i64 = 1 << 16;
 const FRAME_BYTES: usize = 8;
-/// Frames from the first to the last that a clip may span: eight hours at 192 kHz. Whoever plays at the beginning and the
-/// end of an endless session does not want all of it in between.
+/// Frames from the first to the last that a clip may span: eight hours at 192 kHz. Whoever plays at
+/// the beginning and the end of an endless session does not want all of it in between.
 const MOST_FRAMES: i64 = 8 * 3600 * 192_000;
 
 /// What is captured, in a temporary file that goes with it.
 pub(crate) struct Take {
     file: NamedTempFile,
     rate_hz: u32,
-    /// The frame of the timeline that was heard first. Pieces are counted from there, behind the room for a header, so that
-    /// a take that was heard in one go is a clip's file already.
+    /// The frame of the timeline that was heard first. Pieces are counted from there, behind the
+    /// room for a header, so that a take that was heard in one go is a clip's file already.
     origin: Option<i64>,
     /// What is known of the take as long as it was heard in one go.
     straight: Option<Straight>,
@@ -84,29 +84,54 @@ impl Take {
     /// When no file can be made there.
     pub(crate) fn new(folders: &Folders, rate_hz: u32) -> Result<Self, TakeError> {
         let folder = folders.captures();
-        let made = std::fs::create_dir_all(&folder)
-            .and_then(|()| tempfile::Builder::new().prefix(".take-").suffix(".raw").tempfile_in(&folder));
+        let made = std::fs::create_dir_all(&folder).and_then(|()| {
+            tempfile::Builder::new()
+                .prefix(".take-")
+                .suffix(".raw")
+                .tempfile_in(&folder)
+        });
+
         let file = made.map_err(|source| unwritable(folders, source))?;
-        let (pieces, spans, overview) = (BTreeMap::new(), Spans::default(), GrowingOverview::default());
-        Ok(Self { file, rate_hz, origin: None, straight: None, pieces, spans, overview, bytes: Vec::new() })
+        let (pieces, spans, overview) = (
+            BTreeMap::new(),
+            Spans::default(),
+            GrowingOverview::default(),
+        );
+
+        Ok(Self {
+            file,
+            rate_hz,
+            origin: None,
+            straight: None,
+            pieces,
+            spans,
+            overview,
+            bytes: Vec::new(),
+        })
     }
 
-    /// Keeps interleaved frames that were heard at a frame of the timeline; what was heard there before is replaced. What
-    /// lies too far away is left out.
+    /// Keeps interleaved frames that were heard at a frame of the timeline; what was heard there
+    /// before is replaced. What lies too far away is left out.
     ///
     /// # Errors
     /// What the disk says: mostly that it is full.
     pub(crate) fn keep(&mut self, position: i64, interleaved: &[f32]) -> io::Result<()> {
         let end = position.saturating_add(interleaved.len() as i64 / 2);
         let (first, last) = self.spans.bounds().unwrap_or((position, end));
+
         if end.max(last).saturating_sub(position.min(first)) > MOST_FRAMES {
             return Ok(());
         }
+
         if self.origin.is_none() {
             self.straight = Some(Straight::new(position, self.rate_hz));
         }
+
         let origin = *self.origin.get_or_insert(position);
-        self.straight = self.straight.take().and_then(|straight| straight.extended(position, interleaved));
+        self.straight = self
+            .straight
+            .take()
+            .and_then(|straight| straight.extended(position, interleaved));
 
         let mut done = 0;
         while done < interleaved.len() {
@@ -114,15 +139,23 @@ impl Take {
             let (piece, offset) = (at.div_euclid(PIECE_FRAMES), at.rem_euclid(PIECE_FRAMES));
             let run = (2 * (PIECE_FRAMES - offset) as usize).min(interleaved.len() - done);
             let next = self.pieces.len() as u64;
+
             let place = *self.pieces.entry(piece).or_insert(next);
             let byte = byte_of(place, offset);
             self.bytes.clear();
-            self.bytes.extend(interleaved[done..done + run].iter().flat_map(|sample| sample.to_le_bytes()));
+
+            self.bytes.extend(
+                interleaved[done..done + run]
+                    .iter()
+                    .flat_map(|sample| sample.to_le_bytes()),
+            );
+
             let file = self.file.as_file_mut();
             file.seek(SeekFrom::Start(byte))?;
             file.write_all(&self.bytes)?;
             done += run;
         }
+
         self.spans.add(position, end);
         self.overview.add(position, interleaved);
         Ok(())
@@ -150,42 +183,75 @@ impl Take {
             }
             return self.finish_straight(folders, straight, start, end);
         }
-        let mut base = base.map(|(audio, clip)| self.open_base(folders, &audio, clip)).transpose()?;
+
+        let mut base = base
+            .map(|(audio, clip)| self.open_base(folders, &audio, clip))
+            .transpose()?;
         if let Some((clip, _)) = &base {
             let clip_end = clip.start_frame + clip.frames.cast_signed();
             (start, end) = (start.min(clip.start_frame), end.max(clip_end));
         }
-        let out = tempfile::Builder::new().prefix(".new-").suffix(".wav").tempfile_in(folders.captures());
+
+        let out = tempfile::Builder::new()
+            .prefix(".new-")
+            .suffix(".wav")
+            .tempfile_in(folders.captures());
         let out = out.map_err(|source| unwritable(folders, source))?;
-        let written = out.reopen().and_then(|file| FloatWavWriter::new(file, self.rate_hz));
+        let written = out
+            .reopen()
+            .and_then(|file| FloatWavWriter::new(file, self.rate_hz));
+
         let mut writer = written.map_err(|source| unwritable(folders, source))?;
         let mut hasher = AudioHasher::new(2, self.rate_hz);
         let frames = (end - start).cast_unsigned();
         let mut overview = Overview::silent(frames);
+
         let mut run = Vec::new();
         for first in (start..end).step_by(PIECE_FRAMES as usize) {
             if cancelled() {
                 return Err(TakeError::Cancelled);
             }
+
             let count = (end - first).min(PIECE_FRAMES) as usize;
             run.clear();
             run.resize(2 * count, 0.0);
+
             if let Some((clip, wav)) = &mut base {
-                lay_base(*clip, wav, first, &mut run).map_err(|error| TakeError::Base(error.into()))?;
+                lay_base(*clip, wav, first, &mut run)
+                    .map_err(|error| TakeError::Base(error.into()))?;
             }
-            self.lay_take(first, &mut run).map_err(|source| unwritable(folders, source))?;
+
+            self.lay_take(first, &mut run)
+                .map_err(|source| unwritable(folders, source))?;
             let channel = |side: usize| run.iter().skip(side).step_by(2).copied();
             hasher.push(&[channel(0).collect::<Vec<_>>(), channel(1).collect()]);
+
             let at = (first - start).cast_unsigned();
             overview.add(at, channel(0));
             overview.add(at, channel(1));
-            writer.write(&run).map_err(|source| unwritable(folders, source))?;
+            writer
+                .write(&run)
+                .map_err(|source| unwritable(folders, source))?;
         }
-        writer.finish().map_err(|source| unwritable(folders, source))?;
+
+        writer
+            .finish()
+            .map_err(|source| unwritable(folders, source))?;
         let audio = hasher.finish();
-        out.persist(folders.capture(&audio)).map_err(|error| unwritable(folders, error.error))?;
-        let placement = Placement { start_frame: start, frames, rate_hz: self.rate_hz };
-        Ok(Capture { audio, placement, overview })
+        out.persist(folders.capture(&audio))
+            .map_err(|error| unwritable(folders, error.error))?;
+
+        let placement = Placement {
+            start_frame: start,
+            frames,
+            rate_hz: self.rate_hz,
+        };
+
+        Ok(Capture {
+            audio,
+            placement,
+            overview,
+        })
     }
 
     /// Makes a capture of a take that was heard in one go, which takes no longer for a long one.
@@ -203,11 +269,23 @@ impl Take {
         let (audio, overview) = straight.finish();
         let file = self.file.persist(folders.capture(&audio));
         let file = file.map_err(|error| unwritable(folders, error.error))?;
-        // The disk takes its time. A file that a power failure cuts short is noticed by its length.
-        let _ = std::thread::Builder::new().name("sextet sync".to_owned()).spawn(move || file.sync_all());
 
-        let placement = Placement { start_frame: start, frames, rate_hz: self.rate_hz };
-        Ok(Capture { audio, placement, overview })
+        // The disk takes its time. A file that a power failure cuts short is noticed by its length.
+        let _ = std::thread::Builder::new()
+            .name("sextet sync".to_owned())
+            .spawn(move || file.sync_all());
+
+        let placement = Placement {
+            start_frame: start,
+            frames,
+            rate_hz: self.rate_hz,
+        };
+
+        Ok(Capture {
+            audio,
+            placement,
+            overview,
+        })
     }
 
     fn open_base(
@@ -217,11 +295,21 @@ impl Take {
         clip: Placement,
     ) -> Result<(Placement, FloatWav), TakeError> {
         if clip.rate_hz != self.rate_hz {
-            return Err(TakeError::Rate { clip_hz: clip.rate_hz, session_hz: self.rate_hz });
+            return Err(TakeError::Rate {
+                clip_hz: clip.rate_hz,
+                session_hz: self.rate_hz,
+            });
         }
+
         let file = File::open(folders.capture(audio)).map_err(WavError::from);
         let wav = file.and_then(FloatWav::open).map_err(TakeError::Base)?;
-        Ok((Placement { frames: clip.frames.min(wav.frames()), ..clip }, wav))
+        Ok((
+            Placement {
+                frames: clip.frames.min(wav.frames()),
+                ..clip
+            },
+            wav,
+        ))
     }
 
     /// Lays what was heard from frame `first` of the timeline on over `run`.
@@ -234,39 +322,52 @@ impl Take {
                 let count = (PIECE_FRAMES - offset).min(to - from);
                 let place = self.pieces.get(&piece).copied().unwrap_or(0);
                 let byte = byte_of(place, offset);
+
                 self.bytes.resize(FRAME_BYTES * count as usize, 0);
                 let file = self.file.as_file_mut();
                 file.seek(SeekFrom::Start(byte))?;
                 file.read_exact(&mut self.bytes)?;
+
                 let out = &mut run[2 * (from - first) as usize..][..2 * count as usize];
                 for (sample, bytes) in out.iter_mut().zip(self.bytes.chunks_exact(4)) {
                     *sample = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
                 }
+
                 from += count;
             }
         }
+
         Ok(())
     }
 }
 
 /// Where in a take's file a frame of a piece lies.
 fn byte_of(place: u64, offset: i64) -> u64 {
-    wav::HEADER_BYTES + (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64
+    wav::HEADER_BYTES
+        + (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64
 }
 
 /// Lays what the clip has from frame `first` of the timeline on over `run`.
 fn lay_base(clip: Placement, wav: &mut FloatWav, first: i64, run: &mut [f32]) -> io::Result<()> {
     let end = first + run.len() as i64 / 2;
-    let (from, to) = (first.max(clip.start_frame), end.min(clip.start_frame + clip.frames.cast_signed()));
+    let (from, to) = (
+        first.max(clip.start_frame),
+        end.min(clip.start_frame + clip.frames.cast_signed()),
+    );
+
     if from >= to {
         return Ok(());
     }
+
     let out = &mut run[2 * (from - first) as usize..][..2 * (to - from) as usize];
     wav.read_into((from - clip.start_frame).cast_unsigned(), out)
 }
 
 fn unwritable(folders: &Folders, source: io::Error) -> TakeError {
-    TakeError::Write { folder: folders.captures().display().to_string(), source }
+    TakeError::Write {
+        folder: folders.captures().display().to_string(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -283,17 +384,22 @@ mod tests {
 
     fn read_back(folders: &Folders, capture: &Capture) -> Vec<f32> {
         let mut wav = FloatWav::open(File::open(folders.capture(&capture.audio)).unwrap()).unwrap();
-        assert_eq!((wav.frames(), wav.rate_hz()), (capture.placement.frames, capture.placement.rate_hz));
+        assert_eq!(
+            (wav.frames(), wav.rate_hz()),
+            (capture.placement.frames, capture.placement.rate_hz)
+        );
         let mut all = vec![0.0; 2 * wav.frames() as usize];
         wav.read_into(0, &mut all).unwrap();
         all
     }
 
-    /// A take that was heard in one go is kept as it lies; one with a block heard twice is written anew. Both are the same.
+    /// A take that was heard in one go is kept as it lies; one with a block heard twice is written
+    /// anew. Both are the same.
     #[test]
     fn a_take_in_one_go_is_the_same_clip_as_one_in_pieces() {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
+
         let mut cases = 0;
         for (start, length) in [(0, 1), (-3, 513), (70_000, 65_536), (-100, 200_001)] {
             let take = |again: bool| {
@@ -302,17 +408,24 @@ mod tests {
                     let to = (from + 1_000).min(start + length);
                     take.keep(from, &frames(from, to)).unwrap();
                 }
+
                 if again {
                     take.keep(start, &frames(start, start + 1)).unwrap();
                 }
+
                 assert_eq!(take.straight.is_none(), again);
                 take.finish(&folders, None, &|| false).unwrap()
             };
+
             let straight = take(false);
-            assert_eq!(read_back(&folders, &straight), frames(start, start + length));
+            assert_eq!(
+                read_back(&folders, &straight),
+                frames(start, start + length)
+            );
             assert_eq!(take(true), straight, "from {start}, {length} frames");
             cases += 1;
         }
+
         let files = std::fs::read_dir(folders.captures()).unwrap().count();
         assert_eq!(files, cases, "one file a clip");
         println!("{cases} takes");
@@ -323,15 +436,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
         let mut take = Take::new(&folders, 44_100).unwrap();
+
         // Ahead, across pieces, back before the beginning, over what was there.
         take.keep(10, &[9.0; 200]).unwrap();
         take.keep(100_000, &frames(100_000, 300_000)).unwrap();
         take.keep(-70_000, &frames(-70_000, 50)).unwrap();
         take.keep(20, &frames(20, 110)).unwrap();
+
         let capture = take.finish(&folders, None, &|| false).unwrap();
-        assert_eq!(capture.placement, Placement { start_frame: -70_000, frames: 370_000, rate_hz: 44_100 });
+        assert_eq!(
+            capture.placement,
+            Placement {
+                start_frame: -70_000,
+                frames: 370_000,
+                rate_hz: 44_100
+            }
+        );
+
         let mut expected = frames(-70_000, 300_000);
         expected[2 * 70_110..2 * 170_000].fill(0.0);
+
         assert_eq!(read_back(&folders, &capture), expected);
         let files = std::fs::read_dir(folders.captures()).unwrap().count();
         assert_eq!(files, 1, "only the capture is left");
@@ -341,15 +465,21 @@ mod tests {
     fn extending_keeps_what_is_not_heard_again() {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
+
         let mut take = Take::new(&folders, 48_000).unwrap();
         take.keep(0, &[0.5; 2_000]).unwrap();
         let first = take.finish(&folders, None, &|| false).unwrap();
+
         let mut take = Take::new(&folders, 48_000).unwrap();
         take.keep(900, &frames(900, 1_500)).unwrap();
         take.keep(-100, &frames(-100, 10)).unwrap();
-        let second = take.finish(&folders, Some((first.audio, first.placement)), &|| false).unwrap();
+        let second = take
+            .finish(&folders, Some((first.audio, first.placement)), &|| false)
+            .unwrap();
+
         let mut expected = frames(-100, 1_500);
         expected[2 * 110..2 * 1_000].fill(0.5);
+
         assert_eq!(read_back(&folders, &second), expected);
         assert_ne!(first.audio, second.audio);
         assert_eq!(read_back(&folders, &first), [0.5; 2_000], "for undo");
@@ -364,17 +494,54 @@ mod tests {
             take.keep(0, &[0.5; 2_000]).unwrap();
             take
         };
+
         let gone = Fingerprint::of(b"gone");
-        let clip = |rate_hz| Some((gone, Placement { start_frame: 0, frames: 10, rate_hz }));
-        let empty = Take::new(&folders, 48_000).unwrap().finish(&folders, None, &|| false).unwrap_err();
+        let clip = |rate_hz| {
+            Some((
+                gone,
+                Placement {
+                    start_frame: 0,
+                    frames: 10,
+                    rate_hz,
+                },
+            ))
+        };
+
+        let empty = Take::new(&folders, 48_000)
+            .unwrap()
+            .finish(&folders, None, &|| false)
+            .unwrap_err();
         assert!(matches!(empty, TakeError::Nothing));
-        assert!(matches!(take().finish(&folders, clip(44_100), &|| false).unwrap_err(), TakeError::Rate { .. }));
-        assert!(matches!(take().finish(&folders, clip(48_000), &|| false).unwrap_err(), TakeError::Base(_)));
-        assert!(matches!(take().finish(&folders, None, &|| true).unwrap_err(), TakeError::Cancelled));
-        assert_eq!(std::fs::read_dir(folders.captures()).unwrap().count(), 0, "nothing is left behind");
+        assert!(matches!(
+            take()
+                .finish(&folders, clip(44_100), &|| false)
+                .unwrap_err(),
+            TakeError::Rate { .. }
+        ));
+
+        assert!(matches!(
+            take()
+                .finish(&folders, clip(48_000), &|| false)
+                .unwrap_err(),
+            TakeError::Base(_)
+        ));
+
+        assert!(matches!(
+            take().finish(&folders, None, &|| true).unwrap_err(),
+            TakeError::Cancelled
+        ));
+        assert_eq!(
+            std::fs::read_dir(folders.captures()).unwrap().count(),
+            0,
+            "nothing is left behind"
+        );
+
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let error = Take::new(&Folders::at(&blocked, &blocked), 48_000).map(drop).unwrap_err();
+        let error = Take::new(&Folders::at(&blocked, &blocked), 48_000)
+            .map(drop)
+            .unwrap_err();
+
         assert!(error.to_string().contains("file"), "{error}");
     }
 }

@@ -58,9 +58,24 @@ pub(crate) enum Event<'a> {
 pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
     let (mark_writer, marks) = RingBuffer::new(SPANS);
     let (sample_writer, samples) = RingBuffer::new((2.0 * RING_S * f64::from(rate_hz)) as usize);
+
     let lost_frames = Arc::new(AtomicU64::new(0));
-    let head = TapeHead { marks: mark_writer, samples: sample_writer, lost_frames: lost_frames.clone(), session };
-    let tape = Tape { marks, samples, lost_frames, rate_hz, run: Vec::new(), rolling: false };
+    let head = TapeHead {
+        marks: mark_writer,
+        samples: sample_writer,
+        lost_frames: lost_frames.clone(),
+        session,
+    };
+
+    let tape = Tape {
+        marks,
+        samples,
+        lost_frames,
+        rate_hz,
+        run: Vec::new(),
+        rolling: false,
+    };
+
     (Recorder::new(head), tape)
 }
 
@@ -91,8 +106,12 @@ impl Tape {
                 }
                 Mark::Span { position, frames } => {
                     self.run.resize(2 * frames, 0.0);
+
                     // The samples were written before the mark.
-                    let Ok(chunk) = self.samples.read_chunk(2 * frames) else { continue };
+                    let Ok(chunk) = self.samples.read_chunk(2 * frames) else {
+                        continue;
+                    };
+
                     let (first, second) = chunk.as_slices();
                     self.run[..first.len()].copy_from_slice(first);
                     self.run[first.len()..].copy_from_slice(second);
@@ -105,6 +124,7 @@ impl Tape {
                 }
             }
         }
+
         if abandoned && std::mem::take(&mut self.rolling) {
             take(Event::End);
         }

@@ -2,7 +2,9 @@
 
 use egui::{Align2, FontId, Rect, RichText, Stroke, Ui, UiBuilder, pos2, vec2};
 
-use super::theme::{self, CLIP, CONTROLS, GAP, LINE, PANEL, PLAYHEAD, RECORD, ROUND, TEXT, WEAK, WELL};
+use super::theme::{
+    self, CLIP, CONTROLS, GAP, LINE, PANEL, PLAYHEAD, RECORD, ROUND, TEXT, WEAK, WELL,
+};
 use super::{waveform, words};
 use crate::engine::Fault;
 use crate::link::Link;
@@ -27,7 +29,9 @@ impl Timeline {
     pub(super) fn new(view: &View, link: &Link) -> Self {
         let clip = view.clip.as_ref().map(|wave| wave.placement);
         let session_hz = link.session_hz().map(f64::from);
-        let playhead_s = session_hz.filter(|_| link.is_playing()).map(|hz| link.position() as f64 / hz);
+        let playhead_s = session_hz
+            .filter(|_| link.is_playing())
+            .map(|hz| link.position() as f64 / hz);
         Self { clip, playhead_s }
     }
 
@@ -44,29 +48,54 @@ impl Timeline {
     }
 
     pub(super) fn paint_playhead(&self, ui: &Ui, lane: Rect) {
-        let (Some((start, end)), Some(at)) = (self.span_s(), self.playhead_s) else { return };
+        let (Some((start, end)), Some(at)) = (self.span_s(), self.playhead_s) else {
+            return;
+        };
         let area = self.clip_in(lane);
         let x = area.left() + ((at - start) / (end - start)) as f32 * area.width();
         if area.x_range().contains(x) {
-            ui.painter().vline(x, lane.y_range(), Stroke::new(1.5, PLAYHEAD));
+            ui.painter()
+                .vline(x, lane.y_range(), Stroke::new(1.5, PLAYHEAD));
         }
     }
 
     /// Marks at round times.
     fn paint_ruler(&self, ui: &Ui, ruler: Rect) {
-        let Some((start, end)) = self.span_s() else { return };
+        let Some((start, end)) = self.span_s() else {
+            return;
+        };
+
         let area = self.clip_in(ruler);
         let wanted = (end - start) * MARKS / f64::from(area.width().max(1.0));
-        let steps = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
-        let step = steps.into_iter().find(|step| *step >= wanted).unwrap_or(7200.0);
+        let steps = [
+            0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
+            3600.0,
+        ];
+
+        let step = steps
+            .into_iter()
+            .find(|step| *step >= wanted)
+            .unwrap_or(7200.0);
         let mut mark = (start / step).ceil();
         while mark * step < end {
             let x = area.left() + ((mark * step - start) / (end - start)) as f32 * area.width();
-            ui.painter().vline(x, ruler.bottom() - 4.0..=ruler.bottom(), Stroke::new(1.0, WEAK));
+            ui.painter().vline(
+                x,
+                ruler.bottom() - 4.0..=ruler.bottom(),
+                Stroke::new(1.0, WEAK),
+            );
+
             if x + 44.0 < area.right() {
                 let text = words::clock(mark * step);
-                ui.painter().text(pos2(x + 4.0, ruler.top()), Align2::LEFT_TOP, text, FontId::proportional(10.5), WEAK);
+                ui.painter().text(
+                    pos2(x + 4.0, ruler.top()),
+                    Align2::LEFT_TOP,
+                    text,
+                    FontId::proportional(10.5),
+                    WEAK,
+                );
             }
+
             mark += 1.0;
         }
     }
@@ -77,18 +106,42 @@ pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remot
     let width = ui.available_width();
     let (lane, _) = ui.allocate_exact_size(vec2(width, HEIGHT), egui::Sense::hover());
     ui.painter().rect_filled(lane, ROUND, PANEL);
+
     let facts = Rect::from_min_size(lane.min, vec2(CONTROLS, HEIGHT)).shrink2(vec2(GAP + 6.0, GAP));
-    self::facts(&mut ui.new_child(UiBuilder::new().max_rect(facts)), view, remote);
-    let wave = Rect::from_min_max(pos2(lane.left() + CONTROLS + 12.0, lane.top() + 4.0), lane.max - vec2(4.0, 4.0));
+    self::facts(
+        &mut ui.new_child(UiBuilder::new().max_rect(facts)),
+        view,
+        remote,
+    );
+
+    let wave = Rect::from_min_max(
+        pos2(lane.left() + CONTROLS + 12.0, lane.top() + 4.0),
+        lane.max - vec2(4.0, 4.0),
+    );
     ui.painter().rect_filled(wave, 4.0, WELL);
     let ruler = Rect::from_min_size(wave.min, vec2(wave.width(), RULER));
+
     let body = Rect::from_min_max(pos2(wave.left(), wave.top() + RULER), wave.max);
-    ui.painter().hline(body.x_range(), body.top(), Stroke::new(1.0, LINE));
+    ui.painter()
+        .hline(body.x_range(), body.top(), Stroke::new(1.0, LINE));
+
     match &view.clip {
         Some(clip) if !clip.overview.bins.is_empty() => {
-            let colour = if view.phase == Phase::Capturing { RECORD } else { CLIP };
+            let colour = if view.phase == Phase::Capturing {
+                RECORD
+            } else {
+                CLIP
+            };
+
             let full = waveform::full_height(Some(&clip.overview));
-            waveform::paint(&ui.painter_at(body), timeline.clip_in(body), &clip.overview, full, colour);
+            waveform::paint(
+                &ui.painter_at(body),
+                timeline.clip_in(body),
+                &clip.overview,
+                full,
+                colour,
+            );
+
             timeline.paint_ruler(ui, ruler);
         }
         _ => {
@@ -98,9 +151,16 @@ pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remot
                 Phase::Failed(Fault::Missing { .. }) => "The capture of this clip is gone",
                 _ => "",
             };
-            ui.painter().text(body.center(), Align2::CENTER_CENTER, hint, FontId::proportional(14.0), WEAK);
+            ui.painter().text(
+                body.center(),
+                Align2::CENTER_CENTER,
+                hint,
+                FontId::proportional(14.0),
+                WEAK,
+            );
         }
     }
+
     timeline.paint_playhead(ui, wave);
 }
 
@@ -110,29 +170,63 @@ fn facts(ui: &mut Ui, view: &View, remote: &Remote) {
     let capturing = view.phase == Phase::Capturing;
     let Some(clip) = view.clip.as_ref().map(|wave| wave.placement) else {
         ui.label(RichText::new("No clip").size(15.0).color(TEXT));
-        ui.label(RichText::new("The track plays as it is.").small().color(WEAK));
+        ui.label(
+            RichText::new("The track plays as it is.")
+                .small()
+                .color(WEAK),
+        );
         return;
     };
-    let name = if capturing { "Capturing" } else { view.name.as_str() };
+
+    let name = if capturing {
+        "Capturing"
+    } else {
+        view.name.as_str()
+    };
+
     let colour = if capturing { RECORD } else { TEXT };
     ui.add(egui::Label::new(RichText::new(name).size(15.0).color(colour)).truncate());
     let rate_hz = f64::from(clip.rate_hz);
+
     let length = words::clock(clip.frames as f64 / rate_hz);
-    ui.label(RichText::new(format!("{length}{}{}", words::BETWEEN, words::rate(clip.rate_hz))).small().color(WEAK));
+    ui.label(
+        RichText::new(format!(
+            "{length}{}{}",
+            words::BETWEEN,
+            words::rate(clip.rate_hz)
+        ))
+        .small()
+        .color(WEAK),
+    );
+
     if capturing {
         if view.lost_frames > 0 {
-            let lost = format!("{} frames were lost: the disk is too slow", view.lost_frames);
+            let lost = format!(
+                "{} frames were lost: the disk is too slow",
+                view.lost_frames
+            );
             ui.label(RichText::new(lost).small().color(theme::TROUBLE));
         }
         return;
     }
+
     ui.horizontal(|ui| {
         let start = words::clock(clip.start_frame as f64 / rate_hz);
-        ui.label(RichText::new(format!("Starts at {start}")).small().color(WEAK));
+        ui.label(
+            RichText::new(format!("Starts at {start}"))
+                .small()
+                .color(WEAK),
+        );
+
         let session_hz = remote.link.session_hz();
         let here = egui::Button::new(RichText::new("Move here").small());
+
         let tip = "Moves the clip's start to where the transport was last.";
-        if ui.add_enabled(session_hz.is_some(), here).on_hover_text(tip).clicked() {
+        if ui
+            .add_enabled(session_hz.is_some(), here)
+            .on_hover_text(tip)
+            .clicked()
+        {
             remote.tell(Command::Place(remote.link.position()));
         }
     });

@@ -21,10 +21,13 @@ pub(super) enum Want {
 }
 
 /// Kinds of files that the command reads.
-const SONGS: [&str; 14] =
-    ["wav", "flac", "mp3", "aif", "aiff", "m4a", "mp4", "aac", "ogg", "oga", "opus", "caf", "rf64", "w64"];
+const SONGS: [&str; 14] = [
+    "wav", "flac", "mp3", "aif", "aiff", "m4a", "mp4", "aac", "ogg", "oga", "opus", "caf", "rf64",
+    "w64",
+];
 
-/// Kinds of files that hold a model. Pickles are among them, so that it is said why they are not opened.
+/// Kinds of files that hold a model. Pickles are among them, so that it is said why they are not
+/// opened.
 const CHECKPOINTS: [&str; 5] = ["safetensors", "yaml", "yml", "th", "ckpt"];
 
 impl PathField {
@@ -37,13 +40,17 @@ impl PathField {
             }
         }
         ui.horizontal(|ui| {
-            let field =
-                egui::TextEdit::singleline(&mut self.text).hint_text(hint).margin(vec2(8.0, 5.0)).desired_width(340.0);
+            let field = egui::TextEdit::singleline(&mut self.text)
+                .hint_text(hint)
+                .margin(vec2(8.0, 5.0))
+                .desired_width(340.0);
             let response = ui.add(field);
+
             let browse = ui.add_enabled(self.asked.is_none(), egui::Button::new("Browse"));
             if browse.clicked() {
                 self.ask(want, ui.ctx().clone());
             }
+
             response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
         })
         .inner
@@ -59,17 +66,27 @@ impl PathField {
         let dialog = rfd::FileDialog::new();
         let run = move || {
             let path = match want {
-                Want::Song => dialog.set_title("Open a song").add_filter("Audio", &SONGS).pick_file(),
-                Want::Checkpoint => {
-                    dialog.set_title("Add a checkpoint").add_filter("Checkpoints and bags", &CHECKPOINTS).pick_file()
-                }
+                Want::Song => dialog
+                    .set_title("Open a song")
+                    .add_filter("Audio", &SONGS)
+                    .pick_file(),
+                Want::Checkpoint => dialog
+                    .set_title("Add a checkpoint")
+                    .add_filter("Checkpoints and bags", &CHECKPOINTS)
+                    .pick_file(),
                 Want::Folder => dialog.set_title("Render into").pick_folder(),
             };
+
             // The editor may be closed by now.
             let _ = answer.send(path);
             context.request_repaint();
         };
-        if std::thread::Builder::new().name("sextet dialog".to_owned()).spawn(run).is_ok() {
+
+        if std::thread::Builder::new()
+            .name("sextet dialog".to_owned())
+            .spawn(run)
+            .is_ok()
+        {
             self.asked = Some(asked);
         }
     }

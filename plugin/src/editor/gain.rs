@@ -10,7 +10,8 @@ const STEP_DB: f32 = 1.0;
 /// Part of a drag that counts while shift is held.
 const FINE: f32 = 0.15;
 
-/// Shows and changes a gain: dragged, with arrow keys, and back to 0 dB by a double click or the home key.
+/// Shows and changes a gain: dragged, with arrow keys, and back to 0 dB by a double click or the
+/// home key.
 pub(super) fn slider(
     ui: &mut Ui,
     param: &FloatParam,
@@ -20,25 +21,35 @@ pub(super) fn slider(
 ) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(width, 22.0), Sense::click_and_drag());
     let value = param.unmodulated_normalized_value();
+
     if response.drag_started() {
         setter.begin_set_parameter(param);
     }
+
     if response.dragged() {
-        let fine = if ui.input(|input| input.modifiers.shift) { FINE } else { 1.0 };
+        let fine = if ui.input(|input| input.modifiers.shift) {
+            FINE
+        } else {
+            1.0
+        };
         let moved = response.drag_delta().x / rect.width() * fine;
         setter.set_parameter_normalized(param, (value + moved).clamp(0.0, 1.0));
     }
+
     if response.drag_stopped() {
         setter.end_set_parameter(param);
     }
+
     if let Some(wanted) = wanted(ui, &response, param) {
         setter.begin_set_parameter(param);
         setter.set_parameter(param, wanted);
         setter.end_set_parameter(param);
     }
+
     paint(ui, rect, &response, param, colour);
     let text = format!("{}: {param}", param.name());
     response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(param.value()), text.clone()));
+
     response.on_hover_text("Drag, or use the arrow keys; shift is finer. Double-click for 0 dB.")
 }
 
@@ -47,16 +58,32 @@ fn wanted(ui: &Ui, response: &Response, param: &FloatParam) -> Option<f32> {
     if response.double_clicked() {
         return Some(0.0);
     }
+
     if !response.has_focus() {
         return None;
     }
-    let filter = EventFilter { horizontal_arrows: true, vertical_arrows: false, ..EventFilter::default() };
+
+    let filter = EventFilter {
+        horizontal_arrows: true,
+        vertical_arrows: false,
+        ..EventFilter::default()
+    };
+
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
     ui.input(|input| {
-        let step = if input.modifiers.shift { STEP_DB / 10.0 } else { STEP_DB };
+        let step = if input.modifiers.shift {
+            STEP_DB / 10.0
+        } else {
+            STEP_DB
+        };
+
         let presses = |key| input.num_presses(key) as f32;
         let moved = step * (presses(Key::ArrowRight) - presses(Key::ArrowLeft));
-        if input.key_pressed(Key::Home) { Some(0.0) } else { (moved != 0.0).then(|| param.value() + moved) }
+        if input.key_pressed(Key::Home) {
+            Some(0.0)
+        } else {
+            (moved != 0.0).then(|| param.value() + moved)
+        }
     })
 }
 
@@ -64,14 +91,38 @@ fn paint(ui: &Ui, rect: Rect, response: &Response, param: &FloatParam, colour: C
     let painter = ui.painter_at(rect.expand(2.0));
     let track = Rect::from_center_size(rect.center(), vec2(rect.width(), 6.0));
     let at = |normalized: f32| track.left() + normalized * track.width();
-    let (zero, knob) = (at(param.preview_normalized(0.0)), at(param.unmodulated_normalized_value()));
+    let (zero, knob) = (
+        at(param.preview_normalized(0.0)),
+        at(param.unmodulated_normalized_value()),
+    );
+
     painter.rect_filled(track, 3.0, WELL);
     painter.rect_stroke(track, 3.0, egui::Stroke::new(1.0, LINE), StrokeKind::Inside);
+
     let filled = Rect::from_x_y_ranges(track.left()..=knob, track.y_range());
     painter.rect_filled(filled, 3.0, colour.gamma_multiply(0.85));
-    painter.vline(zero, track.top() - 4.0..=track.top() - 1.0, egui::Stroke::new(1.0, TEXT.gamma_multiply(0.5)));
-    painter.circle_filled(pos2(knob, track.center().y), 7.0, if response.hovered() { Color32::WHITE } else { TEXT });
+    painter.vline(
+        zero,
+        track.top() - 4.0..=track.top() - 1.0,
+        egui::Stroke::new(1.0, TEXT.gamma_multiply(0.5)),
+    );
+
+    painter.circle_filled(
+        pos2(knob, track.center().y),
+        7.0,
+        if response.hovered() {
+            Color32::WHITE
+        } else {
+            TEXT
+        },
+    );
+
     if response.has_focus() {
-        painter.rect_stroke(rect, 5.0, egui::Stroke::new(1.5, ACCENT), StrokeKind::Inside);
+        painter.rect_stroke(
+            rect,
+            5.0,
+            egui::Stroke::new(1.5, ACCENT),
+            StrokeKind::Inside,
+        );
     }
 }

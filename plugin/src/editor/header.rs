@@ -29,23 +29,36 @@ pub(super) fn show(
     ui.horizontal(|ui| {
         wordmark(ui);
         capture(ui, params, setter, view, remote);
+
         if ui.button("Open file").clicked() {
             asked = Some(Asked::Open);
         }
-        if ui.add_enabled(view.can_undo, Button::new("Undo")).on_hover_text("The clip before this one.").clicked() {
+
+        if ui
+            .add_enabled(view.can_undo, Button::new("Undo"))
+            .on_hover_text("The clip before this one.")
+            .clicked()
+        {
             remote.tell(Command::Undo);
         }
         if ui.add_enabled(view.can_redo, Button::new("Redo")).clicked() {
             remote.tell(Command::Redo);
         }
+
         to_the_right(ui, |ui| {
             separate(ui, view, remote);
             if let Some(folder) = &view.rendered
-                && ui.button("Show files").on_hover_text(folder.display().to_string()).clicked()
+                && ui
+                    .button("Show files")
+                    .on_hover_text(folder.display().to_string())
+                    .clicked()
             {
                 reveal(folder.clone());
             }
-            if ui.add_enabled(view.has_stems, Button::new("Render to files")).clicked() {
+            if ui
+                .add_enabled(view.has_stems, Button::new("Render to files"))
+                .clicked()
+            {
                 asked = Some(Asked::Render);
             }
             if ui.button("Settings").clicked() {
@@ -53,10 +66,12 @@ pub(super) fn show(
             }
         });
     });
+
     asked
 }
 
-/// Shows widgets at the row's right end and still from left to right, which is the order in which Tab goes through them.
+/// Shows widgets at the row's right end and still from left to right, which is the order in which
+/// Tab goes through them.
 fn to_the_right(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     let id = ui.scope_id().with("to the right");
     let known: Option<f32> = ui.data(|data| data.get_temp(id));
@@ -64,7 +79,8 @@ fn to_the_right(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     let width = ui.scope(contents).response.rect.width();
     if known != Some(width) {
         ui.data_mut(|data| data.insert_temp(id, width));
-        ui.ctx().request_discard("the row's right end is as wide as it is only now");
+        ui.ctx()
+            .request_discard("the row's right end is as wide as it is only now");
     }
 }
 
@@ -78,25 +94,43 @@ fn wordmark(ui: &mut Ui) {
         let bar = Rect::from_min_size(pos2(x, rect.center().y - tall / 2.0), vec2(3.0, tall));
         ui.painter().rect_filled(bar, 1.5, theme::colour(stem));
     }
+
     let place = pos2(rect.left() + 38.0, rect.center().y);
-    ui.painter().text(place, egui::Align2::LEFT_CENTER, "Sextet", egui::FontId::proportional(22.0), TEXT);
+    ui.painter().text(
+        place,
+        egui::Align2::LEFT_CENTER,
+        "Sextet",
+        egui::FontId::proportional(22.0),
+        TEXT,
+    );
 }
 
-/// Arms and disarms. What is shown is whether something will be heard, which the parameter alone does not say: it stays on
-/// until the host hears that the take is over.
-fn capture(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, view: &View, remote: &Remote) {
+/// Arms and disarms. What is shown is whether something will be heard, which the parameter alone
+/// does not say: it stays on until the host hears that the take is over.
+fn capture(
+    ui: &mut Ui,
+    params: &SextetParams,
+    setter: &ParamSetter<'_>,
+    view: &View,
+    remote: &Remote,
+) {
     let armed = params.capture.value() && !remote.link.is_take_over();
     let rolling = view.phase == Phase::Capturing;
     let (text, tip) = match (armed, rolling) {
         (_, true) => ("Stop capture", "Keeps what was captured so far."),
-        (true, false) => ("Armed", "Play the clip: it is captured until the transport stops."),
+        (true, false) => (
+            "Armed",
+            "Play the clip: it is captured until the transport stops.",
+        ),
         (false, false) => ("Capture", "Arms the capture: play the clip once."),
     };
+
     let text = RichText::new(text).color(if armed || rolling { BACKGROUND } else { TEXT });
     let mut button = Button::new(text).min_size(vec2(96.0, 26.0));
     if armed || rolling {
         button = button.fill(RECORD);
     }
+
     if ui.add(button).on_hover_text(tip).clicked() {
         let arm = !armed && !rolling;
         if arm && remote.link.is_take_over() {
@@ -119,6 +153,7 @@ fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
         Phase::Failed(fault) => view.clip.is_some() && fault.can_be_tried_again(),
         _ => false,
     };
+
     let text = RichText::new("Separate").color(if can { BACKGROUND } else { WEAK });
     let mut button = Button::new(text);
     if can && view.phase != Phase::Ready {
@@ -128,7 +163,12 @@ fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
     } else if can {
         button = Button::new("Separate again");
     }
-    if ui.add_enabled(can, button).on_hover_text(settings_tip(view)).clicked() {
+
+    if ui
+        .add_enabled(can, button)
+        .on_hover_text(settings_tip(view))
+        .clicked()
+    {
         remote.tell(Command::Separate);
     }
 }
@@ -140,11 +180,16 @@ fn settings_tip(view: &View) -> String {
         EngineName::Cpu => "the CPU",
         EngineName::Tensorrt => "the GPU",
     };
-    format!("With {} on {engine}: see Settings.", model_title(&view.settings.model))
+    format!(
+        "With {} on {engine}: see Settings.",
+        model_title(&view.settings.model)
+    )
 }
 
 /// Shows a folder in the desktop's file manager, which may take its time.
 fn reveal(folder: std::path::PathBuf) {
     // Nothing depends on it: a desktop without a file manager shows nothing.
-    let _ = std::thread::Builder::new().name("sextet reveal".to_owned()).spawn(move || opener::open(folder));
+    let _ = std::thread::Builder::new()
+        .name("sextet reveal".to_owned())
+        .spawn(move || opener::open(folder));
 }

@@ -1,7 +1,10 @@
 //! Six lanes: each stem's name, solo, mute, gain and waveform.
 
 use egui::accesskit::Role;
-use egui::{Align, Align2, Button, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Align2, Button, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, WidgetInfo,
+    pos2, vec2,
+};
 use nice_plug::prelude::{BoolParam, Param as _, ParamSetter};
 use sextet_protocol::Stem;
 
@@ -12,38 +15,77 @@ use crate::params::{MainOutput, SextetParams, title};
 use crate::session::View;
 
 /// Shows the lanes in all the height that is left.
-pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, view: &View, timeline: &Timeline) {
+pub(super) fn show(
+    ui: &mut Ui,
+    params: &SextetParams,
+    setter: &ParamSetter<'_>,
+    view: &View,
+    timeline: &Timeline,
+) {
     let space = ui.available_rect_before_wrap();
     let count = Stem::ALL.len() as f32;
     let height = ((space.height() - (count - 1.0) * 5.0) / count).max(38.0);
     let heard = heard(params);
+
     let full = waveform::full_height(view.clip.as_ref().map(|wave| &*wave.overview));
     for (number, stem) in Stem::ALL.into_iter().enumerate() {
         let top = space.top() + number as f32 * (height + 5.0);
         let lane = Rect::from_min_size(pos2(space.left(), top), vec2(space.width(), height));
         let colour = theme::colour(stem);
+
         ui.painter().rect_filled(lane, ROUND, PANEL);
         let mark = Rect::from_min_size(lane.min, vec2(4.0, height));
         ui.painter().rect_filled(mark, 2.0, colour);
-        let controls = Rect::from_min_size(lane.min, vec2(CONTROLS, height)).shrink2(vec2(GAP, 0.0));
-        let place = UiBuilder::new().max_rect(controls.translate(vec2(6.0, 0.0))).id_salt(stem);
+        let controls =
+            Rect::from_min_size(lane.min, vec2(CONTROLS, height)).shrink2(vec2(GAP, 0.0));
+
+        let place = UiBuilder::new()
+            .max_rect(controls.translate(vec2(6.0, 0.0)))
+            .id_salt(stem);
         let row = &mut ui.new_child(place.layout(Layout::left_to_right(Align::Center)));
         self::controls(row, params, setter, stem, colour);
-        let wave = Rect::from_min_max(pos2(lane.left() + CONTROLS + 12.0, lane.top() + 3.0), lane.max - vec2(4.0, 3.0));
+        let wave = Rect::from_min_max(
+            pos2(lane.left() + CONTROLS + 12.0, lane.top() + 3.0),
+            lane.max - vec2(4.0, 3.0),
+        );
+
         ui.painter().rect_filled(wave, 4.0, WELL);
-        let shade = if heard[number] { colour } else { theme::faded(colour, 0.28) };
-        if let Some(overview) = &view.stems[number] {
-            waveform::paint(&ui.painter_at(wave), timeline.clip_in(wave), overview, full, shade);
+        let shade = if heard[number] {
+            colour
         } else {
-            ui.painter().hline(wave.x_range(), wave.center().y, egui::Stroke::new(1.0, theme::faded(colour, 0.25)));
+            theme::faded(colour, 0.28)
+        };
+
+        if let Some(overview) = &view.stems[number] {
+            waveform::paint(
+                &ui.painter_at(wave),
+                timeline.clip_in(wave),
+                overview,
+                full,
+                shade,
+            );
+        } else {
+            ui.painter().hline(
+                wave.x_range(),
+                wave.center().y,
+                egui::Stroke::new(1.0, theme::faded(colour, 0.25)),
+            );
         }
+
         timeline.paint_playhead(ui, wave);
     }
+
     ui.advance_cursor_after_rect(space);
 }
 
 /// Name, solo, mute, gain.
-fn controls(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, stem: Stem, colour: Color32) {
+fn controls(
+    ui: &mut Ui,
+    params: &SextetParams,
+    setter: &ParamSetter<'_>,
+    stem: Stem,
+    colour: Color32,
+) {
     let stem_params = params.stem(stem);
     ui.spacing_mut().item_spacing.x = 6.0;
     text(ui, 50.0, Align2::LEFT_CENTER, title(stem), 14.0, TEXT);
@@ -57,18 +99,29 @@ fn controls(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>, stem: 
 /// Text in a column of its own.
 fn text(ui: &mut Ui, width: f32, align: Align2, text: &str, size: f32, colour: Color32) {
     let (rect, _) = ui.allocate_exact_size(vec2(width, 20.0), egui::Sense::hover());
-    ui.painter().text(align.pos_in_rect(&rect), align, text, FontId::proportional(size), colour);
+    ui.painter().text(
+        align.pos_in_rect(&rect),
+        align,
+        text,
+        FontId::proportional(size),
+        colour,
+    );
 }
 
 /// A switch with one letter.
 fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str, colour: Color32) {
     let on = param.value();
-    let text = RichText::new(letter).strong().color(if on { BACKGROUND } else { WEAK });
+    let text = RichText::new(letter)
+        .strong()
+        .color(if on { BACKGROUND } else { WEAK });
+
     let mut button = Button::new(text).min_size(vec2(24.0, 22.0));
     if on {
         button = button.fill(colour);
     }
+
     let response = ui.add(button).on_hover_text(param.name());
+
     // A letter says nothing to whoever does not see where it stands.
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, param.name()));
     if response.clicked() {

@@ -1,4 +1,5 @@
-//! The editor: what [`View`](crate::session::View) and the parameters say, and the buttons that change them.
+//! The editor: what [`View`](crate::session::View) and the parameters say, and the buttons that
+//! change them.
 
 mod clip;
 mod dialog;
@@ -49,8 +50,20 @@ pub struct EditorApp {
 
 impl EditorApp {
     fn new(params: Arc<SextetParams>, remote: Remote) -> Self {
-        let (open, render, settings) = (OpenPanel::default(), RenderPanel::default(), SettingsPanel::default());
-        Self { params, remote, context: None, open, render, settings, saw_take_over: false }
+        let (open, render, settings) = (
+            OpenPanel::default(),
+            RenderPanel::default(),
+            SettingsPanel::default(),
+        );
+        Self {
+            params,
+            remote,
+            context: None,
+            open,
+            render,
+            settings,
+            saw_take_over: false,
+        }
     }
 
     /// A capture that is over is disarmed, so that hosts do not show it as armed.
@@ -67,25 +80,42 @@ impl EditorApp {
         let setter = host.param_setter();
         let view = self.remote.view.get();
         let timeline = Timeline::new(&view, &self.remote.link);
+
         self.disarm(&setter);
-        let frame = egui::Frame::new().fill(theme::BACKGROUND).inner_margin(12.0);
+        let frame = egui::Frame::new()
+            .fill(theme::BACKGROUND)
+            .inner_margin(12.0);
         let asked = egui::CentralPanel::default().frame(frame).show(ui, |ui| {
             let asked = header::show(ui, &self.params, &setter, &view, &self.remote);
             clip::show(ui, &view, &timeline, &self.remote);
             selector::show(ui, &self.params, &setter);
             let foot = ui.available_rect_before_wrap();
             let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
+
             let place = |rect| egui::UiBuilder::new().max_rect(rect);
-            lanes::show(&mut ui.new_child(place(lanes)), &self.params, &setter, &view, &timeline);
+            lanes::show(
+                &mut ui.new_child(place(lanes)),
+                &self.params,
+                &setter,
+                &view,
+                &timeline,
+            );
+
             let foot = foot.with_min_y(foot.top() + 8.0);
-            asked.or(status::show(&mut ui.new_child(place(foot)), &view, &self.remote))
+            asked.or(status::show(
+                &mut ui.new_child(place(foot)),
+                &view,
+                &self.remote,
+            ))
         });
+
         match asked.inner {
             Some(Asked::Open) => self.open.open(),
             Some(Asked::Render) => self.render.open(),
             Some(Asked::Settings) => self.settings.open(&view, &self.remote),
             None => {}
         }
+
         self.open.show(ui.ctx(), &self.remote);
         self.render.show(ui.ctx(), &self.remote);
         self.settings.show(ui.ctx(), &view, &self.remote);
@@ -93,7 +123,12 @@ impl EditorApp {
 }
 
 impl NiceEguiApp for EditorApp {
-    fn build(&mut self, context: egui::Context, host: GuiContext, _frame: &mut Frame) -> Result<(), HandlerError> {
+    fn build(
+        &mut self,
+        context: egui::Context,
+        host: GuiContext,
+        _frame: &mut Frame,
+    ) -> Result<(), HandlerError> {
         theme::apply(&context);
         #[cfg(debug_assertions)]
         places::tell(&context);
@@ -102,9 +137,12 @@ impl NiceEguiApp for EditorApp {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let Some(host) = self.context.clone() else { return };
+        let Some(host) = self.context.clone() else {
+            return;
+        };
         self.draw(ui, &host);
-        // What a click has changed is shown in the next frame, which egui-baseview does not draw by itself.
+        // What a click has changed is shown in the next frame, which egui-baseview does not draw by
+        // itself.
         if ui.input(|input| !input.events.is_empty()) {
             ui.ctx().request_repaint();
         }

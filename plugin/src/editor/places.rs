@@ -1,5 +1,6 @@
-//! Where the editor's widgets are, told to whoever drives it from outside: debug builds write the list into the file that
-//! `SEXTET_EDITOR_PLACES` names. Each line is left, top, right and bottom in points, `on` or `off`, and the accessible name.
+//! Where the editor's widgets are, told to whoever drives it from outside: debug builds write the
+//! list into the file that `SEXTET_EDITOR_PLACES` names. Each line is left, top, right and bottom
+//! in points, `on` or `off`, and the accessible name.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -18,9 +19,14 @@ struct Places {
 
 /// Begins to tell, if somebody wants to know.
 pub(super) fn tell(context: &Context) {
-    let Some(file) = std::env::var_os(VARIABLE) else { return };
+    let Some(file) = std::env::var_os(VARIABLE) else {
+        return;
+    };
     context.enable_accesskit();
-    context.add_plugin(Places { file: file.into(), written: String::new() });
+    context.add_plugin(Places {
+        file: file.into(),
+        written: String::new(),
+    });
 }
 
 impl Plugin for Places {
@@ -29,18 +35,24 @@ impl Plugin for Places {
     }
 
     fn output_hook(&mut self, _context: &Context, output: &mut FullOutput) {
-        let Some(update) = output.platform_output.accesskit_update.take() else { return };
+        let Some(update) = output.platform_output.accesskit_update.take() else {
+            return;
+        };
+
         let mut list = String::new();
         for (_, node) in &update.nodes {
             line(&mut list, node);
         }
+
         if list == self.written {
             return;
         }
 
         // Whoever reads it finds all of a list or none.
         let unfinished = self.file.with_extension("part");
-        let told = std::fs::write(&unfinished, &list).and_then(|()| std::fs::rename(&unfinished, &self.file));
+        let told = std::fs::write(&unfinished, &list)
+            .and_then(|()| std::fs::rename(&unfinished, &self.file));
+
         if told.is_ok() {
             self.written = list;
         }
@@ -51,9 +63,21 @@ impl Plugin for Places {
 fn line(list: &mut String, node: &Node) {
     // What a label says is its value, what a field says is somebody else's.
     let said = node.value().filter(|_| node.role() == Role::Label);
-    let name = node.label().or(said).or(node.placeholder()).unwrap_or_default();
-    let Some(place) = node.bounds().filter(|_| !name.is_empty()) else { return };
+    let name = node
+        .label()
+        .or(said)
+        .or(node.placeholder())
+        .unwrap_or_default();
+
+    let Some(place) = node.bounds().filter(|_| !name.is_empty()) else {
+        return;
+    };
+
     let is_on = if node.is_disabled() { "off" } else { "on" };
     let name = name.replace('\n', " ");
-    let _ = writeln!(list, "{}\t{}\t{}\t{}\t{is_on}\t{name}", place.x0, place.y0, place.x1, place.y1);
+    let _ = writeln!(
+        list,
+        "{}\t{}\t{}\t{}\t{is_on}\t{name}",
+        place.x0, place.y0, place.x1, place.y1
+    );
 }

@@ -50,16 +50,20 @@ impl RenderPanel {
         if !self.is_open {
             return;
         }
+
         let modal = Modal::new(egui::Id::unique("render")).show(context, |ui| {
             ui.heading("Render stems to files");
             ui.add_space(4.0);
             self.folder.show(ui, Want::Folder, "Folder to write to");
             self.choose_stems(ui);
             self.choose_format(ui, remote);
+
             ui.add_space(6.0);
             ui.horizontal(|ui| {
                 let order = self.order(remote);
-                if ui.add_enabled(order.is_some(), egui::Button::new("Render")).clicked()
+                if ui
+                    .add_enabled(order.is_some(), egui::Button::new("Render"))
+                    .clicked()
                     && let Some(order) = order
                 {
                     remote.tell(Command::Render(order));
@@ -70,6 +74,7 @@ impl RenderPanel {
                 }
             });
         });
+
         if modal.should_close() {
             self.is_open = false;
         }
@@ -78,7 +83,10 @@ impl RenderPanel {
     fn choose_stems(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
             for (stem, chosen) in Stem::ALL.into_iter().zip(&mut self.stems) {
-                ui.checkbox(chosen, RichText::new(title(stem)).color(theme::colour(stem)));
+                ui.checkbox(
+                    chosen,
+                    RichText::new(title(stem)).color(theme::colour(stem)),
+                );
             }
         });
     }
@@ -90,7 +98,9 @@ impl RenderPanel {
             choice(ui, &mut self.format, RenderFormat::Flac, "FLAC");
             ui.separator();
             choice(ui, &mut self.bits, RenderBits::Int16, "16 bit");
+
             choice(ui, &mut self.bits, RenderBits::Int24, "24 bit");
+
             // FLAC has no floating point.
             if self.format == RenderFormat::Wav {
                 choice(ui, &mut self.bits, RenderBits::Float32, "32 bit float");
@@ -98,7 +108,14 @@ impl RenderPanel {
                 self.bits = RenderBits::Int24;
             }
         });
-        let clip_hz = remote.view.get().clip.as_ref().map(|wave| wave.placement.rate_hz);
+
+        let clip_hz = remote
+            .view
+            .get()
+            .clip
+            .as_ref()
+            .map(|wave| wave.placement.rate_hz);
+
         if let (Some(session_hz), Some(clip_hz)) = (remote.link.session_hz(), clip_hz)
             && session_hz != clip_hz
         {
@@ -106,7 +123,12 @@ impl RenderPanel {
                 ui.label(RichText::new("Rate").color(WEAK));
                 let session = format!("{} (session)", words::rate(session_hz));
                 choice(ui, &mut self.at_session_rate, true, session);
-                choice(ui, &mut self.at_session_rate, false, format!("{} (clip)", words::rate(clip_hz)));
+                choice(
+                    ui,
+                    &mut self.at_session_rate,
+                    false,
+                    format!("{} (clip)", words::rate(clip_hz)),
+                );
             });
         }
     }
@@ -114,10 +136,20 @@ impl RenderPanel {
     /// What would be written; `None` while something is missing.
     fn order(&self, remote: &Remote) -> Option<Order> {
         let folder = self.folder.path().filter(|folder| folder.is_absolute())?;
-        let stems: Vec<Stem> =
-            Stem::ALL.into_iter().zip(self.stems).filter_map(|(stem, on)| on.then_some(stem)).collect();
+        let stems: Vec<Stem> = Stem::ALL
+            .into_iter()
+            .zip(self.stems)
+            .filter_map(|(stem, on)| on.then_some(stem))
+            .collect();
+
         let rate_hz = remote.link.session_hz().filter(|_| self.at_session_rate);
         let (format, bits) = (self.format, self.bits);
-        (!stems.is_empty()).then_some(Order { folder, stems, format, bits, rate_hz })
+        (!stems.is_empty()).then_some(Order {
+            folder,
+            stems,
+            format,
+            bits,
+            rate_hz,
+        })
     }
 }

@@ -21,15 +21,36 @@ const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
 /// Shows the strip at the editor's foot.
 pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
-    let (strip, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
-    let trouble =
-        matches!(view.phase, Phase::Failed(_)) || view.notice.as_ref().is_some_and(|(_, remedy)| !remedy.is_empty());
-    ui.painter().rect_filled(strip, ROUND, if trouble { theme::faded(TROUBLE, 0.16) } else { PANEL });
+    let (strip, _) =
+        ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
+    let trouble = matches!(view.phase, Phase::Failed(_))
+        || view
+            .notice
+            .as_ref()
+            .is_some_and(|(_, remedy)| !remedy.is_empty());
+
+    ui.painter().rect_filled(
+        strip,
+        ROUND,
+        if trouble {
+            theme::faded(TROUBLE, 0.16)
+        } else {
+            PANEL
+        },
+    );
+
     if trouble {
-        ui.painter().rect_filled(Rect::from_min_size(strip.min, vec2(4.0, HEIGHT)), 2.0, TROUBLE);
+        ui.painter().rect_filled(
+            Rect::from_min_size(strip.min, vec2(4.0, HEIGHT)),
+            2.0,
+            TROUBLE,
+        );
     }
+
     let inner = strip.shrink2(vec2(14.0, 6.0));
-    let place = egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
+    let place = egui::UiBuilder::new()
+        .max_rect(inner)
+        .layout(Layout::right_to_left(Align::Center));
     contents(&mut ui.new_child(place), view, remote)
 }
 
@@ -39,6 +60,7 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
         errand_bar(ui, errand, remote);
         return None;
     }
+
     match (&view.phase, &view.notice) {
         (Phase::Separating(stage), _) => job(ui, view, stage, remote),
         (Phase::Failed(fault), None) => {
@@ -59,9 +81,15 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
             if ui.button("Close").clicked() {
                 remote.tell(Command::DismissHint);
             }
+
             asked = ui.button("Set it up").clicked().then_some(Asked::Settings);
             let (colour, text, _) = calm(&Phase::Ready, view);
-            two_lines(ui, &text, "Your NVIDIA GPU, which is faster, is not set up yet.", colour);
+            two_lines(
+                ui,
+                &text,
+                "Your NVIDIA GPU, which is faster, is not set up yet.",
+                colour,
+            );
         }
         (phase, None) => {
             let (dot, text, more) = calm(phase, view);
@@ -69,21 +97,40 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
             two_lines(ui, &text, &more, dot);
         }
     }
+
     asked
 }
 
 /// What is said while nothing is going on or wrong.
 fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
-    let engine = view.engine.clone().map_or_else(String::new, |engine| format!("Separated with {engine}"));
-    let engine = if view.is_made_otherwise { format!("{engine}. Chosen now: {}.", chosen(view)) } else { engine };
+    let engine = view
+        .engine
+        .clone()
+        .map_or_else(String::new, |engine| format!("Separated with {engine}"));
+    let engine = if view.is_made_otherwise {
+        format!("{engine}. Chosen now: {}.", chosen(view))
+    } else {
+        engine
+    };
+
     match phase {
-        Phase::Capturing => {
-            (RECORD, "Capturing".to_owned(), "Stop the transport when the clip has been played.".to_owned())
-        }
+        Phase::Capturing => (
+            RECORD,
+            "Capturing".to_owned(),
+            "Stop the transport when the clip has been played.".to_owned(),
+        ),
         Phase::Keeping => (RECORD, "Keeping the capture".to_owned(), String::new()),
-        Phase::Captured => (TEXT, "Ready to separate".to_owned(), "Press Separate to make its stems.".to_owned()),
+        Phase::Captured => (
+            TEXT,
+            "Ready to separate".to_owned(),
+            "Press Separate to make its stems.".to_owned(),
+        ),
         Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),
-        _ => (WEAK, "No clip yet".to_owned(), "The track plays dry until there are stems.".to_owned()),
+        _ => (
+            WEAK,
+            "No clip yet".to_owned(),
+            "The track plays dry until there are stems.".to_owned(),
+        ),
     }
 }
 
@@ -103,20 +150,27 @@ fn aside(upkeep: &Upkept) -> Option<String> {
         (deed @ Deed::Running(_), _) => ("Setting up the GPU".to_owned(), deed),
         (_, deed) => (format!("Fetching {}", upkeep.fetched), deed),
     };
-    let Deed::Running(stage) = deed else { return None };
+    let Deed::Running(stage) = deed else {
+        return None;
+    };
     let (_, _, rest) = progress(stage);
     Some(format!("{what}{}{rest}", words::BETWEEN))
 }
 
 fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
-    ui.with_layout(Layout::top_down(Align::LEFT).with_main_align(Align::Center), |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
-        ui.add_space(if more.is_empty() { 10.0 } else { 3.0 });
-        ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate()).on_hover_text(text);
-        if !more.is_empty() {
-            ui.add(egui::Label::new(RichText::new(more).small().color(WEAK)).truncate()).on_hover_text(more);
-        }
-    });
+    ui.with_layout(
+        Layout::top_down(Align::LEFT).with_main_align(Align::Center),
+        |ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.add_space(if more.is_empty() { 10.0 } else { 3.0 });
+            ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate())
+                .on_hover_text(text);
+            if !more.is_empty() {
+                ui.add(egui::Label::new(RichText::new(more).small().color(WEAK)).truncate())
+                    .on_hover_text(more);
+            }
+        },
+    );
 }
 
 /// A separation: what it does, how far it is, how long it will take, and the way out.
@@ -124,15 +178,24 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
     if ui.button("Cancel").clicked() {
         remote.tell(Command::Cancel);
     }
+
     let (text, part, left) = progress(stage);
-    if matches!(stage, Stage::Loading(Loading { usual_s: Some(_), .. })) {
+    if matches!(
+        stage,
+        Stage::Loading(Loading {
+            usual_s: Some(_),
+            ..
+        })
+    ) {
         // Nobody tells how far it is: the bar moves by the clock.
         ui.ctx().request_repaint_after(BY_THE_CLOCK);
     }
+
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         ui.spacing_mut().interact_size.y = LINE_HEIGHT;
         ui.add_space(4.0);
+
         ui.horizontal(|ui| {
             ui.label(RichText::new(text).color(TEXT));
             ui.label(RichText::new(left).color(WEAK));
@@ -141,17 +204,21 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
                 ui.add(egui::Label::new(RichText::new(engine).small().color(WEAK)).truncate());
             });
         });
+
         bar(ui, part);
     });
 }
 
-/// The part that is loaded: counted, else by the time that it usually takes, which is never all of it.
+/// The part that is loaded: counted, else by the time that it usually takes, which is never all of
+/// it.
 fn loaded(loading: &Loading) -> Option<f32> {
     if loading.total > 0 {
         return Some(loading.done as f32 / loading.total as f32);
     }
     let usual_s = loading.usual_s.filter(|&usual_s| usual_s > 0.0)?;
-    Some(words::part_of_usual(loading.since.elapsed().as_secs_f64() / usual_s))
+    Some(words::part_of_usual(
+        loading.since.elapsed().as_secs_f64() / usual_s,
+    ))
 }
 
 /// How far it is as far as that is known, else how long it takes as a rule.
@@ -159,7 +226,10 @@ fn loading_rest(loading: &Loading) -> String {
     if loading.total > 0 {
         return percent(loading.done as f32 / loading.total as f32);
     }
-    let left_s = loading.usual_s.map(|usual_s| usual_s - loading.since.elapsed().as_secs_f64());
+
+    let left_s = loading
+        .usual_s
+        .map(|usual_s| usual_s - loading.since.elapsed().as_secs_f64());
     match left_s {
         Some(..0.0) => "longer than usual".to_owned(),
         Some(left_s) => format!("about {}", words::left(left_s)),
@@ -176,8 +246,18 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     match stage {
         Stage::Starting => ("Starting".to_owned(), None, String::new()),
         Stage::Queued(reason) => (words::capital(&reason.to_string()), None, String::new()),
-        Stage::Loading(loading) => (words::capital(&loading.what), loaded(loading), loading_rest(loading)),
-        Stage::Working { stage, done, total, speed, left_s } => {
+        Stage::Loading(loading) => (
+            words::capital(&loading.what),
+            loaded(loading),
+            loading_rest(loading),
+        ),
+        Stage::Working {
+            stage,
+            done,
+            total,
+            speed,
+            left_s,
+        } => {
             let text = match stage {
                 Some(worker::Stage::Reading) => "Reading the clip",
                 Some(worker::Stage::Storing) => "Keeping the stems",
@@ -186,15 +266,24 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
                 Some(worker::Stage::Installing) => "Putting it in its place",
                 Some(worker::Stage::Separating) | None => "Separating",
             };
+
             let part = (*total > 0).then(|| *done as f32 / *total as f32);
             let is_fetching = *stage == Some(worker::Stage::Fetching);
             let counted = match (is_fetching, *total > 0) {
-                (true, true) => Some(format!("{} of {}", words::bytes(*done), words::bytes(*total))),
+                (true, true) => Some(format!(
+                    "{} of {}",
+                    words::bytes(*done),
+                    words::bytes(*total)
+                )),
                 (true, false) => Some(words::bytes(*done)),
                 (false, _) => part.map(percent),
             };
-            let speed = speed.filter(|_| !is_fetching).map(|speed| format!("{speed:.1}x real time"));
+
+            let speed = speed
+                .filter(|_| !is_fetching)
+                .map(|speed| format!("{speed:.1}x real time"));
             let left = left_s.map(words::left);
+
             let rest: Vec<String> = [counted, left, speed].into_iter().flatten().collect();
             (text.to_owned(), part, rest.join(words::BETWEEN))
         }
@@ -215,14 +304,26 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
 
 /// A bar that is filled in part; striped dim where the part is not known.
 pub(super) fn bar(ui: &mut Ui, part: Option<f32>) {
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());
     let told = part.map_or_else(|| "going on".to_owned(), percent);
     response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, &told));
     ui.painter().rect_filled(rect, 3.5, WELL);
-    ui.painter().rect_stroke(rect, 3.5, egui::Stroke::new(1.0, LINE), egui::StrokeKind::Inside);
+
+    ui.painter().rect_stroke(
+        rect,
+        3.5,
+        egui::Stroke::new(1.0, LINE),
+        egui::StrokeKind::Inside,
+    );
+
     let (width, colour) = match part {
         Some(part) => (part.clamp(0.0, 1.0) * rect.width(), ACCENT),
         None => (rect.width(), theme::faded(ACCENT, 0.35)),
     };
-    ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(width, rect.height())), 3.5, colour);
+    ui.painter().rect_filled(
+        Rect::from_min_size(rect.min, vec2(width, rect.height())),
+        3.5,
+        colour,
+    );
 }

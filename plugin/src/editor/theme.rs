@@ -53,11 +53,13 @@ pub(super) fn apply(context: &egui::Context) {
         style.spacing.button_padding = egui::vec2(11.0, 5.0);
         style.spacing.interact_size = egui::vec2(28.0, 26.0);
         style.spacing.combo_width = 90.0;
+
         style.spacing.menu_margin = egui::Margin::same(14);
         let font = |size| FontId::new(size, FontFamily::Proportional);
         style.text_styles.insert(TextStyle::Body, font(13.5));
         style.text_styles.insert(TextStyle::Button, font(13.5));
         style.text_styles.insert(TextStyle::Small, font(11.5));
+
         style.text_styles.insert(TextStyle::Heading, font(18.0));
         style.animation_time = 0.0;
     });
@@ -69,18 +71,25 @@ fn visuals() -> Visuals {
     visuals.weak_text_color = Some(WEAK);
     visuals.panel_fill = BACKGROUND;
     visuals.window_fill = PANEL;
+
     visuals.window_stroke = Stroke::new(1.0, LINE);
     visuals.window_corner_radius = CornerRadius::same(10);
     visuals.extreme_bg_color = WELL;
     visuals.text_edit_bg_color = Some(WELL);
     visuals.faint_bg_color = PANEL;
+
     visuals.selection.bg_fill = ACCENT.gamma_multiply(0.45);
     visuals.selection.stroke = Stroke::new(1.5, ACCENT);
+
     let widgets = &mut visuals.widgets;
     for (look, fill, border) in [
         (&mut widgets.noninteractive, PANEL, LINE),
         (&mut widgets.inactive, BUTTON, EDGE),
-        (&mut widgets.hovered, BUTTON_HOVERED, ACCENT.gamma_multiply(0.6)),
+        (
+            &mut widgets.hovered,
+            BUTTON_HOVERED,
+            ACCENT.gamma_multiply(0.6),
+        ),
         (&mut widgets.active, BUTTON_HOVERED, ACCENT),
         (&mut widgets.open, BUTTON_HOVERED, EDGE),
     ] {
@@ -91,6 +100,7 @@ fn visuals() -> Visuals {
         look.corner_radius = CornerRadius::same(5);
         look.expansion = 0.0;
     }
+
     // Boxes to be checked, which menus show without a border.
     visuals.widgets.inactive.bg_fill = EDGE;
     visuals

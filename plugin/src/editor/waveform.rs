@@ -6,7 +6,8 @@ use crate::overview::Overview;
 
 /// Part of the height that the loudest sample takes.
 const SCALE: f32 = 0.94;
-/// Quiet music is shown larger, by this power of its level, so that it can be seen beside loud music.
+/// Quiet music is shown larger, by this power of its level, so that it can be seen beside loud
+/// music.
 const POWER: f32 = 0.72;
 /// Level of the clip below which it is no longer shown larger.
 const QUIETEST: f32 = 0.05;
@@ -17,35 +18,52 @@ pub(super) fn full_height(clip: Option<&Overview>) -> f32 {
     high.max(-low).clamp(QUIETEST, 1.0)
 }
 
-/// Paints an overview into `rect`, one column a pixel, darker towards its tips. `full` is shown at full height.
-pub(super) fn paint(painter: &Painter, rect: Rect, overview: &Overview, full: f32, colour: Color32) {
+/// Paints an overview into `rect`, one column a pixel, darker towards its tips. `full` is shown at
+/// full height.
+pub(super) fn paint(
+    painter: &Painter,
+    rect: Rect,
+    overview: &Overview,
+    full: f32,
+    colour: Color32,
+) {
     if overview.bins.is_empty() || rect.width() < 1.0 {
         return;
     }
+
     let pixel = 1.0 / painter.ctx().pixels_per_point();
     let columns = (rect.width() / pixel) as usize;
     let (middle, half) = (rect.center().y, SCALE * rect.height() / 2.0);
     let tip = colour.gamma_multiply(0.72);
+
     let mut mesh = Mesh::default();
     mesh.reserve_vertices(6 * columns);
     mesh.reserve_triangles(4 * columns);
+
     for column in 0..columns {
-        let (from, to) = (column as f64 / columns as f64, (column + 1) as f64 / columns as f64);
+        let (from, to) = (
+            column as f64 / columns as f64,
+            (column + 1) as f64 / columns as f64,
+        );
         let [low, high] = overview.between(from, to);
         let x = rect.left() + column as f32 * pixel;
+
         // Silence is a line.
         let tall = |level: f32| (level / full).clamp(0.0, 1.0).powf(POWER) * half;
         let top = (middle - tall(high)).min(middle - pixel / 2.0);
         let bottom = (middle + tall(-low)).max(middle + pixel / 2.0);
         let first = mesh.vertices.len() as u32;
+
         for (y, colour) in [(top, tip), (middle, colour), (bottom, tip)] {
             mesh.colored_vertex(pos2(x, y), colour);
             mesh.colored_vertex(pos2(x + pixel, y), colour);
         }
+
         for row in [first, first + 2] {
             mesh.add_triangle(row, row + 1, row + 2);
             mesh.add_triangle(row + 1, row + 2, row + 3);
         }
     }
+
     painter.add(Shape::mesh(mesh));
 }

@@ -26,7 +26,9 @@ pub(crate) struct EditorWindow {
 
 impl Default for EditorWindow {
     fn default() -> Self {
-        Self { state: EguiEditorState::from_size(SIZE, 1.0) }
+        Self {
+            state: EguiEditorState::from_size(SIZE, 1.0),
+        }
     }
 }
 
@@ -40,17 +42,34 @@ impl EditorWindow {
             size_constraints: SizeConstraints::min_logical_size(MIN_SIZE),
             ..ResizeHint::NON_RESIZABLE
         };
-        let settings = EguiNiceSettings { title: "Sextet".to_owned(), resize_hint, ..EguiNiceSettings::default() };
+
+        let settings = EguiNiceSettings {
+            title: "Sextet".to_owned(),
+            resize_hint,
+            ..EguiNiceSettings::default()
+        };
+
         let repaint = remote.link.repaint.clone();
-        let editor = create_egui_editor(self.state.clone(), repaint, settings, EditorApp::new(params, remote))?;
-        Some(ScaledEditor { editor, state: self.state.clone(), pixels_per_point: OnceLock::new() })
+        let editor = create_egui_editor(
+            self.state.clone(),
+            repaint,
+            settings,
+            EditorApp::new(params, remote),
+        )?;
+
+        Some(ScaledEditor {
+            editor,
+            state: self.state.clone(),
+            pixels_per_point: OnceLock::new(),
+        })
     }
 }
 
 /// nice-plug's editor, which tells hosts its size in pixels before there is a window.
 ///
-/// Its own answer takes a point for a pixel until the window has been resized once. A host that asks first, as VST3 hosts
-/// do, would make room for half the window on a screen of twice the density.
+/// Its own answer takes a point for a pixel until the window has been resized once. A host that
+/// asks first, as VST3 hosts do, would make room for half the window on a screen of twice the
+/// density.
 pub struct ScaledEditor {
     editor: EguiEditor<EditorApp>,
     state: Arc<EguiEditorState>,
@@ -68,7 +87,13 @@ impl Editor for ScaledEditor {
         context: GuiContext,
         host: Option<HostMethods>,
     ) -> Result<SpawnedEditor<Self::Handle>, Box<dyn Error>> {
-        self.editor.spawn(parent, wait_for_parent, fallback_scale_factor, context, host)
+        self.editor.spawn(
+            parent,
+            wait_for_parent,
+            fallback_scale_factor,
+            context,
+            host,
+        )
     }
 
     fn size(&self) -> NativeSize<u32> {

@@ -50,14 +50,20 @@ pub(super) fn count(number: u64) -> String {
 /// The first letter as a capital.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
 }
 
-/// How much of something is done that has taken so many times as long as usual: more and more slowly towards the end, which
-/// is never reached.
+/// How much of something is done that has taken so many times as long as usual: more and more
+/// slowly towards the end, which is never reached.
 pub(super) fn part_of_usual(times: f64) -> f32 {
     let steady = 0.8;
-    let part = if times < steady { times } else { 1.0 - (1.0 - steady) * ((steady - times) / (1.0 - steady)).exp() };
+    let part = if times < steady {
+        times
+    } else {
+        1.0 - (1.0 - steady) * ((steady - times) / (1.0 - steady)).exp()
+    };
     part.clamp(0.0, 0.99) as f32
 }
 
@@ -67,16 +73,30 @@ mod tests {
 
     #[test]
     fn what_nobody_counts_comes_on_without_reaching_the_end() {
-        let parts: Vec<f32> = (0..100).map(|tenths| part_of_usual(f64::from(tenths) / 10.0)).collect();
-        assert!(parts.is_sorted() && parts[0] == 0.0 && parts[99] < 1.0, "{parts:?}");
-        assert!((parts[4] - 0.4).abs() < 1e-6 && parts[10] > 0.9, "{parts:?}");
+        let parts: Vec<f32> = (0..100)
+            .map(|tenths| part_of_usual(f64::from(tenths) / 10.0))
+            .collect();
+        assert!(
+            parts.is_sorted() && parts[0] == 0.0 && parts[99] < 1.0,
+            "{parts:?}"
+        );
+        assert!(
+            (parts[4] - 0.4).abs() < 1e-6 && parts[10] > 0.9,
+            "{parts:?}"
+        );
     }
 
     #[test]
     fn durations_are_said_as_people_say_them() {
-        for (seconds, said) in [(0.0, "0:00.0"), (62.54, "1:02.5"), (-0.25, "-0:00.3"), (3600.0, "1:00:00.0")] {
+        for (seconds, said) in [
+            (0.0, "0:00.0"),
+            (62.54, "1:02.5"),
+            (-0.25, "-0:00.3"),
+            (3600.0, "1:00:00.0"),
+        ] {
             assert_eq!(clock(seconds), said);
         }
+
         for (seconds, said) in [
             (-1.0, "0.0 s left"),
             (4.46, "4.5 s left"),
@@ -87,12 +107,22 @@ mod tests {
         ] {
             assert_eq!(left(seconds), said);
         }
-        for (number, said) in [(999, "1 kB"), (91_700_000, "92 MB"), (1_230_000_000, "1.2 GB")] {
+
+        for (number, said) in [
+            (999, "1 kB"),
+            (91_700_000, "92 MB"),
+            (1_230_000_000, "1.2 GB"),
+        ] {
             assert_eq!(bytes(number), said);
         }
+
         for (number, said) in [(680_400, "680 thousand"), (27_300_000, "27 million")] {
             assert_eq!(count(number), said);
         }
-        assert_eq!((rate(44_100), rate(48_000)), ("44.1 kHz".to_owned(), "48 kHz".to_owned()));
+
+        assert_eq!(
+            (rate(44_100), rate(48_000)),
+            ("44.1 kHz".to_owned(), "48 kHz".to_owned())
+        );
     }
 }

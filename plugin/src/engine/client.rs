@@ -16,9 +16,11 @@ use sextet_protocol::{CACHE_VARIABLE, DATA_VARIABLE, ErrorKind, Folders};
 const LAST_WORDS: usize = 4;
 /// Characters of a line that are kept.
 const WORDS_LENGTH: usize = 300;
-/// How long a process that is no longer wanted may take to end by itself, with all that it has not finished.
+/// How long a process that is no longer wanted may take to end by itself, with all that it has not
+/// finished.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// How long a killed process is waited for. The system ends it at once, unless it hangs in a driver.
+/// How long a killed process is waited for. The system ends it at once, unless it hangs in a
+/// driver.
 const BURIAL: Duration = Duration::from_secs(2);
 /// How long a process that has closed its output may take to end.
 const ENDING: Duration = Duration::from_millis(200);
@@ -57,28 +59,58 @@ impl Client {
     /// When the system cannot run it.
     pub(super) fn start(command: &Path, folders: &Folders, session: Thread) -> io::Result<Self> {
         let mut process = Command::new(command);
+
         // Both ends look into the same folders, whatever either would take for the user's.
-        process.env(CACHE_VARIABLE, folders.cache()).env(DATA_VARIABLE, folders.data());
-        process.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        process
+            .env(CACHE_VARIABLE, folders.cache())
+            .env(DATA_VARIABLE, folders.data());
+        process
+            .arg("worker")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+
         background(&mut process);
         let mut child = process.spawn()?;
         let stdin = child.stdin.take();
         let (tell, heard) = mpsc::channel();
+
         let last_words = Arc::new(Mutex::new(VecDeque::new()));
-        let mut client = Self { child, stdin, heard, last_words: last_words.clone(), scribe: None, dismissed_at: None };
-        let stdout = client.child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let stderr = client.child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut client = Self {
+            child,
+            stdin,
+            heard,
+            last_words: last_words.clone(),
+            scribe: None,
+            dismissed_at: None,
+        };
+
+        let stdout = client
+            .child
+            .stdout
+            .take()
+            .ok_or(io::ErrorKind::BrokenPipe)?;
+
+        let stderr = client
+            .child
+            .stderr
+            .take()
+            .ok_or(io::ErrorKind::BrokenPipe)?;
+
         // Both threads end with the process, whose ends of the pipes they read.
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         named("sextet replies").spawn(move || listen(stdout, &tell, &session))?;
         client.scribe = Some(named("sextet stderr").spawn(move || remember(stderr, &last_words))?);
+
         Ok(client)
     }
 
     /// Says something. A process that does not listen is noticed by what it answers.
     pub(super) fn say(&mut self, request: &Request) {
         if let (Ok(line), Some(stdin)) = (to_line(request), &mut self.stdin) {
-            let _ = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
+            let _ = stdin
+                .write_all(line.as_bytes())
+                .and_then(|()| stdin.flush());
         }
     }
 
@@ -91,8 +123,8 @@ impl Client {
         }
     }
 
-    /// Tells the process to end, and waits for nothing. The end of its input tells it to take along what is half written,
-    /// in a folder of the user's perhaps.
+    /// Tells the process to end, and waits for nothing. The end of its input tells it to take along
+    /// what is half written, in a folder of the user's perhaps.
     pub(super) fn dismiss(&mut self) {
         self.stdin = None;
         self.dismissed_at.get_or_insert_with(Instant::now);
@@ -130,17 +162,30 @@ impl Client {
         }
     }
 
-    /// What it last wrote to standard error, for people: empty, or a sentence that begins with a space.
+    /// What it last wrote to standard error, for people: empty, or a sentence that begins with a
+    /// space.
     pub(super) fn last_words(&self) -> String {
         let end = Instant::now() + LISTENING;
-        while self.scribe.as_ref().is_some_and(|scribe| !scribe.is_finished()) && Instant::now() < end {
+        while self
+            .scribe
+            .as_ref()
+            .is_some_and(|scribe| !scribe.is_finished())
+            && Instant::now() < end
+        {
             thread::sleep(PAUSE);
         }
-        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = self
+            .last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+
         if words.is_empty() {
             String::new()
         } else {
-            format!(" It said: {}", words.iter().cloned().collect::<Vec<_>>().join(" / "))
+            format!(
+                " It said: {}",
+                words.iter().cloned().collect::<Vec<_>>().join(" / ")
+            )
         }
     }
 }
@@ -161,13 +206,18 @@ fn listen(stdout: impl Read, tell: &Sender<Heard>, session: &Thread) {
     loop {
         let heard = match lines.next::<Reply>() {
             Some(Ok(reply)) => Heard::Reply(Box::new(reply)),
-            Some(Err(error)) if error.kind() == ErrorKind::Message => Heard::Rubbish(error.to_string()),
+            Some(Err(error)) if error.kind() == ErrorKind::Message => {
+                Heard::Rubbish(error.to_string())
+            }
             Some(Err(_)) | None => Heard::Closed,
         };
+
         let closed = matches!(heard, Heard::Closed);
+
         // Nobody listens any more when the job was given up.
         let given_up = tell.send(heard).is_err();
         session.unpark();
+
         if closed || given_up {
             return;
         }
@@ -179,13 +229,19 @@ fn remember(stderr: impl Read, last_words: &Mutex<VecDeque<String>>) {
     let mut line = Vec::new();
     loop {
         line.clear();
+
         // A line without end does not grow without end.
         let read = lines.by_ref().take(1 << 16).read_until(b'\n', &mut line);
         if !matches!(read, Ok(1..)) {
             return;
         }
-        let text: String =
-            String::from_utf8_lossy(line.trim_ascii()).chars().filter(|c| !c.is_control()).take(WORDS_LENGTH).collect();
+
+        let text: String = String::from_utf8_lossy(line.trim_ascii())
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(WORDS_LENGTH)
+            .collect();
+
         if !text.is_empty() {
             let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
             words.push_back(text);
@@ -196,7 +252,8 @@ fn remember(stderr: impl Read, last_words: &Mutex<VecDeque<String>>) {
     }
 }
 
-/// Keeps the process out of the way: playing on goes undisturbed. On Unix the worker sees to it itself.
+/// Keeps the process out of the way: playing on goes undisturbed. On Unix the worker sees to it
+/// itself.
 #[cfg(windows)]
 fn background(process: &mut Command) {
     use std::os::windows::process::CommandExt as _;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use sextet_protocol::worker::PROTOCOL;
 
-/// Why there are no stems. The message says what was expected and found; the [remedy](Fault::remedy) what to do.
+/// Why there are no stems. The message says what was expected and found; the
+/// [remedy](Fault::remedy) what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     /// The command is nowhere.
@@ -87,27 +88,40 @@ impl Fault {
     /// What to do about it.
     pub(crate) fn remedy(&self) -> String {
         match self {
-            Self::NoCommand { .. } => "Install Sextet again, or set SEXTET_COMMAND to the command's path.".to_owned(),
-            Self::Spawn { .. } => "Check that the file may be executed, or install Sextet again.".to_owned(),
+            Self::NoCommand { .. } => {
+                "Install Sextet again, or set SEXTET_COMMAND to the command's path.".to_owned()
+            }
+            Self::Spawn { .. } => {
+                "Check that the file may be executed, or install Sextet again.".to_owned()
+            }
             Self::Version { .. } => {
-                format!("Install plugin and command of the same release (protocol {PROTOCOL}), then separate again.")
+                format!(
+                    "Install plugin and command of the same release (protocol {PROTOCOL}), then separate again."
+                )
             }
             Self::Stranger { .. } => {
                 "Check SEXTET_COMMAND and PATH: another program has the command's name.".to_owned()
             }
             Self::Died { .. } => {
-                "Separate again. If it happens again, choose the CPU engine, or free memory.".to_owned()
+                "Separate again. If it happens again, choose the CPU engine, or free memory."
+                    .to_owned()
             }
-            Self::Stalled { .. } => "Separate again. If it happens again, choose the CPU engine.".to_owned(),
+            Self::Stalled { .. } => {
+                "Separate again. If it happens again, choose the CPU engine.".to_owned()
+            }
             Self::Failed { remedy, .. } => remedy.clone(),
             Self::Stems(_) => "Separate again: the stems are made anew.".to_owned(),
             Self::Capture(_) => {
-                "Free space on the disk, or set SEXTET_DATA to a folder that can be written.".to_owned()
+                "Free space on the disk, or set SEXTET_DATA to a folder that can be written."
+                    .to_owned()
             }
             Self::Missing { .. } => {
-                "Capture the clip again, or open its file. Until then the track plays dry.".to_owned()
+                "Capture the clip again, or open its file. Until then the track plays dry."
+                    .to_owned()
             }
-            Self::NoFolder(_) => "Set SEXTET_CACHE and SEXTET_DATA to folders that can be written.".to_owned(),
+            Self::NoFolder(_) => {
+                "Set SEXTET_CACHE and SEXTET_DATA to folders that can be written.".to_owned()
+            }
         }
     }
 }
@@ -115,9 +129,17 @@ impl Fault {
 /// What a worker says, with a capital letter and a full stop: commands speak in phrases.
 pub(super) fn sentence(phrase: &str) -> String {
     let mut letters = phrase.trim().chars();
-    let Some(first) = letters.next() else { return String::new() };
+    let Some(first) = letters.next() else {
+        return String::new();
+    };
+
     let rest = letters.as_str();
-    let stop = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+    let stop = if rest.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+
     format!("{}{rest}{stop}", first.to_uppercase())
 }
 
@@ -137,7 +159,10 @@ mod tests {
     #[test]
     fn what_a_worker_says_becomes_a_sentence() {
         for (phrase, said) in [
-            ("cannot reach the hub: no route", "Cannot reach the hub: no route."),
+            (
+                "cannot reach the hub: no route",
+                "Cannot reach the hub: no route.",
+            ),
             ("Update the driver.", "Update the driver."),
             ("'a.th' is a pickle", "'a.th' is a pickle."),
             ("", ""),

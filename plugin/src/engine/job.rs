@@ -1,14 +1,15 @@
 //! A job from the first line to the last: a state machine that is stepped by the session thread.
 //!
-//! A job has its worker for itself until it ends, so that dropping it is ending a process, and all its memory, the GPU's too,
-//! goes with it. A separation hands its worker on to the next.
+//! A job has its worker for itself until it ends, so that dropping it is ending a process, and all
+//! its memory, the GPU's too, goes with it. A separation hands its worker on to the next.
 
 use std::path::PathBuf;
 use std::thread::Thread;
 use std::time::Instant;
 
 use sextet_protocol::worker::{
-    self, Checked, EngineName, Gpu, JobId, Machine, ModelInfo, Offer, Render, Reply, Request, Separate, Waiting,
+    self, Checked, EngineName, Gpu, JobId, Machine, ModelInfo, Offer, Render, Reply, Request,
+    Separate, Waiting,
 };
 use sextet_protocol::{Fingerprint, Folders};
 
@@ -20,7 +21,11 @@ use super::worker::Worker;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Task {
     /// Make stems of a capture.
-    Separate { song: PathBuf, model: String, engine: EngineName },
+    Separate {
+        song: PathBuf,
+        model: String,
+        engine: EngineName,
+    },
     /// Make a capture of a file.
     Import { song: PathBuf },
     /// Write stems as files.
@@ -76,7 +81,11 @@ pub(crate) enum Ended {
     /// The stems are in the cache.
     Separated { key: Fingerprint, cached: bool },
     /// The capture is in its place.
-    Imported { audio: Fingerprint, rate_hz: u32, frames: u64 },
+    Imported {
+        audio: Fingerprint,
+        rate_hz: u32,
+        frames: u64,
+    },
     /// The files are written.
     Rendered { paths: Vec<PathBuf> },
     /// This was found.
@@ -112,8 +121,23 @@ pub(crate) struct Job {
 impl Loading {
     /// What a line says of it, if it says something.
     pub(super) fn of(reply: &Reply, now: Instant) -> Option<Self> {
-        let Reply::Loading { what, done, total, usual_s, .. } = reply else { return None };
-        Some(Self { what: what.clone(), done: *done, total: *total, usual_s: *usual_s, since: now })
+        let Reply::Loading {
+            what,
+            done,
+            total,
+            usual_s,
+            ..
+        } = reply
+        else {
+            return None;
+        };
+        Some(Self {
+            what: what.clone(),
+            done: *done,
+            total: *total,
+            usual_s: *usual_s,
+            since: now,
+        })
     }
 }
 
@@ -124,14 +148,26 @@ impl Job {
     /// When the command is not there or cannot be run.
     pub(crate) fn start(task: Task, folders: &Folders, session: Thread) -> Result<Self, Fault> {
         let worker = Worker::start(folders, session)?;
-        Ok(Self { is_later: false, ..Self::after(worker, task, None) })
+        Ok(Self {
+            is_later: false,
+            ..Self::after(worker, task, None)
+        })
     }
 
     /// Gives a task to a worker, which is still loading perhaps.
     pub(super) fn after(mut worker: Worker, task: Task, loading: Option<Loading>) -> Self {
         let stage = loading.map_or(Stage::Starting, Stage::Loading);
         let id = worker.ask(|id| request(&task, id));
-        Self { task, id, worker, stage, is_later: true, begun: false, engine: None, warning: None }
+        Self {
+            task,
+            id,
+            worker,
+            stage,
+            is_later: true,
+            begun: false,
+            engine: None,
+            warning: None,
+        }
     }
 
     /// What is being done.
@@ -144,7 +180,8 @@ impl Job {
         &self.stage
     }
 
-    /// Whether this fault is that a worker that had been kept went before it began with this: another one may do it.
+    /// Whether this fault is that a worker that had been kept went before it began with this:
+    /// another one may do it.
     pub(crate) fn was_never_begun(&self, fault: &Fault) -> bool {
         self.is_later && !self.begun && matches!(fault, Fault::Died { .. })
     }
@@ -161,7 +198,11 @@ impl Job {
                 }
                 Ok(None) => {
                     let is_loading = matches!(self.stage, Stage::Loading(_));
-                    return self.worker.check_patience(now, is_loading).err().map(Ended::Failed);
+                    return self
+                        .worker
+                        .check_patience(now, is_loading)
+                        .err()
+                        .map(Ended::Failed);
                 }
                 Err(fault) => return Some(Ended::Failed(fault)),
             }
@@ -170,14 +211,20 @@ impl Job {
 
     /// The worker of a separation that is done, for the next one.
     pub(crate) fn keep_worker(self) -> Option<Kept> {
-        let Task::Separate { model, engine, .. } = self.task else { return None };
+        let Task::Separate { model, engine, .. } = self.task else {
+            return None;
+        };
         Some(Kept::after_job(self.worker, (model, engine)))
     }
 
     /// Gives a separation up. Its worker is kept for the next one if it is through with it at once.
     pub(crate) fn cancel(mut self) -> Option<Kept> {
-        let Task::Separate { model, engine, .. } = self.task else { return None };
-        self.worker.cancel(self.id).then(|| Kept::after_cancel(self.worker, (model, engine)))
+        let Task::Separate { model, engine, .. } = self.task else {
+            return None;
+        };
+        self.worker
+            .cancel(self.id)
+            .then(|| Kept::after_cancel(self.worker, (model, engine)))
     }
 
     /// The process' number.
@@ -197,51 +244,95 @@ impl Job {
             self.stage = Stage::Loading(loading);
             return None;
         }
+
         if reply.job() != Some(self.id) {
             return None;
         }
+
         match reply {
-            Reply::Queued { reason: Waiting::EarlierJob, .. } if matches!(self.stage, Stage::Loading(_)) => {}
+            Reply::Queued {
+                reason: Waiting::EarlierJob,
+                ..
+            } if matches!(self.stage, Stage::Loading(_)) => {}
             Reply::Queued { reason, .. } => self.stage = Stage::Queued(reason),
             Reply::Started { model, engine, .. } => {
                 self.begun = true;
                 self.engine = Some(format!("{model} on {engine}"));
-                self.stage = Stage::Working { stage: None, done: 0, total: 0, speed: None, left_s: None };
+                self.stage = Stage::Working {
+                    stage: None,
+                    done: 0,
+                    total: 0,
+                    speed: None,
+                    left_s: None,
+                };
             }
-            Reply::Progress { stage, done, total, speed, seconds_left, .. } => {
+            Reply::Progress {
+                stage,
+                done,
+                total,
+                speed,
+                seconds_left,
+                ..
+            } => {
                 self.begun = true;
-                self.stage = Stage::Working { stage: Some(stage), done, total, speed, left_s: seconds_left };
+                self.stage = Stage::Working {
+                    stage: Some(stage),
+                    done,
+                    total,
+                    speed,
+                    left_s: seconds_left,
+                };
             }
             Reply::Warning { message, .. } => self.warning = Some(message),
             last => return end(last),
         }
+
         None
     }
 }
 
-/// How a job ended with its last line. One that is cancelled is dropped, so that nobody is told of it.
+/// How a job ended with its last line. One that is cancelled is dropped, so that nobody is told of
+/// it.
 fn end(reply: Reply) -> Option<Ended> {
     Some(match reply {
         Reply::Done { key, cached, .. } => Ended::Separated { key, cached },
-        Reply::Imported { audio, rate_hz, frames, .. } => Ended::Imported { audio, rate_hz, frames },
+        Reply::Imported {
+            audio,
+            rate_hz,
+            frames,
+            ..
+        } => Ended::Imported {
+            audio,
+            rate_hz,
+            frames,
+        },
         Reply::Rendered { paths, .. } => Ended::Rendered { paths },
         Reply::Inspected { machine, .. } => Ended::Inspected(Box::new(machine)),
         Reply::GpuSetUp { gpu, .. } => Ended::GpuSetUp(Box::new(gpu)),
         Reply::Offered { offer, .. } => Ended::Offered(offer),
         Reply::Fetched { model, .. } => Ended::Fetched(model),
         Reply::Checked { checked, .. } => Ended::Checked(checked),
-        Reply::Failed { message, remedy, .. } => {
-            Ended::Failed(Fault::Failed { message: sentence(&message), remedy: sentence(&remedy) })
-        }
+        Reply::Failed {
+            message, remedy, ..
+        } => Ended::Failed(Fault::Failed {
+            message: sentence(&message),
+            remedy: sentence(&remedy),
+        }),
         _ => return None,
     })
 }
 
 fn request(task: &Task, job: JobId) -> Request {
     match task.clone() {
-        Task::Separate { song, model, engine } => {
-            Request::Separate(Separate { model, engine, ..Separate::new(job, song) })
-        }
+        Task::Separate {
+            song,
+            model,
+            engine,
+        } => Request::Separate(Separate {
+            model,
+            engine,
+            ..Separate::new(job, song)
+        }),
         Task::Import { song } => Request::Import { job, song },
         Task::Render(render) => Request::Render(Render { job, ..*render }),
         Task::Inspect => Request::Inspect { job },

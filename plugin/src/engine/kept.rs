@@ -1,4 +1,5 @@
-//! A worker that is kept between separations, with model and engine loaded, so that the next one does not wait for them.
+//! A worker that is kept between separations, with model and engine loaded, so that the next one
+//! does not wait for them.
 
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -10,12 +11,14 @@ use super::fault::Fault;
 use super::job::{Job, Loading, Task};
 use super::worker::Worker;
 
-/// A worker that had nothing to do for so long is ended, and with it its memory, the GPU's too, is free.
+/// A worker that had nothing to do for so long is ended, and with it its memory, the GPU's too, is
+/// free.
 const IDLE: Duration = Duration::from_secs(120);
-/// While it is needed soon, it is told so this often: a worker that hears nothing for two minutes unloads by itself.
+/// While it is needed soon, it is told so this often: a worker that hears nothing for two minutes
+/// unloads by itself.
 const REMIND: Duration = Duration::from_secs(60);
-/// An engine that needs longer to leave off what was cancelled is ended with its process. A GPU is through with a batch in
-/// this time, a CPU with a chunk is not.
+/// An engine that needs longer to leave off what was cancelled is ended with its process. A GPU is
+/// through with a batch in this time, a CPU with a chunk is not.
 const LEAVING_OFF: Duration = Duration::from_millis(500);
 
 /// See the module. Dropping it ends its process.
@@ -39,7 +42,11 @@ impl Kept {
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
-    pub(crate) fn start(loaded: (String, EngineName), folders: &Folders, session: Thread) -> Result<Self, Fault> {
+    pub(crate) fn start(
+        loaded: (String, EngineName),
+        folders: &Folders,
+        session: Thread,
+    ) -> Result<Self, Fault> {
         let mut kept = Self::after_job(Worker::start(folders, session)?, loaded);
         kept.ask();
         Ok(kept)
@@ -48,11 +55,19 @@ impl Kept {
     /// Keeps a worker that has done a job with a model and an engine.
     pub(super) fn after_job(worker: Worker, loaded: (String, EngineName)) -> Self {
         let now = Instant::now();
-        Self { worker, loaded, preparing: Vec::new(), loading: None, idle_since: now, asked_at: now, due: None }
+        Self {
+            worker,
+            loaded,
+            preparing: Vec::new(),
+            loading: None,
+            idle_since: now,
+            asked_at: now,
+            due: None,
+        }
     }
 
-    /// Keeps a worker whose job was cancelled, if its engine is soon free. That it is shows when it has loaded what it has
-    /// loaded already.
+    /// Keeps a worker whose job was cancelled, if its engine is soon free. That it is shows when it
+    /// has loaded what it has loaded already.
     pub(super) fn after_cancel(worker: Worker, loaded: (String, EngineName)) -> Self {
         let mut kept = Self::after_job(worker, loaded);
         kept.ask();
@@ -82,12 +97,15 @@ impl Kept {
     fn ask(&mut self) {
         self.asked_at = Instant::now();
         let (model, engine) = self.loaded.clone();
-        let job = self.worker.ask(|job| Request::Prepare(Prepare { job, model, engine }));
+        let job = self
+            .worker
+            .ask(|job| Request::Prepare(Prepare { job, model, engine }));
         self.preparing.push(job);
     }
 
-    /// Takes in what it has said; false when it is of no use any more. Why is told by the separation that goes wrong, too.
-    /// `wanted`: it is needed soon, however long it has had nothing to do.
+    /// Takes in what it has said; false when it is of no use any more. Why is told by the
+    /// separation that goes wrong, too. `wanted`: it is needed soon, however long it has had
+    /// nothing to do.
     pub(crate) fn step(&mut self, now: Instant, wanted: bool) -> bool {
         loop {
             match self.worker.hear(now) {
@@ -96,18 +114,25 @@ impl Kept {
                 Err(_) => return false,
             }
         }
+
         if self.due.is_some_and(|due| now >= due) {
             return false;
         }
+
         if !self.preparing.is_empty() {
-            return self.worker.check_patience(now, self.loading.is_some()).is_ok();
+            return self
+                .worker
+                .check_patience(now, self.loading.is_some())
+                .is_ok();
         }
+
         if wanted {
             self.idle_since = now;
             if now.duration_since(self.asked_at) >= REMIND {
                 self.ask();
             }
         }
+
         now.duration_since(self.idle_since) < IDLE
     }
 

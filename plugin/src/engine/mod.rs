@@ -1,4 +1,5 @@
-//! The engine process as the plugin sees it: finding the command, talking to it, and what becomes of a job.
+//! The engine process as the plugin sees it: finding the command, talking to it, and what becomes
+//! of a job.
 
 mod client;
 mod command;

@@ -18,7 +18,9 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        Self { home: TestFolders::with_command() }
+        Self {
+            home: TestFolders::with_command(),
+        }
     }
 
     /// A song of so many seconds.
@@ -28,7 +30,8 @@ impl Room {
 
     /// A worker that has loaded the bundled model.
     fn warm(&self) -> Kept {
-        let mut kept = Kept::start(computing(), &self.home.folders, std::thread::current()).unwrap();
+        let mut kept =
+            Kept::start(computing(), &self.home.folders, std::thread::current()).unwrap();
         wait("the model", || {
             assert!(kept.step(Instant::now(), true), "the worker is of no use");
             kept.has_loaded()
@@ -43,7 +46,11 @@ fn computing() -> (String, EngineName) {
 
 fn separate(song: &Path) -> Task {
     let (model, engine) = computing();
-    Task::Separate { song: song.to_owned(), model, engine }
+    Task::Separate {
+        song: song.to_owned(),
+        model,
+        engine,
+    }
 }
 
 fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -72,7 +79,13 @@ fn is_running(pid: u32) -> bool {
 
 #[cfg(target_os = "linux")]
 fn kill(pid: u32) {
-    assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-KILL", &pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     wait("its end", || !is_running(pid));
 }
 
@@ -80,19 +93,29 @@ fn kill(pid: u32) {
 fn one_worker_does_one_separation_after_the_other_and_loads_once() {
     let room = Room::new();
     let mut kept = room.warm();
+
     let pid = kept.pid();
     for (number, level) in [0.5, 0.25, 0.5].into_iter().enumerate() {
         let song = room.song(&format!("{number}.wav"), 1, level);
         let mut job = kept.start_job(separate(&song));
         let (ended, stages) = finish(&mut job);
+
         // The third is the first once more.
-        assert!(matches!(ended, Ended::Separated { cached, .. } if cached == (number == 2)), "{ended:?}");
-        let loads = stages.iter().any(|stage| matches!(stage, Stage::Loading(_)));
+        assert!(
+            matches!(ended, Ended::Separated { cached, .. } if cached == (number == 2)),
+            "{ended:?}"
+        );
+        let loads = stages
+            .iter()
+            .any(|stage| matches!(stage, Stage::Loading(_)));
+
         assert!(!loads, "it was loaded already: {stages:?}");
         kept = job.keep_worker().unwrap();
+
         assert_eq!(kept.pid(), pid);
         assert!(kept.step(Instant::now(), false));
     }
+
     drop(kept);
     #[cfg(target_os = "linux")]
     assert!(!is_running(pid), "it goes when nobody keeps it");
@@ -105,12 +128,20 @@ fn a_separation_may_come_before_all_is_loaded() {
     let kept = Kept::start(computing(), &room.home.folders, std::thread::current()).unwrap();
     let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
     let (ended, stages) = finish(&mut job);
-    assert!(matches!(ended, Ended::Separated { cached: false, .. }), "{ended:?}");
+
+    assert!(
+        matches!(ended, Ended::Separated { cached: false, .. }),
+        "{ended:?}"
+    );
     let loading = stages.iter().find_map(|stage| match stage {
         Stage::Loading(loading) => Some(loading.what.as_str()),
         _ => None,
     });
-    assert!(loading.is_some_and(|what| what.starts_with(char::is_lowercase)), "a phrase: {stages:?}");
+
+    assert!(
+        loading.is_some_and(|what| what.starts_with(char::is_lowercase)),
+        "a phrase: {stages:?}"
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -126,21 +157,39 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
     kill(kept.pid());
     let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
     let (ended, _) = finish(&mut job);
-    let Ended::Failed(fault) = ended else { panic!("{ended:?}") };
+    let Ended::Failed(fault) = ended else {
+        panic!("{ended:?}")
+    };
+
     assert!(job.was_never_begun(&fault), "{fault}");
 
     // One that dies in the middle is told of.
-    let mut job = room.warm().start_job(separate(&room.song("long.wav", 60, 0.5)));
+    let mut job = room
+        .warm()
+        .start_job(separate(&room.song("long.wav", 60, 0.5)));
     let mut pid = None;
     wait("its beginning", || {
         assert_eq!(job.step(Instant::now()), None);
         pid = Some(job.pid());
-        matches!(job.stage(), Stage::Working { stage: Some(sextet_protocol::worker::Stage::Separating), .. })
+        matches!(
+            job.stage(),
+            Stage::Working {
+                stage: Some(sextet_protocol::worker::Stage::Separating),
+                ..
+            }
+        )
     });
+
     kill(pid.unwrap());
     let (ended, _) = finish(&mut job);
-    let Ended::Failed(fault) = ended else { panic!("{ended:?}") };
-    assert!(!job.was_never_begun(&fault) && fault.to_string().contains("ended unexpectedly"), "{fault}");
+    let Ended::Failed(fault) = ended else {
+        panic!("{ended:?}")
+    };
+
+    assert!(
+        !job.was_never_begun(&fault) && fault.to_string().contains("ended unexpectedly"),
+        "{fault}"
+    );
 }
 
 /// Whatever it is doing, a worker that is given up is soon free for the next clip, or gone.
@@ -150,22 +199,37 @@ fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
     let room = Room::new();
     let long = room.song("long.wav", 60, 0.5);
     let fresh = Job::start(separate(&long), &room.home.folders, std::thread::current()).unwrap();
+
     let pid = fresh.pid();
-    assert!(fresh.cancel().is_none() && !is_running(pid), "it has not said hello");
+    assert!(
+        fresh.cancel().is_none() && !is_running(pid),
+        "it has not said hello"
+    );
 
     let mut job = room.warm().start_job(separate(&long));
     let pid = job.pid();
     wait("its beginning", || {
         assert_eq!(job.step(Instant::now()), None);
-        matches!(job.stage(), Stage::Working { stage: Some(sextet_protocol::worker::Stage::Separating), .. })
+        matches!(
+            job.stage(),
+            Stage::Working {
+                stage: Some(sextet_protocol::worker::Stage::Separating),
+                ..
+            }
+        )
     });
+
     let mut kept = job.cancel().unwrap();
     let mut is_of_use = true;
     wait("that it has left off", || {
         is_of_use = kept.step(Instant::now(), false);
         !is_of_use || !kept.is_leaving_off()
     });
-    println!("after half a second the worker is {}", if is_of_use { "free" } else { "still computing" });
+
+    println!(
+        "after half a second the worker is {}",
+        if is_of_use { "free" } else { "still computing" }
+    );
     if is_of_use {
         let mut job = kept.start_job(separate(&room.song("short.wav", 1, 0.5)));
         assert!(matches!(finish(&mut job).0, Ended::Separated { .. }));

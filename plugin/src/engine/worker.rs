@@ -15,8 +15,8 @@ use super::fault::{Fault, spawn_reason};
 const HANDSHAKE: Duration = Duration::from_secs(20);
 /// A worker that has a job and says nothing for so long has hung: chunks take seconds.
 const SILENCE: Duration = Duration::from_secs(300);
-/// The same while it loads. A GPU's driver that compiles an engine says nothing of it: a quarter of a minute on most
-/// machines, many minutes on some.
+/// The same while it loads. A GPU's driver that compiles an engine says nothing of it: a quarter of
+/// a minute on most machines, many minutes on some.
 const LOADING: Duration = Duration::from_secs(1800);
 /// Lines that are no messages before the command is taken for something else.
 const MOST_RUBBISH: u32 = 20;
@@ -41,16 +41,31 @@ impl Worker {
     /// # Errors
     /// When the command is not there or cannot be run.
     pub(crate) fn start(folders: &Folders, session: Thread) -> Result<Self, Fault> {
-        let missing = || Fault::NoCommand { installed: folders.installed_command() };
+        let missing = || Fault::NoCommand {
+            installed: folders.installed_command(),
+        };
         let command = command::find(folders).ok_or_else(missing)?;
 
         let started = Client::start(&command, folders, session);
-        let mut client =
-            started.map_err(|error| Fault::Spawn { command: command.clone(), reason: spawn_reason(&error) })?;
-        client.say(&Request::hello(concat!("sextet-plugin ", env!("CARGO_PKG_VERSION"))));
+        let mut client = started.map_err(|error| Fault::Spawn {
+            command: command.clone(),
+            reason: spawn_reason(&error),
+        })?;
+        client.say(&Request::hello(concat!(
+            "sextet-plugin ",
+            env!("CARGO_PKG_VERSION")
+        )));
 
         let (waiting, heard_at) = (Vec::new(), Instant::now());
-        Ok(Self { command, client, greeted: false, waiting, heard_at, rubbish: 0, last: 0 })
+        Ok(Self {
+            command,
+            client,
+            greeted: false,
+            waiting,
+            heard_at,
+            rubbish: 0,
+            last: 0,
+        })
     }
 
     /// Asks for a job, which gets the next number.
@@ -66,6 +81,7 @@ impl Worker {
         } else {
             self.waiting.push(request);
         }
+
         job
     }
 
@@ -91,6 +107,7 @@ impl Worker {
             if !matches!(heard, Heard::Closed) {
                 self.heard_at = now;
             }
+
             let reply = match heard {
                 Heard::Reply(reply) => *reply,
                 Heard::Rubbish(said) => {
@@ -99,8 +116,11 @@ impl Worker {
                 }
                 Heard::Closed => return Err(self.obituary()),
             };
+
             match reply {
-                Reply::Hello(welcome) if welcome.protocol != PROTOCOL => return Err(self.version(welcome.version)),
+                Reply::Hello(welcome) if welcome.protocol != PROTOCOL => {
+                    return Err(self.version(welcome.version));
+                }
                 Reply::Hello(_) => self.greet(),
                 Reply::Refused { version, .. } => return Err(self.version(version)),
                 Reply::Error { message, remedy } => return Err(Fault::Failed { message, remedy }),
@@ -110,7 +130,8 @@ impl Worker {
         Ok(None)
     }
 
-    /// Ends the process of a worker that owes an answer and has been silent for too long, which is longer while it loads.
+    /// Ends the process of a worker that owes an answer and has been silent for too long, which is
+    /// longer while it loads.
     ///
     /// # Errors
     /// When it is so.
@@ -120,13 +141,16 @@ impl Worker {
             (true, false) => SILENCE,
             (true, true) => LOADING,
         };
+
         if now.duration_since(self.heard_at) <= patience {
             return Ok(());
         }
+
         self.client.bury();
         if self.greeted {
             return Err(Fault::Stalled { after: patience });
         }
+
         let (command, said) = (self.command.clone(), "it says nothing.".to_owned());
         Err(Fault::Stranger { command, said })
     }
@@ -151,7 +175,10 @@ impl Worker {
     }
 
     fn version(&self, found: String) -> Fault {
-        Fault::Version { command: self.command.clone(), found }
+        Fault::Version {
+            command: self.command.clone(),
+            found,
+        }
     }
 
     /// A line that is no message: from whoever has not said hello it shows that this is no worker.
@@ -161,17 +188,31 @@ impl Worker {
             return Ok(());
         }
         self.client.bury();
-        Err(Fault::Stranger { command: self.command.clone(), said })
+        Err(Fault::Stranger {
+            command: self.command.clone(),
+            said,
+        })
     }
 
     fn obituary(&mut self) -> Fault {
         let status = self.client.how_it_ended();
         let said = self.client.last_words();
         if !self.greeted {
-            let said = if said.is_empty() { "it ends at once.".to_owned() } else { said.trim().to_owned() };
-            return Fault::Stranger { command: self.command.clone(), said };
+            let said = if said.is_empty() {
+                "it ends at once.".to_owned()
+            } else {
+                said.trim().to_owned()
+            };
+            return Fault::Stranger {
+                command: self.command.clone(),
+                said,
+            };
         }
-        let how = status.map_or_else(|| "it closed its output".to_owned(), |status| status.to_string());
+
+        let how = status.map_or_else(
+            || "it closed its output".to_owned(),
+            |status| status.to_string(),
+        );
         Fault::Died { how, said }
     }
 }

@@ -11,7 +11,8 @@ use super::pages::Pages;
 use super::prefetch::Prefetcher;
 use super::stem_files::StemFiles;
 
-/// Bytes of pages that one instance holds at most, however long the clip: half a minute of stems at 44.1 kHz.
+/// Bytes of pages that one instance holds at most, however long the clip: half a minute of stems at
+/// 44.1 kHz.
 const MOST_BYTES: usize = 96 << 20;
 /// Pages that are held even where they are so long that they exceed that.
 const FEWEST_SLOTS: usize = 8;
@@ -67,7 +68,10 @@ impl Deck {
         let geometry = Geometry::new(placement, session_hz);
         let source = PageSource::new(files, geometry)?;
         let page_bytes = CHANNELS * geometry.page_frames as usize * size_of::<f32>();
-        let slots = (MOST_BYTES / page_bytes).max(FEWEST_SLOTS).min(geometry.pages().max(1));
+        let slots = (MOST_BYTES / page_bytes)
+            .max(FEWEST_SLOTS)
+            .min(geometry.pages().max(1));
+
         let shared = Arc::new(Shared {
             geometry,
             pages: Pages::new(geometry.page_frames as usize, geometry.pages(), slots),
@@ -78,27 +82,40 @@ impl Deck {
             failed: AtomicBool::new(false),
             fault: Mutex::new(None),
         });
-        let prefetcher = Prefetcher::start(shared.clone(), source, session).map_err(|_| DeckFault::Thread)?;
-        Ok(Self { shared, reader: prefetcher.thread(), prefetcher })
+
+        let prefetcher =
+            Prefetcher::start(shared.clone(), source, session).map_err(|_| DeckFault::Thread)?;
+        Ok(Self {
+            shared,
+            reader: prefetcher.thread(),
+            prefetcher,
+        })
     }
 
     /// What went wrong since, if anything.
     pub(crate) fn fault(&self) -> Option<DeckFault> {
-        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Bytes of pages that it takes at most.
     #[cfg(test)]
     pub(crate) fn most_bytes(&self) -> usize {
-        self.shared.pages.slots() * CHANNELS * self.shared.geometry.page_frames as usize * size_of::<f32>()
+        self.shared.pages.slots()
+            * CHANNELS
+            * self.shared.geometry.page_frames as usize
+            * size_of::<f32>()
     }
 
     pub(super) fn geometry(&self) -> &Geometry {
         &self.shared.geometry
     }
 
-    /// Says where the transport is, frames from the clip's start, and where it will jump to. Wakes the prefetching thread
-    /// when that is another page than before. Neither locks nor allocates.
+    /// Says where the transport is, frames from the clip's start, and where it will jump to. Wakes
+    /// the prefetching thread when that is another page than before. Neither locks nor allocates.
     pub(super) fn ask(&self, head: i64, loop_start: Option<i64>) {
         let page = self.shared.geometry.page_frames.cast_signed();
         let before = self.shared.head.swap(head, Ordering::Relaxed);
@@ -115,8 +132,14 @@ impl Deck {
         self.reader.unpark();
     }
 
-    /// Copies frames from `first` of the clip on to `out`; returns how many there are in a row, at most `frames`.
-    pub(super) fn read<const N: usize>(&self, first: u64, frames: usize, out: &mut [[f32; N]; CHANNELS]) -> usize {
+    /// Copies frames from `first` of the clip on to `out`; returns how many there are in a row, at
+    /// most `frames`.
+    pub(super) fn read<const N: usize>(
+        &self,
+        first: u64,
+        frames: usize,
+        out: &mut [[f32; N]; CHANNELS],
+    ) -> usize {
         let page_frames = self.shared.geometry.page_frames;
         let mut done = 0;
         while done < frames {
@@ -128,6 +151,7 @@ impl Deck {
             }
             done += run;
         }
+
         done
     }
 

@@ -1,13 +1,15 @@
 //! Where a clip lies on the session's timeline, and how it is cut into pages at the session's rate.
 
-/// Pages have about so many frames: a tenth of a second at 44.1 kHz. Longer ones make a locate to an unexpected place wait
-/// longer; shorter ones cost more reads, and shorten the filter between two rates, which spans a page.
+/// Pages have about so many frames: a tenth of a second at 44.1 kHz. Longer ones make a locate to
+/// an unexpected place wait longer; shorter ones cost more reads, and shorten the filter between
+/// two rates, which spans a page.
 const PAGE_FRAMES: u64 = 4096;
 
 /// Where a clip lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// The clip's first frame on the timeline, in frames at the clip's rate; a project may begin before 0.
+    /// The clip's first frame on the timeline, in frames at the clip's rate; a project may begin
+    /// before 0.
     pub(crate) start_frame: i64,
     /// The clip's length, at its own rate.
     pub(crate) frames: u64,
@@ -29,13 +31,20 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// Cuts a clip for a session at `session_hz`. Where the rates differ, a page is a whole number of the smallest blocks
-    /// in which both rates have whole frames, an even one, so that half a page, the filter's delay, is whole too.
+    /// Cuts a clip for a session at `session_hz`. Where the rates differ, a page is a whole number
+    /// of the smallest blocks in which both rates have whole frames, an even one, so that half a
+    /// page, the filter's delay, is whole too.
     pub(crate) fn new(clip: Placement, session_hz: u32) -> Self {
         let (from, to) = (u64::from(clip.rate_hz.max(1)), u64::from(session_hz.max(1)));
         let common = greatest_common_divisor(from, to);
         let (step, hop) = (from / common, to / common);
-        let blocks = if from == to { PAGE_FRAMES } else { (PAGE_FRAMES / hop).max(1).next_multiple_of(2) };
+
+        let blocks = if from == to {
+            PAGE_FRAMES
+        } else {
+            (PAGE_FRAMES / hop).max(1).next_multiple_of(2)
+        };
+
         Self {
             start: scaled(clip.start_frame, from, to),
             frames: u64::try_from(scaled(clip.frames.cast_signed(), from, to)).unwrap_or(0),
@@ -57,7 +66,11 @@ fn scaled(frames: i64, from: u64, to: u64) -> i64 {
 }
 
 fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
 }
 
 #[cfg(test)]
@@ -66,29 +79,58 @@ mod tests {
 
     #[test]
     fn pages_hold_whole_frames_at_both_rates() {
-        let rates = [8_000, 11_025, 22_050, 32_000, 44_100, 47_999, 48_000, 88_200, 96_000, 176_400, 192_000];
+        let rates = [
+            8_000, 11_025, 22_050, 32_000, 44_100, 47_999, 48_000, 88_200, 96_000, 176_400, 192_000,
+        ];
         let mut cases = 0;
         for clip_hz in rates {
             for session_hz in rates {
-                let clip = Placement { start_frame: -44_100, frames: 1_000_003, rate_hz: clip_hz };
+                let clip = Placement {
+                    start_frame: -44_100,
+                    frames: 1_000_003,
+                    rate_hz: clip_hz,
+                };
+
                 let geometry = Geometry::new(clip, session_hz);
-                let (page, step) = (u128::from(geometry.page_frames), u128::from(geometry.step_frames));
-                assert_eq!(page * u128::from(clip_hz), step * u128::from(session_hz), "{clip_hz} to {session_hz}");
-                assert!(geometry.page_frames.is_multiple_of(2) && geometry.step_frames.is_multiple_of(2));
+                let (page, step) = (
+                    u128::from(geometry.page_frames),
+                    u128::from(geometry.step_frames),
+                );
+
+                assert_eq!(
+                    page * u128::from(clip_hz),
+                    step * u128::from(session_hz),
+                    "{clip_hz} to {session_hz}"
+                );
+
+                assert!(
+                    geometry.page_frames.is_multiple_of(2)
+                        && geometry.step_frames.is_multiple_of(2)
+                );
                 assert!(geometry.page_frames <= 400_000);
+
                 let exact = 1_000_003.0 * f64::from(session_hz) / f64::from(clip_hz);
                 assert!((geometry.frames as f64 - exact).abs() <= 0.5);
                 cases += 1;
             }
         }
+
         println!("{cases} pairs of rates");
     }
 
     #[test]
     fn the_same_rate_changes_nothing() {
-        let clip = Placement { start_frame: -7, frames: 100_000, rate_hz: 44_100 };
+        let clip = Placement {
+            start_frame: -7,
+            frames: 100_000,
+            rate_hz: 44_100,
+        };
+
         let geometry = Geometry::new(clip, 44_100);
         assert_eq!((geometry.start, geometry.frames), (-7, 100_000));
-        assert_eq!((geometry.page_frames, geometry.step_frames, geometry.pages()), (4096, 4096, 25));
+        assert_eq!(
+            (geometry.page_frames, geometry.step_frames, geometry.pages()),
+            (4096, 4096, 25)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the main output is made of: the dry signal and six stems, each at a level that moves without a click.
+//! What the main output is made of: the dry signal and six stems, each at a level that moves
+//! without a click.
 
 use sextet_protocol::Stem;
 
@@ -7,7 +8,8 @@ use super::ramp::Ramp;
 
 const STEMS: usize = Stem::ALL.len();
 
-/// How long a level takes to its new value: short enough to feel immediate, long enough not to click.
+/// How long a level takes to its new value: short enough to feel immediate, long enough not to
+/// click.
 const RAMP_S: f32 = 0.010;
 
 /// The levels that the parameters ask for.
@@ -23,7 +25,11 @@ pub(crate) struct Levels {
 
 impl Levels {
     /// The input as it is, wherever the transport is.
-    pub(crate) const DRY: Self = Self { dry: 1.0, stems: [0.0; STEMS], outside: 1.0 };
+    pub(crate) const DRY: Self = Self {
+        dry: 1.0,
+        stems: [0.0; STEMS],
+        outside: 1.0,
+    };
 }
 
 /// The levels on their way.
@@ -37,7 +43,12 @@ pub(super) struct Mixer {
 impl Mixer {
     pub(super) fn new(session_hz: f32) -> Self {
         let (dry, stems, outside) = (Ramp::at(1.0), [Ramp::at(0.0); STEMS], Ramp::at(1.0));
-        Self { dry, stems, outside, ramp_frames: (RAMP_S * session_hz) as u32 }
+        Self {
+            dry,
+            stems,
+            outside,
+            ramp_frames: (RAMP_S * session_hz) as u32,
+        }
     }
 
     /// Moves to other levels; at once if nothing has sounded yet.
@@ -45,9 +56,11 @@ impl Mixer {
         let frames = if at_once { 0 } else { self.ramp_frames };
         self.dry.aim(levels.dry, frames);
         self.outside.aim(levels.outside, frames);
+
         for (ramp, &level) in self.stems.iter_mut().zip(&levels.stems) {
             ramp.aim(level, frames);
         }
+
         if at_once {
             self.dry.snap();
             self.outside.snap();
@@ -55,20 +68,26 @@ impl Mixer {
         }
     }
 
-    /// Mixes within the clip: `main` holds the dry signal and receives the mix. It is summed in float64, so that stems that
-    /// add up to the clip do so here.
+    /// Mixes within the clip: `main` holds the dry signal and receives the mix. It is summed in
+    /// float64, so that stems that add up to the clip do so here.
     ///
     /// # Panics
     /// If the block is longer than `N`.
-    pub(super) fn inside<const N: usize>(&mut self, main: &mut [&mut [f32]; 2], stems: &[[f32; N]; CHANNELS]) {
+    pub(super) fn inside<const N: usize>(
+        &mut self,
+        main: &mut [&mut [f32]; 2],
+        stems: &[[f32; N]; CHANNELS],
+    ) {
         let frames = main[0].len();
         self.outside.skip(frames);
         let mut sums = [[0.0_f64; N]; 2];
         let [left, right] = &*main;
+
         add(&mut sums, &mut self.dry, left, right);
         for (ramp, pair) in self.stems.iter_mut().zip(stems.chunks_exact(2)) {
             add(&mut sums, ramp, &pair[0][..frames], &pair[1][..frames]);
         }
+
         for (out, sum) in main.iter_mut().zip(&sums) {
             for (sample, &sum) in out.iter_mut().zip(sum) {
                 *sample = sum as f32;
@@ -90,8 +109,10 @@ fn add<const N: usize>(sums: &mut [[f64; N]; 2], ramp: &mut Ramp, left: &[f32], 
     if ramp.is_off() {
         return;
     }
+
     let [sums_left, sums_right] = sums;
     let outs = sums_left.iter_mut().zip(sums_right.iter_mut());
+
     let steady = ramp.steady();
     for ((sum_left, sum_right), (&left, &right)) in outs.zip(left.iter().zip(right)) {
         let level = steady.unwrap_or_else(|| ramp.next());

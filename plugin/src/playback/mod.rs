@@ -1,4 +1,5 @@
-//! Playing the stems: from files on disk, through a prefetching thread and pages in memory, to the host's buses.
+//! Playing the stems: from files on disk, through a prefetching thread and pages in memory, to the
+//! host's buses.
 //!
 //! ```text
 //! StemFiles ─► PageSource (resamples) ─► Prefetcher ─► Pages ─► Player ─► buses

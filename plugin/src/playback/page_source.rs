@@ -20,9 +20,10 @@ pub(crate) struct PageSource {
 
 /// The filter (rubato's FFT resampler, linear phase, in float64) over one page at a time.
 ///
-/// It works block by block, a block being a page, and overlaps each into the next: after a block of silence its output
-/// depends on the last two blocks alone. Its delay is half a block. So page `n` is the second half of what block `n` gives
-/// and the first half of what block `n + 1` gives, whatever was read before: pages read in any order are those of one pass.
+/// It works block by block, a block being a page, and overlaps each into the next: after a block of
+/// silence its output depends on the last two blocks alone. Its delay is half a block. So page `n`
+/// is the second half of what block `n` gives and the first half of what block `n + 1` gives,
+/// whatever was read before: pages read in any order are those of one pass.
 struct PageResampler {
     fft: Fft<f64>,
     /// The page that comes out complete with the next block; none before the first.
@@ -39,9 +40,15 @@ impl PageSource {
     /// # Errors
     /// When there is no filter between the two rates.
     pub(crate) fn new(files: StemFiles, geometry: Geometry) -> Result<Self, DeckFault> {
-        let resampler = (geometry.page_frames != geometry.step_frames).then(|| PageResampler::new(&geometry));
+        let resampler =
+            (geometry.page_frames != geometry.step_frames).then(|| PageResampler::new(&geometry));
         let clip_page = vec![0.0; CHANNELS * geometry.step_frames as usize];
-        Ok(Self { files, geometry, resampler: resampler.transpose()?, clip_page })
+        Ok(Self {
+            files,
+            geometry,
+            resampler: resampler.transpose()?,
+            clip_page,
+        })
     }
 
     /// Reads page `page` into planar channels.
@@ -51,29 +58,39 @@ impl PageSource {
     pub(crate) fn read_into(&mut self, page: usize, planar: &mut [f32]) -> io::Result<()> {
         let step = self.geometry.step_frames as usize;
         let Some(resampler) = &mut self.resampler else {
-            return self.files.read_into(page as i64 * step as i64, step, planar);
+            return self
+                .files
+                .read_into(page as i64 * step as i64, step, planar);
         };
+
         let mut block = |number: i64, resampler: &mut PageResampler| {
-            self.files.read_into(number * step as i64, step, &mut self.clip_page)?;
+            self.files
+                .read_into(number * step as i64, step, &mut self.clip_page)?;
             resampler.push(&self.clip_page).map_err(io::Error::other)
         };
+
         if resampler.next_page != Some(page) {
             resampler.fft.reset();
             for number in [page as i64 - 1, page as i64] {
                 block(number, resampler)?;
             }
         }
+
         // Should this block fail, the next page begins anew.
         resampler.next_page = None;
         block(page as i64 + 1, resampler)?;
         resampler.next_page = Some(page + 1);
+
         let half = self.geometry.page_frames as usize / 2;
         for (channel, planar) in planar.chunks_exact_mut(2 * half).enumerate() {
-            let samples = resampler.half[channel].iter().chain(&resampler.output[channel][..half]);
+            let samples = resampler.half[channel]
+                .iter()
+                .chain(&resampler.output[channel][..half]);
             for (to, &from) in planar.iter_mut().zip(samples) {
                 *to = from as f32;
             }
         }
+
         Ok(())
     }
 }
@@ -81,14 +98,35 @@ impl PageSource {
 impl PageResampler {
     fn new(geometry: &Geometry) -> Result<Self, DeckFault> {
         let (step, page) = (geometry.step_frames as usize, geometry.page_frames as usize);
+
         // Pages have the ratio of the rates, so they may stand for them.
-        let fft = Fft::new_custom(step, page, step, 1, CHANNELS, WindowFunction::BlackmanHarris2, FixedSync::Both)
-            .map_err(|_| DeckFault::Rates)?;
-        if (fft.input_frames_next(), fft.output_frames_next(), fft.output_delay()) != (step, page, page / 2) {
+        let fft = Fft::new_custom(
+            step,
+            page,
+            step,
+            1,
+            CHANNELS,
+            WindowFunction::BlackmanHarris2,
+            FixedSync::Both,
+        )
+        .map_err(|_| DeckFault::Rates)?;
+
+        if (
+            fft.input_frames_next(),
+            fft.output_frames_next(),
+            fft.output_delay(),
+        ) != (step, page, page / 2)
+        {
             return Err(DeckFault::Rates);
         }
         let blank = |frames| vec![vec![0.0; frames]; CHANNELS];
-        Ok(Self { fft, next_page: None, input: blank(step), output: blank(page), half: blank(page / 2) })
+        Ok(Self {
+            fft,
+            next_page: None,
+            input: blank(step),
+            output: blank(page),
+            half: blank(page / 2),
+        })
     }
 
     /// Takes one block and gives another; the second half of the one before moves to `half`.
@@ -99,13 +137,22 @@ impl PageResampler {
                 *to = f64::from(from);
             }
         }
+
         for (half, output) in self.half.iter_mut().zip(&self.output) {
             half.copy_from_slice(&output[page / 2..]);
         }
+
         // The sizes are those of the buffers.
-        let sizes = |_| rubato::ResampleError::InsufficientOutputBufferSize { expected: page, actual: 0 };
+        let sizes = |_| rubato::ResampleError::InsufficientOutputBufferSize {
+            expected: page,
+            actual: 0,
+        };
         let input = SequentialSliceOfVecs::new(&self.input, CHANNELS, step).map_err(sizes)?;
-        let mut output = SequentialSliceOfVecs::new_mut(&mut self.output, CHANNELS, page).map_err(sizes)?;
-        self.fft.process_into_buffer(&input, &mut output, None).map(drop)
+        let mut output =
+            SequentialSliceOfVecs::new_mut(&mut self.output, CHANNELS, page).map_err(sizes)?;
+
+        self.fft
+            .process_into_buffer(&input, &mut output, None)
+            .map(drop)
     }
 }

@@ -1,8 +1,9 @@
 //! Pages of audio in memory, written by one thread and read by the audio thread without locks.
 //!
-//! A page table says which slot holds a page; each slot's tag says which page it holds and how often it was written. The
-//! reader copies samples out and looks at the tag again (a seqlock): a page that was replaced meanwhile counts as missing.
-//! Samples are atomic words, so that the race is a defined one; relaxed loads and stores of them are plain moves.
+//! A page table says which slot holds a page; each slot's tag says which page it holds and how
+//! often it was written. The reader copies samples out and looks at the tag again (a seqlock): a
+//! page that was replaced meanwhile counts as missing. Samples are atomic words, so that the race
+//! is a defined one; relaxed loads and stores of them are plain moves.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -22,14 +23,18 @@ pub(crate) struct Pages {
 struct Slot {
     /// Generation in the upper half, page in the lower.
     tag: AtomicU64,
-    /// Planar: all frames of channel 0, of channel 1 and so on; bits of float32. Empty until first used.
+    /// Planar: all frames of channel 0, of channel 1 and so on; bits of float32. Empty until first
+    /// used.
     samples: std::sync::OnceLock<Box<[AtomicU32]>>,
 }
 
 impl Pages {
     /// Room for `slots` of `pages` pages. Slots take memory when they are first filled.
     pub(crate) fn new(page_frames: usize, pages: usize, slots: usize) -> Self {
-        let slot = |_| Slot { tag: AtomicU64::new(NOTHING), samples: std::sync::OnceLock::new() };
+        let slot = |_| Slot {
+            tag: AtomicU64::new(NOTHING),
+            samples: std::sync::OnceLock::new(),
+        };
         Self {
             page_frames,
             table: (0..pages).map(|_| AtomicU32::new(0)).collect(),
@@ -44,10 +49,13 @@ impl Pages {
 
     /// Whether a page can be read now.
     pub(crate) fn holds(&self, page: usize) -> bool {
-        self.table.get(page).is_some_and(|slot| slot.load(Ordering::Acquire) != 0)
+        self.table
+            .get(page)
+            .is_some_and(|slot| slot.load(Ordering::Acquire) != 0)
     }
 
-    /// Fills a slot with a page, in place of `replaced`. For one thread only: the one that prefetches.
+    /// Fills a slot with a page, in place of `replaced`. For one thread only: the one that
+    /// prefetches.
     ///
     /// # Panics
     /// If `planar` has not all channels of a page.
@@ -55,22 +63,31 @@ impl Pages {
         assert_eq!(planar.len(), CHANNELS * self.page_frames);
         let number = slot as u32 + 1;
         let slot = &self.slots[slot];
+
         if let Some(old) = replaced {
             self.table[old].store(0, Ordering::Release);
         }
+
         let generation = (slot.tag.load(Ordering::Relaxed) >> 32) + 1;
-        slot.tag.store(generation << 32 | u64::from(u32::MAX), Ordering::Relaxed);
+        slot.tag
+            .store(generation << 32 | u64::from(u32::MAX), Ordering::Relaxed);
         fence(Ordering::Release);
-        let samples = slot.samples.get_or_init(|| planar.iter().map(|_| AtomicU32::new(0)).collect());
+        let samples = slot
+            .samples
+            .get_or_init(|| planar.iter().map(|_| AtomicU32::new(0)).collect());
+
         for (to, from) in samples.iter().zip(planar) {
             to.store(from.to_bits(), Ordering::Relaxed);
         }
-        slot.tag.store(generation << 32 | page as u64, Ordering::Release);
+
+        slot.tag
+            .store(generation << 32 | page as u64, Ordering::Release);
         self.table[page].store(number, Ordering::Release);
     }
 
-    /// Copies frames of a page, beginning with frame `first` of it, to the beginnings of `out`; false if the page is not
-    /// there, or was replaced during the copy. Neither allocates nor waits.
+    /// Copies frames of a page, beginning with frame `first` of it, to the beginnings of `out`;
+    /// false if the page is not there, or was replaced during the copy. Neither allocates nor
+    /// waits.
     ///
     /// # Panics
     /// If the frames do not lie within the page or do not fit `out`.
@@ -82,20 +99,30 @@ impl Pages {
         out: &mut [[f32; N]; CHANNELS],
         at: usize,
     ) -> bool {
-        let Some(entry) = self.table.get(page) else { return false };
-        let Some(number) = (entry.load(Ordering::Acquire) as usize).checked_sub(1) else { return false };
+        let Some(entry) = self.table.get(page) else {
+            return false;
+        };
+        let Some(number) = (entry.load(Ordering::Acquire) as usize).checked_sub(1) else {
+            return false;
+        };
+
         let slot = &self.slots[number];
         let tag = slot.tag.load(Ordering::Acquire);
         if tag & u64::from(u32::MAX) != page as u64 {
             return false;
         }
-        let Some(samples) = slot.samples.get() else { return false };
+
+        let Some(samples) = slot.samples.get() else {
+            return false;
+        };
+
         for (channel, out) in out.iter_mut().enumerate() {
             let from = &samples[channel * self.page_frames + first..][..frames];
             for (to, from) in out[at..at + frames].iter_mut().zip(from) {
                 *to = f32::from_bits(from.load(Ordering::Relaxed));
             }
         }
+
         fence(Ordering::Acquire);
         slot.tag.load(Ordering::Relaxed) == tag
     }
@@ -120,15 +147,24 @@ mod tests {
         let mut out = [[0.0; FRAMES]; CHANNELS];
         assert!(!pages.read(0, 0, FRAMES, &mut out, 0) && !pages.holds(0));
         pages.put(0, None, 2, &page_of(2));
+
         assert!(pages.holds(2) && pages.read(2, 10, 20, &mut out, 5));
-        assert_eq!((out[11][4], out[11][5], out[11][24], out[11][25]), (0.0, 2.0, 2.0, 0.0));
+        assert_eq!(
+            (out[11][4], out[11][5], out[11][24], out[11][25]),
+            (0.0, 2.0, 2.0, 0.0)
+        );
         pages.put(0, Some(2), 1, &page_of(1));
+
         assert!(!pages.holds(2) && !pages.read(2, 0, 1, &mut out, 0));
         assert!(pages.read(1, 0, 1, &mut out, 0));
-        assert!(!pages.read(3, 0, 1, &mut out, 0), "a page that the clip does not have");
+        assert!(
+            !pages.read(3, 0, 1, &mut out, 0),
+            "a page that the clip does not have"
+        );
     }
 
-    /// One thread replaces pages as fast as it can while another reads: no read that says it is whole is torn.
+    /// One thread replaces pages as fast as it can while another reads: no read that says it is
+    /// whole is torn.
     #[test]
     fn a_page_replaced_while_it_is_read_is_never_taken_for_whole() {
         let pages = Arc::new(Pages::new(FRAMES, 8, 2));
@@ -149,23 +185,31 @@ mod tests {
                 }
             }
         });
+
         let mut out = [[0.0; FRAMES]; CHANNELS];
         let mut whole = 0;
+
         // On a busy machine the writer may begin long after the reader.
         let late = std::time::Instant::now() + std::time::Duration::from_secs(20);
         for round in 0.. {
             if round >= 200_000 && (whole > 0 || std::time::Instant::now() > late) {
                 break;
             }
+
             let page = round % 8;
             if pages.read(page, 0, FRAMES, &mut out, 0) {
-                assert!(out.iter().flatten().all(|&sample| sample == page as f32), "page {page} is torn");
+                assert!(
+                    out.iter().flatten().all(|&sample| sample == page as f32),
+                    "page {page} is torn"
+                );
                 whole += 1;
             }
         }
+
         stop.store(true, Ordering::Relaxed);
         writer.join().unwrap();
         println!("{whole} whole reads");
+
         assert!(whole > 0);
     }
 }

@@ -23,7 +23,8 @@ pub(crate) struct Block<'a> {
     pub(crate) main: [&'a mut [f32]; 2],
     /// The six auxiliary buses, in canonical order.
     pub(crate) stems: [[&'a mut [f32]; 2]; Stem::ALL.len()],
-    /// The timeline's frame at the block's start; `None` if the transport stands or has no position.
+    /// The timeline's frame at the block's start; `None` if the transport stands or has no
+    /// position.
     pub(crate) position: Option<i64>,
     /// Where the transport will jump back to, if it loops.
     pub(crate) loop_start: Option<i64>,
@@ -31,14 +32,16 @@ pub(crate) struct Block<'a> {
     pub(crate) offline: bool,
 }
 
-/// Plays a deck to the buses. Neither allocates, locks nor waits, but for a host that renders offline.
+/// Plays a deck to the buses. Neither allocates, locks nor waits, but for a host that renders
+/// offline.
 pub(crate) struct Player {
     mixer: Mixer,
     /// Nothing has sounded since the start: levels need not move.
     fresh: bool,
     /// How much of the stems is heard: 1, or less where they come and go.
     presence: f32,
-    /// Where the stems would go on, and how many frames of fading are left, when the transport stops.
+    /// Where the stems would go on, and how many frames of fading are left, when the transport
+    /// stops.
     tail: Option<(i64, usize)>,
     run: Box<Run>,
 }
@@ -46,7 +49,13 @@ pub(crate) struct Player {
 impl Player {
     pub(crate) fn new(session_hz: f32) -> Self {
         let run = Box::new([[0.0; RUN_FRAMES]; CHANNELS]);
-        Self { mixer: Mixer::new(session_hz), fresh: true, presence: 1.0, tail: None, run }
+        Self {
+            mixer: Mixer::new(session_hz),
+            fresh: true,
+            presence: 1.0,
+            tail: None,
+            run,
+        }
     }
 
     /// Forgets what sounded.
@@ -55,7 +64,12 @@ impl Player {
     }
 
     /// Fills all buses.
-    pub(crate) fn play(&mut self, deck: Option<&Arc<Deck>>, levels: &Levels, block: &mut Block<'_>) {
+    pub(crate) fn play(
+        &mut self,
+        deck: Option<&Arc<Deck>>,
+        levels: &Levels,
+        block: &mut Block<'_>,
+    ) {
         let levels = if deck.is_some() { levels } else { &Levels::DRY };
         self.mixer.aim(levels, std::mem::take(&mut self.fresh));
         let frames = block.main[0].len();
@@ -63,6 +77,7 @@ impl Player {
             self.tail = None;
             return self.outside(block, 0, frames);
         };
+
         match (block.position, self.tail) {
             (Some(position), _) => self.roll(deck, block, position),
             (None, Some((position, left))) => self.fade_out(deck, block, position, left),
@@ -76,6 +91,7 @@ impl Player {
         let frames = block.main[0].len();
         let head = position - geometry.start;
         let length = geometry.frames.cast_signed();
+
         deck.ask(head, block.loop_start.map(|start| start - geometry.start));
         let mut done = 0;
         while done < frames {
@@ -86,11 +102,16 @@ impl Player {
                 self.inside(deck, block, at.cast_unsigned(), done, run);
                 done += run;
             } else {
-                let run = if at < 0 { left.min(at.unsigned_abs() as usize) } else { left };
+                let run = if at < 0 {
+                    left.min(at.unsigned_abs() as usize)
+                } else {
+                    left
+                };
                 self.outside(block, done, run);
                 done += run;
             }
         }
+
         let end = head + frames as i64;
         self.tail = (0..length).contains(&end).then_some((end, FADE_FRAMES));
     }
@@ -100,6 +121,7 @@ impl Player {
         let frames = block.main[0].len();
         let length = deck.geometry().frames.cast_signed();
         let fading = left.min(frames).min((length - position).max(0) as usize);
+
         let mut done = 0;
         while done < fading {
             let run = (fading - done).min(RUN_FRAMES);
@@ -107,13 +129,20 @@ impl Player {
             for channel in self.run.iter_mut() {
                 for (frame, sample) in channel[..run].iter_mut().enumerate() {
                     let level = (left - done - frame) as f32 / FADE_FRAMES as f32;
-                    *sample = if frame < have { *sample * level * self.presence } else { 0.0 };
+                    *sample = if frame < have {
+                        *sample * level * self.presence
+                    } else {
+                        0.0
+                    };
                 }
             }
+
             self.hand_out(block, done, run);
             done += run;
         }
-        self.tail = (fading < left && fading == frames).then_some((position + fading as i64, left - fading));
+
+        self.tail = (fading < left && fading == frames)
+            .then_some((position + fading as i64, left - fading));
         self.outside(block, done, frames - done);
     }
 
@@ -127,28 +156,45 @@ impl Player {
                 have = deck.read(first, frames, &mut self.run);
             }
         }
+
         // What follows has to be there in time to fade before it is not.
         let safe = block.offline || have == frames && deck.has(first + frames as u64, FADE_FRAMES);
         if have < frames || !safe || self.presence < 1.0 {
             self.shade(frames, have, safe);
         }
+
         self.hand_out(block, at, frames);
     }
 
-    /// Fades in and out where stems are missing: `have` of `frames` frames are there; not all that follow if not `safe`.
+    /// Fades in and out where stems are missing: `have` of `frames` frames are there; not all that
+    /// follow if not `safe`.
     fn shade(&mut self, frames: usize, have: usize, safe: bool) {
         let step = 1.0 / FADE_FRAMES as f32;
         let start = self.presence;
         let level = |frame: usize| {
             let moved = step * (frame + 1) as f32;
-            if safe { (start + moved).min(1.0) } else { (start - moved).max(0.0) }
+            if safe {
+                (start + moved).min(1.0)
+            } else {
+                (start - moved).max(0.0)
+            }
         };
+
         for channel in self.run.iter_mut() {
             for (frame, sample) in channel[..frames].iter_mut().enumerate() {
-                *sample = if frame < have { *sample * level(frame) } else { 0.0 };
+                *sample = if frame < have {
+                    *sample * level(frame)
+                } else {
+                    0.0
+                };
             }
         }
-        self.presence = if have < frames { 0.0 } else { level(frames - 1) };
+
+        self.presence = if have < frames {
+            0.0
+        } else {
+            level(frames - 1)
+        };
     }
 
     /// Gives the run's first frames to the buses, from frame `at` of the block on.
@@ -158,8 +204,12 @@ impl Player {
                 out[at..at + frames].copy_from_slice(&channel[..frames]);
             }
         }
+
         let [left, right] = &mut block.main;
-        self.mixer.inside(&mut [&mut left[at..at + frames], &mut right[at..at + frames]], &self.run);
+        self.mixer.inside(
+            &mut [&mut left[at..at + frames], &mut right[at..at + frames]],
+            &self.run,
+        );
     }
 
     fn outside(&mut self, block: &mut Block<'_>, at: usize, frames: usize) {
@@ -167,6 +217,7 @@ impl Player {
             out[at..at + frames].fill(0.0);
         }
         let [left, right] = &mut block.main;
-        self.mixer.outside(&mut [&mut left[at..at + frames], &mut right[at..at + frames]]);
+        self.mixer
+            .outside(&mut [&mut left[at..at + frames], &mut right[at..at + frames]]);
     }
 }

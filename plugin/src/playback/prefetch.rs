@@ -12,7 +12,8 @@ use super::{CHANNELS, DeckFault};
 
 /// Pages before the transport that are kept, for a short rewind.
 const KEPT_BEHIND: usize = 2;
-/// Pages at the loop's start and at the clip's start that are kept: the transport often jumps there.
+/// Pages at the loop's start and at the clip's start that are kept: the transport often jumps
+/// there.
 const KEPT_AT_JUMPS: usize = 3;
 /// The thread looks up by itself so often, should a wake-up ever be lost.
 const IDLE: Duration = Duration::from_secs(2);
@@ -24,11 +25,20 @@ pub(super) struct Prefetcher {
 }
 
 impl Prefetcher {
-    pub(super) fn start(shared: Arc<Shared>, source: PageSource, session: Thread) -> io::Result<Self> {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        source: PageSource,
+        session: Thread,
+    ) -> io::Result<Self> {
         let work = move || Work::new(&shared, source).run(&session);
-        let thread = std::thread::Builder::new().name("sextet stems".to_owned()).spawn(work)?;
+        let thread = std::thread::Builder::new()
+            .name("sextet stems".to_owned())
+            .spawn(work)?;
         let handle = thread.thread().clone();
-        Ok(Self { thread: Some(thread), handle })
+        Ok(Self {
+            thread: Some(thread),
+            handle,
+        })
     }
 
     pub(super) fn thread(&self) -> Thread {
@@ -60,15 +70,31 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(shared: &'a Shared, source: PageSource) -> Self {
         let planar = vec![0.0; CHANNELS * shared.geometry.page_frames as usize];
-        let (held, wanted_by) = (vec![None; shared.pages.slots()], vec![0; shared.geometry.pages()]);
-        Self { shared, source, held, planar, wanted: Vec::new(), wanted_by, plan: 0 }
+        let (held, wanted_by) = (
+            vec![None; shared.pages.slots()],
+            vec![0; shared.geometry.pages()],
+        );
+        Self {
+            shared,
+            source,
+            held,
+            planar,
+            wanted: Vec::new(),
+            wanted_by,
+            plan: 0,
+        }
     }
 
     fn run(mut self, session: &Thread) {
         while !self.shared.stop.load(Ordering::Acquire) {
             let asked = self.shared.asked.load(Ordering::Acquire);
             self.make_plan();
-            let missing = self.wanted.iter().copied().find(|page| !self.shared.pages.holds(*page));
+            let missing = self
+                .wanted
+                .iter()
+                .copied()
+                .find(|page| !self.shared.pages.holds(*page));
+
             match missing.map(|page| self.fetch(page)) {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
@@ -82,24 +108,37 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Says which pages are wanted: where the transport is and goes, then where it may jump to, then what it came from;
-    /// no more than there are slots.
+    /// Says which pages are wanted: where the transport is and goes, then where it may jump to,
+    /// then what it came from; no more than there are slots.
     fn make_plan(&mut self) {
         let geometry = &self.shared.geometry;
         let pages = geometry.pages();
         let page_of = |frame: i64| (frame.max(0).cast_unsigned() / geometry.page_frames) as usize;
         let head = self.shared.head.load(Ordering::Relaxed);
+
         // What lies behind the clip can only be left by a jump, most likely to its beginning.
-        let head = if page_of(head) < pages { page_of(head) } else { 0 };
+        let head = if page_of(head) < pages {
+            page_of(head)
+        } else {
+            0
+        };
+
         let loop_start = self.shared.loop_start.load(Ordering::Relaxed);
-        let jump = if loop_start == i64::MIN { 0 } else { page_of(loop_start) };
+        let jump = if loop_start == i64::MIN {
+            0
+        } else {
+            page_of(loop_start)
+        };
+
         let (near, far) = (head..head + 2, head + 2..pages);
         let jumps = (jump..jump + KEPT_AT_JUMPS).chain(0..KEPT_AT_JUMPS);
         let behind = head.saturating_sub(KEPT_BEHIND)..head;
+
         // Where the clip ends soon, there is room for all that lies before.
         let rest = (0..head).rev();
         self.wanted.clear();
         self.plan += 1;
+
         for page in near.chain(jumps).chain(behind).chain(far).chain(rest) {
             if self.wanted.len() == self.held.len() {
                 break;
@@ -113,16 +152,27 @@ impl<'a> Work<'a> {
 
     fn fetch(&mut self, page: usize) -> io::Result<()> {
         self.source.read_into(page, &mut self.planar)?;
-        let free = self.held.iter().position(|held| held.is_none_or(|held| self.wanted_by[held] != self.plan));
+        let free = self
+            .held
+            .iter()
+            .position(|held| held.is_none_or(|held| self.wanted_by[held] != self.plan));
+
         // There are no more wanted pages than slots, and this one is in none.
         let Some(slot) = free else { return Ok(()) };
-        self.shared.pages.put(slot, self.held[slot], page, &self.planar);
+
+        self.shared
+            .pages
+            .put(slot, self.held[slot], page, &self.planar);
         self.held[slot] = Some(page);
         Ok(())
     }
 
     fn fail(&self, error: &io::Error) {
-        let mut fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fault = self
+            .shared
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *fault = Some(DeckFault::Disk(error.kind()));
         self.shared.failed.store(true, Ordering::Release);
     }

@@ -1,7 +1,7 @@
 //! A level that moves to its target in a straight line, sample by sample.
 
-/// One smoothed level. Once it has arrived it is the target exactly; levels that move together add up on the way, since
-/// each is computed anew for every sample instead of step upon step.
+/// One smoothed level. Once it has arrived it is the target exactly; levels that move together add
+/// up on the way, since each is computed anew for every sample instead of step upon step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ramp {
     /// Where it was when it was sent elsewhere.
@@ -14,7 +14,12 @@ pub(super) struct Ramp {
 
 impl Ramp {
     pub(super) fn at(value: f32) -> Self {
-        Self { start: value.into(), target: value.into(), frames: 1, left: 0 }
+        Self {
+            start: value.into(),
+            target: value.into(),
+            frames: 1,
+            left: 0,
+        }
     }
 
     /// Moves to `target` within `frames` from now on, unless it is on its way there already.
@@ -51,7 +56,9 @@ impl Ramp {
 
     /// Passes `frames` samples.
     pub(super) fn skip(&mut self, frames: usize) {
-        self.left = self.left.saturating_sub(u32::try_from(frames).unwrap_or(u32::MAX));
+        self.left = self
+            .left
+            .saturating_sub(u32::try_from(frames).unwrap_or(u32::MAX));
     }
 
     fn value(&self) -> f64 {
@@ -71,13 +78,18 @@ mod tests {
     fn it_arrives_exactly_without_a_jump() {
         let mut ramp = Ramp::at(0.0);
         ramp.aim(0.7, 100);
+
         let mut last = 0.0;
         for _ in 0..100 {
             let next = ramp.next();
             assert!((next - last - 0.007).abs() < 1e-7);
             last = next;
         }
-        assert_eq!((ramp.next(), ramp.steady()), (f64::from(0.7_f32), Some(f64::from(0.7_f32))));
+
+        assert_eq!(
+            (ramp.next(), ramp.steady()),
+            (f64::from(0.7_f32), Some(f64::from(0.7_f32)))
+        );
     }
 
     #[test]

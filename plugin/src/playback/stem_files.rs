@@ -10,8 +10,8 @@ use sextet_protocol::cache::Entry;
 use super::CHANNELS;
 use crate::wav::{FloatWav, WavError};
 
-/// Float32 stereo WAV files of one rate and length, held open: they can be played on when the cache is deleted. A stem
-/// that the model does not give is silent.
+/// Float32 stereo WAV files of one rate and length, held open: they can be played on when the cache
+/// is deleted. A stem that the model does not give is silent.
 pub(crate) struct StemFiles {
     entry: Entry,
     files: Vec<Option<FloatWav>>,
@@ -52,7 +52,8 @@ impl StemFiles {
     /// Opens the files of an entry, which is held from then on.
     ///
     /// # Errors
-    /// When one cannot be read, is not stereo float32, or differs in rate or length from the manifest.
+    /// When one cannot be read, is not stereo float32, or differs in rate or length from the
+    /// manifest.
     pub(crate) fn open(entry: Entry) -> Result<Self, StemFilesError> {
         let (rate_hz, frames) = (entry.manifest().rate_hz, entry.manifest().frames);
         let mut files = Vec::with_capacity(Stem::ALL.len());
@@ -61,15 +62,34 @@ impl StemFiles {
                 files.push(None);
                 continue;
             };
-            let wav = File::open(&path).map_err(WavError::from).and_then(FloatWav::open);
-            let wav = wav.map_err(|source| StemFilesError::Open { path: path.clone(), source })?;
+
+            let wav = File::open(&path)
+                .map_err(WavError::from)
+                .and_then(FloatWav::open);
+            let wav = wav.map_err(|source| StemFilesError::Open {
+                path: path.clone(),
+                source,
+            })?;
+
             if (wav.rate_hz(), wav.frames()) != (rate_hz, frames) {
                 let (found_hz, found_frames) = (wav.rate_hz(), wav.frames());
-                return Err(StemFilesError::Length { path, frames, rate_hz, found_frames, found_hz });
+                return Err(StemFilesError::Length {
+                    path,
+                    frames,
+                    rate_hz,
+                    found_frames,
+                    found_hz,
+                });
             }
+
             files.push(Some(wav));
         }
-        Ok(Self { entry, files, scratch: Vec::new() })
+
+        Ok(Self {
+            entry,
+            files,
+            scratch: Vec::new(),
+        })
     }
 
     /// The entry.
@@ -82,22 +102,36 @@ impl StemFiles {
         self.entry.manifest().frames
     }
 
-    /// Reads `frames` frames from `first` on of all stems into planar channels, silence before the beginning and after
-    /// the end: channel `c` begins at `c * frames` of `planar`.
+    /// Reads `frames` frames from `first` on of all stems into planar channels, silence before the
+    /// beginning and after the end: channel `c` begins at `c * frames` of `planar`.
     ///
     /// # Errors
     /// What the disk says; `planar` is silent then from where it failed.
-    pub(crate) fn read_into(&mut self, first: i64, frames: usize, planar: &mut [f32]) -> io::Result<()> {
+    pub(crate) fn read_into(
+        &mut self,
+        first: i64,
+        frames: usize,
+        planar: &mut [f32],
+    ) -> io::Result<()> {
         debug_assert_eq!(planar.len(), CHANNELS * frames);
         planar.fill(0.0);
-        let end = first.saturating_add(frames as i64).clamp(0, self.frames().cast_signed());
+        let end = first
+            .saturating_add(frames as i64)
+            .clamp(0, self.frames().cast_signed());
+
         let start = first.clamp(0, end);
         let (skip, count) = ((start - first) as usize, (end - start) as usize);
+
         if count == 0 {
             return Ok(());
         }
+
         self.scratch.resize(2 * count, 0.0);
-        for (file, channels) in self.files.iter_mut().zip(planar.chunks_exact_mut(2 * frames)) {
+        for (file, channels) in self
+            .files
+            .iter_mut()
+            .zip(planar.chunks_exact_mut(2 * frames))
+        {
             let Some(file) = file else { continue };
             file.read_into(start.cast_unsigned(), &mut self.scratch)?;
             let (left, right) = channels.split_at_mut(frames);
@@ -106,6 +140,7 @@ impl StemFiles {
                 (*left, *right) = (frame[0], frame[1]);
             }
         }
+
         Ok(())
     }
 }

@@ -34,18 +34,32 @@ pub(crate) struct SessionEnd {
     session_hz: u32,
 }
 
-/// Makes both ends for a session at `session_hz`. A take that was over for the ends before is over for these.
+/// Makes both ends for a session at `session_hz`. A take that was over for the ends before is over
+/// for these.
 pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd, SessionEnd) {
     let (mut recorder, tape) = tape(session_hz, session);
     if link.is_take_over() {
         recorder.begin_over();
     }
+
     let (send, decks) = RingBuffer::new(DECKS);
+
     // One more than can be on their way: the one that is played.
     let (retired, collect) = RingBuffer::new(DECKS + 1);
     (
-        AudioEnd { recorder, decks, retired, deck: None },
-        SessionEnd { tape: Some(tape), decks: send, waiting: None, retired: collect, session_hz },
+        AudioEnd {
+            recorder,
+            decks,
+            retired,
+            deck: None,
+        },
+        SessionEnd {
+            tape: Some(tape),
+            decks: send,
+            waiting: None,
+            retired: collect,
+            session_hz,
+        },
     )
 }
 
@@ -56,16 +70,19 @@ impl AudioEnd {
         if armed && link.take_arm_again() {
             self.recorder.arm_again();
         }
+
         let (was_armed, was_rolling) = (self.recorder.is_armed(), self.recorder.is_rolling());
         self.recorder.hear(armed, input);
 
         if was_rolling && !self.recorder.is_rolling() {
             self.post_take(link);
         }
+
         if self.recorder.is_armed() && !was_armed {
             link.arm();
             self.recorder.wake_session();
         }
+
         link.set_take_over(self.recorder.is_over());
     }
 
@@ -78,8 +95,8 @@ impl AudioEnd {
         }
     }
 
-    /// The session has a take to keep, which a render waits for. Counted once the take's end is on the tape: the session
-    /// would settle an end that it has not heard.
+    /// The session has a take to keep, which a render waits for. Counted once the take's end is on
+    /// the tape: the session would settle an end that it has not heard.
     fn post_take(&self, link: &Link) {
         link.post();
         self.recorder.wake_session();

@@ -1,5 +1,5 @@
-//! A session: one instance's clip, from capture to stems. It lives on a thread of its own, off the audio thread and off
-//! the host's, and is told and shown everything through [`Session`].
+//! A session: one instance's clip, from capture to stems. It lives on a thread of its own, off the
+//! audio thread and off the host's, and is told and shown everything through [`Session`].
 
 mod audio_end;
 mod command;
@@ -46,7 +46,11 @@ impl Session {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(saved: Arc<SavedField>, repaint: RepaintNotifier) -> std::io::Result<Self> {
-        Self::start_at(saved, Folders::of_user().map_err(|error| error.to_string()), repaint)
+        Self::start_at(
+            saved,
+            Folders::of_user().map_err(|error| error.to_string()),
+            repaint,
+        )
     }
 
     /// Starts a session for other folders.
@@ -62,11 +66,23 @@ impl Session {
         let (link, view) = (Arc::new(Link::new(repaint)), Arc::new(ViewCell::default()));
         let conductor = Conductor::new(inbox, folders, saved.clone(), link.clone(), view.clone());
         let named = std::thread::Builder::new().name("sextet session".to_owned());
+
         let thread = named.spawn(move || conductor.run())?;
-        let remote = Remote { commands, thread: thread.thread().clone(), link, view };
+        let remote = Remote {
+            commands,
+            thread: thread.thread().clone(),
+            link,
+            view,
+        };
+
         let on_load = remote.clone();
-        saved.on_load(Some(Box::new(move |saved| on_load.tell(Command::Load(Box::new(saved))))));
-        Ok(Self { remote, thread: Some(thread) })
+        saved.on_load(Some(Box::new(move |saved| {
+            on_load.tell(Command::Load(Box::new(saved)))
+        })));
+        Ok(Self {
+            remote,
+            thread: Some(thread),
+        })
     }
 
     /// For whoever else speaks to the session.
@@ -91,7 +107,15 @@ impl Remote {
     pub(crate) fn alone() -> (Self, mpsc::Receiver<Command>) {
         let (commands, inbox) = mpsc::channel();
         let (link, view) = (Arc::default(), Arc::default());
-        (Self { commands, thread: std::thread::current(), link, view }, inbox)
+        (
+            Self {
+                commands,
+                thread: std::thread::current(),
+                link,
+                view,
+            },
+            inbox,
+        )
     }
 
     /// The session's thread, to wake it.

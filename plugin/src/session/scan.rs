@@ -1,4 +1,5 @@
-//! A thread that looks at a clip's files: for their waveforms, and whether the stems are what they were.
+//! A thread that looks at a clip's files: for their waveforms, and whether the stems are what they
+//! were.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -45,14 +46,25 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Looks at `subject`; wakes `session` when there is something to tell. `None` if the system gives no thread.
+    /// Looks at `subject`; wakes `session` when there is something to tell. `None` if the system
+    /// gives no thread.
     pub(super) fn start(subject: Subject, session: Thread) -> Option<Self> {
         let (tell, seen) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let scanner = Scanner { tell, session, stop: stop.clone(), reported: Instant::now() };
+        let scanner = Scanner {
+            tell,
+            session,
+            stop: stop.clone(),
+            reported: Instant::now(),
+        };
+
         let named = std::thread::Builder::new().name("sextet scan".to_owned());
         let thread = named.spawn(move || scanner.run(subject)).ok()?;
-        Some(Self { seen, stop, thread: Some(thread) })
+        Some(Self {
+            seen,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// What was seen since the last time.
@@ -82,7 +94,9 @@ impl Scanner {
         match subject {
             Subject::Clip(path) => {
                 // A capture that cannot be read is noticed by whoever needs it.
-                let wav = File::open(path).map_err(WavError::from).and_then(FloatWav::open);
+                let wav = File::open(path)
+                    .map_err(WavError::from)
+                    .and_then(FloatWav::open);
                 if let Ok(wav) = wav {
                     self.clip(wav);
                 }
@@ -105,17 +119,23 @@ impl Scanner {
         let mut overview = Overview::silent(wav.frames());
         let mut run = Vec::new();
         for first in (0..wav.frames()).step_by(RUN_FRAMES) {
-            run.resize(2 * (wav.frames() - first).min(RUN_FRAMES as u64) as usize, 0.0);
+            run.resize(
+                2 * (wav.frames() - first).min(RUN_FRAMES as u64) as usize,
+                0.0,
+            );
             if self.stopped() || wav.read_into(first, &mut run).is_err() {
                 return;
             }
+
             for side in 0..2 {
                 overview.add(first, run.iter().skip(side).step_by(2).copied());
             }
+
             if self.reported.elapsed() > REPORT {
                 self.report(Seen::Clip(overview.clone()));
             }
         }
+
         self.report(Seen::Clip(overview));
     }
 
@@ -123,24 +143,44 @@ impl Scanner {
         let frames = files.frames();
         let mut overviews = Box::new(Stem::ALL.map(|_| Overview::silent(frames)));
         let mut clip = Overview::silent(frames);
+
         let mut planar = vec![0.0; CHANNELS * RUN_FRAMES];
         for first in (0..frames).step_by(RUN_FRAMES) {
             let count = (frames - first).min(RUN_FRAMES as u64) as usize;
-            if self.stopped() || files.read_into(first.cast_signed(), RUN_FRAMES, &mut planar).is_err() {
+            if self.stopped()
+                || files
+                    .read_into(first.cast_signed(), RUN_FRAMES, &mut planar)
+                    .is_err()
+            {
                 return;
             }
-            let channels: Vec<&[f32]> = planar.chunks_exact(RUN_FRAMES).map(|channel| &channel[..count]).collect();
+            let channels: Vec<&[f32]> = planar
+                .chunks_exact(RUN_FRAMES)
+                .map(|channel| &channel[..count])
+                .collect();
+
             for (overview, pair) in overviews.iter_mut().zip(channels.chunks_exact(2)) {
-                pair.iter().for_each(|channel| overview.add(first, channel.iter().copied()));
+                pair.iter()
+                    .for_each(|channel| overview.add(first, channel.iter().copied()));
             }
+
             for side in 0..2 {
-                let sum = |frame: usize| channels.iter().skip(side).step_by(2).map(|channel| channel[frame]).sum();
+                let sum = |frame: usize| {
+                    channels
+                        .iter()
+                        .skip(side)
+                        .step_by(2)
+                        .map(|channel| channel[frame])
+                        .sum()
+                };
                 clip.add(first, (0..count).map(sum));
             }
+
             if self.reported.elapsed() > REPORT {
                 self.report(Seen::Stems(overviews.clone(), clip.clone()));
             }
         }
+
         self.report(Seen::Stems(overviews, clip));
         if verify
             && let Err(error) = files.entry().verify(&|| self.stopped())

@@ -26,15 +26,23 @@ impl Room {
     fn new() -> Self {
         let home = TestFolders::with_command();
         let saved = Arc::new(SavedField::default());
-        let session = Session::start_at(saved, Ok(home.folders.clone()), RepaintNotifier::default()).unwrap();
+        let session =
+            Session::start_at(saved, Ok(home.folders.clone()), RepaintNotifier::default()).unwrap();
         let room = Self { session, home };
         room.load(None);
         room
     }
 
     fn load(&self, clip: Option<SavedClip>) {
-        let settings = Settings { automatic: false, ..Settings::default() };
-        self.tell(Command::Load(Box::new(Saved { clip, settings, ..Saved::default() })));
+        let settings = Settings {
+            automatic: false,
+            ..Settings::default()
+        };
+        self.tell(Command::Load(Box::new(Saved {
+            clip,
+            settings,
+            ..Saved::default()
+        })));
     }
 
     fn tell(&self, command: Command) {
@@ -48,7 +56,15 @@ impl Room {
             if is_so(&view) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{what}: {:?}, {:?}, {:?}", view.phase, view.errand, view.notice);
+
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{what}: {:?}, {:?}, {:?}",
+                view.phase,
+                view.errand,
+                view.notice
+            );
+
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -77,13 +93,26 @@ impl Room {
 
 /// All files in and below a folder.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 /// Whether a file has the name that it has until it is complete.
 fn is_unfinished(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 #[test]
@@ -91,10 +120,16 @@ fn an_instance_is_removed_while_it_opens_a_file() {
     let room = Room::new();
     let song = room.song("song.wav", 240);
     room.tell(Command::Open(song));
+
     let captures = room.home.folders.captures();
     room.wait_for_half(&captures);
     let _home = room.remove();
-    assert_eq!(files(&captures), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
+
+    assert_eq!(
+        files(&captures),
+        [] as [std::path::PathBuf; 0],
+        "nothing half-written stays behind"
+    );
 }
 
 #[test]
@@ -102,21 +137,50 @@ fn a_file_that_is_opened_is_the_clip() {
     let room = Room::new();
     let song = room.song("short song.wav", 2);
     room.tell(Command::Open(song));
-    room.wait("the clip", |view| view.phase == Phase::Captured && view.name == "short song");
+    room.wait("the clip", |view| {
+        view.phase == Phase::Captured && view.name == "short song"
+    });
+
     assert_eq!(files(&room.home.folders.captures()).len(), 1);
-    assert_eq!(room.session.remote().view.get().clip.as_ref().unwrap().placement.frames, u64::from(2 * RATE_HZ));
+    assert_eq!(
+        room.session
+            .remote()
+            .view
+            .get()
+            .clip
+            .as_ref()
+            .unwrap()
+            .placement
+            .frames,
+        u64::from(2 * RATE_HZ)
+    );
 }
 
-/// A session that plays stems of so many seconds, and a folder to render into, which is not there yet.
+/// A session that plays stems of so many seconds, and a folder to render into, which is not there
+/// yet.
 fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
     let room = Room::new();
     let frames = u64::from(seconds * RATE_HZ);
-    let key = entry::make(&room.home.folders, RATE_HZ, frames, |stem: Stem, side, frame| {
-        ((frame % 997) as f32 + side as f32 + stem as u8 as f32) / 4_000.0
-    });
+    let key = entry::make(
+        &room.home.folders,
+        RATE_HZ,
+        frames,
+        |stem: Stem, side, frame| {
+            ((frame % 997) as f32 + side as f32 + stem as u8 as f32) / 4_000.0
+        },
+    );
+
     let audio = Fingerprint::of(b"a capture that nobody has");
     let name = "Clip".to_owned();
-    room.load(Some(SavedClip { audio, start_frame: 0, frames, rate_hz: RATE_HZ, name, key: Some(key) }));
+    room.load(Some(SavedClip {
+        audio,
+        start_frame: 0,
+        frames,
+        rate_hz: RATE_HZ,
+        name,
+        key: Some(key),
+    }));
+
     room.wait("stems", |view| view.phase == Phase::Ready);
     let folder = room.home.path().join("rendered");
     (room, folder)
@@ -124,7 +188,13 @@ fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
 
 fn order(folder: &Path) -> Command {
     let (format, bits) = (RenderFormat::Flac, RenderBits::Int24);
-    Command::Render(Order { folder: folder.to_owned(), stems: Stem::ALL.to_vec(), format, bits, rate_hz: None })
+    Command::Render(Order {
+        folder: folder.to_owned(),
+        stems: Stem::ALL.to_vec(),
+        format,
+        bits,
+        rate_hz: None,
+    })
 }
 
 #[test]
@@ -133,7 +203,11 @@ fn an_instance_is_removed_while_it_renders_to_files() {
     room.tell(order(&folder));
     room.wait_for_half(&folder);
     let _home = room.remove();
-    assert_eq!(files(&folder), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
+    assert_eq!(
+        files(&folder),
+        [] as [std::path::PathBuf; 0],
+        "nothing half-written stays behind"
+    );
 }
 
 #[test]
@@ -143,9 +217,16 @@ fn a_render_that_is_given_up_leaves_nothing_and_another_one_can_be_asked_for() {
     room.wait_for_half(&folder);
     room.tell(Command::CancelErrand(view::ErrandKind::Render));
     room.wait("an end", |view| view.errand.is_none());
-    assert_eq!(files(&folder), [] as [std::path::PathBuf; 0], "nothing half-written stays behind");
+
+    assert_eq!(
+        files(&folder),
+        [] as [std::path::PathBuf; 0],
+        "nothing half-written stays behind"
+    );
+
     room.tell(order(&folder));
     room.wait("the files", |view| view.rendered.is_some());
+
     assert_eq!(files(&folder).len(), Stem::ALL.len());
 }
 
@@ -154,26 +235,71 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
     let room = Room::new();
     room.tell(Command::Upkeep(Wish::Inspect));
     room.wait("what was found", |view| view.upkeep.machine.is_some());
-    let machine = room.session.remote().view.get().upkeep.machine.clone().unwrap();
+
+    let machine = room
+        .session
+        .remote()
+        .view
+        .get()
+        .upkeep
+        .machine
+        .clone()
+        .unwrap();
+
     assert!(!machine.gpu.message.is_empty(), "{machine:?}");
-    assert!(machine.models.iter().any(|model| model.name == "sextet-mini" && model.is_ready()), "{machine:?}");
+    assert!(
+        machine
+            .models
+            .iter()
+            .any(|model| model.name == "sextet-mini" && model.is_ready()),
+        "{machine:?}"
+    );
 
     let pickle = room.home.path().join("model.th");
     std::fs::write(&pickle, "PK").unwrap();
     room.tell(Command::Upkeep(Wish::Check(pickle.display().to_string())));
-    room.wait("a refusal", |view| matches!(view.upkeep.question, Deed::Failed(_)));
+    room.wait("a refusal", |view| {
+        matches!(view.upkeep.question, Deed::Failed(_))
+    });
+
     let view = room.session.remote().view.get();
-    let Deed::Failed(fault) = &view.upkeep.question else { panic!() };
-    assert!(fault.to_string().contains("model.th") && !fault.remedy().is_empty(), "{fault} {}", fault.remedy());
+    let Deed::Failed(fault) = &view.upkeep.question else {
+        panic!()
+    };
+
+    assert!(
+        fault.to_string().contains("model.th") && !fault.remedy().is_empty(),
+        "{fault} {}",
+        fault.remedy()
+    );
+
     assert_eq!(view.settings.model, "sextet-mini", "it is not the model");
 
     let checkpoint = room.home.path().join("mine.safetensors");
-    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/sextet-mini.safetensors"), &checkpoint).unwrap();
-    room.tell(Command::Upkeep(Wish::Check(checkpoint.display().to_string())));
-    room.wait("the model", |view| view.settings.model == checkpoint.display().to_string());
+    std::fs::copy(
+        concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../models/sextet-mini.safetensors"
+        ),
+        &checkpoint,
+    )
+    .unwrap();
+
+    room.tell(Command::Upkeep(Wish::Check(
+        checkpoint.display().to_string(),
+    )));
+    room.wait("the model", |view| {
+        view.settings.model == checkpoint.display().to_string()
+    });
     let view = room.session.remote().view.get();
-    let [checked] = view.upkeep.checkpoints.as_slice() else { panic!("{:?}", view.upkeep) };
-    assert_eq!((checked.stems.as_slice(), view.upkeep.question.clone()), (Stem::ALL.as_slice(), Deed::Idle));
+    let [checked] = view.upkeep.checkpoints.as_slice() else {
+        panic!("{:?}", view.upkeep)
+    };
+
+    assert_eq!(
+        (checked.stems.as_slice(), view.upkeep.question.clone()),
+        (Stem::ALL.as_slice(), Deed::Idle)
+    );
 }
 
 /// A hub that takes every call and never says a word.
@@ -181,25 +307,38 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
 fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
     let (room, folder) = with_stems(2);
     let hub = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+
     // SAFETY: the environment is read and written by the standard library alone, which locks it.
     unsafe {
-        std::env::set_var("HF_ENDPOINT", format!("http://{}", hub.local_addr().unwrap()));
+        std::env::set_var(
+            "HF_ENDPOINT",
+            format!("http://{}", hub.local_addr().unwrap()),
+        );
         std::env::set_var("HF_HOME", room.home.path().join("hub"));
         std::env::set_var("NO_PROXY", "*");
     }
+
     room.tell(Command::Upkeep(Wish::Fetch("htdemucs".to_owned())));
     room.tell(Command::Upkeep(Wish::Offer("htdemucs_6s".to_owned())));
     let _calls = [hub.accept().unwrap(), hub.accept().unwrap()];
 
     room.tell(Command::Upkeep(Wish::Inspect));
     room.tell(order(&folder));
-    room.wait("the files", |view| view.rendered.is_some() && view.upkeep.machine.is_some());
+    room.wait("the files", |view| {
+        view.rendered.is_some() && view.upkeep.machine.is_some()
+    });
+
     let upkeep = room.session.remote().view.get().upkeep.clone();
-    assert!(upkeep.fetch.is_running() && upkeep.question.is_running(), "{upkeep:?}");
+    assert!(
+        upkeep.fetch.is_running() && upkeep.question.is_running(),
+        "{upkeep:?}"
+    );
 
     room.tell(Command::Upkeep(Wish::CancelFetch));
     room.tell(Command::Upkeep(Wish::CloseQuestion));
-    room.wait("an end", |view| (&view.upkeep.fetch, &view.upkeep.question) == (&Deed::Idle, &Deed::Idle));
+    room.wait("an end", |view| {
+        (&view.upkeep.fetch, &view.upkeep.question) == (&Deed::Idle, &Deed::Idle)
+    });
 }
 
 /// Three clips in a row, the second given up: what is made is what was asked for.
@@ -209,10 +348,15 @@ fn a_separation_that_is_given_up_is_followed_by_another() {
     for (number, seconds) in [(1, 1), (2, 60), (3, 2)] {
         let song = room.song(&format!("song {number}.wav"), seconds);
         room.tell(Command::Open(song));
-        room.wait("the clip", |view| view.phase == Phase::Captured && view.name == format!("song {number}"));
+        room.wait("the clip", |view| {
+            view.phase == Phase::Captured && view.name == format!("song {number}")
+        });
+
         room.tell(Command::Separate);
         if number == 2 {
-            room.wait("its beginning", |view| matches!(&view.phase, Phase::Separating(Stage::Working { .. })));
+            room.wait("its beginning", |view| {
+                matches!(&view.phase, Phase::Separating(Stage::Working { .. }))
+            });
             room.tell(Command::Cancel);
             room.wait("its end", |view| view.phase == Phase::Captured);
         } else {
@@ -221,18 +365,30 @@ fn a_separation_that_is_given_up_is_followed_by_another() {
             assert_eq!(made.model, "sextet-mini");
         }
     }
-    let entries = std::fs::read_dir(room.home.folders.stems()).unwrap().flatten();
-    let names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+
+    let entries = std::fs::read_dir(room.home.folders.stems())
+        .unwrap()
+        .flatten();
+    let names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+
     let made = names.iter().filter(|name| name.len() == 32).count();
-    assert_eq!((made, names.iter().any(|name| name.starts_with(".making"))), (2, false), "{names:?}");
+    assert_eq!(
+        (made, names.iter().any(|name| name.starts_with(".making"))),
+        (2, false),
+        "{names:?}"
+    );
 }
 
-/// What was told counts as settled only when it was obeyed: a render would play on without stems that are on their way.
+/// What was told counts as settled only when it was obeyed: a render would play on without stems
+/// that are on their way.
 #[test]
 fn nothing_is_settled_before_it_is_obeyed() {
     const TOLD: usize = 50_000;
     let (remote, inbox) = Remote::alone();
     let (remote, obeyed) = (&remote, &AtomicUsize::new(0));
+
     std::thread::scope(|threads| {
         threads.spawn(move || {
             while !remote.link.is_stopped() {
@@ -241,6 +397,7 @@ fn nothing_is_settled_before_it_is_obeyed() {
                 remote.link.settle(posted);
             }
         });
+
         let mut early = 0;
         for told in 1..=TOLD {
             remote.tell(Command::Dismiss);
@@ -249,8 +406,10 @@ fn nothing_is_settled_before_it_is_obeyed() {
             }
             early += usize::from(obeyed.load(Ordering::Acquire) < told);
         }
+
         remote.link.stop();
         assert_eq!(early, 0, "of {TOLD} commands");
     });
+
     println!("{TOLD} commands");
 }

@@ -1,5 +1,5 @@
-//! Looking after the machine: what was found on it, setting its GPU up, and its models. Each errand has a process and a place
-//! of its own, so that fetching for minutes keeps nothing else waiting.
+//! Looking after the machine: what was found on it, setting its GPU up, and its models. Each errand
+//! has a process and a place of its own, so that fetching for minutes keeps nothing else waiting.
 
 use std::sync::Arc;
 use std::thread::Thread;
@@ -130,10 +130,23 @@ impl Upkeep {
     }
 
     /// Takes in what the workers have said.
-    pub(super) fn step(&mut self, folders: &Result<Folders, String>, session: &Thread) -> Vec<Outcome> {
+    pub(super) fn step(
+        &mut self,
+        folders: &Result<Folders, String>,
+        session: &Thread,
+    ) -> Vec<Outcome> {
         let now = Instant::now();
-        let places = [&mut self.look, &mut self.set_up, &mut self.question, &mut self.fetch];
-        let ended: Vec<Ended> = places.into_iter().filter_map(|place| place.step(now)).collect();
+        let places = [
+            &mut self.look,
+            &mut self.set_up,
+            &mut self.question,
+            &mut self.fetch,
+        ];
+
+        let ended: Vec<Ended> = places
+            .into_iter()
+            .filter_map(|place| place.step(now))
+            .collect();
         let mut outcomes = Vec::new();
         for ended in ended {
             match ended {
@@ -146,15 +159,18 @@ impl Upkeep {
                 Ended::Fetched(model) => self.note_model(model),
                 Ended::Checked(checked) => {
                     outcomes.push(Outcome::Usable(checked.model.clone()));
-                    self.checkpoints.retain(|other| other.model != checked.model);
+                    self.checkpoints
+                        .retain(|other| other.model != checked.model);
                     self.checkpoints.push(checked);
                 }
                 _ => {}
             }
         }
+
         if self.machine.is_none() && !outcomes.is_empty() && self.look.job.is_none() {
             self.obey(Wish::Inspect, folders, session);
         }
+
         outcomes
     }
 
@@ -165,15 +181,22 @@ impl Upkeep {
     }
 
     fn note_model(&mut self, model: ModelInfo) {
-        let models = self.machine.as_mut().map(|machine| &mut Arc::make_mut(machine).models);
-        if let Some(known) = models.and_then(|models| models.iter_mut().find(|known| known.name == model.name)) {
+        let models = self
+            .machine
+            .as_mut()
+            .map(|machine| &mut Arc::make_mut(machine).models);
+        if let Some(known) =
+            models.and_then(|models| models.iter_mut().find(|known| known.name == model.name))
+        {
             *known = model;
         }
     }
 
     /// Whether something is going on.
     pub(super) fn is_busy(&self) -> bool {
-        [&self.look, &self.set_up, &self.question, &self.fetch].iter().any(|place| place.job.is_some())
+        [&self.look, &self.set_up, &self.question, &self.fetch]
+            .iter()
+            .any(|place| place.job.is_some())
     }
 
     /// What is to be shown.
@@ -193,8 +216,16 @@ impl Upkeep {
 
     /// Tells all processes to end, and waits for nothing.
     pub(super) fn dismiss(&mut self) {
-        let places = [&mut self.look, &mut self.set_up, &mut self.question, &mut self.fetch];
-        places.into_iter().filter_map(|place| place.job.as_mut()).for_each(Job::dismiss);
+        let places = [
+            &mut self.look,
+            &mut self.set_up,
+            &mut self.question,
+            &mut self.fetch,
+        ];
+        places
+            .into_iter()
+            .filter_map(|place| place.job.as_mut())
+            .for_each(Job::dismiss);
     }
 }
 
@@ -205,11 +236,15 @@ impl Place {
             Task::Offer { model } | Task::Check { model } | Task::Fetch { model } => model.clone(),
             _ => String::new(),
         };
-        *self = Self { model, ..Self::default() };
+        *self = Self {
+            model,
+            ..Self::default()
+        };
         let started = match folders {
             Ok(folders) => Job::start(task, folders, session.clone()),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
+
         match started {
             Ok(job) => self.job = Some(job),
             Err(fault) => self.fault = Some(fault),

@@ -44,9 +44,12 @@ impl Phase {
             Self::Separating(Stage::Starting) => "starting".to_owned(),
             Self::Separating(Stage::Queued(_)) => "queued".to_owned(),
             Self::Separating(Stage::Loading(_)) => "loading".to_owned(),
-            Self::Separating(Stage::Working { stage: Some(worker::Stage::Separating), done, total, .. })
-                if *total > 0 =>
-            {
+            Self::Separating(Stage::Working {
+                stage: Some(worker::Stage::Separating),
+                done,
+                total,
+                ..
+            }) if *total > 0 => {
                 format!("separating, {} %", 100 * done / total)
             }
             Self::Separating(Stage::Working { .. }) => "separating".to_owned(),
@@ -93,7 +96,11 @@ pub(crate) struct MadeWith {
 
 impl MadeWith {
     pub(crate) fn of(manifest: &Manifest) -> Self {
-        Self { model: manifest.model.clone(), engine: manifest.engine.clone(), class: manifest.recipe.engine.clone() }
+        Self {
+            model: manifest.model.clone(),
+            engine: manifest.engine.clone(),
+            class: manifest.recipe.engine.clone(),
+        }
     }
 
     /// Both, for people: `sextet-mini on CPU (rten)`.
@@ -121,7 +128,10 @@ impl MadeWith {
 pub(crate) fn model_title(model: &str) -> String {
     let path = Path::new(model);
     let is_file = path.components().count() > 1;
-    let name = path.file_stem().filter(|_| is_file).map(|name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_stem()
+        .filter(|_| is_file)
+        .map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| model.to_owned())
 }
 
@@ -164,7 +174,10 @@ pub(crate) struct ViewCell(Mutex<Arc<View>>);
 
 impl ViewCell {
     pub(crate) fn get(&self) -> Arc<View> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Replaces the snapshot; true if it differs.

@@ -1,7 +1,7 @@
 //! Completes a host's audio ports: its own channels where it has them, our scratch elsewhere.
 //!
-//! nice-plug 0.4.2 skips `process()` when any output port is absent or lacks storage, and dereferences null channels. Both
-//! shims give it a full set of ports for every block.
+//! nice-plug 0.4.2 skips `process()` when any output port is absent or lacks storage, and
+//! dereferences null channels. Both shims give it a full set of ports for every block.
 
 use nice_plug::prelude::*;
 
@@ -20,7 +20,8 @@ pub(super) struct Ports {
     pointers: Vec<*mut f32>,
 }
 
-// SAFETY: the pointers are written before they are read in every call, and never used between calls.
+// SAFETY: the pointers are written before they are read in every call, and never used between
+// calls.
 unsafe impl Send for Ports {}
 
 /// A host's table of channel pointers and how many it holds.
@@ -40,7 +41,12 @@ impl Ports {
     fn new(main: Option<NonZeroU32>, aux: &[NonZeroU32]) -> Self {
         let channels: Vec<u32> = main.iter().chain(aux).map(|count| count.get()).collect();
         let total = channels.iter().sum::<u32>() as usize;
-        Self { channels, scratch: Vec::new(), stride: 0, pointers: vec![std::ptr::null_mut(); total] }
+        Self {
+            channels,
+            scratch: Vec::new(),
+            stride: 0,
+            pointers: vec![std::ptr::null_mut(); total],
+        }
     }
 
     /// How many ports there are.
@@ -48,7 +54,8 @@ impl Ports {
         self.channels.len()
     }
 
-    /// Makes room for blocks of up to `max_frames`. Allocates: for activation, not for the audio thread.
+    /// Makes room for blocks of up to `max_frames`. Allocates: for activation, not for the audio
+    /// thread.
     pub(super) fn resize(&mut self, max_frames: usize) {
         self.stride = max_frames;
         self.scratch = vec![0.0; max_frames * self.pointers.len()];
@@ -59,11 +66,13 @@ impl Ports {
         self.stride
     }
 
-    /// Calls `set` for every port with its number, a complete table of channels and their count. A channel that `host` does
-    /// not have is one of ours: silent if `silence`, else with whatever it held.
+    /// Calls `set` for every port with its number, a complete table of channels and their count. A
+    /// channel that `host` does not have is one of ours: silent if `silence`, else with whatever it
+    /// held.
     ///
     /// # Safety
-    /// Each table that `host` returns holds as many entries as it says, each null or valid for `frames` samples.
+    /// Each table that `host` returns holds as many entries as it says, each null or valid for
+    /// `frames` samples.
     ///
     /// # Panics
     /// If `frames` exceeds [`Ports::max_frames`].
@@ -74,17 +83,24 @@ impl Ports {
         host: impl Fn(usize) -> Option<HostPort>,
         mut set: impl FnMut(usize, *mut *mut f32, u32),
     ) {
-        assert!(frames <= self.stride, "{frames} frames where {} were announced", self.stride);
+        assert!(
+            frames <= self.stride,
+            "{frames} frames where {} were announced",
+            self.stride
+        );
+
         let mut next = 0;
         for (port, &count) in self.channels.iter().enumerate() {
             let given = host(port).filter(|(table, _)| !table.is_null());
             let first = next;
+
             for channel in 0..count as usize {
                 let pointer = match given {
                     // SAFETY: the table holds `have` entries, as the caller promises.
                     Some((table, have)) if channel < have => unsafe { *table.add(channel) },
                     _ => std::ptr::null_mut(),
                 };
+
                 self.pointers[next] = if pointer.is_null() {
                     let own = &mut self.scratch[next * self.stride..][..frames];
                     if silence {
@@ -94,8 +110,10 @@ impl Ports {
                 } else {
                     pointer
                 };
+
                 next += 1;
             }
+
             set(port, self.pointers[first..].as_mut_ptr(), count);
         }
     }
@@ -119,7 +137,8 @@ pub(super) fn write_name<T: Copy + Default>(name: &mut [T], text: impl Iterator<
 mod tests {
     use super::*;
 
-    /// Every combination of absent table, too few channels and null channel leaves no channel without storage.
+    /// Every combination of absent table, too few channels and null channel leaves no channel
+    /// without storage.
     #[test]
     fn whatever_the_host_leaves_out_is_there() {
         let frames = 4;
@@ -130,12 +149,18 @@ mod tests {
                     let mut ports = Ports::outputs();
                     ports.resize(frames);
                     let mut audio = [[1.0_f32; 4], [2.0; 4]];
-                    let mut table: Vec<*mut f32> = audio.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
+                    let mut table: Vec<*mut f32> = audio
+                        .iter_mut()
+                        .map(|channel| channel.as_mut_ptr())
+                        .collect();
+
                     if let Some(channel) = table.get_mut(null_channel) {
                         *channel = std::ptr::null_mut();
                     }
+
                     let table = table.as_mut_ptr();
                     let host = |port: usize| (port >= absent).then_some((table, have));
+
                     let mut seen = 0;
                     let set = |port: usize, table: *mut *mut f32, count: u32| {
                         assert_eq!(count, 2);
@@ -148,6 +173,7 @@ mod tests {
                         }
                         seen += 1;
                     };
+
                     // SAFETY: the table above has two channels of four frames.
                     unsafe { ports.complete(frames, true, host, set) };
                     assert_eq!(seen, 7);
@@ -155,6 +181,7 @@ mod tests {
                 }
             }
         }
+
         println!("{cases} ways of leaving ports out");
     }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this build.
+/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this
+/// build.
 pub fn bundled() -> Option<PathBuf> {
     std::env::var_os("SEXTET_TEST_BUNDLED").map(PathBuf::from)
 }
@@ -15,13 +16,26 @@ pub fn command() -> &'static Path {
         if let Some(folder) = bundled() {
             return folder.join(sextet_protocol::COMMAND_FILE);
         }
-        let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+
+        let profile = std::env::current_exe()
+            .unwrap()
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .to_owned();
+
         let path = profile.join(sextet_protocol::COMMAND_FILE);
         if !path.is_file() {
             let mut build = std::process::Command::new(env!("CARGO"));
-            build.args(["build", "--package", "sextet-cli"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-            assert!(build.status().unwrap().success(), "the command cannot be built");
+            build
+                .args(["build", "--package", "sextet-cli"])
+                .current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(
+                build.status().unwrap().success(),
+                "the command cannot be built"
+            );
         }
+
         assert!(path.is_file(), "{} is not there", path.display());
         path
     })

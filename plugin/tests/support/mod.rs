@@ -23,24 +23,42 @@ pub fn library() -> PathBuf {
     if let Some(folder) = bundled() {
         return folder.join("Sextet.clap");
     }
-    let name = format!("{}sextet_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+
+    let name = format!(
+        "{}sextet_plugin{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
+
     // Examples lie beside the folder that tests lie in.
     let program = std::env::current_exe().unwrap();
-    let folders = program.ancestors().skip(1).flat_map(|folder| [folder.to_owned(), folder.join("deps")]);
-    let path = folders.map(|folder| folder.join(&name)).find(|path| path.is_file()).unwrap_or(name.into());
+    let folders = program
+        .ancestors()
+        .skip(1)
+        .flat_map(|folder| [folder.to_owned(), folder.join("deps")]);
+    let path = folders
+        .map(|folder| folder.join(&name))
+        .find(|path| path.is_file())
+        .unwrap_or(name.into());
+
     assert!(path.is_file(), "{} is not built", path.display());
     path
 }
 
-/// A VST3 bundle with the library in it, as hosts on Linux want it; made in `folder` where there is none.
+/// A VST3 bundle with the library in it, as hosts on Linux want it; made in `folder` where there is
+/// none.
 pub fn bundle(folder: &Path) -> PathBuf {
     if let Some(folder) = bundled() {
         return folder.join("Sextet.vst3");
     }
+
     let bundle = folder.join("Sextet.vst3");
-    let inner = bundle.join("Contents").join(format!("{}-linux", std::env::consts::ARCH));
+    let inner = bundle
+        .join("Contents")
+        .join(format!("{}-linux", std::env::consts::ARCH));
     std::fs::create_dir_all(&inner).unwrap();
     std::fs::copy(library(), inner.join("Sextet.so")).unwrap();
+
     bundle
 }
 
@@ -57,16 +75,24 @@ pub fn use_command() {
 /// When it fails, and when there is no such test.
 pub fn in_a_process_of_its_own(test: &str, environment: &[(&str, &std::ffi::OsStr)]) -> String {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--ignored", "--exact", test, "--nocapture"]).envs(environment.iter().copied());
+    child
+        .args(["--ignored", "--exact", test, "--nocapture"])
+        .envs(environment.iter().copied());
     let output = child.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
+
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("test result: ok. 1 passed"), "{test}: {said}{complaint}");
+    assert!(
+        output.status.success() && said.contains("test result: ok. 1 passed"),
+        "{test}: {said}{complaint}"
+    );
     said
 }
 
 /// Names of the output buses, in their order.
-pub const BUSES: [&str; 7] = ["Main", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"];
+pub const BUSES: [&str; 7] = [
+    "Main", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano",
+];
 
 /// The channels of the seven buses.
 pub type Heard = [[Vec<f32>; 2]; 7];
@@ -81,27 +107,50 @@ pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
     static SONG: OnceLock<(u32, [Vec<f32>; 2])> = OnceLock::new();
     let (rate_hz, channels) = SONG.get_or_init(|| {
         // Cargo says where the sources are, and so does whoever runs the tests elsewhere.
-        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let here = std::env::var_os("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let path = Path::new(&here).join("../samples/six-of-one.flac");
-        let requests = [Request::hello("test"), Request::Import { job: JobId(1), song: path.canonicalize().unwrap() }];
+        let requests = [
+            Request::hello("test"),
+            Request::Import {
+                job: JobId(1),
+                song: path.canonicalize().unwrap(),
+            },
+        ];
+
         match ask(&requests) {
             Reply::Imported { audio, .. } => entry::read_wav(&project::folders().capture(&audio)),
             other => panic!("{other:?}"),
         }
     });
+
     let frames = (seconds * f64::from(*rate_hz)) as usize;
-    (*rate_hz, channels.each_ref().map(|channel| channel[..frames.min(channel.len())].to_vec()))
+    (
+        *rate_hz,
+        channels
+            .each_ref()
+            .map(|channel| channel[..frames.min(channel.len())].to_vec()),
+    )
 }
 
 /// Runs a worker and gives its last answer to the last request.
 pub fn ask(requests: &[Request]) -> Reply {
     project::folders();
     let mut worker = std::process::Command::new(command());
-    let mut worker = worker.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut worker = worker
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+
     let mut stdin = worker.stdin.take().unwrap();
     for request in requests {
-        stdin.write_all(to_line(request).unwrap().as_bytes()).unwrap();
+        stdin
+            .write_all(to_line(request).unwrap().as_bytes())
+            .unwrap();
     }
+
     let mut lines = Lines::new(BufReader::new(worker.stdout.take().unwrap()));
     let reply = loop {
         let reply = lines.next::<Reply>().expect("the worker ended").unwrap();
@@ -109,6 +158,7 @@ pub fn ask(requests: &[Request]) -> Reply {
             break reply;
         }
     };
+
     drop(stdin);
     worker.wait().unwrap();
     reply

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sextet_protocol::{Fingerprint, Folders};
 
-/// Folders of this test run, where all instances of this process keep what they make; a test that runs another process
-/// gives it its own.
+/// Folders of this test run, where all instances of this process keep what they make; a test that
+/// runs another process gives it its own.
 pub fn folders() -> &'static Folders {
     static FOLDERS: OnceLock<(tempfile::TempDir, Folders)> = OnceLock::new();
     let (_, folders) = FOLDERS.get_or_init(|| {
@@ -17,25 +17,35 @@ pub fn folders() -> &'static Folders {
         let cache = given("SEXTET_TEST_CACHE").unwrap_or_else(|| folder.path().join("cache"));
         let data = given("SEXTET_TEST_DATA").unwrap_or_else(|| folder.path().join("data"));
         let folders = Folders::at(cache, data);
+
         // SAFETY: called before any instance, and with it any thread of ours, is made.
         unsafe {
             std::env::set_var("SEXTET_CACHE", folders.cache());
             std::env::set_var("SEXTET_DATA", folders.data());
         }
+
         (folder, folders)
     });
+
     folders
 }
 
 /// Lets instances run another command from now on.
 pub fn use_command(path: &Path) {
     folders();
-    // SAFETY: only tests that run alone in their process do this, while no session is about to start a worker.
+    // SAFETY: only tests that run alone in their process do this, while no session is about to
+    // start a worker.
     unsafe { std::env::set_var("SEXTET_COMMAND", path) };
 }
 
 /// A project with one clip, as nice-plug writes it.
-pub fn with_clip(audio: Fingerprint, key: Option<Fingerprint>, rate_hz: u32, frames: u64, start_frame: i64) -> Vec<u8> {
+pub fn with_clip(
+    audio: Fingerprint,
+    key: Option<Fingerprint>,
+    rate_hz: u32,
+    frames: u64,
+    start_frame: i64,
+) -> Vec<u8> {
     let clip = json!({
         "audio": audio, "start_frame": start_frame, "frames": frames, "rate_hz": rate_hz, "name": "clip", "key": key,
     });
@@ -44,7 +54,8 @@ pub fn with_clip(audio: Fingerprint, key: Option<Fingerprint>, rate_hz: u32, fra
 
 /// A project with other contents.
 pub fn framed(saved: &Value) -> Vec<u8> {
-    let state = json!({ "version": "0.1.0", "params": {}, "fields": { "sextet": saved.to_string() } });
+    let state =
+        json!({ "version": "0.1.0", "params": {}, "fields": { "sextet": saved.to_string() } });
     let text = state.to_string();
     let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
     bytes.extend(text.bytes());
@@ -68,7 +79,10 @@ pub fn until(what: &str, patience: Duration, mut is_so: impl FnMut() -> Result<(
             Ok(()) => return,
             Err(found) => found,
         };
-        assert!(start.elapsed() < patience, "{what}: after {patience:?} it is '{found}'");
+        assert!(
+            start.elapsed() < patience,
+            "{what}: after {patience:?} it is '{found}'"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,4 +1,5 @@
-//! A screen that nobody looks at, by Xvfb: windows are opened on it, and what it shows is read back.
+//! A screen that nobody looks at, by Xvfb: windows are opened on it, and what it shows is read
+//! back.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -16,8 +17,13 @@ use x11rb::wrapper::ConnectionExt as _;
 use super::project;
 
 /// Names that window managers register and JUCE takes for granted.
-const OF_WINDOW_MANAGERS: [&str; 5] =
-    ["WM_PROTOCOLS", "WM_STATE", "WM_CHANGE_STATE", "_NET_WM_WINDOW_TYPE", "_NET_WM_STATE"];
+const OF_WINDOW_MANAGERS: [&str; 5] = [
+    "WM_PROTOCOLS",
+    "WM_STATE",
+    "WM_CHANGE_STATE",
+    "_NET_WM_WINDOW_TYPE",
+    "_NET_WM_STATE",
+];
 /// A desktop's density before anybody changes it.
 const USUAL_DOTS_PER_INCH: f64 = 96.0;
 
@@ -35,17 +41,42 @@ impl Screen {
     /// A screen with so many pixels a point.
     pub fn start(pixels_per_point: u32) -> Self {
         let mut xvfb = Command::new("Xvfb");
-        xvfb.args(["-displayfd", "1", "-screen", "0", "2400x1500x24", "-nolisten", "tcp"]);
-        let started = xvfb.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut server = started.unwrap_or_else(|error| panic!("Xvfb: {error}; `sudo apt install xvfb` brings it"));
+        xvfb.args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            "2400x1500x24",
+            "-nolisten",
+            "tcp",
+        ]);
+
+        let started = xvfb
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+
+        let mut server = started
+            .unwrap_or_else(|error| panic!("Xvfb: {error}; `sudo apt install xvfb` brings it"));
         let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        BufReader::new(server.stdout.take().unwrap())
+            .read_line(&mut number)
+            .unwrap();
+
         let mut screen = Self::connect(&format!(":{}", number.trim()));
         screen.server = Some(server);
         screen.set_density(f64::from(pixels_per_point));
+
         for name in OF_WINDOW_MANAGERS {
-            screen.connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap();
+            screen
+                .connection
+                .intern_atom(false, name.as_bytes())
+                .unwrap()
+                .reply()
+                .unwrap();
         }
+
         screen
     }
 
@@ -54,7 +85,9 @@ impl Screen {
         let desktop = format!("Xft.dpi:\t{}\n", USUAL_DOTS_PER_INCH * pixels_per_point);
         let (resources, text) = (AtomEnum::RESOURCE_MANAGER, AtomEnum::STRING);
         let (connection, root) = (&self.connection, self.root);
-        connection.change_property8(PropMode::REPLACE, root, resources, text, desktop.as_bytes()).unwrap();
+        connection
+            .change_property8(PropMode::REPLACE, root, resources, text, desktop.as_bytes())
+            .unwrap();
         connection.sync().unwrap();
     }
 
@@ -62,7 +95,12 @@ impl Screen {
     pub fn connect(name: &str) -> Self {
         let (connection, screen) = x11rb::connect(Some(name)).unwrap();
         let root = connection.setup().roots[screen].root;
-        Self { server: None, connection, root, name: name.to_owned() }
+        Self {
+            server: None,
+            connection,
+            root,
+            name: name.to_owned(),
+        }
     }
 
     /// Opens an empty window.
@@ -70,8 +108,19 @@ impl Screen {
         let window = self.connection.generate_id().unwrap();
         let screen = &self.connection.setup().roots[0];
         let aux = CreateWindowAux::new().background_pixel(screen.black_pixel);
-        let (depth, class, visual) = (screen.root_depth, WindowClass::INPUT_OUTPUT, screen.root_visual);
-        self.connection.create_window(depth, window, self.root, 0, 0, width, height, 0, class, visual, &aux).unwrap();
+
+        let (depth, class, visual) = (
+            screen.root_depth,
+            WindowClass::INPUT_OUTPUT,
+            screen.root_visual,
+        );
+
+        self.connection
+            .create_window(
+                depth, window, self.root, 0, 0, width, height, 0, class, visual, &aux,
+            )
+            .unwrap();
+
         self.connection.map_window(window).unwrap().check().unwrap();
         window
     }
@@ -82,46 +131,91 @@ impl Screen {
     }
 
     fn below(&self, window: Window, title: &str) -> Option<Window> {
-        let children = self.connection.query_tree(window).ok()?.reply().ok()?.children;
+        let children = self
+            .connection
+            .query_tree(window)
+            .ok()?
+            .reply()
+            .ok()?
+            .children;
         children.into_iter().find_map(|child| {
-            let name = self.connection.get_property(false, child, AtomEnum::WM_NAME, AtomEnum::STRING, 0, 64);
+            let name = self.connection.get_property(
+                false,
+                child,
+                AtomEnum::WM_NAME,
+                AtomEnum::STRING,
+                0,
+                64,
+            );
+
             // A window may go while it is asked.
-            let is_it = name.ok()?.reply().is_ok_and(|name| name.value == title.as_bytes());
-            if is_it { Some(child) } else { self.below(child, title) }
+            let is_it = name
+                .ok()?
+                .reply()
+                .is_ok_and(|name| name.value == title.as_bytes());
+            if is_it {
+                Some(child)
+            } else {
+                self.below(child, title)
+            }
         })
     }
 
-    /// The editor as soon as its window has this size and shows six waveforms, each of so many pixels at least.
+    /// The editor as soon as its window has this size and shows six waveforms, each of so many
+    /// pixels at least.
     ///
     /// # Panics
     /// When that does not come about.
     pub fn editor(&self, size: (usize, usize), least: usize) -> Picture {
         let mut shown = None;
         project::until("the editor's window", Duration::from_secs(60), || {
-            let picture = self.find("Sextet").and_then(|window| self.picture(window)).ok_or("not there")?;
+            let picture = self
+                .find("Sextet")
+                .and_then(|window| self.picture(window))
+                .ok_or("not there")?;
             let found = (picture.width, picture.height);
-            let missing = Stem::ALL.into_iter().find(|stem| picture.pixels_of(*stem) < least);
+            let missing = Stem::ALL
+                .into_iter()
+                .find(|stem| picture.pixels_of(*stem) < least);
+
             match missing {
                 _ if found != size => Err(format!("{found:?} pixels, not {size:?}")),
-                Some(stem) => Err(format!("without {stem}: {} pixels", picture.pixels_of(stem))),
+                Some(stem) => Err(format!(
+                    "without {stem}: {} pixels",
+                    picture.pixels_of(stem)
+                )),
                 None => {
                     shown = Some(picture);
                     Ok(())
                 }
             }
         });
+
         shown.unwrap()
     }
 
-    /// What a window shows now, all of it; none while it reaches over the screen's edge or is not shown.
+    /// What a window shows now, all of it; none while it reaches over the screen's edge or is not
+    /// shown.
     fn picture(&self, window: Window) -> Option<Picture> {
         let size = self.connection.get_geometry(window).ok()?.reply().ok()?;
         let (width, height) = (size.width, size.height);
-        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, !0).ok()?;
+        let image = self
+            .connection
+            .get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, !0)
+            .ok()?;
+
         let pixels = image.reply().ok()?.data;
+
         // Four bytes a pixel: blue, green, red and nothing.
-        let pixels = pixels.chunks_exact(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
-        Some(Picture { width: width.into(), height: height.into(), pixels })
+        let pixels = pixels
+            .chunks_exact(4)
+            .map(|pixel| [pixel[2], pixel[1], pixel[0]])
+            .collect();
+        Some(Picture {
+            width: width.into(),
+            height: height.into(),
+            pixels,
+        })
     }
 }
 
@@ -157,12 +251,21 @@ impl Picture {
             Stem::Guitar => [134.0, 209.0, 90.0],
             Stem::Piano => [88.0, 171.0, 255.0],
         };
+
         let is_shade_of = |pixel: &[u8; 3]| {
             let pixel = pixel.map(f32::from);
             let part = dot(pixel, colour) / dot(colour, colour);
-            (0.55..1.05).contains(&part) && pixel.iter().zip(colour).all(|(is, full)| (is - part * full).abs() < 8.0)
+            (0.55..1.05).contains(&part)
+                && pixel
+                    .iter()
+                    .zip(colour)
+                    .all(|(is, full)| (is - part * full).abs() < 8.0)
         };
-        self.pixels.iter().filter(|pixel| is_shade_of(pixel)).count()
+
+        self.pixels
+            .iter()
+            .filter(|pixel| is_shade_of(pixel))
+            .count()
     }
 
     /// Writes it as a portable pixmap, for people to look at.

@@ -24,25 +24,39 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Opens the entry `key` and notes that it was used. The manifest is read and the files' sizes are compared with it;
-    /// their contents are not, which [`Entry::verify`] does.
+    /// Opens the entry `key` and notes that it was used. The manifest is read and the files' sizes
+    /// are compared with it; their contents are not, which [`Entry::verify`] does.
     ///
     /// # Errors
     /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) when there is none, [`ErrorKind::Damaged`](crate::ErrorKind::Damaged)
     /// when it is not whole, [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be read.
     pub fn open(folders: &Folders, key: &Fingerprint) -> Result<Self> {
         let folder = folders.stems().join(key.to_string());
-        let missing = || Cause::NoEntry { key: key.to_string() };
+        let missing = || Cause::NoEntry {
+            key: key.to_string(),
+        };
+
         if !folder.is_dir() {
             return Err(missing().into());
         }
+
         let hold = hold(&folder).map_err(|error| match error {
             TryLockError::WouldBlock => missing(),
-            TryLockError::Error(source) => Cause::Read { path: folder.join(IN_USE_FILE), source },
+            TryLockError::Error(source) => Cause::Read {
+                path: folder.join(IN_USE_FILE),
+                source,
+            },
         })?;
-        // Between the look and the lock, the entry may have been evicted: it is gone from its name then.
+
+        // Between the look and the lock, the entry may have been evicted: it is gone from its name
+        // then.
         let manifest = read_manifest(&folder, key)?;
-        let entry = Self { folder, manifest, _hold: hold };
+        let entry = Self {
+            folder,
+            manifest,
+            _hold: hold,
+        };
+
         entry.check_sizes()?;
         Ok(entry)
     }
@@ -63,7 +77,8 @@ impl Entry {
         has.then(|| self.path_of(stem))
     }
 
-    /// Reads every file and compares it with the manifest; `cancelled` is asked about 100 times a second or more often.
+    /// Reads every file and compares it with the manifest; `cancelled` is asked about 100 times a
+    /// second or more often.
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when a file is not what it was,
@@ -75,11 +90,28 @@ impl Entry {
             if found == file.sha256 {
                 return Ok(());
             }
-            Err(Cause::Hash { path, expected: file.sha256.clone(), found }.into())
+
+            Err(Cause::Hash {
+                path,
+                expected: file.sha256.clone(),
+                found,
+            }
+            .into())
         };
         std::thread::scope(|scope| {
-            let checks: Vec<_> = self.manifest.stems.iter().map(|file| scope.spawn(move || check(file))).collect();
-            let results = checks.into_iter().map(|check| check.join().unwrap_or_else(|_| Err(Cause::Cancelled.into())));
+            let checks: Vec<_> = self
+                .manifest
+                .stems
+                .iter()
+                .map(|file| scope.spawn(move || check(file)))
+                .collect();
+
+            let results = checks.into_iter().map(|check| {
+                check
+                    .join()
+                    .unwrap_or_else(|_| Err(Cause::Cancelled.into()))
+            });
+
             results.collect()
         })
     }
@@ -93,9 +125,20 @@ impl Entry {
             let path = self.path_of(file.stem);
             match fs::metadata(&path) {
                 Ok(found) if found.is_file() && found.len() == file.bytes => {}
-                Ok(found) => return Err(Cause::Size { path, expected: file.bytes, found: found.len() }.into()),
+                Ok(found) => {
+                    return Err(Cause::Size {
+                        path,
+                        expected: file.bytes,
+                        found: found.len(),
+                    }
+                    .into());
+                }
                 Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                    return Err(Cause::NoFile { stem: file.stem, path }.into());
+                    return Err(Cause::NoFile {
+                        stem: file.stem,
+                        path,
+                    }
+                    .into());
                 }
                 Err(source) => return Err(Cause::Read { path, source }.into()),
             }
@@ -104,18 +147,26 @@ impl Entry {
     }
 }
 
-/// Locks the entry in `folder` against eviction and notes the time. A cache that cannot be written to is not evicted from
-/// either, so neither is needed there.
+/// Locks the entry in `folder` against eviction and notes the time. A cache that cannot be written
+/// to is not evicted from either, so neither is needed there.
 fn hold(folder: &Path) -> std::result::Result<Option<File>, TryLockError> {
     let path = folder.join(IN_USE_FILE);
-    let file = match File::options().write(true).open(&path).or_else(|_| File::open(&path)) {
+    let file = match File::options()
+        .write(true)
+        .open(&path)
+        .or_else(|_| File::open(&path))
+    {
         Ok(file) => file,
         Err(_) => return Ok(None),
     };
+
     match file.try_lock_shared() {
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(None),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            return Ok(None);
+        }
         result => result?,
     }
+
     let _ = file.set_modified(SystemTime::now());
     Ok(Some(file))
 }
@@ -130,20 +181,40 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            return Err(Cause::NoEntry { key: key.to_string() }.into());
+            return Err(Cause::NoEntry {
+                key: key.to_string(),
+            }
+            .into());
         }
         Err(source) => return Err(Cause::Read { path, source }.into()),
     };
-    let unreadable = |source| Cause::NoManifest { path: path.clone(), source };
+
+    let unreadable = |source| Cause::NoManifest {
+        path: path.clone(),
+        source,
+    };
     let AnyFormat { format } = serde_json::from_slice(&bytes).map_err(unreadable)?;
+
     if format != MANIFEST_FORMAT {
-        return Err(Cause::Format { path, expected: MANIFEST_FORMAT, found: format }.into());
+        return Err(Cause::Format {
+            path,
+            expected: MANIFEST_FORMAT,
+            found: format,
+        }
+        .into());
     }
+
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(unreadable)?;
     let found = manifest.recipe.key();
     if found != *key {
-        return Err(Cause::Key { path, expected: key.to_string(), found: found.to_string() }.into());
+        return Err(Cause::Key {
+            path,
+            expected: key.to_string(),
+            found: found.to_string(),
+        }
+        .into());
     }
+
     Ok(manifest)
 }
 
@@ -152,15 +223,25 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
 /// # Errors
 /// When it cannot be read, or was cancelled.
 pub fn sha256_of_file(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<String> {
-    let unreadable = |source| Cause::Read { path: path.to_owned(), source };
+    let unreadable = |source| Cause::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(unreadable)?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+
     loop {
         if cancelled() {
             return Err(Cause::Cancelled.into());
         }
         match file.read(&mut buffer).map_err(unreadable)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => {
+                return Ok(hash
+                    .finalize()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect());
+            }
             read => hash.update(&buffer[..read]),
         }
     }
@@ -178,13 +259,19 @@ mod tests {
     fn make(folders: &Folders) -> (Fingerprint, PathBuf) {
         let recipe = example();
         let key = recipe.key();
+
         let folder = folders.stems().join(key.to_string());
         fs::create_dir_all(&folder).unwrap();
         let stems = [Stem::Drums, Stem::Bass].map(|stem| {
             let path = folder.join(StemFile::name(stem));
             fs::write(&path, stem.name()).unwrap();
-            StemFile { stem, bytes: stem.name().len() as u64, sha256: sha256_of_file(&path, &NEVER).unwrap() }
+            StemFile {
+                stem,
+                bytes: stem.name().len() as u64,
+                sha256: sha256_of_file(&path, &NEVER).unwrap(),
+            }
         });
+
         let manifest = Manifest {
             format: MANIFEST_FORMAT,
             sextet: "0.1.0".to_owned(),
@@ -198,7 +285,13 @@ mod tests {
             frames: 44_100,
             stems: stems.to_vec(),
         };
-        fs::write(folder.join(MANIFEST_FILE), serde_json::to_string(&manifest).unwrap()).unwrap();
+
+        fs::write(
+            folder.join(MANIFEST_FILE),
+            serde_json::to_string(&manifest).unwrap(),
+        )
+        .unwrap();
+
         fs::write(folder.join(IN_USE_FILE), "").unwrap();
         (key, folder)
     }
@@ -208,12 +301,21 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folders = Folders::at(home.path(), home.path());
         let (key, folder) = make(&folders);
+
         let entry = Entry::open(&folders, &key).unwrap();
         entry.verify(&NEVER).unwrap();
+
         assert_eq!(entry.stem_path(Stem::Bass), Some(folder.join("bass.wav")));
         assert_eq!(entry.stem_path(Stem::Piano), None);
-        assert_eq!((entry.manifest().bytes(), entry.manifest().seconds()), (9, 1.0));
-        assert_eq!(entry.verify(&|| true).unwrap_err().kind(), ErrorKind::Cancelled);
+        assert_eq!(
+            (entry.manifest().bytes(), entry.manifest().seconds()),
+            (9, 1.0)
+        );
+
+        assert_eq!(
+            entry.verify(&|| true).unwrap_err().kind(),
+            ErrorKind::Cancelled
+        );
     }
 
     #[test]
@@ -221,12 +323,23 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folders = Folders::at(home.path(), home.path());
         let (key, folder) = make(&folders);
-        let lock = File::options().write(true).open(folder.join(IN_USE_FILE)).unwrap();
-        let entries = [Entry::open(&folders, &key).unwrap(), Entry::open(&folders, &key).unwrap()];
+        let lock = File::options()
+            .write(true)
+            .open(folder.join(IN_USE_FILE))
+            .unwrap();
+
+        let entries = [
+            Entry::open(&folders, &key).unwrap(),
+            Entry::open(&folders, &key).unwrap(),
+        ];
         assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
         drop(entries);
         lock.try_lock().unwrap();
-        assert_eq!(Entry::open(&folders, &key).unwrap_err().kind(), ErrorKind::Missing);
+
+        assert_eq!(
+            Entry::open(&folders, &key).unwrap_err().kind(),
+            ErrorKind::Missing
+        );
     }
 
     /// What may happen to an entry on a disk.
@@ -235,12 +348,36 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_told_apart() {
         let cases: [(&str, Harm, ErrorKind); 8] = [
-            ("all gone", |f| fs::remove_dir_all(f).unwrap(), ErrorKind::Missing),
-            ("no manifest", |f| fs::remove_file(f.join(MANIFEST_FILE)).unwrap(), ErrorKind::Missing),
-            ("half a manifest", |f| fs::write(f.join(MANIFEST_FILE), "{\"format\": 1").unwrap(), ErrorKind::Damaged),
-            ("another format", |f| fs::write(f.join(MANIFEST_FILE), "{\"format\": 2}").unwrap(), ErrorKind::Damaged),
-            ("a stem gone", |f| fs::remove_file(f.join("bass.wav")).unwrap(), ErrorKind::Damaged),
-            ("a stem cut", |f| fs::write(f.join("bass.wav"), "ba").unwrap(), ErrorKind::Damaged),
+            (
+                "all gone",
+                |f| fs::remove_dir_all(f).unwrap(),
+                ErrorKind::Missing,
+            ),
+            (
+                "no manifest",
+                |f| fs::remove_file(f.join(MANIFEST_FILE)).unwrap(),
+                ErrorKind::Missing,
+            ),
+            (
+                "half a manifest",
+                |f| fs::write(f.join(MANIFEST_FILE), "{\"format\": 1").unwrap(),
+                ErrorKind::Damaged,
+            ),
+            (
+                "another format",
+                |f| fs::write(f.join(MANIFEST_FILE), "{\"format\": 2}").unwrap(),
+                ErrorKind::Damaged,
+            ),
+            (
+                "a stem gone",
+                |f| fs::remove_file(f.join("bass.wav")).unwrap(),
+                ErrorKind::Damaged,
+            ),
+            (
+                "a stem cut",
+                |f| fs::write(f.join("bass.wav"), "ba").unwrap(),
+                ErrorKind::Damaged,
+            ),
             (
                 "a folder for a stem",
                 |f| {
@@ -273,8 +410,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folders = Folders::at(home.path(), home.path());
         let (key, folder) = make(&folders);
+
         fs::write(folder.join("bass.wav"), "bAss").unwrap();
-        let error = Entry::open(&folders, &key).unwrap().verify(&NEVER).unwrap_err();
+        let error = Entry::open(&folders, &key)
+            .unwrap()
+            .verify(&NEVER)
+            .unwrap_err();
+
         assert_eq!(error.kind(), ErrorKind::Damaged);
         assert!(error.to_string().contains("bass.wav"), "{error}");
     }

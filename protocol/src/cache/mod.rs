@@ -12,8 +12,8 @@
 //!   limit               bytes that the entries may have together, where the user has set it
 //! ```
 //!
-//! An entry is there whole or not at all. Readers take an [`Entry`] and keep it for as long as they read; it is not evicted
-//! meanwhile. Only `sextet worker` and `sextet cache` write.
+//! An entry is there whole or not at all. Readers take an [`Entry`] and keep it for as long as they
+//! read; it is not evicted meanwhile. Only `sextet worker` and `sextet cache` write.
 
 mod entry;
 mod manifest;

@@ -23,7 +23,8 @@ pub struct Recipe {
 impl Recipe {
     /// The key of the cache's entry.
     pub fn key(&self) -> Fingerprint {
-        // The fields in their order, which serde keeps; a struct of numbers and strings always serializes.
+        // The fields in their order, which serde keeps; a struct of numbers and strings always
+        // serializes.
         let text = serde_json::to_string(self).unwrap_or_default();
         Fingerprint::of(format!("sextet stems 1\n{text}").as_bytes())
     }
@@ -50,14 +51,45 @@ mod tests {
         let recipe = example();
         let options = recipe.options;
         let others = [
-            Recipe { audio: Fingerprint::of(b"other"), ..recipe.clone() },
-            Recipe { model_hash: "f7e0c4bc".to_owned(), ..recipe.clone() },
-            Recipe { engine: "tensorrt-f16".to_owned(), ..recipe.clone() },
-            Recipe { pipeline: 2, ..recipe.clone() },
-            Recipe { options: SeparationOptions { overlap: 0.5, ..options }, ..recipe.clone() },
-            Recipe { options: SeparationOptions { shifts: 1, ..options }, ..recipe.clone() },
-            Recipe { options: SeparationOptions { sum: Sum::Model, ..options }, ..recipe.clone() },
+            Recipe {
+                audio: Fingerprint::of(b"other"),
+                ..recipe.clone()
+            },
+            Recipe {
+                model_hash: "f7e0c4bc".to_owned(),
+                ..recipe.clone()
+            },
+            Recipe {
+                engine: "tensorrt-f16".to_owned(),
+                ..recipe.clone()
+            },
+            Recipe {
+                pipeline: 2,
+                ..recipe.clone()
+            },
+            Recipe {
+                options: SeparationOptions {
+                    overlap: 0.5,
+                    ..options
+                },
+                ..recipe.clone()
+            },
+            Recipe {
+                options: SeparationOptions {
+                    shifts: 1,
+                    ..options
+                },
+                ..recipe.clone()
+            },
+            Recipe {
+                options: SeparationOptions {
+                    sum: Sum::Model,
+                    ..options
+                },
+                ..recipe.clone()
+            },
         ];
+
         assert!(others.iter().all(|other| other.key() != recipe.key()));
         assert_eq!(recipe.clone().key(), recipe.key());
     }
@@ -65,6 +97,9 @@ mod tests {
     /// Entries that are on people's disks must be found again.
     #[test]
     fn keys_stay_what_they_are() {
-        assert_eq!(example().key().to_string(), "ec57bf42598fc7355cb51ab0ede03f5f");
+        assert_eq!(
+            example().key().to_string(),
+            "ec57bf42598fc7355cb51ab0ede03f5f"
+        );
     }
 }

@@ -30,7 +30,8 @@ pub struct Gpu {
     pub message: String,
     /// One sentence: what to do about it. Empty where there is nothing to do.
     pub remedy: String,
-    /// What [`Request::SetUpGpu`](super::Request::SetUpGpu) would fetch; `None` where it would not help.
+    /// What [`Request::SetUpGpu`](super::Request::SetUpGpu) would fetch; `None` where it would not
+    /// help.
     pub setup: Option<GpuSetup>,
 }
 
@@ -42,7 +43,8 @@ pub enum GpuState {
     NotBuiltIn,
     /// There is no NVIDIA GPU.
     NoGpu,
-    /// There is a GPU, and setting up would not help: it or its driver is too old, or the driver does not work.
+    /// There is a GPU, and setting up would not help: it or its driver is too old, or the driver
+    /// does not work.
     Unusable,
     /// GPU and driver will do; the library is missing or damaged.
     ToBeSetUp,

@@ -40,7 +40,11 @@ pub struct SeparationOptions {
 
 impl Default for SeparationOptions {
     fn default() -> Self {
-        Self { overlap: 0.25, shifts: 0, sum: Sum::default() }
+        Self {
+            overlap: 0.25,
+            shifts: 0,
+            sum: Sum::default(),
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{Fingerprint, Stem};
 
 /// One line of the worker.
 ///
-/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last exactly one of `done` (or
-/// what else answers its request: `imported`, `rendered`, `inspected` ...), `cancelled` and `failed`.
+/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last
+/// exactly one of `done` (or what else answers its request: `imported`, `rendered`, `inspected`
+/// ...), `cancelled` and `failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
@@ -48,7 +49,8 @@ pub enum Reply {
     Loading {
         /// The job.
         job: JobId,
-        /// What is going on, as a phrase for people: `loading sextet-mini`, `building the engine, once for this model`.
+        /// What is going on, as a phrase for people: `loading sextet-mini`, `building the engine,
+        /// once for this model`.
         what: String,
         /// Steps done.
         done: u64,
@@ -192,7 +194,8 @@ pub struct Welcome {
     pub protocol: u32,
     /// Version of the command.
     pub version: String,
-    /// Engines of this build. Whether the machine can run them takes a look at it: [`Request::Inspect`](super::Request::Inspect).
+    /// Engines of this build. Whether the machine can run them takes a look at it:
+    /// [`Request::Inspect`](super::Request::Inspect).
     pub engines: Vec<EngineName>,
     /// Models that have a name, the bundled one first.
     pub models: Vec<ModelInfo>,
@@ -251,7 +254,8 @@ pub enum FailKind {
     Engine,
     /// The cache or the files asked for cannot be written: a full disk, a folder that is read-only.
     Output,
-    /// What was to be fetched could not be reached, or what came was wrong. Asked again, it goes on where it stopped.
+    /// What was to be fetched could not be reached, or what came was wrong. Asked again, it goes on
+    /// where it stopped.
     Network,
     /// A mistake of the worker's.
     Internal,

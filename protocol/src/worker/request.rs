@@ -26,7 +26,8 @@ pub enum Request {
     },
     /// Makes the stems of a clip, or finds them in the cache.
     Separate(Separate),
-    /// Turns an audio file into a capture: stereo, float32, at its own rate. Answered at last by `imported`.
+    /// Turns an audio file into a capture: stereo, float32, at its own rate. Answered at last by
+    /// `imported`.
     Import {
         /// The job.
         job: JobId,
@@ -35,15 +36,17 @@ pub enum Request {
     },
     /// Writes stems of the cache as files. Answered at last by `rendered`.
     Render(Render),
-    /// Says what was found on this machine: the GPU and what it lacks, the models. Answered at last by `inspected`.
+    /// Says what was found on this machine: the GPU and what it lacks, the models. Answered at last
+    /// by `inspected`.
     Inspect {
         /// The job.
         job: JobId,
     },
-    /// Loads a model and starts its engine, so that the next clip does not wait for them. Answered at last by `prepared`.
+    /// Loads a model and starts its engine, so that the next clip does not wait for them. Answered
+    /// at last by `prepared`.
     Prepare(Prepare),
-    /// Fetches the library that the GPU needs, for this user. What an earlier try left is gone on with. Answered at last by
-    /// `gpu_set_up`.
+    /// Fetches the library that the GPU needs, for this user. What an earlier try left is gone on
+    /// with. Answered at last by `gpu_set_up`.
     SetUpGpu {
         /// The job.
         job: JobId,
@@ -112,8 +115,8 @@ pub struct Prepare {
     pub engine: EngineName,
 }
 
-/// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<wav or flac>`. Files that are there are
-/// replaced when all are complete.
+/// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<wav or flac>`.
+/// Files that are there are replaced when all are complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Render {
     /// Its number.
@@ -141,15 +144,28 @@ pub struct Render {
 impl Request {
     /// The first line of this version's front ends.
     pub fn hello(client: impl Into<String>) -> Self {
-        Self::Hello { protocol: PROTOCOL, client: client.into() }
+        Self::Hello {
+            protocol: PROTOCOL,
+            client: client.into(),
+        }
     }
 }
 
 impl Separate {
     /// A job with the bundled model, the best engine and the default options.
     pub fn new(job: JobId, song: impl Into<PathBuf>) -> Self {
-        let (model, engine, options) = (bundled(), EngineName::default(), SeparationOptions::default());
-        Self { job, song: song.into(), model, engine, options }
+        let (model, engine, options) = (
+            bundled(),
+            EngineName::default(),
+            SeparationOptions::default(),
+        );
+        Self {
+            job,
+            song: song.into(),
+            model,
+            engine,
+            options,
+        }
     }
 }
 

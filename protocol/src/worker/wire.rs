@@ -19,7 +19,8 @@ const SHOWN: usize = 80;
 /// # Errors
 /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a path that is not valid Unicode.
 pub fn to_line(message: &impl Serialize) -> Result<String> {
-    let mut line = serde_json::to_string(message).map_err(|source| Cause::Unspeakable { source })?;
+    let mut line =
+        serde_json::to_string(message).map_err(|source| Cause::Unspeakable { source })?;
     line.push('\n');
     Ok(line)
 }
@@ -34,7 +35,10 @@ pub struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// Reads from `from`, which blocks until there is a line.
     pub fn new(from: R) -> Self {
-        Self { from, line: Vec::new() }
+        Self {
+            from,
+            line: Vec::new(),
+        }
     }
 
     /// The next message; `None` at the end. Blank lines are skipped.
@@ -42,7 +46,10 @@ impl<R: BufRead> Lines<R> {
     /// # Errors
     /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a line that is no message, after which there may be others;
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when nothing more can be read.
-    #[allow(clippy::should_implement_trait, reason = "an iterator's items have one type")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an iterator's items have one type"
+    )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T>> {
         loop {
             match self.read_line() {
@@ -59,20 +66,35 @@ impl<R: BufRead> Lines<R> {
         self.line.clear();
         let failed = |source| Cause::Stream { source };
         let mut limited = self.from.by_ref().take(LONGEST_LINE_BYTES as u64);
+
         let read = limited.read_until(b'\n', &mut self.line).map_err(failed)?;
         if read < LONGEST_LINE_BYTES || self.line.ends_with(b"\n") {
             return Ok(read > 0);
         }
+
         self.line.clear();
         self.from.skip_until(b'\n').map_err(failed)?;
-        Err(Cause::TooLong { limit: LONGEST_LINE_BYTES })
+        Err(Cause::TooLong {
+            limit: LONGEST_LINE_BYTES,
+        })
     }
 }
 
 fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T> {
     let text = str::from_utf8(line).map_err(|_| Cause::NotUtf8)?;
-    let start = || text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    Ok(serde_json::from_str(text).map_err(|source| Cause::NotUnderstood { start: start(), source })?)
+    let start = || {
+        text.chars()
+            .take(SHOWN)
+            .flat_map(char::escape_debug)
+            .collect()
+    };
+
+    Ok(
+        serde_json::from_str(text).map_err(|source| Cause::NotUnderstood {
+            start: start(),
+            source,
+        })?,
+    )
 }
 
 #[cfg(test)]
@@ -84,28 +106,51 @@ mod tests {
     #[test]
     fn messages_come_back_in_order() {
         let job = JobId(7);
-        let sent = [Request::hello("test"), Request::Separate(Separate::new(job, "ä b.wav")), Request::Cancel { job }];
-        let text: String = sent.iter().map(|request| to_line(request).unwrap()).collect();
+        let sent = [
+            Request::hello("test"),
+            Request::Separate(Separate::new(job, "ä b.wav")),
+            Request::Cancel { job },
+        ];
+
+        let text: String = sent
+            .iter()
+            .map(|request| to_line(request).unwrap())
+            .collect();
         let mut lines = Lines::new(text.as_bytes());
         for expected in sent {
             assert_eq!(lines.next::<Request>().unwrap().unwrap(), expected);
         }
+
         assert!(lines.next::<Request>().is_none());
     }
 
     #[test]
     fn rubbish_is_an_error_and_the_next_line_is_heard() {
         let long = vec![b'x'; LONGEST_LINE_BYTES + 10];
-        let rubbish: [&[u8]; 8] =
-            [b"{", b"null", b"[]", b"{}", b"\xff\xfe", b"\0\x1b[2J", b"{\"type\":\"sing\"}", &long];
+        let rubbish: [&[u8]; 8] = [
+            b"{",
+            b"null",
+            b"[]",
+            b"{}",
+            b"\xff\xfe",
+            b"\0\x1b[2J",
+            b"{\"type\":\"sing\"}",
+            &long,
+        ];
+
         for bytes in rubbish {
             let mut text = bytes.to_vec();
             text.extend(b"\r\n\n  \n{\"type\":\"shutdown\"}");
             let mut lines = Lines::new(text.as_slice());
+
             let error = lines.next::<Request>().unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Message);
+
             let said = error.to_string();
-            assert!(said.len() < 400 && !said.contains(char::is_control), "{said}");
+            assert!(
+                said.len() < 400 && !said.contains(char::is_control),
+                "{said}"
+            );
             assert_eq!(lines.next::<Request>().unwrap().unwrap(), Request::Shutdown);
             assert!(lines.next::<Request>().is_none());
         }

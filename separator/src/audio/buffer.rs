@@ -2,7 +2,8 @@
 
 use super::Layout;
 
-/// Planar audio: one equally long run of samples a channel, nominally within -1 to 1, and a sample rate.
+/// Planar audio: one equally long run of samples a channel, nominally within -1 to 1, and a sample
+/// rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audio {
     channels: Vec<Vec<f32>>,
@@ -13,10 +14,14 @@ impl Audio {
     /// Audio from `channels`, each of the same number of samples.
     ///
     /// # Panics
-    /// When there is no channel or the channels differ in length: both are mistakes of the caller, never of its input.
+    /// When there is no channel or the channels differ in length: both are mistakes of the caller,
+    /// never of its input.
     pub fn new(channels: Vec<Vec<f32>>, rate_hz: u32) -> Self {
         assert!(!channels.is_empty(), "audio has at least one channel");
-        assert!(channels.iter().all(|c| c.len() == channels[0].len()), "channels are equally long");
+        assert!(
+            channels.iter().all(|c| c.len() == channels[0].len()),
+            "channels are equally long"
+        );
         Self { channels, rate_hz }
     }
 
@@ -32,7 +37,10 @@ impl Audio {
 
     /// Number of channels and sample rate.
     pub fn layout(&self) -> Layout {
-        Layout { channels: self.channels.len(), rate_hz: self.rate_hz }
+        Layout {
+            channels: self.channels.len(),
+            rate_hz: self.rate_hz,
+        }
     }
 
     /// Frames per second.

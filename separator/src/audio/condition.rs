@@ -36,14 +36,29 @@ impl Condition {
             }
             _ => {}
         }
+
         if self.lost_packets > 0 {
-            let (packets, seconds) = (self.lost_packets, self.silent_frames as f64 / f64::from(rate_hz.max(1)));
-            let were = if packets == 1 { "1 damaged packet".to_owned() } else { format!("{packets} damaged packets") };
-            sentences.push(format!("{name}: {were}, heard as {seconds:.3} s of silence"));
+            let (packets, seconds) = (
+                self.lost_packets,
+                self.silent_frames as f64 / f64::from(rate_hz.max(1)),
+            );
+            let were = if packets == 1 {
+                "1 damaged packet".to_owned()
+            } else {
+                format!("{packets} damaged packets")
+            };
+
+            sentences.push(format!(
+                "{name}: {were}, heard as {seconds:.3} s of silence"
+            ));
         }
+
         if self.other_stream {
-            sentences.push(format!("{name}: a second stream of another layout follows; only the first is used"));
+            sentences.push(format!(
+                "{name}: a second stream of another layout follows; only the first is used"
+            ));
         }
+
         sentences.into_iter().map(Warning).collect()
     }
 }

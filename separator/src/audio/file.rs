@@ -8,11 +8,12 @@ use super::read_error::{MAX_CHANNELS, RATES_HZ, ReadError};
 use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 
-/// An audio file that can be decoded: WAV (also RF64), AIFF, FLAC, MP3, AAC and ALAC in M4A, Ogg Vorbis, Opus, CAF.
+/// An audio file that can be decoded: WAV (also RF64), AIFF, FLAC, MP3, AAC and ALAC in M4A, Ogg
+/// Vorbis, Opus, CAF.
 ///
-/// Encoder delay and padding are taken out where the file states them (LAME's tag in MP3, edit list or `iTunSMPB` in
-/// M4A, granule positions and pre-skip in Ogg), so that the length is that of the audio that was encoded. Every pass
-/// gives the same samples. Memory does not grow with the length.
+/// Encoder delay and padding are taken out where the file states them (LAME's tag in MP3, edit list
+/// or `iTunSMPB` in M4A, granule positions and pre-skip in Ogg), so that the length is that of the
+/// audio that was encoded. Every pass gives the same samples. Memory does not grow with the length.
 #[derive(Clone, Debug)]
 pub struct AudioFile {
     path: PathBuf,
@@ -30,23 +31,29 @@ pub struct AudioInfo {
     pub codec: &'static str,
     /// Bits of a sample, for codecs that have such a thing.
     pub bits: Option<u32>,
-    /// Frames that the file says it holds, where it does so exactly. What is decoded may differ: then the stream warns.
+    /// Frames that the file says it holds, where it does so exactly. What is decoded may differ:
+    /// then the stream warns.
     pub frames: Option<u64>,
     /// The name of the file, without its folder, for people.
     pub file_name: String,
 }
 
 impl AudioFile {
-    /// Finds out what the file under `path` holds, and decodes its beginning to be sure that it can be.
+    /// Finds out what the file under `path` holds, and decodes its beginning to be sure that it can
+    /// be.
     ///
     /// # Errors
     /// [`ReadError`] as the cause: kind [`Input`](crate::ErrorKind::Input) when there is no such file or it cannot be
-    /// read, [`Audio`](crate::ErrorKind::Audio) when it is not audio that can be decoded or holds no sample.
+    /// read, [`Audio`](crate::ErrorKind::Audio) when it is not audio that can be decoded or holds
+    /// no sample.
     pub fn open(path: impl AsRef<Path>) -> crate::Result<Self> {
         let path = path.as_ref();
         let mut stream = FileStream::open(path)?;
         stream.fill()?;
-        Ok(Self { path: path.to_owned(), info: stream.info() })
+        Ok(Self {
+            path: path.to_owned(),
+            info: stream.info(),
+        })
     }
 
     /// A new stream at the beginning of the file; it opens the file anew.
@@ -103,16 +110,28 @@ impl FileStream {
             Opened::Plain(wav) => Reader::Wav(wav),
             Opened::NotWave => Reader::Packets(Box::new(PacketReader::open(path)?)),
             Opened::Coded(codec) => match PacketReader::open(path) {
-                Err(ReadError::NotAudio { path, .. }) => return Err(ReadError::Codec { path, codec }),
+                Err(ReadError::NotAudio { path, .. }) => {
+                    return Err(ReadError::Codec { path, codec });
+                }
                 opened => Reader::Packets(Box::new(opened?)),
             },
         };
+
         let frames = match &reader {
             Reader::Wav(wav) => Some(wav.frames_there()),
             Reader::Packets(packets) => packets.condition().announced_frames,
         };
-        let layout = Layout { channels: 0, rate_hz: 0 };
-        Ok(Self { path: path.to_owned(), reader, first: None, layout, frames })
+        let layout = Layout {
+            channels: 0,
+            rate_hz: 0,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            first: None,
+            layout,
+            frames,
+        })
     }
 
     /// Decodes the first block and checks the layout.
@@ -120,9 +139,13 @@ impl FileStream {
         if let Reader::Wav(wav) = &self.reader {
             // A header can be refused before any sample is read.
             let header = wav.header();
-            self.layout = Layout { channels: usize::from(header.channels), rate_hz: header.rate_hz };
+            self.layout = Layout {
+                channels: usize::from(header.channels),
+                rate_hz: header.rate_hz,
+            };
             check_layout(&self.path, self.layout)?;
         }
+
         self.first = self.reader.next_block()?;
         if let Reader::Packets(packets) = &self.reader
             && let Some(layout) = packets.layout()
@@ -133,23 +156,39 @@ impl FileStream {
         if self.first.is_none() {
             let condition = self.reader.condition();
             let path = self.path.clone();
-            let damaged = condition.lost_packets > 0 || condition.cut_off || condition.announced_frames.is_some();
+            let damaged = condition.lost_packets > 0
+                || condition.cut_off
+                || condition.announced_frames.is_some();
+
             return Err(if damaged {
                 ReadError::Damaged { path, source: None }
             } else {
                 ReadError::NoSamples { path }
             });
         }
+
         Ok(())
     }
 
     fn info(&self) -> AudioInfo {
         let (speakers, codec, bits) = match &self.reader {
-            Reader::Wav(wav) => (wav.speakers(), "pcm", Some(8 * wav.header().format.bytes() as u32)),
+            Reader::Wav(wav) => (
+                wav.speakers(),
+                "pcm",
+                Some(8 * wav.header().format.bytes() as u32),
+            ),
             Reader::Packets(packets) => (packets.speakers(), packets.codec(), packets.bits()),
         };
+
         let (layout, frames) = (self.layout, self.frames);
-        AudioInfo { layout, speakers, codec, bits, frames, file_name: file_name(&self.path) }
+        AudioInfo {
+            layout,
+            speakers,
+            codec,
+            bits,
+            frames,
+            file_name: file_name(&self.path),
+        }
     }
 }
 
@@ -186,10 +225,14 @@ impl AudioStream for FileStream {
             Some(first) => Some(first),
             None => self.reader.next_block()?,
         };
-        let Some(channels) = block else { return Ok(None) };
+        let Some(channels) = block else {
+            return Ok(None);
+        };
+
         let condition = self.reader.condition_mut();
         check_finite(&self.path, &channels, condition.frames, self.layout.rate_hz)?;
         condition.frames += channels[0].len() as u64;
+
         Ok(Some(Audio::new(channels, self.layout.rate_hz)))
     }
 
@@ -201,19 +244,29 @@ impl AudioStream for FileStream {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.reader.condition().warnings(&file_name(&self.path), self.layout.rate_hz)
+        self.reader
+            .condition()
+            .warnings(&file_name(&self.path), self.layout.rate_hz)
     }
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn check_is_file(path: &Path) -> Result<(), ReadError> {
     let path_of = || path.to_owned();
     match std::fs::metadata(path) {
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Err(ReadError::NotFound { path: path_of() }),
-        Err(source) => Err(ReadError::Unreadable { path: path_of(), source }),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(ReadError::NotFound { path: path_of() })
+        }
+        Err(source) => Err(ReadError::Unreadable {
+            path: path_of(),
+            source,
+        }),
         Ok(found) if found.is_dir() => Err(ReadError::Folder { path: path_of() }),
         Ok(found) if !found.is_file() => Err(ReadError::NotAFile { path: path_of() }),
         Ok(found) if found.len() == 0 => Err(ReadError::Empty { path: path_of() }),
@@ -223,19 +276,40 @@ fn check_is_file(path: &Path) -> Result<(), ReadError> {
 
 fn check_layout(path: &Path, layout: Layout) -> Result<(), ReadError> {
     if !(1..=MAX_CHANNELS).contains(&layout.channels) {
-        return Err(ReadError::Channels { path: path.to_owned(), found: layout.channels });
+        return Err(ReadError::Channels {
+            path: path.to_owned(),
+            found: layout.channels,
+        });
     }
+
     if !RATES_HZ.contains(&layout.rate_hz) {
-        return Err(ReadError::Rate { path: path.to_owned(), found: layout.rate_hz });
+        return Err(ReadError::Rate {
+            path: path.to_owned(),
+            found: layout.rate_hz,
+        });
     }
+
     Ok(())
 }
 
 /// Refuses the first sample, in order of time, that is NaN or infinite.
-fn check_finite(path: &Path, channels: &[Vec<f32>], start_frame: u64, rate_hz: u32) -> Result<(), ReadError> {
+fn check_finite(
+    path: &Path,
+    channels: &[Vec<f32>],
+    start_frame: u64,
+    rate_hz: u32,
+) -> Result<(), ReadError> {
     let bad = |channel: &Vec<f32>| channel.iter().position(|sample| !sample.is_finite());
-    let first = channels.iter().enumerate().filter_map(|(number, channel)| Some((bad(channel)?, number))).min();
-    let Some((index, number)) = first else { return Ok(()) };
+    let first = channels
+        .iter()
+        .enumerate()
+        .filter_map(|(number, channel)| Some((bad(channel)?, number)))
+        .min();
+
+    let Some((index, number)) = first else {
+        return Ok(());
+    };
+
     let frame = start_frame + index as u64;
     Err(ReadError::NotFinite {
         path: path.to_owned(),

@@ -23,12 +23,24 @@ pub(super) struct FlacWriter<W: Write + Seek> {
 
 impl<W: Write + Seek> FlacWriter<W> {
     /// Writes the header of a file of `frames` frames, at least one, to `out`.
-    pub(super) fn new(out: W, layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> Result<Self, FlacError> {
+    pub(super) fn new(
+        out: W,
+        layout: Layout,
+        bits: Bits,
+        tags: &Tags,
+        frames: u64,
+    ) -> Result<Self, FlacError> {
         let samples = frames.saturating_mul(layout.channels as u64);
         let options = options(layout, tags).unwrap_or_default();
         let (rate_hz, channels) = (layout.rate_hz, layout.channels as u8);
-        let encoder = FlacSampleWriter::new(out, options, rate_hz, bits.count(), channels, Some(samples))?;
-        Ok(Self { encoder, quantizer: Quantizer::new(bits.count()), interleaved: Vec::new() })
+        let encoder =
+            FlacSampleWriter::new(out, options, rate_hz, bits.count(), channels, Some(samples))?;
+
+        Ok(Self {
+            encoder,
+            quantizer: Quantizer::new(bits.count()),
+            interleaved: Vec::new(),
+        })
     }
 
     /// Encodes a block of the layout given to [`FlacWriter::new`].
@@ -36,7 +48,8 @@ impl<W: Write + Seek> FlacWriter<W> {
         self.interleaved.clear();
         for frame in 0..block.frames() {
             for channel in block.channels() {
-                self.interleaved.push(self.quantizer.integer(channel[frame]));
+                self.interleaved
+                    .push(self.quantizer.integer(channel[frame]));
             }
         }
         self.encoder.write(&self.interleaved)
@@ -53,18 +66,30 @@ impl<W: Write + Seek> FlacWriter<W> {
     }
 }
 
-/// Settings of about `flac -5`: blocks of 4096 frames, linear prediction up to order 8, mid-side stereo.
+/// Settings of about `flac -5`: blocks of 4096 frames, linear prediction up to order 8, mid-side
+/// stereo.
 fn options(layout: Layout, tags: &Tags) -> Result<Options, OptionsError> {
-    let mut options = Options::default().block_size(4096)?.max_lpc_order(Some(8))?.max_partition_order(5)?;
-    options = options.mid_side(layout.channels == 2).fast_channel_correlation(true);
+    let mut options = Options::default()
+        .block_size(4096)?
+        .max_lpc_order(Some(8))?
+        .max_partition_order(5)?;
+    options = options
+        .mid_side(layout.channels == 2)
+        .fast_channel_correlation(true);
+
     let mut comment = VorbisComment::default();
     for (name, text) in tags.vorbis_fields() {
         comment.insert(name, text);
     }
+
     if !tags.is_empty() {
         options = options.comment(comment);
     }
-    if let Some(cover) = tags.cover().filter(|cover| cover.data.len() < LARGEST_COVER) {
+
+    if let Some(cover) = tags
+        .cover()
+        .filter(|cover| cover.data.len() < LARGEST_COVER)
+    {
         // Sizes of 0 mean: see the picture itself.
         options = options.picture(Picture {
             picture_type: PictureType::FrontCover,
@@ -77,5 +102,6 @@ fn options(layout: Layout, tags: &Tags) -> Result<Options, OptionsError> {
             data: cover.data.clone(),
         });
     }
+
     Ok(options)
 }

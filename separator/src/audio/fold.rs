@@ -22,8 +22,9 @@ const M6DB: f32 = 0.5;
 /// | anything else                  | 0.5   | 0.5   | heard in the middle, as a rear centre                  |
 /// | mono                           | 1     | 1     | the channel twice, as demucs does                      |
 ///
-/// Nothing is scaled down afterwards: samples are floating point, and demucs normalises what it hears. Stereo goes
-/// through bit for bit. A layout of a single channel is mono wherever it says that channel is.
+/// Nothing is scaled down afterwards: samples are floating point, and demucs normalises what it
+/// hears. Stereo goes through bit for bit. A layout of a single channel is mono wherever it says
+/// that channel is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
     /// What each input channel adds to left and right.
@@ -42,18 +43,20 @@ impl Fold {
         Self { gains }
     }
 
-    /// The stereo of `audio`, which has as many channels as the fold has speakers; missing channels count as silent,
-    /// channels too many are dropped.
+    /// The stereo of `audio`, which has as many channels as the fold has speakers; missing channels
+    /// count as silent, channels too many are dropped.
     pub fn apply(&self, audio: Audio) -> Audio {
         if audio.channels().len() == 2 {
             return audio;
         }
+
         let mut sides = [vec![0.0; audio.frames()], vec![0.0; audio.frames()]];
         for (channel, gains) in audio.channels().iter().zip(&self.gains) {
             for (side, &gain) in sides.iter_mut().zip(gains) {
                 add_scaled(side, channel, gain);
             }
         }
+
         Audio::new(sides.into(), audio.rate_hz())
     }
 }
@@ -95,7 +98,10 @@ impl<'a> Folded<'a> {
 
 impl AudioStream for Folded<'_> {
     fn layout(&self) -> Layout {
-        Layout { channels: 2, ..self.inner.layout() }
+        Layout {
+            channels: 2,
+            ..self.inner.layout()
+        }
     }
 
     fn next_block(&mut self) -> Result<Option<Audio>> {

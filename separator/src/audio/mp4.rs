@@ -1,7 +1,8 @@
 //! Encoder delay and length of MP4 audio: the edit list and iTunes' gapless comment.
 //!
-//! symphonia reads MP4 but honours neither. Boxes: ISO/IEC 14496-12, sections 8.2 to 8.6; `iTunSMPB`: four or more
-//! hexadecimal numbers, of which the second, third and fourth are delay, padding and length in frames.
+//! symphonia reads MP4 but honours neither. Boxes: ISO/IEC 14496-12, sections 8.2 to 8.6;
+//! `iTunSMPB`: four or more hexadecimal numbers, of which the second, third and fourth are delay,
+//! padding and length in frames.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -10,49 +11,80 @@ use super::trim::Trim;
 /// A `moov` box larger than this is not looked into.
 const LARGEST_MOOV: u64 = 256 << 20;
 
-/// Which frames of the audio track number `track_id` are the song; `None` where the file does not say, or says nonsense.
+/// Which frames of the audio track number `track_id` are the song; `None` where the file does not
+/// say, or says nonsense.
 pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32) -> Option<Trim> {
     let moov = find_moov(&mut file)?;
     let movie_hz = timescale(child(&moov, b"mvhd")?)?;
-    let track = children(&moov).filter(|(name, _)| name == b"trak").map(|(_, body)| body);
-    let track = track.into_iter().find(|track| child(track, b"tkhd").and_then(track_number) == Some(track_id))?;
+    let track = children(&moov)
+        .filter(|(name, _)| name == b"trak")
+        .map(|(_, body)| body);
+
+    let track = track
+        .into_iter()
+        .find(|track| child(track, b"tkhd").and_then(track_number) == Some(track_id))?;
     let header = child(child(track, b"mdia")?, b"mdhd")?;
+
     // Edits count in the media's time scale: frames, when it is the sample rate.
     if timescale(header)? != rate_hz {
         return None;
     }
+
     if let Some(trim) = itunes_comment(&moov) {
         return Some(trim);
     }
+
     let (start, length) = edit(child(child(track, b"edts")?, b"elst")?)?;
     let media = duration(header)?.checked_sub(start)?;
-    // The edit counts in the movie's time scale, often milliseconds: where it agrees with the media's own length within
-    // one tick, the latter is exact.
-    let (length, tick) = (u128::from(length) * u128::from(rate_hz) / u128::from(movie_hz), rate_hz.div_ceil(movie_hz));
+
+    // The edit counts in the movie's time scale, often milliseconds: where it agrees with the
+    // media's own length within one tick, the latter is exact.
+    let (length, tick) = (
+        u128::from(length) * u128::from(rate_hz) / u128::from(movie_hz),
+        rate_hz.div_ceil(movie_hz),
+    );
     let length = u64::try_from(length).ok()?;
-    let frames = if length == 0 || media.abs_diff(length) <= u64::from(tick) { media } else { media.min(length) };
-    Some(Trim { delay: start, frames: Some(frames), padding: u64::MAX })
+    let frames = if length == 0 || media.abs_diff(length) <= u64::from(tick) {
+        media
+    } else {
+        media.min(length)
+    };
+
+    Some(Trim {
+        delay: start,
+        frames: Some(frames),
+        padding: u64::MAX,
+    })
 }
 
-/// Where the last of the boxes at the top ends, by its own account: beyond the file's end, where it was cut off. `None` for
-/// anything but MP4.
+/// Where the last of the boxes at the top ends, by its own account: beyond the file's end, where it
+/// was cut off. `None` for anything but MP4.
 pub(super) fn claimed_bytes(file: &mut (impl Read + Seek), file_bytes: u64) -> Option<u64> {
     let mut at = 0;
     while at < file_bytes {
-        let Some(found) = BoxHeader::read(file, at) else { break };
+        let Some(found) = BoxHeader::read(file, at) else {
+            break;
+        };
         if at == 0 && &found.name != b"ftyp" {
             return None;
         }
+
         // A size of 0 means: to the end of the file.
-        at = if found.bytes == 0 { file_bytes } else { at.checked_add(found.bytes)? };
+        at = if found.bytes == 0 {
+            file_bytes
+        } else {
+            at.checked_add(found.bytes)?
+        };
     }
+
     Some(at)
 }
 
 /// The head of a box at the top of a file.
 struct BoxHeader {
     name: [u8; 4],
-    /// Bytes of the whole box, at least those of its header; 0 where it goes on to the end of the file.
+    /// Bytes of the whole box, at least those of its header; 0 where it goes on to the end of the
+    /// file.
     bytes: u64,
     header_bytes: u64,
 }
@@ -64,6 +96,7 @@ impl BoxHeader {
         file.read_exact(&mut head).ok()?;
         let [.., a, b, c, d] = head;
         let (name, bytes) = ([a, b, c, d], u64::from(be32(&head)?));
+
         let (bytes, header_bytes) = if bytes == 1 {
             let mut large = [0; 8];
             file.read_exact(&mut large).ok()?;
@@ -71,7 +104,12 @@ impl BoxHeader {
         } else {
             (bytes, 8)
         };
-        (bytes == 0 || bytes >= header_bytes).then_some(Self { name, bytes, header_bytes })
+
+        (bytes == 0 || bytes >= header_bytes).then_some(Self {
+            name,
+            bytes,
+            header_bytes,
+        })
     }
 }
 
@@ -81,11 +119,15 @@ fn find_moov(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
     loop {
         let found = BoxHeader::read(file, at)?;
         if &found.name == b"moov" {
-            let body = found.bytes.checked_sub(found.header_bytes).filter(|&body| body <= LARGEST_MOOV)?;
+            let body = found
+                .bytes
+                .checked_sub(found.header_bytes)
+                .filter(|&body| body <= LARGEST_MOOV)?;
             let mut moov = Vec::new();
             file.take(body).read_to_end(&mut moov).ok()?;
             return Some(moov);
         }
+
         // Nothing follows a box without an end.
         at = at.checked_add(found.bytes).filter(|_| found.bytes > 0)?;
     }
@@ -103,7 +145,9 @@ fn children(mut body: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 }
 
 fn child<'a>(body: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
-    children(body).find(|(found, _)| found == name).map(|(_, inside)| inside)
+    children(body)
+        .find(|(found, _)| found == name)
+        .map(|(_, inside)| inside)
 }
 
 fn be32(bytes: &[u8]) -> Option<u32> {
@@ -122,7 +166,11 @@ fn timescale(header: &[u8]) -> Option<u32> {
 
 /// Length in units, of an `mdhd` box.
 fn duration(header: &[u8]) -> Option<u64> {
-    if *header.first()? == 1 { be64(header.get(24..)?) } else { be32(header.get(16..)?).map(u64::from) }
+    if *header.first()? == 1 {
+        be64(header.get(24..)?)
+    } else {
+        be32(header.get(16..)?).map(u64::from)
+    }
 }
 
 /// The number of a track, of its `tkhd` box.
@@ -137,13 +185,20 @@ fn edit(list: &[u8]) -> Option<(u64, u64)> {
         let (length, start, size) = if version == 1 {
             (be64(entries)?, be64(entries.get(8..)?)? as i64, 20)
         } else {
-            (u64::from(be32(entries)?), i64::from(be32(entries.get(4..)?)? as i32), 12)
+            (
+                u64::from(be32(entries)?),
+                i64::from(be32(entries.get(4..)?)? as i32),
+                12,
+            )
         };
+
         if let Ok(start) = u64::try_from(start) {
             return Some((start, length));
         }
+
         entries = entries.get(size..)?;
     }
+
     None
 }
 
@@ -151,12 +206,26 @@ fn edit(list: &[u8]) -> Option<(u64, u64)> {
 fn itunes_comment(moov: &[u8]) -> Option<Trim> {
     // `meta` is a full box: version and flags come before its children.
     let list = child(child(child(moov, b"udta")?, b"meta")?.get(4..)?, b"ilst")?;
-    let comments = children(list).filter(|(name, _)| name == b"----").map(|(_, body)| body);
-    let is_gapless = |body: &&[u8]| child(body, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB");
-    let text = std::str::from_utf8(child(comments.into_iter().find(is_gapless)?, b"data")?.get(8..)?).ok()?;
-    let mut numbers = text.split_whitespace().skip(1).map(|number| u64::from_str_radix(number, 16).ok());
+    let comments = children(list)
+        .filter(|(name, _)| name == b"----")
+        .map(|(_, body)| body);
+    let is_gapless =
+        |body: &&[u8]| child(body, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB");
+
+    let text =
+        std::str::from_utf8(child(comments.into_iter().find(is_gapless)?, b"data")?.get(8..)?)
+            .ok()?;
+    let mut numbers = text
+        .split_whitespace()
+        .skip(1)
+        .map(|number| u64::from_str_radix(number, 16).ok());
     let (delay, _padding, frames) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    (frames > 0).then_some(Trim { delay, frames: Some(frames), padding: u64::MAX })
+
+    (frames > 0).then_some(Trim {
+        delay,
+        frames: Some(frames),
+        padding: u64::MAX,
+    })
 }
 
 #[cfg(test)]
@@ -169,51 +238,149 @@ mod tests {
 
     fn boxed(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
         let body = parts.concat();
-        [(body.len() as u32 + 8).to_be_bytes().as_slice(), name, &body].concat()
+        [
+            (body.len() as u32 + 8).to_be_bytes().as_slice(),
+            name,
+            &body,
+        ]
+        .concat()
     }
 
     fn words(words: &[u32]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// An MP4 of one track: its movie and media time scales, media duration, edits (length, start) and iTunes comment.
-    fn mp4(movie_hz: u32, media_hz: u32, duration: u32, edits: &[(u32, i32)], comment: &str) -> Vec<u8> {
+    /// An MP4 of one track: its movie and media time scales, media duration, edits (length, start)
+    /// and iTunes comment.
+    fn mp4(
+        movie_hz: u32,
+        media_hz: u32,
+        duration: u32,
+        edits: &[(u32, i32)],
+        comment: &str,
+    ) -> Vec<u8> {
         let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, movie_hz, 0])]);
         let tkhd = boxed(b"tkhd", &[&words(&[0, 0, 0, 1, 0, 0])]);
         let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, media_hz, duration])]);
-        let list = edits.iter().flat_map(|&(length, start)| [length, start as u32, 0x1_0000]);
-        let list = words(&[0, edits.len() as u32].into_iter().chain(list).collect::<Vec<_>>());
-        let edts = if edits.is_empty() { Vec::new() } else { boxed(b"edts", &[&boxed(b"elst", &[&list])]) };
+        let list = edits
+            .iter()
+            .flat_map(|&(length, start)| [length, start as u32, 0x1_0000]);
+
+        let list = words(
+            &[0, edits.len() as u32]
+                .into_iter()
+                .chain(list)
+                .collect::<Vec<_>>(),
+        );
+
+        let edts = if edits.is_empty() {
+            Vec::new()
+        } else {
+            boxed(b"edts", &[&boxed(b"elst", &[&list])])
+        };
+
         let trak = boxed(b"trak", &[&tkhd, &edts, &boxed(b"mdia", &[&mdhd])]);
         let name = boxed(b"name", &[&[0; 4], b"iTunSMPB"]);
-        let item = boxed(b"----", &[&name, &boxed(b"data", &[&words(&[1, 0]), comment.as_bytes()])]);
+        let item = boxed(
+            b"----",
+            &[
+                &name,
+                &boxed(b"data", &[&words(&[1, 0]), comment.as_bytes()]),
+            ],
+        );
+
         let meta = boxed(b"meta", &[&[0; 4], &boxed(b"ilst", &[&item])]);
-        let udta = if comment.is_empty() { Vec::new() } else { boxed(b"udta", &[&meta]) };
+        let udta = if comment.is_empty() {
+            Vec::new()
+        } else {
+            boxed(b"udta", &[&meta])
+        };
+
         let (ftyp, mdat) = (boxed(b"ftyp", &[b"M4A "]), boxed(b"mdat", &[&[0; 100]]));
         [ftyp, mdat, boxed(b"moov", &[&mvhd, &trak, &udta])].concat()
     }
 
     #[test]
     fn delay_and_length_are_read() {
-        let trim = |delay, frames| Some(Trim { delay, frames: Some(frames), padding: u64::MAX });
+        let trim = |delay, frames| {
+            Some(Trim {
+                delay,
+                frames: Some(frames),
+                padding: u64::MAX,
+            })
+        };
+
         let itunes = " 00000000 00000840 000001C4 00000000000AC440 00000000";
         let cases = [
             ("nothing said", mp4(1000, RATE_HZ, 13_369, &[], ""), None),
-            ("milliseconds agree with the media", mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], ""), trim(1024, 12_345)),
-            ("an edit that cuts the end", mp4(RATE_HZ, RATE_HZ, 14_336, &[(12_345, 1024)], ""), trim(1024, 12_345)),
-            ("an edit longer than the media", mp4(1000, RATE_HZ, 5_000, &[(9_000, 1000)], ""), trim(1000, 4_000)),
-            ("a length of 0: all", mp4(1000, RATE_HZ, 5_000, &[(0, 1000)], ""), trim(1000, 4_000)),
-            ("a gap first", mp4(1000, RATE_HZ, 13_369, &[(500, -1), (280, 1024)], ""), trim(1024, 12_345)),
-            ("only a gap", mp4(1000, RATE_HZ, 13_369, &[(500, -1)], ""), None),
-            ("a start after the end", mp4(1000, RATE_HZ, 1_000, &[(280, 1024)], ""), None),
-            ("iTunes says it", mp4(1000, RATE_HZ, 710_656, &[(1, 5)], itunes), trim(0x840, 0xac440)),
-            ("iTunes says nonsense", mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], " xyz"), trim(1024, 12_345)),
-            ("another time scale than the rate", mp4(1000, 600, 13_369, &[(280, 1024)], ""), None),
-            ("a time scale of 0", mp4(0, RATE_HZ, 13_369, &[(280, 1024)], ""), None),
+            (
+                "milliseconds agree with the media",
+                mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], ""),
+                trim(1024, 12_345),
+            ),
+            (
+                "an edit that cuts the end",
+                mp4(RATE_HZ, RATE_HZ, 14_336, &[(12_345, 1024)], ""),
+                trim(1024, 12_345),
+            ),
+            (
+                "an edit longer than the media",
+                mp4(1000, RATE_HZ, 5_000, &[(9_000, 1000)], ""),
+                trim(1000, 4_000),
+            ),
+            (
+                "a length of 0: all",
+                mp4(1000, RATE_HZ, 5_000, &[(0, 1000)], ""),
+                trim(1000, 4_000),
+            ),
+            (
+                "a gap first",
+                mp4(1000, RATE_HZ, 13_369, &[(500, -1), (280, 1024)], ""),
+                trim(1024, 12_345),
+            ),
+            (
+                "only a gap",
+                mp4(1000, RATE_HZ, 13_369, &[(500, -1)], ""),
+                None,
+            ),
+            (
+                "a start after the end",
+                mp4(1000, RATE_HZ, 1_000, &[(280, 1024)], ""),
+                None,
+            ),
+            (
+                "iTunes says it",
+                mp4(1000, RATE_HZ, 710_656, &[(1, 5)], itunes),
+                trim(0x840, 0xac440),
+            ),
+            (
+                "iTunes says nonsense",
+                mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], " xyz"),
+                trim(1024, 12_345),
+            ),
+            (
+                "another time scale than the rate",
+                mp4(1000, 600, 13_369, &[(280, 1024)], ""),
+                None,
+            ),
+            (
+                "a time scale of 0",
+                mp4(0, RATE_HZ, 13_369, &[(280, 1024)], ""),
+                None,
+            ),
         ];
+
         for (name, bytes, expected) in cases {
-            assert_eq!(read_trim(Cursor::new(&bytes), 1, RATE_HZ), expected, "{name}");
-            assert_eq!(read_trim(Cursor::new(&bytes), 2, RATE_HZ), None, "{name}: another track");
+            assert_eq!(
+                read_trim(Cursor::new(&bytes), 1, RATE_HZ),
+                expected,
+                "{name}"
+            );
+            assert_eq!(
+                read_trim(Cursor::new(&bytes), 2, RATE_HZ),
+                None,
+                "{name}: another track"
+            );
         }
     }
 
@@ -224,8 +391,12 @@ mod tests {
         for cut in 0..whole.len() {
             let _ = read_trim(Cursor::new(&whole[..cut]), 1, RATE_HZ);
             let claimed = claimed_bytes(&mut Cursor::new(&whole[..cut]), cut as u64);
-            assert!(claimed.is_none_or(|end| end <= whole.len() as u64), "cut at {cut}");
+            assert!(
+                claimed.is_none_or(|end| end <= whole.len() as u64),
+                "cut at {cut}"
+            );
         }
+
         for at in 0..whole.len() {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut bytes = whole.clone();

@@ -1,7 +1,8 @@
 //! Opus for symphonia, which finds Opus streams but does not decode them.
 //!
-//! RFC 7845 (Ogg encapsulation), section 5.1: the identification header, channel mapping families 0 and 1. The decoder
-//! proper is `opus-pure`. Pre-skip is cut off by the caller, the output gain is applied here.
+//! RFC 7845 (Ogg encapsulation), section 5.1: the identification header, channel mapping families 0
+//! and 1. The decoder proper is `opus-pure`. Pre-skip is cut off by the caller, the output gain is
+//! applied here.
 
 use opus_pure::OpusMSDecoder;
 use symphonia::core::audio::{
@@ -9,7 +10,9 @@ use symphonia::core::audio::{
 };
 use symphonia::core::codecs::CodecInfo;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, FinalizeResult};
+use symphonia::core::codecs::audio::{
+    AudioCodecParameters, AudioDecoder, AudioDecoderOptions, FinalizeResult,
+};
 use symphonia::core::codecs::registry::{RegisterableAudioDecoder, SupportedAudioCodec};
 use symphonia::core::errors::{Result, decode_error, unsupported_error};
 use symphonia::core::packet::PacketRef;
@@ -19,7 +22,8 @@ const RATE_HZ: u32 = 48_000;
 /// The longest packet: 120 ms.
 const PACKET_FRAMES: usize = 5760;
 
-/// For each number of channels, where in the Vorbis order (RFC 7845, section 5.1.1.2) the channels of the WAVE order are.
+/// For each number of channels, where in the Vorbis order (RFC 7845, section 5.1.1.2) the channels
+/// of the WAVE order are.
 const WAVE_ORDER: [&[usize]; 8] = [
     &[0],
     &[0, 1],
@@ -53,9 +57,14 @@ impl OpusHead {
         if head.get(..8)? != b"OpusHead" {
             return None;
         }
+
         // Q7.8 decibels.
         let gain_db = f32::from(i16::from_le_bytes([*head.get(16)?, *head.get(17)?])) / 256.0;
-        Some(Self { channels: usize::from(*head.get(9)?), gain: 10_f32.powf(gain_db / 20.0), family: *head.get(18)? })
+        Some(Self {
+            channels: usize::from(*head.get(9)?),
+            gain: 10_f32.powf(gain_db / 20.0),
+            family: *head.get(18)?,
+        })
     }
 }
 
@@ -78,9 +87,14 @@ impl AudioDecoder for OpusDecoder {
         if packet.data.is_empty() {
             return decode_error("opus: empty packet");
         }
-        let Ok(frames) = self.decoder.decode(packet.data, PACKET_FRAMES, &mut self.pcm) else {
+
+        let Ok(frames) = self
+            .decoder
+            .decode(packet.data, PACKET_FRAMES, &mut self.pcm)
+        else {
             return decode_error("opus: invalid packet");
         };
+
         self.out.render_uninit(Some(frames));
         let channels = self.order.len();
         for (plane, &from) in self.out.iter_planes_mut().zip(self.order) {
@@ -88,6 +102,7 @@ impl AudioDecoder for OpusDecoder {
                 *sample = frame[from] * self.gain;
             }
         }
+
         let cut = packet.trim_end.get().min(frames as u64) as usize;
         self.out.trim(0, cut);
         Ok(self.out.as_generic_audio_buffer_ref())
@@ -103,19 +118,30 @@ impl AudioDecoder for OpusDecoder {
 }
 
 impl RegisterableAudioDecoder for OpusDecoder {
-    fn try_registry_new(params: &AudioCodecParameters, _: &AudioDecoderOptions) -> Result<Box<dyn AudioDecoder>> {
+    fn try_registry_new(
+        params: &AudioCodecParameters,
+        _: &AudioDecoderOptions,
+    ) -> Result<Box<dyn AudioDecoder>> {
         let Some(head) = params.extra_data.as_deref().and_then(OpusHead::parse) else {
             return decode_error("opus: no identification header");
         };
-        let Some(&order) = head.channels.checked_sub(1).and_then(|index| WAVE_ORDER.get(index)) else {
+
+        let Some(&order) = head
+            .channels
+            .checked_sub(1)
+            .and_then(|index| WAVE_ORDER.get(index))
+        else {
             return unsupported_error("opus: more than eight channels");
         };
+
         if head.family > 1 {
             return unsupported_error("opus: channel mapping family");
         }
+
         let Ok(decoder) = OpusMSDecoder::new(RATE_HZ as i32, head.channels, head.family) else {
             return unsupported_error("opus: channel mapping");
         };
+
         let channels = wave_channels(head.channels);
         Ok(Box::new(Self {
             params: params.clone(),
@@ -134,12 +160,17 @@ impl RegisterableAudioDecoder for OpusDecoder {
 
 const SUPPORTED: &[SupportedAudioCodec] = &[SupportedAudioCodec {
     id: CODEC_ID_OPUS,
-    info: CodecInfo { short_name: "opus", long_name: "Opus", profiles: &[] },
+    info: CodecInfo {
+        short_name: "opus",
+        long_name: "Opus",
+        profiles: &[],
+    },
 }];
 
 /// The usual WAVE positions of so many channels.
 fn wave_channels(channels: usize) -> Channels {
     use symphonia::core::audio::Position;
     let mask = super::Speaker::usual_wave_mask(channels);
-    Position::from_wave_channel_mask(mask).map_or(Channels::Discrete(channels as u16), Channels::Positioned)
+    Position::from_wave_channel_mask(mask)
+        .map_or(Channels::Discrete(channels as u16), Channels::Positioned)
 }

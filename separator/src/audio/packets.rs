@@ -13,7 +13,8 @@ use super::condition::Condition;
 use super::guard::guard;
 use super::read_error::{CodecName, Fault, ReadError};
 use super::track::{
-    MAX_PACKET_FRAMES, announced_frames, audio_params, check_params, codec_error, make_decoder, probe, trim_of,
+    MAX_PACKET_FRAMES, announced_frames, audio_params, check_params, codec_error, make_decoder,
+    probe, trim_of,
 };
 use super::trim::Trim;
 use super::{Layout, Speaker};
@@ -49,14 +50,22 @@ impl PacketReader {
         let format = probe(path)?;
         let Some(track) = format.default_track(TrackType::Audio) else {
             let codec = CodecName::Unknown;
-            return Err(ReadError::Codec { path: path.to_owned(), codec });
+            return Err(ReadError::Codec {
+                path: path.to_owned(),
+                codec,
+            });
         };
+
         let (track, params) = (track.clone(), audio_params(track).clone());
         check_params(path, &params)?;
         let trim = trim_of(&*format, &track, &params, path);
-        let condition =
-            Condition { announced_frames: announced_frames(&*format, &track, &params, &trim), ..Condition::default() };
-        let decoder = make_decoder(&params).map_err(|fault| codec_error(path, params.codec, fault))?;
+        let condition = Condition {
+            announced_frames: announced_frames(&*format, &track, &params, &trim),
+            ..Condition::default()
+        };
+
+        let decoder =
+            make_decoder(&params).map_err(|fault| codec_error(path, params.codec, fault))?;
         Ok(Self {
             path: path.to_owned(),
             format,
@@ -87,11 +96,16 @@ impl PacketReader {
     /// Channels and rate; known once a block has been read.
     pub(super) fn layout(&self) -> Option<Layout> {
         let spec = self.spec.as_ref()?;
-        Some(Layout { channels: spec.channels().count(), rate_hz: spec.rate() })
+        Some(Layout {
+            channels: spec.channels().count(),
+            rate_hz: spec.rate(),
+        })
     }
 
     pub(super) fn speakers(&self) -> Vec<Speaker> {
-        self.spec.as_ref().map_or_else(Vec::new, |spec| speakers(spec.channels()))
+        self.spec
+            .as_ref()
+            .map_or_else(Vec::new, |spec| speakers(spec.channels()))
     }
 
     pub(super) fn condition(&self) -> &Condition {
@@ -105,14 +119,25 @@ impl PacketReader {
     /// The next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         loop {
-            let Some(block) = self.next_decoded()? else { return Ok(None) };
+            let Some(block) = self.next_decoded()? else {
+                return Ok(None);
+            };
+
             let frames = block[0].len();
             let kept = self.trim.kept(self.position, frames);
             self.position += frames as u64;
+
             if kept[0] == (0..frames) {
                 return Ok(Some(block));
             }
-            let cut = |channel: &Vec<f32>| kept.iter().flat_map(|part| &channel[part.clone()]).copied().collect();
+
+            let cut = |channel: &Vec<f32>| {
+                kept.iter()
+                    .flat_map(|part| &channel[part.clone()])
+                    .copied()
+                    .collect()
+            };
+
             let block: Vec<Vec<f32>> = block.iter().map(cut).collect();
             if !block[0].is_empty() {
                 return Ok(Some(block));
@@ -128,29 +153,42 @@ impl PacketReader {
                 self.silence -= frames;
                 return Ok(Some(vec![vec![0.0; frames as usize]; block.len()]));
             }
+
             if let Some(block) = self.waiting.take() {
                 return Ok(Some(block));
             }
+
             if self.over || self.barren_packets > MAX_BARREN_PACKETS {
                 return Ok(None);
             }
+
             if let Some(packet) = self.next_packet()? {
                 self.waiting = self.decode(&packet);
-                self.barren_packets = if self.waiting.is_some() { 0 } else { self.barren_packets + 1 };
+                self.barren_packets = if self.waiting.is_some() {
+                    0
+                } else {
+                    self.barren_packets + 1
+                };
             }
         }
     }
 
-    /// The next packet of the track; `None` when there is none this time ([`PacketReader::over`] says whether for good).
+    /// The next packet of the track; `None` when there is none this time ([`PacketReader::over`]
+    /// says whether for good).
     fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
         match guard(|| self.format.next_packet()) {
-            Ok(Some(packet)) => return Ok(Some(packet).filter(|packet| packet.track_id == self.track_id)),
+            Ok(Some(packet)) => {
+                return Ok(Some(packet).filter(|packet| packet.track_id == self.track_id));
+            }
             Ok(None) => self.over = true,
             Err(Fault::Decoder(SymphoniaError::ResetRequired)) => self.over = !self.next_stream(),
             Err(Fault::Decoder(SymphoniaError::IoError(source)))
                 if source.kind() != std::io::ErrorKind::UnexpectedEof =>
             {
-                return Err(ReadError::Unreadable { path: self.path.clone(), source });
+                return Err(ReadError::Unreadable {
+                    path: self.path.clone(),
+                    source,
+                });
             }
             Err(Fault::Decoder(SymphoniaError::DecodeError(_))) => {
                 self.barren_packets += 1;
@@ -168,16 +206,23 @@ impl PacketReader {
     fn next_stream(&mut self) -> bool {
         // What was announced is the length of the first stream only.
         self.condition.announced_frames = None;
-        let Some(track) = self.format.default_track(TrackType::Audio) else { return false };
+        let Some(track) = self.format.default_track(TrackType::Audio) else {
+            return false;
+        };
+
         let (id, params, delay) = (track.id, audio_params(track).clone(), track.delay);
         let same = params.codec == self.params.codec
             && params.channels == self.params.channels
             && params.sample_rate == self.params.sample_rate;
+
         match make_decoder(&params) {
             Ok(decoder) if same && check_params(&self.path, &params).is_ok() => {
                 (self.track_id, self.decoder, self.params) = (id, decoder, params);
                 if self.params.codec == CODEC_ID_OPUS {
-                    self.trim = Trim { delay: self.position + u64::from(delay.unwrap_or(0)), ..Trim::default() };
+                    self.trim = Trim {
+                        delay: self.position + u64::from(delay.unwrap_or(0)),
+                        ..Trim::default()
+                    };
                 }
                 true
             }
@@ -192,8 +237,14 @@ impl PacketReader {
     fn decode(&mut self, packet: &Packet) -> Option<Vec<Vec<f32>>> {
         self.fill_gap(packet);
         let mut planes = Vec::new();
+
         let decoder = &mut self.decoder;
-        let decoded = guard(|| decoder.decode(packet).map(|buffer| copy(&buffer, &mut planes)));
+        let decoded = guard(|| {
+            decoder
+                .decode(packet)
+                .map(|buffer| copy(&buffer, &mut planes))
+        });
+
         match decoded {
             Ok(spec) if self.spec.as_ref().is_none_or(|known| *known == spec) => {
                 self.spec = Some(spec);
@@ -206,7 +257,8 @@ impl PacketReader {
             }
             result => {
                 if let Err(Fault::Crashed) = result {
-                    // Its state may be half changed; a decoder that cannot even be reset is made anew.
+                    // Its state may be half changed; a decoder that cannot even be reset is made
+                    // anew.
                     let reset = guard(|| {
                         self.decoder.reset();
                         Ok(())
@@ -215,6 +267,7 @@ impl PacketReader {
                         self.decoder = make_decoder(&self.params).ok()?;
                     }
                 }
+
                 self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
                 None
             }
@@ -225,7 +278,10 @@ impl PacketReader {
     fn fill_gap(&mut self, packet: &Packet) {
         let here = self.position + self.silence;
         let start = u64::try_from(packet.pts.get()).unwrap_or(0);
-        let believable = self.condition.announced_frames.is_some_and(|total| start <= total);
+        let believable = self
+            .condition
+            .announced_frames
+            .is_some_and(|total| start <= total);
         if self.params.codec == CODEC_ID_FLAC && believable && start > here {
             self.lose(start - here);
         }
@@ -249,7 +305,10 @@ fn speakers(channels: &Channels) -> Vec<Speaker> {
         // The first 18 positions are those of WAVE.
         Channels::Positioned(positions) => {
             let bits = positions.bits();
-            (0..u64::BITS).filter(|bit| bits & (1 << bit) != 0).map(Speaker::from_wave_bit).collect()
+            (0..u64::BITS)
+                .filter(|bit| bits & (1 << bit) != 0)
+                .map(Speaker::from_wave_bit)
+                .collect()
         }
         other => Speaker::usual(other.count()),
     }

@@ -1,8 +1,9 @@
 //! Floating point to integers, as files hold them.
 
-/// Brings samples to integers of `bits` bits: times `2^(bits-1)`, rounded to the nearest, halves away from zero. What lies
-/// outside the range is set to its end and counted; nothing is rescaled, and there is no dither, so that a sample that was
-/// read from a file of no more bits comes out as it was.
+/// Brings samples to integers of `bits` bits: times `2^(bits-1)`, rounded to the nearest, halves
+/// away from zero. What lies outside the range is set to its end and counted; nothing is rescaled,
+/// and there is no dither, so that a sample that was read from a file of no more bits comes out as
+/// it was.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quantizer {
     scale: f32,
@@ -13,7 +14,10 @@ pub(super) struct Quantizer {
 impl Quantizer {
     /// For integers of `bits` bits, at most 24: those and their scale are exact in float32.
     pub(super) fn new(bits: u32) -> Self {
-        Self { scale: (1_u32 << (bits - 1)) as f32, clipped: 0 }
+        Self {
+            scale: (1_u32 << (bits - 1)) as f32,
+            clipped: 0,
+        }
     }
 
     /// The integer for `sample`. NaN becomes 0 and counts as clipped.
@@ -47,9 +51,14 @@ mod tests {
             (f32::INFINITY, 32_767, 1),
             (f32::NAN, 0, 1),
         ];
+
         for (sample, expected, clipped) in cases {
             let mut quantizer = Quantizer::new(16);
-            assert_eq!((quantizer.integer(sample), quantizer.clipped), (expected, clipped), "{sample}");
+            assert_eq!(
+                (quantizer.integer(sample), quantizer.clipped),
+                (expected, clipped),
+                "{sample}"
+            );
         }
     }
 

@@ -6,16 +6,17 @@ use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 use super::{Audio, AudioStream, Layout, Speaker, Warning};
 use crate::{Error, ErrorKind, Result, SeparateError};
 
-/// Frames of the lower of the two rates that the anti-aliasing filter spans at least: the longer, the closer to the
-/// Nyquist frequency it stays flat.
+/// Frames of the lower of the two rates that the anti-aliasing filter spans at least: the longer,
+/// the closer to the Nyquist frequency it stays flat.
 const FILTER_FRAMES: u64 = 4096;
 
 /// Changes the rate of audio that is pushed through it.
 ///
-/// A linear-phase FFT resampler ([`rubato::Fft`], squared Blackman-Harris window) in float64. Its delay is taken out to
-/// the sample: frame `n` of the output is heard at the time `n / to_hz`, as in the input. What lies before and after the
-/// audio counts as silence. The output does not depend on how the input is cut into blocks. Where both rates are the
-/// same, samples go through bit for bit.
+/// A linear-phase FFT resampler ([`rubato::Fft`], squared Blackman-Harris window) in float64. Its
+/// delay is taken out to the sample: frame `n` of the output is heard at the time `n / to_hz`, as
+/// in the input. What lies before and after the audio counts as silence. The output does not depend
+/// on how the input is cut into blocks. Where both rates are the same, samples go through bit for
+/// bit.
 pub struct Resampler {
     layout: Layout,
     to_hz: u32,
@@ -43,14 +44,26 @@ impl Resampler {
         if layout.channels == 0 || layout.rate_hz == 0 || to_hz == 0 {
             return Err(ResampleError::Unusable { layout, to_hz }.into());
         }
-        let engine = (layout.rate_hz != to_hz).then(|| Engine::new(layout, to_hz)).transpose()?;
-        Ok(Self { layout, to_hz, engine, done_frames: 0 })
+
+        let engine = (layout.rate_hz != to_hz)
+            .then(|| Engine::new(layout, to_hz))
+            .transpose()?;
+        Ok(Self {
+            layout,
+            to_hz,
+            engine,
+            done_frames: 0,
+        })
     }
 
-    /// Frames that `frames` frames at `from_hz` become at `to_hz`: `frames * to_hz / from_hz`, rounded to the nearest
-    /// and up at a half. What has any frame at all keeps one.
+    /// Frames that `frames` frames at `from_hz` become at `to_hz`: `frames * to_hz / from_hz`,
+    /// rounded to the nearest and up at a half. What has any frame at all keeps one.
     pub fn output_frames(frames: u64, from_hz: u32, to_hz: u32) -> u64 {
-        let (frames, from, to) = (u128::from(frames), u128::from(from_hz.max(1)), u128::from(to_hz));
+        let (frames, from, to) = (
+            u128::from(frames),
+            u128::from(from_hz.max(1)),
+            u128::from(to_hz),
+        );
         let rounded = u64::try_from((2 * frames * to + from) / (2 * from)).unwrap_or(u64::MAX);
         rounded.max(u64::from(frames > 0))
     }
@@ -62,7 +75,10 @@ impl Resampler {
 
     /// The layout of what comes out.
     pub fn output_layout(&self) -> Layout {
-        Layout { rate_hz: self.to_hz, ..self.layout }
+        Layout {
+            rate_hz: self.to_hz,
+            ..self.layout
+        }
     }
 
     /// Takes `block` and hands out what can be computed by now, which may be no frame at all.
@@ -72,16 +88,28 @@ impl Resampler {
     /// [`ErrorKind::Audio`] when a sample that has to be resampled is NaN or infinite.
     pub fn push(&mut self, block: Audio) -> Result<Audio> {
         if block.layout() != self.layout {
-            return Err(ResampleError::Block { expected: self.layout, found: block.layout() }.into());
+            return Err(ResampleError::Block {
+                expected: self.layout,
+                found: block.layout(),
+            }
+            .into());
         }
+
         let out = match &mut self.engine {
             None => block,
             // The filter would panic, and smear what is no number over its whole length.
-            Some(_) if !block.channels().iter().flatten().all(|sample| sample.is_finite()) => {
+            Some(_)
+                if !block
+                    .channels()
+                    .iter()
+                    .flatten()
+                    .all(|sample| sample.is_finite()) =>
+            {
                 return Err(SeparateError::NotFinite.into());
             }
             Some(engine) => Audio::new(engine.push(block.channels())?, self.to_hz),
         };
+
         self.done_frames += out.frames() as u64;
         Ok(out)
     }
@@ -92,16 +120,24 @@ impl Resampler {
     /// # Errors
     /// [`ErrorKind::Options`] when more frames than that have come out already.
     pub fn finish(mut self, total_frames: u64) -> Result<Audio> {
-        let short = ResampleError::Short { expected: total_frames, found: self.done_frames };
-        let Some(missing) = total_frames.checked_sub(self.done_frames) else { return Err(short.into()) };
+        let short = ResampleError::Short {
+            expected: total_frames,
+            found: self.done_frames,
+        };
+        let Some(missing) = total_frames.checked_sub(self.done_frames) else {
+            return Err(short.into());
+        };
+
         let missing = usize::try_from(missing).map_err(|_| Error::from(short))?;
         let mut out = vec![Vec::new(); self.layout.channels];
         if let Some(engine) = &mut self.engine {
             out = engine.flush(missing)?;
         }
+
         for channel in &mut out {
             channel.resize(missing, 0.0);
         }
+
         Ok(Audio::new(out, self.to_hz))
     }
 }
@@ -111,33 +147,54 @@ impl Engine {
         let unusable = || ResampleError::Unusable { layout, to_hz };
         let (from, to) = (u64::from(layout.rate_hz), u64::from(to_hz));
         let gcd = greatest_common_divisor(from, to);
-        // An even number of smallest blocks, so that half a block, the delay, is a whole number of frames on both sides.
+
+        // An even number of smallest blocks, so that half a block, the delay, is a whole number of
+        // frames on both sides.
         let smallest = from.min(to) / gcd;
         let blocks = FILTER_FRAMES.div_ceil(smallest).next_multiple_of(2);
         let chunk_in = usize::try_from(blocks * from / gcd).map_err(|_| unusable())?;
         let (from, to) = (layout.rate_hz as usize, to_hz as usize);
+
         let window = WindowFunction::BlackmanHarris2;
-        let fft = Fft::new_custom(from, to, chunk_in, 1, layout.channels, window, FixedSync::Both)
-            .map_err(|source| Error::from(ResampleError::Setup { source }))?;
+        let fft = Fft::new_custom(
+            from,
+            to,
+            chunk_in,
+            1,
+            layout.channels,
+            window,
+            FixedSync::Both,
+        )
+        .map_err(|source| Error::from(ResampleError::Setup { source }))?;
+
         let (delay_frames, chunk) = (fft.output_delay(), fft.output_frames_max());
         let channels = layout.channels;
-        Ok(Self { fft, pending: vec![Vec::new(); channels], delay_frames, chunk_out: vec![vec![0.0; chunk]; channels] })
+        Ok(Self {
+            fft,
+            pending: vec![Vec::new(); channels],
+            delay_frames,
+            chunk_out: vec![vec![0.0; chunk]; channels],
+        })
     }
 
     fn push(&mut self, channels: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
         for (pending, samples) in self.pending.iter_mut().zip(channels) {
             pending.extend(samples.iter().map(|&sample| f64::from(sample)));
         }
+
         let chunk_in = self.fft.input_frames_next();
         let mut out = vec![Vec::new(); self.pending.len()];
+
         let mut start = 0;
         while self.pending[0].len() - start >= chunk_in {
             self.process(start, &mut out)?;
             start += chunk_in;
         }
+
         for pending in &mut self.pending {
             pending.drain(..start);
         }
+
         Ok(out)
     }
 
@@ -145,7 +202,9 @@ impl Engine {
     fn flush(&mut self, frames: usize) -> Result<Vec<Vec<f32>>> {
         let chunk_in = self.fft.input_frames_next();
         let mut out = vec![Vec::new(); self.pending.len()];
-        // What is pending and the filter's delay fit into two chunks; a caller that asks for more gets silence.
+
+        // What is pending and the filter's delay fit into two chunks; a caller that asks for more
+        // gets silence.
         for _ in 0..2 {
             if out[0].len() >= frames {
                 break;
@@ -156,27 +215,35 @@ impl Engine {
             self.process(0, &mut out)?;
             self.pending.iter_mut().for_each(Vec::clear);
         }
+
         out.iter_mut().for_each(|channel| channel.truncate(frames));
         Ok(out)
     }
 
-    /// Runs the filter over one chunk of what is pending, from frame `start` on, and appends to `out`.
+    /// Runs the filter over one chunk of what is pending, from frame `start` on, and appends to
+    /// `out`.
     fn process(&mut self, start: usize, out: &mut [Vec<f32>]) -> Result<()> {
         let (channels, available) = (self.pending.len(), self.pending[0].len());
         let mismatch = |_| Error::from(ResampleError::Buffers);
-        let input = SequentialSliceOfVecs::new(&self.pending, channels, available).map_err(mismatch)?;
+        let input =
+            SequentialSliceOfVecs::new(&self.pending, channels, available).map_err(mismatch)?;
+
         let frames_out = self.chunk_out[0].len();
-        let mut output = SequentialSliceOfVecs::new_mut(&mut self.chunk_out, channels, frames_out).map_err(mismatch)?;
+        let mut output = SequentialSliceOfVecs::new_mut(&mut self.chunk_out, channels, frames_out)
+            .map_err(mismatch)?;
         let from = Indexing::new().input_offset(start);
         let (_, made) = self
             .fft
             .process_into_buffer(&input, &mut output, Some(&from))
             .map_err(|source| Error::from(ResampleError::Run { source }))?;
+
         let dropped = self.delay_frames.min(made);
         self.delay_frames -= dropped;
+
         for (out, chunk) in out.iter_mut().zip(&self.chunk_out) {
             out.extend(chunk[dropped..made].iter().map(|&sample| sample as f32));
         }
+
         Ok(())
     }
 }
@@ -205,7 +272,13 @@ impl<'a> Resampled<'a> {
     pub fn new(inner: Box<dyn AudioStream + 'a>, to_hz: u32) -> Result<Self> {
         let resampler = Resampler::new(inner.layout(), to_hz)?;
         let (layout, from_hz) = (resampler.output_layout(), inner.layout().rate_hz);
-        Ok(Self { inner, resampler: Some(resampler), layout, from_hz, read_frames: 0 })
+        Ok(Self {
+            inner,
+            resampler: Some(resampler),
+            layout,
+            from_hz,
+            read_frames: 0,
+        })
     }
 
     /// Frames read so far, at the rate of the inner stream.
@@ -227,8 +300,14 @@ impl AudioStream for Resampled<'_> {
                     resampler.push(block)?
                 }
                 None => {
-                    let total = Resampler::output_frames(self.read_frames, self.from_hz, self.layout.rate_hz);
-                    let Some(resampler) = self.resampler.take() else { break };
+                    let total = Resampler::output_frames(
+                        self.read_frames,
+                        self.from_hz,
+                        self.layout.rate_hz,
+                    );
+                    let Some(resampler) = self.resampler.take() else {
+                        break;
+                    };
                     resampler.finish(total)?
                 }
             };
@@ -253,7 +332,9 @@ impl AudioStream for Resampled<'_> {
 #[non_exhaustive]
 pub enum ResampleError {
     /// Rates or channels that make no sense.
-    #[error("expected at least one channel and rates above 0 Hz, found {layout:?} to {to_hz} Hz; choose another rate")]
+    #[error(
+        "expected at least one channel and rates above 0 Hz, found {layout:?} to {to_hz} Hz; choose another rate"
+    )]
     Unusable {
         /// What comes in.
         layout: Layout,

@@ -7,8 +7,8 @@ use symphonia::core::io::MediaSource;
 
 use super::mp4;
 
-/// A file that may have been cut off: symphonia would give up on an MP4 or AIFF whose samples are not all there, before it
-/// has decoded those that are.
+/// A file that may have been cut off: symphonia would give up on an MP4 or AIFF whose samples are
+/// not all there, before it has decoded those that are.
 pub(super) struct Source {
     file: File,
     length: Length,
@@ -17,7 +17,8 @@ pub(super) struct Source {
 enum Length {
     /// So many bytes, all of them there.
     Whole(u64),
-    /// An MP4 that claims to have so many: it is presented as if it had, but what is missing cannot be read.
+    /// An MP4 that claims to have so many: it is presented as if it had, but what is missing cannot
+    /// be read.
     Claimed(u64),
     /// An AIFF that was cut off: it is presented as a stream that can only be read on and on.
     Open,
@@ -26,22 +27,28 @@ enum Length {
 impl Source {
     pub(super) fn new(mut file: File) -> std::io::Result<Self> {
         let bytes = file.metadata()?.len();
-        let length = if let Some(claimed) = mp4::claimed_bytes(&mut file, bytes).filter(|&claimed| claimed > bytes) {
+        let length = if let Some(claimed) =
+            mp4::claimed_bytes(&mut file, bytes).filter(|&claimed| claimed > bytes)
+        {
             Length::Claimed(claimed)
         } else if form_bytes(&mut file).is_some_and(|claimed| claimed > bytes) {
             Length::Open
         } else {
             Length::Whole(bytes)
         };
+
         file.rewind()?;
         Ok(Self { file, length })
     }
 }
 
-/// The length of an AIFF file by its own account ("Audio Interchange File Format", Apple, 1989: a `FORM` chunk).
+/// The length of an AIFF file by its own account ("Audio Interchange File Format", Apple, 1989: a
+/// `FORM` chunk).
 fn form_bytes(file: &mut File) -> Option<u64> {
     let mut head = [0; 8];
-    file.rewind().and_then(|()| file.read_exact(&mut head)).ok()?;
+    file.rewind()
+        .and_then(|()| file.read_exact(&mut head))
+        .ok()?;
     let [name @ .., a, b, c, d] = head;
     (&name == b"FORM").then(|| 8 + u64::from(u32::from_be_bytes([a, b, c, d])))
 }
@@ -55,9 +62,9 @@ impl Read for Source {
 impl Seek for Source {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         match (to, &self.length) {
-            (SeekFrom::End(offset), Length::Claimed(bytes)) => {
-                self.file.seek(SeekFrom::Start(bytes.saturating_add_signed(offset)))
-            }
+            (SeekFrom::End(offset), Length::Claimed(bytes)) => self
+                .file
+                .seek(SeekFrom::Start(bytes.saturating_add_signed(offset))),
             (to, _) => self.file.seek(to),
         }
     }
@@ -71,7 +78,8 @@ impl MediaSource for Source {
     fn byte_len(&self) -> Option<u64> {
         match self.length {
             Length::Whole(bytes) => Some(bytes),
-            // symphonia looks for tags at the end of a stream whose length it knows: there is nothing there to be read.
+            // symphonia looks for tags at the end of a stream whose length it knows: there is
+            // nothing there to be read.
             Length::Claimed(_) | Length::Open => None,
         }
     }

@@ -29,11 +29,15 @@ pub enum Speaker {
     Other,
 }
 
-use Speaker::{FrontCenter, FrontLeft, FrontRight, Lfe, Other, RearCenter, RearLeft, RearRight, SideLeft, SideRight};
+use Speaker::{
+    FrontCenter, FrontLeft, FrontRight, Lfe, Other, RearCenter, RearLeft, RearRight, SideLeft,
+    SideRight,
+};
 
 impl Speaker {
-    /// What a file of so many channels usually means where it does not say: mono, stereo, 3.0, quadraphonic, 5.0, 5.1,
-    /// 6.1 and 7.1 in the order of WAVE files (Microsoft, "Default Channel Ordering"). More than eight: all
+    /// What a file of so many channels usually means where it does not say: mono, stereo, 3.0,
+    /// quadraphonic, 5.0, 5.1, 6.1 and 7.1 in the order of WAVE files (Microsoft, "Default Channel
+    /// Ordering"). More than eight: all
     /// [`Speaker::Other`].
     pub fn usual(channels: usize) -> Vec<Self> {
         match channels {
@@ -43,17 +47,38 @@ impl Speaker {
             4 => vec![FrontLeft, FrontRight, RearLeft, RearRight],
             5 => vec![FrontLeft, FrontRight, FrontCenter, RearLeft, RearRight],
             6 => vec![FrontLeft, FrontRight, FrontCenter, Lfe, RearLeft, RearRight],
-            7 => vec![FrontLeft, FrontRight, FrontCenter, Lfe, RearCenter, SideLeft, SideRight],
-            8 => vec![FrontLeft, FrontRight, FrontCenter, Lfe, RearLeft, RearRight, SideLeft, SideRight],
+            7 => vec![
+                FrontLeft,
+                FrontRight,
+                FrontCenter,
+                Lfe,
+                RearCenter,
+                SideLeft,
+                SideRight,
+            ],
+            8 => vec![
+                FrontLeft,
+                FrontRight,
+                FrontCenter,
+                Lfe,
+                RearLeft,
+                RearRight,
+                SideLeft,
+                SideRight,
+            ],
             more => vec![Other; more],
         }
     }
 
-    /// The speakers of a WAVE channel mask, in the order of their channels; `None` when the mask does not name exactly
-    /// `channels` channels.
+    /// The speakers of a WAVE channel mask, in the order of their channels; `None` when the mask
+    /// does not name exactly `channels` channels.
     pub fn from_wave_mask(mask: u32, channels: usize) -> Option<Vec<Self>> {
-        (mask.count_ones() as usize == channels)
-            .then(|| (0..32).filter(|bit| mask & (1 << bit) != 0).map(Self::from_wave_bit).collect())
+        (mask.count_ones() as usize == channels).then(|| {
+            (0..32)
+                .filter(|bit| mask & (1 << bit) != 0)
+                .map(Self::from_wave_bit)
+                .collect()
+        })
     }
 
     /// The speaker of one bit of a WAVE channel mask.

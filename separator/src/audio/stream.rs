@@ -33,7 +33,8 @@ pub trait AudioStream: Send {
     /// When the audio cannot be read or decoded any further.
     fn next_block(&mut self) -> Result<Option<Audio>>;
 
-    /// Where each channel is heard from; what is usual for so many channels where the audio does not say.
+    /// Where each channel is heard from; what is usual for so many channels where the audio does
+    /// not say.
     fn speakers(&self) -> Vec<Speaker> {
         Speaker::usual(self.layout().channels)
     }
@@ -52,12 +53,14 @@ pub trait AudioSource: Send + Sync {
     /// When there is nothing to read or it is not audio.
     fn open(&self) -> Result<Box<dyn AudioStream + '_>>;
 
-    /// All that a stream would give, where it lies in memory as it is: it need not be copied to be looked at.
+    /// All that a stream would give, where it lies in memory as it is: it need not be copied to be
+    /// looked at.
     fn in_memory(&self) -> Option<&Audio> {
         None
     }
 
-    /// Frames that a stream is going to give, where that is known before; it may turn out to be wrong.
+    /// Frames that a stream is going to give, where that is known before; it may turn out to be
+    /// wrong.
     fn frames(&self) -> Option<u64> {
         self.in_memory().map(|audio| audio.frames() as u64)
     }
@@ -77,7 +80,8 @@ impl<S: AudioSource + ?Sized> AudioSource for &S {
     }
 }
 
-/// Frames that are handed on at a time where nothing else decides it, as by a stream over audio in memory.
+/// Frames that are handed on at a time where nothing else decides it, as by a stream over audio in
+/// memory.
 pub(crate) const BLOCK_FRAMES: usize = 1 << 16;
 
 struct MemoryStream<'a> {
@@ -101,7 +105,10 @@ impl AudioStream for MemoryStream<'_> {
 
 impl AudioSource for Audio {
     fn open(&self) -> Result<Box<dyn AudioStream + '_>> {
-        Ok(Box::new(MemoryStream { audio: self, next: 0 }))
+        Ok(Box::new(MemoryStream {
+            audio: self,
+            next: 0,
+        }))
     }
 
     fn in_memory(&self) -> Option<&Audio> {

@@ -13,8 +13,8 @@ use lofty::tag::{ItemKey, Tag, TagExt as _, TagType};
 /// A cover larger than this is left out.
 const LARGEST_COVER: usize = 8 << 20;
 
-/// What is said about a song: only what still holds for a stem of it. Loudness values, fingerprints, identifiers of the
-/// recording and encoder settings are left behind on purpose.
+/// What is said about a song: only what still holds for a stem of it. Loudness values,
+/// fingerprints, identifiers of the recording and encoder settings are left behind on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
     fields: Vec<(TagField, String)>,
@@ -77,10 +77,14 @@ pub struct Cover {
 }
 
 impl Tags {
-    /// The tags of the file under `path`; none where there are none or they cannot be read, which is never an error.
+    /// The tags of the file under `path`; none where there are none or they cannot be read, which
+    /// is never an error.
     pub fn read(path: impl AsRef<Path>) -> Self {
         // A panic on damaged tags counts as no tags, too.
-        catch_unwind(AssertUnwindSafe(|| read(path.as_ref()))).ok().flatten().unwrap_or_default()
+        catch_unwind(AssertUnwindSafe(|| read(path.as_ref())))
+            .ok()
+            .flatten()
+            .unwrap_or_default()
     }
 
     /// Whether nothing is said.
@@ -90,7 +94,10 @@ impl Tags {
 
     /// What is said of `field`.
     pub fn get(&self, field: TagField) -> Option<&str> {
-        self.fields.iter().find(|(found, _)| *found == field).map(|(_, text)| text.as_str())
+        self.fields
+            .iter()
+            .find(|(found, _)| *found == field)
+            .map(|(_, text)| text.as_str())
     }
 
     /// Says `text` of `field`; nothing, where `text` is empty.
@@ -115,7 +122,9 @@ impl Tags {
 
     /// What is said, by the names of Vorbis comments.
     pub(super) fn vorbis_fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        FIELDS.iter().filter_map(|&(field, _, name)| Some((name, self.get(field)?)))
+        FIELDS
+            .iter()
+            .filter_map(|&(field, _, name)| Some((name, self.get(field)?)))
     }
 
     /// The bodies of a WAVE file's `LIST` and `id3 ` chunks; the former without the cover.
@@ -124,14 +133,23 @@ impl Tags {
         if self.is_empty() {
             return (list, id3);
         }
+
         let tag = self.to_lofty();
-        // Writing to memory fails only where a text does not fit its format: then the chunk is left out.
+
+        // Writing to memory fails only where a text does not fit its format: then the chunk is left
+        // out.
         let mut info = Vec::new();
         let riff = lofty::iff::wav::RiffInfoList::from(tag.clone());
-        if riff.dump_to(&mut info, WriteOptions::default()).is_ok() && info.starts_with(b"LIST") && info.len() > 12 {
+        if riff.dump_to(&mut info, WriteOptions::default()).is_ok()
+            && info.starts_with(b"LIST")
+            && info.len() > 12
+        {
             list = info.split_off(8);
         }
-        if Id3v2Tag::from(tag).dump_to(&mut id3, WriteOptions::default()).is_err() {
+        if Id3v2Tag::from(tag)
+            .dump_to(&mut id3, WriteOptions::default())
+            .is_err()
+        {
             id3.clear();
         }
         (list, id3)
@@ -144,10 +162,12 @@ impl Tags {
                 tag.insert_text(key, text.to_owned());
             }
         }
+
         if let Some(Cover { mime, data }) = &self.cover {
             let picture = Picture::unchecked(data.clone()).pic_type(PictureType::CoverFront);
             tag.push_picture(picture.mime_type(MimeType::from_str(mime)).build());
         }
+
         tag
     }
 }
@@ -155,8 +175,16 @@ impl Tags {
 fn read(path: &Path) -> Option<Tags> {
     let mut options = ParseOptions::new();
     options.read_properties(false);
-    let file = Probe::open(path).ok()?.options(options).guess_file_type().ok()?.read().ok()?;
+    let file = Probe::open(path)
+        .ok()?
+        .options(options)
+        .guess_file_type()
+        .ok()?
+        .read()
+        .ok()?;
+
     let mut tags = Tags::default();
+
     // The format's own tag first: what it does not say may be in another.
     let all = file.primary_tag().into_iter().chain(file.tags());
     for tag in all {
@@ -169,11 +197,18 @@ fn read(path: &Path) -> Option<Tags> {
                 tags.set(field, text);
             }
         }
-        let front = tag.get_picture_type(PictureType::CoverFront).or_else(|| tag.pictures().first());
+
+        let front = tag
+            .get_picture_type(PictureType::CoverFront)
+            .or_else(|| tag.pictures().first());
         if let (None, Some(picture)) = (&tags.cover, front) {
             let mime = picture.mime_type().map_or("", MimeType::as_str).to_owned();
-            tags.set_cover(Some(Cover { mime, data: picture.data().to_vec() }));
+            tags.set_cover(Some(Cover {
+                mime,
+                data: picture.data().to_vec(),
+            }));
         }
     }
+
     Some(tags)
 }

@@ -7,11 +7,15 @@ use std::sync::OnceLock;
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS};
-use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
+};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_CAF, FORMAT_ID_ISOMP4, FORMAT_ID_OGG};
+use symphonia::core::formats::well_known::{
+    FORMAT_ID_ADTS, FORMAT_ID_CAF, FORMAT_ID_ISOMP4, FORMAT_ID_OGG,
+};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
@@ -39,45 +43,64 @@ fn codecs() -> &'static CodecRegistry {
 /// Recognises the format of the file under `path` and reads its headers.
 pub(super) fn probe(path: &Path) -> Result<Box<dyn FormatReader>, ReadError> {
     let source = File::open(path).and_then(Source::new);
-    let source = source.map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })?;
+    let source = source.map_err(|source| ReadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+
     let mut hint = Hint::new();
     if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
         hint.with_extension(extension);
     }
+
     let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
     guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta)).map_err(|fault| {
         let path = path.to_owned();
         match fault {
             Fault::Decoder(SymphoniaError::Unsupported(_)) if !begins_like_audio(&path) => {
-                ReadError::NotAudio { path, source: Some(fault) }
+                ReadError::NotAudio {
+                    path,
+                    source: Some(fault),
+                }
             }
-            Fault::Decoder(SymphoniaError::IoError(source)) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Fault::Decoder(SymphoniaError::IoError(source))
+                if source.kind() != std::io::ErrorKind::UnexpectedEof =>
+            {
                 ReadError::Unreadable { path, source }
             }
-            fault => ReadError::Damaged { path, source: Some(fault) },
+            fault => ReadError::Damaged {
+                path,
+                source: Some(fault),
+            },
         }
     })
 }
 
-/// Whether a file has the first bytes of a format that is read: then it is damaged rather than something else.
+/// Whether a file has the first bytes of a format that is read: then it is damaged rather than
+/// something else.
 fn begins_like_audio(path: &Path) -> bool {
     let mut start = [0; 8];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
     let [head @ .., _, _, _, _] = start;
-    read.is_ok() && (matches!(&head, b"fLaC" | b"OggS" | b"FORM" | b"caff") || start[4..] == *b"ftyp")
+    read.is_ok()
+        && (matches!(&head, b"fLaC" | b"OggS" | b"FORM" | b"caff") || start[4..] == *b"ftyp")
 }
 
 /// The parameters of a track's codec; empty ones where it is not audio.
 pub(super) fn audio_params(track: &Track) -> &AudioCodecParameters {
     static NONE: OnceLock<AudioCodecParameters> = OnceLock::new();
-    let params = track.codec_params.as_ref().and_then(|params| params.audio());
+    let params = track
+        .codec_params
+        .as_ref()
+        .and_then(|params| params.audio());
     params.unwrap_or_else(|| NONE.get_or_init(AudioCodecParameters::new))
 }
 
 /// A decoder for a track, from its beginning.
 pub(super) fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Fault> {
-    // An MP3's length is an estimate where it has no LAME tag: symphonia would cut the song there. Trimmed here.
+    // An MP3's length is an estimate where it has no LAME tag: symphonia would cut the song there.
+    // Trimmed here.
     let options = AudioDecoderOptions::default().gapless(params.codec != CODEC_ID_MP3);
     guard(|| codecs().make_audio_decoder(params, &options))
 }
@@ -86,46 +109,83 @@ pub(super) fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn Audi
 pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> ReadError {
     let path = path.to_owned();
     match fault {
-        Fault::Decoder(SymphoniaError::Unsupported(name)) if codecs().get_audio_decoder(codec).is_some() => {
-            ReadError::Codec { path, codec: CodecName::Named(name) }
+        Fault::Decoder(SymphoniaError::Unsupported(name))
+            if codecs().get_audio_decoder(codec).is_some() =>
+        {
+            ReadError::Codec {
+                path,
+                codec: CodecName::Named(name),
+            }
         }
-        Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::Codec { path, codec: CodecName::Unknown },
-        fault => ReadError::Damaged { path, source: Some(fault) },
+        Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::Codec {
+            path,
+            codec: CodecName::Unknown,
+        },
+        fault => ReadError::Damaged {
+            path,
+            source: Some(fault),
+        },
     }
 }
 
 /// Refuses what cannot be decoded rightly, before memory is taken for it.
 ///
-/// Vorbis of more than two channels comes out of symphonia 0.6.1 as noise (it undoes channel coupling in ascending order;
-/// Vorbis I, section 4.3.5, says descending): better an error.
+/// Vorbis of more than two channels comes out of symphonia 0.6.1 as noise (it undoes channel
+/// coupling in ascending order; Vorbis I, section 4.3.5, says descending): better an error.
 pub(super) fn check_params(path: &Path, params: &AudioCodecParameters) -> Result<(), ReadError> {
     let channels = params.channels.as_ref().map_or(0, Channels::count);
     if channels > MAX_CHANNELS {
-        return Err(ReadError::Channels { path: path.to_owned(), found: channels });
+        return Err(ReadError::Channels {
+            path: path.to_owned(),
+            found: channels,
+        });
     }
-    if params.max_frames_per_packet.is_some_and(|frames| frames > MAX_PACKET_FRAMES) {
-        return Err(ReadError::Damaged { path: path.to_owned(), source: None });
+
+    if params
+        .max_frames_per_packet
+        .is_some_and(|frames| frames > MAX_PACKET_FRAMES)
+    {
+        return Err(ReadError::Damaged {
+            path: path.to_owned(),
+            source: None,
+        });
     }
+
     if params.codec == CODEC_ID_VORBIS && channels > 2 {
         let codec = CodecName::Named("Vorbis of more than two channels");
-        return Err(ReadError::Codec { path: path.to_owned(), codec });
+        return Err(ReadError::Codec {
+            path: path.to_owned(),
+            codec,
+        });
     }
+
     Ok(())
 }
 
 /// Delay and padding that symphonia does not take out itself.
-pub(super) fn trim_of(format: &dyn FormatReader, track: &Track, params: &AudioCodecParameters, path: &Path) -> Trim {
+pub(super) fn trim_of(
+    format: &dyn FormatReader,
+    track: &Track,
+    params: &AudioCodecParameters,
+    path: &Path,
+) -> Trim {
     let delay = u64::from(track.delay.unwrap_or(0));
     match params.codec {
         // A LAME tag: only with it are delay and padding known.
-        CODEC_ID_MP3 if track.delay.is_some() => {
-            Trim { delay, frames: track.num_frames, padding: u64::from(track.padding.unwrap_or(0)) }
-        }
-        CODEC_ID_OPUS if format.format_info().format == FORMAT_ID_OGG => Trim { delay, ..Trim::default() },
+        CODEC_ID_MP3 if track.delay.is_some() => Trim {
+            delay,
+            frames: track.num_frames,
+            padding: u64::from(track.padding.unwrap_or(0)),
+        },
+        CODEC_ID_OPUS if format.format_info().format == FORMAT_ID_OGG => Trim {
+            delay,
+            ..Trim::default()
+        },
         _ if format.format_info().format == FORMAT_ID_ISOMP4 => {
             let file = File::open(path).ok().map(std::io::BufReader::new);
             let rate_hz = params.sample_rate.unwrap_or(0);
-            file.and_then(|file| mp4::read_trim(file, track.id, rate_hz)).unwrap_or_default()
+            file.and_then(|file| mp4::read_trim(file, track.id, rate_hz))
+                .unwrap_or_default()
         }
         _ => Trim::default(),
     }
@@ -144,7 +204,9 @@ pub(super) fn announced_frames(
         (CODEC_ID_MP3, _) | (_, FORMAT_ID_ADTS) => None,
         // Whole packets, the last one's padding included.
         (_, FORMAT_ID_CAF) if params.bits_per_sample.is_none_or(|bits| bits == 0) => None,
-        _ => track.num_frames.map(|frames| frames.saturating_sub(trim.delay)),
+        _ => track
+            .num_frames
+            .map(|frames| frames.saturating_sub(trim.delay)),
     };
     frames.filter(|&frames| frames > 0)
 }

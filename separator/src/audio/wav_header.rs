@@ -1,8 +1,9 @@
 //! The header of a WAVE file, read so that lies in it do no harm.
 //!
-//! RIFF, RF64 and BW64 files: "Multimedia Programming Interface and Data Specifications 1.0" (Microsoft, 1991),
-//! `WAVEFORMATEXTENSIBLE` (Microsoft), EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64). symphonia's reader refuses a file
-//! whose sizes are wrong and knows no RF64, so plain samples are read here; other codecs in WAVE files go to symphonia.
+//! RIFF, RF64 and BW64 files: "Multimedia Programming Interface and Data Specifications 1.0"
+//! (Microsoft, 1991), `WAVEFORMATEXTENSIBLE` (Microsoft), EBU Tech 3306 (RF64) and ITU-R BS.2088
+//! (BW64). symphonia's reader refuses a file whose sizes are wrong and knows no RF64, so plain
+//! samples are read here; other codecs in WAVE files go to symphonia.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
@@ -48,8 +49,8 @@ pub(super) struct WavHeader {
     pub(super) channel_mask: u32,
     /// Where the samples begin, in bytes.
     pub(super) data_start: u64,
-    /// How many bytes of samples the header announces; `None` where it leaves that open (0 or all ones, as programs
-    /// write that stream).
+    /// How many bytes of samples the header announces; `None` where it leaves that open (0 or all
+    /// ones, as programs write that stream).
     pub(super) data_bytes: Option<u64>,
 }
 
@@ -70,7 +71,11 @@ pub(super) enum HeaderError {
 
 impl From<std::io::Error> for HeaderError {
     fn from(error: std::io::Error) -> Self {
-        if error.kind() == ErrorKind::UnexpectedEof { Self::Incomplete } else { Self::Io(error) }
+        if error.kind() == ErrorKind::UnexpectedEof {
+            Self::Incomplete
+        } else {
+            Self::Io(error)
+        }
     }
 }
 
@@ -97,12 +102,14 @@ impl WavHeader {
         if !is_wave {
             return Err(HeaderError::NotWave);
         }
+
         let (mut format, mut data_bytes_64) = (None, None);
         let mut at = 12_u64;
         loop {
             let head = read_array::<8>(file)?;
             let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
             at += 8;
+
             match &head[..4] {
                 b"ds64" if size >= 16 => {
                     let sizes = read_array::<16>(file)?;
@@ -120,6 +127,7 @@ impl WavHeader {
                 }
                 _ => {}
             }
+
             // Chunks begin at even offsets.
             at += u64::from(size) + u64::from(size % 2);
             file.seek(SeekFrom::Start(at))?;
@@ -132,20 +140,34 @@ impl FormatChunk {
         if size < 16 {
             return Err(HeaderError::Incomplete);
         }
+
         let f = read_array::<16>(file)?;
         let (mut tag, bits) = (u16_at(&f, 0), u16_at(&f, 14));
+
         let mut channel_mask = 0;
         if tag == EXTENSIBLE && size >= 40 {
             let extension = read_array::<24>(file)?;
-            channel_mask = u32::from_le_bytes([extension[4], extension[5], extension[6], extension[7]]);
+            channel_mask =
+                u32::from_le_bytes([extension[4], extension[5], extension[6], extension[7]]);
             // The first two bytes of the sub-format's GUID are the format tag.
             tag = u16_at(&extension, 8);
         }
+
         let rate_hz = u32::from_le_bytes([f[4], f[5], f[6], f[7]]);
-        Ok(Self { tag, channels: u16_at(&f, 2), rate_hz, bits, channel_mask })
+        Ok(Self {
+            tag,
+            channels: u16_at(&f, 2),
+            rate_hz,
+            bits,
+            channel_mask,
+        })
     }
 
-    fn into_header(self, data_start: u64, data_bytes: Option<u64>) -> Result<WavHeader, HeaderError> {
+    fn into_header(
+        self,
+        data_start: u64,
+        data_bytes: Option<u64>,
+    ) -> Result<WavHeader, HeaderError> {
         let format = match (self.tag, self.bits) {
             (PCM, 8) => SampleFormat::U8,
             (PCM, 16) => SampleFormat::I16,
@@ -156,8 +178,22 @@ impl FormatChunk {
             (PCM | FLOAT, bits) => return Err(HeaderError::Bits(bits)),
             (tag, _) => return Err(HeaderError::Codec(CodecName::WaveTag(tag))),
         };
-        let Self { channels, rate_hz, channel_mask, .. } = self;
-        Ok(WavHeader { channels, rate_hz, format, channel_mask, data_start, data_bytes })
+
+        let Self {
+            channels,
+            rate_hz,
+            channel_mask,
+            ..
+        } = self;
+
+        Ok(WavHeader {
+            channels,
+            rate_hz,
+            format,
+            channel_mask,
+            data_start,
+            data_bytes,
+        })
     }
 }
 

@@ -36,27 +36,61 @@ pub(super) enum Opened {
 impl WavReader {
     /// Reads the header of the file under `path`.
     pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
-        let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
+        let unreadable = |source| ReadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let header = match WavHeader::read(&mut file) {
             Ok(header) => header,
             Err(HeaderError::NotWave) => return Ok(Opened::NotWave),
             Err(HeaderError::Codec(codec)) => return Ok(Opened::Coded(codec)),
             Err(HeaderError::Io(source)) => return Err(unreadable(source)),
-            Err(HeaderError::Incomplete) => return Err(ReadError::Damaged { path: path.to_owned(), source: None }),
-            Err(HeaderError::Bits(found)) => return Err(ReadError::Bits { path: path.to_owned(), found }),
+            Err(HeaderError::Incomplete) => {
+                return Err(ReadError::Damaged {
+                    path: path.to_owned(),
+                    source: None,
+                });
+            }
+            Err(HeaderError::Bits(found)) => {
+                return Err(ReadError::Bits {
+                    path: path.to_owned(),
+                    found,
+                });
+            }
         };
+
         if header.channels == 0 {
-            return Err(ReadError::Channels { path: path.to_owned(), found: 0 });
+            return Err(ReadError::Channels {
+                path: path.to_owned(),
+                found: 0,
+            });
         }
+
         let file_bytes = file.get_ref().metadata().map_err(unreadable)?.len();
-        file.seek(SeekFrom::Start(header.data_start)).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(header.data_start))
+            .map_err(unreadable)?;
         let there = file_bytes.saturating_sub(header.data_start);
-        let left = header.data_bytes.map_or(there, |announced| announced.min(there));
+        let left = header
+            .data_bytes
+            .map_or(there, |announced| announced.min(there));
+
         let frame_bytes = (usize::from(header.channels) * header.format.bytes()) as u64;
         let announced_frames = header.data_bytes.map(|bytes| bytes / frame_bytes);
-        let condition = Condition { announced_frames, cut_off: left % frame_bytes != 0, ..Condition::default() };
-        Ok(Opened::Plain(Self { path: path.to_owned(), file, header, left, bytes: Vec::new(), condition }))
+        let condition = Condition {
+            announced_frames,
+            cut_off: left % frame_bytes != 0,
+            ..Condition::default()
+        };
+
+        Ok(Opened::Plain(Self {
+            path: path.to_owned(),
+            file,
+            header,
+            left,
+            bytes: Vec::new(),
+            condition,
+        }))
     }
 
     pub(super) fn header(&self) -> &WavHeader {
@@ -78,46 +112,74 @@ impl WavReader {
 
     pub(super) fn speakers(&self) -> Vec<Speaker> {
         let channels = usize::from(self.header.channels);
-        Speaker::from_wave_mask(self.header.channel_mask, channels).unwrap_or_else(|| Speaker::usual(channels))
+        Speaker::from_wave_mask(self.header.channel_mask, channels)
+            .unwrap_or_else(|| Speaker::usual(channels))
     }
 
     /// The next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         let channels = usize::from(self.header.channels);
         let frame_bytes = channels * self.header.format.bytes();
-        let wanted = ((BLOCK_FRAMES * frame_bytes) as u64).min(self.left / frame_bytes as u64 * frame_bytes as u64);
+        let wanted = ((BLOCK_FRAMES * frame_bytes) as u64)
+            .min(self.left / frame_bytes as u64 * frame_bytes as u64);
+
         if wanted == 0 {
             return Ok(None);
         }
+
         self.bytes.clear();
         let read = (&mut self.file).take(wanted).read_to_end(&mut self.bytes);
-        read.map_err(|source| ReadError::Unreadable { path: self.path.clone(), source })?;
+        read.map_err(|source| ReadError::Unreadable {
+            path: self.path.clone(),
+            source,
+        })?;
+
         // The file may have been cut while it is read: then this is its end.
-        self.left = if (self.bytes.len() as u64) < wanted { 0 } else { self.left - wanted };
+        self.left = if (self.bytes.len() as u64) < wanted {
+            0
+        } else {
+            self.left - wanted
+        };
+
         let frames = self.bytes.len() / frame_bytes;
         if frames == 0 {
             return Ok(None);
         }
-        Ok(Some(planar(&self.bytes[..frames * frame_bytes], channels, self.header.format)))
+
+        Ok(Some(planar(
+            &self.bytes[..frames * frame_bytes],
+            channels,
+            self.header.format,
+        )))
     }
 }
 
 /// Interleaved bytes to planar samples within -1 to 1: integers over their largest power of two.
 fn planar(bytes: &[u8], channels: usize, format: SampleFormat) -> Vec<Vec<f32>> {
     match format {
-        SampleFormat::U8 => split(bytes, channels, |[b]: [u8; 1]| (f32::from(b) - 128.0) / 128.0),
-        SampleFormat::I16 => split(bytes, channels, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0),
+        SampleFormat::U8 => split(bytes, channels, |[b]: [u8; 1]| {
+            (f32::from(b) - 128.0) / 128.0
+        }),
+        SampleFormat::I16 => split(bytes, channels, |b| {
+            f32::from(i16::from_le_bytes(b)) / 32_768.0
+        }),
         SampleFormat::I24 => split(bytes, channels, |[a, b, c]: [u8; 3]| {
             // 24 bits fit into a float32 exactly.
             (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
         }),
-        SampleFormat::I32 => split(bytes, channels, |b| i32::from_le_bytes(b) as f32 / 2_147_483_648.0),
+        SampleFormat::I32 => split(bytes, channels, |b| {
+            i32::from_le_bytes(b) as f32 / 2_147_483_648.0
+        }),
         SampleFormat::F32 => split(bytes, channels, f32::from_le_bytes),
         SampleFormat::F64 => split(bytes, channels, |b| f64::from_le_bytes(b) as f32),
     }
 }
 
-fn split<const N: usize>(bytes: &[u8], channels: usize, sample: impl Fn([u8; N]) -> f32) -> Vec<Vec<f32>> {
+fn split<const N: usize>(
+    bytes: &[u8],
+    channels: usize,
+    sample: impl Fn([u8; N]) -> f32,
+) -> Vec<Vec<f32>> {
     let frames = bytes.len() / (N * channels);
     let mut planes = vec![Vec::with_capacity(frames); channels];
     for frame in bytes.chunks_exact(N * channels) {

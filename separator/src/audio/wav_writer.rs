@@ -1,8 +1,8 @@
 //! WAVE files, written from the first byte to the last without going back.
 //!
-//! Sources as in `wav_header`. The length is known beforehand, so every size in the header is right from the start; over
-//! 4 GiB the file is an RF64 (EBU Tech 3306). hound, the library of the field, writes neither RF64 nor tags, and lofty
-//! holds a whole file in memory to tag it.
+//! Sources as in `wav_header`. The length is known beforehand, so every size in the header is right
+//! from the start; over 4 GiB the file is an RF64 (EBU Tech 3306). hound, the library of the field,
+//! writes neither RF64 nor tags, and lofty holds a whole file in memory to tag it.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,8 @@ use super::{Audio, Bits, Layout, Speaker, Tags};
 /// The last 14 bytes of every sub-format's GUID.
 const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 
-/// Frames that are encoded and written at a time: many for a call of the system, few enough to stay in a core's cache.
+/// Frames that are encoded and written at a time: many for a call of the system, few enough to stay
+/// in a core's cache.
 const PIECE_FRAMES: usize = 1 << 15;
 
 /// Writes the samples of one WAVE file.
@@ -28,18 +29,36 @@ pub(super) struct WavWriter<W> {
 
 impl<W: Write> WavWriter<W> {
     /// Writes the header of a file of `frames` frames to `out`.
-    pub(super) fn new(mut out: W, layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> io::Result<Self> {
+    pub(super) fn new(
+        mut out: W,
+        layout: Layout,
+        bits: Bits,
+        tags: &Tags,
+        frames: u64,
+    ) -> io::Result<Self> {
         let (header, data_bytes) = header(layout, bits, tags, frames);
         out.write_all(&header)?;
+
         let quantizer = Quantizer::new(bits.count().min(24));
-        Ok(Self { out, bits, quantizer, left: data_bytes, pad: data_bytes % 2 == 1, bytes: Vec::new() })
+        Ok(Self {
+            out,
+            bits,
+            quantizer,
+            left: data_bytes,
+            pad: data_bytes % 2 == 1,
+            bytes: Vec::new(),
+        })
     }
 
     /// Writes a block of the layout given to [`WavWriter::new`].
     pub(super) fn write(&mut self, block: &Audio) -> io::Result<()> {
         for from in (0..block.frames()).step_by(PIECE_FRAMES) {
             let to = (from + PIECE_FRAMES).min(block.frames());
-            let channels: Vec<&[f32]> = block.channels().iter().map(|channel| &channel[from..to]).collect();
+            let channels: Vec<&[f32]> = block
+                .channels()
+                .iter()
+                .map(|channel| &channel[from..to])
+                .collect();
             self.encode(&channels);
             self.left = self.left.saturating_sub(self.bytes.len() as u64);
             self.out.write_all(&self.bytes)?;
@@ -49,10 +68,21 @@ impl<W: Write> WavWriter<W> {
 
     /// Sets `bytes` to the samples of `channels`, frame by frame.
     fn encode(&mut self, channels: &[&[f32]]) {
-        let Self { bits, quantizer, bytes, .. } = self;
-        bytes.resize(channels.len() * channels[0].len() * (bits.count() / 8) as usize, 0);
+        let Self {
+            bits,
+            quantizer,
+            bytes,
+            ..
+        } = self;
+
+        bytes.resize(
+            channels.len() * channels[0].len() * (bits.count() / 8) as usize,
+            0,
+        );
         match bits {
-            Bits::B16 => interleave(channels, bytes, |sample| (quantizer.integer(sample) as i16).to_le_bytes()),
+            Bits::B16 => interleave(channels, bytes, |sample| {
+                (quantizer.integer(sample) as i16).to_le_bytes()
+            }),
             Bits::B24 => interleave(channels, bytes, |sample| {
                 let [a, b, c, _] = quantizer.integer(sample).to_le_bytes();
                 [a, b, c]
@@ -78,8 +108,13 @@ impl<W: Write> WavWriter<W> {
 }
 
 /// Writes `N` bytes a sample to `bytes`, frame by frame.
-fn interleave<const N: usize>(channels: &[&[f32]], bytes: &mut [u8], mut encode: impl FnMut(f32) -> [u8; N]) {
+fn interleave<const N: usize>(
+    channels: &[&[f32]],
+    bytes: &mut [u8],
+    mut encode: impl FnMut(f32) -> [u8; N],
+) {
     let (places, _) = bytes.as_chunks_mut::<N>();
+
     // The usual case by itself: of loops over two slices the compiler makes vector code.
     if let [left, right] = channels {
         let (pairs, _) = places.as_chunks_mut::<2>();
@@ -88,9 +123,11 @@ fn interleave<const N: usize>(channels: &[&[f32]], bytes: &mut [u8], mut encode:
         }
         return;
     }
+
     for (number, channel) in channels.iter().enumerate() {
         let own = places.iter_mut().skip(number).step_by(channels.len());
-        own.zip(*channel).for_each(|(place, sample)| *place = encode(*sample));
+        own.zip(*channel)
+            .for_each(|(place, sample)| *place = encode(*sample));
     }
 }
 
@@ -98,20 +135,31 @@ fn interleave<const N: usize>(channels: &[&[f32]], bytes: &mut [u8], mut encode:
 fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64) {
     let frame_bytes = layout.channels as u64 * u64::from(bits.count() / 8);
     let data_bytes = frames.saturating_mul(frame_bytes);
+
     let mut chunks = Vec::new();
     chunk(&mut chunks, b"fmt ", &format_chunk(layout, bits));
+
     if bits == Bits::Float32 {
-        // Required for everything but integer PCM: frames, or all ones where 32 bits cannot hold them.
-        chunk(&mut chunks, b"fact", &u32::try_from(frames).unwrap_or(u32::MAX).to_le_bytes());
+        // Required for everything but integer PCM: frames, or all ones where 32 bits cannot hold
+        // them.
+        chunk(
+            &mut chunks,
+            b"fact",
+            &u32::try_from(frames).unwrap_or(u32::MAX).to_le_bytes(),
+        );
     }
+
     let (list, id3) = tags.wave_chunks();
     for (name, body) in [(b"LIST", list), (b"id3 ", id3)] {
         if !body.is_empty() {
             chunk(&mut chunks, name, &body);
         }
     }
+
     // "WAVE", the chunks, the data chunk's head, samples, pad byte.
-    let riff_bytes = (4 + chunks.len() as u64 + 8).saturating_add(data_bytes).saturating_add(data_bytes % 2);
+    let riff_bytes = (4 + chunks.len() as u64 + 8)
+        .saturating_add(data_bytes)
+        .saturating_add(data_bytes % 2);
     let mut header = Vec::new();
     if let (Ok(riff), Ok(data)) = (u32::try_from(riff_bytes), u32::try_from(data_bytes)) {
         header.extend(b"RIFF");
@@ -123,33 +171,39 @@ fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64
     } else {
         header.extend(b"RF64\xff\xff\xff\xffWAVE");
         let mut sizes = Vec::new();
+
         // The ds64 chunk itself is 36 bytes.
         for size in [riff_bytes + 36, data_bytes, frames] {
             sizes.extend(size.to_le_bytes());
         }
+
         // An empty table of other large chunks.
         sizes.extend([0; 4]);
         chunk(&mut header, b"ds64", &sizes);
         header.extend(chunks);
         header.extend(b"data\xff\xff\xff\xff");
     }
+
     (header, data_bytes)
 }
 
-/// The `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for 24 bits, where Microsoft requires it;
-/// else the plain one, which everything reads.
+/// The `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for 24 bits, where
+/// Microsoft requires it; else the plain one, which everything reads.
 fn format_chunk(layout: Layout, bits: Bits) -> Vec<u8> {
     let Layout { channels, rate_hz } = layout;
     let tag: u16 = if bits == Bits::Float32 { 3 } else { 1 };
     let extensible = channels > 2 || bits == Bits::B24;
     let block_align = channels as u32 * bits.count() / 8;
+
     let mut format = Vec::new();
     format.extend(if extensible { 0xfffe_u16 } else { tag }.to_le_bytes());
     format.extend((channels as u16).to_le_bytes());
     format.extend(rate_hz.to_le_bytes());
     format.extend(rate_hz.saturating_mul(block_align).to_le_bytes());
+
     format.extend((block_align as u16).to_le_bytes());
     format.extend((bits.count() as u16).to_le_bytes());
+
     if extensible {
         format.extend(22_u16.to_le_bytes());
         format.extend((bits.count() as u16).to_le_bytes());
@@ -160,6 +214,7 @@ fn format_chunk(layout: Layout, bits: Bits) -> Vec<u8> {
         // No extension follows.
         format.extend(0_u16.to_le_bytes());
     }
+
     format
 }
 
@@ -178,14 +233,27 @@ mod tests {
     use super::{Bits, Layout, Tags, header};
     use std::io::Cursor;
 
-    const STEREO: Layout = Layout { channels: 2, rate_hz: 44_100 };
+    const STEREO: Layout = Layout {
+        channels: 2,
+        rate_hz: 44_100,
+    };
 
     /// The sizes in the header add up to the file, on both sides of 4 GiB.
     #[test]
     fn sizes_are_right_on_both_sides_of_four_gib() {
         let mut cases = 0;
         let limit = u64::from(u32::MAX) / 8;
-        for frames in [0, 1, 441, limit - 100, limit - 1, limit, limit + 1, 10 * limit, 1 << 40] {
+        for frames in [
+            0,
+            1,
+            441,
+            limit - 100,
+            limit - 1,
+            limit,
+            limit + 1,
+            10 * limit,
+            1 << 40,
+        ] {
             let (bytes, data_bytes) = header(STEREO, Bits::Float32, &Tags::default(), frames);
             let is_rf64 = &bytes[..4] == b"RF64";
             assert_eq!(data_bytes, frames * 8);
@@ -197,12 +265,21 @@ mod tests {
                 u64::from(u32::from_le_bytes(bytes[4..8].try_into().unwrap()))
             };
             assert_eq!(riff_bytes + 8, file_bytes, "{frames} frames");
-            assert_eq!(is_rf64, file_bytes - 8 > u64::from(u32::MAX), "{frames} frames");
+            assert_eq!(
+                is_rf64,
+                file_bytes - 8 > u64::from(u32::MAX),
+                "{frames} frames"
+            );
             let read = WavHeader::read(&mut Cursor::new(&bytes)).unwrap();
             assert_eq!(read.data_start, bytes.len() as u64);
-            assert_eq!(read.data_bytes, Some(data_bytes).filter(|&bytes| bytes > 0), "{frames} frames");
+            assert_eq!(
+                read.data_bytes,
+                Some(data_bytes).filter(|&bytes| bytes > 0),
+                "{frames} frames"
+            );
             cases += 1;
         }
+
         assert_eq!(cases, 9);
     }
 }

@@ -64,7 +64,8 @@ pub struct WriteOptions {
     pub format: FileFormat,
     /// Storage of samples. FLAC holds integers only.
     pub bits: Bits,
-    /// What is said about the song. It goes in front of the samples, so it must be known at the start.
+    /// What is said about the song. It goes in front of the samples, so it must be known at the
+    /// start.
     pub tags: Tags,
 }
 
@@ -73,19 +74,22 @@ pub struct WriteOptions {
 pub struct Written {
     /// Frames.
     pub frames: u64,
-    /// Samples, of all channels, that were beyond full scale and set to it. Always 0 for floating point.
+    /// Samples, of all channels, that were beyond full scale and set to it. Always 0 for floating
+    /// point.
     pub clipped_samples: u64,
     /// Size of the file.
     pub bytes: u64,
-    /// SHA-256 of the file in hexadecimal, of one that was begun by [`AudioWriter::create_checked`].
+    /// SHA-256 of the file in hexadecimal, of one that was begun by
+    /// [`AudioWriter::create_checked`].
     pub sha256: Option<String>,
 }
 
 /// Writes one audio file of a length that is known beforehand.
 ///
-/// It is written under a temporary name in the same folder and gets its own name in [`AudioWriter::finish`], when it is
-/// complete and, unless it is one that is checked, on the disk; a file that had that name before is replaced then and not sooner. Dropping the writer
-/// before removes the temporary file.
+/// It is written under a temporary name in the same folder and gets its own name in
+/// [`AudioWriter::finish`], when it is complete and, unless it is one that is checked, on the disk;
+/// a file that had that name before is replaced then and not sooner. Dropping the writer before
+/// removes the temporary file.
 pub struct AudioWriter {
     path: PathBuf,
     layout: Layout,
@@ -103,7 +107,8 @@ enum Encoder {
 }
 
 impl AudioWriter {
-    /// Begins the file `path`, which will have `total_frames` frames of `layout`. Its folder must exist.
+    /// Begins the file `path`, which will have `total_frames` frames of `layout`. Its folder must
+    /// exist.
     ///
     /// # Errors
     /// [`WriteError`] as the cause: kind [`Options`](crate::ErrorKind::Options) for floating point in FLAC, otherwise
@@ -117,18 +122,26 @@ impl AudioWriter {
         Self::begin(path.as_ref(), layout, options, total_frames, None)
     }
 
-    /// Begins a WAV file that is compared with its hash whenever it is used. The hash is taken while the file is written, and
+    /// Begins a WAV file that is compared with its hash whenever it is used. The hash is taken
+    /// while the file is written, and
     /// [`AudioWriter::finish`] does not wait for the disk: what a crash of the machine may make of it is noticed.
     ///
     /// # Errors
-    /// As [`AudioWriter::create`]. A FLAC file has no hash: it is not written from its first byte to its last.
+    /// As [`AudioWriter::create`]. A FLAC file has no hash: it is not written from its first byte
+    /// to its last.
     pub fn create_checked(
         path: impl AsRef<Path>,
         layout: Layout,
         options: &WriteOptions,
         total_frames: u64,
     ) -> crate::Result<Self> {
-        Self::begin(path.as_ref(), layout, options, total_frames, Some(Sha256::new()))
+        Self::begin(
+            path.as_ref(),
+            layout,
+            options,
+            total_frames,
+            Some(Sha256::new()),
+        )
     }
 
     fn begin(
@@ -140,9 +153,20 @@ impl AudioWriter {
     ) -> crate::Result<Self> {
         let path = path.to_owned();
         check(&path, layout, options)?;
-        let file = temporary_file(&path).map_err(|source| WriteError::Create { path: path.clone(), source })?;
+        let file = temporary_file(&path).map_err(|source| WriteError::Create {
+            path: path.clone(),
+            source,
+        })?;
+
         let clone = file.as_file().try_clone();
-        let out = Output::new(clone.map_err(|source| WriteError::Create { path: path.clone(), source })?, hash);
+        let out = Output::new(
+            clone.map_err(|source| WriteError::Create {
+                path: path.clone(),
+                source,
+            })?,
+            hash,
+        );
+
         let (bits, tags) = (options.bits, &options.tags);
         let encoder = match options.format {
             FileFormat::Wav => WavWriter::new(out.clone(), layout, bits, tags, total_frames)
@@ -153,10 +177,20 @@ impl AudioWriter {
                 Encoder::Flac(Box::new(flac.map_err(|source| flac_error(&path, source))?))
             }
         };
-        Ok(Self { path, layout, expected_frames: total_frames, frames: 0, encoder, file, out })
+
+        Ok(Self {
+            path,
+            layout,
+            expected_frames: total_frames,
+            frames: 0,
+            encoder,
+            file,
+            out,
+        })
     }
 
-    /// Where the file is until it is complete, for whoever must remove it when the program is interrupted.
+    /// Where the file is until it is complete, for whoever must remove it when the program is
+    /// interrupted.
     pub fn temporary_path(&self) -> &Path {
         self.file.path()
     }
@@ -182,16 +216,28 @@ impl AudioWriter {
     pub fn write(&mut self, block: &Audio) -> crate::Result<()> {
         if block.layout() != self.layout {
             let (expected, found) = (self.layout, block.layout());
-            return Err(WriteError::Block { path: self.path.clone(), expected, found }.into());
+            return Err(WriteError::Block {
+                path: self.path.clone(),
+                expected,
+                found,
+            }
+            .into());
         }
+
         self.frames += block.frames() as u64;
         if self.frames > self.expected_frames {
             return Err(self.wrong_length().into());
         }
+
         match &mut self.encoder {
-            Encoder::Wav(wav) => wav.write(block).map_err(|source| write_error(&self.path, source))?,
-            Encoder::Flac(flac) => flac.write(block).map_err(|source| flac_error(&self.path, source))?,
+            Encoder::Wav(wav) => wav
+                .write(block)
+                .map_err(|source| write_error(&self.path, source))?,
+            Encoder::Flac(flac) => flac
+                .write(block)
+                .map_err(|source| flac_error(&self.path, source))?,
         }
+
         Ok(())
     }
 
@@ -204,29 +250,50 @@ impl AudioWriter {
         if self.frames != self.expected_frames {
             return Err(self.wrong_length().into());
         }
+
         let clipped_samples = self.clipped_samples();
-        let Self { path, frames, encoder, file, out, .. } = self;
+        let Self {
+            path,
+            frames,
+            encoder,
+            file,
+            out,
+            ..
+        } = self;
+
         let failed = |source| write_error(&path, source);
         match encoder {
             Encoder::Wav(wav) => drop(wav.finish().map_err(failed)?),
             Encoder::Flac(flac) => flac.finish().map_err(|source| flac_error(&path, source))?,
         }
+
         out.flush_all().map_err(failed)?;
         let sha256 = out.hash();
         if sha256.is_none() {
             file.as_file().sync_all().map_err(failed)?;
         }
+
         let bytes = file.as_file().metadata().map_err(failed)?.len();
         file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(Written { frames, clipped_samples, bytes, sha256 })
+        Ok(Written {
+            frames,
+            clipped_samples,
+            bytes,
+            sha256,
+        })
     }
 
     fn wrong_length(&self) -> WriteError {
-        WriteError::Frames { path: self.path.clone(), expected: self.expected_frames, found: self.frames }
+        WriteError::Frames {
+            path: self.path.clone(),
+            expected: self.expected_frames,
+            found: self.frames,
+        }
     }
 }
 
-/// A buffered file that an encoder owns and that can still be flushed, errors and all, once the encoder is gone.
+/// A buffered file that an encoder owns and that can still be flushed, errors and all, once the
+/// encoder is gone.
 #[derive(Clone)]
 struct Output(Arc<Mutex<Buffered>>);
 
@@ -238,7 +305,10 @@ struct Buffered {
 
 impl Output {
     fn new(file: File, hash: Option<Sha256>) -> Self {
-        Self(Arc::new(Mutex::new(Buffered { file: BufWriter::with_capacity(1 << 16, file), hash })))
+        Self(Arc::new(Mutex::new(Buffered {
+            file: BufWriter::with_capacity(1 << 16, file),
+            hash,
+        })))
     }
 
     fn flush_all(&self) -> std::io::Result<()> {
@@ -248,7 +318,12 @@ impl Output {
     /// The hash of all that was written, in hexadecimal.
     fn hash(&self) -> Option<String> {
         let hash = self.with(|out| out.hash.take())?;
-        Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(
+            hash.finalize()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Buffered) -> T) -> T {
@@ -285,34 +360,56 @@ impl Seek for Output {
 fn check(path: &Path, layout: Layout, options: &WriteOptions) -> Result<(), WriteError> {
     let flac = options.format == FileFormat::Flac;
     if flac && options.bits == Bits::Float32 {
-        return Err(WriteError::FloatFlac { path: path.to_owned() });
+        return Err(WriteError::FloatFlac {
+            path: path.to_owned(),
+        });
     }
-    let max_rate_hz = if flac { flac_writer::MAX_RATE_HZ } else { u32::MAX };
+
+    let max_rate_hz = if flac {
+        flac_writer::MAX_RATE_HZ
+    } else {
+        u32::MAX
+    };
+
     let Layout { channels, rate_hz } = layout;
     if !(1..=MAX_CHANNELS).contains(&channels) || !(1..=max_rate_hz).contains(&rate_hz) {
-        return Err(WriteError::Layout { path: path.to_owned(), channels, rate_hz, max_rate_hz });
+        return Err(WriteError::Layout {
+            path: path.to_owned(),
+            channels,
+            rate_hz,
+            max_rate_hz,
+        });
     }
+
     Ok(())
 }
 
-/// An empty file beside `path`, with a short name of its own: `path`'s may be as long as names can be.
+/// An empty file beside `path`, with a short name of its own: `path`'s may be as long as names can
+/// be.
 fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sextet-").suffix(".part");
+
     #[cfg(unix)]
     {
         // As any other new file: the user's umask decides.
         use std::os::unix::fs::PermissionsExt as _;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
+
     builder.tempfile_in(folder)
 }
 
 fn write_error(path: &Path, source: std::io::Error) -> WriteError {
     let path = path.to_owned();
     match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => WriteError::Full { path, source },
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            WriteError::Full { path, source }
+        }
         _ => WriteError::Write { path, source },
     }
 }
@@ -320,6 +417,9 @@ fn write_error(path: &Path, source: std::io::Error) -> WriteError {
 fn flac_error(path: &Path, source: flac_codec::Error) -> WriteError {
     match source {
         flac_codec::Error::Io(source) => write_error(path, source),
-        source => WriteError::Flac { path: path.to_owned(), source },
+        source => WriteError::Flac {
+            path: path.to_owned(),
+            source,
+        },
     }
 }

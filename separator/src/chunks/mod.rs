@@ -1,4 +1,5 @@
-//! A long song in short segments and back: which chunk hears what, and how their outputs are joined.
+//! A long song in short segments and back: which chunk hears what, and how their outputs are
+//! joined.
 
 mod history;
 mod overlap_add;

@@ -14,7 +14,8 @@ pub(crate) struct Plan {
 /// One chunk of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// First frame of the segment that the model hears, in frames of the song. What lies outside of the song is silent.
+    /// First frame of the segment that the model hears, in frames of the song. What lies outside of
+    /// the song is silent.
     pub(crate) window: i64,
     /// Frames at the beginning of the model's output that are left out.
     pub(crate) skip: usize,
@@ -25,11 +26,17 @@ pub(crate) struct Chunk {
 }
 
 impl Plan {
-    /// A pass over `length` frames from `origin`, by a model that hears `segment` frames at a time, `overlap` of which
-    /// (0 to less than 1) it shares with the next chunk. `None` where neighbouring chunks would not move apart.
+    /// A pass over `length` frames from `origin`, by a model that hears `segment` frames at a time,
+    /// `overlap` of which (0 to less than 1) it shares with the next chunk. `None` where
+    /// neighbouring chunks would not move apart.
     pub(crate) fn new(origin: i64, length: u64, segment: usize, overlap: f64) -> Option<Self> {
         let stride = ((1.0 - overlap) * segment as f64) as usize;
-        (1..=segment).contains(&stride).then_some(Self { origin, length, segment, stride })
+        (1..=segment).contains(&stride).then_some(Self {
+            origin,
+            length,
+            segment,
+            stride,
+        })
     }
 
     /// Where the pass begins, in frames of the song.
@@ -44,15 +51,23 @@ impl Plan {
 
     /// Chunk number `index`, `None` after the last.
     ///
-    /// A last chunk that is shorter than a segment is heard in the middle of it, with what there is of the song on either
-    /// side (`TensorChunk.padded` and `center_trim`).
+    /// A last chunk that is shorter than a segment is heard in the middle of it, with what there is
+    /// of the song on either side (`TensorChunk.padded` and `center_trim`).
     pub(crate) fn chunk(&self, index: u64) -> Option<Chunk> {
         let offset = index * self.stride as u64;
         let rest = self.length.checked_sub(offset).filter(|&rest| rest > 0)?;
-        let frames = self.segment.min(usize::try_from(rest).unwrap_or(usize::MAX));
+        let frames = self
+            .segment
+            .min(usize::try_from(rest).unwrap_or(usize::MAX));
+
         let skip = (self.segment - frames) / 2;
         let window = self.origin + offset as i64 - skip as i64;
-        Some(Chunk { window, skip, frames, stride: self.stride.min(frames) })
+        Some(Chunk {
+            window,
+            skip,
+            frames,
+            stride: self.stride.min(frames),
+        })
     }
 }
 
@@ -67,10 +82,25 @@ mod tests {
         // The official segment and overlap: chunks 257985 apart, the last one centred.
         let plan = Plan::new(0, 400_000, 343_980, 0.25).unwrap();
         assert_eq!(plan.chunks(), 2);
-        assert_eq!(plan.chunk(0), Some(Chunk { window: 0, skip: 0, frames: 343_980, stride: 257_985 }));
+        assert_eq!(
+            plan.chunk(0),
+            Some(Chunk {
+                window: 0,
+                skip: 0,
+                frames: 343_980,
+                stride: 257_985
+            })
+        );
+
         let frames = 400_000 - 257_985;
         let skip = (343_980 - frames) / 2;
-        let last = Chunk { window: 257_985 - skip as i64, skip, frames, stride: frames };
+        let last = Chunk {
+            window: 257_985 - skip as i64,
+            skip,
+            frames,
+            stride: frames,
+        };
+
         assert_eq!(plan.chunk(1), Some(last));
         assert_eq!(plan.chunk(2), None);
     }
@@ -78,7 +108,11 @@ mod tests {
     #[test]
     fn chunks_that_would_not_move_apart_are_refused() {
         for (segment, overlap) in [(100, 1.0), (100, 0.995), (100, -0.1), (0, 0.25)] {
-            assert_eq!(Plan::new(0, 1000, segment, overlap), None, "{segment} {overlap}");
+            assert_eq!(
+                Plan::new(0, 1000, segment, overlap),
+                None,
+                "{segment} {overlap}"
+            );
         }
     }
 
@@ -88,6 +122,7 @@ mod tests {
             length in 1_u64..5000, segment in 1_usize..700, overlap in 0.0..0.95_f64, origin in -300_i64..1,
         ) {
             let Some(plan) = Plan::new(origin, length, segment, overlap) else { return Ok(()) };
+
             let mut covered = vec![0; length as usize];
             let mut start = 0;
             for index in 0..plan.chunks() {
@@ -97,8 +132,10 @@ mod tests {
                 covered[start..start + chunk.frames].iter_mut().for_each(|count| *count += 1);
                 start += chunk.stride;
             }
+
             prop_assert!(plan.chunk(plan.chunks()).is_none());
             prop_assert!(covered.iter().all(|&count| count > 0));
+
             // What follows the last chunk's stride has been covered by it.
             prop_assert!(start as u64 <= length);
         }

@@ -1,4 +1,5 @@
-//! Which engine computes where that is left open, and who goes on where one fails. All of it is decided here.
+//! Which engine computes where that is left open, and who goes on where one fails. All of it is
+//! decided here.
 //!
 //! | when | what is decided | where |
 //! |---|---|---|
@@ -24,16 +25,21 @@ pub struct Work {
 }
 
 impl Work {
-    /// A song of `length` that is separated with `options`, on a model that takes `segment_frames` at a time.
+    /// A song of `length` that is separated with `options`, on a model that takes `segment_frames`
+    /// at a time.
     pub fn of_song(length: Duration, options: &Options, segment_frames: usize) -> Self {
         let segment_s = segment_frames as f64 / f64::from(MODEL_RATE_HZ);
         let chunks = if options.single_chunk {
             1.0
         } else {
-            (length.as_secs_f64() / (segment_s * (1.0 - options.overlap))).ceil().max(1.0)
+            (length.as_secs_f64() / (segment_s * (1.0 - options.overlap)))
+                .ceil()
+                .max(1.0)
         };
 
-        Self { segments: chunks as u64 * u64::from(options.shifts.max(1)) }
+        Self {
+            segments: chunks as u64 * u64::from(options.shifts.max(1)),
+        }
     }
 }
 
@@ -48,8 +54,12 @@ pub struct Sooner {
 
 impl fmt::Display for Sooner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [on_cpu, until_ready] = [self.on_cpu, self.until_ready].map(|time| time.as_secs_f64().ceil());
-        write!(f, "the CPU needs some {on_cpu} s, and making the GPU ready for this model some {until_ready} s, once")
+        let [on_cpu, until_ready] =
+            [self.on_cpu, self.until_ready].map(|time| time.as_secs_f64().ceil());
+        write!(
+            f,
+            "the CPU needs some {on_cpu} s, and making the GPU ready for this model some {until_ready} s, once"
+        )
     }
 }
 
@@ -71,7 +81,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a model is put on: the engine that was asked for, or the one that was found to be the sooner.
+/// What a model is put on: the engine that was asked for, or the one that was found to be the
+/// sooner.
 #[derive(Clone, Debug)]
 pub struct Backend {
     options: EngineOptions,
@@ -82,16 +93,21 @@ pub struct Backend {
 }
 
 impl From<EngineOptions> for Backend {
-    /// The engine that the options name. An open choice is the GPU, and the CPU should the GPU fail to start.
+    /// The engine that the options name. An open choice is the GPU, and the CPU should the GPU fail
+    /// to start.
     fn from(options: EngineOptions) -> Self {
-        Self { options, reason: None, opened: None }
+        Self {
+            options,
+            reason: None,
+            opened: None,
+        }
     }
 }
 
 impl Backend {
-    /// Weighs `songs`, where `options` leave a choice, against what the GPU takes to be made ready for `model`, which has been
-    /// going on for `begun` if somebody is at it. The CPU is taken if it is done before the GPU could begin. Only as many songs
-    /// are asked for as it takes to know.
+    /// Weighs `songs`, where `options` leave a choice, against what the GPU takes to be made ready
+    /// for `model`, which has been going on for `begun` if somebody is at it. The CPU is taken if
+    /// it is done before the GPU could begin. Only as many songs are asked for as it takes to know.
     pub fn weigh(
         model: &Model,
         options: EngineOptions,
@@ -99,7 +115,9 @@ impl Backend {
         begun: Duration,
     ) -> Self {
         let networks: Vec<&Network> = model.networks_of().collect();
-        let [first, ..] = networks[..] else { return options.into() };
+        let [first, ..] = networks[..] else {
+            return options.into();
+        };
         if options.engine != EngineChoice::Auto {
             return options.into();
         }
@@ -115,10 +133,21 @@ impl Backend {
         };
 
         match choose(until_ready, begun, on_cpu) {
-            None => Self { options, reason: None, opened: opened.ok() },
+            None => Self {
+                options,
+                reason: None,
+                opened: opened.ok(),
+            },
             Some(reason) => {
-                let options = EngineOptions { engine: EngineChoice::Cpu, ..options };
-                Self { options, reason: Some(reason), opened: None }
+                let options = EngineOptions {
+                    engine: EngineChoice::Cpu,
+                    ..options
+                };
+                Self {
+                    options,
+                    reason: Some(reason),
+                    opened: None,
+                }
             }
         }
     }
@@ -152,8 +181,9 @@ impl Backend {
     }
 }
 
-/// Why work is done on the CPU whose engine is left open, if it is. The GPU can begin `until_ready` after somebody began to make
-/// it ready, which was `begun` ago. `on_cpu` says what the CPU needs, or anything above what it is given when that is more.
+/// Why work is done on the CPU whose engine is left open, if it is. The GPU can begin `until_ready`
+/// after somebody began to make it ready, which was `begun` ago. `on_cpu` says what the CPU needs,
+/// or anything above what it is given when that is more.
 fn choose(
     until_ready: std::result::Result<Duration, String>,
     begun: Duration,
@@ -166,19 +196,33 @@ fn choose(
     if until_ready.is_zero() {
         return None;
     }
+
     let on_cpu = on_cpu(until_ready);
-    (on_cpu <= until_ready).then_some(Reason::Sooner(Sooner { on_cpu, until_ready }))
+    (on_cpu <= until_ready).then_some(Reason::Sooner(Sooner {
+        on_cpu,
+        until_ready,
+    }))
 }
 
-/// What the CPU takes for `songs` on networks of so many products each. No more songs are asked for once that is above `limit`.
-fn time_on_cpu(products: &[u64], threads: usize, songs: &mut dyn Iterator<Item = Work>, limit: Duration) -> Duration {
+/// What the CPU takes for `songs` on networks of so many products each. No more songs are asked for
+/// once that is above `limit`.
+fn time_on_cpu(
+    products: &[u64],
+    threads: usize,
+    songs: &mut dyn Iterator<Item = Work>,
+    limit: Duration,
+) -> Duration {
     let mut time = Duration::ZERO;
     for song in songs {
-        time += products.iter().map(|&products| cpu::estimate(products, song.segments, threads)).sum::<Duration>();
+        time += products
+            .iter()
+            .map(|&products| cpu::estimate(products, song.segments, threads))
+            .sum::<Duration>();
         if time > limit {
             break;
         }
     }
+
     time
 }
 
@@ -201,9 +245,13 @@ fn check_options(options: &EngineOptions) -> Result<()> {
     }
 }
 
-/// Starts the engine of `backend` for one network. The CPU takes the place of a GPU that fails to start, where the choice was
-/// left open.
-pub(crate) fn start(network: Network, backend: &mut Backend, listener: &mut dyn Listener) -> Result<Started> {
+/// Starts the engine of `backend` for one network. The CPU takes the place of a GPU that fails to
+/// start, where the choice was left open.
+pub(crate) fn start(
+    network: Network,
+    backend: &mut Backend,
+    listener: &mut dyn Listener,
+) -> Result<Started> {
     check(backend)?;
     let options = &backend.options;
     let note = match options.engine {
@@ -215,7 +263,11 @@ pub(crate) fn start(network: Network, backend: &mut Backend, listener: &mut dyn 
             Err(error) => Some(cause(&error)),
         },
     };
-    Ok(Started { engine: Box::new(Cpu::new(network, options.threads)?), note })
+
+    Ok(Started {
+        engine: Box::new(Cpu::new(network, options.threads)?),
+        note,
+    })
 }
 
 /// An engine on the GPU that was opened, or is now.
@@ -247,7 +299,8 @@ pub enum Successor {
     Nobody,
 }
 
-/// Who goes on after an engine that was chosen as `asked` has failed in the middle of its work. `on_cpu`: it was the CPU's.
+/// Who goes on after an engine that was chosen as `asked` has failed in the middle of its work.
+/// `on_cpu`: it was the CPU's.
 pub fn successor(asked: EngineChoice, on_cpu: bool) -> Successor {
     match asked {
         // What the CPU cannot do nobody can.
@@ -256,9 +309,10 @@ pub fn successor(asked: EngineChoice, on_cpu: bool) -> Successor {
     }
 }
 
-/// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`: engines of one class give the
-/// same samples but for rounding, others do not. No model is loaded: where an engine then fails to start and the choice was
-/// left open, the CPU is the sooner, or the model turns out to need float32,
+/// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`:
+/// engines of one class give the same samples but for rounding, others do not. No model is loaded:
+/// where an engine then fails to start and the choice was left open, the CPU is the sooner, or the
+/// model turns out to need float32,
 /// [`Separator::engine_class`](crate::Separator::engine_class) knows better.
 ///
 /// # Errors
@@ -275,19 +329,24 @@ pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
 }
 
 pub(super) fn gpu_class(full_precision: bool) -> &'static str {
-    if full_precision { "tensorrt-f32" } else { "tensorrt-f16" }
+    if full_precision {
+        "tensorrt-f32"
+    } else {
+        "tensorrt-f16"
+    }
 }
 
-/// Begins, on threads of its own, what it takes to start an engine with `options` whatever the model is: on a GPU, half of a
-/// start. Starting one waits for it; whoever ends the process without that calls [`settle`].
+/// Begins, on threads of its own, what it takes to start an engine with `options` whatever the
+/// model is: on a GPU, half of a start. Starting one waits for it; whoever ends the process without
+/// that calls [`settle`].
 pub fn warm_up(options: &EngineOptions) {
     if options.engine != EngineChoice::Cpu {
         tensorrt::begin(&options.tensorrt);
     }
 }
 
-/// Waits for what [`warm_up`] has begun and nobody has asked for: a driver does not survive the end of a process in the middle
-/// of that.
+/// Waits for what [`warm_up`] has begun and nobody has asked for: a driver does not survive the end
+/// of a process in the middle of that.
 pub fn settle() {
     tensorrt::settle();
 }
@@ -306,8 +365,12 @@ mod tests {
     #[test]
     fn the_gpu_is_taken_unless_the_cpu_is_done_before_it_could_begin() {
         let sooner = |on_cpu: u32, until_ready: u32| {
-            Some(Reason::Sooner(Sooner { on_cpu: on_cpu * SECOND, until_ready: until_ready * SECOND }))
+            Some(Reason::Sooner(Sooner {
+                on_cpu: on_cpu * SECOND,
+                until_ready: until_ready * SECOND,
+            }))
         };
+
         let missing = Some(Reason::NoGpu("no driver".to_owned()));
         type Case<'a> = (std::result::Result<u32, &'a str>, u32, u32, Option<Reason>);
         let cases: [Case; 12] = [
@@ -324,11 +387,16 @@ mod tests {
             (Ok(37), 37, 0, None),
             (Ok(37), 60, 3, None),
         ];
+
         for (until_ready, begun, on_cpu, expected) in &cases {
             let ready = until_ready.map(|s| s * SECOND).map_err(str::to_owned);
             let found = choose(ready, *begun * SECOND, |_| *on_cpu * SECOND);
-            assert_eq!(&found, expected, "{until_ready:?} for {begun} s, and {on_cpu} s on the CPU");
+            assert_eq!(
+                &found, expected,
+                "{until_ready:?} for {begun} s, and {on_cpu} s on the CPU"
+            );
         }
+
         println!("{} cases tried", cases.len());
     }
 
@@ -336,14 +404,20 @@ mod tests {
     fn songs_are_asked_for_until_it_is_known_which_is_the_sooner() {
         let products = 20_000_000_000;
         let song = || [Work { segments: 30 }].into_iter();
+
         let one = time_on_cpu(&[products], 2, &mut song(), Duration::MAX);
-        assert_eq!(time_on_cpu(&[products; 2], 2, &mut song(), Duration::MAX), 2 * one, "a bag");
+        assert_eq!(
+            time_on_cpu(&[products; 2], 2, &mut song(), Duration::MAX),
+            2 * one,
+            "a bag"
+        );
 
         let mut asked = 0;
         let mut endless = std::iter::repeat_with(|| {
             asked += 1;
             Work { segments: 30 }
         });
+
         let time = time_on_cpu(&[products], 2, &mut endless, 10 * one);
         assert!(time > 10 * one && asked == 11, "{time:?} for {asked} songs");
     }
@@ -352,10 +426,18 @@ mod tests {
     fn a_choice_that_is_not_open_is_not_weighed() {
         let model = Model::bundled().unwrap();
         for engine in [EngineChoice::Cpu, EngineChoice::TensorRt] {
-            let options = EngineOptions { engine, ..EngineOptions::default() };
+            let options = EngineOptions {
+                engine,
+                ..EngineOptions::default()
+            };
             let mut songs = std::iter::once_with(|| -> Work { panic!("nobody needs to know") });
+
             let backend = Backend::weigh(&model, options.clone(), &mut songs, Duration::ZERO);
-            assert_eq!((backend.reason, backend.options), (None, options), "{engine:?}");
+            assert_eq!(
+                (backend.reason, backend.options),
+                (None, options),
+                "{engine:?}"
+            );
         }
     }
 
@@ -366,11 +448,40 @@ mod tests {
             (0.1, plain.clone(), 1),
             (7.8, plain.clone(), 2),
             (36.0, plain.clone(), 7),
-            (36.0, Options { overlap: 0.0, ..plain.clone() }, 5),
-            (36.0, Options { shifts: 3, ..plain.clone() }, 21),
-            (36.0, Options { shifts: 1, ..plain.clone() }, 7),
-            (3600.0, Options { single_chunk: true, ..plain }, 1),
+            (
+                36.0,
+                Options {
+                    overlap: 0.0,
+                    ..plain.clone()
+                },
+                5,
+            ),
+            (
+                36.0,
+                Options {
+                    shifts: 3,
+                    ..plain.clone()
+                },
+                21,
+            ),
+            (
+                36.0,
+                Options {
+                    shifts: 1,
+                    ..plain.clone()
+                },
+                7,
+            ),
+            (
+                3600.0,
+                Options {
+                    single_chunk: true,
+                    ..plain
+                },
+                1,
+            ),
         ];
+
         for (seconds, options, segments) in cases {
             let found = Work::of_song(Duration::from_secs_f64(seconds), &options, 343_980);
             assert_eq!(found.segments, segments, "{seconds} s with {options:?}");
@@ -386,15 +497,24 @@ mod tests {
             (TensorRt, false, Successor::Nobody),
             (Cpu, true, Successor::Nobody),
         ];
+
         for (asked, on_cpu, expected) in cases {
-            assert_eq!(successor(asked, on_cpu), expected, "{asked:?}, on the CPU: {on_cpu}");
+            assert_eq!(
+                successor(asked, on_cpu),
+                expected,
+                "{asked:?}, on the CPU: {on_cpu}"
+            );
         }
     }
 
     #[test]
     fn what_is_said_names_both_times() {
-        let sooner = Sooner { on_cpu: Duration::from_millis(2_100), until_ready: 37 * SECOND };
-        let said = "the CPU needs some 3 s, and making the GPU ready for this model some 37 s, once";
+        let sooner = Sooner {
+            on_cpu: Duration::from_millis(2_100),
+            until_ready: 37 * SECOND,
+        };
+        let said =
+            "the CPU needs some 3 s, and making the GPU ready for this model some 37 s, once";
         assert_eq!(Reason::Sooner(sooner).to_string(), said);
     }
 }

@@ -1,7 +1,8 @@
 //! The CPU engine: the graph in rten, a runtime in pure Rust.
 //!
-//! Many of the graph's operators run on one thread whatever the pool's size, so one segment is not twice as fast on two
-//! threads. Two segments side by side are: they go through the network in groups, each on its share of the threads.
+//! Many of the graph's operators run on one thread whatever the pool's size, so one segment is not
+//! twice as fast on two threads. Two segments side by side are: they go through the network in
+//! groups, each on its share of the threads.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -46,12 +47,19 @@ impl Cpu {
         let segment_frames = network.segment_frames();
         let onnx = network.onnx_for_cpu()?;
         drop(network);
-        let model = ModelOptions::with_all_ops().prepack_weights(true).load(onnx);
+        let model = ModelOptions::with_all_ops()
+            .prepack_weights(true)
+            .load(onnx);
+
         let model = model.map_err(|source| EngineError::Load { source })?;
         let threads = self::threads(threads);
+
         let pool = |threads| Arc::new(ThreadPool::with_num_threads(threads));
         Ok(Self {
-            network: Arc::new(Loaded { model, segment_frames }),
+            network: Arc::new(Loaded {
+                model,
+                segment_frames,
+            }),
             whole: pool(threads),
             parts: shares(threads).into_iter().map(pool).collect(),
             waiting: VecDeque::new(),
@@ -62,36 +70,52 @@ impl Cpu {
 
     /// Begins the next group: a segment alone on all threads, several on a share each.
     fn begin(&mut self) {
-        let pools = if self.waiting.len() == 1 { std::slice::from_ref(&self.whole) } else { &self.parts };
+        let pools = if self.waiting.len() == 1 {
+            std::slice::from_ref(&self.whole)
+        } else {
+            &self.parts
+        };
+
         let group = self.waiting.len().min(pools.len());
         for (mix, pool) in self.waiting.drain(..group).zip(pools) {
             let (network, pool) = (Arc::clone(&self.network), Arc::clone(pool));
-            self.begun.push_back(std::thread::spawn(move || network.run(&mix, pool)));
+            self.begun
+                .push_back(std::thread::spawn(move || network.run(&mix, pool)));
         }
     }
 }
 
-/// Threads that the CPU engine computes on when it is asked for so many: one for each physical core where it is not, and
-/// never more than this process may use, by its affinity and the quota of its container.
+/// Threads that the CPU engine computes on when it is asked for so many: one for each physical core
+/// where it is not, and never more than this process may use, by its affinity and the quota of its
+/// container.
 pub fn threads(asked: Option<NonZeroUsize>) -> usize {
     let allowed = std::thread::available_parallelism().map_or(usize::MAX, NonZeroUsize::get);
-    asked.map_or_else(|| rten::thread_pool().run(rayon::current_num_threads), NonZeroUsize::get).min(allowed)
+    asked
+        .map_or_else(
+            || rten::thread_pool().run(rayon::current_num_threads),
+            NonZeroUsize::get,
+        )
+        .min(allowed)
 }
 
-/// Products of a segment of the official six-stem shape, as `Model::products` counts them (`tests/products.rs`).
+/// Products of a segment of the official six-stem shape, as `Model::products` counts them
+/// (`tests/products.rs`).
 const OFFICIAL_PRODUCTS: f64 = 132_551_191_008.0;
-/// What a segment of that shape takes on one thread, in seconds, and how much of that more threads can share: 6.3 s on one
-/// and 3.7 s on two (docs/benchmarks.md, "A chunk on the CPU").
+/// What a segment of that shape takes on one thread, in seconds, and how much of that more threads
+/// can share: 6.3 s on one and 3.7 s on two (docs/benchmarks.md, "A chunk on the CPU").
 const OFFICIAL_S: f64 = 6.3;
 const SHARED: f64 = 0.83;
 
-/// Roughly what the CPU engine takes for `segments` of a network with so many `products` each, on `threads`: by figures of one
-/// machine, so that it is the same every time.
+/// Roughly what the CPU engine takes for `segments` of a network with so many `products` each, on
+/// `threads`: by figures of one machine, so that it is the same every time.
 pub(super) fn estimate(products: u64, segments: u64, threads: usize) -> Duration {
     let side_by_side = shares(threads).len() as u64;
     let (groups, threads_each) = match segments {
         0 | 1 => (segments, threads),
-        _ => (segments.div_ceil(side_by_side), threads / side_by_side as usize),
+        _ => (
+            segments.div_ceil(side_by_side),
+            threads / side_by_side as usize,
+        ),
     };
 
     let alone_s = products as f64 / OFFICIAL_PRODUCTS * OFFICIAL_S;
@@ -124,7 +148,11 @@ impl Engine for Cpu {
         if self.begun.is_empty() {
             self.begin();
         }
-        let oldest = self.begun.pop_front().ok_or(EngineError::NothingSubmitted)?;
+
+        let oldest = self
+            .begun
+            .pop_front()
+            .ok_or(EngineError::NothingSubmitted)?;
         self.stems = oldest.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(&self.stems)
     }
@@ -149,23 +177,30 @@ impl Loaded {
     fn run(&self, mix: &[f32], pool: Arc<ThreadPool>) -> Result<Vec<f32>> {
         let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], mix);
         let options = RunOptions::default().with_thread_pool(Some(pool));
-        let output = self.model.run_one(input.into(), Some(options)).map_err(|source| EngineError::Run { source })?;
+        let output = self
+            .model
+            .run_one(input.into(), Some(options))
+            .map_err(|source| EngineError::Run { source })?;
         let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputShape)?;
         Ok(output.into_data())
     }
 }
 
-/// Threads of each of the segments that run at a time: two of one thread on two, up to [`MOST_AT_ONCE`] of two or more.
+/// Threads of each of the segments that run at a time: two of one thread on two, up to
+/// [`MOST_AT_ONCE`] of two or more.
 fn shares(threads: usize) -> Vec<usize> {
     let segments = (threads / 2).clamp(2, MOST_AT_ONCE).min(threads);
-    (0..segments).map(|index| threads / segments + usize::from(index < threads % segments)).collect()
+    (0..segments)
+        .map(|index| threads / segments + usize::from(index < threads % segments))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Of docs/benchmarks.md: 6.3 s a segment on one thread, 3.7 s on two, 3.15 s for each of two side by side.
+    /// Of docs/benchmarks.md: 6.3 s a segment on one thread, 3.7 s on two, 3.15 s for each of two
+    /// side by side.
     #[test]
     fn the_time_is_estimated_from_what_was_measured() {
         let official = OFFICIAL_PRODUCTS as u64;
@@ -179,10 +214,14 @@ mod tests {
             (official / 10, 4, 2, 0.4 * 3.15),
             (official, 8, 16, 2.0 * 2.4),
         ];
+
         for (products, segments, threads, expected_s) in cases {
             let found_s = estimate(products, segments, threads).as_secs_f64();
             let near = (found_s - expected_s).abs() <= 0.03 * expected_s;
-            assert!(near, "{segments} segments of {products} on {threads}: {found_s} s, expected {expected_s} s");
+            assert!(
+                near,
+                "{segments} segments of {products} on {threads}: {found_s} s, expected {expected_s} s"
+            );
         }
     }
 

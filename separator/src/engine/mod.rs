@@ -6,7 +6,8 @@ mod error;
 mod exit;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
-/// What stands for it in a build without TensorRT: the only place where the two builds choose differently.
+/// What stands for it in a build without TensorRT: the only place where the two builds choose
+/// differently.
 #[cfg(not(feature = "tensorrt"))]
 #[path = "no_tensorrt.rs"]
 mod tensorrt;
@@ -30,11 +31,12 @@ pub(crate) trait Engine: Send {
     /// Its kind and precision, as [`engine_class`] has them.
     fn class(&self) -> &'static str;
 
-    /// Segments that may be submitted before the first has to be taken, at least 1. An engine with more works on some
-    /// while the host does something else.
+    /// Segments that may be submitted before the first has to be taken, at least 1. An engine with
+    /// more works on some while the host does something else.
     fn depth(&self) -> usize;
 
-    /// Queues one segment: `fill` writes the mix [2, segment], row-major, to where the engine wants it, every sample of it.
+    /// Queues one segment: `fill` writes the mix [2, segment], row-major, to where the engine wants
+    /// it, every sample of it.
     fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()>;
 
     /// Nothing more comes for now: an engine that collects segments begins with those it has.
@@ -42,7 +44,8 @@ pub(crate) trait Engine: Send {
         Ok(())
     }
 
-    /// Stems [stems, 2, segment], row-major, of the oldest segment that was submitted and not taken.
+    /// Stems [stems, 2, segment], row-major, of the oldest segment that was submitted and not
+    /// taken.
     fn take(&mut self) -> Result<&[f32]>;
 
     /// Drops what was submitted and not taken.
@@ -66,7 +69,8 @@ pub enum EngineChoice {
 pub struct EngineOptions {
     /// Which one.
     pub engine: EngineChoice,
-    /// Threads of the CPU engine; `None`: one for each physical core; never more than this process may use. They change how long it takes, not what comes out.
+    /// Threads of the CPU engine; `None`: one for each physical core; never more than this process
+    /// may use. They change how long it takes, not what comes out.
     pub threads: Option<NonZeroUsize>,
     /// How TensorRT is used, when it is.
     pub tensorrt: TensorRtOptions,
@@ -79,8 +83,8 @@ pub struct TensorRtOptions {
     pub libraries: Vec<PathBuf>,
     /// Folder of built engines; `None`: they are built every time.
     pub cache: Option<PathBuf>,
-    /// float32 throughout, for comparison: slower, and no better to hear. A model whose stems float16 would change by more
-    /// than 1 % is not computed in float16 either way.
+    /// float32 throughout, for comparison: slower, and no better to hear. A model whose stems
+    /// float16 would change by more than 1 % is not computed in float16 either way.
     pub full_precision: bool,
     /// Segments at a time, 1 to 64; `None`: what the GPU's memory allows.
     pub batch: Option<usize>,

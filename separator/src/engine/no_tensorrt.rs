@@ -36,7 +36,12 @@ impl Opened {
         match self.0 {}
     }
 
-    pub(super) fn start(self, _: &Network, _: &TensorRtOptions, _: &mut dyn Listener) -> Result<Box<dyn Engine>> {
+    pub(super) fn start(
+        self,
+        _: &Network,
+        _: &TensorRtOptions,
+        _: &mut dyn Listener,
+    ) -> Result<Box<dyn Engine>> {
         match self.0 {}
     }
 }

@@ -12,7 +12,8 @@ use crate::{Result, Stem};
 /// The model that is built into the library.
 const BUNDLED: &[u8] = include_bytes!("../../../models/sextet-mini.safetensors");
 
-/// A model: one network, or several whose outputs are averaged with weights (`demucs.apply.BagOfModels`).
+/// A model: one network, or several whose outputs are averaged with weights
+/// (`demucs.apply.BagOfModels`).
 #[derive(Clone, Debug)]
 pub struct Model {
     members: Vec<(Network, Vec<f32>)>,
@@ -46,36 +47,74 @@ impl Model {
 
     fn of(network: Network) -> Self {
         let weights = vec![1.0; network.sources().len()];
-        Self { members: vec![(network, weights)] }
+        Self {
+            members: vec![(network, weights)],
+        }
     }
 
-    /// Several models as one: `weights[m][s]` is how much model `m` counts for source `s`. The result is divided by the sum
-    /// of each source's weights, as demucs does.
+    /// Several models as one: `weights[m][s]` is how much model `m` counts for source `s`. The
+    /// result is divided by the sum of each source's weights, as demucs does.
     ///
     /// # Errors
     /// [`ModelError`] when the models give different sources, or the weights do not fit.
     pub fn bag(models: Vec<Model>, weights: Vec<Vec<f32>>) -> Result<Self> {
         if models.is_empty() || models.len() != weights.len() {
-            return Err(ModelError::EmptyBag { models: models.len(), rows: weights.len() }.into());
+            return Err(ModelError::EmptyBag {
+                models: models.len(),
+                rows: weights.len(),
+            }
+            .into());
         }
+
         let expected = models[0].sources().to_vec();
         if let Some(other) = models.iter().find(|model| model.sources() != expected) {
-            let names = |sources: &[Stem]| sources.iter().map(|stem| stem.name()).collect::<Vec<_>>().join(", ");
-            return Err(ModelError::MixedBag { expected: names(&expected), found: names(other.sources()) }.into());
+            let names = |sources: &[Stem]| {
+                sources
+                    .iter()
+                    .map(|stem| stem.name())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            return Err(ModelError::MixedBag {
+                expected: names(&expected),
+                found: names(other.sources()),
+            }
+            .into());
         }
-        let counts = |source: usize| weights.iter().any(|row| row.get(source).is_some_and(|&weight| weight > 0.0));
+
+        let counts = |source: usize| {
+            weights
+                .iter()
+                .any(|row| row.get(source).is_some_and(|&weight| weight > 0.0))
+        };
+
         for (model, row) in weights.iter().enumerate() {
-            let usable = row.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
+            let usable = row
+                .iter()
+                .all(|weight| weight.is_finite() && *weight >= 0.0);
             if row.len() != expected.len() || !usable || !(0..expected.len()).all(counts) {
                 let found = format!("{row:?}");
-                return Err(ModelError::BagWeights { model, expected: expected.len(), found }.into());
+                return Err(ModelError::BagWeights {
+                    model,
+                    expected: expected.len(),
+                    found,
+                }
+                .into());
             }
         }
+
         let members = models.into_iter().zip(weights).flat_map(|(model, row)| {
-            let scale = move |own: Vec<f32>| own.iter().zip(&row).map(|(own, row)| own * row).collect();
-            model.members.into_iter().map(move |(network, own)| (network, scale(own)))
+            let scale =
+                move |own: Vec<f32>| own.iter().zip(&row).map(|(own, row)| own * row).collect();
+            model
+                .members
+                .into_iter()
+                .map(move |(network, own)| (network, scale(own)))
         });
-        Ok(Self { members: members.collect() })
+
+        Ok(Self {
+            members: members.collect(),
+        })
     }
 
     /// The stems that come out, in canonical order: demucs' four or six.
@@ -83,14 +122,22 @@ impl Model {
         self.members[0].0.sources()
     }
 
-    /// Frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), that the model takes at a time; the longest of a bag.
+    /// Frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), that the model takes at a time; the
+    /// longest of a bag.
     pub fn segment_frames(&self) -> usize {
-        self.members.iter().map(|(network, _)| network.segment_frames()).max().unwrap_or_default()
+        self.members
+            .iter()
+            .map(|(network, _)| network.segment_frames())
+            .max()
+            .unwrap_or_default()
     }
 
     /// How many weights there are, in all networks.
     pub fn parameters(&self) -> usize {
-        self.members.iter().map(|(network, _)| network.parameters()).sum()
+        self.members
+            .iter()
+            .map(|(network, _)| network.parameters())
+            .sum()
     }
 
     /// How many networks there are: 1, but for a bag.
@@ -98,27 +145,40 @@ impl Model {
         self.members.len()
     }
 
-    /// Products of two numbers that a segment takes in all networks, in convolutions and matrix products: what most of the
-    /// time on a CPU goes into. They are counted in the graphs, which are written for that.
+    /// Products of two numbers that a segment takes in all networks, in convolutions and matrix
+    /// products: what most of the time on a CPU goes into. They are counted in the graphs, which
+    /// are written for that.
     pub fn products(&self) -> u64 {
-        self.members.iter().map(|(network, _)| network.products()).sum()
+        self.members
+            .iter()
+            .map(|(network, _)| network.products())
+            .sum()
     }
 
-    /// SHA-256 in hexadecimal: of the checkpoint, or for a bag of its checkpoints' hashes and weights.
+    /// SHA-256 in hexadecimal: of the checkpoint, or for a bag of its checkpoints' hashes and
+    /// weights.
     pub fn hash(&self) -> String {
         if let [(network, _)] = self.members.as_slice() {
             return network.hash().to_owned();
         }
+
         let mut digest = Sha256::new();
         for (network, weights) in &self.members {
             digest.update(network.hash());
-            weights.iter().for_each(|weight| digest.update(weight.to_le_bytes()));
+            weights
+                .iter()
+                .for_each(|weight| digest.update(weight.to_le_bytes()));
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+
+        digest
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
-    /// Writes the network as one ONNX file: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2, segment] out, both
-    /// float32. Of a bag, network number `member`, counted from 0.
+    /// Writes the network as one ONNX file: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2,
+    /// segment] out, both float32. Of a bag, network number `member`, counted from 0.
     ///
     /// The file appears under its name only when it is complete.
     ///
@@ -126,15 +186,28 @@ impl Model {
     /// [`ModelError::Export`] when the file cannot be written, [`ModelError::NoSuchNetwork`] and [`ModelError::Batch`] when
     /// there is no such member or no graph for so many segments.
     pub fn export_onnx(&self, member: usize, options: ExportOptions, path: &Path) -> Result<()> {
-        let failed = |source| ModelError::Export { path: path.to_owned(), source };
-        let Some((network, _)) = self.members.get(member) else {
-            return Err(ModelError::NoSuchNetwork { networks: self.members.len(), found: member }.into());
+        let failed = |source| ModelError::Export {
+            path: path.to_owned(),
+            source,
         };
+        let Some((network, _)) = self.members.get(member) else {
+            return Err(ModelError::NoSuchNetwork {
+                networks: self.members.len(),
+                found: member,
+            }
+            .into());
+        };
+
         let onnx = network.onnx(options)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+
         let partial = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         fs::write(partial.path(), onnx).map_err(failed)?;
         partial.persist(path).map_err(|error| failed(error.error))?;
+
         Ok(())
     }
 

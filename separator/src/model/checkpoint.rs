@@ -1,4 +1,5 @@
-//! Reads checkpoints as demucs 4.1.0 publishes them: safetensors whose metadata hold the class and its arguments.
+//! Reads checkpoints as demucs 4.1.0 publishes them: safetensors whose metadata hold the class and
+//! its arguments.
 //!
 //! Source of the layout: `demucs/hf.py`, `load_safetensors_model`.
 
@@ -28,19 +29,37 @@ impl Checkpoint {
         let damaged = |source| ModelError::NotSafetensors { source };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let empty = Default::default();
+
         let metadata = header.metadata().as_ref().unwrap_or(&empty);
-        let entry = |entry| metadata.get(entry).ok_or(ModelError::MissingMetadata { entry });
-        let json = |name| {
-            serde_json::from_str::<Json>(entry(name)?)
-                .map_err(|source| ModelError::MetadataJson { entry: name, source })
+        let entry = |entry| {
+            metadata
+                .get(entry)
+                .ok_or(ModelError::MissingMetadata { entry })
         };
+
+        let json = |name| {
+            serde_json::from_str::<Json>(entry(name)?).map_err(|source| ModelError::MetadataJson {
+                entry: name,
+                source,
+            })
+        };
+
         if entry("klass")? != CLASS {
-            return Err(ModelError::WrongClass { found: shown(entry("klass")?) });
+            return Err(ModelError::WrongClass {
+                found: shown(entry("klass")?),
+            });
         }
+
         let arguments = arguments(json("args")?, json("kwargs")?)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let arrays = tensors.iter().map(|(name, view)| Ok((name.to_owned(), array(name, &view)?)));
-        Ok(Self { arguments, weights: Weights::new(arrays.collect::<Result<BTreeMap<_, _>, ModelError>>()?) })
+        let arrays = tensors
+            .iter()
+            .map(|(name, view)| Ok((name.to_owned(), array(name, &view)?)));
+
+        Ok(Self {
+            arguments,
+            weights: Weights::new(arrays.collect::<Result<BTreeMap<_, _>, ModelError>>()?),
+        })
     }
 }
 
@@ -48,29 +67,72 @@ impl Checkpoint {
 fn arguments(positional: Json, by_name: Json) -> Result<Map<String, Json>, ModelError> {
     let found = shown(&positional);
     let Json::Array(positional) = positional else {
-        return Err(ModelError::ArgumentValue { name: "args", found, expected: "a list" });
+        return Err(ModelError::ArgumentValue {
+            name: "args",
+            found,
+            expected: "a list",
+        });
     };
+
     let found = shown(&by_name);
     let Json::Object(mut arguments) = by_name else {
-        return Err(ModelError::ArgumentValue { name: "kwargs", found, expected: "an object" });
+        return Err(ModelError::ArgumentValue {
+            name: "kwargs",
+            found,
+            expected: "an object",
+        });
     };
+
     if positional.len() > 1 {
-        return Err(ModelError::PositionalArguments { found: positional.len() });
+        return Err(ModelError::PositionalArguments {
+            found: positional.len(),
+        });
     }
-    arguments.extend(positional.into_iter().map(|sources| ("sources".to_owned(), sources)));
+
+    arguments.extend(
+        positional
+            .into_iter()
+            .map(|sources| ("sources".to_owned(), sources)),
+    );
+
     Ok(arguments)
 }
 
 fn array(name: &str, view: &TensorView<'_>) -> Result<Array, ModelError> {
     let bytes = view.data();
     let data: Vec<f32> = match view.dtype() {
-        Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
-        Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
-        other => return Err(ModelError::TensorType { name: shown(name), found: format!("{other:?}") }),
+        Dtype::F32 => bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| f32::from_le_bytes(b))
+            .collect(),
+        Dtype::F16 => bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| f16::from_le_bytes(b).to_f32())
+            .collect(),
+        Dtype::BF16 => bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| bf16::from_le_bytes(b).to_f32())
+            .collect(),
+        other => {
+            return Err(ModelError::TensorType {
+                name: shown(name),
+                found: format!("{other:?}"),
+            });
+        }
     };
+
     match data.iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(ModelError::NotFinite { name: shown(name), index, found: data[index] }),
+        Some(index) => Err(ModelError::NotFinite {
+            name: shown(name),
+            index,
+            found: data[index],
+        }),
         None => Ok(Array::new(view.shape(), data)),
     }
 }

@@ -1,4 +1,5 @@
-//! The shape of a model: the arguments of `demucs.htdemucs.HTDemucs`, as far as they change what it computes.
+//! The shape of a model: the arguments of `demucs.htdemucs.HTDemucs`, as far as they change what it
+//! computes.
 
 use serde_json::{Map, Value as Json};
 
@@ -64,12 +65,14 @@ pub(crate) struct Transformer {
 }
 
 impl Config {
-    /// Works out the shape from the arguments of `HTDemucs.__init__`, whose defaults are demucs 4.1.0's.
+    /// Works out the shape from the arguments of `HTDemucs.__init__`, whose defaults are demucs
+    /// 4.1.0's.
     pub(crate) fn from_arguments(arguments: Map<String, Json>) -> Result<Self, ModelError> {
         let mut arguments = Arguments(arguments);
         let a = &mut arguments;
         refuse_unsupported(a)?;
         let dconv_mode = a.whole("dconv_mode", 1)?;
+
         let dconv_depth = a.dconv_depth()?;
         let config = Config {
             sources: sources(a.take("sources"))?,
@@ -102,6 +105,7 @@ impl Config {
             },
             segment_frames: segment_frames(a.take("segment"))?,
         };
+
         arguments.finish()?;
         config.check()
     }
@@ -122,59 +126,111 @@ impl Config {
     }
 
     fn check(self) -> Result<Self, ModelError> {
-        let widest = self.channels.checked_mul(self.growth.saturating_pow(self.depth as u32));
+        let widest = self
+            .channels
+            .checked_mul(self.growth.saturating_pow(self.depth as u32));
         if widest.is_none_or(|widest| widest > 1 << 16) {
-            return refuse("channels", self.channels, "few enough that no layer has more than 65536");
+            return refuse(
+                "channels",
+                self.channels,
+                "few enough that no layer has more than 65536",
+            );
         }
+
         let has_dconv = self.dconv_encoder || self.dconv_decoder;
         if has_dconv && (self.dconv_comp < 1.0 || self.dconv_hidden(self.channels) == 0) {
-            return refuse("dconv_comp", self.dconv_comp, "from 1 up to the number of channels");
+            return refuse(
+                "dconv_comp",
+                self.dconv_comp,
+                "from 1 up to the number of channels",
+            );
         }
+
         if self.context > 8 || self.context_enc > 8 {
-            return refuse("context or context_enc", self.context.max(self.context_enc), "8 at most");
+            return refuse(
+                "context or context_enc",
+                self.context.max(self.context_enc),
+                "8 at most",
+            );
         }
+
         if self.norm_starts < self.depth && !self.channels.is_multiple_of(self.norm_groups) {
             return refuse("norm_groups", self.norm_groups, "a divisor of channels");
         }
+
         // The outermost decoder layers give two waveforms, or two complex spectra, for each source.
-        if self.norm_starts == 0 && !(CHANNELS * self.sources.len()).is_multiple_of(self.norm_groups) {
-            return refuse("norm_groups", self.norm_groups, "a divisor of twice the number of sources");
+        if self.norm_starts == 0
+            && !(CHANNELS * self.sources.len()).is_multiple_of(self.norm_groups)
+        {
+            return refuse(
+                "norm_groups",
+                self.norm_groups,
+                "a divisor of twice the number of sources",
+            );
         }
+
         if self.transformer.layers > 0 {
             self.check_transformer()?;
         }
+
         Ok(self)
     }
 
     fn check_transformer(&self) -> Result<(), ModelError> {
-        let (t, width, tokens) = (&self.transformer, self.transformer_channels(), self.tokens());
+        let (t, width, tokens) = (
+            &self.transformer,
+            self.transformer_channels(),
+            self.tokens(),
+        );
+
         if !width.is_multiple_of(t.heads) || !width.is_multiple_of(4) {
-            return refuse("t_heads", t.heads, "a divisor of the transformer's channels, themselves a multiple of 4");
+            return refuse(
+                "t_heads",
+                t.heads,
+                "a divisor of the transformer's channels, themselves a multiple of 4",
+            );
         }
+
         if t.layers > 64 {
             return refuse("t_layers", t.layers, "64 at most");
         }
+
         if !(0.0..=64.0).contains(&t.hidden_scale) || self.transformer_hidden() == 0 {
-            return refuse("t_hidden_scale", t.hidden_scale, "up to 64, and enough for one channel");
+            return refuse(
+                "t_hidden_scale",
+                t.hidden_scale,
+                "up to 64, and enough for one channel",
+            );
         }
+
         if !(1.0..=1e12).contains(&t.max_period) {
             return refuse("t_max_period", t.max_period, "from 1 to 1e12");
         }
-        // Attention takes the square of the tokens in memory, and the position tables are as large as what they add to.
+
+        // Attention takes the square of the tokens in memory, and the position tables are as large
+        // as what they add to.
         if tokens > MAX_TOKENS || tokens * width > MAX_POSITIONS {
-            let found = format!("{} frames of {tokens} tokens of {width} channels", self.segment_frames);
+            let found = format!(
+                "{} frames of {tokens} tokens of {width} channels",
+                self.segment_frames
+            );
             return refuse(
                 "segment",
                 found,
                 "65536 tokens at most and 33554432 numbers in all, such as 60 s of 512 channels",
             );
         }
+
         Ok(())
     }
 
     /// What the frequency branch gives the transformer: positions in time and frequency.
     fn tokens(&self) -> usize {
-        let rows = (0..self.depth).fold(FFT_SIZE / 2, |rows, _| if rows > KERNEL { rows / STRIDE } else { 1 });
+        let rows =
+            (0..self.depth).fold(
+                FFT_SIZE / 2,
+                |rows, _| if rows > KERNEL { rows / STRIDE } else { 1 },
+            );
         rows * self.spectrogram_frames()
     }
 
@@ -185,15 +241,25 @@ impl Config {
 
     /// Channels that the transformer works with.
     pub(crate) fn transformer_channels(&self) -> usize {
-        self.bottom_channels.unwrap_or(self.channels_after(self.depth))
+        self.bottom_channels
+            .unwrap_or(self.channels_after(self.depth))
     }
 }
 
-fn refuse<T>(name: &'static str, found: impl ToString, expected: &'static str) -> Result<T, ModelError> {
-    Err(ModelError::ArgumentValue { name, found: shown(found), expected })
+fn refuse<T>(
+    name: &'static str,
+    found: impl ToString,
+    expected: &'static str,
+) -> Result<T, ModelError> {
+    Err(ModelError::ArgumentValue {
+        name,
+        found: shown(found),
+        expected,
+    })
 }
 
-/// Arguments that Sextet knows but supports one value of: name, that value, what another value would need.
+/// Arguments that Sextet knows but supports one value of: name, that value, what another value
+/// would need.
 const FIXED: &[(&str, &str, &str)] = &[
     ("audio_channels", "2", "other than stereo audio"),
     ("channels_time", "null", "a time branch of its own width"),
@@ -207,10 +273,18 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("kernel_size", "8", "another kernel"),
     ("stride", "4", "another stride"),
     ("t_emb", "\"sin\"", "cape or scaled position embeddings"),
-    ("t_norm_in_group", "false", "group norm before the transformer"),
+    (
+        "t_norm_in_group",
+        "false",
+        "group norm before the transformer",
+    ),
     ("t_group_norm", "false", "group norm inside the transformer"),
     ("t_norm_first", "true", "norms after attention"),
-    ("t_sin_random_shift", "0", "random shifts of the position embedding"),
+    (
+        "t_sin_random_shift",
+        "0",
+        "random shifts of the position embedding",
+    ),
     ("t_sparse_self_attn", "false", "sparse attention"),
     ("t_sparse_cross_attn", "false", "sparse attention"),
     ("t_auto_sparsity", "false", "sparse attention"),
@@ -241,19 +315,33 @@ const WITHOUT_EFFECT: &[&str] = &[
 
 fn refuse_unsupported(arguments: &mut Arguments) -> Result<(), ModelError> {
     for &(name, expected, feature) in FIXED {
-        let Some(found) = arguments.take(name) else { continue };
+        let Some(found) = arguments.take(name) else {
+            continue;
+        };
+
         let same = match (&found, serde_json::from_str::<Json>(expected)) {
             // Zero, false, nothing and an empty list all switch a feature off in Python.
             (found, Ok(Json::Null | Json::Bool(false))) => is_off(found),
-            (Json::Number(found), Ok(Json::Number(expected))) => found.as_f64() == expected.as_f64(),
+            (Json::Number(found), Ok(Json::Number(expected))) => {
+                found.as_f64() == expected.as_f64()
+            }
             (Json::Number(found), Ok(Json::Bool(true))) => found.as_f64() != Some(0.0),
             (found, expected) => expected.is_ok_and(|expected| *found == expected),
         };
+
         if !same {
-            return Err(ModelError::Unsupported { feature, name, found: shown(found), expected });
+            return Err(ModelError::Unsupported {
+                feature,
+                name,
+                found: shown(found),
+                expected,
+            });
         }
     }
-    WITHOUT_EFFECT.iter().for_each(|name| drop(arguments.take(name)));
+
+    WITHOUT_EFFECT
+        .iter()
+        .for_each(|name| drop(arguments.take(name)));
     Ok(())
 }
 
@@ -269,7 +357,13 @@ fn is_off(value: &Json) -> bool {
 fn sources(value: Option<Json>) -> Result<Vec<Stem>, ModelError> {
     let found = shown(value.clone().unwrap_or_default());
     let names: Option<Vec<String>> = value.and_then(|value| serde_json::from_value(value).ok());
-    let stems = names.and_then(|names| names.iter().map(|name| name.parse().ok()).collect::<Option<Vec<Stem>>>());
+    let stems = names.and_then(|names| {
+        names
+            .iter()
+            .map(|name| name.parse().ok())
+            .collect::<Option<Vec<Stem>>>()
+    });
+
     match stems {
         Some(stems) if stems == Stem::ALL || stems == Stem::ALL[..4] => Ok(stems),
         _ => Err(ModelError::Sources { found }),
@@ -280,6 +374,7 @@ fn sources(value: Option<Json>) -> Result<Vec<Stem>, ModelError> {
 fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
     let value = value.unwrap_or(Json::from(10));
     let part = |name| value.get(name).and_then(Json::as_u64);
+
     let rate = u64::from(MODEL_RATE_HZ);
     let frames = match (value.as_f64(), part("numerator"), part("denominator")) {
         (Some(seconds), _, _) if seconds > 0.0 && seconds <= 60.0 => (seconds * rate as f64) as u64,
@@ -288,11 +383,18 @@ fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
         }
         _ => 0,
     };
-    // Shorter than twice the reflected margin, the reference pads in another way; longer, memory runs out.
+
+    // Shorter than twice the reflected margin, the reference pads in another way; longer, memory
+    // runs out.
     if !(FFT_SIZE as u64..=60 * rate).contains(&frames) {
         let expected = "a number of seconds or a fraction, from 0.1 s to 60 s";
-        return Err(ModelError::ArgumentValue { name: "segment", found: shown(value), expected });
+        return Err(ModelError::ArgumentValue {
+            name: "segment",
+            found: shown(value),
+            expected,
+        });
     }
+
     Ok(frames as usize)
 }
 
@@ -329,21 +431,34 @@ impl Arguments {
         if number.fract() == 0.0 && (0.0..65_536.0).contains(&number) {
             return Ok(number as usize);
         }
-        Err(ModelError::ArgumentValue { name, found: number.to_string(), expected: "a whole number from 0 to 65535" })
+        Err(ModelError::ArgumentValue {
+            name,
+            found: number.to_string(),
+            expected: "a whole number from 0 to 65535",
+        })
     }
 
     fn positive(&mut self, name: &'static str, default: u32) -> Result<usize, ModelError> {
         match self.whole(name, default)? {
-            0 => Err(ModelError::ArgumentValue { name, found: "0".to_owned(), expected: "1 or more" }),
+            0 => Err(ModelError::ArgumentValue {
+                name,
+                found: "0".to_owned(),
+                expected: "1 or more",
+            }),
             number => Ok(number),
         }
     }
 
-    /// With more than five layers the reference leaves frequencies for a second stage that its transformer cannot take.
+    /// With more than five layers the reference leaves frequencies for a second stage that its
+    /// transformer cannot take.
     fn depth(&mut self) -> Result<usize, ModelError> {
         match self.whole("depth", 4)? {
             depth @ 1..=5 => Ok(depth),
-            depth => Err(ModelError::ArgumentValue { name: "depth", found: depth.to_string(), expected: "1 to 5" }),
+            depth => Err(ModelError::ArgumentValue {
+                name: "depth",
+                found: depth.to_string(),
+                expected: "1 to 5",
+            }),
         }
     }
 

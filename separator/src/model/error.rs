@@ -4,24 +4,34 @@ use std::path::PathBuf;
 
 use crate::{Error, ErrorKind};
 
-/// Why a checkpoint cannot be used. Every message names what was found, what was expected and, where there is something
-/// to be done, what.
+/// Why a checkpoint cannot be used. Every message names what was found, what was expected and,
+/// where there is something to be done, what.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum ModelError {
     #[error("cannot read the checkpoint {path}: {source}; expected a .safetensors file as demucs 4.1 publishes them", path = path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(
         "this is not a safetensors checkpoint: {source}; expected a whole .safetensors file as demucs 4.1 publishes them: fetch or export it again"
     )]
-    NotSafetensors { source: safetensors::SafeTensorError },
+    NotSafetensors {
+        source: safetensors::SafeTensorError,
+    },
     #[error(
         "the checkpoint does not say what it is: metadata entry '{entry}' is missing; expected demucs' layout with klass, args and kwargs"
     )]
     MissingMetadata { entry: &'static str },
-    #[error("the checkpoint's metadata entry '{entry}' is not valid JSON: {source}; export the checkpoint again")]
-    MetadataJson { entry: &'static str, source: serde_json::Error },
+    #[error(
+        "the checkpoint's metadata entry '{entry}' is not valid JSON: {source}; export the checkpoint again"
+    )]
+    MetadataJson {
+        entry: &'static str,
+        source: serde_json::Error,
+    },
     #[error("the checkpoint is a {found}; Sextet runs demucs.htdemucs.HTDemucs only")]
     WrongClass { found: String },
     #[error(
@@ -31,11 +41,20 @@ pub enum ModelError {
     #[error("HTDemucs has no argument '{name}' that Sextet knows; expected one of demucs 4.1.0's")]
     UnknownArgument { name: String },
     #[error("the checkpoint's argument {name} is {found}; expected {expected}")]
-    ArgumentValue { name: &'static str, found: String, expected: &'static str },
+    ArgumentValue {
+        name: &'static str,
+        found: String,
+        expected: &'static str,
+    },
     #[error(
         "the checkpoint needs {feature} ({name} = {found}), which Sextet does not support; expected {name} = {expected}"
     )]
-    Unsupported { feature: &'static str, name: &'static str, found: String, expected: &'static str },
+    Unsupported {
+        feature: &'static str,
+        name: &'static str,
+        found: String,
+        expected: &'static str,
+    },
     #[error(
         "the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once"
     )]
@@ -45,13 +64,25 @@ pub enum ModelError {
     )]
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("the tensor '{name}' has shape {found:?}; its arguments ask for {expected:?}")]
-    TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("the checkpoint has {count} tensors that HTDemucs with its arguments does not have, '{first}' for one")]
+    TensorShape {
+        name: String,
+        expected: Vec<usize>,
+        found: Vec<usize>,
+    },
+    #[error(
+        "the checkpoint has {count} tensors that HTDemucs with its arguments does not have, '{first}' for one"
+    )]
     ExtraTensors { count: usize, first: String },
     #[error("the tensor '{name}' is stored as {found}; expected F32, F16 or BF16")]
     TensorType { name: String, found: String },
-    #[error("the tensor '{name}' holds {found} at element {index}; expected numbers: the checkpoint is damaged")]
-    NotFinite { name: String, index: usize, found: f32 },
+    #[error(
+        "the tensor '{name}' holds {found} at element {index}; expected numbers: the checkpoint is damaged"
+    )]
+    NotFinite {
+        name: String,
+        index: usize,
+        found: f32,
+    },
     #[error(
         "a bag needs at least one model, and as many rows of weights as models; found {models} models and {rows} rows"
     )]
@@ -61,24 +92,45 @@ pub enum ModelError {
     #[error(
         "model {model} of the bag has {found} weights; expected one for each of the {expected} sources, 0 or more, not all 0"
     )]
-    BagWeights { model: usize, expected: usize, found: String },
-    #[error("the model has {networks} networks, counted from 0; there is no number {found} to export")]
+    BagWeights {
+        model: usize,
+        expected: usize,
+        found: String,
+    },
+    #[error(
+        "the model has {networks} networks, counted from 0; there is no number {found} to export"
+    )]
     NoSuchNetwork { networks: usize, found: usize },
     #[error("a graph for {found} segments at a time cannot be written; expected 1 to 64")]
     Batch { found: usize },
     #[error("cannot write the graph to {path}: {source}", path = path.display())]
-    Export { path: PathBuf, source: std::io::Error },
+    Export {
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
-/// `found` as a message can show it: on one line, and short however long a checkpoint makes its texts.
+/// `found` as a message can show it: on one line, and short however long a checkpoint makes its
+/// texts.
 pub(super) fn shown(found: impl ToString) -> String {
     const LONGEST: usize = 160;
     let found = found.to_string();
-    let mut shown: String =
-        found.chars().take(LONGEST).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let mut shown: String = found
+        .chars()
+        .take(LONGEST)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+
     if found.chars().nth(LONGEST).is_some() {
         shown.push('\u{2026}');
     }
+
     shown
 }
 

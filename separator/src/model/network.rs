@@ -20,7 +20,8 @@ pub enum Precision {
     /// float32 throughout.
     #[default]
     F32,
-    /// float16, but for the Fourier transforms, the statistics of every norm and the last sum, which stay float32.
+    /// float16, but for the Fourier transforms, the statistics of every norm and the last sum,
+    /// which stay float32.
     F16,
 }
 
@@ -35,7 +36,10 @@ pub struct ExportOptions {
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { batch: 1, precision: Precision::F32 }
+        Self {
+            batch: 1,
+            precision: Precision::F32,
+        }
     }
 }
 
@@ -51,24 +55,40 @@ impl Network {
     /// Reads the bytes of a checkpoint and checks every tensor against the configuration.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
         let network = Self::read_unchecked(bytes)?;
-        let write = || htdemucs::write(&network.config, network.weights.clone(), 1, Element::F32, Dialect::Common);
+        let write = || {
+            htdemucs::write(
+                &network.config,
+                network.weights.clone(),
+                1,
+                Element::F32,
+                Dialect::Common,
+            )
+        };
+
         timed("check the model's graph", write)?;
         Ok(network)
     }
 
-    /// Reads the bytes of a checkpoint that is known to hold the tensors that its configuration asks for. Where it does not,
-    /// whoever writes its graph hears of it.
+    /// Reads the bytes of a checkpoint that is known to hold the tensors that its configuration
+    /// asks for. Where it does not, whoever writes its graph hears of it.
     pub(crate) fn read_unchecked(bytes: &[u8]) -> Result<Self, ModelError> {
         let read = || timed("read the model", || Checkpoint::read(bytes));
         let (read, hash) = rayon::join(read, || timed("hash the model", || Sha256::digest(bytes)));
         let Checkpoint { arguments, weights } = read?;
         let config = Config::from_arguments(arguments)?;
-        Ok(Self { config, weights, hash: hash.iter().map(|byte| format!("{byte:02x}")).collect() })
+        Ok(Self {
+            config,
+            weights,
+            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
     }
 
     /// Reads the checkpoint at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs::read(path).map_err(|source| ModelError::Unreadable { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|source| ModelError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::read(&bytes)
     }
 
@@ -87,9 +107,16 @@ impl Network {
         self.weights.parameters()
     }
 
-    /// Products of two numbers that a segment takes, in convolutions and matrix products. It writes the graph for that.
+    /// Products of two numbers that a segment takes, in convolutions and matrix products. It writes
+    /// the graph for that.
     pub(crate) fn products(&self) -> u64 {
-        let graph = htdemucs::write(&self.config, self.weights.clone(), 1, Element::F32, Dialect::Common);
+        let graph = htdemucs::write(
+            &self.config,
+            self.weights.clone(),
+            1,
+            Element::F32,
+            Dialect::Common,
+        );
         // A graph that cannot be written is told of by whoever writes it to compute with.
         graph.map_or(0, |graph| graph.products())
     }
@@ -99,11 +126,15 @@ impl Network {
         &self.hash
     }
 
-    /// The bytes of an ONNX file of the network: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2, segment] out.
+    /// The bytes of an ONNX file of the network: `mix` [batch, 2, segment] in, `stems` [batch,
+    /// stems, 2, segment] out.
     pub(crate) fn onnx(&self, options: ExportOptions) -> Result<Vec<u8>, ModelError> {
         if !(1..=64).contains(&options.batch) {
-            return Err(ModelError::Batch { found: options.batch });
+            return Err(ModelError::Batch {
+                found: options.batch,
+            });
         }
+
         let trunk = match options.precision {
             Precision::F32 => Element::F32,
             Precision::F16 => Element::F16,
@@ -111,7 +142,8 @@ impl Network {
         self.write(options.batch, trunk, Dialect::Common)
     }
 
-    /// The same for the CPU engine: one segment at a time, in the operators that it is fastest with.
+    /// The same for the CPU engine: one segment at a time, in the operators that it is fastest
+    /// with.
     pub(crate) fn onnx_for_cpu(&self) -> Result<Vec<u8>, ModelError> {
         self.write(1, Element::F32, Dialect::Cpu)
     }
@@ -119,6 +151,9 @@ impl Network {
     fn write(&self, batch: usize, trunk: Element, dialect: Dialect) -> Result<Vec<u8>, ModelError> {
         let graph = htdemucs::write(&self.config, self.weights.clone(), batch, trunk, dialect)?;
         let sources: Vec<&str> = self.config.sources.iter().map(|stem| stem.name()).collect();
-        Ok(graph.into_onnx(&[("sources", sources.join(",")), ("checkpoint_sha256", self.hash.clone())]))
+        Ok(graph.into_onnx(&[
+            ("sources", sources.join(",")),
+            ("checkpoint_sha256", self.hash.clone()),
+        ]))
     }
 }

@@ -14,8 +14,15 @@ pub(crate) struct Array {
 impl Array {
     /// An array of `shape` from its elements in row-major order.
     pub(crate) fn new(shape: &[usize], data: Vec<f32>) -> Self {
-        assert_eq!(shape.iter().product::<usize>(), data.len(), "elements of an array of shape {shape:?}");
-        Self { shape: shape.to_vec(), data }
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            data.len(),
+            "elements of an array of shape {shape:?}"
+        );
+        Self {
+            shape: shape.to_vec(),
+            data,
+        }
     }
 
     /// An array of `shape` whose element at each index is `element(index)`.
@@ -32,6 +39,7 @@ impl Array {
                 index[axis] = 0;
             }
         }
+
         Self::new(shape, data)
     }
 
@@ -45,7 +53,10 @@ impl Array {
 
     /// The element at `index`.
     pub(crate) fn at(&self, index: &[usize]) -> f32 {
-        let offset = index.iter().zip(&self.shape).fold(0, |offset, (&i, &size)| offset * size + i);
+        let offset = index
+            .iter()
+            .zip(&self.shape)
+            .fold(0, |offset, (&i, &size)| offset * size + i);
         self.data[offset]
     }
 
@@ -112,8 +123,13 @@ impl Weights {
         let array = self.arrays.get(name).ok_or_else(|| missing(name, shape))?;
         if array.shape != shape {
             let (expected, found) = (shape.to_vec(), array.shape.clone());
-            return Err(ModelError::TensorShape { name: name.to_owned(), expected, found });
+            return Err(ModelError::TensorShape {
+                name: name.to_owned(),
+                expected,
+                found,
+            });
         }
+
         Ok(())
     }
 
@@ -121,12 +137,18 @@ impl Weights {
     pub(crate) fn finish(self) -> Result<(), ModelError> {
         let count = self.arrays.len();
         match self.arrays.into_keys().next() {
-            Some(first) => Err(ModelError::ExtraTensors { count, first: shown(first) }),
+            Some(first) => Err(ModelError::ExtraTensors {
+                count,
+                first: shown(first),
+            }),
             None => Ok(()),
         }
     }
 }
 
 fn missing(name: &str, shape: &[usize]) -> ModelError {
-    ModelError::MissingTensor { name: name.to_owned(), expected: shape.to_vec() }
+    ModelError::MissingTensor {
+        name: name.to_owned(),
+        expected: shape.to_vec(),
+    }
 }

@@ -8,10 +8,13 @@ use sextet_separator::audio::{Audio, AudioFile, AudioSource, AudioStream, Layout
 
 /// A committed fixture; `audio_fixtures/make.sh` says how it was made.
 pub fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/audio_fixtures").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/audio_fixtures")
+        .join(name)
 }
 
-/// The signal of the fixtures: channel `c` sweeps upwards from `300 + 200 c` Hz at half of full scale.
+/// The signal of the fixtures: channel `c` sweeps upwards from `300 + 200 c` Hz at half of full
+/// scale.
 pub fn chirp(layout: Layout, frames: usize) -> Audio {
     let (rate, total) = (f64::from(layout.rate_hz), frames as f64);
     let sample = |channel: usize, n: usize| {
@@ -19,7 +22,8 @@ pub fn chirp(layout: Layout, frames: usize) -> Audio {
         let turns = start_hz * n / rate + 3000.0 * n * n / (2.0 * total * rate);
         (0.5 * (std::f64::consts::TAU * turns).sin()) as f32
     };
-    let channels = (0..layout.channels).map(|channel| (0..frames).map(|n| sample(channel, n)).collect());
+    let channels =
+        (0..layout.channels).map(|channel| (0..frames).map(|n| sample(channel, n)).collect());
     Audio::new(channels.collect(), layout.rate_hz)
 }
 
@@ -32,34 +36,52 @@ pub fn noise(layout: Layout, frames: usize, seed: u64) -> Audio {
         state ^= state << 17;
         (state >> 40) as f32 / f32::from(1_u16 << 12) / 2048.0 - 1.0
     };
-    let channels = (0..layout.channels).map(|_| (0..frames).map(|_| next()).collect()).collect();
+
+    let channels = (0..layout.channels)
+        .map(|_| (0..frames).map(|_| next()).collect())
+        .collect();
     Audio::new(channels, layout.rate_hz)
 }
 
 /// A whole stream in memory, and what it warned of.
-pub fn read_stream(mut stream: Box<dyn AudioStream + '_>) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
+pub fn read_stream(
+    mut stream: Box<dyn AudioStream + '_>,
+) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
     let layout = stream.layout();
     let mut channels = vec![Vec::new(); layout.channels];
     while let Some(block) = stream.next_block()? {
         assert!(block.frames() > 0, "a block has at least one frame");
-        assert_eq!(block.layout(), layout, "every block has the stream's layout");
+        assert_eq!(
+            block.layout(),
+            layout,
+            "every block has the stream's layout"
+        );
         for (all, samples) in channels.iter_mut().zip(block.channels()) {
             all.extend_from_slice(samples);
         }
     }
+
     Ok((Audio::new(channels, layout.rate_hz), stream.warnings()))
 }
 
 /// A whole file in memory, and what it warned of.
-pub fn read_file(path: impl AsRef<std::path::Path>) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
+pub fn read_file(
+    path: impl AsRef<std::path::Path>,
+) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
     let file = AudioFile::open(path)?;
     read_stream(file.open()?)
 }
 
-/// The energy of what differs over that of `reference`, as the ratio of their roots; all channels, no shift.
+/// The energy of what differs over that of `reference`, as the ratio of their roots; all channels,
+/// no shift.
 pub fn relative_error(found: &[f32], reference: &[f32]) -> f64 {
-    assert_eq!(found.len(), reference.len(), "compare runs of the same length");
-    let energy = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    assert_eq!(
+        found.len(),
+        reference.len(),
+        "compare runs of the same length"
+    );
+    let energy =
+        |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
     let difference = energy(&mut found.iter().zip(reference).map(|(a, b)| f64::from(a - b)));
     (difference / energy(&mut reference.iter().map(|&sample| f64::from(sample)))).sqrt()
 }
@@ -68,9 +90,14 @@ pub fn relative_error(found: &[f32], reference: &[f32]) -> f64 {
 pub fn best_lag(found: &[f32], reference: &[f32], reach: usize) -> i64 {
     let middle = reach..reference.len().min(found.len()) - reach;
     let error = |lag: i64| {
-        let shifted = middle.clone().map(|n| found[(n as i64 + lag) as usize] - reference[n]);
-        shifted.map(|difference| f64::from(difference * difference)).sum::<f64>()
+        let shifted = middle
+            .clone()
+            .map(|n| found[(n as i64 + lag) as usize] - reference[n]);
+        shifted
+            .map(|difference| f64::from(difference * difference))
+            .sum::<f64>()
     };
+
     let lags = -(reach as i64)..=reach as i64;
     lags.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap()
 }

@@ -1,4 +1,5 @@
-//! Checkpoints as bytes, in demucs' own layout or with whatever a test wants to be wrong about them.
+//! Checkpoints as bytes, in demucs' own layout or with whatever a test wants to be wrong about
+//! them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,37 +29,67 @@ impl Tensor {
     pub fn new(name: &str, shape: &[usize], dtype: Dtype, values: &[f32]) -> Self {
         let values = values.iter().copied();
         let bytes = match dtype {
-            Dtype::F16 => values.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
-            Dtype::BF16 => values.flat_map(|x| half::bf16::from_f32(x).to_le_bytes()).collect(),
+            Dtype::F16 => values
+                .flat_map(|x| half::f16::from_f32(x).to_le_bytes())
+                .collect(),
+            Dtype::BF16 => values
+                .flat_map(|x| half::bf16::from_f32(x).to_le_bytes())
+                .collect(),
             Dtype::F64 => values.flat_map(|x| f64::from(x).to_le_bytes()).collect(),
             Dtype::I64 => values.flat_map(|x| (x as i64).to_le_bytes()).collect(),
             _ => values.flat_map(f32::to_le_bytes).collect(),
         };
-        Self { name: name.to_owned(), dtype, shape: shape.to_vec(), bytes }
+
+        Self {
+            name: name.to_owned(),
+            dtype,
+            shape: shape.to_vec(),
+            bytes,
+        }
     }
 }
 
 impl Checkpoint {
     /// An HTDemucs of `tensors`, all drawn from `seed` and stored as `dtype`.
-    pub fn htdemucs(kwargs: &Json, tensors: &[(String, Vec<usize>)], dtype: Dtype, seed: u64) -> Self {
+    pub fn htdemucs(
+        kwargs: &Json,
+        tensors: &[(String, Vec<usize>)],
+        dtype: Dtype,
+        seed: u64,
+    ) -> Self {
         let tensor = |(index, (name, shape)): (usize, &(String, Vec<usize>))| {
-            Tensor::new(name, shape, dtype, &draw(name, shape, seed * 1_000_003 + index as u64))
+            Tensor::new(
+                name,
+                shape,
+                dtype,
+                &draw(name, shape, seed * 1_000_003 + index as u64),
+            )
         };
+
         let metadata = [
             ("klass", "demucs.htdemucs.HTDemucs".to_owned()),
             ("args", "[]".to_owned()),
             ("kwargs", kwargs.to_string()),
         ];
-        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Self { metadata, tensors: tensors.iter().enumerate().map(tensor).collect() }
+
+        let metadata = metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        Self {
+            metadata,
+            tensors: tensors.iter().enumerate().map(tensor).collect(),
+        }
     }
 
     /// The bytes of the file.
     pub fn bytes(&self) -> Vec<u8> {
-        let views = self
-            .tensors
-            .iter()
-            .map(|tensor| (&tensor.name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap()));
+        let views = self.tensors.iter().map(|tensor| {
+            (
+                &tensor.name,
+                TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap(),
+            )
+        });
         let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
         serialize(views, Some(metadata)).unwrap()
     }

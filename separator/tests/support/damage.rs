@@ -1,4 +1,5 @@
-//! Damage as files suffer it, by a generator of its own: a failing case can be made again from its number.
+//! Damage as files suffer it, by a generator of its own: a failing case can be made again from its
+//! number.
 
 /// A small generator (xorshift*).
 pub struct Random(u64);
@@ -23,10 +24,16 @@ impl Random {
     }
 }
 
-/// Changes `bytes` in one of the ways in which files break, or are broken on purpose. Headers get more than their share.
+/// Changes `bytes` in one of the ways in which files break, or are broken on purpose. Headers get
+/// more than their share.
 pub fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(4) {
-        let reach = if random.below(2) == 0 { bytes.len().min(256) } else { bytes.len() };
+        let reach = if random.below(2) == 0 {
+            bytes.len().min(256)
+        } else {
+            bytes.len()
+        };
+
         let at = random.below(reach);
         match random.below(8) {
             0 => bytes.truncate(at),
@@ -47,16 +54,33 @@ pub fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
             }
             6 => {
                 // A number that looks like a size or a count.
-                let number = [0_u32, 1, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff][random.below(7)];
-                let number = if random.below(2) == 0 { number.to_be_bytes() } else { number.to_le_bytes() };
+                let number = [
+                    0_u32,
+                    1,
+                    7,
+                    0x7fff_ffff,
+                    0x8000_0000,
+                    0xffff_fffe,
+                    0xffff_ffff,
+                ][random.below(7)];
+
+                let number = if random.below(2) == 0 {
+                    number.to_be_bytes()
+                } else {
+                    number.to_le_bytes()
+                };
+
                 let end = (at + 4).min(bytes.len());
                 bytes[at..end].copy_from_slice(&number[..end - at]);
             }
             _ => {
-                let noise = (0..random.below(200)).map(|_| random.number() as u8).collect::<Vec<_>>();
+                let noise = (0..random.below(200))
+                    .map(|_| random.number() as u8)
+                    .collect::<Vec<_>>();
                 bytes.splice(at..at, noise);
             }
         }
+
         if bytes.is_empty() {
             break;
         }

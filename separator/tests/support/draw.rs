@@ -1,4 +1,5 @@
-//! Weights and songs by formula: nothing but exact arithmetic, here and in `parity/make.py`, so that none is stored.
+//! Weights and songs by formula: nothing but exact arithmetic, here and in `parity/make.py`, so
+//! that none is stored.
 
 use sextet_separator::audio::Audio;
 
@@ -11,7 +12,11 @@ pub fn draw(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
         1 => 0.4 * u - 0.2,
         _ => (2.0 * u - 1.0) * (3.0 / (fan_in as f64).sqrt()),
     };
-    splitmix(seed).take(shape.iter().product()).map(|u| value(u) as f32).collect()
+
+    splitmix(seed)
+        .take(shape.iter().product())
+        .map(|u| value(u) as f32)
+        .collect()
 }
 
 /// `song` of `make.py`.
@@ -26,6 +31,7 @@ pub fn song(frames: usize, seed: u64) -> Audio {
         };
         (0..frames).map(sample).collect()
     };
+
     Audio::new(vec![side(0, 0.3), side(1, -0.1)], 44_100)
 }
 

@@ -9,8 +9,8 @@ pub mod peak;
 pub mod small;
 pub mod targets;
 
-/// What `work` makes of `items`, of every second one and at the same time of the others: many an operator runs on one core
-/// whatever there is.
+/// What `work` makes of `items`, of every second one and at the same time of the others: many an
+/// operator runs on one core whatever there is.
 pub fn in_halves<T: Sync, R: Send>(items: &[T], work: impl Fn(&[&T]) -> Vec<R> + Sync) -> Vec<R> {
     let half = |first: usize| items.iter().skip(first).step_by(2).collect::<Vec<_>>();
     let (even, odd) = (half(0), half(1));

@@ -10,7 +10,8 @@ use sextet_separator::model::ModelError;
 
 use super::checkpoint::Checkpoint;
 
-/// Arguments of a small six-stem model of every part that HTDemucs has, with a segment of half a second.
+/// Arguments of a small six-stem model of every part that HTDemucs has, with a segment of half a
+/// second.
 pub fn small() -> Json {
     json!({
         "sources": ["drums", "bass", "other", "vocals", "guitar", "piano"],
@@ -19,7 +20,8 @@ pub fn small() -> Json {
     })
 }
 
-/// Arguments of the quickest model that has anything to learn: one layer, no transformer, four stems.
+/// Arguments of the quickest model that has anything to learn: one layer, no transformer, four
+/// stems.
 pub fn tiny(segment_s: f64) -> Json {
     json!({
         "sources": ["drums", "bass", "other", "vocals"],
@@ -44,22 +46,30 @@ pub type Tensors = Vec<(String, Vec<usize>)>;
 
 /// The tensors that arguments ask for.
 ///
-/// They are learnt from the reader, which names the first that is missing; that it asks for the right ones is what the parity
-/// fixtures show. It takes as many reads as there are tensors, so what was learnt is kept.
+/// They are learnt from the reader, which names the first that is missing; that it asks for the
+/// right ones is what the parity fixtures show. It takes as many reads as there are tensors, so
+/// what was learnt is kept.
 pub fn tensors(arguments: &Json) -> Tensors {
     static KNOWN: Mutex<BTreeMap<String, Tensors>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap();
-    known.entry(arguments.to_string()).or_insert_with(|| learn(arguments)).clone()
+    known
+        .entry(arguments.to_string())
+        .or_insert_with(|| learn(arguments))
+        .clone()
 }
 
 fn learn(arguments: &Json) -> Tensors {
     let mut tensors = Vec::new();
     loop {
-        let Err(error) = Model::read(&Checkpoint::htdemucs(arguments, &tensors, Dtype::F32, 1).bytes()) else {
+        let Err(error) =
+            Model::read(&Checkpoint::htdemucs(arguments, &tensors, Dtype::F32, 1).bytes())
+        else {
             return tensors;
         };
         match error.cause() {
-            Some(ModelError::MissingTensor { name, expected }) => tensors.push((name.clone(), expected.clone())),
+            Some(ModelError::MissingTensor { name, expected }) => {
+                tensors.push((name.clone(), expected.clone()))
+            }
             other => panic!("{arguments} is refused: {other:?}"),
         }
     }

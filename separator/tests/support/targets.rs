@@ -1,5 +1,5 @@
-//! What fuzzing runs: each function takes any bytes at all and may neither panic nor hang. `fuzz/` runs them under
-//! libFuzzer, the tests over seeds and a fixed number of damaged copies.
+//! What fuzzing runs: each function takes any bytes at all and may neither panic nor hang. `fuzz/`
+//! runs them under libFuzzer, the tests over seeds and a fixed number of damaged copies.
 
 use std::path::Path;
 
@@ -21,7 +21,8 @@ pub fn read_checkpoint(bytes: &[u8]) -> bool {
     }
 }
 
-/// Reads the file at `path` to its end, and its tags: frames, a digest of all samples, and what was odd about it.
+/// Reads the file at `path` to its end, and its tags: frames, a digest of all samples, and what was
+/// odd about it.
 pub fn decode(path: &Path) -> (u64, u64, String) {
     Tags::read(path);
     let file = match AudioFile::open(path) {
@@ -32,6 +33,7 @@ pub fn decode(path: &Path) -> (u64, u64, String) {
         Ok(stream) => stream,
         Err(error) => return (0, 0, error.to_string()),
     };
+
     let (mut frames, mut sum) = (0_u64, 0_u64);
     loop {
         match stream.next_block() {

@@ -14,8 +14,8 @@ const XZ_LEVEL: u32 = 9;
 /// Time of every file: the beginning of 2026, in seconds since 1970.
 const TIME_S: u64 = 1_767_225_600;
 
-/// Packs `folder` into `<name>.tar.xz`, or `<name>.zip` for Windows, beside it, and writes its SHA-256 beside that. Returns
-/// the archive's path.
+/// Packs `folder` into `<name>.tar.xz`, or `<name>.zip` for Windows, beside it, and writes its
+/// SHA-256 beside that. Returns the archive's path.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -23,17 +23,38 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     let extension = if cfg!(windows) { "zip" } else { "tar.xz" };
     let archive = folder.with_file_name(format!("{name}.{extension}"));
     let failed = || format!("cannot write '{}'", archive.display());
+
     let mut files = Vec::new();
     list(folder, Path::new(name), &mut files)?;
+
     let part = folder.with_file_name(format!("{name}.part"));
-    if cfg!(windows) { zip(&files, &part) } else { tar_xz(&files, &part) }.with_context(failed)?;
+    if cfg!(windows) {
+        zip(&files, &part)
+    } else {
+        tar_xz(&files, &part)
+    }
+    .with_context(failed)?;
+
     fs::rename(&part, &archive).with_context(failed)?;
     let mut hash = Sha256::new();
     io::copy(&mut File::open(&archive)?, &mut HashWriter(&mut hash))?;
-    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+
+    let hash: String = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+
     let line = format!("{hash}  {name}.{extension}\n");
-    fs::write(folder.with_file_name(format!("{name}.{extension}.sha256")), &line)?;
-    println!("    {} MB, SHA-256 {hash}", fs::metadata(&archive)?.len() / 1_000_000);
+    fs::write(
+        folder.with_file_name(format!("{name}.{extension}.sha256")),
+        &line,
+    )?;
+    println!(
+        "    {} MB, SHA-256 {hash}",
+        fs::metadata(&archive)?.len() / 1_000_000
+    );
+
     Ok(archive)
 }
 
@@ -61,20 +82,29 @@ struct Item {
 fn list(folder: &Path, name: &Path, items: &mut Vec<Item>) -> Result<()> {
     let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
+
     for entry in entries {
         let (path, name) = (entry.path(), name.join(entry.file_name()));
         if path.is_dir() {
             list(&path, &name, items)?;
         } else {
             let executable = is_executable(&path)?;
-            items.push(Item { from: path, name: name.to_string_lossy().replace('\\', "/"), executable });
+            items.push(Item {
+                from: path,
+                name: name.to_string_lossy().replace('\\', "/"),
+                executable,
+            });
         }
     }
+
     Ok(())
 }
 
 fn tar_xz(items: &[Item], place: &Path) -> Result<()> {
-    let xz = XzWriter::new(BufWriter::new(File::create(place)?), XzOptions::with_preset(XZ_LEVEL))?;
+    let xz = XzWriter::new(
+        BufWriter::new(File::create(place)?),
+        XzOptions::with_preset(XZ_LEVEL),
+    )?;
     let mut tar = tar::Builder::new(xz);
     for item in items {
         let mut header = tar::Header::new_gnu();
@@ -83,6 +113,7 @@ fn tar_xz(items: &[Item], place: &Path) -> Result<()> {
         header.set_mtime(TIME_S);
         tar.append_data(&mut header, &item.name, File::open(&item.from)?)?;
     }
+
     let mut file = tar.into_inner()?.finish()?;
     Ok(file.flush()?)
 }
@@ -147,14 +178,20 @@ mod tests {
             tar_xz(&items, &place).unwrap();
             fs::read(place).unwrap()
         });
+
         assert!(packed[0] == packed[1]);
         let mut tar = tar::Archive::new(lzma_rust2::XzReader::new(packed[0].as_slice(), true));
         let found = tar.entries().unwrap().map(|entry| {
             let mut entry = entry.unwrap();
             let mut text = String::new();
             entry.read_to_string(&mut text).unwrap();
-            (entry.path().unwrap().to_string_lossy().into_owned(), entry.header().mode().unwrap(), text)
+            (
+                entry.path().unwrap().to_string_lossy().into_owned(),
+                entry.header().mode().unwrap(),
+                text,
+            )
         });
+
         let found: Vec<_> = found.collect();
         let executable = if cfg!(unix) { 0o755 } else { 0o644 };
         assert_eq!(
@@ -170,13 +207,22 @@ mod tests {
     fn a_zip_holds_all_files() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("x.zip");
+
         let items = items(home.path());
         zip(&items, &place).unwrap();
         let mut zip = zip::ZipArchive::new(File::open(place).unwrap()).unwrap();
-        let names: Vec<_> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+        let names: Vec<_> = zip
+            .file_names()
+            .map(|name| name.unwrap().into_owned())
+            .collect();
+
         assert_eq!(names, ["top/a.sh", "top/b/a file"]);
         let mut text = String::new();
-        zip.by_name("top/b/a file").unwrap().read_to_string(&mut text).unwrap();
+        zip.by_name("top/b/a file")
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+
         assert_eq!(text, "one");
     }
 }

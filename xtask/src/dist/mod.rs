@@ -34,7 +34,11 @@ The command computes on the CPU alone; it was built without the engine for NVIDI
 /// Does it, where there is a shell.
 const INSTALL: &str = include_str!("install.sh");
 /// Shells whose completions come along, and the names that they look for.
-const COMPLETIONS: [(&str, &str); 3] = [("bash", "sextet"), ("zsh", "_sextet"), ("fish", "sextet.fish")];
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "sextet"),
+    ("zsh", "_sextet"),
+    ("fish", "sextet.fish"),
+];
 
 /// Builds all that `build` says and makes the archive of it.
 ///
@@ -44,21 +48,39 @@ pub(crate) fn make(build: Build) -> Result<()> {
     let bundle = bundle::make(build)?;
     let home = target()?.join("dist");
     let version = env!("CARGO_PKG_VERSION");
+
     // On the systems where people can have either, the name tells which it is.
-    let cpu_only = if build.cpu_only && tensorrt::is_shipped_for_this_system() { "-cpu-only" } else { "" };
-    let name = format!("sextet-{version}-{}-{}{cpu_only}", std::env::consts::ARCH, std::env::consts::OS);
+    let cpu_only = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
+        "-cpu-only"
+    } else {
+        ""
+    };
+
+    let name = format!(
+        "sextet-{version}-{}-{}{cpu_only}",
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    );
+
     let stage = home.join(&name);
     if stage.exists() {
-        fs::remove_dir_all(&stage).with_context(|| format!("cannot empty '{}'", stage.display()))?;
+        fs::remove_dir_all(&stage)
+            .with_context(|| format!("cannot empty '{}'", stage.display()))?;
     }
+
     fs::create_dir_all(&stage)?;
     for from in bundle.parts() {
-        copy(from, &stage.join(from.file_name().context("a bundle has a name")?))?;
+        copy(
+            from,
+            &stage.join(from.file_name().context("a bundle has a name")?),
+        )?;
     }
+
     papers(&stage, version, build)?;
     share(&stage)?;
     third_parties(&stage.join("THIRD-PARTY.html"), build)?;
     println!("\n==> archive {name}");
+
     let archive = archive::make(&stage, &name)?;
     println!("    {}", archive.display());
     Ok(())
@@ -69,13 +91,26 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root().join(licence), &stage.join(licence))?;
     }
-    let engines = if build.has_tensorrt() { WITH_TENSORRT } else { CPU_ONLY };
-    fs::write(stage.join("README.txt"), README.replace("{version}", version).replace("{engines}", engines.trim()))?;
+
+    let engines = if build.has_tensorrt() {
+        WITH_TENSORRT
+    } else {
+        CPU_ONLY
+    };
+
+    fs::write(
+        stage.join("README.txt"),
+        README
+            .replace("{version}", version)
+            .replace("{engines}", engines.trim()),
+    )?;
+
     if !cfg!(windows) {
         let script = stage.join("install.sh");
         fs::write(&script, INSTALL)?;
         archive::make_executable(&script)?;
     }
+
     Ok(())
 }
 
@@ -84,37 +119,66 @@ fn share(stage: &Path) -> Result<()> {
     let command = stage.join(COMMAND);
     let man = stage.join("share/man/man1");
     output(&command, &["man", "--output", &text(&man)?])?;
+
     let completions = stage.join("share/completions");
     fs::create_dir_all(&completions)?;
+
     for (shell, file) in COMPLETIONS {
-        fs::write(completions.join(file), output(&command, &["completions", shell])?)?;
+        fs::write(
+            completions.join(file),
+            output(&command, &["completions", shell])?,
+        )?;
     }
+
     Ok(())
 }
 
-/// The licences of everything that is linked in on this system, by the packages' own word: nothing is asked over the network.
+/// The licences of everything that is linked in on this system, by the packages' own word: nothing
+/// is asked over the network.
 fn third_parties(place: &Path, build: Build) -> Result<()> {
     let about = tools::cargo_about()?;
     let template = text(&root().join("xtask/src/dist/about.hbs"))?;
     let config = text(&root().join("about.toml"))?;
     let (place, target) = (text(place)?, tools::host_target()?);
+
     // It looks at packages of all systems before it leaves out those of others.
     run("cargo", &["fetch", "--locked"], &[])?;
-    let graph = ["generate", "--workspace", "--frozen", "--fail", "--target", &target];
+    let graph = [
+        "generate",
+        "--workspace",
+        "--frozen",
+        "--fail",
+        "--target",
+        &target,
+    ];
+
     let output = ["--config", &config, "--output-file", &place, &template];
-    run(&about, &[&graph[..], build.features(), &output].concat(), &[])
+    run(
+        &about,
+        &[&graph[..], build.features(), &output].concat(),
+        &[],
+    )
 }
 
 fn output(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new(program).args(arguments).output();
     let output = output.with_context(|| format!("cannot start '{}'", program.display()))?;
     if !output.status.success() {
-        bail!("'{} {}' failed: {}", program.display(), arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "'{} {}' failed: {}",
+            program.display(),
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
+
     Ok(output.stdout)
 }
 
 fn text(path: &Path) -> Result<String> {
     let path: PathBuf = path.to_owned();
-    path.into_os_string().into_string().ok().context("the workspace's path is not valid Unicode; move it elsewhere")
+    path.into_os_string()
+        .into_string()
+        .ok()
+        .context("the workspace's path is not valid Unicode; move it elsewhere")
 }

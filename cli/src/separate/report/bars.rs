@@ -1,4 +1,5 @@
-//! Progress bars on a terminal: one for each song that is under way, and below them, in a batch, one for all.
+//! Progress bars on a terminal: one for each song that is under way, and below them, in a batch,
+//! one for all.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -53,6 +54,7 @@ impl Bars {
             all.set_prefix(format!("all, 0 of {songs}"));
             all
         });
+
         Self {
             songs,
             verbose,
@@ -82,11 +84,18 @@ impl Bars {
         bar
     }
 
-    /// Moves the bar for all: what is done of the songs that are under way counts on top of those that are over.
+    /// Moves the bar for all: what is done of the songs that are under way counts on top of those
+    /// that are over.
     fn move_all(&self) {
         let Some(all) = &self.all else { return };
+
         let size = |index: usize| self.bytes.get(index).map_or(0.0, |&bytes| bytes as f64);
-        let bytes: f64 = self.under_way.iter().map(|(&index, song)| size(index) * song.share).sum();
+        let bytes: f64 = self
+            .under_way
+            .iter()
+            .map(|(&index, song)| size(index) * song.share)
+            .sum();
+
         let audio_s: f64 = self.under_way.values().map(|song| song.audio_s).sum();
         let total = self.bytes.iter().sum::<u64>().max(1) as f64;
         all.set_position(((self.bytes_done as f64 + bytes) / total * STEPS as f64) as u64);
@@ -111,29 +120,56 @@ impl Reporter for Bars {
         self.bytes.clone_from(&start.bytes);
         self.began = Instant::now();
         self.shared = start.engines.len() > 1;
-        start_lines(start, self.verbose).iter().for_each(|line| self.print(line));
+        start_lines(start, self.verbose)
+            .iter()
+            .for_each(|line| self.print(line));
     }
 
     fn song(&mut self, index: usize, job: &Job, _on: &Running) {
-        let bar = self.under_way.remove(&index).map_or_else(|| self.bar(), |song| song.bar);
+        let bar = self
+            .under_way
+            .remove(&index)
+            .map_or_else(|| self.bar(), |song| song.bar);
         bar.set_position(0);
-        bar.set_prefix(short(&job.input.file_name().unwrap_or_default().to_string_lossy()));
+        bar.set_prefix(short(
+            &job.input.file_name().unwrap_or_default().to_string_lossy(),
+        ));
+
         bar.set_message("reading");
-        self.under_way.insert(index, UnderWay { bar, share: 0.0, audio_s: 0.0 });
+        self.under_way.insert(
+            index,
+            UnderWay {
+                bar,
+                share: 0.0,
+                audio_s: 0.0,
+            },
+        );
+
         self.move_all();
     }
 
     fn moved(&mut self, index: usize, moved: &Moved) {
-        let Some(song) = self.under_way.get_mut(&index) else { return };
+        let Some(song) = self.under_way.get_mut(&index) else {
+            return;
+        };
+
         (song.share, song.audio_s) = (moved.share(), moved.audio_s());
         match *moved {
             Moved::Reading { .. } => song.bar.set_message("reading"),
-            Moved::Separating { share, speed: at, left_s, .. } => {
+            Moved::Separating {
+                share,
+                speed: at,
+                left_s,
+                ..
+            } => {
                 song.bar.set_position((share * STEPS as f64) as u64);
-                let left = left_s.map_or_else(String::new, |left| format!("  {} left", clock(left)));
-                song.bar.set_message(format!("{:3.0} %  {:>5}{left}", share * 100.0, speed(at)));
+                let left =
+                    left_s.map_or_else(String::new, |left| format!("  {} left", clock(left)));
+                song.bar
+                    .set_message(format!("{:3.0} %  {:>5}{left}", share * 100.0, speed(at)));
             }
         }
+
         self.move_all();
     }
 
@@ -145,10 +181,12 @@ impl Reporter for Bars {
         let bytes = self.bytes.get(index).copied().unwrap_or(0);
         self.ended += 1;
         self.bytes_done += bytes;
+
         if outcome.status == Status::Done {
             self.bytes_worked += bytes;
             self.audio_s += outcome.audio_s.unwrap_or(0.0);
         }
+
         if let Some(song) = self.under_way.remove(&index) {
             song.bar.finish_and_clear();
             self.bars.remove(&song.bar);
@@ -158,7 +196,10 @@ impl Reporter for Bars {
             Status::Failed(report) => report.to_string(),
             _ => result_line(job, outcome, self.shared),
         };
-        self.ends.push(index, end).iter().for_each(|line| self.print(line));
+        self.ends
+            .push(index, end)
+            .iter()
+            .for_each(|line| self.print(line));
         self.move_all();
     }
 
@@ -166,7 +207,9 @@ impl Reporter for Bars {
         if let Some(all) = &self.all {
             all.finish_and_clear();
         }
-        table(jobs, outcomes, totals).iter().for_each(|line| say::out(line));
+        table(jobs, outcomes, totals)
+            .iter()
+            .for_each(|line| say::out(line));
     }
 }
 
@@ -182,6 +225,8 @@ fn short(name: &str) -> String {
         return name.to_owned();
     }
     let head: String = characters[..NAME_COLUMNS / 2 - 1].iter().collect();
-    let tail: String = characters[characters.len() - NAME_COLUMNS / 2 + 1..].iter().collect();
+    let tail: String = characters[characters.len() - NAME_COLUMNS / 2 + 1..]
+        .iter()
+        .collect();
     format!("{head}..{tail}")
 }

@@ -1,4 +1,5 @@
-//! `--json`: one JSON object a line on standard output. docs/json.md describes it; `VERSION` counts its changes.
+//! `--json`: one JSON object a line on standard output. docs/json.md describes it; `VERSION` counts
+//! its changes.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -28,7 +29,12 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) fn new(songs: usize) -> Self {
-        Self { songs, parts: Vec::new(), last: HashMap::new(), ends: InOrder::default() }
+        Self {
+            songs,
+            parts: Vec::new(),
+            last: HashMap::new(),
+            ends: InOrder::default(),
+        }
     }
 }
 
@@ -108,7 +114,11 @@ fn text(line: &Line) -> Option<String> {
 
 /// The one line of a run that could not begin.
 pub(crate) fn fatal(report: &Report) {
-    print(&Line::Error { version: VERSION, error: report, exit_code: report.kind.exit_code() });
+    print(&Line::Error {
+        version: VERSION,
+        error: report,
+        exit_code: report.kind.exit_code(),
+    });
 }
 
 impl Reporter for Json {
@@ -130,28 +140,51 @@ impl Reporter for Json {
 
     fn song(&mut self, index: usize, job: &Job, on: &Running) {
         self.last.remove(&index);
-        print(&Line::Song { index, input: job.input.display().to_string(), on });
+        print(&Line::Song {
+            index,
+            input: job.input.display().to_string(),
+            on,
+        });
     }
 
     fn moved(&mut self, index: usize, moved: &Moved) {
         let whole = moved.share() >= 1.0;
-        if !whole && self.last.get(&index).is_some_and(|last| last.elapsed() < EVERY) {
+        if !whole
+            && self
+                .last
+                .get(&index)
+                .is_some_and(|last| last.elapsed() < EVERY)
+        {
             return;
         }
         self.last.insert(index, Instant::now());
+
         let share = moved.share();
         print(&match *moved {
-            Moved::Reading { frames } => {
-                Line::Progress { index, stage: "reading", frames: Some(frames), share, speed: None, left_s: None }
-            }
-            Moved::Separating { speed, left_s, .. } => {
-                Line::Progress { index, stage: "separating", frames: None, share, speed, left_s }
-            }
+            Moved::Reading { frames } => Line::Progress {
+                index,
+                stage: "reading",
+                frames: Some(frames),
+                share,
+                speed: None,
+                left_s: None,
+            },
+            Moved::Separating { speed, left_s, .. } => Line::Progress {
+                index,
+                stage: "separating",
+                frames: None,
+                share,
+                speed,
+                left_s,
+            },
         });
     }
 
     fn warned(&mut self, index: Option<usize>, warning: &str) {
-        print(&Line::Warning { index, message: warning });
+        print(&Line::Warning {
+            index,
+            message: warning,
+        });
     }
 
     fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
@@ -160,9 +193,18 @@ impl Reporter for Json {
             Status::Skipped => ("skipped", None),
             Status::Failed(report) => ("failed", Some(report)),
         };
-        let outputs = if error.is_some() { &[][..] } else { &job.outputs[..] };
+
+        let outputs = if error.is_some() {
+            &[][..]
+        } else {
+            &job.outputs[..]
+        };
+
         let named = self.parts.iter().zip(outputs);
-        let named = named.map(|(part, path)| Output { part, path: path.display().to_string() });
+        let named = named.map(|(part, path)| Output {
+            part,
+            path: path.display().to_string(),
+        });
         let end = text(&Line::SongEnd {
             index,
             input: job.input.display().to_string(),
@@ -175,12 +217,27 @@ impl Reporter for Json {
             gpu: outcome.on.as_ref().and_then(|on| on.gpu),
             error,
         });
+
         self.last.remove(&index);
-        self.ends.push(index, end.unwrap_or_default()).iter().for_each(|line| say::out(line));
+        self.ends
+            .push(index, end.unwrap_or_default())
+            .iter()
+            .for_each(|line| say::out(line));
     }
 
     fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], totals: &Totals) {
-        let Totals { done, skipped, failed, wall_s } = *totals;
-        print(&Line::End { done, skipped, failed, wall_s, exit_code: totals.exit_code() });
+        let Totals {
+            done,
+            skipped,
+            failed,
+            wall_s,
+        } = *totals;
+        print(&Line::End {
+            done,
+            skipped,
+            failed,
+            wall_s,
+            exit_code: totals.exit_code(),
+        });
     }
 }

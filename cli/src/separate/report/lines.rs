@@ -25,34 +25,59 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(songs: usize, verbose: bool) -> Self {
-        Self { songs, verbose, shared: false, under_way: HashMap::new(), ends: InOrder::default() }
+        Self {
+            songs,
+            verbose,
+            shared: false,
+            under_way: HashMap::new(),
+            ends: InOrder::default(),
+        }
     }
 }
 
 impl Reporter for Lines {
     fn start(&mut self, start: &Start) {
         self.shared = start.engines.len() > 1;
-        start_lines(start, self.verbose).iter().for_each(|line| say::err(line));
+        start_lines(start, self.verbose)
+            .iter()
+            .for_each(|line| say::err(line));
     }
 
     fn song(&mut self, index: usize, job: &Job, on: &Running) {
         let name = format!("[{}/{}] {}", index + 1, self.songs, job.input.display());
-        let place = if self.shared { format!(" on {}", on.place()) } else { String::new() };
+        let place = if self.shared {
+            format!(" on {}", on.place())
+        } else {
+            String::new()
+        };
         say::err(&format!("{name}{place}"));
         self.under_way.insert(index, (name, Instant::now()));
     }
 
     fn moved(&mut self, index: usize, moved: &Moved) {
-        let Some((name, last)) = self.under_way.get_mut(&index) else { return };
+        let Some((name, last)) = self.under_way.get_mut(&index) else {
+            return;
+        };
         if last.elapsed() < EVERY {
             return;
         }
+
         *last = Instant::now();
         match moved {
             Moved::Reading { frames } => say::err(&format!("{name}: reading, {frames} frames")),
-            Moved::Separating { share, speed: at, left_s, .. } => {
-                let left = left_s.map_or_else(String::new, |left| format!(", {} left", clock(left)));
-                say::err(&format!("{name}: {:.0} %, {}{left}", share * 100.0, speed(*at)));
+            Moved::Separating {
+                share,
+                speed: at,
+                left_s,
+                ..
+            } => {
+                let left =
+                    left_s.map_or_else(String::new, |left| format!(", {} left", clock(left)));
+                say::err(&format!(
+                    "{name}: {:.0} %, {}{left}",
+                    share * 100.0,
+                    speed(*at)
+                ));
             }
         }
     }
@@ -65,28 +90,47 @@ impl Reporter for Lines {
         self.under_way.remove(&index);
         let end = match &outcome.status {
             Status::Failed(report) => report.to_string(),
-            _ => format!("[{}/{}] {}", index + 1, self.songs, result_line(job, outcome, self.shared)),
+            _ => format!(
+                "[{}/{}] {}",
+                index + 1,
+                self.songs,
+                result_line(job, outcome, self.shared)
+            ),
         };
-        self.ends.push(index, end).iter().for_each(|line| say::err(line));
+
+        self.ends
+            .push(index, end)
+            .iter()
+            .for_each(|line| say::err(line));
     }
 
     fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
-        table(jobs, outcomes, totals).iter().for_each(|line| say::out(line));
+        table(jobs, outcomes, totals)
+            .iter()
+            .for_each(|line| say::out(line));
     }
 }
 
 /// What is said before the first song.
 pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
-    let note = start.engine_note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+    let note = start
+        .engine_note
+        .as_ref()
+        .map_or_else(String::new, |note| format!(" ({note})"));
     let named = |on: &Running| format!("{} on {}", start.model, on.engine);
     let mut lines = match &start.engines[..] {
         [only] => vec![format!("{}{note}", named(only))],
-        several => several.iter().map(|on| format!("{}, {}", named(on), on.place())).collect(),
+        several => several
+            .iter()
+            .map(|on| format!("{}, {}", named(on), on.place()))
+            .collect(),
     };
+
     if verbose {
         lines.push(format!("model hash {}", start.model_hash));
         lines.push(format!("parts {}", start.parts.join(", ")));
         lines.push(format!("output folder {}", start.output.display()));
     }
+
     lines
 }

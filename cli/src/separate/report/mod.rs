@@ -47,7 +47,8 @@ pub(super) struct Running {
 impl Running {
     /// Where that is, for people.
     pub(super) fn place(&self) -> String {
-        self.gpu.map_or_else(|| "the CPU".to_owned(), |gpu| format!("GPU {gpu}"))
+        self.gpu
+            .map_or_else(|| "the CPU".to_owned(), |gpu| format!("GPU {gpu}"))
     }
 }
 
@@ -57,17 +58,35 @@ pub(crate) enum Moved {
     /// The first pass.
     Reading { frames: u64 },
     /// The second pass.
-    Separating { share: f64, audio_s: f64, speed: Option<f64>, left_s: Option<f64> },
+    Separating {
+        share: f64,
+        audio_s: f64,
+        speed: Option<f64>,
+        left_s: Option<f64>,
+    },
 }
 
 impl Moved {
     /// After `done` of `total` chunks in `elapsed_s`, of a song of `seconds`.
     pub(crate) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
-        let share = if total == 0 { 1.0 } else { done as f64 / total as f64 };
+        let share = if total == 0 {
+            1.0
+        } else {
+            done as f64 / total as f64
+        };
+
         let known = done > 0 && elapsed_s > 0.0;
-        let speed = seconds.filter(|_| known).map(|seconds| seconds * share / elapsed_s);
+        let speed = seconds
+            .filter(|_| known)
+            .map(|seconds| seconds * share / elapsed_s);
+
         let left_s = known.then(|| elapsed_s * (1.0 - share) / share);
-        Moved::Separating { share, audio_s: seconds.unwrap_or(0.0) * share, speed, left_s }
+        Moved::Separating {
+            share,
+            audio_s: seconds.unwrap_or(0.0) * share,
+            speed,
+            left_s,
+        }
     }
 
     /// Seconds of audio that are separated.
@@ -109,7 +128,9 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Times real time.
     pub(super) fn speed(&self) -> Option<f64> {
-        self.audio_s.filter(|_| self.status == Status::Done && self.wall_s > 0.0).map(|audio| audio / self.wall_s)
+        self.audio_s
+            .filter(|_| self.status == Status::Done && self.wall_s > 0.0)
+            .map(|audio| audio / self.wall_s)
     }
 }
 
@@ -146,7 +167,8 @@ impl Shared {
 
 /// The reporter that the flags and standard error ask for, for a batch of `songs`.
 pub(super) fn reporter(args: &SeparateArgs, songs: usize) -> Box<dyn Reporter> {
-    let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let terminal = std::io::stderr().is_terminal()
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
     if args.json {
         Box::new(json::Json::new(songs))
     } else if args.quiet {
@@ -165,8 +187,25 @@ mod tests {
     #[test]
     fn speed_and_time_left_follow_the_chunks() {
         let moved = Moved::separating(1, 4, 10.0, Some(40.0));
-        assert_eq!(moved, Moved::Separating { share: 0.25, audio_s: 10.0, speed: Some(1.0), left_s: Some(30.0) });
+        assert_eq!(
+            moved,
+            Moved::Separating {
+                share: 0.25,
+                audio_s: 10.0,
+                speed: Some(1.0),
+                left_s: Some(30.0)
+            }
+        );
+
         let nothing_yet = Moved::separating(0, 4, 0.0, Some(40.0));
-        assert_eq!(nothing_yet, Moved::Separating { share: 0.0, audio_s: 0.0, speed: None, left_s: None });
+        assert_eq!(
+            nothing_yet,
+            Moved::Separating {
+                share: 0.0,
+                audio_s: 0.0,
+                speed: None,
+                left_s: None
+            }
+        );
     }
 }

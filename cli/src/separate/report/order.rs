@@ -11,7 +11,10 @@ pub(super) struct InOrder<T> {
 
 impl<T> Default for InOrder<T> {
     fn default() -> Self {
-        Self { next: 0, early: BTreeMap::new() }
+        Self {
+            next: 0,
+            early: BTreeMap::new(),
+        }
     }
 }
 
@@ -42,7 +45,10 @@ mod tests {
         ];
         for (comes, told) in cases {
             let mut order = InOrder::default();
-            let found: Vec<Vec<usize>> = comes.iter().map(|&index| order.push(index, index)).collect();
+            let found: Vec<Vec<usize>> = comes
+                .iter()
+                .map(|&index| order.push(index, index))
+                .collect();
             assert_eq!(found, told, "{comes:?}");
         }
     }

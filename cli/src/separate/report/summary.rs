@@ -17,7 +17,12 @@ pub(crate) struct Totals {
 impl Totals {
     /// Counts `outcomes` of a batch that was waited for for `wall_s`.
     pub(crate) fn of(outcomes: &[Outcome], wall_s: f64) -> Self {
-        let count = |wanted: fn(&Status) -> bool| outcomes.iter().filter(|outcome| wanted(&outcome.status)).count();
+        let count = |wanted: fn(&Status) -> bool| {
+            outcomes
+                .iter()
+                .filter(|outcome| wanted(&outcome.status))
+                .count()
+        };
         Self {
             done: count(|status| matches!(status, Status::Done)),
             skipped: count(|status| matches!(status, Status::Skipped)),
@@ -35,19 +40,40 @@ impl Totals {
 /// One song's end on one line; with what computed, where that is not the same for all (`shared`).
 pub(super) fn result_line(job: &Job, outcome: &Outcome, shared: bool) -> String {
     let input = job.input.display();
-    let folder = job.outputs.first().and_then(|output| output.parent()).unwrap_or(std::path::Path::new("")).display();
+    let folder = job
+        .outputs
+        .first()
+        .and_then(|output| output.parent())
+        .unwrap_or(std::path::Path::new(""))
+        .display();
+
     match &outcome.status {
         Status::Done => {
             let audio = clock(outcome.audio_s.unwrap_or(0.0));
-            let (wall, at, files) = (took(outcome.wall_s), speed(outcome.speed()), job.outputs.len());
-            let on =
-                outcome.on.as_ref().filter(|_| shared).map_or_else(String::new, |on| format!(" on {}", on.place()));
+            let (wall, at, files) = (
+                took(outcome.wall_s),
+                speed(outcome.speed()),
+                job.outputs.len(),
+            );
+
+            let on = outcome
+                .on
+                .as_ref()
+                .filter(|_| shared)
+                .map_or_else(String::new, |on| format!(" on {}", on.place()));
+
             format!("done     {input}: {audio} in {wall} ({at}){on}, {files} files in '{folder}'")
         }
         Status::Skipped => format!("skipped  {input}: all stems are in '{folder}'"),
         Status::Failed(report) => {
             let named = format!("{input}: ");
-            format!("failed   {named}{}", report.message.strip_prefix(&named).unwrap_or(&report.message))
+            format!(
+                "failed   {named}{}",
+                report
+                    .message
+                    .strip_prefix(&named)
+                    .unwrap_or(&report.message)
+            )
         }
     }
 }
@@ -59,9 +85,23 @@ pub(super) fn table(jobs: &[Job], outcomes: &[Outcome], totals: &Totals) -> Vec<
         let mut places = outcomes.iter().filter_map(|outcome| outcome.on.as_ref());
         let first = places.next();
         let shared = places.any(|on| Some(on) != first);
-        lines.extend(jobs.iter().zip(outcomes).map(|(job, outcome)| result_line(job, outcome, shared)));
+        lines.extend(
+            jobs.iter()
+                .zip(outcomes)
+                .map(|(job, outcome)| result_line(job, outcome, shared)),
+        );
     }
-    let Totals { done, skipped, failed, wall_s } = *totals;
-    lines.push(format!("{done} done, {skipped} skipped, {failed} failed in {}", took(wall_s)));
+
+    let Totals {
+        done,
+        skipped,
+        failed,
+        wall_s,
+    } = *totals;
+
+    lines.push(format!(
+        "{done} done, {skipped} skipped, {failed} failed in {}",
+        took(wall_s)
+    ));
     lines
 }

@@ -4,20 +4,35 @@
 pub(crate) fn clock(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
-/// `0:00.9`, `0:09.9`, `0:10`, `3:25`: how long something took, with tenths where seconds alone would say little.
+/// `0:00.9`, `0:09.9`, `0:10`, `3:25`: how long something took, with tenths where seconds alone
+/// would say little.
 pub(super) fn took(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round();
-    if tenths < 100.0 { format!("0:{:04.1}", tenths / 10.0) } else { clock(seconds) }
+    if tenths < 100.0 {
+        format!("0:{:04.1}", tenths / 10.0)
+    } else {
+        clock(seconds)
+    }
 }
 
 /// `2.4x`: times real time.
 pub(super) fn speed(speed: Option<f64>) -> String {
     speed.map_or_else(
         || "-".to_owned(),
-        |speed| if speed < 10.0 { format!("{speed:.1}x") } else { format!("{speed:.0}x") },
+        |speed| {
+            if speed < 10.0 {
+                format!("{speed:.1}x")
+            } else {
+                format!("{speed:.0}x")
+            }
+        },
     )
 }
 
@@ -45,8 +60,14 @@ mod tests {
 
     #[test]
     fn clocks_have_as_many_fields_as_they_need() {
-        let cases =
-            [(0.0, "0:00"), (6.6, "0:07"), (59.6, "1:00"), (205.0, "3:25"), (3723.0, "1:02:03"), (-1.0, "0:00")];
+        let cases = [
+            (0.0, "0:00"),
+            (6.6, "0:07"),
+            (59.6, "1:00"),
+            (205.0, "3:25"),
+            (3723.0, "1:02:03"),
+            (-1.0, "0:00"),
+        ];
         for (seconds, text) in cases {
             assert_eq!(clock(seconds), text);
         }

@@ -14,7 +14,10 @@ const ENTRY_BYTES: u64 = 6 * 8 * 22_050 + 10_000;
 
 fn cache(bench: &Bench, arguments: &[&str]) -> Command {
     let mut command = bench.sextet(&["cache"]);
-    command.args(arguments).envs(environment(bench)).env_remove("SEXTET_CACHE_LIMIT");
+    command
+        .args(arguments)
+        .envs(environment(bench))
+        .env_remove("SEXTET_CACHE_LIMIT");
     command
 }
 
@@ -22,7 +25,12 @@ fn cache(bench: &Bench, arguments: &[&str]) -> Command {
 fn age(bench: &Bench, key: &Fingerprint, minutes: u64) {
     let path = bench.path(&format!("cache/stems/{key}/{IN_USE_FILE}"));
     let then = SystemTime::now() - Duration::from_secs(60 * minutes);
-    std::fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(then)
+        .unwrap();
 }
 
 /// Different songs of half a second, each used a minute after the one before.
@@ -48,18 +56,23 @@ fn what_was_used_longest_ago_goes_and_what_is_in_use_stays() {
     let bench = Bench::new();
     let limit = (3 * ENTRY_BYTES).to_string();
     let mut worker = Worker::greeted_with(&bench, &[("SEXTET_CACHE_LIMIT", &limit)]);
+
     let keys = fill(&bench, &mut worker, 3);
     assert_eq!(kept(&bench), names(&keys));
+
     // The first is read all the while; the second was used just now.
     let held = Entry::open(&folders(&bench), &keys[0]).unwrap();
     age(&bench, &keys[0], 90);
+
     assert!(worker.stems_of(1, &bench.path("1.wav")).1);
     let (fourth, _) = worker.stems_of(2, &bench.song("new.wav", 0.45));
+
     assert_eq!(kept(&bench), names(&[keys[0], keys[1], fourth]));
     held.verify(&|| false).unwrap();
     drop(held);
     age(&bench, &keys[0], 90);
     let (fifth, _) = worker.stems_of(3, &bench.song("newer.wav", 0.44));
+
     assert_eq!(kept(&bench), names(&[keys[1], fourth, fifth]));
 }
 
@@ -79,7 +92,10 @@ fn a_limit_that_is_no_size_is_said_and_the_job_fails() {
     let mut worker = Worker::greeted_with(&bench, &[("SEXTET_CACHE_LIMIT", "plenty")]);
     worker.separate(1, &bench.song("a.wav", 0.2));
     let replies = worker.end_of(1);
-    assert!(format!("{replies:?}").contains("SEXTET_CACHE_LIMIT is 'plenty'"), "{replies:?}");
+    assert!(
+        format!("{replies:?}").contains("SEXTET_CACHE_LIMIT is 'plenty'"),
+        "{replies:?}"
+    );
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
 }
 
@@ -88,31 +104,68 @@ fn the_cache_is_listed_and_emptied() {
     let bench = Bench::new();
     assert!(stdout(&mut cache(&bench, &["list"])).contains("0 entries"));
     assert!(stdout(&mut cache(&bench, &["clear"])).contains("removed 0 entries"));
-    assert_eq!(stdout(&mut cache(&bench, &["path"])).trim(), bench.path("cache/stems").display().to_string());
+    assert_eq!(
+        stdout(&mut cache(&bench, &["path"])).trim(),
+        bench.path("cache/stems").display().to_string()
+    );
+
     assert!(!bench.path("cache").exists(), "looking makes nothing");
     let mut worker = Worker::greeted(&bench);
     let keys = fill(&bench, &mut worker, 3);
+
     bench.file("cache/stems/manifest-of-nothing/x", b"not ours");
-    std::fs::write(bench.path(&format!("cache/stems/{}/manifest.json", keys[2])), b"{").unwrap();
+    std::fs::write(
+        bench.path(&format!("cache/stems/{}/manifest.json", keys[2])),
+        b"{",
+    )
+    .unwrap();
+
     let list = stdout(&mut cache(&bench, &["list"]));
     let lines: Vec<_> = list.lines().collect();
-    assert!(lines[0].starts_with(&keys[2].to_string()) && lines[0].contains("cannot be read"), "{list}");
-    assert!(lines[1].contains("1.wav") && lines[1].contains("59 min ago") && lines[1].contains("tiny"), "{list}");
-    assert!(lines[3].contains("3 entries") && lines[3].contains("20 GB"), "{list}");
-    let json: serde_json::Value = serde_json::from_str(&stdout(&mut cache(&bench, &["list", "--json"]))).unwrap();
-    assert_eq!((&json["version"], json["entries"].as_array().unwrap().len()), (&1.into(), 3));
+    assert!(
+        lines[0].starts_with(&keys[2].to_string()) && lines[0].contains("cannot be read"),
+        "{list}"
+    );
+
+    assert!(
+        lines[1].contains("1.wav") && lines[1].contains("59 min ago") && lines[1].contains("tiny"),
+        "{list}"
+    );
+    assert!(
+        lines[3].contains("3 entries") && lines[3].contains("20 GB"),
+        "{list}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&mut cache(&bench, &["list", "--json"]))).unwrap();
+
+    assert_eq!(
+        (&json["version"], json["entries"].as_array().unwrap().len()),
+        (&1.into(), 3)
+    );
     assert_eq!(json["entries"][2]["key"], keys[0].to_string());
-    assert_eq!((&json["entries"][2]["song"], &json["entries"][2]["frames"]), (&"0.wav".into(), &22_050.into()));
+    assert_eq!(
+        (&json["entries"][2]["song"], &json["entries"][2]["frames"]),
+        (&"0.wav".into(), &22_050.into())
+    );
 
     let held = Entry::open(&folders(&bench), &keys[0]).unwrap();
     let one = stdout(&mut cache(&bench, &["clear", &keys[1].to_string()[..8]]));
     assert!(one.contains("removed 1 entries"), "{one}");
     assert!(stderr(&mut cache(&bench, &["clear", "nothing"]), 2).contains("no entry 'nothing'"));
+
     let rest = stdout(&mut cache(&bench, &["clear"]));
-    assert!(rest.contains("removed 1 entries") && rest.contains("1 in use stay"), "{rest}");
+    assert!(
+        rest.contains("removed 1 entries") && rest.contains("1 in use stay"),
+        "{rest}"
+    );
     drop(held);
+
     assert!(stdout(&mut cache(&bench, &["clear"])).contains("removed 1 entries"));
-    assert_eq!(kept(&bench), ["manifest-of-nothing"], "what is not ours is left alone");
+    assert_eq!(
+        kept(&bench),
+        ["manifest-of-nothing"],
+        "what is not ours is left alone"
+    );
 }
 
 #[test]
@@ -120,11 +173,31 @@ fn the_limit_is_set_and_kept_to() {
     let bench = Bench::new();
     assert_eq!(stdout(&mut cache(&bench, &["limit"])).trim(), "20 GB");
     let keys = fill(&bench, &mut Worker::greeted(&bench), 3);
-    assert_eq!(stdout(&mut cache(&bench, &["limit", &(2 * ENTRY_BYTES).to_string()])).trim(), "2.1 MB");
-    assert_eq!(kept(&bench), [names(&keys[1..]), vec!["limit".to_owned()]].concat());
+
+    assert_eq!(
+        stdout(&mut cache(
+            &bench,
+            &["limit", &(2 * ENTRY_BYTES).to_string()]
+        ))
+        .trim(),
+        "2.1 MB"
+    );
+
+    assert_eq!(
+        kept(&bench),
+        [names(&keys[1..]), vec!["limit".to_owned()]].concat()
+    );
     assert_eq!(stdout(&mut cache(&bench, &["limit"])).trim(), "2.1 MB");
-    assert_eq!(stdout(cache(&bench, &["limit"]).env("SEXTET_CACHE_LIMIT", "7GB")).trim(), "7 GB");
+    assert_eq!(
+        stdout(cache(&bench, &["limit"]).env("SEXTET_CACHE_LIMIT", "7GB")).trim(),
+        "7 GB"
+    );
+
     assert!(stderr(&mut cache(&bench, &["limit", "much"]), 2).contains("expected a size"));
     let (fourth, _) = Worker::greeted(&bench).stems_of(9, &bench.song("new.wav", 0.45));
-    assert_eq!(kept(&bench), [names(&[keys[2], fourth]), vec!["limit".to_owned()]].concat());
+
+    assert_eq!(
+        kept(&bench),
+        [names(&[keys[2], fourth]), vec!["limit".to_owned()]].concat()
+    );
 }

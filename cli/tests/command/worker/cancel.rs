@@ -8,7 +8,10 @@ use crate::bench::Bench;
 fn cancel(worker: &mut Worker, job: u64) -> Vec<Reply> {
     worker.say(&Request::Cancel { job: JobId(job) });
     let replies = worker.end_of(job);
-    assert!(matches!(replies.last(), Some(Reply::Cancelled { .. })), "{replies:?}");
+    assert!(
+        matches!(replies.last(), Some(Reply::Cancelled { .. })),
+        "{replies:?}"
+    );
     replies
 }
 
@@ -16,16 +19,27 @@ fn cancel(worker: &mut Worker, job: u64) -> Vec<Reply> {
 fn a_job_that_runs_leaves_nothing_and_the_next_one_runs() {
     let bench = Bench::new();
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+
     let mut worker = Worker::greeted(&bench);
     worker.separate_for_long(1, &long);
     worker.separating(1);
+
     assert_eq!(kept(&bench).len(), 1);
     cancel(&mut worker, 1);
+
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
     worker.separate(2, &short);
+
     let replies = worker.end_of(2);
-    assert!(replies.iter().all(|reply| reply.job() != Some(JobId(1))), "{replies:?}");
-    assert!(matches!(replies.last(), Some(Reply::Done { .. })), "{replies:?}");
+    assert!(
+        replies.iter().all(|reply| reply.job() != Some(JobId(1))),
+        "{replies:?}"
+    );
+    assert!(
+        matches!(replies.last(), Some(Reply::Done { .. })),
+        "{replies:?}"
+    );
+
     assert_eq!(kept(&bench).len(), 1);
 }
 
@@ -33,21 +47,35 @@ fn a_job_that_runs_leaves_nothing_and_the_next_one_runs() {
 fn a_job_that_waits_never_begins() {
     let bench = Bench::new();
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+
     let mut worker = Worker::greeted(&bench);
     worker.separate_for_long(1, &long);
     worker.separate(2, &short);
-    worker.until(|reply| *reply == Reply::Queued { job: JobId(2), reason: Waiting::EarlierJob });
+
+    worker.until(|reply| {
+        *reply
+            == Reply::Queued {
+                job: JobId(2),
+                reason: Waiting::EarlierJob,
+            }
+    });
+
     cancel(&mut worker, 2);
     cancel(&mut worker, 1);
     worker.separate(3, &short);
+
     let replies = worker.end_of(3);
-    assert!(replies.iter().all(|reply| reply.job() == Some(JobId(3))), "{replies:?}");
+    assert!(
+        replies.iter().all(|reply| reply.job() == Some(JobId(3))),
+        "{replies:?}"
+    );
 }
 
 #[test]
 fn a_job_that_reads_or_loads_is_cancelled_too() {
     let bench = Bench::new();
     let long = long_song(&bench);
+
     let mut worker = Worker::greeted(&bench);
     for (job, early) in [(1, true), (2, false)] {
         worker.separate_for_long(job, &long);
@@ -63,12 +91,17 @@ fn a_job_that_reads_or_loads_is_cancelled_too() {
 fn a_job_that_is_over_is_not_cancelled() {
     let bench = Bench::new();
     let song = bench.song("song.wav", 0.3);
+
     let mut worker = Worker::greeted(&bench);
     worker.stems_of(1, &song);
     worker.say(&Request::Cancel { job: JobId(1) });
     worker.separate(2, &song);
+
     let replies = worker.end_of(2);
-    assert!(replies.iter().all(|reply| reply.job() == Some(JobId(2))), "{replies:?}");
+    assert!(
+        replies.iter().all(|reply| reply.job() == Some(JobId(2))),
+        "{replies:?}"
+    );
     assert_eq!(kept(&bench).len(), 1);
 }
 
@@ -76,15 +109,21 @@ fn a_job_that_is_over_is_not_cancelled() {
 fn shutdown_cancels_everything() {
     let bench = Bench::new();
     let long = long_song(&bench);
+
     let mut worker = Worker::greeted(&bench);
     worker.separate_for_long(1, &long);
     worker.separate_for_long(2, &long);
     worker.separating(1);
     worker.say(&Request::Shutdown);
+
     let (replies, code) = worker.leave();
     for job in [1, 2] {
-        assert!(replies.contains(&Reply::Cancelled { job: JobId(job) }), "{replies:?}");
+        assert!(
+            replies.contains(&Reply::Cancelled { job: JobId(job) }),
+            "{replies:?}"
+        );
     }
+
     assert_eq!(code, Some(0));
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
 }

@@ -36,11 +36,26 @@ impl Worker {
     }
 
     pub(crate) fn of(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+
         let (sender, output) = channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        std::thread::spawn(move || lines.map_while(Result::ok).all(|line| sender.send(line).is_ok()));
-        Self { input: child.stdin.take(), child, output }
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .all(|line| sender.send(line).is_ok())
+        });
+
+        Self {
+            input: child.stdin.take(),
+            child,
+            output,
+        }
     }
 
     pub(crate) fn say(&mut self, request: &Request) {
@@ -51,16 +66,20 @@ impl Worker {
         self.input.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
-    /// The next reply, which says nothing but what it is documented to say; `None` when there is no other.
+    /// The next reply, which says nothing but what it is documented to say; `None` when there is no
+    /// other.
     pub(crate) fn next(&mut self) -> Option<Reply> {
         let line = match self.output.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
             Err(error) => panic!("the worker says nothing: {error}"),
         };
-        let reply: Reply = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+
+        let reply: Reply =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let said: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(serde_json::to_value(&reply).unwrap(), said);
+
         Some(reply)
     }
 
@@ -68,7 +87,9 @@ impl Worker {
     pub(crate) fn until(&mut self, wanted: impl Fn(&Reply) -> bool) -> Vec<Reply> {
         let mut replies = Vec::new();
         loop {
-            let reply = self.next().unwrap_or_else(|| panic!("the worker has left after {replies:?}"));
+            let reply = self
+                .next()
+                .unwrap_or_else(|| panic!("the worker has left after {replies:?}"));
             let found = wanted(&reply);
             replies.push(reply);
             if found {
@@ -87,10 +108,17 @@ impl Worker {
         self.say(&Request::Separate(tiny(job, song)));
     }
 
-    /// Asks for stems that take far longer than any test: hundreds of chunks, most of each shared with the next.
+    /// Asks for stems that take far longer than any test: hundreds of chunks, most of each shared
+    /// with the next.
     pub(crate) fn separate_for_long(&mut self, job: u64, song: &Path) {
-        let options = SeparationOptions { overlap: 0.97, ..SeparationOptions::default() };
-        self.say(&Request::Separate(Separate { options, ..tiny(job, song) }));
+        let options = SeparationOptions {
+            overlap: 0.97,
+            ..SeparationOptions::default()
+        };
+        self.say(&Request::Separate(Separate {
+            options,
+            ..tiny(job, song)
+        }));
     }
 
     /// Asks for the stems of `song`, and waits until they are there.
@@ -102,12 +130,21 @@ impl Worker {
     /// Waits until chunks of `job` go through the engine.
     pub(crate) fn separating(&mut self, job: u64) {
         self.until(|reply| {
-            let Reply::Progress { job: found, stage: Stage::Separating, done, .. } = reply else { return false };
+            let Reply::Progress {
+                job: found,
+                stage: Stage::Separating,
+                done,
+                ..
+            } = reply
+            else {
+                return false;
+            };
             *found == JobId(job) && *done > 0
         });
     }
 
-    /// Ends standard input and waits for the worker to leave. What it has still said, and its exit code.
+    /// Ends standard input and waits for the worker to leave. What it has still said, and its exit
+    /// code.
     pub(crate) fn leave(mut self) -> (Vec<Reply>, Option<i32>) {
         drop(self.input.take());
         let replies = std::iter::from_fn(|| self.next()).collect();
@@ -125,13 +162,22 @@ impl Drop for Worker {
 /// The worker's command, with folders below the bench's.
 pub(crate) fn command(bench: &Bench) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
-    command.args(["worker", "--threads", "1"]).current_dir(bench.path(""));
-    command.envs(environment(bench)).env_remove("SEXTET_CACHE_LIMIT").env_remove("RUST_BACKTRACE");
+    command
+        .args(["worker", "--threads", "1"])
+        .current_dir(bench.path(""));
+    command
+        .envs(environment(bench))
+        .env_remove("SEXTET_CACHE_LIMIT")
+        .env_remove("RUST_BACKTRACE");
     command
 }
 
 pub(crate) fn environment(bench: &Bench) -> [(&'static str, std::path::PathBuf); 3] {
-    [("SEXTET_CACHE", bench.path("cache")), ("SEXTET_DATA", bench.path("data")), ("HF_HOME", bench.path(".hf"))]
+    [
+        ("SEXTET_CACHE", bench.path("cache")),
+        ("SEXTET_DATA", bench.path("data")),
+        ("HF_HOME", bench.path(".hf")),
+    ]
 }
 
 pub(crate) fn folders(bench: &Bench) -> Folders {
@@ -140,7 +186,10 @@ pub(crate) fn folders(bench: &Bench) -> Folders {
 
 /// A job with the tiny model.
 pub(crate) fn tiny(job: u64, song: &Path) -> Separate {
-    Separate { model: tiny_model().to_str().unwrap().to_owned(), ..Separate::new(JobId(job), song) }
+    Separate {
+        model: tiny_model().to_str().unwrap().to_owned(),
+        ..Separate::new(JobId(job), song)
+    }
 }
 
 /// A song for [`Worker::separate_for_long`]; it is quickly read.
@@ -150,15 +199,28 @@ pub(crate) fn long_song(bench: &Bench) -> std::path::PathBuf {
 
 /// Key and `cached` of a job that went well.
 pub(crate) fn done(replies: &[Reply]) -> (Fingerprint, bool) {
-    let Some(Reply::Done { key, cached, seconds, .. }) = replies.last() else { panic!("{replies:?}") };
+    let Some(Reply::Done {
+        key,
+        cached,
+        seconds,
+        ..
+    }) = replies.last()
+    else {
+        panic!("{replies:?}")
+    };
+
     assert!(*seconds >= 0.0);
     (*key, *cached)
 }
 
 /// What is in the stem cache's folder but its lock.
 pub(crate) fn kept(bench: &Bench) -> Vec<String> {
-    let entries = std::fs::read_dir(bench.path("cache/stems")).into_iter().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let entries = std::fs::read_dir(bench.path("cache/stems"))
+        .into_iter()
+        .flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.retain(|name| name != ".lock");
     names.sort();
     names

@@ -20,13 +20,25 @@ fn a_killed_worker_leaves_nothing_that_hinders_the_next() {
     let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
     let mut worker = Worker::greeted(&bench);
     let (key, _) = worker.stems_of(1, &short);
+
     worker.separate_for_long(2, &long);
     worker.separating(2);
     worker.child.kill().unwrap();
     worker.child.wait().unwrap();
-    assert_eq!(kept(&bench).len(), 2, "the worker died in the middle of its work");
+
+    assert_eq!(
+        kept(&bench).len(),
+        2,
+        "the worker died in the middle of its work"
+    );
+
     let mut next = Worker::greeted(&bench);
-    assert_eq!(kept(&bench), [key.to_string()], "what it has left was swept");
+    assert_eq!(
+        kept(&bench),
+        [key.to_string()],
+        "what it has left was swept"
+    );
+
     assert_eq!(next.stems_of(1, &short), (key, true));
     assert!(!next.stems_of(2, &bench.song("other.wav", 0.4)).1);
 }
@@ -53,16 +65,21 @@ fn a_signal_ends_the_worker_and_leaves_nothing() {
         let mut worker = Worker::greeted(&bench);
         worker.separate_for_long(1, &long);
         worker.separating(1);
-        let killed =
-            std::process::Command::new("kill").args([signal, &worker.child.id().to_string()]).status().unwrap();
+        let killed = std::process::Command::new("kill")
+            .args([signal, &worker.child.id().to_string()])
+            .status()
+            .unwrap();
+
         assert!(killed.success());
         while worker.next().is_some() {}
+
         assert_eq!(worker.child.wait().unwrap().code(), Some(130), "{signal}");
         assert!(kept(&bench).is_empty(), "{signal}: {:?}", kept(&bench));
     }
 }
 
-/// Another process may hold the other end of standard input open; the worker leaves with its parent all the same.
+/// Another process may hold the other end of standard input open; the worker leaves with its parent
+/// all the same.
 #[cfg(unix)]
 #[test]
 fn a_worker_does_not_outlive_its_parent() {
@@ -70,15 +87,24 @@ fn a_worker_does_not_outlive_its_parent() {
     let long = long_song(&bench);
     let direct = super::client::command(&bench);
     let mut command = std::process::Command::new("sh");
+
     // The shell's own standard input is the worker's, and this test holds the other end.
-    command.args(["-c", "exec 3<&0; \"$0\" \"$@\" <&3 & exec 3<&-; wait"]).arg(direct.get_program());
-    command.args(direct.get_args()).current_dir(bench.path("")).envs(super::client::environment(&bench));
+    command
+        .args(["-c", "exec 3<&0; \"$0\" \"$@\" <&3 & exec 3<&-; wait"])
+        .arg(direct.get_program());
+    command
+        .args(direct.get_args())
+        .current_dir(bench.path(""))
+        .envs(super::client::environment(&bench));
+
     let mut parent = Worker::of(&mut command);
     parent.say(&sextet_protocol::worker::Request::hello("test"));
     parent.separate_for_long(1, &long);
     parent.separating(1);
     parent.child.kill().unwrap();
+
     parent.child.wait().unwrap();
+
     // Its output ends when it does; its input has not ended.
     while parent.next().is_some() {}
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));

@@ -1,8 +1,11 @@
-//! What cannot be done: a kind, a cause and a remedy each, nothing left, and the next job goes well.
+//! What cannot be done: a kind, a cause and a remedy each, nothing left, and the next job goes
+//! well.
 
 use std::path::Path;
 
-use sextet_protocol::worker::{EngineName, FailKind, JobId, Reply, Request, Separate, SeparationOptions};
+use sextet_protocol::worker::{
+    EngineName, FailKind, JobId, Reply, Request, Separate, SeparationOptions,
+};
 
 use super::client::{Worker, command, kept, tiny};
 use crate::bench::Bench;
@@ -10,46 +13,108 @@ use crate::bench::Bench;
 /// Cause and remedy of a job that failed with `expected`.
 fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String) {
     let replies = worker.end_of(job);
-    let Some(Reply::Failed { kind, message, remedy, .. }) = replies.last() else { panic!("{replies:?}") };
+    let Some(Reply::Failed {
+        kind,
+        message,
+        remedy,
+        ..
+    }) = replies.last()
+    else {
+        panic!("{replies:?}")
+    };
+
     assert_eq!(*kind, expected, "{message}");
-    assert!(!message.is_empty() && !remedy.is_empty() && !message.contains('\n'), "{message} / {remedy}");
+    assert!(
+        !message.is_empty() && !remedy.is_empty() && !message.contains('\n'),
+        "{message} / {remedy}"
+    );
     println!("{message}\n  {remedy}");
+
     (message.clone(), remedy.clone())
 }
 
 /// What is said where TensorRT cannot be had: of this build, or of its libraries and the driver.
-const TENSORRT: &str = if cfg!(feature = "tensorrt") { "" } else { "TensorRT" };
+const TENSORRT: &str = if cfg!(feature = "tensorrt") {
+    ""
+} else {
+    "TensorRT"
+};
 
 #[test]
 fn bad_requests_fail_by_kind() {
     let bench = Bench::new();
     let song = bench.song("song.wav", 0.3);
     let text = bench.file("text.wav", b"this is no audio");
+
     let mut nan = vec![0.1; 4_000];
     nan[2_001] = f32::NAN;
     let nan = bench.wav("nan.wav", 44_100, 2, &nan);
     let usual = SeparationOptions::default();
-    let with = |options| Separate { options, ..tiny(0, &song) };
-    let model = |model: &str| Separate { model: model.to_owned(), ..tiny(0, &song) };
+    let with = |options| Separate {
+        options,
+        ..tiny(0, &song)
+    };
+
+    let model = |model: &str| Separate {
+        model: model.to_owned(),
+        ..tiny(0, &song)
+    };
     let cases = [
-        (tiny(0, Path::new("missing.wav")), FailKind::Input, "missing.wav"),
+        (
+            tiny(0, Path::new("missing.wav")),
+            FailKind::Input,
+            "missing.wav",
+        ),
         (tiny(0, &bench.path("")), FailKind::Input, ""),
         (tiny(0, &text), FailKind::Audio, "text.wav"),
         (tiny(0, &nan), FailKind::Audio, "NaN"),
         (model("nothing"), FailKind::Model, "'nothing'"),
         (model("htdemucs"), FailKind::Model, "htdemucs"),
-        (Separate { engine: EngineName::Tensorrt, ..tiny(0, &song) }, FailKind::Engine, TENSORRT),
-        (with(SeparationOptions { overlap: 1.0, ..usual }), FailKind::Request, "overlap of 1"),
-        (with(SeparationOptions { overlap: -0.5, ..usual }), FailKind::Request, "overlap of -0.5"),
-        (with(SeparationOptions { shifts: 1_000, ..usual }), FailKind::Request, "1000 shifts"),
+        (
+            Separate {
+                engine: EngineName::Tensorrt,
+                ..tiny(0, &song)
+            },
+            FailKind::Engine,
+            TENSORRT,
+        ),
+        (
+            with(SeparationOptions {
+                overlap: 1.0,
+                ..usual
+            }),
+            FailKind::Request,
+            "overlap of 1",
+        ),
+        (
+            with(SeparationOptions {
+                overlap: -0.5,
+                ..usual
+            }),
+            FailKind::Request,
+            "overlap of -0.5",
+        ),
+        (
+            with(SeparationOptions {
+                shifts: 1_000,
+                ..usual
+            }),
+            FailKind::Request,
+            "1000 shifts",
+        ),
     ];
+
     let mut worker = Worker::greeted(&bench);
     for (job, (request, kind, word)) in (1..).zip(cases) {
-        worker.say(&Request::Separate(Separate { job: JobId(job), ..request }));
+        worker.say(&Request::Separate(Separate {
+            job: JobId(job),
+            ..request
+        }));
         let (message, _) = failed(&mut worker, job, kind);
         assert!(message.contains(word), "{message}");
         assert!(kept(&bench).is_empty(), "{message}: {:?}", kept(&bench));
     }
+
     worker.stems_of(99, &song);
 }
 
@@ -57,12 +122,16 @@ fn bad_requests_fail_by_kind() {
 fn a_cache_that_cannot_be_made_is_a_failure_with_a_remedy() {
     let bench = Bench::new();
     let song = bench.song("song.wav", 0.3);
+
     let file = bench.file("file", b"in the way");
     for cache in [file.clone(), file.join("below")] {
         let mut worker = Worker::greeted_with(&bench, &[("SEXTET_CACHE", cache.to_str().unwrap())]);
         worker.separate(1, &song);
         let (message, remedy) = failed(&mut worker, 1, FailKind::Output);
-        assert!(message.contains("file") && remedy.contains("SEXTET_CACHE"), "{message} / {remedy}");
+        assert!(
+            message.contains("file") && remedy.contains("SEXTET_CACHE"),
+            "{message} / {remedy}"
+        );
         assert_eq!(std::fs::read(&file).unwrap(), b"in the way");
     }
 }
@@ -75,22 +144,31 @@ fn a_read_only_cache_still_gives_what_it_has() {
     let bench = Bench::new();
     let (song, other) = (bench.song("song.wav", 0.3), bench.song("other.wav", 0.4));
     let (key, _) = Worker::greeted(&bench).stems_of(1, &song);
+
     let set = |mode: u32| {
         for folder in ["cache", "cache/stems", &format!("cache/stems/{key}")] {
-            std::fs::set_permissions(bench.path(folder), std::fs::Permissions::from_mode(mode)).unwrap();
+            std::fs::set_permissions(bench.path(folder), std::fs::Permissions::from_mode(mode))
+                .unwrap();
         }
     };
+
     set(0o555);
     let binding = std::fs::write(bench.path("cache/probe"), "").is_err();
+
     let mut worker = Worker::greeted(&bench);
     assert_eq!(worker.stems_of(1, &song), (key, true));
+
     if binding {
         worker.separate(2, &other);
         let (message, remedy) = failed(&mut worker, 2, FailKind::Output);
-        assert!(message.contains("cannot write") && remedy.contains("SEXTET_CACHE"), "{message} / {remedy}");
+        assert!(
+            message.contains("cannot write") && remedy.contains("SEXTET_CACHE"),
+            "{message} / {remedy}"
+        );
     } else {
         println!("this user may write everywhere: only reading was tried");
     }
+
     set(0o755);
 }
 
@@ -101,14 +179,25 @@ fn a_disk_that_fills_up_leaves_nothing_and_the_worker_goes_on() {
     let bench = Bench::new();
     let (long, short) = (bench.song("long.wav", 3.0), bench.song("short.wav", 0.2));
     let direct = command(&bench);
+
     let mut limited = std::process::Command::new("sh");
-    limited.args(["-c", "ulimit -f 600; trap '' XFSZ; exec \"$0\" \"$@\""]).arg(direct.get_program());
-    limited.args(direct.get_args()).current_dir(bench.path("")).envs(super::client::environment(&bench));
+    limited
+        .args(["-c", "ulimit -f 600; trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(direct.get_program());
+    limited
+        .args(direct.get_args())
+        .current_dir(bench.path(""))
+        .envs(super::client::environment(&bench));
+
     let mut worker = Worker::of(&mut limited);
     worker.say(&Request::hello("test"));
     worker.separate(1, &long);
     let (message, remedy) = failed(&mut worker, 1, FailKind::Output);
-    assert!(message.contains("cannot write") && remedy.contains("make room"), "{message} / {remedy}");
+
+    assert!(
+        message.contains("cannot write") && remedy.contains("make room"),
+        "{message} / {remedy}"
+    );
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
     worker.stems_of(2, &short);
 }
@@ -132,16 +221,23 @@ fn another_model_under_the_same_name_is_another_recipe() {
     let song = bench.song("song.wav", 0.3);
     let mut bytes = crate::bench::tiny_model_bytes();
     let path = bench.file("model.safetensors", &bytes);
-    let ask = |job| Separate { model: path.to_str().unwrap().to_owned(), ..tiny(job, &song) };
+    let ask = |job| Separate {
+        model: path.to_str().unwrap().to_owned(),
+        ..tiny(job, &song)
+    };
+
     let mut worker = Worker::greeted(&bench);
     worker.say(&Request::Separate(ask(1)));
     let (key, _) = super::client::done(&worker.end_of(1));
+
     let last = bytes.len() - 4;
     bytes[last..].copy_from_slice(&0.25_f32.to_le_bytes());
     std::fs::remove_file(&path).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(20));
     std::fs::write(&path, &bytes).unwrap();
+
     worker.say(&Request::Separate(ask(2)));
     let (other, cached) = super::client::done(&worker.end_of(2));
+
     assert!(other != key && !cached);
 }

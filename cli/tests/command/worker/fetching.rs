@@ -12,17 +12,28 @@ const BAG: &str = "models: ['5c90dfd2']\n";
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(tiny_model_bytes);
 
 fn worker(bench: &Bench, hub: &Hub) -> Worker {
-    Worker::greeted_with(bench, &[("HF_ENDPOINT", &hub.endpoint()), ("NO_PROXY", "*")])
+    Worker::greeted_with(
+        bench,
+        &[("HF_ENDPOINT", &hub.endpoint()), ("NO_PROXY", "*")],
+    )
 }
 
 fn fetch(job: u64, model: &str) -> Request {
-    Request::Fetch { job: JobId(job), model: model.to_owned() }
+    Request::Fetch {
+        job: JobId(job),
+        model: model.to_owned(),
+    }
 }
 
 /// Bytes done and in all of each `fetching`.
 fn bytes(replies: &[Reply]) -> Vec<(u64, u64)> {
     let fetching = |reply: &Reply| match reply {
-        Reply::Progress { stage: Stage::Fetching, done, total, .. } => Some((*done, *total)),
+        Reply::Progress {
+            stage: Stage::Fetching,
+            done,
+            total,
+            ..
+        } => Some((*done, *total)),
         _ => None,
     };
     replies.iter().filter_map(fetching).collect()
@@ -34,31 +45,67 @@ fn a_model_is_offered_fetched_and_used() {
     let mut worker = worker(&bench, &hub);
     let whole = (BAG.len() + CHECKPOINT.len()) as u64;
 
-    worker.say(&Request::Offer { job: JobId(1), model: "htdemucs_6s".to_owned() });
+    worker.say(&Request::Offer {
+        job: JobId(1),
+        model: "htdemucs_6s".to_owned(),
+    });
     let replies = worker.end_of(1);
-    let Some(Reply::Offered { offer, .. }) = replies.last() else { panic!("{replies:?}") };
-    assert_eq!((offer.bytes, format!("http://{}", offer.from)), (Some(whole), hub.endpoint()));
-    assert!(offer.licence.contains("unsettled upstream") && !offer.licence.contains('\n'), "{}", offer.licence);
+    let Some(Reply::Offered { offer, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+
+    assert_eq!(
+        (offer.bytes, format!("http://{}", offer.from)),
+        (Some(whole), hub.endpoint())
+    );
+    assert!(
+        offer.licence.contains("unsettled upstream") && !offer.licence.contains('\n'),
+        "{}",
+        offer.licence
+    );
+
     assert!(hub.asked().is_empty(), "an offer fetches nothing");
 
     worker.say(&fetch(2, "htdemucs_6s"));
     let replies = worker.end_of(2);
-    let Some(Reply::Fetched { model, .. }) = replies.last() else { panic!("{replies:?}") };
-    assert_eq!((model.name.as_str(), model.state), ("htdemucs_6s", ModelState::Fetched));
-    let told = bytes(&replies);
-    assert!(told.iter().all(|&(done, total)| done <= total && total == whole), "{told:?}");
-    assert!(told.is_sorted(), "{told:?}");
-    assert!(
-        replies
-            .iter()
-            .any(|reply| matches!(reply, Reply::Progress { stage: Stage::Installing, done: 2, total: 2, .. }))
+    let Some(Reply::Fetched { model, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+
+    assert_eq!(
+        (model.name.as_str(), model.state),
+        ("htdemucs_6s", ModelState::Fetched)
     );
+    let told = bytes(&replies);
+    assert!(
+        told.iter()
+            .all(|&(done, total)| done <= total && total == whole),
+        "{told:?}"
+    );
+
+    assert!(told.is_sorted(), "{told:?}");
+    assert!(replies.iter().any(|reply| matches!(
+        reply,
+        Reply::Progress {
+            stage: Stage::Installing,
+            done: 2,
+            total: 2,
+            ..
+        }
+    )));
 
     let song = bench.song("song.wav", 0.3);
     let separate = sextet_protocol::worker::Separate::new(JobId(3), &song);
-    worker.say(&Request::Separate(sextet_protocol::worker::Separate { model: "htdemucs_6s".to_owned(), ..separate }));
+    worker.say(&Request::Separate(sextet_protocol::worker::Separate {
+        model: "htdemucs_6s".to_owned(),
+        ..separate
+    }));
+
     let replies = worker.end_of(3);
-    assert!(matches!(replies.last(), Some(Reply::Done { .. })), "{replies:?}");
+    assert!(
+        matches!(replies.last(), Some(Reply::Done { .. })),
+        "{replies:?}"
+    );
 }
 
 #[test]
@@ -67,39 +114,90 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
     let mut worker = worker(&bench, &hub);
     hub.fail(Fault::Broken);
     worker.say(&fetch(1, "htdemucs_6s"));
+
     let replies = worker.end_of(1);
-    let Some(Reply::Failed { kind: FailKind::Network, message, remedy, .. }) = replies.last() else {
+    let Some(Reply::Failed {
+        kind: FailKind::Network,
+        message,
+        remedy,
+        ..
+    }) = replies.last()
+    else {
         panic!("{replies:?}")
     };
-    assert!(message.contains("500") && !remedy.is_empty(), "{message} {remedy}");
 
-    hub.fail(Fault::Cut { after: 400_000, times: 1 });
+    assert!(
+        message.contains("500") && !remedy.is_empty(),
+        "{message} {remedy}"
+    );
+
+    hub.fail(Fault::Cut {
+        after: 400_000,
+        times: 1,
+    });
     hub.asked();
     worker.say(&fetch(2, "htdemucs_6s"));
-    assert!(matches!(worker.end_of(2).last(), Some(Reply::Fetched { .. })));
+
+    assert!(matches!(
+        worker.end_of(2).last(),
+        Some(Reply::Fetched { .. })
+    ));
     assert_eq!(hub.asked(), [0, 400_000]);
 
     worker.say(&fetch(3, "no_such_model"));
     let replies = worker.end_of(3);
-    assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Model, .. })), "{replies:?}");
+    assert!(
+        matches!(
+            replies.last(),
+            Some(Reply::Failed {
+                kind: FailKind::Model,
+                ..
+            })
+        ),
+        "{replies:?}"
+    );
 }
 
 #[test]
 fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let mut worker = worker(&bench, &hub);
+
     // Every connection is cut, so that it is still trying when it is cancelled.
-    hub.fail(Fault::Cut { after: 100_000, times: usize::MAX });
+    hub.fail(Fault::Cut {
+        after: 100_000,
+        times: usize::MAX,
+    });
     worker.say(&fetch(1, "htdemucs_6s"));
-    worker.until(|reply| matches!(reply, Reply::Progress { stage: Stage::Fetching, done: 50_000.., .. }));
+    worker.until(|reply| {
+        matches!(
+            reply,
+            Reply::Progress {
+                stage: Stage::Fetching,
+                done: 50_000..,
+                ..
+            }
+        )
+    });
+
     worker.say(&Request::Cancel { job: JobId(1) });
-    assert!(matches!(worker.end_of(1).last(), Some(Reply::Cancelled { .. })));
+    assert!(matches!(
+        worker.end_of(1).last(),
+        Some(Reply::Cancelled { .. })
+    ));
 
     hub.fail(Fault::Nothing);
     worker.say(&fetch(2, "htdemucs_6s"));
-    assert!(matches!(worker.end_of(2).last(), Some(Reply::Fetched { .. })));
+
+    assert!(matches!(
+        worker.end_of(2).last(),
+        Some(Reply::Fetched { .. })
+    ));
     let asked = hub.asked();
-    assert!(asked.last().is_some_and(|&from| from > 0), "it goes on where it stopped: {asked:?}");
+    assert!(
+        asked.last().is_some_and(|&from| from > 0),
+        "it goes on where it stopped: {asked:?}"
+    );
 }
 
 /// Both ask for the same bytes; one fetches them.
@@ -107,15 +205,33 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
 fn two_workers_that_fetch_the_same_do_so_once() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let (mut first, mut second) = (worker(&bench, &hub), worker(&bench, &hub));
+
     // Long enough for both to be at it.
-    hub.fail(Fault::Cut { after: 300_000, times: 3 });
+    hub.fail(Fault::Cut {
+        after: 300_000,
+        times: 3,
+    });
     first.say(&fetch(1, "htdemucs_6s"));
-    first.until(|reply| matches!(reply, Reply::Progress { stage: Stage::Fetching, done: 100_000.., .. }));
+    first.until(|reply| {
+        matches!(
+            reply,
+            Reply::Progress {
+                stage: Stage::Fetching,
+                done: 100_000..,
+                ..
+            }
+        )
+    });
+
     second.say(&fetch(1, "htdemucs_6s"));
     for worker in [&mut first, &mut second] {
         let replies = worker.end_of(1);
-        assert!(matches!(replies.last(), Some(Reply::Fetched { .. })), "{replies:?}");
+        assert!(
+            matches!(replies.last(), Some(Reply::Fetched { .. })),
+            "{replies:?}"
+        );
     }
+
     assert_eq!(hub.asked(), [0, 300_000, 600_000, 900_000]);
 }
 
@@ -126,24 +242,49 @@ fn a_model_is_fetched_beside_a_separation() {
     worker.separate_for_long(1, &long_song(&bench));
     worker.separating(1);
     worker.say(&fetch(2, "htdemucs_6s"));
+
     let replies = worker.end_of(2);
-    assert!(matches!(replies.last(), Some(Reply::Fetched { .. })), "{replies:?}");
-    assert!(!replies.iter().any(|reply| reply.is_last() && reply.job() == Some(JobId(1))), "{replies:?}");
+    assert!(
+        matches!(replies.last(), Some(Reply::Fetched { .. })),
+        "{replies:?}"
+    );
+    assert!(
+        !replies
+            .iter()
+            .any(|reply| reply.is_last() && reply.job() == Some(JobId(1))),
+        "{replies:?}"
+    );
+
     worker.say(&Request::Cancel { job: JobId(1) });
-    assert!(matches!(worker.end_of(1).last(), Some(Reply::Cancelled { .. })));
+    assert!(matches!(
+        worker.end_of(1).last(),
+        Some(Reply::Cancelled { .. })
+    ));
 }
 
 #[test]
 fn a_cache_that_cannot_be_written_to_is_said_so() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     bench.file(".hf", b"a file");
+
     let mut worker = worker(&bench, &hub);
     worker.say(&fetch(1, "htdemucs_6s"));
+
     let replies = worker.end_of(1);
-    let Some(Reply::Failed { kind: FailKind::Output, message, remedy, .. }) = replies.last() else {
+    let Some(Reply::Failed {
+        kind: FailKind::Output,
+        message,
+        remedy,
+        ..
+    }) = replies.last()
+    else {
         panic!("{replies:?}")
     };
-    assert!(message.contains(".hf") && remedy.contains("HF_HOME"), "{message} {remedy}");
+
+    assert!(
+        message.contains(".hf") && remedy.contains("HF_HOME"),
+        "{message} {remedy}"
+    );
 }
 
 /// A host that takes connections and never says a word.
@@ -151,22 +292,42 @@ fn a_cache_that_cannot_be_written_to_is_said_so() {
 fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
     let bench = Bench::new();
     let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+
     let endpoint = format!("http://{}", host.local_addr().unwrap());
-    let variables = [("HF_ENDPOINT", endpoint.as_str()), ("SEXTET_PYPI", &endpoint), ("NO_PROXY", "*")];
+    let variables = [
+        ("HF_ENDPOINT", endpoint.as_str()),
+        ("SEXTET_PYPI", &endpoint),
+        ("NO_PROXY", "*"),
+    ];
+
     let mut worker = Worker::greeted_with(&bench, &variables);
     let model = || "htdemucs_6s".to_owned();
     let requests = [
-        Request::Offer { job: JobId(1), model: model() },
-        Request::Fetch { job: JobId(2), model: model() },
-        Request::SetUpGpu { job: JobId(3), from: None },
+        Request::Offer {
+            job: JobId(1),
+            model: model(),
+        },
+        Request::Fetch {
+            job: JobId(2),
+            model: model(),
+        },
+        Request::SetUpGpu {
+            job: JobId(3),
+            from: None,
+        },
     ];
+
     let asking = requests.len() - usize::from(cfg!(not(feature = "tensorrt")));
     for (job, request) in (1..).zip(&requests[..asking]) {
         worker.say(request);
         let _connection = host.accept().unwrap();
         worker.say(&Request::Cancel { job: JobId(job) });
-        assert!(matches!(worker.end_of(job).last(), Some(Reply::Cancelled { .. })));
+        assert!(matches!(
+            worker.end_of(job).last(),
+            Some(Reply::Cancelled { .. })
+        ));
     }
+
     worker.stems_of(9, &bench.song("song.wav", 0.2));
     assert_eq!(worker.leave(), (vec![], Some(0)));
     println!("{asking} requests tried");
@@ -177,9 +338,22 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
 fn a_build_for_the_cpu_alone_has_no_gpu_to_set_up() {
     let bench = Bench::new();
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::SetUpGpu { job: JobId(1), from: None });
+    worker.say(&Request::SetUpGpu {
+        job: JobId(1),
+        from: None,
+    });
+
     let replies = worker.end_of(1);
-    assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Engine, .. })), "{replies:?}");
+    assert!(
+        matches!(
+            replies.last(),
+            Some(Reply::Failed {
+                kind: FailKind::Engine,
+                ..
+            })
+        ),
+        "{replies:?}"
+    );
 }
 
 #[cfg(feature = "tensorrt")]
@@ -190,10 +364,23 @@ mod gpu {
     fn a_wheel_that_is_another_is_refused_and_nothing_is_left() {
         let bench = Bench::new();
         let wheel = bench.file("a.whl", b"another wheel");
+
         let mut worker = Worker::greeted(&bench);
-        worker.say(&Request::SetUpGpu { job: JobId(1), from: Some(wheel) });
+        worker.say(&Request::SetUpGpu {
+            job: JobId(1),
+            from: Some(wheel),
+        });
+
         let replies = worker.end_of(1);
-        let Some(Reply::Failed { kind: FailKind::Input, message, .. }) = replies.last() else { panic!("{replies:?}") };
+        let Some(Reply::Failed {
+            kind: FailKind::Input,
+            message,
+            ..
+        }) = replies.last()
+        else {
+            panic!("{replies:?}")
+        };
+
         assert!(message.contains("SHA-256"), "{message}");
         assert!(bench.files("data").is_empty(), "{:?}", bench.files("data"));
     }
@@ -201,10 +388,26 @@ mod gpu {
     #[test]
     fn a_host_that_cannot_be_reached_is_said_so() {
         let bench = Bench::new();
-        let mut worker = Worker::greeted_with(&bench, &[("SEXTET_PYPI", "http://127.0.0.1:1"), ("NO_PROXY", "*")]);
-        worker.say(&Request::SetUpGpu { job: JobId(1), from: None });
+        let mut worker = Worker::greeted_with(
+            &bench,
+            &[("SEXTET_PYPI", "http://127.0.0.1:1"), ("NO_PROXY", "*")],
+        );
+        worker.say(&Request::SetUpGpu {
+            job: JobId(1),
+            from: None,
+        });
+
         let replies = worker.end_of(1);
-        assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Network, .. })), "{replies:?}");
+        assert!(
+            matches!(
+                replies.last(),
+                Some(Reply::Failed {
+                    kind: FailKind::Network,
+                    ..
+                })
+            ),
+            "{replies:?}"
+        );
     }
 
     /// With the real wheel, which `SEXTET_TENSORRT_WHEEL` names; `cargo xtask check` sets it.
@@ -213,15 +416,24 @@ mod gpu {
         let Some(wheel) = std::env::var_os("SEXTET_TENSORRT_WHEEL") else {
             return println!("left out: SEXTET_TENSORRT_WHEEL names no wheel");
         };
+
         let bench = Bench::new();
         let mut worker = Worker::greeted(&bench);
-        worker.say(&Request::SetUpGpu { job: JobId(1), from: Some(wheel.into()) });
+        worker.say(&Request::SetUpGpu {
+            job: JobId(1),
+            from: Some(wheel.into()),
+        });
+
         let replies = worker.end_of(1);
-        let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else { panic!("{replies:?}") };
+        let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else {
+            panic!("{replies:?}")
+        };
+
         assert!(!gpu.message.is_empty());
         let files = bench.files("data/tensorrt");
         assert!(
-            files.iter().any(|file| file.contains("tensorrt_rtx")) && files.contains(&"LICENSE.txt".to_owned()),
+            files.iter().any(|file| file.contains("tensorrt_rtx"))
+                && files.contains(&"LICENSE.txt".to_owned()),
             "{files:?}"
         );
     }

@@ -1,12 +1,15 @@
-//! What the worker tells of the GPU, state by state, and setting it up: with NVIDIA's own library where there is one, and
-//! with a stand-in for the driver, since a machine has one driver and one GPU at most.
+//! What the worker tells of the GPU, state by state, and setting it up: with NVIDIA's own library
+//! where there is one, and with a stand-in for the driver, since a machine has one driver and one
+//! GPU at most.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sextet_protocol::worker::{EngineName, FailKind, Gpu, GpuState, JobId, Prepare, Reply, Request};
+use sextet_protocol::worker::{
+    EngineName, FailKind, Gpu, GpuState, JobId, Prepare, Reply, Request,
+};
 
 use super::client::{Worker, command, done};
 use crate::bench::{Bench, stdout, tiny_model};
@@ -15,35 +18,60 @@ use crate::bench::{Bench, stdout, tiny_model};
 const LIBRARY: &str = "libtensorrt_rtx.so.1";
 const OWN: &str = "data/tensorrt";
 
-/// A machine with a driver and a GPU that are stand-ins, and no library; `None` where there is no C compiler to make them.
+/// A machine with a driver and a GPU that are stand-ins, and no library; `None` where there is no C
+/// compiler to make them.
 fn machine() -> Option<Bench> {
     let bench = Bench::new();
     bench.file("bin/nvidia-smi", b"#!/bin/sh\nexit 9\n");
-    fs::set_permissions(bench.path("bin/nvidia-smi"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(
+        bench.path("bin/nvidia-smi"),
+        fs::Permissions::from_mode(0o755),
+    )
+    .unwrap();
+
     let made = compile(&bench, "one_gpu.c", "driver/libcuda.so.1");
     if made.is_none() {
         println!("left out: this system has no C compiler");
     }
+
     made.map(|_| bench)
 }
 
 /// Makes the library `name` of a fixture.
 fn compile(bench: &Bench, source: &str, name: &str) -> Option<PathBuf> {
     let library = bench.file(name, b"");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(source);
+
     let mut cc = Command::new("cc");
-    let status = cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().ok()?;
+    let status = cc
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status()
+        .ok()?;
+
     assert!(status.success(), "cc fails");
     Some(library)
 }
 
 /// A command's environment on such a machine.
 fn on_machine(command: &mut Command, bench: &Bench, variables: &[(&str, &str)]) {
-    let path = format!("{}:{}", bench.path("bin").display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).env("LD_LIBRARY_PATH", bench.path("driver")).env("SEXTET_CONFIG", bench.path("config"));
+    let path = format!(
+        "{}:{}",
+        bench.path("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+
+    command
+        .env("PATH", path)
+        .env("LD_LIBRARY_PATH", bench.path("driver"))
+        .env("SEXTET_CONFIG", bench.path("config"));
     for unset in ["SEXTET_TENSORRT", "SEXTET_GPU", "CUDA_VISIBLE_DEVICES"] {
         command.env_remove(unset);
     }
+
     command.env("NO_PROXY", "*").envs(variables.iter().copied());
 }
 
@@ -59,7 +87,9 @@ fn worker(bench: &Bench, variables: &[(&str, &str)]) -> Worker {
 fn inspect(worker: &mut Worker, job: u64) -> Gpu {
     worker.say(&Request::Inspect { job: JobId(job) });
     let replies = worker.end_of(job);
-    let Some(Reply::Inspected { machine, .. }) = replies.last() else { panic!("{replies:?}") };
+    let Some(Reply::Inspected { machine, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
     machine.gpu.clone()
 }
 
@@ -84,8 +114,8 @@ fn real_wheel() -> Option<PathBuf> {
 #[test]
 fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
     let Some(bench) = machine() else { return };
-    let old_card =
-        "case $1 in *compute_cap*) echo 6.1;; *) echo 'NVIDIA GeForce GTX 1080, 8192 MiB, 535.183.01';; esac";
+
+    let old_card = "case $1 in *compute_cap*) echo 6.1;; *) echo 'NVIDIA GeForce GTX 1080, 8192 MiB, 535.183.01';; esac";
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
     let cases: [Case; 4] = [
         (
@@ -94,41 +124,88 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
             "it supports CUDA 12.4, and CUDA 13.0 is needed",
             "version 580 or newer",
         ),
-        (&[("STAND_IN_CUDA", "12020")], old_card, "The GPU has compute capability 6.1, and 7.5 (Turing)", ""),
-        (&[("STAND_IN_CAPABILITY", "61")], "exit 9", "NVIDIA Stand-In has compute capability 6.1, and 7.5", ""),
-        (&[("STAND_IN_BROKEN", "1")], "exit 9", "CUDA_ERROR_DEVICE_UNAVAILABLE", "Start the machine again"),
+        (
+            &[("STAND_IN_CUDA", "12020")],
+            old_card,
+            "The GPU has compute capability 6.1, and 7.5 (Turing)",
+            "",
+        ),
+        (
+            &[("STAND_IN_CAPABILITY", "61")],
+            "exit 9",
+            "NVIDIA Stand-In has compute capability 6.1, and 7.5",
+            "",
+        ),
+        (
+            &[("STAND_IN_BROKEN", "1")],
+            "exit 9",
+            "CUDA_ERROR_DEVICE_UNAVAILABLE",
+            "Start the machine again",
+        ),
     ];
+
     for (variables, smi, message, remedy) in cases {
         fs::write(bench.path("bin/nvidia-smi"), format!("#!/bin/sh\n{smi}\n")).unwrap();
         let gpu = inspect(&mut worker(&bench, variables), 1);
-        assert_eq!((gpu.state, &gpu.setup), (GpuState::Unusable, &None), "{gpu:?}");
-        assert!(gpu.message.contains(message) && gpu.remedy.contains(remedy), "{gpu:?}");
+        assert_eq!(
+            (gpu.state, &gpu.setup),
+            (GpuState::Unusable, &None),
+            "{gpu:?}"
+        );
+
+        assert!(
+            gpu.message.contains(message) && gpu.remedy.contains(remedy),
+            "{gpu:?}"
+        );
         assert_eq!(gpu.remedy.is_empty(), remedy.is_empty(), "{gpu:?}");
+
         if smi == old_card {
             assert_eq!(gpu.devices, ["NVIDIA GeForce GTX 1080, 8 GB"]);
             assert!(gpu.driver.is_some());
         }
     }
+
     println!("{} machines tried", cases.len());
 }
 
 #[test]
 fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
     let Some(bench) = machine() else { return };
+
     let own = format!("{OWN}/{LIBRARY}");
     let to_be_set_up = |message: &str, once: &str| {
         let gpu = inspect(&mut worker(&bench, &[]), 1);
-        assert_eq!((gpu.state, &gpu.library), (GpuState::ToBeSetUp, &None), "{gpu:?}");
-        assert!(gpu.message.contains(message) && gpu.remedy.contains("Set up the GPU"), "{gpu:?}");
+        assert_eq!(
+            (gpu.state, &gpu.library),
+            (GpuState::ToBeSetUp, &None),
+            "{gpu:?}"
+        );
+
+        assert!(
+            gpu.message.contains(message) && gpu.remedy.contains("Set up the GPU"),
+            "{gpu:?}"
+        );
         assert!(gpu.remedy.contains(once), "{gpu:?}");
         assert_eq!(gpu.devices, ["NVIDIA Stand-In, 24 GB"]);
+
         let setup = gpu.setup.unwrap();
-        assert_eq!((setup.what.as_str(), setup.folder), ("TensorRT-RTX 1.6.1", bench.path(OWN)));
-        assert!(setup.bytes > 50_000_000 && setup.licence.contains("NVIDIA's and proprietary"), "{}", setup.licence);
+        assert_eq!(
+            (setup.what.as_str(), setup.folder),
+            ("TensorRT-RTX 1.6.1", bench.path(OWN))
+        );
+        assert!(
+            setup.bytes > 50_000_000 && setup.licence.contains("NVIDIA's and proprietary"),
+            "{}",
+            setup.licence
+        );
+
         assert!(!setup.licence.contains('\n'));
     };
 
-    to_be_set_up("NVIDIA Stand-In can be used once NVIDIA's library", "is fetched, once");
+    to_be_set_up(
+        "NVIDIA Stand-In can be used once NVIDIA's library",
+        "is fetched, once",
+    );
     bench.file(&own, b"not a library at all");
     to_be_set_up(LIBRARY, "is fetched anew");
     compile(&bench, "other_version.c", &own).unwrap();
@@ -137,101 +214,190 @@ fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
     // One that somebody has named comes before what would be fetched.
     compile(&bench, "other_version.c", &format!("named/{LIBRARY}")).unwrap();
     let named = bench.path("named");
-    let gpu = inspect(&mut worker(&bench, &[("SEXTET_TENSORRT", named.to_str().unwrap())]), 1);
-    assert_eq!((gpu.state, &gpu.setup), (GpuState::Unusable, &None), "{gpu:?}");
-    assert!(gpu.message.contains("has version 1.5.0") && gpu.remedy.contains("SEXTET_TENSORRT"), "{gpu:?}");
+    let gpu = inspect(
+        &mut worker(&bench, &[("SEXTET_TENSORRT", named.to_str().unwrap())]),
+        1,
+    );
+
+    assert_eq!(
+        (gpu.state, &gpu.setup),
+        (GpuState::Unusable, &None),
+        "{gpu:?}"
+    );
+
+    assert!(
+        gpu.message.contains("has version 1.5.0") && gpu.remedy.contains("SEXTET_TENSORRT"),
+        "{gpu:?}"
+    );
 }
 
 #[test]
 fn the_doctor_tells_the_same_of_the_gpu() {
     let Some(bench) = machine() else { return };
+
     let gpu = inspect(&mut worker(&bench, &[]), 1);
     let mut sextet = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
-    sextet.arg("doctor").envs(super::client::environment(&bench));
+    sextet
+        .arg("doctor")
+        .envs(super::client::environment(&bench));
+
     on_machine(&mut sextet, &bench, &[]);
     let text = stdout(&mut assert_cmd::Command::from(sextet));
-    assert!(text.contains(&format!("advice      {} {}", gpu.message, gpu.remedy)), "{gpu:?}\n{text}");
+    assert!(
+        text.contains(&format!("advice      {} {}", gpu.message, gpu.remedy)),
+        "{gpu:?}\n{text}"
+    );
 }
 
 #[test]
 fn all_that_is_needed_is_ready() {
-    let (Some(bench), Some(library)) = (machine(), real_library()) else { return };
+    let (Some(bench), Some(library)) = (machine(), real_library()) else {
+        return;
+    };
+
     let gpu = inspect(&mut worker(&bench, &[("SEXTET_TENSORRT", &library)]), 1);
-    assert_eq!((gpu.state, &gpu.setup, gpu.remedy.as_str()), (GpuState::Ready, &None, ""), "{gpu:?}");
+    assert_eq!(
+        (gpu.state, &gpu.setup, gpu.remedy.as_str()),
+        (GpuState::Ready, &None, ""),
+        "{gpu:?}"
+    );
+
     assert_eq!(gpu.library.as_deref(), Some("TensorRT-RTX 1.6.1"));
-    assert_eq!(gpu.message, "Separations run on the GPU: TensorRT-RTX 1.6.1 on NVIDIA Stand-In.");
+    assert_eq!(
+        gpu.message,
+        "Separations run on the GPU: TensorRT-RTX 1.6.1 on NVIDIA Stand-In."
+    );
 }
 
-/// The worker that found a library of another version uses the right one once it has set it up, and so does the engine that
-/// it had chosen without it.
+/// The worker that found a library of another version uses the right one once it has set it up, and
+/// so does the engine that it had chosen without it.
 #[test]
 fn what_was_set_up_is_used_by_the_same_worker() {
-    let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else { return };
+    let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else {
+        return;
+    };
+
     let (first, second) = (bench.song("a.wav", 0.3), bench.song("b.wav", 0.4));
     compile(&bench, "other_version.c", &format!("{OWN}/{LIBRARY}")).unwrap();
+
     let mut worker = worker(&bench, &[]);
     assert_eq!(inspect(&mut worker, 1).state, GpuState::ToBeSetUp);
     worker.separate(2, &first);
     let replies = worker.end_of(2);
+
     let on_cpu = |reply: &Reply| match reply {
-        Reply::Started { note: Some(note), .. } => note.contains("version 1.5.0"),
+        Reply::Started {
+            note: Some(note), ..
+        } => note.contains("version 1.5.0"),
         _ => false,
     };
-    assert!(replies.iter().any(on_cpu) && !done(&replies).1, "{replies:?}");
 
-    worker.say(&Request::SetUpGpu { job: JobId(3), from: Some(wheel) });
+    assert!(
+        replies.iter().any(on_cpu) && !done(&replies).1,
+        "{replies:?}"
+    );
+
+    worker.say(&Request::SetUpGpu {
+        job: JobId(3),
+        from: Some(wheel),
+    });
     let replies = worker.end_of(3);
-    let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else { panic!("{replies:?}") };
+    let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+
     assert_eq!(gpu.state, GpuState::Ready, "{gpu:?}");
     assert_eq!(inspect(&mut worker, 4), *gpu);
 
     // Engines are built for the GPU, though nothing can be computed on the stand-in.
     worker.say(&prepare(5));
     let replies = worker.until(is_building);
-    assert!(matches!(replies[0], Reply::Loading { .. }), "the model is loaded anew: {replies:?}");
+    assert!(
+        matches!(replies[0], Reply::Loading { .. }),
+        "the model is loaded anew: {replies:?}"
+    );
+
     worker.say(&Request::Cancel { job: JobId(5) });
-    assert!(matches!(worker.end_of(5).last(), Some(Reply::Cancelled { .. })));
+    assert!(matches!(
+        worker.end_of(5).last(),
+        Some(Reply::Cancelled { .. })
+    ));
 
     // A clip that the CPU does before that is not held up by it.
     worker.separate(6, &second);
     let replies = worker.end_of(6);
-    assert!(replies.iter().any(is_sooner_on_cpu) && !done(&replies).1, "{replies:?}");
+    assert!(
+        replies.iter().any(is_sooner_on_cpu) && !done(&replies).1,
+        "{replies:?}"
+    );
+
     assert!(!replies.iter().any(is_building), "{replies:?}");
     assert_eq!(worker.leave(), (vec![], Some(0)));
 }
 
 fn prepare(job: u64) -> Request {
     let model = tiny_model().to_str().unwrap().to_owned();
-    Request::Prepare(Prepare { job: JobId(job), model, engine: EngineName::Auto })
+    Request::Prepare(Prepare {
+        job: JobId(job),
+        model,
+        engine: EngineName::Auto,
+    })
 }
 
 fn is_building(reply: &Reply) -> bool {
     match reply {
-        Reply::Loading { what, done: 1.., total: 1.., .. } => what == "building the engine, once for this model",
+        Reply::Loading {
+            what,
+            done: 1..,
+            total: 1..,
+            ..
+        } => what == "building the engine, once for this model",
         _ => false,
     }
 }
 
 fn is_sooner_on_cpu(reply: &Reply) -> bool {
-    let Reply::Started { engine, note: Some(note), .. } = reply else { return false };
-    let said =
-        ["the CPU needs some 1 s", "making the GPU ready for this model some ", "preparing this model does that ahead"];
+    let Reply::Started {
+        engine,
+        note: Some(note),
+        ..
+    } = reply
+    else {
+        return false;
+    };
+
+    let said = [
+        "the CPU needs some 1 s",
+        "making the GPU ready for this model some ",
+        "preparing this model does that ahead",
+    ];
+
     engine == "CPU (rten)" && said.iter().all(|part| note.contains(part))
 }
 
-/// An engine that is being built ahead is built once, and clips do not wait for it that the CPU does sooner.
+/// An engine that is being built ahead is built once, and clips do not wait for it that the CPU
+/// does sooner.
 #[test]
 fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
-    let (Some(bench), Some(library)) = (machine(), real_library()) else { return };
+    let (Some(bench), Some(library)) = (machine(), real_library()) else {
+        return;
+    };
+
     let mut worker = worker(&bench, &[("SEXTET_TENSORRT", &library)]);
     worker.say(&prepare(1));
     worker.until(is_building);
 
     worker.separate(2, &bench.song("a.wav", 0.3));
     let replies = worker.end_of(2);
-    assert!(replies.iter().any(is_sooner_on_cpu) && !done(&replies).1, "{replies:?}");
     assert!(
-        replies.iter().all(|reply| reply.job() != Some(JobId(1)) || !reply.is_last()),
+        replies.iter().any(is_sooner_on_cpu) && !done(&replies).1,
+        "{replies:?}"
+    );
+
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.job() != Some(JobId(1)) || !reply.is_last()),
         "it was waited for: {replies:?}"
     );
 
@@ -240,31 +406,57 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
     assert!(worker.end_of(3).iter().any(is_sooner_on_cpu));
     worker.say(&Request::Cancel { job: JobId(1) });
     worker.end_of(1);
+
     assert_eq!(worker.leave(), (vec![], Some(0)));
 }
 
 /// The command likewise.
 #[test]
 fn a_song_that_the_cpu_does_sooner_does_not_wait_for_the_gpu() {
-    let (Some(bench), Some(library)) = (machine(), real_library()) else { return };
+    let (Some(bench), Some(library)) = (machine(), real_library()) else {
+        return;
+    };
+
     let song = bench.song("a.wav", 0.3);
     let separate = |more: &[&str]| {
         let mut sextet = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
-        sextet.args(["separate", "--json", "-m"]).arg(tiny_model()).args(more).arg(&song);
-        sextet.envs(super::client::environment(&bench)).current_dir(bench.path(""));
+        sextet
+            .args(["separate", "--json", "-m"])
+            .arg(tiny_model())
+            .args(more)
+            .arg(&song);
+
+        sextet
+            .envs(super::client::environment(&bench))
+            .current_dir(bench.path(""));
         on_machine(&mut sextet, &bench, &[("SEXTET_TENSORRT", &library)]);
         let text = stdout(&mut assert_cmd::Command::from(sextet));
+
         let start: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        (start["engine"].as_str().unwrap().to_owned(), start["engine_note"].clone())
+        (
+            start["engine"].as_str().unwrap().to_owned(),
+            start["engine_note"].clone(),
+        )
     };
 
     let (engine, note) = separate(&[]);
     let note = note.as_str().unwrap().to_owned();
+
     assert_eq!(engine, "CPU (rten)");
-    let ahead = format!("`sextet engine build {}` does that ahead", tiny_model().display());
-    assert!(note.starts_with("the CPU needs some 1 s, and ") && note.ends_with(&ahead), "{note}");
+    let ahead = format!(
+        "`sextet engine build {}` does that ahead",
+        tiny_model().display()
+    );
+
+    assert!(
+        note.starts_with("the CPU needs some 1 s, and ") && note.ends_with(&ahead),
+        "{note}"
+    );
     assert!(bench.files("cache/engines").is_empty(), "nothing was built");
-    assert_eq!(separate(&["--engine", "cpu"]), ("CPU (rten)".to_owned(), serde_json::Value::Null));
+    assert_eq!(
+        separate(&["--engine", "cpu"]),
+        ("CPU (rten)".to_owned(), serde_json::Value::Null)
+    );
 }
 
 mod from_a_host {
@@ -276,14 +468,23 @@ mod from_a_host {
     /// A host that has `bytes` as this system's wheel.
     fn host(bytes: &[u8]) -> Hub {
         let text = include_str!("../../../src/setup/wheels.toml");
-        let paths = text.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"'));
+        let paths = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"'));
         let arch = std::env::consts::ARCH;
-        let path = paths.into_iter().find(|path| path.contains("linux") && path.contains(arch)).unwrap();
+        let path = paths
+            .into_iter()
+            .find(|path| path.contains("linux") && path.contains(arch))
+            .unwrap();
+
         Hub::of([(path.rsplit('/').next().unwrap(), bytes)])
     }
 
     fn set_up(worker: &mut Worker, job: u64) {
-        worker.say(&Request::SetUpGpu { job: JobId(job), from: None });
+        worker.say(&Request::SetUpGpu {
+            job: JobId(job),
+            from: None,
+        });
     }
 
     /// Waits until so many bytes are here.
@@ -293,70 +494,137 @@ mod from_a_host {
 
     #[test]
     fn what_was_cut_off_is_gone_on_with_by_the_next_worker_until_the_gpu_is_ready() {
-        let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else { return };
+        let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else {
+            return;
+        };
+
         let host = host(&fs::read(wheel).unwrap());
         let endpoint = host.endpoint();
         let variables = [("SEXTET_PYPI", endpoint.as_str())];
-        host.fail(Fault::Cut { after: 30_000_000, times: usize::MAX });
+
+        host.fail(Fault::Cut {
+            after: 30_000_000,
+            times: usize::MAX,
+        });
         let mut first = worker(&bench, &variables);
         set_up(&mut first, 1);
         until_there(&mut first, 1);
         first.say(&Request::Cancel { job: JobId(1) });
-        assert!(matches!(first.end_of(1).last(), Some(Reply::Cancelled { .. })));
+
+        assert!(matches!(
+            first.end_of(1).last(),
+            Some(Reply::Cancelled { .. })
+        ));
         assert_eq!(first.leave(), (vec![], Some(0)));
         assert!(!bench.path(OWN).exists());
 
         host.fail(Fault::Nothing);
         host.asked();
+
         let mut second = worker(&bench, &variables);
         set_up(&mut second, 1);
         let replies = second.end_of(1);
-        let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else { panic!("{replies:?}") };
+        let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else {
+            panic!("{replies:?}")
+        };
+
         assert_eq!(gpu.state, GpuState::Ready, "{gpu:?}");
         let asked = host.asked();
-        assert!(asked.len() == 1 && asked[0] > 0, "it goes on where it stopped: {asked:?}");
+        assert!(
+            asked.len() == 1 && asked[0] > 0,
+            "it goes on where it stopped: {asked:?}"
+        );
 
         let fetching = replies.iter().filter_map(|reply| match reply {
-            Reply::Progress { stage: Stage::Fetching, done, total, .. } => Some((*done, *total)),
+            Reply::Progress {
+                stage: Stage::Fetching,
+                done,
+                total,
+                ..
+            } => Some((*done, *total)),
             _ => None,
         });
+
         let fetching: Vec<_> = fetching.collect();
-        assert!(fetching.is_sorted() && fetching.iter().all(|&(done, total)| done <= total), "{fetching:?}");
-        assert_eq!(fetching.last().map(|&(done, total)| (done == total, total > 50_000_000)), Some((true, true)));
         assert!(
-            replies.iter().any(|reply| matches!(reply, Reply::Progress { stage: Stage::Installing, total: 1, .. }))
+            fetching.is_sorted() && fetching.iter().all(|&(done, total)| done <= total),
+            "{fetching:?}"
         );
-        assert!(bench.files("data").iter().all(|file| file.starts_with("tensorrt/")), "{:?}", bench.files("data"));
+        assert_eq!(
+            fetching
+                .last()
+                .map(|&(done, total)| (done == total, total > 50_000_000)),
+            Some((true, true))
+        );
+
+        assert!(replies.iter().any(|reply| matches!(
+            reply,
+            Reply::Progress {
+                stage: Stage::Installing,
+                total: 1,
+                ..
+            }
+        )));
+
+        assert!(
+            bench
+                .files("data")
+                .iter()
+                .all(|file| file.starts_with("tensorrt/")),
+            "{:?}",
+            bench.files("data")
+        );
     }
 
     #[test]
     fn what_a_host_serves_wrongly_is_thrown_away() {
         let Some(bench) = machine() else { return };
+
         let host = host(&[7; 100_000]);
         let mut worker = worker(&bench, &[("SEXTET_PYPI", &host.endpoint())]);
         for job in 1..=2 {
             set_up(&mut worker, job);
             let replies = worker.end_of(job);
-            let Some(Reply::Failed { kind: FailKind::Network, message, .. }) = replies.last() else {
+            let Some(Reply::Failed {
+                kind: FailKind::Network,
+                message,
+                ..
+            }) = replies.last()
+            else {
                 panic!("{replies:?}")
             };
+
             assert!(message.contains("SHA-256"), "{message}");
             assert_eq!((host.asked(), bench.files("data")), (vec![0], vec![]));
         }
+
         assert_eq!(inspect(&mut worker, 3).state, GpuState::ToBeSetUp);
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_to_is_said_so() {
         let Some(bench) = machine() else { return };
+
         let host = host(&[7; 100_000]);
         bench.file("data", b"a file");
+
         let mut worker = worker(&bench, &[("SEXTET_PYPI", &host.endpoint())]);
         set_up(&mut worker, 1);
+
         let replies = worker.end_of(1);
-        let Some(Reply::Failed { kind: FailKind::Output, message, remedy, .. }) = replies.last() else {
+        let Some(Reply::Failed {
+            kind: FailKind::Output,
+            message,
+            remedy,
+            ..
+        }) = replies.last()
+        else {
             panic!("{replies:?}")
         };
-        assert!(message.contains("data") && !remedy.is_empty(), "{message} {remedy}");
+
+        assert!(
+            message.contains("data") && !remedy.is_empty(),
+            "{message} {remedy}"
+        );
     }
 }

@@ -14,21 +14,53 @@ fn the_machine_is_told_of_in_words() {
     let mut worker = Worker::greeted(&bench);
     worker.say(&Request::Inspect { job: JobId(1) });
     let replies = worker.end_of(1);
-    let Some(Reply::Inspected { machine, .. }) = replies.last() else { panic!("{replies:?}") };
+    let Some(Reply::Inspected { machine, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
 
     let gpu = &machine.gpu;
-    assert!(gpu.message.ends_with('.') && gpu.message.len() > 20, "{}", gpu.message);
+    assert!(
+        gpu.message.ends_with('.') && gpu.message.len() > 20,
+        "{}",
+        gpu.message
+    );
+
     if cfg!(not(feature = "tensorrt")) {
-        assert_eq!((gpu.state, &gpu.setup), (GpuState::NotBuiltIn, &None), "{}", gpu.message);
+        assert_eq!(
+            (gpu.state, &gpu.setup),
+            (GpuState::NotBuiltIn, &None),
+            "{}",
+            gpu.message
+        );
     } else if gpu.state == GpuState::NoGpu {
-        assert_eq!((&gpu.devices, &gpu.setup, gpu.remedy.as_str()), (&vec![], &None, ""), "{}", gpu.message);
+        assert_eq!(
+            (&gpu.devices, &gpu.setup, gpu.remedy.as_str()),
+            (&vec![], &None, ""),
+            "{}",
+            gpu.message
+        );
     } else {
-        assert!(!gpu.devices.is_empty() || gpu.state == GpuState::Unusable, "{}", gpu.message);
+        assert!(
+            !gpu.devices.is_empty() || gpu.state == GpuState::Unusable,
+            "{}",
+            gpu.message
+        );
     }
 
-    let states: Vec<_> = machine.models.iter().map(|model| (model.name.as_str(), model.state)).collect();
-    assert!(states.contains(&("sextet-mini", ModelState::Bundled)), "{states:?}");
-    assert!(states.contains(&("htdemucs_6s", ModelState::NotFetched)), "{states:?}");
+    let states: Vec<_> = machine
+        .models
+        .iter()
+        .map(|model| (model.name.as_str(), model.state))
+        .collect();
+
+    assert!(
+        states.contains(&("sextet-mini", ModelState::Bundled)),
+        "{states:?}"
+    );
+    assert!(
+        states.contains(&("htdemucs_6s", ModelState::NotFetched)),
+        "{states:?}"
+    );
 }
 
 #[test]
@@ -36,62 +68,121 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
     let bench = Bench::new();
     let text = bench.file("text.safetensors", b"this is no checkpoint");
     let pickle = bench.file("model.th", b"PK");
+
     let mut worker = Worker::greeted(&bench);
     let mut check = |job, model: &str| {
-        worker.say(&Request::Check { job: JobId(job), model: model.to_owned() });
+        worker.say(&Request::Check {
+            job: JobId(job),
+            model: model.to_owned(),
+        });
         worker.end_of(job).pop().unwrap()
     };
 
     let model = tiny_model().to_str().unwrap().to_owned();
-    let Reply::Checked { checked, .. } = check(1, &model) else { panic!() };
+    let Reply::Checked { checked, .. } = check(1, &model) else {
+        panic!()
+    };
+
     assert_eq!((checked.model, checked.stems), (model, Stem::ALL.to_vec()));
     assert!(checked.parameters > 1000, "{}", checked.parameters);
-    let Reply::Checked { checked, .. } = check(2, "sextet-mini") else { panic!() };
+    let Reply::Checked { checked, .. } = check(2, "sextet-mini") else {
+        panic!()
+    };
+
     assert_eq!(checked.model, "sextet-mini");
 
     let (text, pickle) = (text.to_str().unwrap(), pickle.to_str().unwrap());
     let wrong = [
-        ("nothing.safetensors", "no checkpoint 'nothing.safetensors'", "check the path"),
+        (
+            "nothing.safetensors",
+            "no checkpoint 'nothing.safetensors'",
+            "check the path",
+        ),
         ("nothing", "no model 'nothing'", "htdemucs_6s"),
-        ("htdemucs_6s", "is not on this machine", "sextet model fetch htdemucs_6s"),
-        (text, "not a safetensors checkpoint", "fetch or export it again"),
+        (
+            "htdemucs_6s",
+            "is not on this machine",
+            "sextet model fetch htdemucs_6s",
+        ),
+        (
+            text,
+            "not a safetensors checkpoint",
+            "fetch or export it again",
+        ),
         (pickle, "runs code when it is opened", "tools/export_hf.py"),
     ];
+
     for (job, (wrong, what, help)) in (3..).zip(wrong) {
         let reply = check(job, wrong);
-        let Reply::Failed { kind: FailKind::Model, message, remedy, .. } = &reply else { panic!("{wrong}: {reply:?}") };
-        assert!(message.contains(what) && remedy.contains(help), "{wrong}: {reply:?}");
+        let Reply::Failed {
+            kind: FailKind::Model,
+            message,
+            remedy,
+            ..
+        } = &reply
+        else {
+            panic!("{wrong}: {reply:?}")
+        };
+
+        assert!(
+            message.contains(what) && remedy.contains(help),
+            "{wrong}: {reply:?}"
+        );
     }
+
     println!("{} checkpoints refused", wrong.len());
 }
 
 fn prepare(job: u64) -> Request {
     let model = tiny_model().to_str().unwrap().to_owned();
-    Request::Prepare(Prepare { job: JobId(job), model, engine: EngineName::Cpu })
+    Request::Prepare(Prepare {
+        job: JobId(job),
+        model,
+        engine: EngineName::Cpu,
+    })
 }
 
 #[test]
 fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
     let bench = Bench::new();
     let song = bench.song("song.wav", 0.4);
+
     let mut worker = Worker::greeted(&bench);
     worker.say(&prepare(1));
     let replies = worker.end_of(1);
-    let Some(Reply::Prepared { engine, .. }) = replies.last() else { panic!("{replies:?}") };
+    let Some(Reply::Prepared { engine, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+
     assert!(engine.contains("CPU"), "{engine}");
     let phrases: Vec<_> = replies.iter().filter_map(phrase).collect();
     assert_eq!(phrases, ["loading tiny", "starting the engine for tiny"]);
 
-    let separate = Separate { engine: EngineName::Cpu, ..tiny(2, &song) };
+    let separate = Separate {
+        engine: EngineName::Cpu,
+        ..tiny(2, &song)
+    };
     worker.say(&Request::Separate(separate));
+
     let replies = worker.end_of(2);
-    assert!(matches!(replies.last(), Some(Reply::Done { cached: false, .. })), "{replies:?}");
-    let loads = |replies: &[Reply]| replies.iter().any(|reply| matches!(reply, Reply::Loading { .. }));
+    assert!(
+        matches!(replies.last(), Some(Reply::Done { cached: false, .. })),
+        "{replies:?}"
+    );
+    let loads = |replies: &[Reply]| {
+        replies
+            .iter()
+            .any(|reply| matches!(reply, Reply::Loading { .. }))
+    };
+
     assert!(!loads(&replies), "loaded again: {replies:?}");
 
     worker.say(&prepare(3));
     let replies = worker.end_of(3);
-    assert!(matches!(replies.last(), Some(Reply::Prepared { .. })) && !loads(&replies), "loaded again: {replies:?}");
+    assert!(
+        matches!(replies.last(), Some(Reply::Prepared { .. })) && !loads(&replies),
+        "loaded again: {replies:?}"
+    );
 }
 
 #[test]
@@ -101,13 +192,22 @@ fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
     worker.separate_for_long(1, &long_song(&bench));
     worker.separating(1);
     worker.say(&prepare(2));
+
     worker.until(|reply| matches!(reply, Reply::Queued { job: JobId(2), .. }));
     worker.say(&Request::Cancel { job: JobId(2) });
-    assert!(matches!(worker.end_of(2).last(), Some(Reply::Cancelled { .. })));
+
+    assert!(matches!(
+        worker.end_of(2).last(),
+        Some(Reply::Cancelled { .. })
+    ));
     worker.say(&Request::Cancel { job: JobId(1) });
     worker.end_of(1);
     worker.say(&prepare(3));
-    assert!(matches!(worker.end_of(3).last(), Some(Reply::Prepared { .. })));
+
+    assert!(matches!(
+        worker.end_of(3).last(),
+        Some(Reply::Prepared { .. })
+    ));
 }
 
 /// A separation takes its turn; loading ahead does not.
@@ -115,6 +215,7 @@ fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
 fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
     let bench = Bench::new();
     let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+
     let mut ready = Worker::greeted(&bench);
     ready.say(&prepare(1));
     ready.end_of(1);
@@ -123,14 +224,30 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
 
     ready.say(&prepare(2));
     let replies = ready.end_of(2);
-    assert!(matches!(replies[..], [Reply::Prepared { .. }]), "{replies:?}");
+    assert!(
+        matches!(replies[..], [Reply::Prepared { .. }]),
+        "{replies:?}"
+    );
 
     // While another process separates, too: what comes after it says for whom it waits.
     second.say(&prepare(1));
     let replies = second.end_of(1);
-    assert!(matches!(replies.last(), Some(Reply::Prepared { .. })), "{replies:?}");
+    assert!(
+        matches!(replies.last(), Some(Reply::Prepared { .. })),
+        "{replies:?}"
+    );
+
     second.separate(2, &bench.song("song.wav", 0.3));
-    second.until(|reply| matches!(reply, Reply::Queued { reason: Waiting::OtherProcess, .. }));
+    second.until(|reply| {
+        matches!(
+            reply,
+            Reply::Queued {
+                reason: Waiting::OtherProcess,
+                ..
+            }
+        )
+    });
+
     first.say(&Request::Cancel { job: JobId(1) });
     first.end_of(1);
 }
@@ -142,23 +259,57 @@ fn a_bag_is_prepared_whole() {
     for name in ["aaaaaaaa", "bbbbbbbb"] {
         std::fs::copy(tiny_model(), bench.path(&format!("{name}.safetensors"))).unwrap();
     }
-    let bag = bench.file("bag.yaml", b"models: ['aaaaaaaa', 'bbbbbbbb']\n").to_str().unwrap().to_owned();
+
+    let bag = bench
+        .file("bag.yaml", b"models: ['aaaaaaaa', 'bbbbbbbb']\n")
+        .to_str()
+        .unwrap()
+        .to_owned();
+
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Check { job: JobId(1), model: bag.clone() });
-    let Some(Reply::Checked { checked, .. }) = worker.end_of(1).pop() else { panic!() };
+    worker.say(&Request::Check {
+        job: JobId(1),
+        model: bag.clone(),
+    });
+    let Some(Reply::Checked { checked, .. }) = worker.end_of(1).pop() else {
+        panic!()
+    };
+
     assert_eq!((&checked.model, checked.stems), (&bag, Stem::ALL.to_vec()));
-    worker.say(&Request::Prepare(Prepare { job: JobId(2), model: bag.clone(), engine: EngineName::Cpu }));
-    assert!(matches!(worker.end_of(2).last(), Some(Reply::Prepared { .. })));
+    worker.say(&Request::Prepare(Prepare {
+        job: JobId(2),
+        model: bag.clone(),
+        engine: EngineName::Cpu,
+    }));
+
+    assert!(matches!(
+        worker.end_of(2).last(),
+        Some(Reply::Prepared { .. })
+    ));
     let song = bench.song("song.wav", 0.3);
-    let separate = Separate { model: bag, engine: EngineName::Cpu, ..Separate::new(JobId(3), song) };
+    let separate = Separate {
+        model: bag,
+        engine: EngineName::Cpu,
+        ..Separate::new(JobId(3), song)
+    };
+
     worker.say(&Request::Separate(separate));
     let replies = worker.end_of(3);
-    assert!(matches!(replies.last(), Some(Reply::Done { .. })), "{replies:?}");
-    assert!(replies.iter().all(|reply| phrase(reply).is_none()), "{replies:?}");
+    assert!(
+        matches!(replies.last(), Some(Reply::Done { .. })),
+        "{replies:?}"
+    );
+
+    assert!(
+        replies.iter().all(|reply| phrase(reply).is_none()),
+        "{replies:?}"
+    );
 }
 
 fn phrase(reply: &Reply) -> Option<String> {
-    let Reply::Loading { what, .. } = reply else { return None };
+    let Reply::Loading { what, .. } = reply else {
+        return None;
+    };
     Some(what.clone())
 }
 
@@ -166,9 +317,25 @@ fn phrase(reply: &Reply) -> Option<String> {
 fn what_cannot_be_prepared_is_said_and_the_worker_goes_on() {
     let bench = Bench::new();
     let mut worker = Worker::greeted(&bench);
+
     let model = "nothing.safetensors".to_owned();
-    worker.say(&Request::Prepare(Prepare { job: JobId(1), model, engine: EngineName::Auto }));
+    worker.say(&Request::Prepare(Prepare {
+        job: JobId(1),
+        model,
+        engine: EngineName::Auto,
+    }));
+
     let replies = worker.end_of(1);
-    assert!(matches!(replies.last(), Some(Reply::Failed { kind: FailKind::Model, .. })), "{replies:?}");
+    assert!(
+        matches!(
+            replies.last(),
+            Some(Reply::Failed {
+                kind: FailKind::Model,
+                ..
+            })
+        ),
+        "{replies:?}"
+    );
+
     worker.stems_of(2, &bench.song("song.wav", 0.3));
 }

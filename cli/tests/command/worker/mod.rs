@@ -1,4 +1,5 @@
-//! `sextet worker` and `sextet cache`: what a front end says, what it gets, and what lies on the disk afterwards.
+//! `sextet worker` and `sextet cache`: what a front end says, what it gets, and what lies on the
+//! disk afterwards.
 
 mod cache;
 mod cancel;

@@ -8,7 +8,13 @@ use super::client::{Worker, done, kept, long_song};
 use crate::bench::Bench;
 
 fn queued(reply: &Reply) -> bool {
-    matches!(reply, Reply::Queued { reason: Waiting::OtherProcess, .. })
+    matches!(
+        reply,
+        Reply::Queued {
+            reason: Waiting::OtherProcess,
+            ..
+        }
+    )
 }
 
 /// Two workers: one separates `long`, the other has a short song and waits. Both jobs are number 1.
@@ -26,14 +32,17 @@ fn the_second_worker_waits_and_says_so() {
     let bench = Bench::new();
     let long = long_song(&bench);
     let (mut first, mut second) = one_waits_for_the_other(&bench, &long);
+
     first.say(&Request::Cancel { job: JobId(1) });
     assert!(!done(&second.end_of(1)).1);
+
     // And the other way round.
     second.separate_for_long(2, &long);
     second.separating(2);
     first.separate(2, &bench.song("other.wav", 0.4));
     first.until(queued);
     second.child.kill().unwrap();
+
     assert!(!done(&first.end_of(2)).1);
 }
 
@@ -42,7 +51,10 @@ fn what_waits_can_be_cancelled() {
     let bench = Bench::new();
     let (_first, mut second) = one_waits_for_the_other(&bench, &long_song(&bench));
     second.say(&Request::Cancel { job: JobId(1) });
-    assert!(matches!(second.end_of(1).last(), Some(Reply::Cancelled { .. })));
+    assert!(matches!(
+        second.end_of(1).last(),
+        Some(Reply::Cancelled { .. })
+    ));
     assert_eq!(second.leave(), (vec![], Some(0)));
 }
 
@@ -51,11 +63,13 @@ fn stems_that_another_worker_has_made_meanwhile_are_not_made_twice() {
     let bench = Bench::new();
     let song = bench.song("song.wav", 12.0);
     let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+
     first.separate(1, &song);
     first.until(|reply| matches!(reply, Reply::Started { .. }));
     second.separate(1, &song);
     second.until(queued);
     let (key, cached) = done(&first.end_of(1));
+
     assert!(!cached);
     assert_eq!(done(&second.end_of(1)), (key, true));
     assert_eq!(kept(&bench), [key.to_string()]);

@@ -12,9 +12,21 @@ use crate::session::{Deed, Remote, Upkept, View, Wish};
 
 /// Engines that can be chosen, and what each is.
 const ENGINES: [(EngineName, &str, &str); 3] = [
-    (EngineName::Auto, "Fastest", "The GPU where it can be used, else the CPU."),
-    (EngineName::Cpu, "CPU", "The CPU, also where there is a GPU."),
-    (EngineName::Tensorrt, "GPU", "The GPU, by NVIDIA's TensorRT. Where it cannot be used, nothing is separated."),
+    (
+        EngineName::Auto,
+        "Fastest",
+        "The GPU where it can be used, else the CPU.",
+    ),
+    (
+        EngineName::Cpu,
+        "CPU",
+        "The CPU, also where there is a GPU.",
+    ),
+    (
+        EngineName::Tensorrt,
+        "GPU",
+        "The GPU, by NVIDIA's TensorRT. Where it cannot be used, nothing is separated.",
+    ),
 ];
 
 /// The part of the panel that is about the GPU.
@@ -25,7 +37,13 @@ pub(super) struct GpuPart {
 }
 
 impl GpuPart {
-    pub(super) fn show(&mut self, ui: &mut Ui, view: &View, settings: &mut Settings, remote: &Remote) {
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        view: &View,
+        settings: &mut Settings,
+        remote: &Remote,
+    ) {
         section(ui, "Engine", |ui| {
             engines(ui, settings);
             found(ui, &view.upkeep, settings.engine, remote);
@@ -37,7 +55,11 @@ impl GpuPart {
         if deed(ui, &upkeep.set_up, "Cancel setting up the GPU") {
             tell(remote, Wish::CancelSetUp);
         }
-        let setup = upkeep.machine.as_ref().and_then(|machine| machine.gpu.setup.as_ref());
+
+        let setup = upkeep
+            .machine
+            .as_ref()
+            .and_then(|machine| machine.gpu.setup.as_ref());
         match (&upkeep.set_up, setup) {
             (Deed::Running(_), _) | (_, None) => self.is_asking = false,
             (_, Some(setup)) if self.is_asking => self.ask(ui, setup, remote),
@@ -49,7 +71,10 @@ impl GpuPart {
             (Deed::Idle, Some(setup)) => {
                 ui.horizontal(|ui| {
                     self.is_asking = ui.add(main_button("Set up the GPU")).clicked();
-                    weak(ui, &format!("{} to be fetched, once", words::bytes(setup.bytes)));
+                    weak(
+                        ui,
+                        &format!("{} to be fetched, once", words::bytes(setup.bytes)),
+                    );
                 });
             }
         }
@@ -57,7 +82,15 @@ impl GpuPart {
 
     /// What setting up takes, before anything is fetched.
     fn ask(&mut self, ui: &mut Ui, setup: &GpuSetup, remote: &Remote) {
-        strong(ui, &format!("To be fetched: {}, {}", setup.what, words::bytes(setup.bytes)));
+        strong(
+            ui,
+            &format!(
+                "To be fetched: {}, {}",
+                setup.what,
+                words::bytes(setup.bytes)
+            ),
+        );
+
         weak(ui, &setup.licence);
         weak(ui, &format!("It is put into {}", setup.folder.display()));
         ui.horizontal(|ui| {
@@ -75,8 +108,13 @@ fn engines(ui: &mut Ui, settings: &mut Settings) {
     ui.horizontal(|ui| {
         for (engine, name, what) in ENGINES {
             let chosen = settings.engine == engine;
-            let response = ui.add(Button::selectable(chosen, name).frame_when_inactive(true)).on_hover_text(what);
-            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, format!("Engine: {name}")));
+            let response = ui
+                .add(Button::selectable(chosen, name).frame_when_inactive(true))
+                .on_hover_text(what);
+            response.widget_info(|| {
+                WidgetInfo::selected(Role::RadioButton, true, chosen, format!("Engine: {name}"))
+            });
+
             if response.clicked() {
                 settings.engine = engine;
             }
@@ -102,14 +140,17 @@ fn found(ui: &mut Ui, upkeep: &Upkept, engine: EngineName, remote: &Remote) {
 fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
     ui.horizontal_top(|ui| {
         let (dot, _) = ui.allocate_exact_size(vec2(12.0, 18.0), Sense::hover());
-        ui.painter().circle_filled(dot.center(), 4.5, colour(gpu.state));
+        ui.painter()
+            .circle_filled(dot.center(), 4.5, colour(gpu.state));
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 3.0;
             strong(ui, &gpu.message);
             weak(ui, &parts(gpu).join(words::BETWEEN));
+
             if let Some((text, colour)) = at_odds(gpu.state, engine) {
                 ui.add(Label::new(RichText::new(text).color(colour)).wrap());
             }
+
             // What setting up does is said beside its button.
             if gpu.setup.is_none() {
                 weak(ui, &gpu.remedy);
@@ -118,21 +159,30 @@ fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
     });
 }
 
-/// What the chosen engine makes of a GPU in this state, where that is not what the GPU's own sentence says.
+/// What the chosen engine makes of a GPU in this state, where that is not what the GPU's own
+/// sentence says.
 fn at_odds(state: GpuState, engine: EngineName) -> Option<(&'static str, Color32)> {
     match (state, engine) {
-        (GpuState::Ready, EngineName::Cpu) => Some(("The CPU is chosen, so the GPU is not used.", WEAK)),
-        (GpuState::Ready, _) | (_, EngineName::Auto | EngineName::Cpu) => None,
-        (_, EngineName::Tensorrt) => {
-            Some(("The GPU is chosen, so nothing can be separated now: choose Fastest or CPU.", TROUBLE))
+        (GpuState::Ready, EngineName::Cpu) => {
+            Some(("The CPU is chosen, so the GPU is not used.", WEAK))
         }
+        (GpuState::Ready, _) | (_, EngineName::Auto | EngineName::Cpu) => None,
+        (_, EngineName::Tensorrt) => Some((
+            "The GPU is chosen, so nothing can be separated now: choose Fastest or CPU.",
+            TROUBLE,
+        )),
     }
 }
 
 /// GPU, driver and library.
 fn parts(gpu: &Gpu) -> Vec<String> {
     let driver = gpu.driver.iter().map(|driver| format!("Driver {driver}"));
-    gpu.devices.iter().cloned().chain(driver).chain(gpu.library.clone()).collect()
+    gpu.devices
+        .iter()
+        .cloned()
+        .chain(driver)
+        .chain(gpu.library.clone())
+        .collect()
 }
 
 /// A machine without a GPU has nothing wrong with it.

@@ -6,7 +6,8 @@ mod models;
 use egui::accesskit::Role;
 use egui::style::ScrollStyle;
 use egui::{
-    Align, Button, Context, Frame, Id, Label, Layout, Margin, Modal, Rect, RichText, ScrollArea, Ui, WidgetInfo,
+    Align, Button, Context, Frame, Id, Label, Layout, Margin, Modal, Rect, RichText, ScrollArea,
+    Ui, WidgetInfo,
 };
 
 use super::dialog::PathField;
@@ -21,7 +22,8 @@ use gpu::GpuPart;
 const WIDTH: f32 = 640.0;
 /// Height of what lies around the part that scrolls.
 const AROUND: f32 = 132.0;
-/// Height of that part where there is room: it does not depend on what is found, so that nothing moves under the pointer.
+/// Height of that part where there is room: it does not depend on what is found, so that nothing
+/// moves under the pointer.
 const HEIGHT: f32 = 560.0;
 
 /// The panel.
@@ -50,24 +52,32 @@ impl SettingsPanel {
         if !self.is_open {
             return;
         }
+
         let mut settings = view.settings.clone();
         let modal = Modal::new(egui::Id::unique("settings")).show(context, |ui| {
             ui.set_width(WIDTH);
             ui.heading("Settings");
             let height = (ui.ctx().content_rect().height() - AROUND).min(HEIGHT);
+
             // A bar that is always seen says that there is more.
             ui.spacing_mut().scroll = ScrollStyle::thin();
-            ScrollArea::vertical().max_height(height).auto_shrink(false).show(ui, |ui| {
-                clips(ui, &mut settings);
-                self.gpu.show(ui, view, &mut settings, remote);
-                models::show(ui, view, &mut settings, &mut self.checkpoint, remote);
-                follow_focus(ui);
-            });
+            ScrollArea::vertical()
+                .max_height(height)
+                .auto_shrink(false)
+                .show(ui, |ui| {
+                    clips(ui, &mut settings);
+                    self.gpu.show(ui, view, &mut settings, remote);
+                    models::show(ui, view, &mut settings, &mut self.checkpoint, remote);
+                    follow_focus(ui);
+                });
+
             self.foot(ui, view, remote);
         });
+
         if modal.should_close() {
             self.is_open = false;
         }
+
         if settings != view.settings {
             remote.tell(Command::Settings(settings));
         }
@@ -78,7 +88,11 @@ impl SettingsPanel {
             if ui.button("Close").clicked() {
                 self.is_open = false;
             }
-            if ui.add_enabled(view.clip.is_some(), Button::new("Remove the clip")).clicked() {
+
+            if ui
+                .add_enabled(view.clip.is_some(), Button::new("Remove the clip"))
+                .clicked()
+            {
                 remote.tell(Command::Clear);
                 self.is_open = false;
             }
@@ -90,7 +104,10 @@ impl SettingsPanel {
 fn clips(ui: &mut Ui, settings: &mut Settings) {
     section(ui, "Clips", |ui| {
         ui.horizontal(|ui| {
-            ui.checkbox(&mut settings.automatic, "Separate as soon as there is a clip");
+            ui.checkbox(
+                &mut settings.automatic,
+                "Separate as soon as there is a clip",
+            );
             ui.add_space(16.0);
             ui.checkbox(&mut settings.extend, "Captures extend the clip");
         });
@@ -99,7 +116,9 @@ fn clips(ui: &mut Ui, settings: &mut Settings) {
 
 /// Scrolls to what the keyboard has come to.
 fn follow_focus(ui: &Ui) {
-    let focused = ui.memory(|memory| memory.focused()).and_then(|id| ui.ctx().read_response(id));
+    let focused = ui
+        .memory(|memory| memory.focused())
+        .and_then(|id| ui.ctx().read_response(id));
     if let Some(response) = focused.filter(egui::Response::gained_focus) {
         ui.scroll_to_rect(response.rect.expand(12.0), None);
     }
@@ -107,13 +126,18 @@ fn follow_focus(ui: &Ui) {
 
 /// A part of the panel with its title.
 fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
-    let frame = Frame::new().fill(BACKGROUND).stroke(egui::Stroke::new(1.0, LINE)).corner_radius(ROUND);
-    frame.inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing.y = 6.0;
-        ui.label(RichText::new(title).size(15.0).color(TEXT));
-        contents(ui);
-    });
+    let frame = Frame::new()
+        .fill(BACKGROUND)
+        .stroke(egui::Stroke::new(1.0, LINE))
+        .corner_radius(ROUND);
+    frame
+        .inner_margin(Margin::symmetric(14, 10))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 6.0;
+            ui.label(RichText::new(title).size(15.0).color(TEXT));
+            contents(ui);
+        });
 }
 
 fn strong(ui: &mut Ui, text: &str) {
@@ -155,11 +179,13 @@ fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
             cancelled = cancel_button(ui, what);
         });
     });
+
     status::bar(ui, part);
     cancelled
 }
 
-/// How something stands that was asked for; true when its way out, which is called `what`, was taken.
+/// How something stands that was asked for; true when its way out, which is called `what`, was
+/// taken.
 fn deed(ui: &mut Ui, deed: &Deed, what: &str) -> bool {
     let (cancelled, failed) = match deed {
         Deed::Idle => (false, None),

@@ -16,23 +16,42 @@ const INDENT: f32 = 24.0;
 /// Space below a model, and between the parts of what is shown of it.
 const BELOW: f32 = 6.0;
 
-pub(super) fn show(ui: &mut Ui, view: &View, settings: &mut Settings, checkpoint: &mut PathField, remote: &Remote) {
+pub(super) fn show(
+    ui: &mut Ui,
+    view: &View,
+    settings: &mut Settings,
+    checkpoint: &mut PathField,
+    remote: &Remote,
+) {
     section(ui, "Model", |ui| {
         // A model's lines lie closer to each other than to the next one's.
         ui.spacing_mut().item_spacing.y = 1.0;
-        let models = view.upkeep.machine.as_ref().map(|machine| machine.models.as_slice()).unwrap_or_default();
+        let models = view
+            .upkeep
+            .machine
+            .as_ref()
+            .map(|machine| machine.models.as_slice())
+            .unwrap_or_default();
+
         for model in models {
             self::model(ui, view, model, settings, remote);
         }
+
         for checked in &view.upkeep.checkpoints {
             self::checkpoint(ui, checked, settings);
         }
+
         // What is chosen is shown also before anything was found.
         let chosen = view.settings.model.as_str();
-        let known = models.iter().map(|model| &model.name).chain(view.upkeep.checkpoints.iter().map(|c| &c.model));
+        let known = models
+            .iter()
+            .map(|model| &model.name)
+            .chain(view.upkeep.checkpoints.iter().map(|c| &c.model));
+
         if known.into_iter().all(|name| name != chosen) {
             ui.radio(true, model_title(chosen)).on_hover_text(chosen);
         }
+
         add(ui, view, checkpoint, remote);
     });
 }
@@ -41,11 +60,18 @@ pub(super) fn show(ui: &mut Ui, view: &View, settings: &mut Settings, checkpoint
 fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, remote: &Remote) {
     ui.horizontal(|ui| {
         let chosen = settings.model == model.name;
-        let radio = ui.add_enabled(model.is_ready() || chosen, RadioButton::new(chosen, &model.name));
+        let radio = ui.add_enabled(
+            model.is_ready() || chosen,
+            RadioButton::new(chosen, &model.name),
+        );
+
         if radio.clicked() && model.is_ready() {
             settings.model.clone_from(&model.name);
         }
-        ui.add(Label::new(RichText::new(stems(model.stems.len())).small().color(WEAK)));
+
+        ui.add(Label::new(
+            RichText::new(stems(model.stems.len())).small().color(WEAK),
+        ));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if !model.is_ready() && !is_under_way(view, model) {
                 fetch_button(ui, view, model, remote);
@@ -61,12 +87,24 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
         weak(ui, &words::capital(&model.about));
         ui.spacing_mut().item_spacing.y = BELOW;
         ui.add_space(BELOW);
-        let offer = view.upkeep.offer.as_ref().filter(|offer| offer.model == model.name);
-        let place = offer.map(|offer| ui.scope(|ui| self::offer(ui, view, offer, remote)).response.rect);
+
+        let offer = view
+            .upkeep
+            .offer
+            .as_ref()
+            .filter(|offer| offer.model == model.name);
+
+        let place = offer.map(|offer| {
+            ui.scope(|ui| self::offer(ui, view, offer, remote))
+                .response
+                .rect
+        });
+
         reveal(ui, &format!("offer of {}", model.name), place);
         if view.upkeep.asked == model.name && deed(ui, &view.upkeep.question, "Cancel asking") {
             tell(remote, Wish::CloseQuestion);
         }
+
         if view.upkeep.fetched == model.name {
             let cancel = format!("Cancel fetching {}", model.name);
             if deed(ui, &view.upkeep.fetch, &cancel) {
@@ -79,7 +117,10 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
 /// Whether it is asked about, offered or fetched right now, which is shown below it.
 fn is_under_way(view: &View, model: &ModelInfo) -> bool {
     let upkeep = &view.upkeep;
-    upkeep.offer.as_ref().is_some_and(|offer| offer.model == model.name)
+    upkeep
+        .offer
+        .as_ref()
+        .is_some_and(|offer| offer.model == model.name)
         || upkeep.asked == model.name && upkeep.question.is_running()
         || upkeep.fetched == model.name && upkeep.fetch.is_running()
 }
@@ -90,20 +131,35 @@ fn fetch_button(ui: &mut Ui, view: &View, model: &ModelInfo, remote: &Remote) {
     let begun = failed || model.state == ModelState::Incomplete;
     let text = if begun { "Go on fetching" } else { "Fetch" };
     let can = !view.upkeep.fetch.is_running() && !view.upkeep.question.is_running();
+
     let button = ui.add_enabled(can, Button::new(text));
     button.widget_info(|| WidgetInfo::labeled(Role::Button, can, format!("{text} {}", model.name)));
+
     if button.clicked() {
-        tell(remote, if failed { Wish::Fetch(model.name.clone()) } else { Wish::Offer(model.name.clone()) });
+        tell(
+            remote,
+            if failed {
+                Wish::Fetch(model.name.clone())
+            } else {
+                Wish::Offer(model.name.clone())
+            },
+        );
     }
 }
 
 /// What fetching takes, before anything is fetched.
 fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
-    let size = offer.bytes.map_or_else(|| "of unknown size".to_owned(), words::bytes);
+    let size = offer
+        .bytes
+        .map_or_else(|| "of unknown size".to_owned(), words::bytes);
     strong(ui, &format!("To be fetched from {}: {size}", offer.from));
     weak(ui, &offer.licence);
+
     ui.horizontal(|ui| {
-        if ui.add_enabled(!view.upkeep.fetch.is_running(), main_button("Fetch")).clicked() {
+        if ui
+            .add_enabled(!view.upkeep.fetch.is_running(), main_button("Fetch"))
+            .clicked()
+        {
             tell(remote, Wish::Fetch(offer.model.clone()));
         }
         if cancel_button(ui, &format!("Do not fetch {}", offer.model)) {
@@ -116,11 +172,20 @@ fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
 fn checkpoint(ui: &mut Ui, checked: &Checked, settings: &mut Settings) {
     ui.horizontal(|ui| {
         let chosen = settings.model == checked.model;
-        let radio = ui.radio(chosen, model_title(&checked.model)).on_hover_text(&checked.model);
+        let radio = ui
+            .radio(chosen, model_title(&checked.model))
+            .on_hover_text(&checked.model);
+
         if radio.clicked() {
             settings.model.clone_from(&checked.model);
         }
-        let said = format!("{}, {} weights", stems(checked.stems.len()), words::count(checked.parameters));
+
+        let said = format!(
+            "{}, {} weights",
+            stems(checked.stems.len()),
+            words::count(checked.parameters)
+        );
+
         ui.label(RichText::new(said).small().color(WEAK));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.label(RichText::new("a file of yours").small().color(WEAK));
@@ -133,7 +198,10 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
     ui.spacing_mut().item_spacing.y = BELOW;
     ui.add_space(BELOW);
     ui.label(RichText::new("Add a checkpoint").color(TEXT));
-    let can = checkpoint.path().filter(|_| !view.upkeep.question.is_running());
+    let can = checkpoint
+        .path()
+        .filter(|_| !view.upkeep.question.is_running());
+
     ui.horizontal(|ui| {
         let entered = checkpoint.show(ui, Want::Checkpoint, "Path of a .safetensors or .yaml file");
         let add = ui.add_enabled(can.is_some(), Button::new("Add"));
@@ -142,9 +210,22 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
             tell(remote, Wish::Check(path.display().to_string()));
         }
     });
-    let models = view.upkeep.machine.as_ref().map(|machine| machine.models.as_slice()).unwrap_or_default();
+
+    let models = view
+        .upkeep
+        .machine
+        .as_ref()
+        .map(|machine| machine.models.as_slice())
+        .unwrap_or_default();
+
     let is_of_catalogue = models.iter().any(|model| model.name == view.upkeep.asked);
-    if !is_of_catalogue && deed(ui, &view.upkeep.question, "Cancel looking at the checkpoint") {
+    if !is_of_catalogue
+        && deed(
+            ui,
+            &view.upkeep.question,
+            "Cancel looking at the checkpoint",
+        )
+    {
         tell(remote, Wish::CloseQuestion);
     }
 }

@@ -11,21 +11,31 @@ pub(super) fn walk(harness: &mut Harness<'static, EditorApp>, first: &str) -> Ve
     for _ in 0..200 {
         harness.key_press(Key::Tab);
         harness.run();
-        let focused = harness.root().children_recursive().find(|node| node.is_focused());
-        let Some(name) = focused.map(|node| name(&node)) else { continue };
+        let focused = harness
+            .root()
+            .children_recursive()
+            .find(|node| node.is_focused());
+
+        let Some(name) = focused.map(|node| name(&node)) else {
+            continue;
+        };
         if reached.first() == Some(&name) {
             return reached;
         }
+
         if name == first || !reached.is_empty() {
             reached.push(name);
         }
     }
+
     panic!("Tab does not come back to '{first}': {reached:?}");
 }
 
 fn name(node: &egui_kittest::Node<'_>) -> String {
     let data = node.accesskit_node();
-    data.label().or_else(|| data.placeholder().map(str::to_owned)).unwrap_or_default()
+    data.label()
+        .or_else(|| data.placeholder().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Everything that takes clicks or keys, by name.
@@ -54,26 +64,62 @@ fn every_control_is_reached_by_tab_in_every_phase() {
             desk.load(Some(clip(None)));
             desk.wait("a clip", |view| view.phase == Phase::Captured);
             desk.click("Separate");
-            desk.wait("what is missing", |view| matches!(view.phase, Phase::Failed(_)));
+            desk.wait("what is missing", |view| {
+                matches!(view.phase, Phase::Failed(_))
+            });
             desk
         }),
     ];
+
     for (phase, desk) in &mut phases {
         desk.harness.run();
         let reached = walk(&mut desk.harness, "Capture");
-        assert_eq!(sorted(reached.clone()), sorted(controls(&desk.harness)), "{phase}");
-        println!("{phase}: {} controls: {}", reached.len(), reached.join(", "));
+        assert_eq!(
+            sorted(reached.clone()),
+            sorted(controls(&desk.harness)),
+            "{phase}"
+        );
+
+        println!(
+            "{phase}: {} controls: {}",
+            reached.len(),
+            reached.join(", ")
+        );
     }
+
     let (_, desk) = &mut phases[1];
     let reached = walk(&mut desk.harness, "Capture");
-    let head = ["Capture", "Open file", "Separate again", "Render to files", "Settings", "Move here"];
-    let choices = ["Dry", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano", "Mix"]
-        .map(|name| format!("Main output: {name}"));
+    let head = [
+        "Capture",
+        "Open file",
+        "Separate again",
+        "Render to files",
+        "Settings",
+        "Move here",
+    ];
+
+    let choices = [
+        "Dry", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano", "Mix",
+    ]
+    .map(|name| format!("Main output: {name}"));
     let stems = ["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"];
-    let lanes = stems.iter().flat_map(|stem| ["solo", "mute", "gain: 0.0 dB"].map(|what| format!("{stem} {what}")));
+    let lanes = stems
+        .iter()
+        .flat_map(|stem| ["solo", "mute", "gain: 0.0 dB"].map(|what| format!("{stem} {what}")));
+
     let outside = "Outside the clip: Dry".to_owned();
-    let expected = head.map(str::to_owned).into_iter().chain(choices).chain([outside]).chain(lanes);
-    assert_eq!(reached, expected.collect::<Vec<_>>(), "from left to right and from the top down");
+    let expected = head
+        .map(str::to_owned)
+        .into_iter()
+        .chain(choices)
+        .chain([outside])
+        .chain(lanes);
+
+    assert_eq!(
+        reached,
+        expected.collect::<Vec<_>>(),
+        "from left to right and from the top down"
+    );
 }
 
 #[test]
@@ -92,20 +138,28 @@ fn panels_and_menus_are_used_with_keys_alone() {
         let reached = walk(&mut desk.harness, first);
         println!("{opener}: {}", reached.join(", "));
         assert_eq!(reached.len(), expected, "{opener}: {reached:?}");
-        assert!(reached.iter().any(|name| name == "Close"), "nothing behind a panel takes the keys: {reached:?}");
+        assert!(
+            reached.iter().any(|name| name == "Close"),
+            "nothing behind a panel takes the keys: {reached:?}"
+        );
         desk.harness.key_press(Key::Escape);
         desk.harness.run();
         assert!(!desk.shows("Close"), "{opener} closes");
     }
+
     desk.harness.get_by_label("Settings").focus();
     desk.harness.run();
     desk.harness.key_press(Key::Enter);
     desk.harness.run();
+
     assert!(desk.shows("Captures extend the clip"));
-    desk.harness.get_by_label("Captures extend the clip").focus();
+    desk.harness
+        .get_by_label("Captures extend the clip")
+        .focus();
     desk.harness.run();
     desk.harness.key_press(Key::Space);
     desk.harness.run();
+
     desk.wait("the setting", |view| view.settings.extend);
 }
 
@@ -116,20 +170,32 @@ fn switches_and_sliders_are_used_with_keys_alone() {
         desk.harness.run();
         desk.harness.get_by_label_contains(label).focus();
         desk.harness.run();
+
         for &key in keys {
             desk.harness.key_press(key);
             desk.harness.run();
             desk.host.deliver();
         }
+
         desk.harness.run();
-        (desk.params.bass.mute.value(), desk.params.bass.gain.value(), desk.params.output.value())
+        (
+            desk.params.bass.mute.value(),
+            desk.params.bass.gain.value(),
+            desk.params.output.value(),
+        )
     };
+
     use crate::params::MainOutput::{Mix, Vocals};
     assert_eq!(press("Bass mute", &[Key::Space]), (true, 0.0, Mix));
     assert_eq!(press("Bass mute", &[Key::Enter]), (false, 0.0, Mix));
-    let (_, gain, _) = press("Bass gain", &[Key::ArrowRight, Key::ArrowRight, Key::ArrowLeft]);
+    let (_, gain, _) = press(
+        "Bass gain",
+        &[Key::ArrowRight, Key::ArrowRight, Key::ArrowLeft],
+    );
+
     assert!((gain - 1.0).abs() < 1e-3, "{gain}");
     let (_, gain, _) = press("Bass gain", &[Key::ArrowLeft, Key::Home]);
+
     assert!(gain.abs() < 1e-3, "{gain}");
     assert_eq!(press("Main output: Vocals", &[Key::Space]).2, Vocals);
 }

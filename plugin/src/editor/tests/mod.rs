@@ -30,7 +30,8 @@ const BLOCK: usize = 512;
 /// Session threads of a busy machine take their time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A host that heeds the editor when it likes: changes wait until they are [delivered](SlowHost::deliver).
+/// A host that heeds the editor when it likes: changes wait until they are
+/// [delivered](SlowHost::deliver).
 struct SlowHost {
     /// What the changes point to.
     _params: Arc<SextetParams>,
@@ -85,21 +86,38 @@ impl Desk {
         let home = TestFolders::new();
         let saved = Arc::new(SavedField::default());
         let repaint = RepaintNotifier::default();
-        let session = Session::start_at(saved.clone(), Ok(home.folders.clone()), repaint.clone()).unwrap();
+        let session =
+            Session::start_at(saved.clone(), Ok(home.folders.clone()), repaint.clone()).unwrap();
+
         let params = Arc::new(SextetParams::new(saved.clone(), repaint));
-        let host = Arc::new(SlowHost { _params: params.clone(), changes: Mutex::default() });
+        let host = Arc::new(SlowHost {
+            _params: params.clone(),
+            changes: Mutex::default(),
+        });
         let remote = session.remote().clone();
         let app = EditorApp::new(params.clone(), remote.clone());
+
         let context = GuiContext::new(host.clone());
         let harness = Harness::builder()
             .with_size(points)
             .with_pixels_per_point(pixels_per_point)
             .with_context_setup(theme::apply)
             .build_ui_state(move |ui, app: &mut EditorApp| app.draw(ui, &context), app);
+
         remote.link.set_session_hz(SESSION_HZ);
         let (end, line) = lines(SESSION_HZ, remote.thread(), &remote.link);
         remote.tell(Command::Activate(Box::new(line)));
-        let desk = Self { harness, host, params, saved, session, end, home };
+
+        let desk = Self {
+            harness,
+            host,
+            params,
+            saved,
+            session,
+            end,
+            home,
+        };
+
         desk.load(None);
         desk
     }
@@ -107,21 +125,31 @@ impl Desk {
     /// With a clip of a second whose stems are in the cache.
     fn ready(points: egui::Vec2, pixels_per_point: f32) -> Self {
         let mut desk = Self::sized(points, pixels_per_point);
-        let wave =
-            |stem: Stem, side: usize, frame: u64| ((frame % (50 + 7 * stem as u64)) as f32 - side as f32) / 400.0;
+        let wave = |stem: Stem, side: usize, frame: u64| {
+            ((frame % (50 + 7 * stem as u64)) as f32 - side as f32) / 400.0
+        };
         let frames = u64::from(SESSION_HZ);
+
         let key = entry::make(&desk.home.folders, SESSION_HZ, frames, wave);
         desk.load(Some(clip(Some(key))));
         desk.wait("stems and their waveforms", |view| {
             view.phase == Phase::Ready && view.stems.iter().all(Option::is_some)
         });
+
         desk
     }
 
     /// As a host loads a project.
     fn load(&self, clip: Option<SavedClip>) {
-        let settings = Settings { automatic: false, ..Settings::default() };
-        self.session.remote().tell(Command::Load(Box::new(Saved { clip, settings, ..Saved::default() })));
+        let settings = Settings {
+            automatic: false,
+            ..Settings::default()
+        };
+        self.session.remote().tell(Command::Load(Box::new(Saved {
+            clip,
+            settings,
+            ..Saved::default()
+        })));
     }
 
     fn view(&self) -> Arc<View> {
@@ -132,17 +160,32 @@ impl Desk {
     fn wait(&mut self, what: &str, is_so: impl Fn(&View) -> bool) {
         let begun = Instant::now();
         while !is_so(&self.view()) {
-            assert!(begun.elapsed() < PATIENCE, "{what}: {:?}", self.view().phase);
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{what}: {:?}",
+                self.view().phase
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
+
         self.harness.run();
     }
 
     /// Plays one block of a value, or stands.
     fn block(&mut self, position: Option<i64>, value: f32) {
         let side = [value; BLOCK];
-        let input = Input { left: &side, right: &side, position, offline: true };
-        self.end.hear(self.params.capture.value(), &input, &self.session.remote().link);
+        let input = Input {
+            left: &side,
+            right: &side,
+            position,
+            offline: true,
+        };
+
+        self.end.hear(
+            self.params.capture.value(),
+            &input,
+            &self.session.remote().link,
+        );
     }
 
     /// Plays ten blocks of a value and stops.
@@ -166,12 +209,23 @@ impl Desk {
 
     /// Whether a control of this name can be used; it has to be there.
     fn can(&self, label: &str) -> bool {
-        !self.harness.get_by_label(label).accesskit_node().is_disabled()
+        !self
+            .harness
+            .get_by_label(label)
+            .accesskit_node()
+            .is_disabled()
     }
 }
 
 /// A clip of a second, whose capture nobody has.
 fn clip(key: Option<Fingerprint>) -> SavedClip {
     let (audio, frames) = (Fingerprint::of(b"a capture"), u64::from(SESSION_HZ));
-    SavedClip { audio, start_frame: 0, frames, rate_hz: SESSION_HZ, name: "Chorus".to_owned(), key }
+    SavedClip {
+        audio,
+        start_frame: 0,
+        frames,
+        rate_hz: SESSION_HZ,
+        name: "Chorus".to_owned(),
+        key,
+    }
 }

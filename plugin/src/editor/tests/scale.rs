@@ -8,51 +8,87 @@ use crate::editor::window;
 /// Every control's name and place, in points.
 fn places(desk: &Desk) -> Vec<(String, egui::Rect)> {
     let root = desk.harness.root();
-    let controls = root.children_recursive().filter(|node| node.accesskit_node().data().supports_action(Action::Focus));
-    controls.map(|node| (node.accesskit_node().label().unwrap_or_default(), node.rect())).collect()
+    let controls = root
+        .children_recursive()
+        .filter(|node| node.accesskit_node().data().supports_action(Action::Focus));
+    controls
+        .map(|node| {
+            (
+                node.accesskit_node().label().unwrap_or_default(),
+                node.rect(),
+            )
+        })
+        .collect()
 }
 
 /// Columns of all waveforms: one is one pixel wide, whatever a point is.
 fn columns(desk: &Desk) -> usize {
-    let meshes = desk.harness.output().shapes.iter().filter_map(|clipped| match &clipped.shape {
-        egui::Shape::Mesh(mesh) => Some(mesh.vertices.len() / 6),
-        _ => None,
-    });
+    let meshes = desk
+        .harness
+        .output()
+        .shapes
+        .iter()
+        .filter_map(|clipped| match &clipped.shape {
+            egui::Shape::Mesh(mesh) => Some(mesh.vertices.len() / 6),
+            _ => None,
+        });
     meshes.sum()
 }
 
 #[test]
 fn controls_lie_side_by_side_within_the_window_in_every_size_and_on_every_screen() {
     let mut cases = 0;
-    for size in [window::MIN_SIZE, window::SIZE, egui_size(1360.0, 860.0), egui_size(2000.0, 1200.0)] {
+    for size in [
+        window::MIN_SIZE,
+        window::SIZE,
+        egui_size(1360.0, 860.0),
+        egui_size(2000.0, 1200.0),
+    ] {
         let points = egui::vec2(size.width, size.height);
         let mut plain: Option<(Vec<(String, egui::Rect)>, usize)> = None;
         for pixels in [1.0, 1.25, 1.5, 2.0, 3.0] {
             let mut desk = Desk::ready(points, pixels);
             desk.session.remote().link.transport(Some(0));
             desk.harness.run();
+
             let places = places(&desk);
             assert_eq!(places.len(), 35, "at {points} and {pixels}: {places:?}");
+
             let window = egui::Rect::from_min_size(egui::Pos2::ZERO, points);
             for (number, (name, rect)) in places.iter().enumerate() {
                 let told = format!("{name} at {points} and {pixels}: {rect}");
                 assert!(window.contains_rect(*rect), "{told}");
                 for (other, place) in &places[number + 1..] {
                     let shared = rect.intersect(*place);
-                    assert!(shared.width() <= 0.0 || shared.height() <= 0.0, "{told} lies over {other}: {place}");
+                    assert!(
+                        shared.width() <= 0.0 || shared.height() <= 0.0,
+                        "{told} lies over {other}: {place}"
+                    );
                 }
             }
+
             let columns = columns(&desk);
             let (at_one, columns_at_one) = plain.get_or_insert_with(|| (places.clone(), columns));
+
             for ((name, rect), (_, other)) in places.iter().zip(at_one.iter()) {
-                let moved = (rect.min - other.min).abs().max((rect.max - other.max).abs());
-                assert!(moved.max_elem() <= 2.0, "{name} at {points} and {pixels}: {rect}, not {other}");
+                let moved = (rect.min - other.min)
+                    .abs()
+                    .max((rect.max - other.max).abs());
+                assert!(
+                    moved.max_elem() <= 2.0,
+                    "{name} at {points} and {pixels}: {rect}, not {other}"
+                );
             }
+
             let finer = columns as f32 / *columns_at_one as f32;
-            assert!((finer - pixels).abs() < 0.02, "at {pixels} pixels a point a waveform is {finer} times as fine");
+            assert!(
+                (finer - pixels).abs() < 0.02,
+                "at {pixels} pixels a point a waveform is {finer} times as fine"
+            );
             cases += 1;
         }
     }
+
     println!("{cases} windows");
 }
 

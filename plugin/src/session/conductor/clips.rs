@@ -51,7 +51,13 @@ impl Conductor {
         (self.scan, self.engine, self.made_with) = (None, None, None);
         self.play(None);
         self.clip = clip;
-        self.phase = if self.clip.is_some() { Phase::Captured } else { Phase::Empty };
+
+        self.phase = if self.clip.is_some() {
+            Phase::Captured
+        } else {
+            Phase::Empty
+        };
+
         self.show_clip();
         self.save();
     }
@@ -59,10 +65,17 @@ impl Conductor {
     /// Shows the clip without its waveforms, which are to be looked at.
     pub(super) fn show_clip(&mut self) {
         self.stems = Default::default();
-        self.wave = self.clip.as_ref().map(|clip| Wave { placement: clip.placement(), overview: Arc::default() });
+        self.wave = self.clip.as_ref().map(|clip| Wave {
+            placement: clip.placement(),
+            overview: Arc::default(),
+        });
+
         if let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) {
             let path = folders.capture(&clip.audio);
-            self.scan = path.is_file().then(|| Scan::start(Subject::Clip(path), std::thread::current())).flatten();
+            self.scan = path
+                .is_file()
+                .then(|| Scan::start(Subject::Clip(path), std::thread::current()))
+                .flatten();
         }
     }
 
@@ -77,7 +90,8 @@ impl Conductor {
         self.prepare(true);
     }
 
-    /// Plays the clip's stems if they are there; makes them if `make` and they were there once, or are made by themselves.
+    /// Plays the clip's stems if they are there; makes them if `make` and they were there once, or
+    /// are made by themselves.
     pub(super) fn prepare(&mut self, make: bool) {
         let Some(clip) = &self.clip else {
             self.phase = Phase::Empty;
@@ -90,7 +104,8 @@ impl Conductor {
         }
     }
 
-    /// Plays the clip's stems; false if there are none in the cache. `verify`: they may have changed since they were made.
+    /// Plays the clip's stems; false if there are none in the cache. `verify`: they may have
+    /// changed since they were made.
     pub(super) fn open_stems(&mut self, verify: bool) -> bool {
         match self.try_open_stems(verify) {
             Ok(true) => {
@@ -111,41 +126,72 @@ impl Conductor {
     }
 
     fn try_open_stems(&mut self, verify: bool) -> Result<bool, Fault> {
-        let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) else { return Ok(false) };
-        let Some(key) = clip.key else { return Ok(false) };
+        let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) else {
+            return Ok(false);
+        };
+        let Some(key) = clip.key else {
+            return Ok(false);
+        };
+
         let open = || -> Result<Option<StemFiles>, Fault> {
             match Entry::open(folders, &key) {
-                Ok(entry) => StemFiles::open(entry).map(Some).map_err(|error| Fault::Stems(error.to_string())),
+                Ok(entry) => StemFiles::open(entry)
+                    .map(Some)
+                    .map_err(|error| Fault::Stems(error.to_string())),
                 Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
                 Err(error) => Err(Fault::Stems(error.to_string())),
             }
         };
-        let (Some(to_play), Some(to_see)) = (open()?, open()?) else { return Ok(false) };
+
+        let (Some(to_play), Some(to_see)) = (open()?, open()?) else {
+            return Ok(false);
+        };
+
         let manifest = to_play.entry().manifest();
         let made_with = MadeWith::of(manifest);
+
         if (manifest.frames, manifest.rate_hz) != (clip.frames, clip.rate_hz) {
-            return Err(Fault::Stems("The stems in the cache are not of this clip.".to_owned()));
+            return Err(Fault::Stems(
+                "The stems in the cache are not of this clip.".to_owned(),
+            ));
         }
+
         let placement = clip.placement();
         if let Some(session_hz) = self.line.as_ref().map(SessionEnd::session_hz) {
             let deck = Deck::new(to_play, placement, session_hz, std::thread::current());
             let deck = deck.map_err(|error| Fault::Stems(error.to_string()))?;
             self.play(Some(Arc::new(deck)));
         }
+
         self.engine = Some(made_with.words());
         self.made_with = Some(made_with);
-        let subject = Subject::Stems { files: Box::new(to_see), verify };
+        let subject = Subject::Stems {
+            files: Box::new(to_see),
+            verify,
+        };
+
         self.scan = Scan::start(subject, std::thread::current());
         Ok(true)
     }
 
-    /// Whether the stems were made with another model than is chosen, or another engine than is asked for by name. Stems
-    /// that were the answer to this very choice are what can be had.
+    /// Whether the stems were made with another model than is chosen, or another engine than is
+    /// asked for by name. Stems that were the answer to this very choice are what can be had.
     pub(super) fn is_made_otherwise(&self) -> bool {
-        let Some(made) = self.made_with.as_ref().filter(|_| self.phase == Phase::Ready) else { return false };
+        let Some(made) = self
+            .made_with
+            .as_ref()
+            .filter(|_| self.phase == Phase::Ready)
+        else {
+            return false;
+        };
+
         let key = self.clip.as_ref().and_then(|clip| clip.key);
         let computing = self.settings.computing();
-        let is_answer = self.answered.as_ref().is_some_and(|(answer, to)| Some(*answer) == key && *to == computing);
+        let is_answer = self
+            .answered
+            .as_ref()
+            .is_some_and(|(answer, to)| Some(*answer) == key && *to == computing);
+
         !is_answer && !made.fits(&self.settings)
     }
 
@@ -160,20 +206,31 @@ impl Conductor {
     }
 
     pub(super) fn place(&mut self, frame: i64) {
-        let (Some(clip), Some(session_hz)) = (&self.clip, self.link.session_hz()) else { return };
+        let (Some(clip), Some(session_hz)) = (&self.clip, self.link.session_hz()) else {
+            return;
+        };
+
         let start = i128::from(frame) * i128::from(clip.rate_hz) / i128::from(session_hz);
-        let clip = SavedClip { start_frame: start as i64, ..clip.clone() };
+        let clip = SavedClip {
+            start_frame: start as i64,
+            ..clip.clone()
+        };
+
         if self.clip.as_ref() == Some(&clip) {
             return;
         }
+
         let was_ready = self.phase == Phase::Ready;
         let (wave, stems) = (self.wave.take(), std::mem::take(&mut self.stems));
         let separation = self.separation.take();
+
         self.replace_clip(Some(clip));
         (self.wave, self.stems) = (wave, stems);
+
         if let (Some(wave), Some(clip)) = (&mut self.wave, &self.clip) {
             wave.placement = clip.placement();
         }
+
         self.separation = separation;
         if was_ready {
             self.open_stems(false);

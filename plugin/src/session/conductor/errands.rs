@@ -13,19 +13,43 @@ use crate::session::view::{Errand, ErrandKind};
 
 impl Conductor {
     pub(super) fn open(&mut self, path: &Path) {
-        self.import = self.start_errand(Task::Import { song: path.to_owned() });
+        self.import = self.start_errand(Task::Import {
+            song: path.to_owned(),
+        });
         if self.import.is_some() {
             self.warm_up();
         }
     }
 
     pub(super) fn render(&mut self, order: Order) {
-        let Some((key, name)) = self.clip.as_ref().and_then(|clip| Some((clip.key?, clip.name.clone()))) else {
+        let Some((key, name)) = self
+            .clip
+            .as_ref()
+            .and_then(|clip| Some((clip.key?, clip.name.clone())))
+        else {
             return;
         };
-        let Order { folder, stems, format, bits, rate_hz } = order;
+
+        let Order {
+            folder,
+            stems,
+            format,
+            bits,
+            rate_hz,
+        } = order;
+
         // The job's number is its worker's to give.
-        let render = Render { job: JobId(0), key, stems, folder, name, format, bits: Some(bits), rate_hz };
+        let render = Render {
+            job: JobId(0),
+            key,
+            stems,
+            folder,
+            name,
+            format,
+            bits: Some(bits),
+            rate_hz,
+        };
+
         self.render = self.start_errand(Task::Render(Box::new(render)));
     }
 
@@ -55,12 +79,18 @@ impl Conductor {
 
     /// What is shown of them: the file being opened before those that are written.
     pub(super) fn errand(&self) -> Option<Errand> {
-        let kinds = [(ErrandKind::Import, &self.import), (ErrandKind::Render, &self.render)];
-        let (kind, job) = kinds.into_iter().find_map(|(kind, job)| Some((kind, job.as_ref()?)))?;
+        let kinds = [
+            (ErrandKind::Import, &self.import),
+            (ErrandKind::Render, &self.render),
+        ];
+        let (kind, job) = kinds
+            .into_iter()
+            .find_map(|(kind, job)| Some((kind, job.as_ref()?)))?;
         let what = match job.task() {
             Task::Import { song } => format!("Opening {}", song.display()),
             _ => "Rendering stems to files".to_owned(),
         };
+
         let part = match job.stage() {
             Stage::Working { done, total, .. } if *total > 0 => Some(*done as f32 / *total as f32),
             _ => None,
@@ -79,15 +109,36 @@ impl Conductor {
     }
 
     fn end_import(&mut self, ended: Ended) {
-        let Some(job) = self.import.take() else { return };
+        let Some(job) = self.import.take() else {
+            return;
+        };
         match (job.task(), ended) {
             // The clip's own file, which was missing: it stays where it lies.
-            (_, Ended::Imported { audio, .. }) if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) => {
+            (_, Ended::Imported { audio, .. })
+                if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) =>
+            {
                 self.find_again();
             }
-            (Task::Import { song }, Ended::Imported { audio, rate_hz, frames }) => {
-                let name = song.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                self.replace_clip(Some(SavedClip { audio, start_frame: 0, frames, rate_hz, name, key: None }));
+            (
+                Task::Import { song },
+                Ended::Imported {
+                    audio,
+                    rate_hz,
+                    frames,
+                },
+            ) => {
+                let name = song
+                    .file_stem()
+                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                self.replace_clip(Some(SavedClip {
+                    audio,
+                    start_frame: 0,
+                    frames,
+                    rate_hz,
+                    name,
+                    key: None,
+                }));
+
                 if self.settings.automatic {
                     self.separate();
                 }
@@ -98,12 +149,26 @@ impl Conductor {
     }
 
     fn end_render(&mut self, ended: Ended) {
-        let Some(job) = self.render.take() else { return };
+        let Some(job) = self.render.take() else {
+            return;
+        };
         match (job.task(), ended) {
             (Task::Render(order), Ended::Rendered { paths }) => {
-                let folder = paths.first().and_then(|path| path.parent()).unwrap_or(&order.folder).to_owned();
-                self.notice =
-                    Some((format!("{} files were written to {}.", paths.len(), folder.display()), String::new()));
+                let folder = paths
+                    .first()
+                    .and_then(|path| path.parent())
+                    .unwrap_or(&order.folder)
+                    .to_owned();
+
+                self.notice = Some((
+                    format!(
+                        "{} files were written to {}.",
+                        paths.len(),
+                        folder.display()
+                    ),
+                    String::new(),
+                ));
+
                 self.rendered = Some(folder);
             }
             (_, Ended::Failed(fault)) => self.give_notice(&fault),

@@ -14,22 +14,29 @@ const READ_FILE: &str = "gpu-hint-was-read";
 impl Conductor {
     /// Looks for a GPU after the first clip that was separated on the CPU without being asked to.
     pub(super) fn consider_hint(&mut self, cached: bool) {
-        let on_cpu = self.made_with.as_ref().is_some_and(|made| made.engine() == Some(EngineName::Cpu));
+        let on_cpu = self
+            .made_with
+            .as_ref()
+            .is_some_and(|made| made.engine() == Some(EngineName::Cpu));
         if cached || !on_cpu || self.settings.engine != EngineName::Auto || self.considered_hint {
             return;
         }
+
         self.considered_hint = true;
         if self.hint_file().is_some_and(|file| !file.exists()) {
             self.awaits_hint = true;
             if self.upkeep.machine().is_none() {
-                self.upkeep.obey(Wish::Inspect, &self.folders, &std::thread::current());
+                self.upkeep
+                    .obey(Wish::Inspect, &self.folders, &std::thread::current());
             }
         }
     }
 
     /// Shows it as soon as it is known that there is a GPU to be set up.
     pub(super) fn show_hint(&mut self) {
-        let Some(machine) = self.upkeep.machine().filter(|_| self.awaits_hint) else { return };
+        let Some(machine) = self.upkeep.machine().filter(|_| self.awaits_hint) else {
+            return;
+        };
         self.has_hint = machine.gpu.state == GpuState::ToBeSetUp;
         self.awaits_hint = false;
     }
@@ -47,6 +54,9 @@ impl Conductor {
     }
 
     fn hint_file(&self) -> Option<PathBuf> {
-        self.folders.as_ref().ok().map(|folders| folders.data().join(READ_FILE))
+        self.folders
+            .as_ref()
+            .ok()
+            .map(|folders| folders.data().join(READ_FILE))
     }
 }

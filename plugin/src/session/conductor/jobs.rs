@@ -12,6 +12,7 @@ use crate::session::view::Phase;
 impl Conductor {
     pub(super) fn separate(&mut self) {
         let Some(clip) = &self.clip else { return };
+
         let folders = match &self.folders {
             Ok(folders) => folders,
             Err(reason) => {
@@ -19,6 +20,7 @@ impl Conductor {
                 return;
             }
         };
+
         let song = folders.capture(&clip.audio);
         if !song.is_file() {
             self.phase = Phase::Failed(Fault::Missing { path: song });
@@ -26,7 +28,12 @@ impl Conductor {
         }
 
         let (model, engine) = self.settings.computing();
-        let task = Task::Separate { song, model, engine };
+        let task = Task::Separate {
+            song,
+            model,
+            engine,
+        };
+
         let job = match self.kept.take().filter(|kept| kept.is_current(folders)) {
             Some(kept) => Ok(kept.start_job(task)),
             None => Job::start(task, folders, std::thread::current()),
@@ -46,31 +53,45 @@ impl Conductor {
 
     pub(super) fn cancel(&mut self) {
         if self.give_up() {
-            self.phase = if self.deck.is_some() { Phase::Ready } else { Phase::Captured };
+            self.phase = if self.deck.is_some() {
+                Phase::Ready
+            } else {
+                Phase::Captured
+            };
         }
     }
 
     /// Gives the separation up, if there is one. Its worker is kept if its engine is free at once.
     pub(super) fn give_up(&mut self) -> bool {
-        let Some(job) = self.separation.take() else { return false };
+        let Some(job) = self.separation.take() else {
+            return false;
+        };
         let is_outrun = std::mem::take(&mut self.is_outrun);
         self.kept = job.cancel().filter(|_| !is_outrun);
         true
     }
 
     pub(super) fn step_separation(&mut self) {
-        let Some(job) = &mut self.separation else { return };
+        let Some(job) = &mut self.separation else {
+            return;
+        };
+
         let ended = job.step(Instant::now());
         self.engine.clone_from(&job.engine);
+
         if let Some(warning) = job.warning.take() {
             self.notice = Some((warning, String::new()));
         }
+
         let Some(ended) = ended else {
             self.phase = Phase::Separating(job.stage().clone());
             return;
         };
 
-        let Some(job) = self.separation.take() else { return };
+        let Some(job) = self.separation.take() else {
+            return;
+        };
+
         let is_outrun = std::mem::take(&mut self.is_outrun);
         match ended {
             Ended::Separated { key, cached } => {
@@ -83,7 +104,10 @@ impl Conductor {
             Ended::Failed(fault) => self.phase = Phase::Failed(fault),
             _ => {
                 let said = "it answered another question than it was asked".to_owned();
-                self.phase = Phase::Failed(Fault::Died { how: said, said: String::new() });
+                self.phase = Phase::Failed(Fault::Died {
+                    how: said,
+                    said: String::new(),
+                });
             }
         }
     }
@@ -94,10 +118,14 @@ impl Conductor {
         if !self.settings.automatic || self.separation.is_some() {
             return;
         }
+
         match self.kept.as_mut().filter(|kept| kept.is_current(folders)) {
             Some(kept) => kept.prepare(self.settings.computing()),
             // What is wrong is told by the separation.
-            None => self.kept = Kept::start(self.settings.computing(), folders, std::thread::current()).ok(),
+            None => {
+                self.kept =
+                    Kept::start(self.settings.computing(), folders, std::thread::current()).ok()
+            }
         }
     }
 
@@ -129,14 +157,16 @@ impl Conductor {
         self.show_hint();
     }
 
-    /// A worker that was started before the GPU was set up computes without it: the next separation has another.
+    /// A worker that was started before the GPU was set up computes without it: the next separation
+    /// has another.
     fn use_gpu(&mut self) {
         self.kept = None;
         self.is_outrun = self.separation.is_some();
         self.has_hint = false;
     }
 
-    /// Plays stems that were made. The worker has just hashed their files, or compared their hashes.
+    /// Plays stems that were made. The worker has just hashed their files, or compared their
+    /// hashes.
     pub(super) fn separated(&mut self, key: Fingerprint) {
         let Some(clip) = &mut self.clip else { return };
         clip.key = Some(key);

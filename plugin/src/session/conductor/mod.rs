@@ -127,27 +127,37 @@ impl Conductor {
             while let Ok(command) = self.inbox.try_recv() {
                 self.obey(command);
             }
+
             self.listen();
             if self.link.take_armed() {
                 self.warm_up();
             }
+
             self.step_separation();
             self.step_errands();
             self.step_kept();
             self.step_upkeep();
             self.look();
+
             self.check_deck();
             self.find_again();
+
             let waiting = self.separation.is_some() || self.import.is_some();
             if !waiting {
                 self.link.settle(posted);
             }
+
             self.publish();
             if self.link.is_stopped() {
                 self.dismiss_workers();
                 return;
             }
-            std::thread::park_timeout(if waiting || self.is_busy() { BUSY } else { IDLE });
+
+            std::thread::park_timeout(if waiting || self.is_busy() {
+                BUSY
+            } else {
+                IDLE
+            });
         }
     }
 
@@ -155,7 +165,11 @@ impl Conductor {
     fn is_busy(&self) -> bool {
         let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
         let leaving_off = self.kept.as_ref().is_some_and(Kept::is_leaving_off);
-        self.take.is_some() || self.render.is_some() || self.upkeep.is_busy() || handing_over || leaving_off
+        self.take.is_some()
+            || self.render.is_some()
+            || self.upkeep.is_busy()
+            || handing_over
+            || leaving_off
     }
 
     fn obey(&mut self, command: Command) {
@@ -172,7 +186,9 @@ impl Conductor {
             Command::Clear => self.replace_clip(None),
             Command::Place(frame) => self.place(frame),
             Command::Settings(settings) => self.settings = settings,
-            Command::Upkeep(wish) => self.upkeep.obey(wish, &self.folders, &std::thread::current()),
+            Command::Upkeep(wish) => self
+                .upkeep
+                .obey(wish, &self.folders, &std::thread::current()),
             Command::Dismiss => self.notice = None,
             Command::DismissHint => self.dismiss_hint(),
         }
@@ -190,6 +206,7 @@ impl Conductor {
                 Seen::Damaged(reason) => damage = Some(reason),
             }
         }
+
         if let Some(reason) = damage {
             self.remake(&Fault::Stems(reason));
         }
@@ -197,7 +214,10 @@ impl Conductor {
 
     fn show_wave(&mut self, overview: Overview) {
         if let (Some(clip), None) = (&self.clip, &self.take) {
-            self.wave = Some(Wave { placement: clip.placement(), overview: Arc::new(overview) });
+            self.wave = Some(Wave {
+                placement: clip.placement(),
+                overview: Arc::new(overview),
+            });
         }
     }
 
@@ -217,7 +237,12 @@ impl Conductor {
 
     fn save(&self) {
         let (clip, settings) = (self.clip.clone(), self.settings.clone());
-        self.saved.update(Saved { clip, settings, status: self.phase.words(), ..Saved::default() });
+        self.saved.update(Saved {
+            clip,
+            settings,
+            status: self.phase.words(),
+            ..Saved::default()
+        });
     }
 
     fn publish(&mut self) {
@@ -226,16 +251,29 @@ impl Conductor {
                 self.shown_at = Instant::now();
                 let (start_frame, overview) = take.overview();
                 let frames = overview.bins.len() as u64 * crate::overview::BIN_FRAMES as u64;
+
                 let rate_hz = self.link.session_hz().unwrap_or(44_100);
-                let placement = Placement { start_frame, frames, rate_hz };
-                Some(Wave { placement, overview: Arc::new(overview) })
+                let placement = Placement {
+                    start_frame,
+                    frames,
+                    rate_hz,
+                };
+
+                Some(Wave {
+                    placement,
+                    overview: Arc::new(overview),
+                })
             }
             Some(_) => self.view.get().clip.clone(),
             None => self.wave.clone(),
         };
+
         let view = View {
             phase: self.phase.clone(),
-            name: self.clip.as_ref().map_or_else(String::new, |clip| clip.name.clone()),
+            name: self
+                .clip
+                .as_ref()
+                .map_or_else(String::new, |clip| clip.name.clone()),
             clip,
             stems: self.stems.clone(),
             lost_frames: self.lost_frames,
@@ -252,6 +290,7 @@ impl Conductor {
             can_redo: !self.redo.is_empty(),
             has_stems: self.phase == Phase::Ready || self.deck.is_some(),
         };
+
         self.save();
         if self.view.set(view) {
             self.link.repaint.request_repaint();

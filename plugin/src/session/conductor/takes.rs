@@ -17,8 +17,10 @@ impl Conductor {
         if self.take.is_some() {
             self.finish_take();
         }
+
         self.line = Some(line);
         self.lost_frames = 0;
+
         if self.deck.is_some() || self.phase == Phase::Ready {
             self.open_stems(false);
         }
@@ -34,10 +36,15 @@ impl Conductor {
 
     pub(super) fn listen(&mut self) {
         let Some(line) = &mut self.line else { return };
+
         line.collect();
-        let Some(mut tape) = line.tape.take() else { return };
+        let Some(mut tape) = line.tape.take() else {
+            return;
+        };
+
         self.lost_frames = tape.lost_frames();
         let rate_hz = tape.rate_hz();
+
         let mut ended = false;
         tape.drain(|event| match event {
             Event::Begin => self.begin_take(rate_hz),
@@ -47,6 +54,7 @@ impl Conductor {
                 self.finish_take();
             }
         });
+
         if ended && tape.is_over() {
             self.line = None;
         } else if let Some(line) = &mut self.line {
@@ -56,7 +64,9 @@ impl Conductor {
 
     pub(super) fn begin_take(&mut self, rate_hz: u32) {
         let made = match &self.folders {
-            Ok(folders) => Take::new(folders, rate_hz).map_err(|error| Fault::Capture(error.to_string())),
+            Ok(folders) => {
+                Take::new(folders, rate_hz).map_err(|error| Fault::Capture(error.to_string()))
+            }
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
         match made {
@@ -75,29 +85,57 @@ impl Conductor {
         let Some(take) = &mut self.take else { return };
         if let Err(error) = take.keep(position, samples) {
             self.take = None;
-            self.give_notice(&Fault::Capture(format!("The capture was ended: it could not be written ({error}).")));
+            self.give_notice(&Fault::Capture(format!(
+                "The capture was ended: it could not be written ({error})."
+            )));
             self.resume();
         }
     }
 
     pub(super) fn finish_take(&mut self) {
-        let (Some(take), Ok(folders)) = (self.take.take(), self.folders.clone()) else { return };
+        let (Some(take), Ok(folders)) = (self.take.take(), self.folders.clone()) else {
+            return;
+        };
+
         self.phase = Phase::Keeping;
         self.publish();
-        let base = self.clip.as_ref().filter(|_| self.settings.extend).map(|clip| (clip.audio, clip.placement()));
+        let base = self
+            .clip
+            .as_ref()
+            .filter(|_| self.settings.extend)
+            .map(|clip| (clip.audio, clip.placement()));
+
         let link = self.link.clone();
         match take.finish(&folders, base, &|| link.is_stopped()) {
             Ok(capture) => {
                 self.takes += 1;
                 let name = format!("Take {}", self.takes);
-                let Placement { start_frame, frames, rate_hz } = capture.placement;
-                let clip = SavedClip { audio: capture.audio, start_frame, frames, rate_hz, name, key: None };
+                let Placement {
+                    start_frame,
+                    frames,
+                    rate_hz,
+                } = capture.placement;
+
+                let clip = SavedClip {
+                    audio: capture.audio,
+                    start_frame,
+                    frames,
+                    rate_hz,
+                    name,
+                    key: None,
+                };
+
                 self.replace_clip(Some(clip));
                 if self.settings.automatic {
                     self.separate();
                 }
+
                 let overview = Arc::new(capture.overview);
-                self.wave = Some(Wave { placement: capture.placement, overview });
+                self.wave = Some(Wave {
+                    placement: capture.placement,
+                    overview,
+                });
+
                 // The waveform is known.
                 self.scan = None;
             }

@@ -14,7 +14,8 @@ use nice_plug::wrapper::clap::PluginDescriptor;
 
 use crate::Sextet;
 
-static DESCRIPTOR: LazyLock<PluginDescriptor> = LazyLock::new(PluginDescriptor::for_plugin::<Sextet>);
+static DESCRIPTOR: LazyLock<PluginDescriptor> =
+    LazyLock::new(PluginDescriptor::for_plugin::<Sextet>);
 
 static FACTORY: clap_plugin_factory = clap_plugin_factory {
     get_plugin_count: Some(count),
@@ -43,15 +44,26 @@ unsafe extern "C" fn deinit() {}
 unsafe extern "C" fn factory(id: *const c_char) -> *const c_void {
     // SAFETY: the host passes a name that ends in zero, or null.
     let known = !id.is_null() && unsafe { CStr::from_ptr(id) } == CLAP_PLUGIN_FACTORY_ID;
-    if known { (&raw const FACTORY).cast() } else { std::ptr::null() }
+    if known {
+        (&raw const FACTORY).cast()
+    } else {
+        std::ptr::null()
+    }
 }
 
 unsafe extern "C" fn count(_factory: *const clap_plugin_factory) -> u32 {
     1
 }
 
-unsafe extern "C" fn descriptor(_factory: *const clap_plugin_factory, index: u32) -> *const clap_plugin_descriptor {
-    if index == 0 { DESCRIPTOR.clap_plugin_descriptor() } else { std::ptr::null() }
+unsafe extern "C" fn descriptor(
+    _factory: *const clap_plugin_factory,
+    index: u32,
+) -> *const clap_plugin_descriptor {
+    if index == 0 {
+        DESCRIPTOR.clap_plugin_descriptor()
+    } else {
+        std::ptr::null()
+    }
 }
 
 unsafe extern "C" fn create(

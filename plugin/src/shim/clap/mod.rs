@@ -1,4 +1,5 @@
-//! CLAP: an object that is nice-plug's but for `process`, `activate`, `destroy` and the audio-ports extension.
+//! CLAP: an object that is nice-plug's but for `process`, `activate`, `destroy` and the audio-ports
+//! extension.
 
 mod entry;
 mod transport;
@@ -7,12 +8,16 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::{Arc, Mutex};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
-use clap_sys::ext::audio_ports::{CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports};
+use clap_sys::ext::audio_ports::{
+    CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
+};
 use clap_sys::ext::gui::CLAP_EXT_GUI;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
-use clap_sys::process::{CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status};
+use clap_sys::process::{
+    CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status,
+};
 use nice_plug::wrapper::clap::Wrapper;
 
 use super::ports::{HostPort, Ports, main_output_name, write_name};
@@ -27,8 +32,9 @@ const EMPTY: clap_audio_buffer = clap_audio_buffer {
     constant_mask: 0,
 };
 
-/// The object handed to the host. `plugin` comes first, so that the host's pointer to it is a pointer to the whole; its
-/// `plugin_data` is nice-plug's, so that nice-plug's callbacks take it for their own.
+/// The object handed to the host. `plugin` comes first, so that the host's pointer to it is a
+/// pointer to the whole; its `plugin_data` is nice-plug's, so that nice-plug's callbacks take it
+/// for their own.
 #[repr(C)]
 struct Shim {
     plugin: clap_plugin,
@@ -47,8 +53,10 @@ struct Block {
     corrected: Box<Corrected>,
 }
 
-static AUDIO_PORTS: clap_plugin_audio_ports =
-    clap_plugin_audio_ports { count: Some(ports_count), get: Some(ports_get) };
+static AUDIO_PORTS: clap_plugin_audio_ports = clap_plugin_audio_ports {
+    count: Some(ports_count),
+    get: Some(ports_get),
+};
 
 /// Makes an instance.
 ///
@@ -56,14 +64,22 @@ static AUDIO_PORTS: clap_plugin_audio_ports =
 /// `host` is a host's and outlives the object, as CLAP demands.
 unsafe fn create(host: *const clap_host) -> *const clap_plugin {
     // SAFETY: a host answers what it is asked for its extensions.
-    let gui = unsafe { (*host).get_extension.map(|get| get(host, CLAP_EXT_GUI.as_ptr())) };
+    let gui = unsafe {
+        (*host)
+            .get_extension
+            .map(|get| get(host, CLAP_EXT_GUI.as_ptr()))
+    };
+
     let host_has_gui = gui.is_some_and(|gui| !gui.is_null());
+
     // SAFETY: passed on from the caller.
     let wrapper = Arc::into_raw(unsafe { Wrapper::<Sextet>::new(host) });
+
     // SAFETY: the wrapper lives until its `destroy`, which ours calls.
     let inner: *const clap_plugin = unsafe { (*wrapper).clap_plugin.as_ptr() };
     let (inputs, outputs) = (Ports::inputs(), Ports::outputs());
     let (input_table, output_table) = (vec![EMPTY; inputs.count()], vec![EMPTY; outputs.count()]);
+
     let plugin = clap_plugin {
         destroy: Some(destroy),
         activate: Some(activate),
@@ -72,9 +88,23 @@ unsafe fn create(host: *const clap_host) -> *const clap_plugin {
         // SAFETY: `inner` points into the wrapper, see above.
         ..unsafe { *inner }
     };
+
     let corrected = Box::new(Corrected::new());
-    let audio = Mutex::new(Block { inputs, outputs, input_table, output_table, corrected });
-    Box::into_raw(Box::new(Shim { plugin, inner, host_has_gui, audio })).cast()
+    let audio = Mutex::new(Block {
+        inputs,
+        outputs,
+        input_table,
+        output_table,
+        corrected,
+    });
+
+    Box::into_raw(Box::new(Shim {
+        plugin,
+        inner,
+        host_has_gui,
+        audio,
+    }))
+    .cast()
 }
 
 impl Shim {
@@ -91,7 +121,11 @@ impl Shim {
     /// `T` is the extension's table.
     unsafe fn extension<'a, T>(&self, id: &CStr) -> Option<&'a T> {
         // SAFETY: the inner object lives as long as the shim; its tables are static.
-        unsafe { (*self.inner).get_extension?(self.inner, id.as_ptr()).cast::<T>().as_ref() }
+        unsafe {
+            (*self.inner).get_extension?(self.inner, id.as_ptr())
+                .cast::<T>()
+                .as_ref()
+        }
     }
 }
 
@@ -105,42 +139,73 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     }
 }
 
-unsafe extern "C" fn activate(plugin: *const clap_plugin, rate_hz: f64, min_frames: u32, max_frames: u32) -> bool {
+unsafe extern "C" fn activate(
+    plugin: *const clap_plugin,
+    rate_hz: f64,
+    min_frames: u32,
+    max_frames: u32,
+) -> bool {
     // SAFETY: the host passes the object that it got.
     let shim = unsafe { Shim::of(plugin) };
-    let Ok(mut block) = shim.audio.lock() else { return false };
+    let Ok(mut block) = shim.audio.lock() else {
+        return false;
+    };
+
     block.inputs.resize(max_frames as usize);
     block.outputs.resize(max_frames as usize);
     block.corrected.set_rate(rate_hz);
     drop(block);
+
     // SAFETY: forwarded as it came; `plugin_data` is the wrapper's.
-    unsafe { (*shim.inner).activate.is_some_and(|activate| activate(plugin, rate_hz, min_frames, max_frames)) }
+    unsafe {
+        (*shim.inner)
+            .activate
+            .is_some_and(|activate| activate(plugin, rate_hz, min_frames, max_frames))
+    }
 }
 
-unsafe extern "C" fn process(plugin: *const clap_plugin, data: *const clap_process) -> clap_process_status {
+unsafe extern "C" fn process(
+    plugin: *const clap_plugin,
+    data: *const clap_process,
+) -> clap_process_status {
     // SAFETY: the host passes the object that it got, and a process structure or null.
     let (shim, data) = unsafe { (Shim::of(plugin), data.as_ref()) };
+
     // Only a host that activates while it processes holds the lock meanwhile.
-    let (Some(data), Ok(mut block)) = (data, shim.audio.try_lock()) else { return CLAP_PROCESS_ERROR };
+    let (Some(data), Ok(mut block)) = (data, shim.audio.try_lock()) else {
+        return CLAP_PROCESS_ERROR;
+    };
+
     let frames = data.frames_count as usize;
     if frames == 0 {
         // SAFETY: as for this call.
         return unsafe { flush(shim, plugin, data) };
     }
+
     if frames > block.outputs.max_frames() {
         return CLAP_PROCESS_ERROR;
     }
+
     // SAFETY: the host's tables are valid for the counts it gives and for this call.
     let full = unsafe { block.complete(data) };
+
     // SAFETY: every pointer in `full` is valid during this call.
-    unsafe { (*shim.inner).process.map_or(CLAP_PROCESS_ERROR, |process| process(plugin, &full)) }
+    unsafe {
+        (*shim.inner)
+            .process
+            .map_or(CLAP_PROCESS_ERROR, |process| process(plugin, &full))
+    }
 }
 
 /// A block of no frames only carries parameter changes.
 ///
 /// # Safety
 /// `plugin` is `shim`'s, `data` the host's.
-unsafe fn flush(shim: &Shim, plugin: *const clap_plugin, data: &clap_process) -> clap_process_status {
+unsafe fn flush(
+    shim: &Shim,
+    plugin: *const clap_plugin,
+    data: &clap_process,
+) -> clap_process_status {
     // SAFETY: the table's type belongs to the name.
     let params = unsafe { shim.extension::<clap_plugin_params>(CLAP_EXT_PARAMS) };
     if let Some(flush) = params.and_then(|params| params.flush)
@@ -161,21 +226,39 @@ impl Block {
     unsafe fn complete(&mut self, data: &clap_process) -> clap_process {
         let mut full = *data;
         let frames = data.frames_count as usize;
-        let port = |data32: *mut *mut f32, channel_count| clap_audio_buffer { data32, channel_count, ..EMPTY };
+        let port = |data32: *mut *mut f32, channel_count| clap_audio_buffer {
+            data32,
+            channel_count,
+            ..EMPTY
+        };
+
         // SAFETY: passed on from the caller.
         let (hosts_inputs, hosts_outputs) = unsafe {
-            (of_host(data.audio_inputs, data.audio_inputs_count), of_host(data.audio_outputs, data.audio_outputs_count))
+            (
+                of_host(data.audio_inputs, data.audio_inputs_count),
+                of_host(data.audio_outputs, data.audio_outputs_count),
+            )
         };
+
         let (inputs, outputs) = (&mut self.input_table, &mut self.output_table);
+
         // SAFETY: passed on from the caller.
         unsafe {
-            self.inputs.complete(frames, true, hosts_inputs, |i, table, n| inputs[i] = port(table, n));
-            self.outputs.complete(frames, false, hosts_outputs, |i, table, n| outputs[i] = port(table, n));
+            self.inputs
+                .complete(frames, true, hosts_inputs, |i, table, n| {
+                    inputs[i] = port(table, n)
+                });
+            self.outputs
+                .complete(frames, false, hosts_outputs, |i, table, n| {
+                    outputs[i] = port(table, n)
+                });
         }
+
         full.audio_inputs = self.input_table.as_ptr();
         full.audio_inputs_count = self.input_table.len() as u32;
         full.audio_outputs = self.output_table.as_mut_ptr();
         full.audio_outputs_count = self.output_table.len() as u32;
+
         // SAFETY: lists and transport are the host's, valid during this call.
         unsafe { self.corrected.apply(&mut full) };
         full
@@ -186,7 +269,10 @@ impl Block {
 ///
 /// # Safety
 /// `ports` is null or holds `count` ports.
-unsafe fn of_host(ports: *const clap_audio_buffer, count: u32) -> impl Fn(usize) -> Option<HostPort> {
+unsafe fn of_host(
+    ports: *const clap_audio_buffer,
+    count: u32,
+) -> impl Fn(usize) -> Option<HostPort> {
     move |number| {
         let there = number < count as usize && !ports.is_null();
         // SAFETY: within the host's table, as the caller promises.
@@ -199,23 +285,30 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
     // SAFETY: the host passes the object that it got and a name that ends in zero.
     unsafe {
         let shim = Shim::of(plugin);
-        let Some(get) = (*shim.inner).get_extension else { return std::ptr::null() };
+        let Some(get) = (*shim.inner).get_extension else {
+            return std::ptr::null();
+        };
         if CStr::from_ptr(id) == CLAP_EXT_GUI && !shim.host_has_gui {
             return std::ptr::null();
         }
+
         let found = get(plugin, id);
         if !found.is_null() && CStr::from_ptr(id) == CLAP_EXT_AUDIO_PORTS {
             return (&raw const AUDIO_PORTS).cast();
         }
+
         found
     }
 }
 
 unsafe extern "C" fn ports_count(plugin: *const clap_plugin, is_input: bool) -> u32 {
     // SAFETY: the host passes the object that it got; the table's type belongs to the name.
-    let ports = unsafe { Shim::of(plugin).extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS) };
+    let ports =
+        unsafe { Shim::of(plugin).extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS) };
     // SAFETY: forwarded as it came.
-    ports.and_then(|ports| ports.count).map_or(0, |count| unsafe { count(plugin, is_input) })
+    ports
+        .and_then(|ports| ports.count)
+        .map_or(0, |count| unsafe { count(plugin, is_input) })
 }
 
 unsafe extern "C" fn ports_get(
@@ -225,8 +318,12 @@ unsafe extern "C" fn ports_get(
     info: *mut clap_audio_port_info,
 ) -> bool {
     // SAFETY: the host passes the object that it got; the table's type belongs to the name.
-    let ports = unsafe { Shim::of(plugin).extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS) };
-    let Some(get) = ports.and_then(|ports| ports.get) else { return false };
+    let ports =
+        unsafe { Shim::of(plugin).extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS) };
+    let Some(get) = ports.and_then(|ports| ports.get) else {
+        return false;
+    };
+
     // SAFETY: forwarded as it came.
     let done = unsafe { get(plugin, index, is_input, info) };
     if done && index == 0 && !is_input {
@@ -234,5 +331,6 @@ unsafe extern "C" fn ports_get(
         let name = unsafe { &mut (*info).name };
         write_name(name, main_output_name().bytes().map(|byte| byte as c_char));
     }
+
     done
 }

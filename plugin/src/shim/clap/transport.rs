@@ -1,14 +1,15 @@
 //! Transport that arrives inside a block.
 //!
-//! nice-plug 0.4.2 splits a block at a transport event, and then takes the event's position for that of the block's start:
-//! it adds the event's offset to it. Without a tempo it adds nothing at all, not even at a parameter change. So positions
-//! are handed over with the offset taken off, and always with a tempo.
+//! nice-plug 0.4.2 splits a block at a transport event, and then takes the event's position for
+//! that of the block's start: it adds the event's offset to it. Without a tempo it adds nothing at
+//! all, not even at a parameter change. So positions are handed over with the offset taken off, and
+//! always with a tempo.
 
 use std::ffi::c_void;
 
 use clap_sys::events::{
-    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, CLAP_TRANSPORT_HAS_TEMPO, clap_event_header, clap_event_transport,
-    clap_input_events,
+    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_TRANSPORT, CLAP_TRANSPORT_HAS_TEMPO, clap_event_header,
+    clap_event_transport, clap_input_events,
 };
 use clap_sys::fixedpoint::{CLAP_BEATTIME_FACTOR, CLAP_SECTIME_FACTOR};
 use clap_sys::process::clap_process;
@@ -16,7 +17,8 @@ use clap_sys::process::clap_process;
 /// Transport events of one block that are put right; any more are passed on as they are.
 const MOST_EVENTS: usize = 64;
 
-/// Tempo where the host has none. Nothing musical is derived from it: the plugin reads seconds and samples.
+/// Tempo where the host has none. Nothing musical is derived from it: the plugin reads seconds and
+/// samples.
 const ANY_TEMPO: f64 = 120.0;
 
 /// One block's list of events with corrected transport. Boxed by its owner: the list points to it.
@@ -29,14 +31,26 @@ pub(super) struct Corrected {
     rate_hz: f64,
 }
 
-// SAFETY: the pointers are written before they are read in every call, and never used between calls.
+// SAFETY: the pointers are written before they are read in every call, and never used between
+// calls.
 unsafe impl Send for Corrected {}
 
 impl Corrected {
     pub(super) fn new() -> Self {
-        let list = clap_input_events { ctx: std::ptr::null_mut(), size: Some(size), get: Some(get) };
+        let list = clap_input_events {
+            ctx: std::ptr::null_mut(),
+            size: Some(size),
+            get: Some(get),
+        };
+
         let events = Vec::with_capacity(MOST_EVENTS);
-        Self { list, hosts: std::ptr::null(), events, start: None, rate_hz: 1.0 }
+        Self {
+            list,
+            hosts: std::ptr::null(),
+            events,
+            start: None,
+            rate_hz: 1.0,
+        }
     }
 
     pub(super) fn set_rate(&mut self, rate_hz: f64) {
@@ -46,16 +60,26 @@ impl Corrected {
     /// Replaces the block's transport and events. Does not allocate.
     ///
     /// # Safety
-    /// Transport and events are null or the host's own; `self` stays where it is while `block` is used.
+    /// Transport and events are null or the host's own; `self` stays where it is while `block` is
+    /// used.
     pub(super) unsafe fn apply(&mut self, block: &mut clap_process) {
         // SAFETY: null or a host's transport.
         self.start = unsafe { block.transport.as_ref() }.map(|transport| corrected(transport, 0.0));
-        block.transport = self.start.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        block.transport = self
+            .start
+            .as_ref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
         self.hosts = block.in_events;
         self.events.clear();
+
         // SAFETY: null or a host's list.
-        let Some(hosts) = (unsafe { block.in_events.as_ref() }) else { return };
-        let (Some(size), Some(get)) = (hosts.size, hosts.get) else { return };
+        let Some(hosts) = (unsafe { block.in_events.as_ref() }) else {
+            return;
+        };
+        let (Some(size), Some(get)) = (hosts.size, hosts.get) else {
+            return;
+        };
+
         // SAFETY: the host's own functions on its own list.
         for index in 0..unsafe { size(hosts) } {
             // SAFETY: as above, within the list; an event of this type is a transport event.
@@ -64,10 +88,15 @@ impl Corrected {
                 && self.events.len() < MOST_EVENTS
             {
                 // SAFETY: the type says that a transport event lies here.
-                let transport = unsafe { &*std::ptr::from_ref(header).cast::<clap_event_transport>() };
-                self.events.push((index, corrected(transport, f64::from(header.time) / self.rate_hz)));
+                let transport =
+                    unsafe { &*std::ptr::from_ref(header).cast::<clap_event_transport>() };
+                self.events.push((
+                    index,
+                    corrected(transport, f64::from(header.time) / self.rate_hz),
+                ));
             }
         }
+
         if !self.events.is_empty() {
             self.list.ctx = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
             block.in_events = &self.list;
@@ -87,12 +116,14 @@ fn corrected(transport: &clap_event_transport, offset_s: f64) -> clap_event_tran
         copy.tempo = ANY_TEMPO;
     }
     copy.song_pos_seconds -= (offset_s * CLAP_SECTIME_FACTOR as f64).round() as i64;
-    copy.song_pos_beats -= (offset_s / 60.0 * copy.tempo * CLAP_BEATTIME_FACTOR as f64).round() as i64;
+    copy.song_pos_beats -=
+        (offset_s / 60.0 * copy.tempo * CLAP_BEATTIME_FACTOR as f64).round() as i64;
     copy
 }
 
 unsafe extern "C" fn size(list: *const clap_input_events) -> u32 {
-    // SAFETY: our own list: `ctx` is the `Corrected` it lies in, whose host's list was checked when it was set.
+    // SAFETY: our own list: `ctx` is the `Corrected` it lies in, whose host's list was checked when
+    // it was set.
     unsafe {
         let hosts = (*(*list).ctx.cast::<Corrected>()).hosts;
         (*hosts).size.map_or(0, |size| size(hosts))
@@ -105,7 +136,9 @@ unsafe extern "C" fn get(list: *const clap_input_events, index: u32) -> *const c
         let this = &*(*list).ctx.cast::<Corrected>();
         match this.events.iter().find(|(number, _)| *number == index) {
             Some((_, event)) => &event.header,
-            None => (*this.hosts).get.map_or(std::ptr::null(), |get| get(this.hosts, index)),
+            None => (*this.hosts)
+                .get
+                .map_or(std::ptr::null(), |get| get(this.hosts, index)),
         }
     }
 }

@@ -49,18 +49,29 @@ impl IPluginFactoryTrait for Factory {
         unsafe { describe(index, info, || self.info.create_class_info()) }
     }
 
-    unsafe fn createInstance(&self, class: FIDString, interface: FIDString, object: *mut *mut c_void) -> tresult {
+    unsafe fn createInstance(
+        &self,
+        class: FIDString,
+        interface: FIDString,
+        object: *mut *mut c_void,
+    ) -> tresult {
         if class.is_null() || interface.is_null() || object.is_null() {
             return kInvalidArgument;
         }
+
         // SAFETY: class identifiers are 16 bytes.
         if unsafe { *class.cast::<[u8; 16]>() } != *self.info.cid {
             return kInvalidArgument;
         }
+
         keep_worker();
         let shim = ComWrapper::new(Shim::new());
-        let Some(unknown) = shim.as_com_ref::<FUnknown>() else { return kNoInterface };
+        let Some(unknown) = shim.as_com_ref::<FUnknown>() else {
+            return kNoInterface;
+        };
+
         let unknown = unknown.as_ptr();
+
         // SAFETY: `unknown` is a live object; the query takes the reference that the host gets.
         unsafe { ((*(*unknown).vtbl).queryInterface)(unknown, interface.cast(), object) }
     }
@@ -87,8 +98,12 @@ impl IPluginFactory3Trait for Factory {
 /// What a VST3 host looks for in the library.
 #[unsafe(no_mangle)]
 pub extern "system" fn GetPluginFactory() -> *mut c_void {
-    let factory = ComWrapper::new(Factory { info: PluginInfo::for_plugin::<Sextet>() });
-    factory.to_com_ptr::<IPluginFactory>().map_or(std::ptr::null_mut(), |pointer| pointer.into_raw().cast())
+    let factory = ComWrapper::new(Factory {
+        info: PluginInfo::for_plugin::<Sextet>(),
+    });
+    factory
+        .to_com_ptr::<IPluginFactory>()
+        .map_or(std::ptr::null_mut(), |pointer| pointer.into_raw().cast())
 }
 
 /// Defines the entry and exit points that a system's hosts call.

@@ -1,9 +1,10 @@
 //! Lets an instance go only when nice-plug's worker has nothing left to do for it.
 //!
-//! On Linux nice-plug 0.4.2 sends every parameter change of the audio thread to a worker thread that all VST3 instances
-//! share. The worker ends when it meets a task of an instance that is gone; the last instance's destructor then panics
-//! inside COM's `release`, which aborts the host. So one instance is made that is never destroyed, and every other one
-//! waits, before it goes, until the worker has done its tasks: a [`Fence`] sent through the kept instance comes last.
+//! On Linux nice-plug 0.4.2 sends every parameter change of the audio thread to a worker thread
+//! that all VST3 instances share. The worker ends when it meets a task of an instance that is gone;
+//! the last instance's destructor then panics inside COM's `release`, which aborts the host. So one
+//! instance is made that is never destroyed, and every other one waits, before it goes, until the
+//! worker has done its tasks: a [`Fence`] sent through the kept instance comes last.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -15,7 +16,8 @@ use nice_plug::wrapper::vst3::Wrapper;
 
 use crate::Sextet;
 
-/// How long an instance waits at most: longer than the worker was ever seen to need, shorter than people wait.
+/// How long an instance waits at most: longer than the worker was ever seen to need, shorter than
+/// people wait.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A background task that only reports that it ran.
@@ -50,7 +52,10 @@ pub(super) fn keep_worker() {
 
 /// Waits until the worker has done what was sent to it so far.
 pub(super) fn drain_worker() {
-    let Some(executor) = KEPT.get().and_then(Option::as_ref) else { return };
+    let Some(executor) = KEPT.get().and_then(Option::as_ref) else {
+        return;
+    };
+
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         let (passed, wait) = mpsc::sync_channel(1);

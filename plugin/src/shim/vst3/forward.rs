@@ -1,4 +1,5 @@
-//! The interfaces of the VST3 class, method by method: forwarded to nice-plug's wrapper but for the few that are ours.
+//! The interfaces of the VST3 class, method by method: forwarded to nice-plug's wrapper but for the
+//! few that are ours.
 
 #![allow(non_snake_case, reason = "the names are VST3's")]
 
@@ -9,7 +10,8 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 use super::Shim;
 use crate::Sextet;
 
-/// Forwards the listed methods of one interface to nice-plug's implementation of it; those in braces are ours.
+/// Forwards the listed methods of one interface to nice-plug's implementation of it; those in
+/// braces are ours.
 macro_rules! forward {
     ($trait:path { $($own:item)* } $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
         impl $trait for Shim {

@@ -1,5 +1,5 @@
-//! VST3: a class that owns nice-plug's wrapper and forwards to it, but for complete ports in `process`, the right mode in
-//! `setupProcessing`, and the main output's name.
+//! VST3: a class that owns nice-plug's wrapper and forwards to it, but for complete ports in
+//! `process`, the right mode in `setupProcessing`, and the main output's name.
 
 mod factory;
 mod fence;
@@ -20,7 +20,9 @@ fn bus(table: *mut *mut f32, channels: u32) -> AudioBusBuffers {
     AudioBusBuffers {
         numChannels: channels as i32,
         silenceFlags: 0,
-        __field0: AudioBusBuffers__type0 { channelBuffers32: table },
+        __field0: AudioBusBuffers__type0 {
+            channelBuffers32: table,
+        },
     }
 }
 
@@ -32,7 +34,8 @@ struct Block {
     output_table: Vec<AudioBusBuffers>,
 }
 
-// SAFETY: the tables' pointers are written before they are read in every call, and never used between calls.
+// SAFETY: the tables' pointers are written before they are read in every call, and never used
+// between calls.
 unsafe impl Send for Block {}
 
 /// One instance of the plugin, as a VST3 host sees it.
@@ -42,7 +45,13 @@ struct Shim {
 }
 
 impl Class for Shim {
-    type Interfaces = (IComponent, IEditController, IAudioProcessor, IProcessContextRequirements, IUnitInfo);
+    type Interfaces = (
+        IComponent,
+        IEditController,
+        IAudioProcessor,
+        IProcessContextRequirements,
+        IUnitInfo,
+    );
 }
 
 impl Shim {
@@ -50,21 +59,35 @@ impl Shim {
         let (inputs, outputs) = (Ports::inputs(), Ports::outputs());
         let empty = |_| bus(std::ptr::null_mut(), 0);
         let input_table = (0..inputs.count()).map(empty).collect();
+
         let output_table = (0..outputs.count()).map(empty).collect();
-        Self { inner: Wrapper::new(), block: Mutex::new(Block { inputs, outputs, input_table, output_table }) }
+        Self {
+            inner: Wrapper::new(),
+            block: Mutex::new(Block {
+                inputs,
+                outputs,
+                input_table,
+                output_table,
+            }),
+        }
     }
 
     /// # Safety
     /// `setup` is null or the host's.
     unsafe fn setup_processing(&self, setup: *mut ProcessSetup) -> tresult {
         // SAFETY: null or the host's, as the caller promises.
-        let Some(wanted) = (unsafe { setup.as_ref() }) else { return kInvalidArgument };
+        let Some(wanted) = (unsafe { setup.as_ref() }) else {
+            return kInvalidArgument;
+        };
+
         let max_frames = wanted.maxSamplesPerBlock.max(0) as usize;
         if let Ok(mut block) = self.block.lock() {
             block.inputs.resize(max_frames);
             block.outputs.resize(max_frames);
         }
-        // SAFETY: forwarded as it came. The wrapper keeps the mode of the call before: the second call keeps this one's.
+
+        // SAFETY: forwarded as it came. The wrapper keeps the mode of the call before: the second
+        // call keeps this one's.
         unsafe {
             self.inner.setupProcessing(setup);
             self.inner.setupProcessing(setup)
@@ -72,30 +95,49 @@ impl Shim {
     }
 
     /// # Safety
-    /// `data` is null or the host's, its tables valid for the counts it gives and its channels for the block's frames.
+    /// `data` is null or the host's, its tables valid for the counts it gives and its channels for
+    /// the block's frames.
     unsafe fn process_block(&self, data: *mut ProcessData) -> tresult {
         // SAFETY: null or the host's, as the caller promises.
-        let Some(data) = (unsafe { data.as_ref() }) else { return kInvalidArgument };
+        let Some(data) = (unsafe { data.as_ref() }) else {
+            return kInvalidArgument;
+        };
         // Only a host that sets up while it processes holds the lock meanwhile.
-        let Ok(mut block) = self.block.try_lock() else { return kResultFalse };
+        let Ok(mut block) = self.block.try_lock() else {
+            return kResultFalse;
+        };
+
         // SAFETY: passed on from the caller.
         let mut full = unsafe { block.complete(data) };
+
         // SAFETY: every pointer in `full` is valid during this call.
         unsafe { self.inner.process(&mut full) }
     }
 
     /// # Safety
     /// `info` may be written to.
-    unsafe fn bus_info(&self, kind: MediaType, direction: BusDirection, index: int32, info: *mut BusInfo) -> tresult {
+    unsafe fn bus_info(
+        &self,
+        kind: MediaType,
+        direction: BusDirection,
+        index: int32,
+        info: *mut BusInfo,
+    ) -> tresult {
         // SAFETY: forwarded as it came.
         let result = unsafe { self.inner.getBusInfo(kind, direction, index, info) };
-        let main_output =
-            kind == MediaTypes_::kAudio as i32 && direction == BusDirections_::kOutput as i32 && index == 0;
+        let main_output = kind == MediaTypes_::kAudio as i32
+            && direction == BusDirections_::kOutput as i32
+            && index == 0;
+
         if result == kResultOk && main_output {
             // SAFETY: nice-plug has just written there.
             let name = unsafe { &mut (*info).name };
-            write_name(name, main_output_name().encode_utf16().map(|unit| unit as TChar));
+            write_name(
+                name,
+                main_output_name().encode_utf16().map(|unit| unit as TChar),
+            );
         }
+
         result
     }
 }
@@ -108,25 +150,41 @@ impl Block {
     unsafe fn complete(&mut self, data: &ProcessData) -> ProcessData {
         let mut full = *data;
         let frames = data.numSamples.max(0) as usize;
+
         // SAFETY: passed on from the caller.
-        let (inputs, outputs) =
-            unsafe { (of_host(data.inputs, data.numInputs), of_host(data.outputs, data.numOutputs)) };
+        let (inputs, outputs) = unsafe {
+            (
+                of_host(data.inputs, data.numInputs),
+                of_host(data.outputs, data.numOutputs),
+            )
+        };
+
         // A host may flush parameters by passing no channels at all.
-        let any = (0..self.outputs.count()).any(|i| outputs(i).is_some_and(|(table, n)| n > 0 && !table.is_null()));
+        let any = (0..self.outputs.count())
+            .any(|i| outputs(i).is_some_and(|(table, n)| n > 0 && !table.is_null()));
         if frames == 0 || frames > self.outputs.max_frames() || !any {
             full.numSamples = 0;
             return full;
         }
+
         let (input_table, output_table) = (&mut self.input_table, &mut self.output_table);
+
         // SAFETY: passed on from the caller.
         unsafe {
-            self.inputs.complete(frames, true, inputs, |i, table, n| input_table[i] = bus(table, n));
-            self.outputs.complete(frames, false, outputs, |i, table, n| output_table[i] = bus(table, n));
+            self.inputs.complete(frames, true, inputs, |i, table, n| {
+                input_table[i] = bus(table, n)
+            });
+            self.outputs
+                .complete(frames, false, outputs, |i, table, n| {
+                    output_table[i] = bus(table, n)
+                });
         }
+
         full.inputs = self.input_table.as_mut_ptr();
         full.numInputs = self.input_table.len() as i32;
         full.outputs = self.output_table.as_mut_ptr();
         full.numOutputs = self.output_table.len() as i32;
+
         full
     }
 }
@@ -140,8 +198,12 @@ unsafe fn of_host(buses: *mut AudioBusBuffers, count: int32) -> impl Fn(usize) -
         let there = number < count.max(0) as usize && !buses.is_null();
         // SAFETY: within the host's table, as the caller promises.
         let bus = there.then(|| unsafe { &*buses.add(number) })?;
-        // SAFETY: both variants of the union are a pointer; only 32-bit samples are accepted by the wrapper.
-        Some((unsafe { bus.__field0.channelBuffers32 }, bus.numChannels.max(0) as usize))
+        // SAFETY: both variants of the union are a pointer; only 32-bit samples are accepted by the
+        // wrapper.
+        Some((
+            unsafe { bus.__field0.channelBuffers32 },
+            bus.numChannels.max(0) as usize,
+        ))
     }
 }
 

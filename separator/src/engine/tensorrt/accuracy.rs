@@ -7,23 +7,24 @@ use crate::engine::Engine as _;
 use crate::engine::cpu::Cpu;
 use crate::model::Network;
 
-/// The largest relative error of all stems together that is taken for float16's speed: -40 dB. On an H200 1.8e-2 was
-/// measured for weights that were drawn to hide nothing, 9.1e-4 for fresh weights on the official shape and 2.1e-3 for
-/// `sextet-mini`, to which noise is stranger than any song (docs/precision.md).
+/// The largest relative error of all stems together that is taken for float16's speed: -40 dB. On
+/// an H200 1.8e-2 was measured for weights that were drawn to hide nothing, 9.1e-4 for fresh
+/// weights on the official shape and 2.1e-3 for `sextet-mini`, to which noise is stranger than any
+/// song (docs/precision.md).
 pub(super) const TOLERANCE: f64 = 1e-2;
 
-/// What keeps NVIDIA's libraries from rounding the factors of float32 products to TF32, where it is 0. They read it once,
-/// when they are loaded.
+/// What keeps NVIDIA's libraries from rounding the factors of float32 products to TF32, where it is
+/// 0. They read it once, when they are loaded.
 pub const TF32_VARIABLE: &str = "NVIDIA_TF32_OVERRIDE";
 
-/// Whether float32 is float32 in this process. TensorRT-RTX 1.6.1 in TF32 was off by up to 12 % where rounding explains a
-/// hundredth of that.
+/// Whether float32 is float32 in this process. TensorRT-RTX 1.6.1 in TF32 was off by up to 12 %
+/// where rounding explains a hundredth of that.
 pub(super) fn float32_is_exact() -> bool {
     std::env::var_os(TF32_VARIABLE).is_some_and(|value| value == "0")
 }
 
-/// Relative L2 error of all stems of `session`, which has `shape` and is idle, on a segment of noise, against the CPU engine
-/// in float32. Infinite when the stems are not numbers.
+/// Relative L2 error of all stems of `session`, which has `shape` and is idle, on a segment of
+/// noise, against the CPU engine in float32. Infinite when the stems are not numbers.
 pub(super) fn float16_error(network: &Network, session: &mut Session, shape: Shape) -> Result<f64> {
     let mix = noise(shape.mix);
     session.submit(|staged| staged.copy_from_slice(&mix))?;
@@ -33,8 +34,15 @@ pub(super) fn float16_error(network: &Network, session: &mut Session, shape: Sha
 }
 
 fn relative_error(found: &[f32], exact: &[f32]) -> f64 {
-    let energy = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let difference = energy(&mut found.iter().zip(exact).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    let energy =
+        |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let difference = energy(
+        &mut found
+            .iter()
+            .zip(exact)
+            .map(|(a, b)| f64::from(*a) - f64::from(*b)),
+    );
+
     let error = (difference / energy(&mut exact.iter().map(|b| f64::from(*b)))).sqrt();
     if error.is_nan() { f64::INFINITY } else { error }
 }
@@ -48,6 +56,9 @@ mod tests {
         assert_eq!(relative_error(&[3.0, 4.0], &[3.0, 4.0]), 0.0);
         assert!((relative_error(&[3.0, 4.05], &[3.0, 4.0]) - 0.01).abs() < 1e-6);
         assert_eq!(relative_error(&[f32::NAN, 4.0], &[3.0, 4.0]), f64::INFINITY);
-        assert_eq!(relative_error(&[f32::INFINITY, 4.0], &[3.0, 4.0]), f64::INFINITY);
+        assert_eq!(
+            relative_error(&[f32::INFINITY, 4.0], &[3.0, 4.0]),
+            f64::INFINITY
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Plans, and the kernels that a GPU compiled from them, on disk.
 //!
-//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`; and for every model and GPU
-//! `KEY.float16`, what rounding to float16 costs it there. An entry that is cut, changed, or of another make is not an
-//! error: it reads as absent and is written again. The lock keeps two processes from building the same plan at once.
+//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`; and for every model
+//! and GPU `KEY.float16`, what rounding to float16 costs it there. An entry that is cut, changed,
+//! or of another make is not an error: it reads as absent and is written again. The lock keeps two
+//! processes from building the same plan at once.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -37,7 +38,8 @@ pub(super) struct PlanKey {
 }
 
 impl PlanKey {
-    /// The header of the plan's file: everything that the plan depends on, graph and library included.
+    /// The header of the plan's file: everything that the plan depends on, graph and library
+    /// included.
     fn header(&self) -> String {
         let precision = match self.precision {
             Precision::F32 => "f32",
@@ -59,7 +61,8 @@ impl PlanKey {
 
     /// The header of the kernels that a GPU compiled: the plan's, the GPU and its driver.
     fn kernels_header(&self, gpu: &GpuKey) -> String {
-        json!({ "kind": "kernels", "plan": self.name(), "gpu": gpu.name, "driver": gpu.driver }).to_string()
+        json!({ "kind": "kernels", "plan": self.name(), "gpu": gpu.name, "driver": gpu.driver })
+            .to_string()
     }
 }
 
@@ -81,12 +84,19 @@ fn float16_header(model: &str, gpu: &GpuKey) -> String {
 
 impl GpuKey {
     pub(super) fn of(gpu: &Gpu) -> Self {
-        Self { name: gpu.name.clone(), driver: gpu.driver }
+        Self {
+            name: gpu.name.clone(),
+            driver: gpu.driver,
+        }
     }
 }
 
 fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// A folder of plans.
@@ -103,7 +113,8 @@ pub struct CacheEntry {
     pub path: PathBuf,
     /// Bytes of the plan and of the kernels compiled from it.
     pub bytes: u64,
-    /// What it was made for: model (SHA-256 of the checkpoint), graph, precision, batch, tensorrt, targets.
+    /// What it was made for: model (SHA-256 of the checkpoint), graph, precision, batch, tensorrt,
+    /// targets.
     pub made_for: serde_json::Value,
     /// Whether this build could use it.
     pub current: bool,
@@ -112,7 +123,10 @@ pub struct CacheEntry {
 impl PlanCache {
     /// The cache in `folder`, which need not exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), ahead: Ahead::default() }
+        Self {
+            folder: folder.into(),
+            ahead: Ahead::default(),
+        }
     }
 
     /// The folder.
@@ -120,17 +134,34 @@ impl PlanCache {
         &self.folder
     }
 
-    /// Begins to read the plan that is there for one of `keys`, and its kernels, on a thread of its own, before it is known
-    /// which of them is needed. Where there are several it is not guessed.
+    /// Begins to read the plan that is there for one of `keys`, and its kernels, on a thread of its
+    /// own, before it is known which of them is needed. Where there are several it is not guessed.
     pub(super) fn read_ahead(&self, keys: Vec<PlanKey>) {
         let cache = self.clone();
         self.ahead.begin(move || {
             let mut there = keys.iter().filter(|key| cache.has_plan(key));
-            let (Some(key), None) = (there.next(), there.next()) else { return HashMap::new() };
+            let (Some(key), None) = (there.next(), there.next()) else {
+                return HashMap::new();
+            };
+
             let name = format!("{}.", key.name());
-            let own = cache.files().unwrap_or_default().into_iter().filter(|path| file_name(path).starts_with(&name));
-            let wanted = own.filter(|path| path.extension().is_some_and(|end| end == "plan" || end == "kernels"));
-            let read = |path: PathBuf| Some((path.clone(), timed("read the plan ahead", || sealed::read(&path))?));
+            let own = cache
+                .files()
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|path| file_name(path).starts_with(&name));
+
+            let wanted = own.filter(|path| {
+                path.extension()
+                    .is_some_and(|end| end == "plan" || end == "kernels")
+            });
+            let read = |path: PathBuf| {
+                Some((
+                    path.clone(),
+                    timed("read the plan ahead", || sealed::read(&path))?,
+                ))
+            };
+
             wanted.filter_map(read).collect()
         });
     }
@@ -141,10 +172,12 @@ impl PlanCache {
     }
 
     pub(super) fn plan(&self, key: &PlanKey) -> Option<Sealed> {
-        self.read(&self.plan_path(key)).filter(|plan| plan.header() == key.header())
+        self.read(&self.plan_path(key))
+            .filter(|plan| plan.header() == key.header())
     }
 
-    /// Whether there is a file for `key` that says what it should; the rest of it may be damaged all the same.
+    /// Whether there is a file for `key` that says what it should; the rest of it may be damaged
+    /// all the same.
     pub(super) fn has_plan(&self, key: &PlanKey) -> bool {
         sealed::read_header(&self.plan_path(key)).is_some_and(|header| header == key.header())
     }
@@ -160,23 +193,40 @@ impl PlanCache {
         kernels.filter(|kernels| kernels.header() == key.kernels_header(gpu))
     }
 
-    /// Whether there is a file of kernels that says what it should; the rest of it may be damaged all the same.
+    /// Whether there is a file of kernels that says what it should; the rest of it may be damaged
+    /// all the same.
     pub(super) fn has_kernels(&self, key: &PlanKey, gpu: &GpuKey) -> bool {
-        sealed::read_header(&self.kernels_path(key, gpu)).is_some_and(|header| header == key.kernels_header(gpu))
+        sealed::read_header(&self.kernels_path(key, gpu))
+            .is_some_and(|header| header == key.kernels_header(gpu))
     }
 
-    pub(super) fn keep_kernels(&self, key: &PlanKey, gpu: &GpuKey, kernels: &[u8]) -> Result<(), TensorRtError> {
-        self.keep(&self.kernels_path(key, gpu), &key.kernels_header(gpu), kernels)
+    pub(super) fn keep_kernels(
+        &self,
+        key: &PlanKey,
+        gpu: &GpuKey,
+        kernels: &[u8],
+    ) -> Result<(), TensorRtError> {
+        self.keep(
+            &self.kernels_path(key, gpu),
+            &key.kernels_header(gpu),
+            kernels,
+        )
     }
 
     /// The relative error of a model's stems in float16 on a GPU, if it was measured and kept.
     pub(super) fn float16_error(&self, model: &str, gpu: &GpuKey) -> Option<f64> {
         let expected = float16_header(model, gpu);
-        let found = sealed::read(&self.float16_path(&expected)).filter(|found| found.header() == expected)?;
+        let found = sealed::read(&self.float16_path(&expected))
+            .filter(|found| found.header() == expected)?;
         found.contents().try_into().ok().map(f64::from_le_bytes)
     }
 
-    pub(super) fn keep_float16_error(&self, model: &str, gpu: &GpuKey, error: f64) -> Result<(), TensorRtError> {
+    pub(super) fn keep_float16_error(
+        &self,
+        model: &str,
+        gpu: &GpuKey,
+        error: f64,
+    ) -> Result<(), TensorRtError> {
         let header = float16_header(model, gpu);
         self.keep(&self.float16_path(&header), &header, &error.to_le_bytes())
     }
@@ -186,15 +236,28 @@ impl PlanCache {
     }
 
     fn keep(&self, path: &Path, header: &str, contents: &[u8]) -> Result<(), TensorRtError> {
-        sealed::write(path, header, contents).map_err(|source| self.failed("write the engine cache", path, source))
+        sealed::write(path, header, contents)
+            .map_err(|source| self.failed("write the engine cache", path, source))
     }
 
-    /// Waits until no other process makes this plan; the returned file keeps others waiting until it is dropped.
-    pub(super) fn lock(&self, key: &PlanKey, listener: &mut dyn Listener) -> Result<File, TensorRtError> {
+    /// Waits until no other process makes this plan; the returned file keeps others waiting until
+    /// it is dropped.
+    pub(super) fn lock(
+        &self,
+        key: &PlanKey,
+        listener: &mut dyn Listener,
+    ) -> Result<File, TensorRtError> {
         let path = self.folder.join(format!("{}.lock", key.name()));
         let failed = |source| self.failed("lock the engine cache", &path, source);
         fs::create_dir_all(&self.folder).map_err(failed)?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+
         while let Err(error) = file.try_lock() {
             match error {
                 fs::TryLockError::WouldBlock => listener.preparing(Preparing::Waiting),
@@ -205,6 +268,7 @@ impl PlanCache {
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
+
         Ok(file)
     }
 
@@ -214,15 +278,35 @@ impl PlanCache {
     /// When the folder is there but cannot be read.
     pub fn entries(&self) -> Result<Vec<CacheEntry>, TensorRtError> {
         let mut entries = Vec::new();
-        for path in self.files()?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "plan")) {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for path in self
+            .files()?
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "plan"))
+        {
+            let stem = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let header = sealed::read_header(&path).unwrap_or_default();
             let made_for: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
-            let current = made_for["graph"] == GRAPH_VERSION && made_for["tensorrt"] == REQUIRED_VERSION.to_string();
-            let own = self.files()?.into_iter().filter(|file| file_name(file).starts_with(&stem));
-            let bytes = own.filter_map(|file| Some(fs::metadata(file).ok()?.len())).sum();
-            entries.push(CacheEntry { path, bytes, made_for, current });
+            let current = made_for["graph"] == GRAPH_VERSION
+                && made_for["tensorrt"] == REQUIRED_VERSION.to_string();
+            let own = self
+                .files()?
+                .into_iter()
+                .filter(|file| file_name(file).starts_with(&stem));
+            let bytes = own
+                .filter_map(|file| Some(fs::metadata(file).ok()?.len()))
+                .sum();
+            entries.push(CacheEntry {
+                path,
+                bytes,
+                made_for,
+                current,
+            });
         }
+
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
@@ -235,7 +319,8 @@ impl PlanCache {
         let mut freed = 0;
         for path in self.files()? {
             freed += fs::metadata(&path).map_or(0, |metadata| metadata.len());
-            fs::remove_file(&path).map_err(|source| self.failed("remove from the engine cache", &path, source))?;
+            fs::remove_file(&path)
+                .map_err(|source| self.failed("remove from the engine cache", &path, source))?;
         }
         Ok(freed)
     }
@@ -247,11 +332,18 @@ impl PlanCache {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(self.failed("read the engine cache", &self.folder, source)),
         };
+
         let ours = |path: &PathBuf| {
             let name = file_name(path);
-            [".plan", ".kernels", ".lock", ".float16", sealed::UNFINISHED].iter().any(|end| name.ends_with(end))
+            [".plan", ".kernels", ".lock", ".float16", sealed::UNFINISHED]
+                .iter()
+                .any(|end| name.ends_with(end))
         };
-        Ok(listing.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect())
+
+        Ok(listing
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(ours)
+            .collect())
     }
 
     pub(super) fn plan_path(&self, key: &PlanKey) -> PathBuf {
@@ -259,11 +351,19 @@ impl PlanCache {
     }
 
     fn kernels_path(&self, key: &PlanKey, gpu: &GpuKey) -> PathBuf {
-        self.folder.join(format!("{}.{}.kernels", key.name(), short_hash(&key.kernels_header(gpu))))
+        self.folder.join(format!(
+            "{}.{}.kernels",
+            key.name(),
+            short_hash(&key.kernels_header(gpu))
+        ))
     }
 
     fn failed(&self, action: &'static str, path: &Path, source: io::Error) -> TensorRtError {
-        TensorRtError::Cache { action, path: path.to_owned(), source }
+        TensorRtError::Cache {
+            action,
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 
@@ -295,6 +395,7 @@ impl Ahead {
             Reading::UnderWay(thread) => thread.join().unwrap_or_default(),
             Reading::Done(files) => files,
         };
+
         let file = files.remove(path);
         *reading = Reading::Done(files);
         file
@@ -306,7 +407,10 @@ impl Ahead {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -315,11 +419,20 @@ mod tests {
     use crate::Ignore;
 
     fn key(batch: usize) -> PlanKey {
-        PlanKey { model: "abc".to_owned(), precision: Precision::F16, batch, targets: vec![], workspace_bytes: None }
+        PlanKey {
+            model: "abc".to_owned(),
+            precision: Precision::F16,
+            batch,
+            targets: vec![],
+            workspace_bytes: None,
+        }
     }
 
     fn gpu(driver: i32) -> GpuKey {
-        GpuKey { name: "GPU".to_owned(), driver }
+        GpuKey {
+            name: "GPU".to_owned(),
+            driver,
+        }
     }
 
     #[test]
@@ -327,18 +440,43 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path().join("not yet"));
         let plan = |key: &PlanKey| cache.plan(key).map(|plan| plan.contents().to_vec());
-        let kernels = |gpu: &GpuKey| cache.kernels(&key(4), gpu).map(|kernels| kernels.contents().to_vec());
+
+        let kernels = |gpu: &GpuKey| {
+            cache
+                .kernels(&key(4), gpu)
+                .map(|kernels| kernels.contents().to_vec())
+        };
+
         assert_eq!(plan(&key(4)), None);
         assert_eq!(cache.entries().unwrap(), []);
         cache.keep_plan(&key(4), b"plan").unwrap();
-        cache.keep_kernels(&key(4), &gpu(13_000), b"kernels").unwrap();
+        cache
+            .keep_kernels(&key(4), &gpu(13_000), b"kernels")
+            .unwrap();
+
         assert_eq!(plan(&key(4)).as_deref(), Some(&b"plan"[..]));
         assert_eq!(kernels(&gpu(13_000)).as_deref(), Some(&b"kernels"[..]));
         assert_eq!(plan(&key(8)), None);
-        assert_eq!(plan(&PlanKey { precision: Precision::F32, ..key(4) }), None);
-        assert_eq!(plan(&PlanKey { targets: Target::all(), ..key(4) }), None);
+
+        assert_eq!(
+            plan(&PlanKey {
+                precision: Precision::F32,
+                ..key(4)
+            }),
+            None
+        );
+
+        assert_eq!(
+            plan(&PlanKey {
+                targets: Target::all(),
+                ..key(4)
+            }),
+            None
+        );
+
         assert_eq!(kernels(&gpu(13_010)), None);
         let [entry] = <[_; 1]>::try_from(cache.entries().unwrap()).unwrap();
+
         assert!(entry.current && entry.bytes > 11, "{entry:?}");
         assert_eq!(entry.made_for["batch"], 4);
     }
@@ -347,12 +485,29 @@ mod tests {
     fn what_is_read_ahead_is_what_is_there_and_nothing_is_guessed() {
         let folder = tempfile::tempdir().unwrap();
         let cache = || PlanCache::new(folder.path());
-        let keys = || vec![key(4), PlanKey { targets: Target::all(), ..key(4) }];
-        let found = |cache: &PlanCache| {
-            let plans =
-                keys().iter().map(|key| cache.plan(key).map(|plan| plan.contents().to_vec())).collect::<Vec<_>>();
-            (plans, cache.kernels(&key(4), &gpu(1)).map(|kernels| kernels.contents().to_vec()))
+        let keys = || {
+            vec![
+                key(4),
+                PlanKey {
+                    targets: Target::all(),
+                    ..key(4)
+                },
+            ]
         };
+
+        let found = |cache: &PlanCache| {
+            let plans = keys()
+                .iter()
+                .map(|key| cache.plan(key).map(|plan| plan.contents().to_vec()))
+                .collect::<Vec<_>>();
+            (
+                plans,
+                cache
+                    .kernels(&key(4), &gpu(1))
+                    .map(|kernels| kernels.contents().to_vec()),
+            )
+        };
+
         let ahead = |then: &dyn Fn()| {
             let cache = cache();
             cache.read_ahead(keys());
@@ -361,18 +516,38 @@ mod tests {
             then();
             found(&cache)
         };
+
         assert_eq!(ahead(&|| ()), (vec![None, None], None), "there is nothing");
         cache().keep_plan(&key(4), b"plan").unwrap();
         cache().keep_kernels(&key(4), &gpu(1), b"kernels").unwrap();
-        let both = (vec![Some(b"plan".to_vec()), None], Some(b"kernels".to_vec()));
+        let both = (
+            vec![Some(b"plan".to_vec()), None],
+            Some(b"kernels".to_vec()),
+        );
+
         assert_eq!(ahead(&|| ()), both);
         let path = cache().plan_path(&key(4));
         let whole = fs::read(&path).unwrap();
-        assert_eq!(ahead(&|| fs::remove_file(&path).unwrap()), both, "it was read before it went");
+
+        assert_eq!(
+            ahead(&|| fs::remove_file(&path).unwrap()),
+            both,
+            "it was read before it went"
+        );
+
         fs::write(&path, &whole[1..]).unwrap();
-        assert_eq!(ahead(&|| fs::write(&path, &whole).unwrap()), both, "what was damaged is read again");
+        assert_eq!(
+            ahead(&|| fs::write(&path, &whole).unwrap()),
+            both,
+            "what was damaged is read again"
+        );
+
         cache().keep_plan(&keys()[1], b"another").unwrap();
-        assert_eq!(ahead(&|| fs::remove_file(&path).unwrap()).0, [None, Some(b"another".to_vec())], "not guessed");
+        assert_eq!(
+            ahead(&|| fs::remove_file(&path).unwrap()).0,
+            [None, Some(b"another".to_vec())],
+            "not guessed"
+        );
     }
 
     #[test]
@@ -393,17 +568,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path());
         assert_eq!(cache.float16_error("abc", &gpu(1)), None);
+
         for (model, error) in [("abc", 1.25e-3), ("def", 2e-4)] {
             cache.keep_float16_error(model, &gpu(1), error).unwrap();
             assert_eq!(cache.float16_error(model, &gpu(1)), Some(error));
         }
+
         assert_eq!(cache.float16_error("abc", &gpu(1)), Some(1.25e-3));
         assert_eq!(cache.float16_error("abc", &gpu(2)), None, "another driver");
         assert_eq!(cache.entries().unwrap(), [], "it is no engine");
         let path = cache.float16_path(&float16_header("abc", &gpu(1)));
+
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();
+
         assert_eq!(cache.float16_error("abc", &gpu(1)), None, "damaged");
     }
 
@@ -414,9 +593,18 @@ mod tests {
         cache.keep_plan(&key(1), b"plan").unwrap();
         drop(cache.lock(&key(1), &mut Ignore).unwrap());
         cache.keep_float16_error("abc", &gpu(1), 1e-3).unwrap();
+
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
+
         // What a process leaves that is killed while it writes.
-        fs::write(folder.path().join(format!(".tmpAb12{}", sealed::UNFINISHED)), b"half").unwrap();
+        fs::write(
+            folder
+                .path()
+                .join(format!(".tmpAb12{}", sealed::UNFINISHED)),
+            b"half",
+        )
+        .unwrap();
+
         assert!(cache.clear().unwrap() > 4);
         assert_eq!(cache.entries().unwrap(), []);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -434,10 +622,15 @@ mod tests {
                 self.0 >= 2
             }
         }
+
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path());
         let held = cache.lock(&key(1), &mut Ignore).unwrap();
-        assert!(matches!(cache.lock(&key(1), &mut Impatient(0)), Err(TensorRtError::Cancelled)));
+
+        assert!(matches!(
+            cache.lock(&key(1), &mut Impatient(0)),
+            Err(TensorRtError::Cancelled)
+        ));
         drop(held);
         cache.lock(&key(1), &mut Impatient(0)).unwrap();
     }

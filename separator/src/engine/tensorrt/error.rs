@@ -15,7 +15,9 @@ use crate::{Error, ErrorKind};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum TensorRtError {
-    #[error("no NVIDIA driver was found ({library} cannot be loaded); install the driver, or use --engine cpu")]
+    #[error(
+        "no NVIDIA driver was found ({library} cannot be loaded); install the driver, or use --engine cpu"
+    )]
     NoDriver { library: &'static str },
     #[error(
         "the NVIDIA driver supports CUDA {}.{}; TensorRT needs {}.{} or newer: update the driver, or use --engine cpu",
@@ -34,29 +36,49 @@ pub enum TensorRtError {
         "the GPU ({name}) has compute capability {}.{}; TensorRT needs 7.5 (Turing) or newer: use --engine cpu",
         capability.0, capability.1
     )]
-    OldGpu { name: String, capability: (i32, i32) },
-    #[error("TensorRT's library {file} was not found; run `sextet setup tensorrt`, or use --engine cpu")]
-    NoLibrary { file: String, searched: Vec<PathBuf> },
+    OldGpu {
+        name: String,
+        capability: (i32, i32),
+    },
+    #[error(
+        "TensorRT's library {file} was not found; run `sextet setup tensorrt`, or use --engine cpu"
+    )]
+    NoLibrary {
+        file: String,
+        searched: Vec<PathBuf>,
+    },
     #[error("'{}' cannot be loaded ({source}); run `sextet setup tensorrt`, or use --engine cpu", path.display())]
-    Unloadable { path: PathBuf, source: libloading::Error },
+    Unloadable {
+        path: PathBuf,
+        source: libloading::Error,
+    },
     #[error("'{}' is damaged: {damage}; run `sextet setup tensorrt`, or use --engine cpu", path.display())]
     Damaged { path: PathBuf, damage: Damage },
     #[error(
         "'{}' has version {found}; this build needs {expected}: run `sextet setup tensorrt`, or take it out of the \
          search path", path.display()
     )]
-    WrongVersion { path: PathBuf, found: LibraryVersion, expected: LibraryVersion },
+    WrongVersion {
+        path: PathBuf,
+        found: LibraryVersion,
+        expected: LibraryVersion,
+    },
     #[error("'{}' is not a TensorRT-RTX library: it has no {symbol}; run `sextet setup tensorrt`", path.display())]
     NotTensorRt { path: PathBuf, symbol: &'static str },
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error("TensorRT could not {action}: {reason}; use --engine cpu, and please report it")]
-    Failed { action: &'static str, reason: String },
+    Failed {
+        action: &'static str,
+        reason: String,
+    },
     #[error(
         "the GPU ran out of memory while it tried to {action}; close other programs that use it, or use --engine cpu"
     )]
     OutOfMemory { action: &'static str },
-    #[error("the GPU failed to {action}: {code}; check `nvidia-smi`, start again, or use --engine cpu")]
+    #[error(
+        "the GPU failed to {action}: {code}; check `nvidia-smi`, start again, or use --engine cpu"
+    )]
     Cuda { action: &'static str, code: String },
     #[error(
         "the self-test gave numbers that are not finite on {gpu} with {batch} segments at a time; use --engine cpu, or \
@@ -69,7 +91,11 @@ pub enum TensorRtError {
     )]
     Inexact { percent: f64 },
     #[error("cannot {action} '{}': {source}; give another folder or free some space", path.display())]
-    Cache { action: &'static str, path: PathBuf, source: io::Error },
+    Cache {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("there is no folder to keep the engine in; name one")]
     NoCache,
     #[error("building the engine was stopped")]
@@ -82,7 +108,11 @@ pub enum TensorRtError {
 
 /// What is said of GPU `index` that is not among those that are `there`.
 fn missing_gpu(index: usize, there: &[String], hidden_by: Option<&str>) -> String {
-    let list: Vec<String> = there.iter().enumerate().map(|(number, name)| format!("{number} {name}")).collect();
+    let list: Vec<String> = there
+        .iter()
+        .enumerate()
+        .map(|(number, name)| format!("{number} {name}"))
+        .collect();
     match (hidden_by, there.len()) {
         (Some(value), 0) => format!("{VISIBLE_VARIABLE} is '{value}', which hides every GPU"),
         (Some(value), count) => {
@@ -92,7 +122,10 @@ fn missing_gpu(index: usize, there: &[String], hidden_by: Option<&str>) -> Strin
             )
         }
         (None, 0) => "the NVIDIA driver is here and shows no GPU".to_owned(),
-        (None, count) => format!("there is no GPU {index}: this machine has {count}: {}", list.join(", ")),
+        (None, count) => format!(
+            "there is no GPU {index}: this machine has {count}: {}",
+            list.join(", ")
+        ),
     }
 }
 
@@ -116,7 +149,10 @@ impl TensorRtError {
         use cudarc::driver::sys::cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY;
         move |error| match error.0 {
             CUDA_ERROR_OUT_OF_MEMORY => Self::OutOfMemory { action },
-            code => Self::Cuda { action, code: format!("{code:?}") },
+            code => Self::Cuda {
+                action,
+                code: format!("{code:?}"),
+            },
         }
     }
 }
@@ -125,9 +161,9 @@ impl From<TensorRtError> for Error {
     fn from(error: TensorRtError) -> Self {
         let kind = match error {
             TensorRtError::Cancelled => ErrorKind::Cancelled,
-            TensorRtError::Batch { .. } | TensorRtError::UnknownTarget { .. } | TensorRtError::NoCache => {
-                ErrorKind::Options
-            }
+            TensorRtError::Batch { .. }
+            | TensorRtError::UnknownTarget { .. }
+            | TensorRtError::NoCache => ErrorKind::Options,
             TensorRtError::Model(_) => ErrorKind::Model,
             _ => ErrorKind::Engine,
         };
@@ -143,16 +179,36 @@ mod tests {
     fn a_gpu_that_is_not_there_is_told_by_what_is() {
         let two = ["NVIDIA A", "NVIDIA B"];
         let cases: [(usize, &[&str], Option<&str>, &str); 6] = [
-            (0, &[], Some(""), "CUDA_VISIBLE_DEVICES is '', which hides every GPU; unset it, or use --engine cpu"),
-            (0, &[], Some("-1"), "CUDA_VISIBLE_DEVICES is '-1', which hides every GPU; unset it, or use --engine cpu"),
-            (0, &[], Some("no"), "CUDA_VISIBLE_DEVICES is 'no', which hides every GPU; unset it, or use --engine cpu"),
+            (
+                0,
+                &[],
+                Some(""),
+                "CUDA_VISIBLE_DEVICES is '', which hides every GPU; unset it, or use --engine cpu",
+            ),
+            (
+                0,
+                &[],
+                Some("-1"),
+                "CUDA_VISIBLE_DEVICES is '-1', which hides every GPU; unset it, or use --engine cpu",
+            ),
+            (
+                0,
+                &[],
+                Some("no"),
+                "CUDA_VISIBLE_DEVICES is 'no', which hides every GPU; unset it, or use --engine cpu",
+            ),
             (
                 1,
                 &two[..1],
                 Some("0"),
                 "there is no GPU 1: CUDA_VISIBLE_DEVICES is '0', which leaves 1: 0 NVIDIA A; unset it, or name one of these",
             ),
-            (0, &[], None, "the NVIDIA driver is here and shows no GPU; check `nvidia-smi`, or use --engine cpu"),
+            (
+                0,
+                &[],
+                None,
+                "the NVIDIA driver is here and shows no GPU; check `nvidia-smi`, or use --engine cpu",
+            ),
             (
                 3,
                 &two,
@@ -160,9 +216,14 @@ mod tests {
                 "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B; name one of these, or use --engine cpu",
             ),
         ];
+
         for (index, there, hidden_by, said) in cases {
             let there = there.iter().map(ToString::to_string).collect();
-            let error = TensorRtError::NoGpu { index, there, hidden_by: hidden_by.map(str::to_owned) };
+            let error = TensorRtError::NoGpu {
+                index,
+                there,
+                hidden_by: hidden_by.map(str::to_owned),
+            };
             assert_eq!(error.to_string(), said);
         }
     }

@@ -18,7 +18,11 @@ const NEEDED_CAPABILITY: (i32, i32) = (7, 5);
 /// The driver's environment variable that leaves only some GPUs to be seen.
 pub(super) const VISIBLE_VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
 
-const DRIVER_LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+const DRIVER_LIBRARY: &str = if cfg!(windows) {
+    "nvcuda.dll"
+} else {
+    "libcuda.so.1"
+};
 
 /// A GPU that TensorRT can use.
 #[derive(Clone, Debug)]
@@ -40,11 +44,15 @@ type Opening = (usize, JoinHandle<Result<Gpu, TensorRtError>>);
 /// GPUs that are being opened, each on a thread of its own.
 static OPENING: Mutex<Vec<Opening>> = Mutex::new(Vec::new());
 
-/// Begins to open GPU number `index`, unless that is going on already. Whoever opens it next waits for that and has it.
+/// Begins to open GPU number `index`, unless that is going on already. Whoever opens it next waits
+/// for that and has it.
 pub(super) fn begin_to_open(index: usize) {
     let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     if opening.iter().all(|(number, _)| *number != index) {
-        opening.push((index, std::thread::spawn(move || timed("open the GPU", || Gpu::open_now(index)))));
+        opening.push((
+            index,
+            std::thread::spawn(move || timed("open the GPU", || Gpu::open_now(index))),
+        ));
     }
 }
 
@@ -62,7 +70,10 @@ pub(super) fn take_opened(index: usize) -> Option<Result<Gpu, TensorRtError>> {
 /// All GPUs that were begun to be opened, once they are open.
 pub(super) fn take_all_opened() -> Vec<Gpu> {
     let opening = std::mem::take(&mut *OPENING.lock().unwrap_or_else(PoisonError::into_inner));
-    opening.into_iter().filter_map(|(_, thread)| thread.join().ok()?.ok()).collect()
+    opening
+        .into_iter()
+        .filter_map(|(_, thread)| thread.join().ok()?.ok())
+        .collect()
 }
 
 impl Gpu {
@@ -77,30 +88,54 @@ impl Gpu {
     fn open_now(index: usize) -> Result<Self, TensorRtError> {
         let driver = driver_version()?;
         if driver < NEEDED_DRIVER {
-            return Err(TensorRtError::OldDriver { found: driver, needed: NEEDED_DRIVER });
+            return Err(TensorRtError::OldDriver {
+                found: driver,
+                needed: NEEDED_DRIVER,
+            });
         }
+
         let there = names()?;
         if index >= there.len() {
-            let hidden_by = std::env::var_os(VISIBLE_VARIABLE).map(|value| value.to_string_lossy().into_owned());
-            return Err(TensorRtError::NoGpu { index, there, hidden_by });
+            let hidden_by = std::env::var_os(VISIBLE_VARIABLE)
+                .map(|value| value.to_string_lossy().into_owned());
+            return Err(TensorRtError::NoGpu {
+                index,
+                there,
+                hidden_by,
+            });
         }
+
         let asked = TensorRtError::cuda("open the GPU");
         let context = uncaptured(|| CudaContext::new(index)).map_err(&asked)?;
         let name = context.name().map_err(&asked)?;
+
         let capability = context.compute_capability().map_err(&asked)?;
         if capability < NEEDED_CAPABILITY {
             return Err(TensorRtError::OldGpu { name, capability });
         }
+
         let memory_bytes = context.total_mem().map_err(&asked)?;
-        // Streams are ordered by events of our own (see `session.rs`): the wrapper's would only be in the way.
-        // SAFETY: no memory of this context is shared between streams without such an event.
+
+        // Streams are ordered by events of our own (see `session.rs`): the wrapper's would only be
+        // in the way. SAFETY: no memory of this context is shared between streams without such an
+        // event.
         unsafe { context.disable_event_tracking() };
-        Ok(Self { name, capability, memory_bytes, driver, context })
+        Ok(Self {
+            name,
+            capability,
+            memory_bytes,
+            driver,
+            context,
+        })
     }
 
     /// Memory that is free now, in bytes.
     pub(super) fn free_bytes(&self) -> Result<usize, TensorRtError> {
-        Ok(self.context.mem_get_info().map_err(TensorRtError::cuda("say how much memory is free"))?.0)
+        Ok(self
+            .context
+            .mem_get_info()
+            .map_err(TensorRtError::cuda("say how much memory is free"))?
+            .0)
     }
 
     pub(super) fn context(&self) -> &Arc<CudaContext> {
@@ -124,23 +159,35 @@ fn names() -> Result<Vec<String>, TensorRtError> {
         Err(error) if error.0 == CUDA_ERROR_NO_DEVICE => 0,
         count => count.map_err(&asked)?,
     };
-    (0..count).map(|number| device::get_name(device::get(number)?)).collect::<Result<_, _>>().map_err(asked)
+
+    (0..count)
+        .map(|number| device::get_name(device::get(number)?))
+        .collect::<Result<_, _>>()
+        .map_err(asked)
 }
 
-/// The CUDA version that the driver supports, asked of the driver's library itself: the wrapper panics without one.
+/// The CUDA version that the driver supports, asked of the driver's library itself: the wrapper
+/// panics without one.
 fn driver_version() -> Result<i32, TensorRtError> {
-    let missing = |_| TensorRtError::NoDriver { library: DRIVER_LIBRARY };
+    let missing = |_| TensorRtError::NoDriver {
+        library: DRIVER_LIBRARY,
+    };
     let mut version = 0;
-    // SAFETY: cuDriverGetVersion is `CUresult cuDriverGetVersion(int *)` in every version of the driver, and may be called
-    // before cuInit.
+
+    // SAFETY: cuDriverGetVersion is `CUresult cuDriverGetVersion(int *)` in every version of the
+    // driver, and may be called before cuInit.
     let status = unsafe {
         let library = libloading::Library::new(DRIVER_LIBRARY).map_err(missing)?;
         let ask: libloading::Symbol<'_, unsafe extern "C" fn(*mut i32) -> i32> =
             library.get(b"cuDriverGetVersion").map_err(missing)?;
         ask(&raw mut version)
     };
+
     match status {
         0 => Ok(version),
-        code => Err(TensorRtError::Cuda { action: "say its driver's version", code: format!("error {code}") }),
+        code => Err(TensorRtError::Cuda {
+            action: "say its driver's version",
+            code: format!("error {code}"),
+        }),
     }
 }

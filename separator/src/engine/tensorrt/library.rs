@@ -1,7 +1,8 @@
 //! TensorRT's libraries: where they are, whether they are the right ones, and loading them.
 //!
-//! The binding calls C++ virtual functions by position, so a library of another version crashes the process instead of
-//! failing. Each library is therefore asked for its version, through a plain C function, before anything else is called.
+//! The binding calls C++ virtual functions by position, so a library of another version crashes the
+//! process instead of failing. Each library is therefore asked for its version, through a plain C
+//! function, before anything else is called.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -28,7 +29,9 @@ pub const REQUIRED_VERSION: LibraryVersion = LibraryVersion { parts: (1, 6, 1) }
 impl LibraryVersion {
     /// From `NV_TENSORRT_VERSION` as the library gives it: 10601 is 1.6.1.
     fn from_number(number: i32) -> Self {
-        Self { parts: (number / 10_000, number / 100 % 100, number % 100) }
+        Self {
+            parts: (number / 10_000, number / 100 % 100, number % 100),
+        }
     }
 }
 
@@ -49,7 +52,8 @@ pub(super) const FILES: [&str; 2] = if cfg!(windows) {
 /// The functions that say the version of either.
 const VERSION_SYMBOLS: [&str; 2] = ["getInferLibVersion", "getNvOnnxParserVersion"];
 
-/// TensorRT's libraries, found and of the right version, and loaded for as long as the process lives.
+/// TensorRT's libraries, found and of the right version, and loaded for as long as the process
+/// lives.
 #[derive(Clone, Debug)]
 pub struct Library {
     /// The file of the runtime; a bare name when the system's loader found it.
@@ -62,7 +66,8 @@ static LOADED: Mutex<Option<Library>> = Mutex::new(None);
 static LOADING: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
 impl Library {
-    /// Looks into `folders` in their order, then wherever the system looks, and loads what is found.
+    /// Looks into `folders` in their order, then wherever the system looks, and loads what is
+    /// found.
     ///
     /// # Errors
     /// [`TensorRtError::NoLibrary`] when nothing is found; [`TensorRtError::Damaged`], [`TensorRtError::Unloadable`],
@@ -72,26 +77,42 @@ impl Library {
         if let Some(library) = &*loaded {
             return Ok(library.clone());
         }
+
         let _loading = stage("load TensorRT's libraries");
         let [runtime, parser] = Self::find(folders);
+
         for file in [&runtime, &parser] {
             whole::check(file)?;
         }
+
         load_version(&runtime, 0, REQUIRED_VERSION, folders)?;
         load_version(&parser, 1, parser_version(), folders)?;
-        let failed =
-            |error: trtx::Error| TensorRtError::Failed { action: "load its library", reason: error.to_string() };
+        let failed = |error: trtx::Error| TensorRtError::Failed {
+            action: "load its library",
+            reason: error.to_string(),
+        };
+
         trtx::dynamically_load_tensorrt(Some(&runtime)).map_err(failed)?;
         trtx::dynamically_load_tensorrt_onnxparser(Some(&parser)).map_err(failed)?;
-        Ok(loaded.insert(Library { path: runtime, version: REQUIRED_VERSION }).clone())
+        Ok(loaded
+            .insert(Library {
+                path: runtime,
+                version: REQUIRED_VERSION,
+            })
+            .clone())
     }
 
     /// Whether the runtime is in one of `folders`, or loaded.
     pub(super) fn is_there(folders: &[PathBuf]) -> bool {
-        Self::find(folders)[0].is_file() || LOADED.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        Self::find(folders)[0].is_file()
+            || LOADED
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_some()
     }
 
-    /// Begins to load them on a thread of its own. Whoever loads them next waits for it, and hears why they cannot be had.
+    /// Begins to load them on a thread of its own. Whoever loads them next waits for it, and hears
+    /// why they cannot be had.
     pub(super) fn begin_to_load(folders: &[PathBuf]) {
         let folders = folders.to_vec();
         let thread = std::thread::spawn(move || drop(Self::load(&folders)));
@@ -100,18 +121,24 @@ impl Library {
 
     /// Waits for the end of what [`Library::begin_to_load`] has begun.
     pub(super) fn wait() {
-        let loading = LOADING.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let loading = LOADING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         drop(loading.map(JoinHandle::join));
     }
 
     /// Both files in the first folder that has the runtime, else by their bare names.
     fn find(folders: &[PathBuf]) -> [PathBuf; 2] {
-        let folder = folders.iter().find(|folder| folder.join(FILES[0]).is_file());
+        let folder = folders
+            .iter()
+            .find(|folder| folder.join(FILES[0]).is_file());
         FILES.map(|file| folder.map_or_else(|| PathBuf::from(file), |folder| folder.join(file)))
     }
 }
 
-/// The parser's own version, which it counts apart from TensorRT's: that of the header that the binding was built with.
+/// The parser's own version, which it counts apart from TensorRT's: that of the header that the
+/// binding was built with.
 fn parser_version() -> LibraryVersion {
     // SAFETY: a C function of the binding that returns a constant.
     let number = unsafe { trtx::trtx_sys::get_nvonnxparser_version() };
@@ -119,25 +146,52 @@ fn parser_version() -> LibraryVersion {
 }
 
 /// Loads `path`, which is the library number `which`, if its version is the `expected` one.
-fn load_version(path: &Path, which: usize, expected: LibraryVersion, folders: &[PathBuf]) -> Result<(), TensorRtError> {
+fn load_version(
+    path: &Path,
+    which: usize,
+    expected: LibraryVersion,
+    folders: &[PathBuf],
+) -> Result<(), TensorRtError> {
     let (file, symbol) = (FILES[which], VERSION_SYMBOLS[which]);
-    // SAFETY: loading runs the library's initialisers; it was found under TensorRT's own name in a folder that the user
-    // or the system trusts with code.
+
+    // SAFETY: loading runs the library's initialisers; it was found under TensorRT's own name in a
+    // folder that the user or the system trusts with code.
     let library = unsafe { libloading::Library::new(path) }.map_err(|source| {
         if path.is_file() {
-            TensorRtError::Unloadable { path: path.to_owned(), source }
+            TensorRtError::Unloadable {
+                path: path.to_owned(),
+                source,
+            }
         } else {
-            TensorRtError::NoLibrary { file: file.to_owned(), searched: folders.to_vec() }
+            TensorRtError::NoLibrary {
+                file: file.to_owned(),
+                searched: folders.to_vec(),
+            }
         }
     })?;
+
     // SAFETY: TensorRT's headers declare both functions as `int32_t f(void)`.
-    let number = unsafe { library.get::<unsafe extern "C" fn() -> i32>(symbol.as_bytes()).map(|version| version()) }
-        .map_err(|_| TensorRtError::NotTensorRt { path: path.to_owned(), symbol })?;
+    let number = unsafe {
+        library
+            .get::<unsafe extern "C" fn() -> i32>(symbol.as_bytes())
+            .map(|version| version())
+    }
+    .map_err(|_| TensorRtError::NotTensorRt {
+        path: path.to_owned(),
+        symbol,
+    })?;
+
     let found = LibraryVersion::from_number(number);
     if found != expected {
-        // It is let go, so that another file in its place is loaded next time: the system finds loaded ones by their path.
-        return Err(TensorRtError::WrongVersion { path: path.to_owned(), found, expected });
+        // It is let go, so that another file in its place is loaded next time: the system finds
+        // loaded ones by their path.
+        return Err(TensorRtError::WrongVersion {
+            path: path.to_owned(),
+            found,
+            expected,
+        });
     }
+
     // The library stays loaded: TensorRT does not survive being unloaded once it was used.
     std::mem::forget(library);
     Ok(())
@@ -169,22 +223,36 @@ impl LogHandler for Complaints {
 pub(super) fn logger() -> Result<&'static Logger, TensorRtError> {
     static LOGGER: OnceLock<Option<Logger>> = OnceLock::new();
     let logger = LOGGER.get_or_init(|| Logger::new(Complaints).ok());
-    logger.as_ref().ok_or_else(|| TensorRtError::Failed { action: "start logging", reason: "no memory".to_owned() })
+    logger.as_ref().ok_or_else(|| TensorRtError::Failed {
+        action: "start logging",
+        reason: "no memory".to_owned(),
+    })
 }
 
 /// Turns a failure of a call that tried to `action` into an error with TensorRT's own reason.
 pub(super) fn failed(action: &'static str) -> impl Fn(trtx::Error) -> TensorRtError {
     move |error| {
         let latest = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
+
         // TensorRT has threads of its own, whose complaints are nobody else's.
         let own = OWN_COMPLAINT.take();
         let reason = if own.is_empty() { latest } else { own };
+
         let memory = ["out of memory", "OutOfMemory", "cudaErrorMemoryAllocation"];
         if memory.iter().any(|sign| reason.contains(sign)) {
             return TensorRtError::OutOfMemory { action };
         }
-        let reason = if reason.is_empty() { error.to_string() } else { reason };
-        TensorRtError::Failed { action, reason: reason.trim().to_owned() }
+
+        let reason = if reason.is_empty() {
+            error.to_string()
+        } else {
+            reason
+        };
+
+        TensorRtError::Failed {
+            action,
+            reason: reason.trim().to_owned(),
+        }
     }
 }
 
@@ -207,7 +275,8 @@ mod tests {
         let error = load_version(&path, 0, REQUIRED_VERSION, &[]).unwrap_err();
         assert!(matches!(error, TensorRtError::Unloadable { .. }), "{error}");
         assert!(error.to_string().contains(FILES[0]), "{error}");
-        let error = load_version(&folder.path().join("none"), 0, REQUIRED_VERSION, &[]).unwrap_err();
+        let error =
+            load_version(&folder.path().join("none"), 0, REQUIRED_VERSION, &[]).unwrap_err();
         assert!(matches!(error, TensorRtError::NoLibrary { .. }), "{error}");
     }
 }

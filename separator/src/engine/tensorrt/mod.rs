@@ -59,7 +59,11 @@ pub(crate) struct TensorRt {
 
 impl TensorRt {
     fn new(session: Session, name: String, class: &'static str) -> Self {
-        Self { session, name, class }
+        Self {
+            session,
+            name,
+            class,
+        }
     }
 }
 

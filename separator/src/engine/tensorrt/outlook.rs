@@ -8,34 +8,56 @@ use super::start::{Opened, Plans, first_batch, precision};
 use crate::engine::TensorRtOptions;
 use crate::model::{Network, Precision};
 
-/// What the steps take that a first start has and later ones have not: 24 to 39 s in all were seen on an H200, and 2 s for
-/// the comparison (docs/benchmarks.md). The first two are the same for small models and large ones, as far as that was seen.
+/// What the steps take that a first start has and later ones have not: 24 to 39 s in all were seen
+/// on an H200, and 2 s for the comparison (docs/benchmarks.md). The first two are the same for
+/// small models and large ones, as far as that was seen.
 const PLAN: Duration = Duration::from_secs(15);
 const KERNELS: Duration = Duration::from_secs(20);
 const COMPARISON: Duration = Duration::from_secs(2);
 
 impl Opened {
-    /// Time until all of `networks` can begin with `options`, beyond what every start takes; nothing when all is cached.
+    /// Time until all of `networks` can begin with `options`, beyond what every start takes;
+    /// nothing when all is cached.
     pub(crate) fn until_ready(&self, networks: &[&Network], options: &TensorRtOptions) -> Duration {
         let (gpu_key, batch) = (GpuKey::of(&self.gpu), first_batch(options, &self.gpu));
         let each = networks.iter().map(|network| {
-            let plans = Plans { network, cache: self.cache.clone() };
+            let plans = Plans {
+                network,
+                cache: self.cache.clone(),
+            };
             let key = plans.key_on(&self.gpu, options, precision(options), batch);
             until_ready(self.cache.as_ref(), &key, &gpu_key)
         });
+
         each.sum()
     }
 }
 
 /// The time that a network's missing files take to make.
 fn until_ready(cache: Option<&PlanCache>, key: &PlanKey, gpu: &GpuKey) -> Duration {
-    let is_exact = |cache: &PlanCache| cache.float16_error(&key.model, gpu).is_some_and(|error| error <= TOLERANCE);
+    let is_exact = |cache: &PlanCache| {
+        cache
+            .float16_error(&key.model, gpu)
+            .is_some_and(|error| error <= TOLERANCE)
+    };
+
     let steps = [
         (PLAN, cache.is_some_and(|cache| cache.has_plan(key))),
-        (KERNELS, cache.is_some_and(|cache| cache.has_kernels(key, gpu))),
-        (COMPARISON, key.precision == Precision::F32 || cache.is_some_and(is_exact)),
+        (
+            KERNELS,
+            cache.is_some_and(|cache| cache.has_kernels(key, gpu)),
+        ),
+        (
+            COMPARISON,
+            key.precision == Precision::F32 || cache.is_some_and(is_exact),
+        ),
     ];
-    steps.into_iter().filter(|(_, is_there)| !is_there).map(|(time, _)| time).sum()
+
+    steps
+        .into_iter()
+        .filter(|(_, is_there)| !is_there)
+        .map(|(time, _)| time)
+        .sum()
 }
 
 #[cfg(test)]
@@ -46,7 +68,11 @@ mod tests {
     fn what_is_cached_need_not_be_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path());
-        let gpu = GpuKey { name: "GPU".to_owned(), driver: 13_000 };
+        let gpu = GpuKey {
+            name: "GPU".to_owned(),
+            driver: 13_000,
+        };
+
         let key = PlanKey {
             model: "abc".to_owned(),
             precision: Precision::F16,
@@ -54,22 +80,54 @@ mod tests {
             targets: Vec::new(),
             workspace_bytes: None,
         };
-        let in_f32 = PlanKey { precision: Precision::F32, ..key.clone() };
-        assert_eq!(until_ready(None, &key, &gpu), PLAN + KERNELS + COMPARISON, "no cache");
-        assert_eq!(until_ready(Some(&cache), &key, &gpu), PLAN + KERNELS + COMPARISON);
+
+        let in_f32 = PlanKey {
+            precision: Precision::F32,
+            ..key.clone()
+        };
+        assert_eq!(
+            until_ready(None, &key, &gpu),
+            PLAN + KERNELS + COMPARISON,
+            "no cache"
+        );
+
+        assert_eq!(
+            until_ready(Some(&cache), &key, &gpu),
+            PLAN + KERNELS + COMPARISON
+        );
         assert_eq!(until_ready(Some(&cache), &in_f32, &gpu), PLAN + KERNELS);
 
         cache.keep_plan(&key, b"plan").unwrap();
         assert_eq!(until_ready(Some(&cache), &key, &gpu), KERNELS + COMPARISON);
-        cache.keep_float16_error("abc", &gpu, 2.0 * TOLERANCE).unwrap();
-        assert_eq!(until_ready(Some(&cache), &key, &gpu), KERNELS + COMPARISON, "a fault that may have passed");
+        cache
+            .keep_float16_error("abc", &gpu, 2.0 * TOLERANCE)
+            .unwrap();
+
+        assert_eq!(
+            until_ready(Some(&cache), &key, &gpu),
+            KERNELS + COMPARISON,
+            "a fault that may have passed"
+        );
+
         cache.keep_float16_error("abc", &gpu, 1e-3).unwrap();
         assert_eq!(until_ready(Some(&cache), &key, &gpu), KERNELS);
         cache.keep_kernels(&key, &gpu, b"kernels").unwrap();
+
         assert_eq!(until_ready(Some(&cache), &key, &gpu), Duration::ZERO);
 
-        let other = GpuKey { driver: 13_010, ..gpu };
-        assert_eq!(until_ready(Some(&cache), &key, &other), KERNELS + COMPARISON, "another driver");
-        assert_eq!(until_ready(Some(&cache), &PlanKey { batch: 8, ..key }, &other), PLAN + KERNELS + COMPARISON);
+        let other = GpuKey {
+            driver: 13_010,
+            ..gpu
+        };
+        assert_eq!(
+            until_ready(Some(&cache), &key, &other),
+            KERNELS + COMPARISON,
+            "another driver"
+        );
+
+        assert_eq!(
+            until_ready(Some(&cache), &PlanKey { batch: 8, ..key }, &other),
+            PLAN + KERNELS + COMPARISON
+        );
     }
 }

@@ -26,15 +26,24 @@ pub(super) struct PlanOptions {
     pub(super) detailed: bool,
 }
 
-/// One plan at a time: of two that were compiled at once for different architectures, one once ended with "Target SM 80 is not
-/// found in the accelerator list".
+/// One plan at a time: of two that were compiled at once for different architectures, one once
+/// ended with "Target SM 80 is not found in the accelerator list".
 static COMPILER: Mutex<()> = Mutex::new(());
 
 /// Compiles `onnx`; tells `listener` how far it is and stops when it asks to.
-pub(super) fn plan(onnx: &[u8], options: &PlanOptions, listener: &mut dyn Listener) -> Result<Vec<u8>, TensorRtError> {
+pub(super) fn plan(
+    onnx: &[u8],
+    options: &PlanOptions,
+    listener: &mut dyn Listener,
+) -> Result<Vec<u8>, TensorRtError> {
     let (steps, heard) = channel();
     let stop = Arc::new(AtomicBool::new(false));
-    let monitor = Monitor { steps: Mutex::new(steps), stop: Arc::clone(&stop), phases: Mutex::default() };
+    let monitor = Monitor {
+        steps: Mutex::new(steps),
+        stop: Arc::clone(&stop),
+        phases: Mutex::default(),
+    };
+
     thread::scope(|scope| {
         let worker = scope.spawn(move || {
             let _turn = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,9 +51,17 @@ pub(super) fn plan(onnx: &[u8], options: &PlanOptions, listener: &mut dyn Listen
         });
         follow(&heard, &stop, listener);
         let plan = worker.join().unwrap_or_else(|_| {
-            Err(TensorRtError::Failed { action: "build the engine", reason: "its thread ended".to_owned() })
+            Err(TensorRtError::Failed {
+                action: "build the engine",
+                reason: "its thread ended".to_owned(),
+            })
         });
-        if stop.load(Ordering::Relaxed) { Err(TensorRtError::Cancelled) } else { plan }
+
+        if stop.load(Ordering::Relaxed) {
+            Err(TensorRtError::Cancelled)
+        } else {
+            plan
+        }
     })
 }
 
@@ -66,29 +83,46 @@ fn follow(heard: &Receiver<Preparing>, stop: &AtomicBool, listener: &mut dyn Lis
 fn compile(onnx: &[u8], options: &PlanOptions, monitor: Monitor) -> Result<Vec<u8>, TensorRtError> {
     let logger = logger()?;
     let mut builder = Builder::new(logger).map_err(failed("start"))?;
-    // Networks of TensorRT-RTX are strongly typed: every layer has the precision that the graph says.
-    let network = builder.create_network(0).map_err(failed("make a network"))?;
+
+    // Networks of TensorRT-RTX are strongly typed: every layer has the precision that the graph
+    // says.
+    let network = builder
+        .create_network(0)
+        .map_err(failed("make a network"))?;
     let mut parser = OnnxParser::new(network, logger).map_err(failed("start its ONNX parser"))?;
     parser.parse(onnx).map_err(failed("read the graph"))?;
-    let mut config = builder.create_config().map_err(failed("make a configuration"))?;
+    let mut config = builder
+        .create_config()
+        .map_err(failed("make a configuration"))?;
+
     // What is float32 in the graph is meant to be float32.
     config.clear_flag(BuilderFlag::kTF32);
     if let Some(bytes) = options.workspace_bytes {
         config.set_memory_pool_limit(MemoryPoolType::kWORKSPACE, bytes);
     }
+
     if options.detailed {
         config.set_profiling_verbosity(ProfilingVerbosity::kDETAILED);
     }
+
     if !options.targets.is_empty() {
         let count = i32::try_from(options.targets.len()).unwrap_or(i32::MAX);
-        config.set_nb_compute_capabilities(count).map_err(failed("set how many targets there are"))?;
+        config
+            .set_nb_compute_capabilities(count)
+            .map_err(failed("set how many targets there are"))?;
         for (index, target) in (0..).zip(&options.targets) {
-            config.set_compute_capability(target.capability(), index).map_err(failed("set a target"))?;
+            config
+                .set_compute_capability(target.capability(), index)
+                .map_err(failed("set a target"))?;
         }
     }
-    config.set_progress_monitor(Box::new(monitor)).map_err(failed("watch its progress"))?;
-    let plan =
-        builder.build_serialized_network(parser.network_mut(), &mut config).map_err(failed("build the engine"))?;
+
+    config
+        .set_progress_monitor(Box::new(monitor))
+        .map_err(failed("watch its progress"))?;
+    let plan = builder
+        .build_serialized_network(parser.network_mut(), &mut config)
+        .map_err(failed("build the engine"))?;
     Ok(plan.to_vec())
 }
 
@@ -110,6 +144,7 @@ impl Monitor {
     fn change(&self, change: impl FnOnce(&mut Vec<(String, u32, u32)>)) {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut phases.open);
+
         // The outermost phase, the one that began first, is the build itself.
         let now = phases.open.first().map(|&(_, done, total)| (done, total));
         if now.is_some() && now != phases.told {
@@ -133,7 +168,11 @@ impl MonitorProgress for Monitor {
                 phase.1 = (step.max(0).cast_unsigned() + 1).min(phase.2);
             }
         });
-        if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn phase_finish(&self, name: &str) {

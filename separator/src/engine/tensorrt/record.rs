@@ -1,7 +1,9 @@
-//! What was set up: a file beside TensorRT's libraries that says the length, the time and the SHA-256 of each.
+//! What was set up: a file beside TensorRT's libraries that says the length, the time and the
+//! SHA-256 of each.
 //!
-//! Hashing 230 MB takes as long as the start of an engine, so a library is hashed only where its length or its time is not
-//! the recorded one. A folder without a record, of a system's package for instance, is taken as it is.
+//! Hashing 230 MB takes as long as the start of an engine, so a library is hashed only where its
+//! length or its time is not the recorded one. A folder without a record, of a system's package for
+//! instance, is taken as it is.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +19,8 @@ use super::whole::Damage;
 /// The record's name.
 const FILE: &str = "sextet-libraries.json";
 
-/// Records the libraries that are in `folder`, for [`Library::load`](super::Library::load) to compare with.
+/// Records the libraries that are in `folder`, for [`Library::load`](super::Library::load) to
+/// compare with.
 ///
 /// # Errors
 /// What the system says, when one cannot be read or the record cannot be written.
@@ -29,10 +32,12 @@ pub fn record(folder: &Path) -> io::Result<()> {
         let entry = json!({ "bytes": bytes, "modified_ns": modified_ns, "sha256": sha256(&path)? });
         libraries.insert(file.to_owned(), entry);
     }
+
     let mut record = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer_pretty(&mut record, &Value::Object(libraries))?;
     record.as_file().sync_all()?;
     record.persist(folder.join(FILE))?;
+
     Ok(())
 }
 
@@ -43,23 +48,32 @@ pub(super) fn damage(library: &Path) -> Option<Damage> {
     let entry = &record[library.file_name()?.to_str()?];
     let (expected, expected_ns) = (entry["bytes"].as_u64()?, entry["modified_ns"].as_u64()?);
     let (found, found_ns) = stamp(library).ok()?;
+
     match found.cmp(&expected) {
         std::cmp::Ordering::Less => return Some(Damage::Cut { found, expected }),
         std::cmp::Ordering::Greater => return Some(Damage::Longer { found, expected }),
         std::cmp::Ordering::Equal if found_ns == expected_ns => return None,
         std::cmp::Ordering::Equal => {}
     }
+
     if entry["sha256"].as_str()? != sha256(library).ok()? {
         return Some(Damage::Changed);
     }
+
     None
 }
 
 /// Length and time of a file.
 fn stamp(path: &Path) -> io::Result<(u64, u64)> {
     let about = fs::metadata(path)?;
-    let modified = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok((about.len(), u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX)))
+    let modified = about
+        .modified()?
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok((
+        about.len(),
+        u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX),
+    ))
 }
 
 fn sha256(path: &Path) -> io::Result<String> {
@@ -71,7 +85,12 @@ fn sha256(path: &Path) -> io::Result<String> {
             bytes => digest.update(&block[..bytes]),
         }
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+
+    Ok(digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 #[cfg(test)]
@@ -85,13 +104,16 @@ mod tests {
         let Some(folder) = std::env::var_os("SEXTET_TENSORRT") else {
             return println!("left out: SEXTET_TENSORRT names no folder of TensorRT's libraries");
         };
+
         let here = tempfile::tempdir().unwrap();
         for file in FILES {
             fs::copy(Path::new(&folder).join(file), here.path().join(file)).unwrap();
         }
+
         let set_up = || FILES.map(|file| whole::check(&here.path().join(file)));
         assert!(set_up().iter().all(Result::is_ok), "without a record");
         record(here.path()).unwrap();
+
         assert!(set_up().iter().all(Result::is_ok), "with a record");
 
         let path = here.path().join(FILES[0]);
@@ -101,25 +123,66 @@ mod tests {
 
         io::Seek::seek(&mut file, io::SeekFrom::Start(100_000_000)).unwrap();
         io::Write::write_all(&mut file, &[0; 4096]).unwrap();
+
         let error = whole::check(&path).unwrap_err();
-        assert!(matches!(error, TensorRtError::Damaged { damage: Damage::Changed, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                TensorRtError::Damaged {
+                    damage: Damage::Changed,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+
         let error = Library::load(&[here.path().to_owned()]).map(|library| library.path);
-        assert!(matches!(error, Err(TensorRtError::Damaged { .. })), "{error:?}");
+        assert!(
+            matches!(error, Err(TensorRtError::Damaged { .. })),
+            "{error:?}"
+        );
 
         let whole_bytes = file.metadata().unwrap().len();
         file.set_len(whole_bytes + 1).unwrap();
+
         let error = whole::check(&path).unwrap_err();
-        assert!(matches!(error, TensorRtError::Damaged { damage: Damage::Longer { .. }, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                TensorRtError::Damaged {
+                    damage: Damage::Longer { .. },
+                    ..
+                }
+            ),
+            "{error}"
+        );
 
         fs::remove_file(here.path().join(FILE)).unwrap();
-        let lengths = [whole_bytes - 1, whole_bytes - 1_000_000, whole_bytes / 2, 4096, 100, 10];
+        let lengths = [
+            whole_bytes - 1,
+            whole_bytes - 1_000_000,
+            whole_bytes / 2,
+            4096,
+            100,
+            10,
+        ];
+
         for length in lengths {
             file.set_len(length).unwrap();
             let error = whole::check(&path).unwrap_err();
-            let cut = |damage: &Damage| matches!(damage, Damage::Cut { found, .. } if *found == length);
-            assert!(matches!(&error, TensorRtError::Damaged { damage, .. } if cut(damage)), "{error}");
-            assert!(error.to_string().contains("; run `sextet setup tensorrt`"), "{error}");
+            let cut =
+                |damage: &Damage| matches!(damage, Damage::Cut { found, .. } if *found == length);
+
+            assert!(
+                matches!(&error, TensorRtError::Damaged { damage, .. } if cut(damage)),
+                "{error}"
+            );
+            assert!(
+                error.to_string().contains("; run `sextet setup tensorrt`"),
+                "{error}"
+            );
         }
+
         println!("{} lengths tried", lengths.len());
     }
 }

@@ -1,7 +1,7 @@
 //! Files that are whole or not there: a header that says what they hold, and a hash over all of it.
 //!
-//! Layout: `SEXTET1\n`, length of the header in bytes (u32, little endian), the header (UTF-8), the contents, SHA-256 of
-//! all that came before. They are written beside their place and renamed.
+//! Layout: `SEXTET1\n`, length of the header in bytes (u32, little endian), the header (UTF-8), the
+//! contents, SHA-256 of all that came before. They are written beside their place and renamed.
 
 use std::fmt;
 use std::fs;
@@ -23,16 +23,24 @@ const DIGEST_BYTES: usize = 32;
 pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .suffix(UNFINISHED)
+        .tempfile_in(folder)?;
+
     let mut digest = Sha256::new();
-    let length = u32::try_from(header.len()).map_err(io::Error::other)?.to_le_bytes();
+    let length = u32::try_from(header.len())
+        .map_err(io::Error::other)?
+        .to_le_bytes();
+
     for part in [MAGIC.as_slice(), &length, header.as_bytes(), contents] {
         digest.update(part);
         file.write_all(part)?;
     }
+
     file.write_all(&digest.finalize())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
+
     Ok(())
 }
 
@@ -54,7 +62,11 @@ impl fmt::Debug for Sealed {
 impl Sealed {
     /// One that was not read from a file.
     pub(super) fn new(header: String, contents: Vec<u8>) -> Self {
-        Self { header, contents: 0..contents.len(), bytes: contents }
+        Self {
+            header,
+            contents: 0..contents.len(),
+            bytes: contents,
+        }
     }
 
     /// What the contents are.
@@ -75,15 +87,24 @@ pub(super) fn read(path: &Path) -> Option<Sealed> {
     if Sha256::digest(&bytes[..end]).as_slice() != &bytes[end..] {
         return None;
     }
+
     let (header, start) = header_of(&bytes[..end])?;
-    Some(Sealed { header, bytes, contents: start..end })
+    Some(Sealed {
+        header,
+        bytes,
+        contents: start..end,
+    })
 }
 
 /// The header of `path` without a look at the rest.
 pub(super) fn read_header(path: &Path) -> Option<String> {
     use std::io::Read;
     let mut start = Vec::new();
-    fs::File::open(path).ok()?.take(4096).read_to_end(&mut start).ok()?;
+    fs::File::open(path)
+        .ok()?
+        .take(4096)
+        .read_to_end(&mut start)
+        .ok()?;
     Some(header_of(&start)?.0)
 }
 
@@ -118,11 +139,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write(&path, "what it is", b"what it holds").unwrap();
+
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             assert!(read(&path).is_none(), "{length} bytes");
         }
+
         for place in 0..whole.len() {
             let mut changed = whole.clone();
             changed[place] ^= 0x10;

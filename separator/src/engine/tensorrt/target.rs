@@ -27,11 +27,14 @@ impl Target {
         KNOWN.iter().map(|&(number, _)| Self(number)).collect()
     }
 
-    /// The target of a GPU; `None` for one that TensorRT runs on but cannot name (9.0: the H100 and H200), which takes a
-    /// plan for all.
+    /// The target of a GPU; `None` for one that TensorRT runs on but cannot name (9.0: the H100 and
+    /// H200), which takes a plan for all.
     pub fn of(capability: (i32, i32)) -> Option<Self> {
         let number = u32::try_from(capability.0 * 10 + capability.1).ok()?;
-        KNOWN.iter().any(|&(known, _)| known == number).then_some(Self(number))
+        KNOWN
+            .iter()
+            .any(|&(known, _)| known == number)
+            .then_some(Self(number))
     }
 
     /// Reads a list: `sm86,sm89`, or `all` for no restriction, which is an empty list.
@@ -42,9 +45,14 @@ impl Target {
         if text.trim().eq_ignore_ascii_case("all") {
             return Ok(Vec::new());
         }
-        let mut targets = text.split(',').map(str::parse).collect::<Result<Vec<Self>, _>>()?;
+
+        let mut targets = text
+            .split(',')
+            .map(str::parse)
+            .collect::<Result<Vec<Self>, _>>()?;
         targets.sort_unstable();
         targets.dedup();
+
         Ok(targets)
     }
 
@@ -59,11 +67,22 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, TensorRtError> {
         let name = text.trim().to_ascii_lowercase();
-        let number = name.strip_prefix("sm").and_then(|digits| digits.trim_start_matches('_').parse().ok());
-        number.and_then(|number: u32| Self::all().into_iter().find(|target| target.0 == number)).ok_or_else(|| {
-            let known = Self::all().iter().map(Self::to_string).collect::<Vec<_>>().join(", ");
-            TensorRtError::UnknownTarget { found: text.to_owned(), known }
-        })
+        let number = name
+            .strip_prefix("sm")
+            .and_then(|digits| digits.trim_start_matches('_').parse().ok());
+        number
+            .and_then(|number: u32| Self::all().into_iter().find(|target| target.0 == number))
+            .ok_or_else(|| {
+                let known = Self::all()
+                    .iter()
+                    .map(Self::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                TensorRtError::UnknownTarget {
+                    found: text.to_owned(),
+                    known,
+                }
+            })
     }
 }
 
@@ -82,7 +101,11 @@ mod tests {
         for target in Target::all() {
             assert_eq!(target.to_string().parse::<Target>().unwrap(), target);
         }
-        assert_eq!(Target::list("sm89, SM_86,sm89").unwrap(), [Target(86), Target(89)]);
+
+        assert_eq!(
+            Target::list("sm89, SM_86,sm89").unwrap(),
+            [Target(86), Target(89)]
+        );
         assert_eq!(Target::list("all").unwrap(), []);
         assert_eq!(Target::of((8, 6)), Some(Target(86)));
         assert_eq!(Target::of((9, 0)), None);
@@ -92,7 +115,10 @@ mod tests {
     fn what_is_not_a_target_is_refused_with_the_list() {
         for text in ["sm70", "86", "", "sm", "sm86,sm99"] {
             let error = Target::list(text).unwrap_err().to_string();
-            assert!(error.contains("sm75") && error.contains("all"), "{text}: {error}");
+            assert!(
+                error.contains("sm75") && error.contains("all"),
+                "{text}: {error}"
+            );
         }
     }
 }

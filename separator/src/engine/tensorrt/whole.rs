@@ -1,9 +1,10 @@
 //! Whether a library's file is whole, found out before the system's loader maps it into memory.
 //!
-//! A file that was cut, by a full disk or a download that broke off, is mapped all the same, and the process dies of
-//! SIGBUS where a page has no bytes behind it. Reading the tables at the start of the file takes microseconds and says how
-//! long it must be: the program headers and the place of the section headers of an ELF file (System V ABI, chapters 4
-//! and 5), the sections of a PE file (Microsoft's PE Format). Bytes that were changed or never written are found by
+//! A file that was cut, by a full disk or a download that broke off, is mapped all the same, and
+//! the process dies of SIGBUS where a page has no bytes behind it. Reading the tables at the start
+//! of the file takes microseconds and says how long it must be: the program headers and the place
+//! of the section headers of an ELF file (System V ABI, chapters 4 and 5), the sections of a PE
+//! file (Microsoft's PE Format). Bytes that were changed or never written are found by
 //! [`record`](super::record) instead, where there is one.
 
 use std::fs::File;
@@ -38,20 +39,27 @@ pub enum Damage {
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Cut { found, expected } => write!(f, "it has {found} bytes and needs at least {expected}"),
-            Self::Longer { found, expected } => write!(f, "it has {found} bytes instead of {expected}"),
+            Self::Cut { found, expected } => {
+                write!(f, "it has {found} bytes and needs at least {expected}")
+            }
+            Self::Longer { found, expected } => {
+                write!(f, "it has {found} bytes instead of {expected}")
+            }
             Self::Changed => f.write_str("its contents are not what was set up"),
         }
     }
 }
 
-/// Refuses the library `path`, which may be a bare name for the system's loader to find, when it is not whole. A file that cannot be read, or is no library at all, is left to the
-/// loader, which says so.
+/// Refuses the library `path`, which may be a bare name for the system's loader to find, when it is
+/// not whole. A file that cannot be read, or is no library at all, is left to the loader, which
+/// says so.
 ///
 /// # Errors
 /// [`TensorRtError::Damaged`].
 pub(super) fn check(path: &Path) -> Result<(), TensorRtError> {
-    let is_bare = path.parent().is_none_or(|folder| folder.as_os_str().is_empty());
+    let is_bare = path
+        .parent()
+        .is_none_or(|folder| folder.as_os_str().is_empty());
     match found_by_system(path).filter(|_| is_bare) {
         Some(found) => check_file(&found),
         None => check_file(path),
@@ -59,27 +67,50 @@ pub(super) fn check(path: &Path) -> Result<(), TensorRtError> {
 }
 
 fn check_file(path: &Path) -> Result<(), TensorRtError> {
-    let damaged = |damage| TensorRtError::Damaged { path: path.to_owned(), damage };
-    let Ok(mut file) = File::open(path) else { return Ok(()) };
-    let Ok(found) = file.metadata().map(|about| about.len()) else { return Ok(()) };
+    let damaged = |damage| TensorRtError::Damaged {
+        path: path.to_owned(),
+        damage,
+    };
+    let Ok(mut file) = File::open(path) else {
+        return Ok(());
+    };
+    let Ok(found) = file.metadata().map(|about| about.len()) else {
+        return Ok(());
+    };
+
     match needed_bytes(&mut file) {
-        Ok(Some(expected)) if found < expected => return Err(damaged(Damage::Cut { found, expected })),
+        Ok(Some(expected)) if found < expected => {
+            return Err(damaged(Damage::Cut { found, expected }));
+        }
         // The tables themselves are cut.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Err(damaged(Damage::Cut { found, expected: found + 1 }));
+            return Err(damaged(Damage::Cut {
+                found,
+                expected: found + 1,
+            }));
         }
         _ => {}
     }
+
     record::damage(path).map_or(Ok(()), |damage| Err(damaged(damage)))
 }
 
-/// The file that the system's loader would find under the bare name `file`, as far as that can be told without it: in the
-/// folders that the environment names, then in those that the system is configured with.
+/// The file that the system's loader would find under the bare name `file`, as far as that can be
+/// told without it: in the folders that the environment names, then in those that the system is
+/// configured with.
 fn found_by_system(file: &Path) -> Option<PathBuf> {
-    let variable = if cfg!(windows) { "PATH" } else { "LD_LIBRARY_PATH" };
+    let variable = if cfg!(windows) {
+        "PATH"
+    } else {
+        "LD_LIBRARY_PATH"
+    };
+
     let named = std::env::var_os(variable).unwrap_or_default();
     let folders = std::env::split_paths(&named).chain(system_folders());
-    folders.filter(|folder| !folder.as_os_str().is_empty()).map(|folder| folder.join(file)).find(|path| path.is_file())
+    folders
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .map(|folder| folder.join(file))
+        .find(|path| path.is_file())
 }
 
 /// The loader's own folders, and those of ld.so.conf(5) and the files beside it.
@@ -87,15 +118,32 @@ fn system_folders() -> Vec<PathBuf> {
     if cfg!(windows) {
         return vec![PathBuf::from("C:\\Windows\\System32")];
     }
-    let beside = std::fs::read_dir("/etc/ld.so.conf.d").into_iter().flatten().flatten().map(|entry| entry.path());
-    let texts = std::iter::once(PathBuf::from("/etc/ld.so.conf")).chain(beside).map(std::fs::read_to_string);
-    let lines = texts.flatten().flat_map(|text| text.lines().map(str::trim).map(PathBuf::from).collect::<Vec<_>>());
+
+    let beside = std::fs::read_dir("/etc/ld.so.conf.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+
+    let texts = std::iter::once(PathBuf::from("/etc/ld.so.conf"))
+        .chain(beside)
+        .map(std::fs::read_to_string);
+    let lines = texts.flatten().flat_map(|text| {
+        text.lines()
+            .map(str::trim)
+            .map(PathBuf::from)
+            .collect::<Vec<_>>()
+    });
+
     let own = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"].map(PathBuf::from);
-    lines.filter(|folder| folder.is_absolute()).chain(own).collect()
+    lines
+        .filter(|folder| folder.is_absolute())
+        .chain(own)
+        .collect()
 }
 
-/// Bytes that `file` must have at least, by its own tables; `None` for what is neither an ELF file of 64 bits in little
-/// endian nor a PE file: the only ones that TensorRT comes as.
+/// Bytes that `file` must have at least, by its own tables; `None` for what is neither an ELF file
+/// of 64 bits in little endian nor a PE file: the only ones that TensorRT comes as.
 fn needed_bytes(file: &mut File) -> io::Result<Option<u64>> {
     let mut magic = [0; 6];
     let read = file.read(&mut magic)?;
@@ -113,6 +161,7 @@ fn elf_bytes(file: &mut File) -> io::Result<u64> {
     let (segments_at, sections_at) = (number(&header[32..40]), number(&header[40..48]));
     let [segment_bytes, segments, section_bytes, sections] =
         [54, 56, 58, 60].map(|at: usize| number(&header[at..at + 2]));
+
     let mut end = sections_at.saturating_add(section_bytes * sections);
     for index in 0..segments {
         let segment: [u8; 56] = read_at(file, segments_at.saturating_add(index * segment_bytes))?;
@@ -120,6 +169,7 @@ fn elf_bytes(file: &mut File) -> io::Result<u64> {
             end = end.max(number(&segment[8..16]).saturating_add(number(&segment[32..40])));
         }
     }
+
     Ok(end)
 }
 
@@ -127,16 +177,19 @@ fn elf_bytes(file: &mut File) -> io::Result<u64> {
 fn pe_bytes(file: &mut File) -> io::Result<Option<u64>> {
     let at: [u8; 4] = read_at(file, 0x3c)?;
     let at = number(&at);
+
     let header: [u8; 24] = read_at(file, at)?;
     if !header.starts_with(b"PE\0\0") {
         return Ok(None);
     }
+
     let (sections, optional_bytes) = (number(&header[6..8]), number(&header[20..22]));
     let mut end = 0;
     for index in 0..sections {
         let section: [u8; 40] = read_at(file, at + 24 + optional_bytes + index * 40)?;
         end = end.max(number(&section[16..20]) + number(&section[20..24]));
     }
+
     Ok(Some(end))
 }
 
@@ -149,7 +202,10 @@ fn read_at<const BYTES: usize>(file: &mut File, at: u64) -> io::Result<[u8; BYTE
 
 /// The number that up to eight `bytes` hold in little endian.
 fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 #[cfg(test)]
@@ -172,12 +228,17 @@ mod tests {
         bytes[0x3c] = 0x80;
         bytes[0x80..0x84].copy_from_slice(b"PE\0\0");
         (bytes[0x86], bytes[0x94]) = (2, 0xf0);
+
         let sections = 0x80 + 24 + 0xf0;
-        for (index, (length, start)) in [(0x200_u32, 0x400_u32), (0x200, 0x200)].into_iter().enumerate() {
+        for (index, (length, start)) in [(0x200_u32, 0x400_u32), (0x200, 0x200)]
+            .into_iter()
+            .enumerate()
+        {
             let at = sections + index * 40;
             bytes[at + 16..at + 20].copy_from_slice(&length.to_le_bytes());
             bytes[at + 20..at + 24].copy_from_slice(&start.to_le_bytes());
         }
+
         bytes
     }
 
@@ -185,15 +246,30 @@ mod tests {
     fn a_pe_file_says_how_long_it_is() {
         let bytes = pe();
         assert_eq!(of(&bytes).unwrap(), Some(0x600));
+
         for cut in [3, 0x3e, 0x90, 0x1a0] {
-            assert_eq!(of(&bytes[..cut]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "cut at {cut}");
+            assert_eq!(
+                of(&bytes[..cut]).unwrap_err().kind(),
+                io::ErrorKind::UnexpectedEof,
+                "cut at {cut}"
+            );
         }
-        assert_eq!(of(&bytes[..0x500]).unwrap(), Some(0x600), "whether the bytes are there is for others to see");
+
+        assert_eq!(
+            of(&bytes[..0x500]).unwrap(),
+            Some(0x600),
+            "whether the bytes are there is for others to see"
+        );
     }
 
     #[test]
     fn what_is_no_library_is_left_to_the_loader() {
-        for bytes in [b"".as_slice(), b"not a library", &[0; 4096], b"\x7fELF\x01\x01of 32 bits"] {
+        for bytes in [
+            b"".as_slice(),
+            b"not a library",
+            &[0; 4096],
+            b"\x7fELF\x01\x01of 32 bits",
+        ] {
             assert_eq!(of(bytes).unwrap(), None);
         }
     }
@@ -206,6 +282,7 @@ mod tests {
         assert!(needed <= program.len() as u64);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("library");
+
         let lengths = [8, 63, 64, 200, 4096, needed / 2, needed - 1];
         for length in lengths {
             fs::write(&path, &program[..length as usize]).unwrap();
@@ -214,6 +291,7 @@ mod tests {
                 matches!(error, TensorRtError::Damaged { damage: Damage::Cut { found, .. }, .. } if found == length)
             );
         }
+
         fs::write(&path, &program).unwrap();
         check(&path).unwrap();
         println!("{} lengths tried", lengths.len());

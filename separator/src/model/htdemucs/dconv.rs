@@ -1,18 +1,22 @@
-//! The residual branch of every layer (`demucs.demucs.DConv`), written so that its wide tensor is touched as little as can be.
+//! The residual branch of every layer (`demucs.demucs.DConv`), written so that its wide tensor is
+//! touched as little as can be.
 //!
-//! A layer is conv1 (C -> H, kernel 3, dilated) -> GroupNorm(1) -> GELU -> conv2 (1x1, H -> 2C) -> GroupNorm(1) -> GLU ->
-//! LayerScale, added to its input. The second norm takes mean and variance over all of 2C x T, which would mean to write the
-//! widest tensor of the layer and read it twice more. But y = W h + b, so both follow from the moments of the narrow h:
+//! A layer is conv1 (C -> H, kernel 3, dilated) -> GroupNorm(1) -> GELU -> conv2 (1x1, H -> 2C) ->
+//! GroupNorm(1) -> GLU -> LayerScale, added to its input. The second norm takes mean and variance
+//! over all of 2C x T, which would mean to write the widest tensor of the layer and read it twice
+//! more. But y = W h + b, so both follow from the moments of the narrow h:
 //!
-//! mean(y) = a . mu + mean(b) and var(y) = <G, K> + mu' S mu + 2 s . mu + v, with mu and K the mean and the covariance of h
-//! over time, and over the 2C rows of W and b: a the mean of w_c, G the mean of w_c w_c', S the covariance of w_c, s that of
-//! w_c and b_c, v the variance of b_c. Every term is a variance: nothing cancels, as it would in E\[y^2\] - mean(y)^2.
+//! mean(y) = a . mu + mean(b) and var(y) = <G, K> + mu' S mu + 2 s . mu + v, with mu and K the mean
+//! and the covariance of h over time, and over the 2C rows of W and b: a the mean of w_c, G the
+//! mean of w_c w_c', S the covariance of w_c, s that of w_c and b_c, v the variance of b_c. Every
+//! term is a variance: nothing cancels, as it would in E\[y^2\] - mean(y)^2.
 //!
-//! The normalised y = gain (W h + b - mean) / deviation + shift is then one 1x1 convolution of h / deviation, with two more
-//! input channels, 1 / deviation and mean / deviation, that carry what changes from row to row.
+//! The normalised y = gain (W h + b - mean) / deviation + shift is then one 1x1 convolution of h /
+//! deviation, with two more input channels, 1 / deviation and mean / deviation, that carry what
+//! changes from row to row.
 //!
-//! In the frequency branch the reference folds frequencies into the batch; here the layers run on [B, C, F, T] as they are,
-//! with statistics for each frequency.
+//! In the frequency branch the reference folds frequencies into the batch; here the layers run on
+//! [B, C, F, T] as they are, with statistics for each frequency.
 
 use super::norm::{affine, inverse_deviation, whiten};
 use crate::model::config::Config;
@@ -49,22 +53,37 @@ struct Layer {
 }
 
 impl Layer {
-    fn take(w: &mut Weights, config: &Config, name: &str, channels: usize) -> Result<Self, ModelError> {
+    fn take(
+        w: &mut Weights,
+        config: &Config,
+        name: &str,
+        channels: usize,
+    ) -> Result<Self, ModelError> {
         let hidden = config.dconv_hidden(channels);
         let mut take = |part: &str, shape: &[usize]| w.take(&format!("{name}.{part}"), shape);
         let conv1 = take("0.weight", &[hidden, channels, 3])?.reshape(&[hidden, channels, 1, 3]);
+
         let conv2 = take("3.weight", &[2 * channels, hidden, 1])?.reshape(&[2 * channels, hidden]);
         Ok(Self {
             conv1: (conv1, take("0.bias", &[hidden])?),
             conv2: (conv2, take("3.bias", &[2 * channels])?),
-            norm2: (take("4.weight", &[2 * channels])?, take("4.bias", &[2 * channels])?),
+            norm2: (
+                take("4.weight", &[2 * channels])?,
+                take("4.bias", &[2 * channels])?,
+            ),
             scale: take("6.scale", &[channels])?,
             name: name.to_owned(),
         })
     }
 
     /// conv1, its norm and GELU: [B, H, F, T].
-    fn narrow(&self, g: &mut Graph, w: &mut Weights, x: &Value, dilation: usize) -> Result<Value, ModelError> {
+    fn narrow(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        x: &Value,
+        dilation: usize,
+    ) -> Result<Value, ModelError> {
         let h = match g.dialect() {
             Dialect::Common => self.conv1(g, x, dilation),
             Dialect::Cpu => self.conv1_by_taps(g, x, dilation),
@@ -76,32 +95,50 @@ impl Layer {
 
     fn conv1(&self, g: &mut Graph, x: &Value, dilation: usize) -> Value {
         let (weight, bias) = (g.weight(&self.conv1.0), g.weight(&self.conv1.1));
-        let window = Window { pads: [[0, 0], [dilation, dilation]], dilations: [1, dilation], ..Window::PLAIN };
+        let window = Window {
+            pads: [[0, 0], [dilation, dilation]],
+            dilations: [1, dilation],
+            ..Window::PLAIN
+        };
         g.conv(x, &weight, &bias, window)
     }
 
-    /// conv1 as one 1x1 convolution whose outputs, H for each tap, are shifted and added up. A product of matrices wants
-    /// the input in another order, and three taps want it three times; the outputs are an eighth of it.
+    /// conv1 as one 1x1 convolution whose outputs, H for each tap, are shifted and added up. A
+    /// product of matrices wants the input in another order, and three taps want it three times;
+    /// the outputs are an eighth of it.
     fn conv1_by_taps(&self, g: &mut Graph, x: &Value, dilation: usize) -> Value {
         let (hidden, channels, frames) = (self.conv1.1.shape()[0], x.size(1), x.size(3));
         if frames <= dilation {
             return self.conv1(g, x, dilation);
         }
+
         // The middle tap first: it has the bias and stays where it is.
         let taps = [1, 0, 2];
         let weight = Array::from_fn(&[3 * hidden, channels, 1, 1], |i| {
-            self.conv1.0.at(&[i[0] % hidden, i[1], 0, taps[i[0] / hidden]])
+            self.conv1
+                .0
+                .at(&[i[0] % hidden, i[1], 0, taps[i[0] / hidden]])
         });
-        let bias = Array::from_fn(&[3 * hidden], |i| if i[0] < hidden { self.conv1.1.data()[i[0]] } else { 0.0 });
+
+        let bias = Array::from_fn(&[3 * hidden], |i| {
+            if i[0] < hidden {
+                self.conv1.1.data()[i[0]]
+            } else {
+                0.0
+            }
+        });
+
         let (weight, bias) = (g.weight(&weight), g.weight(&bias));
         let y = g.conv(x, &weight, &bias, Window::PLAIN);
         let middle = g.slice(&y, 1, 0, hidden);
         let earlier = g.slice(&y, 1, hidden, 2 * hidden);
+
         let earlier = g.slice(&earlier, 3, 0, frames - dilation);
         let earlier = g.pad_zeros(&earlier, 3, dilation, 0);
         let later = g.slice(&y, 1, 2 * hidden, 3 * hidden);
         let later = g.slice(&later, 3, dilation, frames);
         let later = g.pad_zeros(&later, 3, 0, dilation);
+
         let sum = g.add(&middle, &earlier);
         g.add(&sum, &later)
     }
@@ -112,60 +149,91 @@ impl Layer {
         let row = [h.size(0), 1, h.size(2), h.size(3)];
         let one = g.scalar(1.0, &mean);
         let one = g.expand(&one, &row);
+
         let mean = g.expand(&mean, &row);
-        let (one, mean, inverse) = (g.cast_to_trunk(&one), g.cast_to_trunk(&mean), g.cast_to_trunk(&inverse));
+        let (one, mean, inverse) = (
+            g.cast_to_trunk(&one),
+            g.cast_to_trunk(&mean),
+            g.cast_to_trunk(&inverse),
+        );
+
         let h = g.concat(&[h, &one, &mean], 1);
         let h = g.mul(&h, &inverse);
         let half = self.scale.shape()[0];
         let value = self.half(g, &h, 0..half, self.scale.data());
+
         let gate = self.half(g, &h, half..2 * half, &vec![1.0; half]);
         let gate = g.sigmoid(&gate);
+
         let y = g.mul(&value, &gate);
         g.add(&y, x)
     }
 
-    /// Mean and one over the deviation of conv2's output for each frequency: both [B, 1, F, 1], float32.
+    /// Mean and one over the deviation of conv2's output for each frequency: both [B, 1, F, 1],
+    /// float32.
     fn statistics(&self, g: &mut Graph, h: &Value) -> (Value, Value) {
         let (batch, hidden, rows, frames) = (h.size(0), h.size(1), h.size(2), h.size(3));
         let over_rows = OverRows::of(&self.conv2.0, self.conv2.1.data());
         let by_row = g.transpose(h, &[0, 2, 1, 3]);
         let by_row = g.cast_to_f32(&by_row);
+
         let mu = g.mean(&by_row, &[3]);
         let centred = g.sub(&by_row, &mu);
         let over_frames = g.scalar(1.0 / frames as f32, &centred);
         let scaled = g.mul(&centred, &over_frames);
+
         let turned = g.transpose(&scaled, &[0, 1, 3, 2]);
         let covariance = g.matmul(&centred, &turned);
         let covariance = g.reshape(&covariance, &[batch * rows, hidden * hidden]);
         let mu = g.reshape(&mu, &[batch * rows, hidden]);
+
         let product = |g: &mut Graph, x: &Value, columns: usize, weights: &[f32]| {
-            let weights = g.exact(&Array::new(&[weights.len() / columns, columns], weights.to_vec()));
+            let weights = g.exact(&Array::new(
+                &[weights.len() / columns, columns],
+                weights.to_vec(),
+            ));
             g.matmul(x, &weights)
         };
+
         let mean = product(g, &mu, 1, &over_rows.mean_weight);
         let bias = g.scalar(over_rows.mean_bias, &mean);
         let mean = g.add(&mean, &bias);
         let within = product(g, &covariance, 1, &over_rows.products);
+
         // Spread of the rows' own means: mu' S mu + 2 s . mu + v.
         let spread = product(g, &mu, hidden, &over_rows.weight_covariance);
         let cross = g.exact(&Array::new(&[1, hidden], over_rows.cross.clone()));
         let spread = g.add(&spread, &cross);
         let spread = g.mul(&spread, &mu);
+
         let ones = vec![1.0; hidden];
         let between = product(g, &spread, 1, &ones);
         let bias = g.scalar(over_rows.bias_variance, &between);
         let between = g.add(&between, &bias);
+
         let variance = g.add(&within, &between);
         let zero = g.scalar(0.0, &variance);
         let variance = g.max(&variance, &zero);
+
         let inverse = inverse_deviation(g, &variance);
-        (g.reshape(&mean, &[batch, 1, rows, 1]), g.reshape(&inverse, &[batch, 1, rows, 1]))
+        (
+            g.reshape(&mean, &[batch, 1, rows, 1]),
+            g.reshape(&inverse, &[batch, 1, rows, 1]),
+        )
     }
 
-    /// Channels `range` of the normalised output of conv2, each times its factor, from [h, 1, mean] / deviation.
-    fn half(&self, g: &mut Graph, h: &Value, range: std::ops::Range<usize>, factors: &[f32]) -> Value {
+    /// Channels `range` of the normalised output of conv2, each times its factor, from [h, 1, mean]
+    /// / deviation.
+    fn half(
+        &self,
+        g: &mut Graph,
+        h: &Value,
+        range: std::ops::Range<usize>,
+        factors: &[f32],
+    ) -> Value {
         let hidden = h.size(1) - 2;
         let (gain, shift) = (self.norm2.0.data(), self.norm2.1.data());
+
         let start = range.start;
         let weight = Array::from_fn(&[range.len(), hidden + 2, 1, 1], |i| {
             let row = start + i[0];
@@ -176,6 +244,7 @@ impl Layer {
             };
             factors[i[0]] * gain[row] * part
         });
+
         let shift = Array::from_fn(&[range.len()], |i| factors[i[0]] * shift[start + i[0]]);
         let (weight, shift) = (g.weight(&weight), g.weight(&shift));
         g.conv(h, &weight, &shift, Window::PLAIN)
@@ -204,11 +273,15 @@ impl OverRows {
         let b = |row: usize| f64::from(bias[row]);
         let mean = |value: &dyn Fn(usize) -> f64| (0..rows).map(value).sum::<f64>() / rows as f64;
         let mean_weight: Vec<f64> = (0..hidden).map(|h| mean(&|row| w(row, h))).collect();
+
         let mean_bias = mean(&b);
-        let products: Vec<f64> =
-            (0..hidden * hidden).map(|i| mean(&|row| w(row, i / hidden) * w(row, i % hidden))).collect();
+        let products: Vec<f64> = (0..hidden * hidden)
+            .map(|i| mean(&|row| w(row, i / hidden) * w(row, i % hidden)))
+            .collect();
         let covariance = |i: usize| products[i] - mean_weight[i / hidden] * mean_weight[i % hidden];
-        let cross = |h: usize| 2.0 * mean(&|row| (w(row, h) - mean_weight[h]) * (b(row) - mean_bias));
+        let cross =
+            |h: usize| 2.0 * mean(&|row| (w(row, h) - mean_weight[h]) * (b(row) - mean_bias));
+
         Self {
             weight_covariance: (0..hidden * hidden).map(|i| covariance(i) as f32).collect(),
             cross: (0..hidden).map(|h| cross(h) as f32).collect(),

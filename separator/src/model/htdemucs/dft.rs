@@ -1,17 +1,21 @@
 //! The short-time Fourier transform and its inverse as real matrix products.
 //!
-//! A dense 4096-point DFT would be a 4096 x 4096 matrix. With n = 64 n1 + n2 and k = k1 + 64 k2 it falls into two stages of
-//! 64-point DFTs with a twiddle factor between them (Cooley and Tukey 1965):
+//! A dense 4096-point DFT would be a 4096 x 4096 matrix. With n = 64 n1 + n2 and k = k1 + 64 k2 it
+//! falls into two stages of 64-point DFTs with a twiddle factor between them (Cooley and Tukey
+//! 1965):
 //!
-//! X[k] = sum over n2 of e^(-2 pi i n2 k2 / 64) . e^(-2 pi i n2 k1 / 4096) . sum over n1 of e^(-2 pi i n1 k1 / 64) x[n]
+//! X[k] = sum over n2 of e^(-2 pi i n2 k2 / 64) . e^(-2 pi i n2 k1 / 4096) . sum over n1 of e^(-2
+//! pi i n1 k1 / 64) x[n]
 //!
-//! The twiddle depends on k1 besides the second stage's own indices, so it is folded into that stage, as one 64 x 128 matrix
-//! for each k1. Time is the last axis throughout, as in the network: every product has long contiguous rows and nothing but
-//! whole rows is ever moved. Framing needs no gather: with a hop of a quarter of the window, a frame is four neighbouring
-//! blocks. The Nyquist bin, which the model drops (`demucs.htdemucs.HTDemucs._spec`), is never made.
+//! The twiddle depends on k1 besides the second stage's own indices, so it is folded into that
+//! stage, as one 64 x 128 matrix for each k1. Time is the last axis throughout, as in the network:
+//! every product has long contiguous rows and nothing but whole rows is ever moved. Framing needs
+//! no gather: with a hop of a quarter of the window, a frame is four neighbouring blocks. The
+//! Nyquist bin, which the model drops (`demucs.htdemucs.HTDemucs._spec`), is never made.
 //!
-//! Definitions: `demucs/spec.py` (periodic Hann window, normalised by 1/sqrt(4096), centred) and `HTDemucs._spec` and
-//! `_ispec`, whose paddings together amount to frames 0, 1, ... of the signal reflected by 1536 samples.
+//! Definitions: `demucs/spec.py` (periodic Hann window, normalised by 1/sqrt(4096), centred) and
+//! `HTDemucs._spec` and `_ispec`, whose paddings together amount to frames 0, 1, ... of the signal
+//! reflected by 1536 samples.
 
 use std::f64::consts::TAU;
 use std::sync::LazyLock;
@@ -26,7 +30,8 @@ const STAGE: usize = 64;
 pub(super) const BINS: usize = FFT_SIZE / 2;
 /// Second-stage outputs that are bins.
 const UPPER: usize = BINS / STAGE;
-/// Values of k1 that do not follow from the others in a real signal's transform, 0 and 32 counted as one.
+/// Values of k1 that do not follow from the others in a real signal's transform, 0 and 32 counted
+/// as one.
 const PAIRS: usize = STAGE / 2;
 /// Blocks of a hop that a window spans.
 const OVERLAP: usize = FFT_SIZE / HOP;
@@ -55,17 +60,23 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let frames = blocks + 1 - OVERLAP;
     let x = g.reshape(x, &[n, blocks, HOP]);
     let x = g.transpose(&x, &[0, 2, 1]);
-    let shifted: Vec<Value> = (0..OVERLAP).map(|i| g.slice(&x, 2, i, i + frames)).collect();
+    let shifted: Vec<Value> = (0..OVERLAP)
+        .map(|i| g.slice(&x, 2, i, i + frames))
+        .collect();
+
     let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
     let x = g.mul(&x, &window);
     let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
+
     let first = g.exact(&analysis_first());
     let y = g.matmul(&first, &x);
     let y = g.reshape(&y, &[n, STAGE, 2 * STAGE, frames]);
     let second = g.exact(&ANALYSIS_SECOND);
+
     let z = g.matmul(&second, &y);
     let z = g.reshape(&z, &[n, STAGE, 2, UPPER, frames]);
+
     let z = g.transpose(&z, &[0, 2, 3, 1, 4]);
     g.reshape(&z, &[n, 2, BINS, frames])
 }
@@ -99,27 +110,31 @@ fn analysis_second() -> Array {
 
 /// Signal of the spectrum `z` [N, 2, 2048, T]: [N, span(T)].
 ///
-/// The missing half of the spectrum mirrors this one, so what the first stage gives for k1 and for 64 - k1 mirror each other
-/// too. Only k1 = 0 to 32 are worked out, each from its own bins and those of 64 - k1; 0 and 32, which are real, share the
-/// place of one.
+/// The missing half of the spectrum mirrors this one, so what the first stage gives for k1 and for
+/// 64 - k1 mirror each other too. Only k1 = 0 to 32 are worked out, each from its own bins and
+/// those of 64 - k1; 0 and 32, which are real, share the place of one.
 pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let (n, frames) = (z.size(0), z.size(3));
     let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
     let pairs: Vec<usize> = (0..PAIRS).flat_map(|k1| [k1, mirror(k1)]).collect();
+
     let z = g.pick(&z, 1, &pairs);
     let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
     let first = g.exact(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
     let y = g.reshape(&y, &[n, 2 * PAIRS, STAGE * frames]);
+
     let second = g.exact(&synthesis_second());
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+
     let x = g.mul(&x, &window);
     let x = overlap_add(g, &x);
     let x = g.transpose(&x, &[0, 2, 1]);
     let x = g.reshape(&x, &[n, span(frames)]);
+
     let envelope = g.exact(&inverse_envelope(frames));
     g.mul(&x, &envelope)
 }
@@ -133,20 +148,25 @@ fn mirror(k1: usize) -> usize {
 fn synthesis_first() -> Array {
     Array::from_fn(&[PAIRS, 2 * STAGE, 4 * UPPER], |i| {
         let (imaginary, n2) = (i[1] / STAGE == 1, i[1] % STAGE);
-        let (mirrored, from_imaginary, k2) = (i[2] / (2 * UPPER) == 1, i[2] / UPPER % 2 == 1, i[2] % UPPER);
+        let (mirrored, from_imaginary, k2) =
+            (i[2] / (2 * UPPER) == 1, i[2] / UPPER % 2 == 1, i[2] % UPPER);
         let bin = if mirrored { mirror(i[0]) } else { i[0] } + STAGE * k2;
         let (cos, sin) = turn(n2 * bin, FFT_SIZE);
-        // A mirrored bin is a conjugate at minus its frequency: the real part stays, the imaginary one changes its sign.
+
+        // A mirrored bin is a conjugate at minus its frequency: the real part stays, the imaginary
+        // one changes its sign.
         let sign = if mirrored { -1.0 } else { 1.0 };
         let real = if from_imaginary { -sin } else { cos };
         let part = match (i[0], imaginary) {
-            // Of 0 and 32, each with its own mirror, only real parts: 32's in the place of an imaginary one.
+            // Of 0 and 32, each with its own mirror, only real parts: 32's in the place of an
+            // imaginary one.
             (0, _) if imaginary != mirrored => 0.0,
             (0, _) if bin == 0 => real,
             (0, _) => 2.0 * real,
             (_, false) => real,
             (_, true) => sign * if from_imaginary { cos } else { sin },
         };
+
         part as f32
     })
 }
@@ -176,16 +196,25 @@ fn overlap_add(g: &mut Graph, x: &Value) -> Value {
         let next = block(g, i);
         sum = g.add(&sum, &next);
     }
+
     sum
 }
 
-/// One over the sum of the squared windows, [span(frames)]. Two empty frames on either side count, as in `_ispec`.
+/// One over the sum of the squared windows, [span(frames)]. Two empty frames on either side count,
+/// as in `_ispec`.
 fn inverse_envelope(frames: usize) -> Array {
-    let squared: Vec<f64> = (0..FFT_SIZE).map(|n| window(n).powi(2) * FFT_SIZE as f64).collect();
+    let squared: Vec<f64> = (0..FFT_SIZE)
+        .map(|n| window(n).powi(2) * FFT_SIZE as f64)
+        .collect();
     let at = |n: usize| {
         let (block, rest) = (n / HOP, n % HOP);
-        let reached = (0..OVERLAP).filter(|i| (block + 2).checked_sub(*i).is_some_and(|frame| frame < frames + 4));
+        let reached = (0..OVERLAP).filter(|i| {
+            (block + 2)
+                .checked_sub(*i)
+                .is_some_and(|frame| frame < frames + 4)
+        });
         1.0 / reached.map(|i| squared[i * HOP + rest]).sum::<f64>()
     };
+
     Array::from_fn(&[span(frames)], |i| at(i[0]) as f32)
 }

@@ -1,7 +1,8 @@
 //! Encoder and decoder layers of both branches (`demucs.hdemucs.HEncLayer` and `HDecLayer`).
 //!
-//! The reference runs the time branch in three dimensions and the frequency branch in four. Here both are [B, C, F, T], the
-//! time branch with F = 1, and a branch is the axis along which its layers shorten and lengthen.
+//! The reference runs the time branch in three dimensions and the frequency branch in four. Here
+//! both are [B, C, F, T], the time branch with F = 1, and a branch is the axis along which its
+//! layers shorten and lengthen.
 
 use super::dconv::dconv;
 use super::norm::group_norm;
@@ -10,7 +11,8 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
-/// Zeros on either side of a shortening convolution, and samples cut off either side of a lengthening one.
+/// Zeros on either side of a shortening convolution, and samples cut off either side of a
+/// lengthening one.
 const PAD: usize = KERNEL / 4;
 
 /// The axis that a branch works along.
@@ -29,7 +31,8 @@ impl Branch {
         }
     }
 
-    /// Two values, one for the branch's own axis and one for the other, in the order (frequency, time).
+    /// Two values, one for the branch's own axis and one for the other, in the order (frequency,
+    /// time).
     fn order<T>(self, own: T, other: T) -> [T; 2] {
         match self {
             Branch::Frequency => [own, other],
@@ -60,7 +63,8 @@ pub(super) struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Whether this is where the frequency branch comes down to one row: its kernel spans all that is left, unpadded.
+    /// Whether this is where the frequency branch comes down to one row: its kernel spans all that
+    /// is left, unpadded.
     fn last_frequency(&self, rows: usize) -> bool {
         self.branch == Branch::Frequency && rows <= KERNEL
     }
@@ -89,35 +93,76 @@ impl Layer<'_> {
         let [kf, kt] = self.branch.order(KERNEL, 1);
         let weight = g.weight(&weight.reshape(&[channels, x.size(1), kf, kt]));
         let bias = g.weight(&self.take(w, "conv.bias", &[channels])?);
+
         let length = x.size(self.branch.axis());
-        let pads =
-            if self.last_frequency(length) { [0, 0] } else { [PAD, PAD + length.next_multiple_of(STRIDE) - length] };
-        let window =
-            Window { strides: self.branch.order(STRIDE, 1), pads: self.branch.order(pads, [0, 0]), ..Window::PLAIN };
+        let pads = if self.last_frequency(length) {
+            [0, 0]
+        } else {
+            [PAD, PAD + length.next_multiple_of(STRIDE) - length]
+        };
+
+        let window = Window {
+            strides: self.branch.order(STRIDE, 1),
+            pads: self.branch.order(pads, [0, 0]),
+            ..Window::PLAIN
+        };
+
         Ok(g.conv(x, &weight, &bias, window))
     }
 
     /// The rest of an encoder layer, after [`Layer::shorten`].
-    pub(super) fn encode(&self, g: &mut Graph, w: &mut Weights, y: Value) -> Result<Value, ModelError> {
+    pub(super) fn encode(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        y: Value,
+    ) -> Result<Value, ModelError> {
         let y = self.norm(g, w, "norm1", y)?;
         let y = g.gelu(&y);
-        let y = if self.config.dconv_encoder { self.dconv(g, w, y)? } else { y };
+        let y = if self.config.dconv_encoder {
+            self.dconv(g, w, y)?
+        } else {
+            y
+        };
         self.rewrite(g, w, &y, self.config.context_enc, "norm2")
     }
 
     /// A decoder layer up to its last convolution.
-    pub(super) fn decode(&self, g: &mut Graph, w: &mut Weights, x: &Value, skip: &Value) -> Result<Value, ModelError> {
+    pub(super) fn decode(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        x: &Value,
+        skip: &Value,
+    ) -> Result<Value, ModelError> {
         let x = g.add(x, skip);
         let y = self.rewrite(g, w, &x, self.config.context, "norm1")?;
-        if self.config.dconv_decoder { self.dconv(g, w, y) } else { Ok(y) }
+        if self.config.dconv_decoder {
+            self.dconv(g, w, y)
+        } else {
+            Ok(y)
+        }
     }
 
     fn dconv(&self, g: &mut Graph, w: &mut Weights, y: Value) -> Result<Value, ModelError> {
         dconv(g, w, self.config, &format!("{}.dconv", self.name), y)
     }
 
-    fn norm(&self, g: &mut Graph, w: &mut Weights, name: &str, x: Value) -> Result<Value, ModelError> {
-        group_norm(g, w, self.config, self.index, &format!("{}.{name}", self.name), x)
+    fn norm(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        name: &str,
+        x: Value,
+    ) -> Result<Value, ModelError> {
+        group_norm(
+            g,
+            w,
+            self.config,
+            self.index,
+            &format!("{}.{name}", self.name),
+            x,
+        )
     }
 
     /// The convolution that mixes channels, and its GLU.
@@ -138,12 +183,23 @@ impl Layer<'_> {
             Branch::Frequency => vec![2 * channels, channels, size, size],
             Branch::Time => vec![2 * channels, channels, size],
         };
-        let weight = self.take(w, "rewrite.weight", &shape)?.reshape(&[2 * channels, channels, kf, kt]);
+
+        let weight =
+            self.take(w, "rewrite.weight", &shape)?
+                .reshape(&[2 * channels, channels, kf, kt]);
         let bias = self.take(w, "rewrite.bias", &[2 * channels])?;
         let pad = |kernel: usize| [kernel / 2, kernel / 2];
-        let window = Window { pads: [pad(kf), pad(kt)], ..Window::PLAIN };
-        let [value, gate] = if g.dialect() == Dialect::Cpu && self.index < self.config.norm_starts && context == 0 {
-            // Two convolutions, so that neither the wide tensor nor copies of its halves are written.
+        let window = Window {
+            pads: [pad(kf), pad(kt)],
+            ..Window::PLAIN
+        };
+
+        let [value, gate] = if g.dialect() == Dialect::Cpu
+            && self.index < self.config.norm_starts
+            && context == 0
+        {
+            // Two convolutions, so that neither the wide tensor nor copies of its halves are
+            // written.
             [0, channels].map(|start| {
                 let half = |array: &Array| array.rows(start, start + channels);
                 let (weight, bias) = (g.weight(&half(&weight)), g.weight(&half(&bias)));
@@ -155,15 +211,17 @@ impl Layer<'_> {
             let y = self.norm(g, w, norm, y)?;
             [0, channels].map(|start| g.slice(&y, 1, start, start + channels))
         };
+
         let gate = g.sigmoid(&gate);
         Ok(g.mul(&value, &gate))
     }
 
-    /// The transposed convolution: `channels` channels, four times as long along the branch's axis, cut to `length`.
+    /// The transposed convolution: `channels` channels, four times as long along the branch's axis,
+    /// cut to `length`.
     ///
-    /// A stride of 4 under a kernel of 8 means that each output depends on two inputs, by its position modulo 4. So it is
-    /// written as two convolutions of kernel 2, for the first and the last two positions of every four, whose channels are
-    /// then dealt out along the axis.
+    /// A stride of 4 under a kernel of 8 means that each output depends on two inputs, by its
+    /// position modulo 4. So it is written as two convolutions of kernel 2, for the first and the
+    /// last two positions of every four, whose channels are then dealt out along the axis.
     pub(super) fn lengthen(
         &self,
         g: &mut Graph,
@@ -172,14 +230,23 @@ impl Layer<'_> {
         channels: usize,
         length: usize,
     ) -> Result<Value, ModelError> {
-        let weight = self.take(w, "conv_tr.weight", &self.kernel_shape([x.size(1), channels]))?;
+        let weight = self.take(
+            w,
+            "conv_tr.weight",
+            &self.kernel_shape([x.size(1), channels]),
+        )?;
+
         let weight = weight.reshape(&[x.size(1), channels, KERNEL]);
         let bias = self.take(w, "conv_tr.bias", &[channels])?;
+
         let axis = self.branch.axis();
         let y = if self.last_frequency(x.size(axis)) && length == KERNEL {
             self.spread(g, x, &weight, &bias)
         } else if self.index < self.config.norm_starts {
-            let parts = [self.phases(g, x, &weight, &bias, Part::First), self.phases(g, x, &weight, &bias, Part::Last)];
+            let parts = [
+                self.phases(g, x, &weight, &bias, Part::First),
+                self.phases(g, x, &weight, &bias, Part::Last),
+            ];
             let y = g.concat(&[&parts[0], &parts[1]], 1);
             self.deal(g, &y, channels)
         } else {
@@ -187,32 +254,51 @@ impl Layer<'_> {
             let y = self.phases(g, x, &weight, &bias, Part::Uncut);
             self.deal(g, &y, channels)
         };
+
         let y = self.norm(g, w, "norm2", y)?;
-        let start = if y.size(axis) >= length + 2 * PAD && self.index >= self.config.norm_starts { PAD } else { 0 };
-        let y = if y.size(axis) == length { y } else { g.slice(&y, axis, start, start + length) };
+        let start = if y.size(axis) >= length + 2 * PAD && self.index >= self.config.norm_starts {
+            PAD
+        } else {
+            0
+        };
+
+        let y = if y.size(axis) == length {
+            y
+        } else {
+            g.slice(&y, axis, start, start + length)
+        };
+
         Ok(if self.index == 0 { y } else { g.gelu(&y) })
     }
 
     /// Some of the four outputs that belong to every input `j`, as channels [(phases) C].
     ///
-    /// Before it is cut, output `o` of the transposed convolution is the sum of input `j` times tap `o - 4 j`: for phase `p`
-    /// of four, tap `p` of input `j` and tap `p + 4` of `j - 1`. Output `i` after the cut is `o = i + 2`: for `i = 4 j + p`
-    /// with `p` of 0 or 1, taps `p + 2` of input `j` and `p + 6` of `j - 1`; with `p` of 2 or 3, taps `p - 2` of input
-    /// `j + 1` and `p + 2` of `j`.
+    /// Before it is cut, output `o` of the transposed convolution is the sum of input `j` times tap
+    /// `o - 4 j`: for phase `p` of four, tap `p` of input `j` and tap `p + 4` of `j - 1`. Output
+    /// `i` after the cut is `o = i + 2`: for `i = 4 j + p` with `p` of 0 or 1, taps `p + 2` of
+    /// input `j` and `p + 6` of `j - 1`; with `p` of 2 or 3, taps `p - 2` of input `j + 1` and `p +
+    /// 2` of `j`.
     fn phases(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array, part: Part) -> Value {
         let channels = bias.shape()[0];
         let [kf, kt] = self.branch.order(2, 1);
-        // Number of phases, taps of the earlier and the later input for the first of them, and zeros around the input.
+
+        // Number of phases, taps of the earlier and the later input for the first of them, and
+        // zeros around the input.
         let (count, taps, pads) = match part {
             Part::First => (2, [6, 2], [1, 0]),
             Part::Last => (2, [4, 0], [0, 1]),
             Part::Uncut => (4, [4, 0], [1, 1]),
         };
+
         let kernel = Array::from_fn(&[count * channels, x.size(1), kf, kt], |i| {
             weight.at(&[i[1], i[0] % channels, taps[i[2] + i[3]] + i[0] / channels])
         });
         let bias = Array::from_fn(&[count * channels], |i| bias.data()[i[0] % channels]);
-        let window = Window { pads: self.branch.order(pads, [0, 0]), ..Window::PLAIN };
+        let window = Window {
+            pads: self.branch.order(pads, [0, 0]),
+            ..Window::PLAIN
+        };
+
         let (kernel, bias) = (g.weight(&kernel), g.weight(&bias));
         g.conv(x, &kernel, &bias, window)
     }
@@ -233,11 +319,13 @@ impl Layer<'_> {
         }
     }
 
-    /// One row spread to eight, without a cut: every tap of the transposed convolution is a row of its own.
+    /// One row spread to eight, without a cut: every tap of the transposed convolution is a row of
+    /// its own.
     fn spread(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
         let channels = bias.shape()[0];
-        let kernel =
-            Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL]));
+        let kernel = Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| {
+            weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL])
+        });
         let bias = Array::from_fn(&[channels * KERNEL], |i| bias.data()[i[0] / KERNEL]);
         let (kernel, bias) = (g.weight(&kernel), g.weight(&bias));
         let y = g.conv(x, &kernel, &bias, Window::PLAIN);

@@ -1,7 +1,8 @@
-//! Hybrid Transformer Demucs as one graph of real numbers: a segment of waveform in, the stems' waveforms out.
+//! Hybrid Transformer Demucs as one graph of real numbers: a segment of waveform in, the stems'
+//! waveforms out.
 //!
-//! Source: `demucs/htdemucs.py` of demucs 4.1.0, `HTDemucs.forward` (Rouard, Massa and Défossez 2023). Each file here has
-//! one of its parts and says where that part comes from.
+//! Source: `demucs/htdemucs.py` of demucs 4.1.0, `HTDemucs.forward` (Rouard, Massa and Défossez
+//! 2023). Each file here has one of its parts and says where that part comes from.
 
 mod dconv;
 mod dft;
@@ -40,22 +41,27 @@ pub(crate) fn write(
     let mut graph = Graph::new(trunk, dialect);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
+
     let mix = g.input(INPUT, &[batch, CHANNELS, config.segment_frames]);
     let spectrum = spectrum(g, &mix, frames);
     let frequency = standardise(g, &spectrum);
     let flat = g.reshape(&mix, &[batch, CHANNELS, 1, config.segment_frames]);
     let time = standardise(g, &flat);
+
     let x = g.cast_to_trunk(&frequency.x);
     let xt = g.cast_to_trunk(&time.x);
     let encoded = encode(g, w, config, x, xt)?;
     let (x, xt) = middle(g, w, config, &encoded)?;
     let (x, xt) = decode(g, w, config, encoded, x, xt)?;
+
     let x = waveform(g, config, &x, &frequency);
     let xt = restore(g, &xt, &time);
     let xt = g.reshape(&xt, x.shape());
+
     let stems = g.add(&x, &xt);
     g.output(OUTPUT, &stems);
     weights.finish()?;
+
     Ok(graph)
 }
 
@@ -80,66 +86,127 @@ struct Encoded {
     lengths_t: Vec<usize>,
 }
 
-fn encode(g: &mut Graph, w: &mut Weights, config: &Config, x: Value, xt: Value) -> Result<Encoded, ModelError> {
+fn encode(
+    g: &mut Graph,
+    w: &mut Weights,
+    config: &Config,
+    x: Value,
+    xt: Value,
+) -> Result<Encoded, ModelError> {
     let [skips, skips_t] = [Vec::new(), Vec::new()];
-    let mut e = Encoded { x, xt, skips, skips_t, lengths: Vec::new(), lengths_t: Vec::new() };
+    let mut e = Encoded {
+        x,
+        xt,
+        skips,
+        skips_t,
+        lengths: Vec::new(),
+        lengths_t: Vec::new(),
+    };
+
     for index in 0..config.depth {
-        let layer = |branch, name| Layer { config, branch, name: format!("{name}.{index}"), index };
-        let (frequency, time) = (layer(Branch::Frequency, "encoder"), layer(Branch::Time, "tencoder"));
+        let layer = |branch, name| Layer {
+            config,
+            branch,
+            name: format!("{name}.{index}"),
+            index,
+        };
+
+        let (frequency, time) = (
+            layer(Branch::Frequency, "encoder"),
+            layer(Branch::Time, "tencoder"),
+        );
         let channels = config.channels_after(index + 1);
         e.lengths.push(e.x.size(2));
         e.lengths_t.push(e.xt.size(3));
         e.xt = time.shorten(g, w, &e.xt, channels)?;
+
         let mut y = frequency.shorten(g, w, &e.x, channels)?;
         if y.size(2) == 1 {
-            // Both branches have the same shape now: the time branch ends here, injected into the other.
+            // Both branches have the same shape now: the time branch ends here, injected into the
+            // other.
             y = g.add(&y, &e.xt);
         } else {
             e.xt = time.encode(g, w, e.xt)?;
             e.skips_t.push(e.xt.clone());
         }
+
         e.x = frequency.encode(g, w, y)?;
         if index == 0 {
             e.x = embed_frequency(g, w, config, e.x)?;
         }
+
         e.skips.push(e.x.clone());
     }
+
     Ok(e)
 }
 
-/// Adds the embedding of each frequency (`ScaledEmbedding`) after the first layer, where the model has one.
-fn embed_frequency(g: &mut Graph, w: &mut Weights, config: &Config, x: Value) -> Result<Value, ModelError> {
-    let Some(weight) = config.freq_emb else { return Ok(x) };
+/// Adds the embedding of each frequency (`ScaledEmbedding`) after the first layer, where the model
+/// has one.
+fn embed_frequency(
+    g: &mut Graph,
+    w: &mut Weights,
+    config: &Config,
+    x: Value,
+) -> Result<Value, ModelError> {
+    let Some(weight) = config.freq_emb else {
+        return Ok(x);
+    };
+
     let (channels, rows) = (x.size(1), x.size(2));
     let table = w.take("freq_emb.embedding.weight", &[rows, channels])?;
-    let table = table.transposed().scale(config.emb_scale * weight).reshape(&[1, channels, rows, 1]);
+    let table = table
+        .transposed()
+        .scale(config.emb_scale * weight)
+        .reshape(&[1, channels, rows, 1]);
+
     let embedding = g.weight(&table);
     Ok(g.add(&x, &embedding))
 }
 
 /// The transformer, and the 1x1 convolutions before and after it where the model has them.
-fn middle(g: &mut Graph, w: &mut Weights, config: &Config, e: &Encoded) -> Result<(Value, Value), ModelError> {
+fn middle(
+    g: &mut Graph,
+    w: &mut Weights,
+    config: &Config,
+    e: &Encoded,
+) -> Result<(Value, Value), ModelError> {
     if config.transformer.layers == 0 {
         // The reference skips these convolutions too, but its checkpoint has them all the same.
         for (name, t) in [("up", ""), ("down", ""), ("up", "_t"), ("down", "_t")] {
             if let Some(width) = config.bottom_channels {
-                take_resampler(w, config, &format!("channel_{name}sampler{t}"), name == "up", width)?;
+                take_resampler(
+                    w,
+                    config,
+                    &format!("channel_{name}sampler{t}"),
+                    name == "up",
+                    width,
+                )?;
             }
         }
         return Ok((e.x.clone(), e.xt.clone()));
     }
+
     let Some(width) = config.bottom_channels else {
         return transformer::transformer(g, w, config, &e.x, &e.xt);
     };
-    let pointwise = |g: &mut Graph, w: &mut Weights, name: &str, up: bool, x: &Value| -> Result<Value, ModelError> {
+
+    let pointwise = |g: &mut Graph,
+                     w: &mut Weights,
+                     name: &str,
+                     up: bool,
+                     x: &Value|
+     -> Result<Value, ModelError> {
         let (weight, bias) = take_resampler(w, config, name, up, width)?;
         let (weight, bias) = (g.weight(&weight), g.weight(&bias));
         Ok(g.conv(x, &weight, &bias, Window::PLAIN))
     };
+
     let x = pointwise(g, w, "channel_upsampler", true, &e.x)?;
     let xt = pointwise(g, w, "channel_upsampler_t", true, &e.xt)?;
     let (x, xt) = transformer::transformer(g, w, config, &x, &xt)?;
     let x = pointwise(g, w, "channel_downsampler", false, &x)?;
+
     let xt = pointwise(g, w, "channel_downsampler_t", false, &xt)?;
     Ok((x, xt))
 }
@@ -153,7 +220,9 @@ fn take_resampler(
 ) -> Result<(Array, Array), ModelError> {
     let narrow = config.channels_after(config.depth);
     let [out, input] = if up { [width, narrow] } else { [narrow, width] };
-    let weight = w.take(&format!("{name}.weight"), &[out, input, 1])?.reshape(&[out, input, 1, 1]);
+    let weight = w
+        .take(&format!("{name}.weight"), &[out, input, 1])?
+        .reshape(&[out, input, 1, 1]);
     Ok((weight, w.take(&format!("{name}.bias"), &[out])?))
 }
 
@@ -168,25 +237,41 @@ fn decode(
     let merged = e.skips.len() > e.skips_t.len();
     for position in 0..config.depth {
         let index = config.depth - 1 - position;
-        let layer = |branch, name| Layer { config, branch, name: format!("{name}.{position}"), index };
-        let (frequency, time) = (layer(Branch::Frequency, "decoder"), layer(Branch::Time, "tdecoder"));
+        let layer = |branch, name| Layer {
+            config,
+            branch,
+            name: format!("{name}.{position}"),
+            index,
+        };
+
+        let (frequency, time) = (
+            layer(Branch::Frequency, "decoder"),
+            layer(Branch::Time, "tdecoder"),
+        );
         let outputs = config.sources.len() * CHANNELS;
         let [channels, channels_t] = match index {
             0 => [2 * outputs, outputs],
             _ => [config.channels_after(index); 2],
         };
-        let (Some(skip), Some(length), Some(length_t)) = (e.skips.pop(), e.lengths.pop(), e.lengths_t.pop()) else {
+
+        let (Some(skip), Some(length), Some(length_t)) =
+            (e.skips.pop(), e.lengths.pop(), e.lengths_t.pop())
+        else {
             unreachable!("the encoder has as many layers as the decoder");
         };
+
         let y = frequency.decode(g, w, &x, &skip)?;
         xt = match e.skips_t.pop_if(|_| !(merged && position == 0)) {
             Some(skip) => time.decode(g, w, &xt, &skip)?,
-            // The time branch begins again from what the frequency branch has before its last convolution.
+            // The time branch begins again from what the frequency branch has before its last
+            // convolution.
             None => y.clone(),
         };
+
         x = frequency.lengthen(g, w, &y, channels, length)?;
         xt = time.lengthen(g, w, &xt, channels_t, length_t)?;
     }
+
     Ok((x, xt))
 }
 

@@ -1,4 +1,5 @@
-//! Means, deviations and the norms built on them. Statistics are float32 whatever the rest of the graph is.
+//! Means, deviations and the norms built on them. Statistics are float32 whatever the rest of the
+//! graph is.
 
 use crate::model::config::Config;
 use crate::model::error::ModelError;
@@ -8,8 +9,8 @@ use crate::model::weights::{Array, Weights};
 /// What PyTorch's norms add to a variance, and HTDemucs to the deviation of its input.
 pub(super) const EPSILON: f32 = 1e-5;
 
-/// `x` without its mean, and its mean and deviation over all axes but the first (`HTDemucs.forward`): unbiased, eps 1e-5
-/// added to the deviation.
+/// `x` without its mean, and its mean and deviation over all axes but the first
+/// (`HTDemucs.forward`): unbiased, eps 1e-5 added to the deviation.
 pub(super) struct Standardised {
     pub(super) x: Value,
     pub(super) mean: Value,
@@ -22,14 +23,17 @@ pub(super) fn standardise(g: &mut Graph, x: &Value) -> Standardised {
     let count: usize = x.shape()[1..].iter().product();
     let mean = g.mean(x, &axes);
     let centred = g.sub(x, &mean);
+
     let square = g.mul(&centred, &centred);
     let variance = g.mean(&square, &axes);
     let unbiased = g.scalar((count as f64 / (count - 1) as f64) as f32, &variance);
     let variance = g.mul(&variance, &unbiased);
+
     let deviation = g.sqrt(&variance);
     let epsilon = g.scalar(EPSILON, &deviation);
     let divisor = g.add(&deviation, &epsilon);
     let factor = g.reciprocal(&divisor);
+
     let x = g.mul(&centred, &factor);
     Standardised { x, mean, deviation }
 }
@@ -55,7 +59,12 @@ pub(super) fn inverse_deviation(g: &mut Graph, variance: &Value) -> Value {
 }
 
 /// Gain and shift per channel, `name.weight` and `name.bias`, on axis 1 of `x` [B, C, F, T].
-pub(super) fn affine(g: &mut Graph, w: &mut Weights, name: &str, x: &Value) -> Result<Value, ModelError> {
+pub(super) fn affine(
+    g: &mut Graph,
+    w: &mut Weights,
+    name: &str,
+    x: &Value,
+) -> Result<Value, ModelError> {
     let channels = x.size(1);
     let mut parameter = |g: &mut Graph, part: &str| -> Result<Value, ModelError> {
         let array: Array = w.take(&format!("{name}.{part}"), &[channels])?;
@@ -67,7 +76,8 @@ pub(super) fn affine(g: &mut Graph, w: &mut Weights, name: &str, x: &Value) -> R
     Ok(g.add(&x, &shift))
 }
 
-/// `torch.nn.GroupNorm` called `name` on `x` [B, C, F, T], where layer `index` has one; `x` itself where it has none.
+/// `torch.nn.GroupNorm` called `name` on `x` [B, C, F, T], where layer `index` has one; `x` itself
+/// where it has none.
 pub(super) fn group_norm(
     g: &mut Graph,
     w: &mut Weights,
@@ -79,9 +89,18 @@ pub(super) fn group_norm(
     if index < config.norm_starts {
         return Ok(x);
     }
+
     let shape = x.shape().to_vec();
     let groups = config.norm_groups;
-    let rows = g.reshape(&x, &[shape[0], groups, shape[1..].iter().product::<usize>() / groups]);
+    let rows = g.reshape(
+        &x,
+        &[
+            shape[0],
+            groups,
+            shape[1..].iter().product::<usize>() / groups,
+        ],
+    );
+
     let white = whiten(g, &rows, &[2]);
     let white = g.reshape(&white, &shape);
     affine(g, w, name, &white)

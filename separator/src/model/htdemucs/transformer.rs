@@ -1,5 +1,5 @@
-//! The transformer between encoder and decoder (`demucs.transformer.CrossTransformerEncoder`): one stack of layers for each
-//! branch, in turn attending to itself and to the other.
+//! The transformer between encoder and decoder (`demucs.transformer.CrossTransformerEncoder`): one
+//! stack of layers for each branch, in turn attending to itself and to the other.
 
 use super::norm::{EPSILON, whiten};
 use crate::model::config::Config;
@@ -7,8 +7,8 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value};
 use crate::model::weights::{Array, Weights};
 
-/// Queries that attend at a time on the CPU, the fastest of 48 to 384 where it was tried: all at once, the scores of
-/// one layer would be the largest tensor of the model by far.
+/// Queries that attend at a time on the CPU, the fastest of 48 to 384 where it was tried: all at
+/// once, the scores of one layer would be the largest tensor of the model by far.
 const QUERY_BLOCK: usize = 336;
 
 /// Both branches: frequency [B, C, F, T] and time [B, C, 1, T'].
@@ -24,27 +24,51 @@ pub(super) fn transformer(
     let (rows, frames) = (x.size(2), x.size(3));
     let mut tokens = to_tokens(g, x);
     let mut tokens_t = to_tokens(g, xt);
+
     let width = tokens.size(2);
     if t.norm_in {
         tokens = layer_norm(g, w, &format!("{name}.norm_in"), &tokens)?;
         tokens_t = layer_norm(g, w, &format!("{name}.norm_in_t"), &tokens_t)?;
     }
-    // The tables below are as wide as these matrices: whoever asks for wide ones brings weights to match.
-    let first = if t.cross_first { "cross_attn" } else { "self_attn" };
-    w.expect(&format!("{name}.layers.0.{first}.in_proj_weight"), &[3 * width, width])?;
-    let position = g.weight(&position_2d(width, rows, frames, t.max_period).scale(t.weight_pos_embed));
+
+    // The tables below are as wide as these matrices: whoever asks for wide ones brings weights to
+    // match.
+    let first = if t.cross_first {
+        "cross_attn"
+    } else {
+        "self_attn"
+    };
+
+    w.expect(
+        &format!("{name}.layers.0.{first}.in_proj_weight"),
+        &[3 * width, width],
+    )?;
+    let position =
+        g.weight(&position_2d(width, rows, frames, t.max_period).scale(t.weight_pos_embed));
     tokens = g.add(&tokens, &position);
-    let position = g.weight(&position_1d(width, xt.size(3), t.max_period).scale(t.weight_pos_embed));
+    let position =
+        g.weight(&position_1d(width, xt.size(3), t.max_period).scale(t.weight_pos_embed));
+
     tokens_t = g.add(&tokens_t, &position);
     for index in 0..t.layers {
-        let layer = |stack: &str| Layer { config, name: format!("{name}.{stack}.{index}") };
+        let layer = |stack: &str| Layer {
+            config,
+            name: format!("{name}.{stack}.{index}"),
+        };
         (tokens, tokens_t) = if index % 2 == usize::from(t.cross_first) {
-            (layer("layers").attend_self(g, w, &tokens)?, layer("layers_t").attend_self(g, w, &tokens_t)?)
+            (
+                layer("layers").attend_self(g, w, &tokens)?,
+                layer("layers_t").attend_self(g, w, &tokens_t)?,
+            )
         } else {
             let crossed = layer("layers").attend_cross(g, w, &tokens, &tokens_t)?;
-            (crossed, layer("layers_t").attend_cross(g, w, &tokens_t, &tokens)?)
+            (
+                crossed,
+                layer("layers_t").attend_cross(g, w, &tokens_t, &tokens)?,
+            )
         };
     }
+
     Ok((from_tokens(g, &tokens, rows), from_tokens(g, &tokens_t, 1)))
 }
 
@@ -61,27 +85,44 @@ fn from_tokens(g: &mut Graph, x: &Value, rows: usize) -> Value {
     g.transpose(&x, &[0, 3, 2, 1])
 }
 
-/// Sine embedding of time for the time branch, [1, T, C] (`create_sin_embedding`): cosines, then sines.
+/// Sine embedding of time for the time branch, [1, T, C] (`create_sin_embedding`): cosines, then
+/// sines.
 fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
-    let periods: Vec<f64> = (0..half).map(|n| max_period.powf(n as f64 / (half as f64 - 1.0))).collect();
+    let periods: Vec<f64> = (0..half)
+        .map(|n| max_period.powf(n as f64 / (half as f64 - 1.0)))
+        .collect();
     Array::from_fn(&[1, frames, width], |i| {
         let phase = i[1] as f64 / periods[i[2] % half];
-        (if i[2] < half { phase.cos() } else { phase.sin() }) as f32
+        (if i[2] < half {
+            phase.cos()
+        } else {
+            phase.sin()
+        }) as f32
     })
 }
 
-/// Sine embedding of time and frequency, [1, T F, C] (`create_2d_sin_embedding`): the first half of the channels for time,
-/// the second for frequency, each sine and cosine in turn.
+/// Sine embedding of time and frequency, [1, T F, C] (`create_2d_sin_embedding`): the first half of
+/// the channels for time, the second for frequency, each sine and cosine in turn.
 fn position_2d(width: usize, rows: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
     let rate = |channel: usize| (-((channel & !1) as f64) * max_period.ln() / half as f64).exp();
+
     let rates: Vec<f64> = (0..half).map(rate).collect();
     Array::from_fn(&[1, frames * rows, width], |i| {
-        let position = if i[2] < half { i[1] / rows } else { i[1] % rows };
+        let position = if i[2] < half {
+            i[1] / rows
+        } else {
+            i[1] % rows
+        };
+
         let channel = i[2] % half;
         let phase = position as f64 * rates[channel];
-        (if channel.is_multiple_of(2) { phase.sin() } else { phase.cos() }) as f32
+        (if channel.is_multiple_of(2) {
+            phase.sin()
+        } else {
+            phase.cos()
+        }) as f32
     })
 }
 
@@ -109,7 +150,13 @@ impl Layer<'_> {
     }
 
     /// `CrossTransformerEncoderLayer`, norm first: `x` asks, `other` answers.
-    fn attend_cross(&self, g: &mut Graph, w: &mut Weights, x: &Value, other: &Value) -> Result<Value, ModelError> {
+    fn attend_cross(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        x: &Value,
+        other: &Value,
+    ) -> Result<Value, ModelError> {
         let normed = self.norm(g, w, "norm1", x)?;
         let other = self.norm(g, w, "norm2", other)?;
         let attended = self.attention(g, w, "cross_attn", &normed, &other)?;
@@ -117,7 +164,13 @@ impl Layer<'_> {
         self.feed_forward(g, w, "norm3", &x)
     }
 
-    fn norm(&self, g: &mut Graph, w: &mut Weights, norm: &str, x: &Value) -> Result<Value, ModelError> {
+    fn norm(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        norm: &str,
+        x: &Value,
+    ) -> Result<Value, ModelError> {
         layer_norm(g, w, &format!("{}.{norm}", self.name), x)
     }
 
@@ -126,11 +179,20 @@ impl Layer<'_> {
         if !self.config.transformer.layer_scale {
             return Ok(vec![1.0; width]);
         }
-        Ok(w.take(&format!("{}.{gamma}.scale", self.name), &[width])?.data().to_vec())
+        Ok(w.take(&format!("{}.{gamma}.scale", self.name), &[width])?
+            .data()
+            .to_vec())
     }
 
     /// `x` times `weight` [out, in] plus `bias` [out], each output times its factor.
-    fn linear(&self, g: &mut Graph, x: &Value, weight: Array, bias: Array, factors: &[f32]) -> Value {
+    fn linear(
+        &self,
+        g: &mut Graph,
+        x: &Value,
+        weight: Array,
+        bias: Array,
+        factors: &[f32],
+    ) -> Value {
         let weight = g.weight(&weight.scale_rows(factors).transposed());
         let bias = g.weight(&bias.scale_rows(factors));
         let y = g.matmul(x, &weight);
@@ -147,10 +209,19 @@ impl Layer<'_> {
         other: &Value,
     ) -> Result<Value, ModelError> {
         let width = x.size(2);
-        let mut take = |part: &str, shape: &[usize]| w.take(&format!("{}.{name}.{part}", self.name), shape);
-        let (weight, bias) = (take("in_proj_weight", &[3 * width, width])?, take("in_proj_bias", &[3 * width])?);
-        let (out_weight, out_bias) = (take("out_proj.weight", &[width, width])?, take("out_proj.bias", &[width])?);
+        let mut take =
+            |part: &str, shape: &[usize]| w.take(&format!("{}.{name}.{part}", self.name), shape);
+        let (weight, bias) = (
+            take("in_proj_weight", &[3 * width, width])?,
+            take("in_proj_bias", &[3 * width])?,
+        );
+
+        let (out_weight, out_bias) = (
+            take("out_proj.weight", &[width, width])?,
+            take("out_proj.bias", &[width])?,
+        );
         let heads = self.config.transformer.heads;
+
         // The usual 1 / sqrt(width of a head) goes into the queries' weights.
         let query_factor = ((width / heads) as f32).sqrt().recip();
         let project = |g: &mut Graph, part: usize, x: &Value, factor: f32| {
@@ -159,29 +230,55 @@ impl Layer<'_> {
         };
         let query = project(g, 0, x, query_factor);
         let key = project(g, 1, other, 1.0);
+
         let value = project(g, 2, other, 1.0);
         let y = match g.dialect() {
             Dialect::Common => attend_with_products(g, &query, &key, &value, heads),
             Dialect::Cpu => attend_in_blocks(g, &query, &key, &value, heads),
         };
+
         let scale = self.scale(w, "gamma_1", width)?;
         Ok(self.linear(g, &y, out_weight, out_bias, &scale))
     }
 
     /// The feed-forward part with its residual, and the norm over the whole layer that follows it.
-    fn feed_forward(&self, g: &mut Graph, w: &mut Weights, norm: &str, x: &Value) -> Result<Value, ModelError> {
+    fn feed_forward(
+        &self,
+        g: &mut Graph,
+        w: &mut Weights,
+        norm: &str,
+        x: &Value,
+    ) -> Result<Value, ModelError> {
         let width = x.size(2);
         let hidden = self.config.transformer_hidden();
         let y = self.norm(g, w, norm, x)?;
-        let mut take = |part: &str, shape: &[usize]| w.take(&format!("{}.{part}", self.name), shape);
-        let (weight, bias) = (take("linear1.weight", &[hidden, width])?, take("linear1.bias", &[hidden])?);
+        let mut take =
+            |part: &str, shape: &[usize]| w.take(&format!("{}.{part}", self.name), shape);
+
+        let (weight, bias) = (
+            take("linear1.weight", &[hidden, width])?,
+            take("linear1.bias", &[hidden])?,
+        );
         let y = self.linear(g, &y, weight, bias, &vec![1.0; hidden]);
-        let y = if self.config.transformer.gelu { g.gelu(&y) } else { g.relu(&y) };
-        let (weight, bias) = (take("linear2.weight", &[width, hidden])?, take("linear2.bias", &[width])?);
+        let y = if self.config.transformer.gelu {
+            g.gelu(&y)
+        } else {
+            g.relu(&y)
+        };
+
+        let (weight, bias) = (
+            take("linear2.weight", &[width, hidden])?,
+            take("linear2.bias", &[width])?,
+        );
         let scale = self.scale(w, "gamma_2", width)?;
         let y = self.linear(g, &y, weight, bias, &scale);
+
         let x = g.add(x, &y);
-        if self.config.transformer.norm_out { self.norm_out(g, w, &x) } else { Ok(x) }
+        if self.config.transformer.norm_out {
+            self.norm_out(g, w, &x)
+        } else {
+            Ok(x)
+        }
     }
 
     /// `MyGroupNorm` with one group: statistics over all tokens and channels.
@@ -196,8 +293,15 @@ impl Layer<'_> {
     }
 }
 
-/// softmax(query key') value with operators that every runtime has: [B, N, C], [B, S, C] and [B, S, C] give [B, N, C].
-fn attend_with_products(g: &mut Graph, query: &Value, key: &Value, value: &Value, heads: usize) -> Value {
+/// softmax(query key') value with operators that every runtime has: [B, N, C], [B, S, C] and [B, S,
+/// C] give [B, N, C].
+fn attend_with_products(
+    g: &mut Graph,
+    query: &Value,
+    key: &Value,
+    value: &Value,
+    heads: usize,
+) -> Value {
     let mut split = |x: &Value, order: &[usize]| {
         let x = g.reshape(x, &[x.size(0), x.size(1), heads, x.size(2) / heads]);
         g.transpose(&x, order)
@@ -205,15 +309,23 @@ fn attend_with_products(g: &mut Graph, query: &Value, key: &Value, value: &Value
     let by_head = split(query, &[0, 2, 1, 3]);
     let key = split(key, &[0, 2, 3, 1]);
     let value = split(value, &[0, 2, 1, 3]);
+
     let scores = g.matmul(&by_head, &key);
     let weights = g.softmax(&scores);
     let y = g.matmul(&weights, &value);
+
     let y = g.transpose(&y, &[0, 2, 1, 3]);
     g.reshape(&y, query.shape())
 }
 
 /// The same as one operator for every block of queries.
-fn attend_in_blocks(g: &mut Graph, query: &Value, key: &Value, value: &Value, heads: usize) -> Value {
+fn attend_in_blocks(
+    g: &mut Graph,
+    query: &Value,
+    key: &Value,
+    value: &Value,
+    heads: usize,
+) -> Value {
     let queries = query.size(1);
     let mut blocks = Vec::new();
     for start in (0..queries).step_by(QUERY_BLOCK) {

@@ -1,4 +1,5 @@
-//! A graph under construction. Every value knows its shape and element type, so that a mistake shows where it is made.
+//! A graph under construction. Every value knows its shape and element type, so that a mistake
+//! shows where it is made.
 
 use half::f16;
 use prost::Message;
@@ -14,8 +15,8 @@ const IR_VERSION: i64 = 10;
 pub(crate) enum Dialect {
     /// Any runtime: attention as products and a softmax. Operator set 20, the first with `Gelu`.
     Common,
-    /// Sextet's own CPU engine: attention as an operator, a few queries at a time. Operator set 23, the first with
-    /// `Attention`.
+    /// Sextet's own CPU engine: attention as an operator, a few queries at a time. Operator set 23,
+    /// the first with `Attention`.
     Cpu,
 }
 
@@ -76,18 +77,32 @@ pub(crate) struct Graph {
 impl Graph {
     /// An empty graph whose weights are stored as `trunk`.
     pub(crate) fn new(trunk: Element, dialect: Dialect) -> Self {
-        let graph = proto::Graph { name: "htdemucs".to_owned(), ..Default::default() };
-        Self { graph, trunk, dialect, products: 0 }
+        let graph = proto::Graph {
+            name: "htdemucs".to_owned(),
+            ..Default::default()
+        };
+        Self {
+            graph,
+            trunk,
+            dialect,
+            products: 0,
+        }
     }
 
-    /// Products of two numbers that its convolutions and matrix products take: what most of its time goes into.
+    /// Products of two numbers that its convolutions and matrix products take: what most of its
+    /// time goes into.
     pub(crate) fn products(&self) -> u64 {
         self.products
     }
 
     /// Counts the products of an operator: so many for each element of what it gives.
     pub(super) fn count_products(&mut self, given: &Value, for_each: usize) {
-        self.products += given.shape.iter().chain([&for_each]).map(|&size| size as u64).product::<u64>();
+        self.products += given
+            .shape
+            .iter()
+            .chain([&for_each])
+            .map(|&size| size as u64)
+            .product::<u64>();
     }
 
     /// Who the graph is written for.
@@ -102,14 +117,21 @@ impl Graph {
 
     /// Declares a float32 input.
     pub(crate) fn input(&mut self, name: &str, shape: &[usize]) -> Value {
-        let value = Value { name: name.to_owned(), shape: shape.to_vec(), element: Element::F32 };
+        let value = Value {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            element: Element::F32,
+        };
         self.graph.input.push(info(&value));
         value
     }
 
     /// Makes `value` the output called `name`.
     pub(crate) fn output(&mut self, name: &str, value: &Value) {
-        let output = Value { name: name.to_owned(), ..value.clone() };
+        let output = Value {
+            name: name.to_owned(),
+            ..value.clone()
+        };
         self.graph.output.push(info(&output));
         self.graph.node.push(proto::Node {
             input: vec![value.name.clone()],
@@ -122,16 +144,22 @@ impl Graph {
     /// A weight, stored in the trunk's element type.
     pub(crate) fn weight(&mut self, array: &Array) -> Value {
         match self.trunk {
-            Element::F16 => {
-                self.constant(array.shape(), Element::F16, bytes(array.data(), |x| f16::from_f32(x).to_le_bytes()))
-            }
+            Element::F16 => self.constant(
+                array.shape(),
+                Element::F16,
+                bytes(array.data(), |x| f16::from_f32(x).to_le_bytes()),
+            ),
             Element::F32 | Element::I64 => self.exact(array),
         }
     }
 
     /// A constant that stays float32 whatever the trunk is.
     pub(crate) fn exact(&mut self, array: &Array) -> Value {
-        self.constant(array.shape(), Element::F32, bytes(array.data(), f32::to_le_bytes))
+        self.constant(
+            array.shape(),
+            Element::F32,
+            bytes(array.data(), f32::to_le_bytes),
+        )
     }
 
     /// A single number of `like`'s element type, that broadcasts.
@@ -145,14 +173,28 @@ impl Graph {
 
     /// Integers: axes, shapes and so on.
     pub(super) fn integers(&mut self, numbers: &[i64]) -> Value {
-        self.constant(&[numbers.len()], Element::I64, numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+        self.constant(
+            &[numbers.len()],
+            Element::I64,
+            numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        )
     }
 
     fn constant(&mut self, shape: &[usize], element: Element, raw_data: Vec<u8>) -> Value {
         let name = format!("c{}", self.graph.initializer.len());
         let dims = shape.iter().map(|&d| d as i64).collect();
-        self.graph.initializer.push(proto::Tensor { dims, data_type: element as i32, name: name.clone(), raw_data });
-        Value { name, shape: shape.to_vec(), element }
+        self.graph.initializer.push(proto::Tensor {
+            dims,
+            data_type: element as i32,
+            name: name.clone(),
+            raw_data,
+        });
+
+        Value {
+            name,
+            shape: shape.to_vec(),
+            element,
+        }
     }
 
     /// Adds a node with one output of the given shape and element type.
@@ -170,15 +212,29 @@ impl Graph {
             output: vec![name.clone()],
             name: format!("{op_type}_{}", self.graph.node.len()),
             op_type: op_type.to_owned(),
-            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+            attribute: attributes
+                .iter()
+                .map(|(name, value)| attribute(name, value))
+                .collect(),
         });
-        Value { name, shape, element }
+
+        Value {
+            name,
+            shape,
+            element,
+        }
     }
 
     /// The finished graph as the bytes of an ONNX file.
     pub(crate) fn into_onnx(self, metadata: &[(&str, String)]) -> Vec<u8> {
-        let entry = |(key, value): &(&str, String)| proto::Entry { key: (*key).to_owned(), value: value.clone() };
-        let operator_set = proto::OperatorSet { domain: String::new(), version: self.dialect.operator_set() };
+        let entry = |(key, value): &(&str, String)| proto::Entry {
+            key: (*key).to_owned(),
+            value: value.clone(),
+        };
+        let operator_set = proto::OperatorSet {
+            domain: String::new(),
+            version: self.dialect.operator_set(),
+        };
         let model = proto::Model {
             ir_version: IR_VERSION,
             producer_name: "sextet".to_owned(),
@@ -187,31 +243,56 @@ impl Graph {
             opset_import: vec![operator_set],
             metadata: metadata.iter().map(entry).collect(),
         };
+
         model.encode_to_vec()
     }
 }
 
 fn info(value: &Value) -> proto::ValueInfo {
-    let dim = value.shape.iter().map(|&d| proto::Dimension { dim_value: Some(d as i64) }).collect();
-    let tensor = proto::TensorType { elem_type: value.element as i32, shape: Some(proto::Shape { dim }) };
-    proto::ValueInfo { name: value.name.clone(), kind: Some(proto::Type { tensor: Some(tensor) }) }
+    let dim = value
+        .shape
+        .iter()
+        .map(|&d| proto::Dimension {
+            dim_value: Some(d as i64),
+        })
+        .collect();
+
+    let tensor = proto::TensorType {
+        elem_type: value.element as i32,
+        shape: Some(proto::Shape { dim }),
+    };
+    proto::ValueInfo {
+        name: value.name.clone(),
+        kind: Some(proto::Type {
+            tensor: Some(tensor),
+        }),
+    }
 }
 
 /// The numbers in `kind` are those of `onnx.AttributeProto.AttributeType`.
 fn attribute(name: &str, value: &Attribute<'_>) -> proto::Attribute {
-    let mut attribute = proto::Attribute { name: name.to_owned(), ..Default::default() };
+    let mut attribute = proto::Attribute {
+        name: name.to_owned(),
+        ..Default::default()
+    };
     match value {
         Attribute::Float(f) => (attribute.f, attribute.kind) = (Some(*f), 1),
         Attribute::Int(i) => (attribute.i, attribute.kind) = (Some(*i), 2),
         Attribute::Text(s) => (attribute.s, attribute.kind) = (Some(s.as_bytes().to_vec()), 3),
         Attribute::Ints(ints) => (attribute.ints, attribute.kind) = (ints.clone(), 7),
     }
+
     attribute
 }
 
 /// `numbers` as they are stored, each as the bytes that `store` makes of it.
 fn bytes<const N: usize>(numbers: &[f32], store: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
     let mut bytes = vec![0; N * numbers.len()];
-    bytes.as_chunks_mut().0.iter_mut().zip(numbers).for_each(|(place, &number)| *place = store(number));
+    bytes
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(numbers)
+        .for_each(|(place, &number)| *place = store(number));
     bytes
 }

@@ -1,7 +1,8 @@
-//! The ONNX operators that the model is made of. Each gives a value whose shape has been worked out and checked.
+//! The ONNX operators that the model is made of. Each gives a value whose shape has been worked out
+//! and checked.
 //!
-//! Assertions here guard against mistakes in this crate, not in its input: a checkpoint's shapes are checked when it is
-//! read.
+//! Assertions here guard against mistakes in this crate, not in its input: a checkpoint's shapes
+//! are checked when it is read.
 
 use super::graph::{Attribute, Element, Graph, Value};
 
@@ -16,7 +17,11 @@ pub(crate) struct Window {
 
 impl Window {
     /// One step at a time, without padding.
-    pub(crate) const PLAIN: Window = Window { strides: [1, 1], pads: [[0, 0], [0, 0]], dilations: [1, 1] };
+    pub(crate) const PLAIN: Window = Window {
+        strides: [1, 1],
+        pads: [[0, 0], [0, 0]],
+        dilations: [1, 1],
+    };
 }
 
 fn ints(numbers: impl IntoIterator<Item = usize>) -> Vec<i64> {
@@ -25,7 +30,13 @@ fn ints(numbers: impl IntoIterator<Item = usize>) -> Vec<i64> {
 
 impl Graph {
     /// Convolution of `x` [B, C, F, T] with `weight` [O, C, KF, KT] and `bias` [O].
-    pub(crate) fn conv(&mut self, x: &Value, weight: &Value, bias: &Value, window: Window) -> Value {
+    pub(crate) fn conv(
+        &mut self,
+        x: &Value,
+        weight: &Value,
+        bias: &Value,
+        window: Window,
+    ) -> Value {
         assert_eq!(x.size(1), weight.size(1), "input channels");
         assert_eq!(weight.size(0), bias.size(0), "output channels");
         let length = |axis: usize| {
@@ -33,14 +44,19 @@ impl Graph {
             let reach = window.dilations[axis] * (weight.size(2 + axis) - 1) + 1;
             (x.size(2 + axis) + before + after - reach) / window.strides[axis] + 1
         };
+
         let shape = vec![x.size(0), weight.size(0), length(0), length(1)];
         let [[top, bottom], [left, right]] = window.pads;
         let attributes = [
-            ("kernel_shape", Attribute::Ints(ints(weight.shape()[2..].iter().copied()))),
+            (
+                "kernel_shape",
+                Attribute::Ints(ints(weight.shape()[2..].iter().copied())),
+            ),
             ("strides", Attribute::Ints(ints(window.strides))),
             ("pads", Attribute::Ints(ints([top, left, bottom, right]))),
             ("dilations", Attribute::Ints(ints(window.dilations))),
         ];
+
         let given = self.node("Conv", &[x, weight, bias], &attributes, shape, x.element);
         self.count_products(&given, weight.shape[1..].iter().product());
         given
@@ -50,9 +66,16 @@ impl Graph {
     pub(crate) fn matmul(&mut self, a: &Value, b: &Value) -> Value {
         let (rows, inner) = (a.shape[a.shape.len() - 2], a.shape[a.shape.len() - 1]);
         let columns = b.shape[b.shape.len() - 1];
-        assert_eq!(inner, b.shape[b.shape.len() - 2], "inner dimensions of a product");
+
+        assert_eq!(
+            inner,
+            b.shape[b.shape.len() - 2],
+            "inner dimensions of a product"
+        );
+
         let mut shape = broadcast(&a.shape[..a.shape.len() - 2], &b.shape[..b.shape.len() - 2]);
         shape.extend([rows, columns]);
+
         let given = self.node("MatMul", &[a, b], &[], shape, a.element);
         self.count_products(&given, inner);
         given
@@ -115,28 +138,64 @@ impl Graph {
 
     /// Softmax over the last axis.
     pub(crate) fn softmax(&mut self, x: &Value) -> Value {
-        self.node("Softmax", &[x], &[("axis", Attribute::Int(-1))], x.shape.clone(), x.element)
+        self.node(
+            "Softmax",
+            &[x],
+            &[("axis", Attribute::Int(-1))],
+            x.shape.clone(),
+            x.element,
+        )
     }
 
-    /// softmax(`query` `key`') `value` for `heads` heads side by side in the last axis, without a scale: [B, N, C],
+    /// softmax(`query` `key`') `value` for `heads` heads side by side in the last axis, without a
+    /// scale: [B, N, C],
     /// [B, S, C] and [B, S, C] give [B, N, C]. Operator set 23.
-    pub(crate) fn attention(&mut self, query: &Value, key: &Value, value: &Value, heads: usize) -> Value {
+    pub(crate) fn attention(
+        &mut self,
+        query: &Value,
+        key: &Value,
+        value: &Value,
+        heads: usize,
+    ) -> Value {
         let heads = heads as i64;
         let attributes = [
             ("q_num_heads", Attribute::Int(heads)),
             ("kv_num_heads", Attribute::Int(heads)),
             ("scale", Attribute::Float(1.0)),
         ];
-        self.node("Attention", &[query, key, value], &attributes, query.shape.clone(), query.element)
+
+        self.node(
+            "Attention",
+            &[query, key, value],
+            &attributes,
+            query.shape.clone(),
+            query.element,
+        )
     }
 
     /// Layer normalisation over the last axis.
-    pub(crate) fn layer_norm(&mut self, x: &Value, gain: &Value, shift: &Value, epsilon: f32) -> Value {
-        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(epsilon))];
-        self.node("LayerNormalization", &[x, gain, shift], &attributes, x.shape.clone(), x.element)
+    pub(crate) fn layer_norm(
+        &mut self,
+        x: &Value,
+        gain: &Value,
+        shift: &Value,
+        epsilon: f32,
+    ) -> Value {
+        let attributes = [
+            ("axis", Attribute::Int(-1)),
+            ("epsilon", Attribute::Float(epsilon)),
+        ];
+        self.node(
+            "LayerNormalization",
+            &[x, gain, shift],
+            &attributes,
+            x.shape.clone(),
+            x.element,
+        )
     }
 
-    /// Mean over `axes`, which stay as axes of size 1. The last axis goes first: a sum of sums loses less than one long sum.
+    /// Mean over `axes`, which stay as axes of size 1. The last axis goes first: a sum of sums
+    /// loses less than one long sum.
     pub(crate) fn mean(&mut self, x: &Value, axes: &[usize]) -> Value {
         match axes {
             [outer @ .., last] if !outer.is_empty() => {
@@ -150,13 +209,24 @@ impl Graph {
     fn reduce_mean(&mut self, x: &Value, axes: &[usize]) -> Value {
         let mut shape = x.shape.clone();
         axes.iter().for_each(|&axis| shape[axis] = 1);
+
         let axes = self.integers(&ints(axes.iter().copied()));
-        self.node("ReduceMean", &[x, &axes], &[("keepdims", Attribute::Int(1))], shape, x.element)
+        self.node(
+            "ReduceMean",
+            &[x, &axes],
+            &[("keepdims", Attribute::Int(1))],
+            shape,
+            x.element,
+        )
     }
 
     /// The same elements in another shape.
     pub(crate) fn reshape(&mut self, x: &Value, shape: &[usize]) -> Value {
-        assert_eq!(x.shape.iter().product::<usize>(), shape.iter().product::<usize>(), "elements of a reshape");
+        assert_eq!(
+            x.shape.iter().product::<usize>(),
+            shape.iter().product::<usize>(),
+            "elements of a reshape"
+        );
         let sizes = self.integers(&ints(shape.iter().copied()));
         self.node("Reshape", &[x, &sizes], &[], shape.to_vec(), x.element)
     }
@@ -172,12 +242,22 @@ impl Graph {
     pub(crate) fn concat(&mut self, parts: &[&Value], axis: usize) -> Value {
         let mut shape = parts[0].shape.clone();
         shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
-        self.node("Concat", parts, &[("axis", Attribute::Int(axis as i64))], shape, parts[0].element)
+        self.node(
+            "Concat",
+            parts,
+            &[("axis", Attribute::Int(axis as i64))],
+            shape,
+            parts[0].element,
+        )
     }
 
     /// Elements `start..end` along `axis`.
     pub(crate) fn slice(&mut self, x: &Value, axis: usize, start: usize, end: usize) -> Value {
-        assert!(start < end && end <= x.shape[axis], "slice {start}..{end} of {:?}", x.shape);
+        assert!(
+            start < end && end <= x.shape[axis],
+            "slice {start}..{end} of {:?}",
+            x.shape
+        );
         let mut shape = x.shape.clone();
         shape[axis] = end - start;
         let [start, end, axis] = [start, end, axis].map(|n| self.integers(&[n as i64]));
@@ -186,11 +266,23 @@ impl Graph {
 
     /// The elements of `x` at `places` along `axis`, in that order.
     pub(crate) fn pick(&mut self, x: &Value, axis: usize, places: &[usize]) -> Value {
-        assert!(places.iter().all(|&place| place < x.shape[axis]), "places {places:?} of {:?}", x.shape);
+        assert!(
+            places.iter().all(|&place| place < x.shape[axis]),
+            "places {places:?} of {:?}",
+            x.shape
+        );
+
         let mut shape = x.shape.clone();
         shape[axis] = places.len();
+
         let places = self.integers(&ints(places.iter().copied()));
-        self.node("Gather", &[x, &places], &[("axis", Attribute::Int(axis as i64))], shape, x.element)
+        self.node(
+            "Gather",
+            &[x, &places],
+            &[("axis", Attribute::Int(axis as i64))],
+            shape,
+            x.element,
+        )
     }
 
     /// `x` repeated along its axes of size 1 up to `shape`.
@@ -199,13 +291,20 @@ impl Graph {
         self.node("Expand", &[x, &sizes], &[], shape.to_vec(), x.element)
     }
 
-    /// `x` with `before` and `after` more elements at the ends of its last axis, mirrored about its first and last ones.
+    /// `x` with `before` and `after` more elements at the ends of its last axis, mirrored about its
+    /// first and last ones.
     pub(crate) fn pad_reflect(&mut self, x: &Value, before: usize, after: usize) -> Value {
         self.pad("reflect", x, x.shape.len() - 1, before, after)
     }
 
     /// `x` with `before` and `after` zeros at the ends of `axis`.
-    pub(crate) fn pad_zeros(&mut self, x: &Value, axis: usize, before: usize, after: usize) -> Value {
+    pub(crate) fn pad_zeros(
+        &mut self,
+        x: &Value,
+        axis: usize,
+        before: usize,
+        after: usize,
+    ) -> Value {
         self.pad("constant", x, axis, before, after)
     }
 
@@ -213,10 +312,18 @@ impl Graph {
         let rank = x.shape.len();
         let mut pads = vec![0; 2 * rank];
         (pads[axis], pads[rank + axis]) = (before as i64, after as i64);
+
         let mut shape = x.shape.clone();
         shape[axis] += before + after;
+
         let pads = self.integers(&pads);
-        self.node("Pad", &[x, &pads], &[("mode", Attribute::Text(mode))], shape, x.element)
+        self.node(
+            "Pad",
+            &[x, &pads],
+            &[("mode", Attribute::Text(mode))],
+            shape,
+            x.element,
+        )
     }
 
     /// `x` in float32.
@@ -241,11 +348,17 @@ impl Graph {
 /// The shape that `a` and `b` broadcast to.
 fn broadcast(a: &[usize], b: &[usize]) -> Vec<usize> {
     let rank = a.len().max(b.len());
-    let size = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
+    let size = |shape: &[usize], axis: usize| {
+        (axis + shape.len())
+            .checked_sub(rank)
+            .map_or(1, |axis| shape[axis])
+    };
+
     let join = |axis| match (size(a, axis), size(b, axis)) {
         (x, y) if x == y || y == 1 => x,
         (1, y) => y,
         (x, y) => unreachable!("{x} and {y} do not broadcast: {a:?}, {b:?}"),
     };
+
     (0..rank).map(join).collect()
 }

@@ -1,6 +1,8 @@
-//! The messages of an ONNX file that Sextet writes, with their field numbers from `onnx.proto` (ONNX IR version 10).
+//! The messages of an ONNX file that Sextet writes, with their field numbers from `onnx.proto`
+//! (ONNX IR version 10).
 //!
-//! Only what this crate uses is here; a reader of the full schema reads these files like any others.
+//! Only what this crate uses is here; a reader of the full schema reads these files like any
+//! others.
 
 /// `onnx.ModelProto`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -129,7 +131,8 @@ pub(crate) struct Shape {
     pub(crate) dim: Vec<Dimension>,
 }
 
-/// `onnx.TensorShapeProto.Dimension`, always a number: every shape is fixed when the graph is written.
+/// `onnx.TensorShapeProto.Dimension`, always a number: every shape is fixed when the graph is
+/// written.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Dimension {
     #[prost(int64, optional, tag = "1")]
