@@ -1,5 +1,5 @@
-//! Conventions that no compiler checks: every file says what it is for, and none grows past one
-//! purpose.
+//! Conventions that no compiler checks: every file says what it is for, none grows past one
+//! purpose, and comments begin with the thing they are about.
 
 use std::fs;
 use std::process::Command;
@@ -8,8 +8,14 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::step::root;
 
-/// Lines that no source file may exceed.
+/// Lines of the longest source file that is allowed.
 const LONGEST_FILE: usize = 800;
+/// Lines of the longest file of tests: tables of cases are long and have one purpose.
+const LONGEST_TESTS: usize = 1000;
+/// Columns of the longest comment. Code is rustfmt's business, and it leaves comments alone.
+const LONGEST_COMMENT: usize = 100;
+/// Beginnings of comments that speak of a thing without naming it.
+const RIDDLES: [&str; 4] = ["What ", "Where ", "Whoever ", "See the module"];
 
 /// Checks all Rust files that git knows.
 ///
@@ -29,28 +35,113 @@ pub(crate) fn run() -> Result<()> {
         let Ok(text) = fs::read_to_string(root().join(name)) else {
             continue;
         };
-
         count += 1;
-        if !text.starts_with("//!") {
-            complaints.push(format!("{name} does not start with //! and its purpose"));
-        }
-
-        let lines = text.lines().count();
-        if lines > LONGEST_FILE {
-            complaints.push(format!(
-                "{name} has {lines} lines; {LONGEST_FILE} at most: what is its second purpose?"
-            ));
-        }
+        complaints.extend(complaints_about(name, &text));
     }
 
     if count == 0 {
         bail!("git lists no Rust files; is this a checkout?");
     }
-
     if !complaints.is_empty() {
         bail!("{}", complaints.join("\n"));
     }
-
     println!("    {count} files are tidy");
     Ok(())
+}
+
+/// Faults of the file `name` that holds `text`, a line each.
+fn complaints_about(name: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if !text.starts_with("//!") {
+        complaints.push(format!("{name} does not start with //! and its purpose"));
+    }
+
+    let longest = if name.contains("/tests") {
+        LONGEST_TESTS
+    } else {
+        LONGEST_FILE
+    };
+    let lines = text.lines().count();
+    if lines > longest {
+        complaints.push(format!(
+            "{name} has {lines} lines; {longest} at most: what is its second purpose?"
+        ));
+    }
+
+    let mut before = "";
+    for (number, line) in text.lines().enumerate() {
+        let at = format!("{name}:{}", number + 1);
+        let columns = line.chars().count();
+        let line = line.trim_start();
+
+        let can_be_wrapped = line.starts_with("//") && !line.contains('|') && !line.contains("://");
+        if can_be_wrapped && columns > LONGEST_COMMENT {
+            complaints.push(format!(
+                "{at} is a comment of more than {LONGEST_COMMENT} columns"
+            ));
+        }
+
+        // A line that goes on with a sentence may begin with any word.
+        let begins = subject(line).filter(|_| subject(before).is_none_or(str::is_empty));
+        let riddle =
+            begins.and_then(|text| RIDDLES.iter().find(|riddle| text.starts_with(**riddle)));
+        if let Some(riddle) = riddle {
+            let riddle = riddle.trim_end();
+            complaints.push(format!(
+                "{at} begins with '{riddle}'; begin with the thing that the comment is about"
+            ));
+        }
+        before = line;
+    }
+    complaints
+}
+
+/// The text of a documenting comment; `None` for other lines.
+fn subject(line: &str) -> Option<&str> {
+    let text = line
+        .strip_prefix("///")
+        .or_else(|| line.strip_prefix("//!"))?;
+    Some(text.strip_prefix(' ').unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaints_about;
+
+    #[test]
+    fn a_file_is_complained_about_for_each_fault() {
+        let long = format!("//! A purpose.\n{}", "fn a() {}\n".repeat(900));
+        let wide = format!("//! A purpose.\n/// {}\nfn a() {{}}\n", "word ".repeat(30));
+        let cases: [(&str, &str, &[&str]); 9] = [
+            ("a.rs", "//! A purpose.\n\nfn a() {}\n", &[]),
+            ("a.rs", "fn a() {}\n", &["does not start"]),
+            ("a/src/b.rs", &long, &["901 lines; 800 at most"]),
+            ("a/tests/b.rs", &long, &[]),
+            (
+                "a.rs",
+                &wide,
+                &["a.rs:2 is a comment of more than 100 columns"],
+            ),
+            ("a.rs", "//! What it is.\n", &["a.rs:1 begins with 'What'"]),
+            (
+                "a.rs",
+                "//! A purpose.\n/// Whoever does it.\nfn a() {}\n",
+                &["a.rs:2 begins with"],
+            ),
+            // A line that goes on with a sentence may begin with any word.
+            ("a.rs", "//! The place\n//! Where it is.\n", &[]),
+            (
+                "a.rs",
+                "//! A purpose.\n//!\n//! See the module.\n",
+                &["a.rs:3 begins with"],
+            ),
+        ];
+        for (name, text, expected) in cases {
+            let found = complaints_about(name, text);
+            assert_eq!(found.len(), expected.len(), "{found:?} for {text}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.contains(expected), "{found} for {text}");
+            }
+        }
+    }
 }
