@@ -101,6 +101,9 @@ impl Desk {
         let harness = Harness::builder()
             .with_size(points)
             .with_pixels_per_point(pixels_per_point)
+            // A panel that opens takes some frames, and the session may have something new to show
+            // in each of them.
+            .with_max_steps(30)
             .with_context_setup(theme::apply)
             .build_ui_state(move |ui, app: &mut EditorApp| app.draw(ui, &context), app);
 

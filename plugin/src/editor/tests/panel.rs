@@ -615,10 +615,10 @@ fn what_is_loaded_is_told_as_a_sentence_of_its_own() {
         ),
         (
             "the GPU compiles the engine",
-            Some(19.9),
+            Some(600.0),
             0,
             "The GPU compiles the engine",
-            "about 20 s left",
+            "about 10 min left",
         ),
         ("comparing", Some(0.0), 0, "Comparing", "longer than usual"),
     ];
