@@ -1,4 +1,4 @@
-//! `sextet engine check`: the stems of TensorRT beside those of another engine, on any song.
+//! `sextet engine check`: compares the stems of TensorRT with those of another engine, on any song.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::args::{AgainstArg, CheckArgs};
 use crate::preparing::Waiting;
 use crate::{models, say};
 
-/// How far two engines are apart in one stem.
+/// The difference between two engines in one stem.
 #[derive(Debug, serde::Serialize)]
 struct Difference {
     stem: Stem,
