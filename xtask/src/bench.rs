@@ -1,12 +1,13 @@
-//! `cargo xtask bench`: what makes the figures of `docs/benchmarks.md` again, on the CPU and, where
-//! there is one, on an NVIDIA GPU, each against PyTorch in the same run.
+//! `cargo xtask bench`: reproduces the figures of `docs/benchmarks.md`, on the CPU and, if there is
+//! one, on an NVIDIA GPU, each against PyTorch in the same run.
 
 use anyhow::Result;
 
 use crate::step::{borrowed, run, target, works};
 use crate::{tensorrt, tools};
 
-/// Builds what is timed, and times it. With a GPU it takes ten minutes and more, else five.
+/// Builds the timed programs and runs the benchmarks. With a GPU this takes ten minutes and more,
+/// else five.
 ///
 /// # Errors
 /// The first step that fails.

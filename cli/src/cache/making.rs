@@ -28,7 +28,7 @@ pub(crate) struct Making<'a> {
 }
 
 impl StemCache {
-    /// Begins an entry.
+    /// Begins a new, empty entry.
     ///
     /// # Errors
     /// When the cache cannot be written to.

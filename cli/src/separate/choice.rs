@@ -20,7 +20,7 @@ pub(crate) struct Choice {
     /// Format of the files.
     pub(crate) format: FileFormat,
     pub(crate) bits: Bits,
-    /// Where it is written.
+    /// Output folder.
     pub(crate) output: PathBuf,
     pub(crate) template: Template,
     pub(crate) model_name: String,

@@ -92,7 +92,7 @@ struct Ear {
 
 impl Listener for Ear {
     fn progress(&mut self, progress: Progress) {
-        // Nobody may be listening any more.
+        // Ignore the error: the receiver may be gone.
         let _ = self.teller.send(progress);
     }
 
