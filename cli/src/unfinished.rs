@@ -228,6 +228,7 @@ impl Set<'_> {
         let mut state = self.unfinished.lock();
         let work = state.works.entry(self.id).or_default();
 
+        // Prepare the folder, and refuse a place that a rename could not reach.
         let folder = place.parent().unwrap_or(Path::new(""));
         make_folders(folder, &mut work.folders)?;
         check_place(place)?;
@@ -256,6 +257,8 @@ impl Set<'_> {
     /// When a file cannot be renamed; none of the set is left then.
     pub(crate) fn commit(self) -> io::Result<()> {
         let mut state = self.unfinished.lock();
+
+        // Rename the files; if one fails, undo all renames in reverse.
         let mut moved = Vec::new();
         for (from, to) in &self.pairs {
             if let Err(error) = replace(from, to, &mut moved) {
@@ -267,6 +270,7 @@ impl Set<'_> {
             }
         }
 
+        // Delete the older files that were moved out of the way.
         let old = moved
             .into_iter()
             .filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));

@@ -39,6 +39,7 @@ fn cpu(python: &str) -> Result<()> {
 }
 
 fn gpu(python: &str) -> Result<()> {
+    // Build the command with TensorRT.
     let building = tensorrt::libclang()?;
     let package = ["--package", "sextet-cli", "--features", "tensorrt"];
     run(
@@ -53,6 +54,7 @@ fn gpu(python: &str) -> Result<()> {
             .join(sextet_protocol::COMMAND_FILE),
     )?;
 
+    // Time it against PyTorch, and plot the times.
     let (library, _) = tensorrt::library()?;
     let arguments = [
         "--sextet",

@@ -6,7 +6,8 @@
 //! target/bundled/
 //!   Sextet.vst3/Contents/x86_64-linux/{Sextet.so, sextet}
 //!   Sextet.clap          a file; on macOS a bundle that holds the command too
-//!   sextet               the command, for hosts that load the CLAP: it is looked for in the user's folder
+//!   sextet               the command, for hosts that load the CLAP, which looks for it in the
+//!                        user's folder
 //! ```
 
 use std::fs;
@@ -90,6 +91,7 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
         command: bundled.join(COMMAND),
     };
 
+    // Put the command beside the bundles and into those that are folders.
     put(&built, &bundle.command)?;
     put(&built, &library_folder(&bundle.vst3)?.join(COMMAND))?;
 

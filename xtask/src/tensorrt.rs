@@ -50,6 +50,7 @@ pub(crate) fn library() -> Result<(String, String)> {
             .find(|path| path.extension().is_some_and(|end| end == "whl"))
     };
 
+    // Fetch the wheel.
     let python = python()?;
     if wheel().is_none() {
         let (package, home) = (format!("{LIBRARY}=={version}"), text(home.clone())?);
@@ -71,6 +72,8 @@ pub(crate) fn library() -> Result<(String, String)> {
 
     let wheel =
         text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
+
+    // Unpack it under a temporary name, then rename.
     let unpacked = home.join("unpacked");
     if !unpacked.is_dir() {
         let unfinished = home.join("unfinished");

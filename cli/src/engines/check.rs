@@ -37,6 +37,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<()> {
         }),
     };
 
+    // Separate the song on both engines and compare the stems.
     let model = models::open(&args.engine.model)?;
     let (stems, name) = separate(&model, on_gpu(options), &args.song, args)?;
     let (expected, other) = separate(&model, reference, &args.song, args)?;

@@ -37,6 +37,7 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
         )
     };
 
+    // Write under a temporary name, then rename.
     let mut set = unfinished.set();
     set.add(
         &args.output,

@@ -131,6 +131,7 @@ pub(crate) fn fetch_quietly(entry: &Entry, listener: &mut dyn TransferListener) 
 
 /// Fetches all files of the model, in the order of [`Hub::files`].
 fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<PathBuf>> {
+    // Announce the number and size of all files.
     let remote = Remote::new(hub);
     let facts = all_facts(hub, &remote, listener);
 
@@ -143,6 +144,7 @@ fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<Pat
             .map(|checkpoint| checkpoint.sha256.as_deref()),
     );
 
+    // Fetch and verify one file after the other.
     let mut paths = Vec::new();
     for ((file, facts), sha256) in hub.files().iter().zip(facts).zip(known) {
         let facts = &facts?;

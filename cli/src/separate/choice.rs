@@ -125,6 +125,7 @@ fn bits(args: &SeparateArgs) -> Result<Bits> {
 }
 
 fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
+    // Refuse stems that the model does not give.
     let named = args
         .stems
         .iter()
@@ -149,6 +150,7 @@ fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
         return Ok(vec![Part::stem(stem), Part::without(stem, sources)]);
     }
 
+    // Collect the stems in the order in which they were named, without repetitions.
     let mut stems = if args.stems.is_empty() {
         sources.to_vec()
     } else {

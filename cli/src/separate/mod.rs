@@ -47,6 +47,7 @@ const ALL_MEMORY_BYTES: u64 = 4 * MEMORY_BYTES;
 /// # Errors
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
+    // Check the flags and prepare the engine while the songs are looked for.
     choice::check(args)?;
     computing::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         inputs::gather(&args.inputs, &args.output)
     });
 
+    // Read the first song while the model opens and the engine starts.
     let memory_bytes = memory_bytes(machine::lanes(args).min(inputs.len()));
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
@@ -62,6 +64,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
 
     let hash = model.hash().to_string();
 
+    // Start the engines that suit the amount of work.
     let segment_frames = model.segment_frames();
     let songs = jobs
         .iter()
@@ -79,6 +82,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         memory_bytes,
     };
 
+    // Separate the songs.
     let reporter = Shared::new(report::reporter(args, jobs.len()));
     let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
     machines.leave();

@@ -39,6 +39,7 @@ impl Job {
 /// # Errors
 /// When two stems would go to the same place, or one would overwrite a song.
 pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
+    // Note the real paths of all songs, which no stem may overwrite.
     let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
     let mut songs: HashMap<PathBuf, PathBuf> = HashMap::new();
     for input in &inputs {
@@ -47,6 +48,7 @@ pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
         }
     }
 
+    // Assign the outputs, and refuse those that collide.
     let mut jobs = Vec::new();
     for input in inputs {
         let outputs = if input.found.is_ok() {

@@ -105,13 +105,17 @@ impl Bench<'_> {
             sum: self.choice.options.sum,
             memory_bytes: self.memory_bytes,
         };
+
+        // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
         let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
         let written_as = self.choice.write_options(tags);
 
+        // Separate it into unfinished files.
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
         separator.separate_decoded(&song, &self.choice.options, &mut files, &mut ear)?;
 
+        // Complete the files and give them their names.
         let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";

@@ -103,6 +103,7 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
     let folder = computing::own_libraries()?;
     let _turn = turn(listener)?;
 
+    // A wheel that the user has supplied.
     if let Some(file) = from {
         listener.installing(wheel.file());
         wheel.verify(file, Kind::Input, listener)?;
@@ -114,6 +115,7 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
         });
     }
 
+    // A wheel from PyPI.
     listener.planned(1, Some(wheel.bytes));
     let file = download::fetch(&wheel, &folder, listener)?;
     listener.installing(wheel.file());

@@ -126,6 +126,7 @@ impl Wheel {
             )
         };
 
+        // Unpack the wanted files into a temporary folder.
         let mut archive =
             ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
         for index in 0..archive.len() {

@@ -92,6 +92,7 @@ impl Download<'_> {
 
     /// Requests the bytes that the part lacks, once.
     fn add(&self, listener: &mut dyn TransferListener) -> Result<(), Failed> {
+        // A part that is longer than the file cannot be its beginning.
         let mut have = length(self.part);
         if self.bytes.is_some_and(|bytes| have > bytes) {
             have = 0;
@@ -101,6 +102,7 @@ impl Download<'_> {
             return Ok(());
         }
 
+        // Request the rest.
         let (url, token) = (self.source.url(), self.source.token());
         let answer = self.client.get(url, token, have, &|| listener.cancelled());
 
@@ -119,6 +121,7 @@ impl Download<'_> {
             status => return Err(self.refused(status)),
         };
 
+        // Append the body to the part.
         let expected = self.bytes.or_else(|| Some(from + answer.head.bytes()?));
         let mut out = self.open(from)?;
 
@@ -135,6 +138,7 @@ impl Download<'_> {
             listener.moved(done);
         }
 
+        // A body that ends early counts as a cut connection.
         match expected.filter(|expected| done < *expected) {
             Some(expected) => Err(self.lost(&Lost::Cut(format!(
                 "it ended after {}",

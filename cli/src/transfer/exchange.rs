@@ -140,10 +140,12 @@ fn ask(routes: &Routes, mut request: Request) -> Result<(Head, Body), Lost> {
             return Ok((head, body));
         };
 
+        // A redirect to another host is the answer, unless the request may follow it.
         if next.host() != request.url.host() && !request.leaves_host {
             return Ok((head, body));
         }
 
+        // The token is for the first origin only.
         if origin(&next) != origin(&request.url) {
             request.token = None;
         }

@@ -41,6 +41,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).help(advice)
     };
 
+    // Begin the capture under a temporary name.
     let mut set = workshop.unfinished.set();
     let layout = Layout {
         channels: 2,
@@ -62,6 +63,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
     let mut stream = Folded::new(clip.file.stream()?);
     let (mut progress, mut done) = (Throttled::new(job), 0);
 
+    // Copy the song as stereo.
     while let Some(block) = stream.next_block()? {
         job.check()?;
         writer.write(&block).map_err(|error| fault(error.into()))?;
@@ -69,6 +71,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         progress.tell(Stage::Writing, done, clip.frames, None, None);
     }
 
+    // Publish the capture.
     writer.finish().map_err(|error| fault(error.into()))?;
     job.end(|| {
         set.commit().map_err(|error| fault(error.into()))?;

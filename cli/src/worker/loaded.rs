@@ -18,7 +18,8 @@ use crate::{engine, models};
 pub(super) struct Loaded {
     name: String,
     asked: EngineName,
-    /// Class of the engine that was expected at loading. It changes once a GPU has been set up.
+    /// Class of the engine that was expected at loading. Another one is expected once a GPU has
+    /// been set up.
     pub(super) expected: &'static str,
     /// Size and modification time of the file called `name`, by which a replaced file is noticed.
     stamp: Option<(u64, SystemTime)>,

@@ -64,6 +64,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
         "there is no place for the stem cache",
     ))?;
 
+    // Delete the leftovers of dead processes.
     let cache = StemCache::new(folders.clone(), unfinished);
     if let Err(error) = cache.sweep() {
         say::err(&format!("the stem cache was not swept: {error:#}"));

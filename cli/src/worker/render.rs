@@ -29,6 +29,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()>
     let stems = stems(render, &entry)?;
     let places = places(render, &stems, options.format)?;
 
+    // Open the stems at the rate that is asked for.
     let mut streams = stems
         .iter()
         .map(|&stem| open(&entry, stem, render.rate_hz))
@@ -40,6 +41,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()>
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
 
+    // Complete the files, and warn of clipped samples.
     let clipped = files.complete()?;
     if clipped > 0 {
         let message = format!(

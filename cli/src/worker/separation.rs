@@ -92,6 +92,7 @@ impl Bench {
             }
         };
 
+        // Separate, and do it again on the CPU if the GPU fails.
         let mut done = self.run_with(&mut loaded, request, job);
         if let Err(error) = &done
             && let Some((on_cpu, message)) = loaded.on_cpu_after(&Report::of(error))?
@@ -305,10 +306,13 @@ impl Bench {
 
     fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
         let (job, cache) = (order.job, &self.workshop.cache);
+
+        // Begin an entry, which a cancellation deletes.
         let making = cache.begin()?;
         job.entrust(making.scratch());
         let stems = loaded.stems.clone();
 
+        // Choose and start the engine.
         let work = order.work(loaded.segment_frames, &stems);
         loaded.reconsider(self.threads, Some(work))?;
 
@@ -339,6 +343,7 @@ impl Bench {
             stems: stems.clone(),
         });
 
+        // Separate into the entry.
         let mut sink = CacheSink::new(cache, &making, &stems);
         let mut ear = Ear {
             job,
@@ -354,6 +359,7 @@ impl Bench {
             .as_ref()
             .map(|outputs| (outputs.layout.channels, outputs.frames));
 
+        // Complete the files, publish the entry and evict old ones.
         job.tell(&storing(job.id(), stems.len()));
         let files = timed("finish the files", || sink.finish())?;
 

@@ -27,6 +27,7 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut files = Vec::new();
     list(folder, Path::new(name), &mut files)?;
 
+    // Pack under a temporary name, then rename.
     let part = folder.with_file_name(format!("{name}.part"));
     if cfg!(windows) {
         zip(&files, &part)
@@ -36,6 +37,8 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     .with_context(failed)?;
 
     fs::rename(&part, &archive).with_context(failed)?;
+
+    // Write the checksum beside the archive.
     let mut hash = Sha256::new();
     io::copy(&mut File::open(&archive)?, &mut HashWriter(&mut hash))?;
 

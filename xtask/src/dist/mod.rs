@@ -1,7 +1,8 @@
 //! `cargo xtask dist`: builds the archive that users download.
 //!
 //! ```text
-//! target/dist/sextet-<version>-<processor>-<system>.tar.xz (.zip for Windows), and its SHA-256 beside it
+//! target/dist/sextet-<version>-<processor>-<system>.tar.xz (.zip for Windows),
+//! and its SHA-256 beside it
 //!   README.txt  install.sh (not for Windows)
 //!   Sextet.vst3/  Sextet.clap  sextet
 //!   share/man/man1/*.1  share/completions/*
@@ -62,6 +63,7 @@ pub(crate) fn make(build: Build) -> Result<()> {
         std::env::consts::OS
     );
 
+    // Collect the files in an empty folder.
     let stage = home.join(&name);
     if stage.exists() {
         fs::remove_dir_all(&stage)

@@ -33,8 +33,8 @@ fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String)
     (message.clone(), remedy.clone())
 }
 
-/// Word in the message when TensorRT cannot be used: in a build without it, its name; otherwise the
-/// message depends on libraries and driver.
+/// Text in the message of a machine without TensorRT. A build with TensorRT reports the library or
+/// the driver, depending on the machine, so that any text will do.
 const TENSORRT: &str = if cfg!(feature = "tensorrt") {
     ""
 } else {
