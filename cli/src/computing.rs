@@ -1,4 +1,4 @@
-//! Where TensorRT's files are on this machine, and whether it can be used.
+//! TensorRT on this machine: its GPUs, its files, and whether it can be used.
 
 use std::env;
 use std::path::PathBuf;
@@ -15,29 +15,29 @@ use crate::fault::{Fault, Kind};
 /// Environment variable that names the folder of TensorRT's libraries.
 const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
 
-/// Environment variable that names GPUs, by their numbers.
+/// Environment variable that names GPUs by their numbers.
 const GPU_VARIABLE: &str = "SEXTET_GPU";
 
-/// The GPUs that the command line names, which holds for the whole process.
+/// The GPUs that the command line names. They hold for the whole process.
 static NAMED_GPUS: OnceLock<Gpus> = OnceLock::new();
 
-/// Has everything in this process use `gpus`, when the command line names some.
+/// Makes `gpus` the GPUs of this process, if the command line names some.
 pub(crate) fn name_gpus(gpus: Option<Gpus>) {
     if let Some(gpus) = gpus {
         NAMED_GPUS.get_or_init(|| gpus);
     }
 }
 
-/// The same with one alone.
+/// Makes `gpu` the only GPU of this process, if the command line names one.
 pub(crate) fn name_gpu(gpu: Option<usize>) {
     name_gpus(gpu.map(|gpu| Gpus::Listed(vec![gpu])));
 }
 
-/// The GPUs to use: the command line's, the environment's, the configuration's. Always at least
-/// one; what needs one alone takes the first.
+/// Returns the GPUs to use: the command line's, else the environment's, else the configuration's.
+/// The list is never empty; code that uses a single GPU takes the first.
 ///
 /// # Errors
-/// When the environment names no GPUs, or one is named that is not among those that are here.
+/// When the environment names no GPUs, or a named GPU is not on this machine.
 fn gpus(configured: usize) -> Result<Vec<usize>> {
     let variable = env::var_os(GPU_VARIABLE).filter(|value| !value.is_empty());
     let named = match (NAMED_GPUS.get(), variable) {
@@ -58,7 +58,8 @@ fn gpus(configured: usize) -> Result<Vec<usize>> {
 
     let there = gpus_here();
     match named {
-        // Where there is none, what looks for one says so.
+        // Without any GPU this yields number 0, and the code that opens it reports that there is
+        // none.
         Gpus::All => Ok((0..there.len().max(1)).collect()),
         Gpus::Listed(numbers) => {
             numbers
@@ -69,7 +70,7 @@ fn gpus(configured: usize) -> Result<Vec<usize>> {
     }
 }
 
-/// The names of the GPUs that the driver shows.
+/// Returns the names of the GPUs that the driver shows.
 fn gpus_here() -> Vec<String> {
     #[cfg(feature = "tensorrt")]
     return sextet_separator::tensorrt::gpus().unwrap_or_default();
@@ -77,7 +78,8 @@ fn gpus_here() -> Vec<String> {
     Vec::new()
 }
 
-/// Refuses a GPU that is not here, where there are others. Without any, what looks for one says so.
+/// Refuses the number of a GPU that is not among `there`. With no GPUs at all, the code that opens
+/// one reports that there is none.
 fn check_gpu(named: usize, there: &[String]) -> Result<()> {
     if there.is_empty() || named < there.len() {
         return Ok(());
@@ -100,7 +102,8 @@ fn check_gpu(named: usize, there: &[String]) -> Result<()> {
         .into())
 }
 
-/// How TensorRT is used here. Without a folder for this user, engines are not kept.
+/// Returns the options of TensorRT on the first GPU. Without a folder for this user, engines are
+/// not kept.
 ///
 /// # Errors
 /// When the configuration cannot be used.
@@ -109,7 +112,7 @@ pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
     Ok(tensorrt_options_of_all()?.swap_remove(0))
 }
 
-/// How TensorRT is used on each of the GPUs, of which there is at least one.
+/// Returns the options of TensorRT on each of the GPUs, of which there is at least one.
 ///
 /// # Errors
 /// As [`tensorrt_options`].
@@ -129,7 +132,7 @@ pub(crate) fn tensorrt_options_of_all() -> Result<Vec<TensorRtOptions>> {
     Ok(gpus(config.gpu)?.into_iter().map(on).collect())
 }
 
-/// The folder of built engines.
+/// Returns the folder of built engines.
 ///
 /// # Errors
 /// When there is no folder for this user, or the configuration cannot be used.
@@ -144,7 +147,7 @@ fn own_engine_cache() -> Option<PathBuf> {
     Some(Folders::of_user().ok()?.cache().join("engines"))
 }
 
-/// Where `sextet setup tensorrt` puts the libraries.
+/// Returns the folder into which `sextet setup tensorrt` puts the libraries.
 ///
 /// # Errors
 /// When there is no folder for this user.
@@ -152,8 +155,8 @@ pub(crate) fn own_libraries() -> Result<PathBuf> {
     Ok(Folders::of_user()?.data().join("tensorrt"))
 }
 
-/// Folders of the libraries that somebody has named, which come before the one that `setup` fills:
-/// by the environment and by the configuration.
+/// Returns the folders of the libraries that the environment and the configuration name. They come
+/// before the folder that `setup` fills.
 #[cfg(feature = "tensorrt")]
 pub(crate) fn named_libraries() -> Vec<PathBuf> {
     let configured = config::read()
@@ -165,8 +168,9 @@ pub(crate) fn named_libraries() -> Vec<PathBuf> {
     named.into_iter().chain(configured).collect()
 }
 
-/// Where the libraries may be, the most explicit first: environment, configuration, this user's
-/// own, beside the command and in a plugin's bundle around it.
+/// Returns the folders that may hold the libraries, the most explicit first: the environment's, the
+/// configuration's, this user's own, the command's own folder and `tensorrt` in it, as in a
+/// plugin's bundle.
 ///
 /// # Errors
 /// As [`tensorrt_options`].
@@ -190,10 +194,10 @@ pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// What TensorRT would run on.
+/// Returns the library and the GPU that TensorRT would run on.
 ///
 /// # Errors
-/// Why it cannot be used.
+/// The reason why TensorRT cannot be used.
 pub(crate) fn probe() -> Result<String> {
     #[cfg(feature = "tensorrt")]
     {
@@ -204,7 +208,7 @@ pub(crate) fn probe() -> Result<String> {
     Err(not_built_in())
 }
 
-/// What commands about TensorRT say in a build without it.
+/// The error of commands about TensorRT in a build without it.
 #[cfg(not(feature = "tensorrt"))]
 pub(crate) fn not_built_in() -> anyhow::Error {
     sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn).into()

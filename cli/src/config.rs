@@ -1,8 +1,8 @@
-//! The configuration file: what is chosen once for a machine.
+//! The configuration file: choices that are made once for a machine.
 //!
 //! `config.toml` in the user's configuration folder (`~/.config/sextet`, `~/Library/Application
 //! Support/sextet`, `%APPDATA%\sextet`), or the file that `SEXTET_CONFIG` names. It need not exist;
-//! flags and environment come before it.
+//! flags and environment take precedence over it.
 
 use std::path::PathBuf;
 
@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use crate::fault::{Fault, Kind};
 
-/// Everything that can be configured.
+/// All configurable values.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) tensorrt: TensorRt,
 }
 
-/// `[tensorrt]`.
+/// The section `[tensorrt]`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TensorRt {
@@ -32,7 +32,7 @@ pub(crate) struct TensorRt {
     pub(crate) batch: Option<usize>,
 }
 
-/// The file that is read, whether it is there or not.
+/// Returns the path of the configuration file, whether the file exists or not.
 pub(crate) fn path() -> Option<PathBuf> {
     let named = std::env::var_os("SEXTET_CONFIG")
         .filter(|value| !value.is_empty())
@@ -40,10 +40,11 @@ pub(crate) fn path() -> Option<PathBuf> {
     named.or_else(|| Some(dirs::config_dir()?.join("sextet").join("config.toml")))
 }
 
-/// Reads the file; what it does not say, and everything when it is not there, is left to Sextet.
+/// Reads the configuration file. Values that it does not set, and all values when it does not
+/// exist, keep their defaults.
 ///
 /// # Errors
-/// When it is there and cannot be read or understood.
+/// When the file exists and cannot be read or understood.
 pub(crate) fn read() -> Result<Config> {
     let Some(path) = path() else {
         return Ok(Config::default());

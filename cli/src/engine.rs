@@ -1,4 +1,4 @@
-//! Engines, as the command knows them: which there are, and which one was asked for.
+//! The engines that the command offers, and the choice among them.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -20,11 +20,11 @@ pub(crate) struct Engine {
     pub(crate) name: &'static str,
     pub(crate) built_in: bool,
     pub(crate) usable: bool,
-    /// What it would run on, or why it cannot.
+    /// The hardware that it would run on, or the reason why it cannot run.
     pub(crate) about: String,
 }
 
-/// All engines, the one that always works first.
+/// Returns all engines; the CPU engine, which always works, comes first.
 pub(crate) fn all() -> Vec<Engine> {
     let threads = sextet_separator::cpu_threads(None);
     let about = format!(
@@ -54,8 +54,8 @@ pub(crate) fn all() -> Vec<Engine> {
     ]
 }
 
-/// What the separator is told. The CPU needs nothing of TensorRT's, so that nothing of it is looked
-/// for.
+/// Returns the separator's options for the engine that is asked for. The CPU engine needs none of
+/// TensorRT's files, so its options do not look for them.
 ///
 /// # Errors
 /// When the configuration cannot be used.
@@ -63,8 +63,8 @@ pub(crate) fn options(asked: EngineArg, threads: Option<NonZeroUsize>) -> Result
     Ok(options_of_all(asked, threads)?.swap_remove(0))
 }
 
-/// The same for each of the engines that may share the work, of which there is at least one: one
-/// for each GPU that is named.
+/// Returns the options of each engine that may share the work: one for each named GPU, and at least
+/// one.
 ///
 /// # Errors
 /// As [`options`].
@@ -95,17 +95,16 @@ fn choice(asked: EngineArg) -> EngineChoice {
     }
 }
 
-/// Begins what the engine that is asked for takes whatever the model is, while other things are
-/// done.
+/// Starts the model-independent preparation of the engine that is asked for, in the background.
 pub(crate) fn warm_up(asked: EngineArg, threads: Option<NonZeroUsize>) {
-    // What is wrong with the configuration is told when the engine is started.
+    // Errors in the configuration are reported when the engine is started.
     if let Ok(options) = options(asked, threads) {
         sextet_separator::warm_up(&options);
     }
 }
 
-/// The engine that `options` ask for; where they leave that open, the one that is through with
-/// `songs` first.
+/// Chooses the backend for `options`. If they leave the engine open, it is the one that would
+/// finish `songs` first.
 pub(crate) fn weigh(
     model: &Model,
     options: EngineOptions,
@@ -117,10 +116,11 @@ pub(crate) fn weigh(
     })
 }
 
-/// Puts `model` on the engine that was asked for; `listener` hears what is waited for.
+/// Prepares `model` on the engine that is asked for; `listener` receives the steps of the
+/// preparation.
 ///
 /// # Errors
-/// When the engine cannot be had.
+/// When the engine cannot be used.
 pub(crate) fn start(
     model: Model,
     asked: EngineArg,
@@ -134,8 +134,8 @@ pub(crate) fn start(
     )?)
 }
 
-/// Why `separator` is on its engine, where the choice was left open. `ahead` says how the GPU is
-/// made ready ahead.
+/// Returns the reason why `separator` runs on its engine, if the choice was open. `ahead` tells how
+/// to prepare the GPU in advance.
 pub(crate) fn note(separator: &Separator, ahead: &str) -> Option<String> {
     let note = separator.engine_note()?;
     let ahead = separator
@@ -144,8 +144,9 @@ pub(crate) fn note(separator: &Separator, ahead: &str) -> Option<String> {
     Some(format!("{note}{ahead}"))
 }
 
-/// What to tell when the CPU takes over from a GPU that failed in the middle of its work. `None`
-/// where it must not: `asked` names the engine, something else failed, or it is the CPU already.
+/// Returns the message for a takeover by the CPU after a GPU failed in the middle of its work.
+/// `None` when there must be no takeover: `asked` names the engine, something other than the engine
+/// failed, or the work is on the CPU already.
 pub(crate) fn takeover(
     asked: EngineArg,
     separator: &Separator,

@@ -1,17 +1,16 @@
-//! What the command says when something fails: one line with the cause, one with what to do, and an
-//! exit code.
+//! Failures of the command: one line with the cause, one with advice, and an exit code.
 
 use std::fmt;
 
 use sextet_separator::ErrorKind;
 
-/// What sort of failure it was; decides the exit code and is the `kind` of JSON output.
+/// The kind of a failure. It decides the exit code and is the `kind` of JSON output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// The command line cannot be used.
     Usage,
-    /// An input is not there or cannot be read.
+    /// An input does not exist or cannot be read.
     Input,
     /// An input is not audio, or is broken audio.
     Audio,
@@ -23,14 +22,14 @@ pub(crate) enum Kind {
     Output,
     /// The model hub cannot be reached, or what it sent was wrong.
     Hub,
-    /// Someone asked to stop.
+    /// The user or the system asked to stop.
     Interrupted,
-    /// A mistake of this program.
+    /// A bug of this program.
     Internal,
 }
 
 impl Kind {
-    /// The exit code of a command that ends with this failure.
+    /// Returns the exit code of a command that ends with this failure.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Kind::Input | Kind::Audio | Kind::Output | Kind::Internal => 1,
@@ -42,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// What to do about it, where the failure itself does not say.
+    /// Returns the advice for failures that carry none of their own.
     fn general_help(self) -> &'static str {
         match self {
             Kind::Usage => "see `sextet --help`",
@@ -79,7 +78,7 @@ impl From<ErrorKind> for Kind {
     }
 }
 
-/// A failure that knows its kind and what to do about it. It travels inside [`anyhow::Error`].
+/// A failure with its kind and advice. It travels inside [`anyhow::Error`].
 #[derive(Debug)]
 pub(crate) struct Fault {
     kind: Kind,
@@ -96,7 +95,7 @@ impl Fault {
         }
     }
 
-    /// Says what to do.
+    /// Adds advice.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -111,7 +110,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Any error as the user gets it.
+/// An error in the form that the user sees.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Report {
     pub(crate) kind: Kind,
@@ -120,7 +119,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Reads kind, cause and advice out of `error` and everything that it wraps.
+    /// Reads kind, cause and advice from `error` and everything that it wraps.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let fault = error.downcast_ref::<Fault>();
         let library = error
@@ -148,8 +147,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// The causes from the outermost to the root on one line, none said twice; and the library's
-/// advice, which its messages have after their last semicolon.
+/// Returns the causes from the outermost to the root on one line, without repetitions, and the
+/// library's advice, which follows the last semicolon of its messages.
 fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
     let (mut line, mut advice) = (String::new(), None);
     for cause in error.chain() {
@@ -171,7 +170,7 @@ fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
             line = format!("{line}: {text}");
         }
 
-        // What a decoder says about a broken file means nothing to people.
+        // A decoder's message about a broken file does not help users.
         if cause
             .downcast_ref()
             .is_some_and(|error: &sextet_separator::Error| error.kind() == ErrorKind::Audio)

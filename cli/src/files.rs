@@ -1,4 +1,4 @@
-//! What several commands do with files.
+//! File functions that several commands share.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use sextet_protocol::cache::sha256_of_file;
 use crate::fault::{Fault, Kind};
 use crate::transfer::{self, TransferListener};
 
-/// The SHA-256 of the file at `path` in hex.
+/// Returns the SHA-256 of the file at `path` in hex.
 ///
 /// # Errors
-/// When it cannot be read, or `listener` cancelled.
+/// When the file cannot be read, or `listener` cancelled.
 pub(crate) fn sha256(path: &Path, listener: &dyn TransferListener) -> Result<String> {
     let unreadable = || Fault::new(Kind::Input, format!("cannot read '{}'", path.display()));
     let found = sha256_of_file(path, &|| listener.cancelled());

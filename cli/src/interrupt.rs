@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: end within a moment, whatever the engine is doing, and leave nothing
-//! half-written.
+//! Ctrl-C and SIGTERM end the process within a moment, whatever the engine is doing, and leave
+//! nothing half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,13 +9,14 @@ use crate::fault::Kind;
 use crate::say;
 use crate::unfinished::Unfinished;
 
-/// Ends the process at the first signal, once the unfinished files are gone; at the second at once.
+/// Installs the signal handler. The first signal ends the process once the unfinished files are
+/// deleted; the second ends it at once.
 ///
 /// The handler runs on a thread of its own and never waits for the engine: a chunk may take
-/// seconds, and a native engine may not come back at all.
+/// seconds, and a native engine may not return at all.
 ///
 /// # Errors
-/// When the system does not let us.
+/// When the system refuses the handler.
 pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
     let unfinished = unfinished.clone();
     let asked_before = AtomicBool::new(false);

@@ -52,9 +52,9 @@ fn main() -> ! {
     leave(code, &unfinished)
 }
 
-/// Ends the process, in which threads may be at work that nobody waits for and an engine that
-/// nobody takes down. All has been said, what was made has its name, and what was not is gone: from
-/// the closing on, no file is made or gets a name.
+/// Ends the process without waiting for threads that may still work and without taking down the
+/// engine. All output has been written by then. Finished files have their names and unfinished ones
+/// are deleted: once `unfinished` is closed, no file is created or renamed.
 fn leave(code: u8, unfinished: &Unfinished) -> ! {
     sextet_separator::settle();
     unfinished.close();
@@ -82,7 +82,7 @@ fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
     Ok(0)
 }
 
-/// Whether a failure is to be told on standard output too.
+/// Whether a failure is also printed on standard output as JSON.
 fn wants_json(command: &Command) -> bool {
     matches!(command, Command::Separate(args) if args.json)
 }

@@ -1,4 +1,4 @@
-//! Shell completions and manual pages, made from the flags themselves.
+//! Shell completions and manual pages, generated from the flags themselves.
 
 use std::path::Path;
 

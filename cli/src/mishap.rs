@@ -1,5 +1,5 @@
-//! Panics, which are mistakes of ours or of a library: told like any other failure, with where they
-//! happened.
+//! Panics, which are bugs of this program or of a library. They are reported like any other
+//! failure, with their location.
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +8,12 @@ use anyhow::Result;
 
 use crate::fault::{Fault, Kind};
 
-/// What the latest panic said.
+/// Description of the latest panic.
 static LATEST: Mutex<Option<String>> = Mutex::new(None);
 
-/// Has panics noted instead of printed. Some are part of a day's work: a decoder that gives up on a
-/// damaged file. With `RUST_BACKTRACE` set they are printed as ever.
+/// Installs a panic hook that records the message instead of printing it. Decoders may panic on
+/// damaged files; those panics are expected and caught. With `RUST_BACKTRACE` set, panics are
+/// printed as well.
 pub(crate) fn keep_quiet() {
     let usual = take_hook();
     set_hook(Box::new(move |info| {
@@ -23,7 +24,7 @@ pub(crate) fn keep_quiet() {
     }));
 }
 
-/// Runs `work`; a panic in it becomes an error.
+/// Runs `work` and turns a panic in it into an error.
 ///
 /// # Errors
 /// `work`'s own, or the panic.

@@ -1,4 +1,4 @@
-//! What is shown while an engine is made ready: a bar on a terminal, a line elsewhere.
+//! Display of an engine's preparation: a bar on a terminal, a line elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use sextet_separator::{Listener, Preparing};
 
 use crate::say;
 
-/// Shows what an engine waits for; is silent as long as it waits for nothing.
+/// Shows the steps of an engine's preparation. It stays silent while there are none.
 pub(crate) struct Waiting {
     quiet: bool,
     bar: Option<ProgressBar>,
@@ -16,7 +16,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// One that shows nothing when `quiet`.
+    /// Returns a display that shows nothing if `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
         Self {
             quiet,
@@ -25,7 +25,7 @@ impl Waiting {
         }
     }
 
-    /// Says `text` once, until it changes.
+    /// Shows `text`: as a bar on a terminal, elsewhere as a line whenever the text changes.
     fn say(&mut self, text: &str, done: u32, total: u32) {
         if !std::io::stderr().is_terminal() {
             if self.said != text {
@@ -62,8 +62,8 @@ impl Listener for Waiting {
     }
 }
 
-/// What is waited for, in words that stand by themselves: the plugin shows them alone, with a
-/// capital letter.
+/// Describes a step in words that stand by themselves: the plugin shows them alone, with a capital
+/// letter.
 pub(crate) fn describe(step: &Preparing) -> String {
     match step {
         Preparing::Waiting => "another process is building this engine: waiting for it".to_owned(),
@@ -87,8 +87,8 @@ pub(crate) fn describe(step: &Preparing) -> String {
     }
 }
 
-/// Seconds that a step usually takes whose steps cannot be counted. Compiling took 17 to 20 s on an
-/// H200 (docs/benchmarks.md).
+/// Returns the usual duration, in seconds, of a step that has no countable progress. Compiling took
+/// 17 to 20 s on an H200 (docs/benchmarks.md).
 pub(crate) fn usual_s(step: &Preparing) -> Option<f64> {
     match step {
         Preparing::Compiling => Some(20.0),

@@ -1,7 +1,7 @@
-//! Writing to standard output and standard error, where a reader that has gone away is no failure.
+//! Output to standard output and standard error, where a closed pipe is no failure.
 //!
-//! The files are what this command is run for: `sextet separate album/ | head` still separates the
-//! whole album.
+//! The command is run for its files: `sextet separate album/ | head` still separates the whole
+//! album.
 
 use std::io::{self, Write};
 
@@ -15,10 +15,10 @@ pub(crate) fn err(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Writes `text` to standard output as it is.
+/// Writes `text` to standard output unchanged.
 ///
 /// # Errors
-/// When it cannot be written, but not when its reader has gone away.
+/// When it cannot be written, except when the reader has closed the pipe.
 pub(crate) fn raw(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {

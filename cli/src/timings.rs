@@ -1,5 +1,5 @@
-//! Where the time went, for whoever sets `SEXTET_TIMINGS`: the stages of a command or a job, on
-//! standard error.
+//! Timings of the stages of a command or a job, printed on standard error when `SEXTET_TIMINGS` is
+//! set.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use sextet_separator::timings::{self, Timing};
 
 use crate::say;
 
-/// The variable that has the stages told; it may hold anything but nothing.
+/// Environment variable that turns the timings on; any value but the empty one does.
 const VARIABLE: &str = "SEXTET_TIMINGS";
 
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 
-/// Notes when the process began, and has stages noted where somebody wants them. What the system
-/// does before is not seen.
+/// Records the start of the process, and turns timings on if they are wanted. The system's own
+/// start of the process is not included.
 pub(crate) fn begin() {
     let began = *BEGAN.get_or_init(Instant::now);
     if std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty()) {
@@ -22,12 +22,12 @@ pub(crate) fn begin() {
     }
 }
 
-/// Time since the process began.
+/// Returns the time since the process began.
 pub(crate) fn since_begin() -> Duration {
     BEGAN.get_or_init(Instant::now).elapsed()
 }
 
-/// Tells what was noted since it was told last, if anything was.
+/// Prints the timings that were recorded since the last call, if there are any.
 pub(crate) fn say() {
     let stages = timings::take();
     if stages.is_empty() {

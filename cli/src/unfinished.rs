@@ -1,10 +1,10 @@
-//! Files that are being written: each under a name of its own beside its place, renamed when a
-//! whole set is complete, deleted when it is not, whoever ends the work and when. And folders that
-//! are filled in the same way.
+//! Files that are being written. Each has a temporary name beside its place. A complete set of
+//! files is renamed; an incomplete one is deleted, whichever thread ends the work. Folders can be
+//! filled in the same way.
 //!
 //! Invariant: a file is created, renamed or deleted only while the lock is held, and nothing is
-//! created once the lock has been closed. So whoever closes it (the interrupt handler) can delete
-//! all there is and exit.
+//! created once the lock has been closed. So the interrupt handler, which closes it, can delete all
+//! unfinished files and exit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Tries to delete a folder that somebody may still be writing to, and the pause between two.
+/// Attempts to delete a folder that another thread may still write to, and the pause between two.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -28,19 +28,19 @@ struct State {
     works: BTreeMap<u64, Work>,
 }
 
-/// What belongs together: it is completed or discarded as a whole.
+/// Files that belong together: they are completed or discarded as a whole.
 #[derive(Debug, Default)]
 struct Work {
     files: Vec<PathBuf>,
-    /// Folders that were made for them.
+    /// Folders that were created for the files.
     folders: Vec<PathBuf>,
-    /// A folder that goes with all that is in it.
+    /// A folder that is deleted with all its content.
     tree: Option<PathBuf>,
 }
 
 impl Work {
-    /// Deletes the files, and the folders that were made for them and are empty. Gives those that
-    /// are not.
+    /// Deletes the files, and those folders created for them that are empty. Returns the folders
+    /// that are not.
     fn discard(&mut self) -> Vec<PathBuf> {
         for file in self.files.drain(..) {
             let _ = fs::remove_file(file);
@@ -65,7 +65,7 @@ impl State {
         self.made
     }
 
-    /// Deletes what belongs to the work. Folders that others have put something into are theirs
+    /// Deletes the files of the work. A folder that holds files of another work belongs to that one
     /// from then on.
     fn discard(&mut self, id: u64) {
         let Some(mut work) = self.works.remove(&id) else {
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Nothing of the work is to be deleted any more.
+    /// Completes the work: nothing of it will be deleted any more.
     fn complete(&mut self, id: u64) {
         if let Some(mut work) = self.works.remove(&id) {
             work.files.clear();
@@ -93,7 +93,7 @@ impl State {
 
 impl Unfinished {
     /// Waits until no file is being created or renamed, deletes the unfinished ones and lets no
-    /// other begin. Whoever works on is stopped at its next file, for good: the process is about to
+    /// other begin. A thread that works on stops at its next file for good: the process is about to
     /// end.
     pub(crate) fn close(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Unfinished {
         }
     }
 
-    /// A new set of files that belong together.
+    /// Begins a new set of files that belong together.
     pub(crate) fn set(&self) -> Set<'_> {
         let id = self.lock().begin();
         Set {
@@ -113,7 +113,7 @@ impl Unfinished {
         }
     }
 
-    /// A new folder, made by `make`, for files that belong together.
+    /// Begins a new folder, created by `make`, for files that belong together.
     ///
     /// # Errors
     /// Those of `make`.
@@ -149,8 +149,8 @@ impl Unfinished {
     }
 }
 
-/// A folder that gets its name when all is in it, or goes with all that is in it. Any of its clones
-/// may decide.
+/// An unfinished folder. It is renamed when all its files are complete, or deleted with them. Any
+/// of its clones can do either.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     unfinished: Unfinished,
@@ -159,18 +159,19 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Where it is until then.
+    /// Returns the temporary path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Has `create` make a file in it; `None` when it has been discarded.
+    /// Runs `create` to make a file in the folder; returns `None` if the folder has been discarded.
     pub(crate) fn create<T>(&self, create: impl FnOnce() -> T) -> Option<T> {
         let state = self.unfinished.lock();
         state.works.contains_key(&self.id).then(create)
     }
 
-    /// Has `rename` give it its name, unless it has been discarded, which the answer says.
+    /// Renames the folder with `rename`, unless it has been discarded. Returns whether it was
+    /// renamed.
     ///
     /// # Errors
     /// Those of `rename`; the folder is still to be discarded then.
@@ -184,13 +185,13 @@ impl Scratch {
         Ok(true)
     }
 
-    /// Deletes it, unless it has its name already.
+    /// Deletes the folder, unless it has been renamed already.
     pub(crate) fn discard(&self) {
         self.unfinished.lock().discard(self.id);
     }
 }
 
-/// Deletes `tree`, to which somebody may just be adding a last file.
+/// Deletes `tree`. Another thread may just be adding a last file, so failures are retried.
 fn remove_tree(tree: &Path) {
     for _ in 0..TRIES {
         match fs::remove_dir_all(tree) {
@@ -209,12 +210,12 @@ pub(crate) struct Set<'a> {
 }
 
 impl Set<'_> {
-    /// Makes the folder of `place`, picks an unfinished name there and has `create` make the file
-    /// under it, perhaps by way of yet another name, which `via` tells.
+    /// Creates the folder of `place`, picks a temporary name there and runs `create` with that
+    /// path. The file may first have yet another name, which `via` returns.
     ///
     /// # Errors
-    /// When the folder cannot be made, `place` is a folder or a name that the disk does not take,
-    /// or `create` fails.
+    /// When the folder cannot be created, `place` is a folder or a name that the disk does not
+    /// accept, or `create` fails.
     pub(crate) fn add<T, E>(
         &mut self,
         place: &Path,
@@ -227,6 +228,7 @@ impl Set<'_> {
         let mut state = self.unfinished.lock();
         let work = state.works.entry(self.id).or_default();
 
+        // Prepare the folder, and refuse a place that a rename could not reach.
         let folder = place.parent().unwrap_or(Path::new(""));
         make_folders(folder, &mut work.folders)?;
         check_place(place)?;
@@ -248,13 +250,15 @@ impl Set<'_> {
         made
     }
 
-    /// Gives every file its place. What was there before is replaced, and put back should one of
-    /// the files not get there.
+    /// Renames every file to its place. Older files there are replaced; they are restored if one of
+    /// the renames fails.
     ///
     /// # Errors
     /// When a file cannot be renamed; none of the set is left then.
     pub(crate) fn commit(self) -> io::Result<()> {
         let mut state = self.unfinished.lock();
+
+        // Rename the files; if one fails, undo all renames in reverse.
         let mut moved = Vec::new();
         for (from, to) in &self.pairs {
             if let Err(error) = replace(from, to, &mut moved) {
@@ -266,6 +270,7 @@ impl Set<'_> {
             }
         }
 
+        // Delete the older files that were moved out of the way.
         let old = moved
             .into_iter()
             .filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));
@@ -276,7 +281,8 @@ impl Set<'_> {
     }
 }
 
-/// Renames `from` to `to`, and first what is there out of the way; `moved` notes both.
+/// Renames `from` to `to`, after moving an older file there out of the way. `moved` records both
+/// renames.
 fn replace(from: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
     if to.symlink_metadata().is_ok() {
         let aside = from.with_extension("old");
@@ -294,7 +300,7 @@ impl Drop for Set<'_> {
     }
 }
 
-/// Makes `folder` and those above it, and notes which were not there before.
+/// Creates `folder` and its parents, and records those that did not exist before.
 fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
@@ -317,8 +323,8 @@ fn make_folders(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Fails now where a rename would fail at the end: a folder in the way, or a name that the disk
-/// does not take.
+/// Fails now in cases where a rename would fail at the end: a folder in the way, or a name that the
+/// disk does not accept.
 fn check_place(place: &Path) -> io::Result<()> {
     match fs::symlink_metadata(place) {
         Ok(found) if found.is_dir() => Err(io::Error::new(
@@ -385,7 +391,7 @@ mod tests {
             .unwrap();
         }
 
-        // Somebody deletes an unfinished file behind our back.
+        // An unfinished file is deleted from outside.
         let vanished = set.pairs[1].0.clone();
         fs::remove_file(vanished).unwrap();
         set.commit().unwrap_err();
@@ -472,7 +478,7 @@ mod tests {
         std::mem::forget(set);
     }
 
-    /// The first set makes the folder that both are in.
+    /// The first set creates the folder that both are in.
     #[test]
     fn a_folder_that_several_are_in_goes_with_the_last() {
         type End = fn(Vec<Set>, &Unfinished);

@@ -1,12 +1,13 @@
-//! `cargo xtask bench`: what makes the figures of `docs/benchmarks.md` again, on the CPU and, where
-//! there is one, on an NVIDIA GPU, each against PyTorch in the same run.
+//! `cargo xtask bench`: reproduces the figures of `docs/benchmarks.md`, on the CPU and, if there is
+//! one, on an NVIDIA GPU, each against PyTorch in the same run.
 
 use anyhow::Result;
 
 use crate::step::{borrowed, run, target, works};
 use crate::{tensorrt, tools};
 
-/// Builds what is timed, and times it. With a GPU it takes ten minutes and more, else five.
+/// Builds the timed programs and runs the benchmarks. With a GPU this takes ten minutes and more,
+/// else five.
 ///
 /// # Errors
 /// The first step that fails.
@@ -38,6 +39,7 @@ fn cpu(python: &str) -> Result<()> {
 }
 
 fn gpu(python: &str) -> Result<()> {
+    // Build the command with TensorRT.
     let building = tensorrt::libclang()?;
     let package = ["--package", "sextet-cli", "--features", "tensorrt"];
     run(
@@ -52,6 +54,7 @@ fn gpu(python: &str) -> Result<()> {
             .join(sextet_protocol::COMMAND_FILE),
     )?;
 
+    // Time it against PyTorch, and plot the times.
     let (library, _) = tensorrt::library()?;
     let arguments = [
         "--sextet",

@@ -1,11 +1,13 @@
-//! `cargo xtask bundle`: the plugin as hosts load it, with the command that it runs, which holds
-//! the bundled model and, on the systems that NVIDIA has it for, the engine for its GPUs.
+//! `cargo xtask bundle`: builds the plugin as hosts load it, with the command that it runs. The
+//! command contains the bundled model and, on the systems for which it is shipped, the engine for
+//! NVIDIA's GPUs.
 //!
 //! ```text
 //! target/bundled/
 //!   Sextet.vst3/Contents/x86_64-linux/{Sextet.so, sextet}
 //!   Sextet.clap          a file; on macOS a bundle that holds the command too
-//!   sextet               the command, for hosts that load the CLAP: it is looked for in the user's folder
+//!   sextet               the command, for hosts that load the CLAP, which looks for it in the
+//!                        user's folder
 //! ```
 
 use std::fs;
@@ -18,27 +20,27 @@ use crate::tensorrt;
 
 /// Package of the plugin.
 const PLUGIN: &str = "sextet-plugin";
-/// Name of the bundles, as `bundler.toml` has it.
+/// Name of the bundles, as in `bundler.toml`.
 const NAME: &str = "Sextet";
 /// File name of the command.
 pub(crate) const COMMAND: &str = sextet_protocol::COMMAND_FILE;
 
-/// What is to be built.
+/// Options of a build.
 #[derive(Clone, Copy)]
 pub(crate) struct Build<'a> {
     /// Cargo's profile.
     pub(crate) profile: &'a str,
-    /// The command has no engine for GPUs, whatever the system.
+    /// Whether the command is built without the engine for GPUs, whatever the system.
     pub(crate) cpu_only: bool,
 }
 
 impl Build<'_> {
-    /// Whether the command holds TensorRT.
+    /// Whether the command contains TensorRT.
     pub(crate) fn has_tensorrt(self) -> bool {
         !self.cpu_only && tensorrt::is_shipped_for_this_system()
     }
 
-    /// Cargo's flags for the features of all that is linked in.
+    /// Returns Cargo's flags for the features of all linked packages.
     pub(crate) fn features(self) -> &'static [&'static str] {
         if self.has_tensorrt() {
             &["--features", "sextet-cli/tensorrt"]
@@ -48,7 +50,7 @@ impl Build<'_> {
     }
 }
 
-/// What has been built.
+/// The results of a build.
 pub(crate) struct Bundle {
     /// A folder.
     pub(crate) vst3: PathBuf,
@@ -57,10 +59,10 @@ pub(crate) struct Bundle {
     pub(crate) command: PathBuf,
 }
 
-/// Builds plugin and command as `build` says and puts them together.
+/// Builds plugin and command with the options `build` and puts them together.
 ///
 /// # Errors
-/// When something does not build, cannot be copied, or holds another engine than it should.
+/// When something does not build, cannot be copied, or contains another engine than it should.
 pub(crate) fn make(build: Build) -> Result<Bundle> {
     if !root().join("plugin/Cargo.toml").is_file() {
         bail!("this checkout has no plugin/: there is nothing to bundle");
@@ -70,7 +72,7 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
     println!("\n==> bundle {PLUGIN}");
     let arguments = ["bundle", PLUGIN, "--locked", "--profile", build.profile];
 
-    // It names its output folder after the profile, but for this one.
+    // The bundler names its output folder after the profile, except for this one.
     let arguments = if build.profile == "dev" {
         &arguments[..3]
     } else {
@@ -89,6 +91,7 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
         command: bundled.join(COMMAND),
     };
 
+    // Put the command beside the bundles and into those that are folders.
     put(&built, &bundle.command)?;
     put(&built, &library_folder(&bundle.vst3)?.join(COMMAND))?;
 
@@ -114,13 +117,13 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
 }
 
 impl Bundle {
-    /// All that is installed.
+    /// Returns all parts that are installed.
     pub(crate) fn parts(&self) -> [&Path; 3] {
         [&self.vst3, &self.clap, &self.command]
     }
 }
 
-/// Builds the command; gives its path.
+/// Builds the command and returns its path.
 fn build_command(build: Build) -> Result<PathBuf> {
     let environment = if build.has_tensorrt() {
         tensorrt::libclang()?
@@ -161,7 +164,7 @@ fn build_command(build: Build) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// The engines that `command` says it holds.
+/// Returns the engines that `command` reports as built in.
 fn engines(command: &Path) -> Result<Vec<String>> {
     let program = command
         .to_str()
@@ -178,7 +181,7 @@ fn engines(command: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Bytes of a file, or of all files in a folder.
+/// Returns the bytes of a file, or of all files in a folder.
 pub(crate) fn bytes(path: &Path) -> Result<u64> {
     let found = fs::metadata(path).with_context(|| format!("cannot read '{}'", path.display()))?;
     if !found.is_dir() {
@@ -187,7 +190,8 @@ pub(crate) fn bytes(path: &Path) -> Result<u64> {
     fs::read_dir(path)?.map(|entry| bytes(&entry?.path())).sum()
 }
 
-/// The folder of a bundle that holds the plugin's library; its name tells system and processor.
+/// Returns the folder of a bundle that holds the plugin's library. Its name tells system and
+/// processor.
 fn library_folder(bundle: &Path) -> Result<PathBuf> {
     let contents = bundle.join("Contents");
     let folders = fs::read_dir(&contents)
@@ -206,7 +210,7 @@ fn library_folder(bundle: &Path) -> Result<PathBuf> {
         .with_context(|| format!("'{}' holds no library {NAME}", contents.display()))
 }
 
-/// Copies a file over whatever is there. A program that runs keeps its own.
+/// Copies a file to `to`, replacing an older one. A running program keeps its own copy.
 fn put(from: &Path, to: &Path) -> Result<()> {
     let _ = fs::remove_file(to);
     fs::copy(from, to)
@@ -214,7 +218,7 @@ fn put(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// macOS loads no bundle whose contents changed after it was signed.
+/// Signs the bundles. macOS loads no bundle whose contents changed after it was signed.
 fn sign(bundles: &[&Path]) -> Result<()> {
     for bundle in bundles.iter().filter(|_| cfg!(target_os = "macos")) {
         run(

@@ -1,4 +1,5 @@
-//! `cargo xtask install` and `uninstall`: the plugin where hosts look for it, for this user alone.
+//! `cargo xtask install` and `uninstall`: put the plugin where hosts look for it, for this user
+//! alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use sextet_protocol::Folders;
 
 use crate::bundle::{Bundle, bytes};
 
-/// Where everything goes.
+/// The installed paths.
 struct Places {
     vst3: PathBuf,
     clap: PathBuf,
@@ -16,7 +17,7 @@ struct Places {
 }
 
 impl Places {
-    /// This user's.
+    /// Returns this user's paths.
     fn of_user() -> Result<Self> {
         let home = || {
             dirs::home_dir().context("this system does not say where your home folder is; set HOME")
@@ -45,7 +46,7 @@ impl Places {
     }
 }
 
-/// Puts `bundle` in its place; what was there before is replaced.
+/// Installs `bundle` and replaces an older one.
 ///
 /// # Errors
 /// When a place cannot be written to.
@@ -64,10 +65,11 @@ pub(crate) fn install(bundle: &Bundle) -> Result<()> {
     Ok(())
 }
 
-/// Removes what [`install`] has put in its place. Captures, the stem cache and fetched models stay.
+/// Removes the files that [`install`] has installed. Captures, the stem cache and fetched models
+/// stay.
 ///
 /// # Errors
-/// When something is there and cannot be removed.
+/// When an existing file cannot be removed.
 pub(crate) fn uninstall() -> Result<()> {
     for place in Places::of_user()?.all() {
         if place.exists() {
@@ -89,8 +91,8 @@ pub(crate) fn uninstall() -> Result<()> {
     Ok(())
 }
 
-/// Copies `from` beside `to` and renames it, so that hosts find the old one or the new one and
-/// never half of one.
+/// Copies `from` beside `to` and renames it, so that hosts find either the old one or the new one,
+/// complete.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let cannot_write = || format!("cannot write '{}'; close hosts that use it", to.display());
     let folder = to.parent().context("a place has a folder")?;
@@ -123,7 +125,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file, or a folder with all that is in it.
+/// Copies a file, or a folder with all its content.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     if from.is_dir() {
         fs::create_dir_all(to)?;

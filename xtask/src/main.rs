@@ -1,5 +1,5 @@
-//! Sextet's chores: `cargo xtask check` is what a change has to pass, here and in CI; `bundle`,
-//! `install` and `dist` make the plugin what hosts and people get.
+//! Sextet's chores. `cargo xtask check` runs the checks that a change must pass, here and in CI;
+//! `bundle`, `install` and `dist` build the plugin for hosts and for download.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -72,7 +72,7 @@ fn run() -> Result<()> {
     }
 }
 
-/// What `arguments` ask to be built, with the profile that is `usual`.
+/// Parses the build options in `arguments`; the profile is `usual` unless given.
 fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
     let mut build = Build {
         profile: usual,

@@ -1,4 +1,4 @@
-//! One step of a chore: a command that is shown, run, and has to succeed.
+//! One step of a chore: a command that is shown, run, and must succeed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,16 +6,16 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-/// The folder that holds the workspace.
+/// Returns the folder that holds the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
-/// The folder that Cargo builds in.
+/// Returns the folder that Cargo builds in.
 ///
 /// # Errors
-/// When Cargo does not say.
+/// When Cargo's metadata cannot be read.
 pub(crate) fn target() -> Result<PathBuf> {
     let mut command = cargo_metadata::MetadataCommand::new();
     let metadata = command
@@ -29,7 +29,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 /// Runs `program` in the workspace's folder. `environment` is added to its own.
 ///
 /// # Errors
-/// When it cannot be started or does not succeed.
+/// When the program cannot be started or does not succeed.
 pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     println!("\n==> {program} {}", arguments.join(" "));
     let begin = Instant::now();
@@ -51,10 +51,10 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)
     Ok(())
 }
 
-/// What `program` prints, without the white space around it.
+/// Returns the output of `program`, without the white space around it.
 ///
 /// # Errors
-/// When it cannot be started or does not succeed.
+/// When the program cannot be started or does not succeed.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program)
         .args(arguments)
@@ -79,7 +79,7 @@ pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// Variables and their values, as [`run`] takes them.
+/// Borrows variables and their values in the form that [`run`] takes.
 pub(crate) fn borrowed<'a>(environment: &'a [(&str, String)]) -> Vec<(&'a str, &'a str)> {
     environment
         .iter()

@@ -1,5 +1,5 @@
-//! What building and testing with TensorRT needs: libclang, and NVIDIA's real library, which makes
-//! engines without a GPU.
+//! Prerequisites of building and testing with TensorRT: libclang, and NVIDIA's real library, which
+//! builds engines without a GPU.
 
 use std::env::consts::{ARCH, OS};
 use std::path::{Path, PathBuf};
@@ -10,25 +10,26 @@ use anyhow::{Context as _, Result};
 use crate::step::{output, root, run};
 use crate::tools::{libclang_python, python, text};
 
-/// The wheels of the library, as the command knows them.
+/// The wheels of the library, from the command's own list.
 const WHEELS: &str = include_str!("../../cli/src/setup/wheels.toml");
-/// The package that they are of.
+/// The package of these wheels.
 const LIBRARY: &str = "tensorrt-rtx-cu13-libs";
 /// The folder of the library in its wheel.
 const IN_WHEEL: &str = "tensorrt_rtx_libs";
 
-/// Whether NVIDIA has TensorRT for this system.
+/// Whether NVIDIA offers TensorRT for this system.
 pub(crate) fn is_made_for_this_system() -> bool {
     WHEELS
         .replace('\r', "")
         .contains(&format!("os = \"{OS}\"\narch = \"{ARCH}\""))
 }
 
-/// The folder of the library and the wheel that it came in, fetched and unpacked on first use.
+/// Returns the folder of the library and the wheel that it came in, fetched and unpacked on first
+/// use.
 ///
-/// Not by `sextet setup`, for which the command would have to be built first: the binding's build
-/// script runs again when Cargo is started a second time, and all that depends on it is built once
-/// more.
+/// This does not use `sextet setup`, for which the command would have to be built first: the
+/// binding's build script runs again when Cargo is started a second time, and all that depends on
+/// it is built once more.
 pub(crate) fn library() -> Result<(String, String)> {
     let version = WHEELS
         .lines()
@@ -49,6 +50,7 @@ pub(crate) fn library() -> Result<(String, String)> {
             .find(|path| path.extension().is_some_and(|end| end == "whl"))
     };
 
+    // Fetch the wheel.
     let python = python()?;
     if wheel().is_none() {
         let (package, home) = (format!("{LIBRARY}=={version}"), text(home.clone())?);
@@ -70,6 +72,8 @@ pub(crate) fn library() -> Result<(String, String)> {
 
     let wheel =
         text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
+
+    // Unpack it under a temporary name, then rename.
     let unpacked = home.join("unpacked");
     if !unpacked.is_dir() {
         let unfinished = home.join("unfinished");
@@ -92,13 +96,14 @@ pub(crate) fn library() -> Result<(String, String)> {
     Ok((text(unpacked.join(IN_WHEEL))?, wheel))
 }
 
-/// Whether what people install holds TensorRT, unless it is left out: on the systems that it is
-/// made for here. NVIDIA has its library for 64-bit ARM too, where nobody has tried it.
+/// Whether the released command contains TensorRT unless it is left out: on the supported systems
+/// on which it has been tested. NVIDIA has its library for 64-bit ARM too, where it is untested.
 pub(crate) fn is_shipped_for_this_system() -> bool {
     is_made_for_this_system() && ARCH == "x86_64"
 }
 
-/// What the build has to know to find libclang, which is fetched when the system has none.
+/// Returns the variables with which the build finds libclang, which is fetched when the system has
+/// none.
 ///
 /// # Errors
 /// When the system has neither libclang nor a Python that can fetch it.

@@ -1,5 +1,5 @@
-//! Tools that the chores need and Cargo does not bring: they are put under `target/` and nowhere
-//! else.
+//! Tools that the chores need and Cargo does not provide. They are installed under `target/` and
+//! nowhere else.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,23 +8,23 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::step::{root, run, works};
 
-/// The auditor of dependencies and licences.
+/// Version of the auditor of dependencies and licences.
 const CARGO_DENY: &str = "0.20.2";
-/// The collector of licences.
+/// Version of the collector of licences.
 const CARGO_ABOUT: &str = "0.9.3";
-/// What the tests import: ONNX's checker and runtime, and hosts of plugins.
+/// Python packages of the tests: ONNX's checker and runtime, and hosts of plugins.
 const TEST_PACKAGES: [&str; 2] = [
     "separator/tests/onnx/requirements.txt",
     "plugin/tests/python/requirements.txt",
 ];
-/// The package of libclang, for systems that have none: it is needed to build TensorRT's binding,
-/// not to run it.
+/// The package of libclang, for systems that have none. TensorRT's binding needs it to be built,
+/// not to run.
 const LIBCLANG: &str = "libclang==18.1.1";
-/// What the benchmarks import.
+/// Python packages of the benchmarks.
 const BENCH_PACKAGES: &str = "benches/requirements.txt";
 
-/// Where `cargo deny` is, installed on first use. Built without optimisation and without what
-/// debuggers read: it runs for a second, and builds for minutes.
+/// Returns the path of `cargo deny`, installed on first use. It is built without optimisation and
+/// without debug information: it runs for a second, and builds for minutes.
 pub(crate) fn cargo_deny() -> Result<String> {
     installed(
         "cargo-deny",
@@ -34,13 +34,13 @@ pub(crate) fn cargo_deny() -> Result<String> {
     )
 }
 
-/// Where `cargo about` is, installed on first use. It compares texts, which takes ages without
-/// optimisation.
+/// Returns the path of `cargo about`, installed on first use. It compares texts, which takes ages
+/// without optimisation.
 pub(crate) fn cargo_about() -> Result<String> {
     installed("cargo-about", CARGO_ABOUT, &["--features", "cli"], &[])
 }
 
-/// Where the tool `name` is, installed on first use with the flags `more`.
+/// Returns the path of the tool `name`, installed on first use with the flags `more`.
 fn installed(
     name: &str,
     version: &str,
@@ -57,7 +57,7 @@ fn installed(
     Ok(program)
 }
 
-/// What this compiler builds for, as in `x86_64-unknown-linux-gnu`.
+/// Returns the target that this compiler builds for, such as `x86_64-unknown-linux-gnu`.
 pub(crate) fn host_target() -> Result<String> {
     let output = Command::new("rustc")
         .arg("-vV")
@@ -68,24 +68,26 @@ pub(crate) fn host_target() -> Result<String> {
     host.map(str::to_owned).context("rustc -vV names no host")
 }
 
-/// A Python with the packages of the tests, in a virtual environment that is made on first use.
+/// Returns a Python with the packages of the tests, in a virtual environment that is made on first
+/// use.
 pub(crate) fn python() -> Result<String> {
     let imports = "import onnx, onnxruntime, numpy, dawdreamer, pedalboard, soundfile";
     environment("target/venv", imports, &required(&TEST_PACKAGES))
 }
 
-/// A Python with what the benchmarks compare with, likewise: PyTorch and what it needs take 6 GB.
+/// Returns a Python with the packages of the benchmarks, likewise: PyTorch and its dependencies
+/// take 6 GB.
 pub(crate) fn bench_python() -> Result<String> {
     let imports = "import torch, demucs, onnxruntime, matplotlib, scipy";
     environment("target/bench/venv", imports, &required(&[BENCH_PACKAGES]))
 }
 
-/// A Python with libclang and nothing else.
+/// Returns a Python with libclang and nothing else.
 pub(crate) fn libclang_python() -> Result<String> {
     environment("target/tools/libclang", "import clang", &[LIBCLANG])
 }
 
-/// What pip is told to install all packages that `files` list.
+/// Returns pip's arguments for installing all packages that `files` list.
 fn required<'a>(files: &[&'a str]) -> Vec<&'a str> {
     files
         .iter()
@@ -93,8 +95,8 @@ fn required<'a>(files: &[&'a str]) -> Vec<&'a str> {
         .collect()
 }
 
-/// The Python of the virtual environment in `folder`, in which `imports` works. Where it does not,
-/// pip makes it so by installing `packages`.
+/// Returns the Python of the virtual environment in `folder`. If `imports` fails there, the
+/// environment is created and `packages` are installed.
 fn environment(folder: &str, imports: &str, packages: &[&str]) -> Result<String> {
     let home = root().join(folder);
     let bin = if cfg!(windows) { "Scripts" } else { "bin" };
@@ -123,7 +125,7 @@ fn environment(folder: &str, imports: &str, packages: &[&str]) -> Result<String>
     Ok(program)
 }
 
-/// `path` as text.
+/// Returns `path` as text.
 pub(crate) fn text(path: PathBuf) -> Result<String> {
     path.into_os_string()
         .into_string()

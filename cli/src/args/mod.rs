@@ -1,4 +1,4 @@
-//! The command line as it is typed: raw flags, read by clap, and nothing resolved.
+//! The command line as it is typed: raw flags, read by clap and not yet resolved.
 
 mod cache;
 mod engine;

@@ -1,4 +1,4 @@
-//! `sextet cache`: what is in the stem cache, and how to empty it.
+//! `sextet cache`: lists the stem cache, empties it and limits its size.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,7 @@ pub(crate) fn run(command: CacheCommand, unfinished: &Unfinished) -> Result<()> 
     }
 }
 
-/// What `--json` prints.
+/// The object that `--json` prints.
 #[derive(Serialize)]
 struct Listing<'a> {
     version: u32,
@@ -102,7 +102,7 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// An entry on one line.
+/// Formats an entry as one line.
 fn line(kept: &Kept) -> String {
     let size = Limit(kept.bytes).to_string();
     let about = match &kept.manifest {
@@ -118,7 +118,7 @@ fn line(kept: &Kept) -> String {
     format!("{}  {size:>9}  used {}  {about}", kept.key, ago(kept.used))
 }
 
-/// `5 min ago`.
+/// Formats the time since `then`, such as `5 min ago`.
 fn ago(then: SystemTime) -> String {
     let seconds = SystemTime::now()
         .duration_since(then)

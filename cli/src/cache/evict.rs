@@ -1,4 +1,4 @@
-//! What lies in the cache, and what has to go.
+//! The entries of the stem cache, and their eviction.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,27 +12,27 @@ use sextet_protocol::cache::{IN_USE_FILE, MANIFEST_FILE, Manifest};
 use super::StemCache;
 use super::making::MAKING;
 
-/// How the name of an entry begins that is being deleted.
+/// Prefix of the folder name of an entry that is being deleted.
 const LEAVING: &str = ".leaving-";
 
-/// An entry as it lies on the disk, whole or not.
+/// An entry on the disk, whole or damaged.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) key: Fingerprint,
     folder: PathBuf,
-    /// Bytes of all of its files.
+    /// Size of all its files in bytes.
     pub(super) bytes: u64,
-    /// When it was last used.
+    /// Time of the last use.
     pub(super) used: SystemTime,
-    /// `None` where it cannot be read.
+    /// The manifest; `None` when it cannot be read.
     pub(super) manifest: Option<Manifest>,
 }
 
 impl StemCache {
-    /// All entries, the one used longest ago first.
+    /// Returns all entries, the least recently used first.
     ///
     /// # Errors
-    /// When the folder is there and cannot be read.
+    /// When the folder exists and cannot be read.
     pub(super) fn kept(&self) -> Result<Vec<Kept>> {
         let mut all: Vec<_> = self
             .items()?
@@ -43,9 +43,9 @@ impl StemCache {
         Ok(all)
     }
 
-    /// Makes room for `needed` bytes: entries go, the one used longest ago first, until the limit
-    /// is kept and the disk has as much. What is in use stays, and so does `but`. It does what it
-    /// can: the limit may be less than what is in use.
+    /// Makes room for `needed` bytes: evicts entries, the least recently used first, until the
+    /// limit is kept and the disk has that much free space. Entries in use and `but` stay. This may
+    /// fall short, because the entries in use may exceed the limit.
     ///
     /// # Errors
     /// When the cache cannot be written to.
@@ -58,7 +58,8 @@ impl StemCache {
         let stems = self.folders.stems();
         let free = || fs4::available_space(&stems).unwrap_or(u64::MAX);
 
-        // Nothing is given up where all of it would not be enough.
+        // Free space on the disk counts only if evicting everything would provide enough of it;
+        // otherwise eviction for its sake is pointless.
         let helps = free().saturating_add(total) >= needed;
         let short = || helps && free() < needed;
         for kept in kept.iter().filter(|kept| Some(&kept.key) != but) {
@@ -73,7 +74,7 @@ impl StemCache {
         Ok(())
     }
 
-    /// Deletes `kept` unless it is in use, which the answer says.
+    /// Deletes `kept` unless it is in use. Returns whether it was deleted.
     ///
     /// # Errors
     /// When the cache cannot be written to.
@@ -82,7 +83,7 @@ impl StemCache {
         self.evict(&kept.folder)
     }
 
-    /// Deletes what processes that died have left. Nothing is deleted that somebody still works on.
+    /// Deletes what dead processes have left behind. Entries that a process still works on stay.
     ///
     /// # Errors
     /// When the cache cannot be written to.
@@ -102,14 +103,15 @@ impl StemCache {
         Ok(())
     }
 
-    /// Deletes the entry in `folder` unless it is in use. The caller holds the cache's lock.
+    /// Deletes the entry in `folder` unless it is in use, and returns whether it was deleted. The
+    /// caller holds the cache's lock.
     pub(super) fn evict(&self, folder: &Path) -> Result<bool> {
         let Some(lock) = alone(folder) else {
             return Ok(false);
         };
 
-        // Windows does not move a folder in which a file is open. Elsewhere nobody comes in before
-        // it has moved.
+        // Windows does not move a folder in which a file is open. Elsewhere the lock keeps readers
+        // out until the folder has moved.
         let _lock = if cfg!(windows) { None } else { lock };
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let leaving = folder.with_file_name(format!("{LEAVING}{name}"));
@@ -121,12 +123,12 @@ impl StemCache {
             moved => moved.with_context(|| self.cannot_write())?,
         }
 
-        // What is left of it, the next sweep takes.
+        // The next sweep deletes what cannot be deleted now.
         let _ = fs::remove_dir_all(&leaving);
         Ok(true)
     }
 
-    /// Everything in the cache's folder; nothing where there is none.
+    /// Returns the paths of everything in the cache's folder; none when the folder does not exist.
     fn items(&self) -> Result<Vec<PathBuf>> {
         let entries = match fs::read_dir(self.folders.stems()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -158,8 +160,8 @@ impl Kept {
     }
 }
 
-/// Locks the entry in `folder` against readers; `None` when somebody reads it, or is making it. The
-/// lock itself is lacking where the disk knows none.
+/// Locks the entry in `folder` against readers. Returns `None` when it is being read or made. The
+/// inner lock is `None` when there is no lock file or the disk does not support locks.
 fn alone(folder: &Path) -> Option<Option<File>> {
     let Ok(file) = File::options().write(true).open(folder.join(IN_USE_FILE)) else {
         return Some(None);

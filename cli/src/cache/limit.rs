@@ -1,4 +1,4 @@
-//! How much the stem cache may hold.
+//! The size limit of the stem cache.
 
 use std::fmt;
 use std::fs;
@@ -9,23 +9,24 @@ use anyhow::{Context as _, Result};
 use super::StemCache;
 use crate::fault::{Fault, Kind};
 
-/// Environment variable that overrides the limit that was set.
+/// Environment variable that overrides the configured limit.
 const LIMIT_VARIABLE: &str = "SEXTET_CACHE_LIMIT";
-/// File in the cache that holds the limit that was set, in bytes.
+/// File in the cache that holds the configured limit, in bytes.
 const LIMIT_FILE: &str = "limit";
 
-/// A number of bytes, written as people write it.
+/// A number of bytes, parsed from and shown as text such as `20 GB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit(pub(crate) u64);
 
 impl Default for Limit {
-    /// Some forty songs.
+    /// Room for some forty songs.
     fn default() -> Self {
         Self(20_000_000_000)
     }
 }
 
-/// Units, the longest names first; without one, bytes are meant.
+/// Units and their bytes. Longer names come first, because names are matched as suffixes. A number
+/// without a unit counts bytes.
 const UNITS: [(&str, f64); 5] = [
     ("TB", 1e12),
     ("GB", 1e9),
@@ -74,10 +75,10 @@ impl fmt::Display for Limit {
 }
 
 impl StemCache {
-    /// What the cache may hold: the variable's word, else what was set, else the default.
+    /// Returns the size limit: the variable's value, else the configured one, else the default.
     ///
     /// # Errors
-    /// When the variable or the file says nothing that can be understood.
+    /// When the variable holds no valid size.
     pub(crate) fn limit(&self) -> Result<Limit> {
         if let Some(value) = std::env::var_os(LIMIT_VARIABLE).filter(|value| !value.is_empty()) {
             let value = value.to_string_lossy();
@@ -87,12 +88,12 @@ impl StemCache {
             });
         }
 
-        // A file that is not there, or not legible, sets nothing.
+        // A file that is missing or not legible sets nothing.
         let file = fs::read_to_string(self.folders.stems().join(LIMIT_FILE)).unwrap_or_default();
         Ok(file.parse().unwrap_or_default())
     }
 
-    /// Sets what the cache may hold, for this and all later processes.
+    /// Sets the limit for this and all later processes.
     ///
     /// # Errors
     /// When the cache cannot be written to.

@@ -1,4 +1,5 @@
-//! An entry that is being made: a folder under a name of its own until all is in it.
+//! Unpublished cache entries: each is a folder under a temporary name until all its files are in
+//! it.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,20 +14,21 @@ use super::StemCache;
 use crate::fault::{Fault, Kind};
 use crate::unfinished::Scratch;
 
-/// How the name of an entry begins that is being made.
+/// Prefix of the folder name of an unpublished entry.
 pub(super) const MAKING: &str = ".making-";
 
-/// An entry that is being made. It goes with all that is in it unless it is published.
+/// An unpublished cache entry. Dropping it deletes the folder and its files.
 #[derive(Debug)]
 pub(crate) struct Making<'a> {
     cache: &'a StemCache,
     scratch: Scratch,
-    /// Locked while this process lives: by it others tell what a dead one has left.
+    /// Lock that this process holds as long as it lives. Other processes recognise the leftovers of
+    /// a dead process by it.
     hold: Option<File>,
 }
 
 impl StemCache {
-    /// Begins an entry.
+    /// Begins a new, empty entry.
     ///
     /// # Errors
     /// When the cache cannot be written to.
@@ -36,7 +38,8 @@ impl StemCache {
         let make = || {
             let folder = new_folder(&self.folders.stems())?;
             let file = super::open_lock(&folder.join(IN_USE_FILE))?;
-            // A disk without locks has no other process to tell.
+            // Ignore the error: on a disk without locks there is nothing to signal to other
+            // processes.
             let _ = file.try_lock();
             hold = Some(file);
             Ok(folder)
@@ -54,7 +57,7 @@ impl StemCache {
     }
 }
 
-/// A folder in `stems` that was not there before.
+/// Creates a folder in `stems` that did not exist before.
 fn new_folder(stems: &Path) -> io::Result<PathBuf> {
     let mut number = 0;
     loop {
@@ -67,20 +70,20 @@ fn new_folder(stems: &Path) -> io::Result<PathBuf> {
 }
 
 impl Making<'_> {
-    /// What others discard it by.
+    /// Returns a handle with which another thread can discard this entry.
     pub(crate) fn scratch(&self) -> Scratch {
         self.scratch.clone()
     }
 
-    /// Where `file` is until it is published.
+    /// Returns the path of `file` until the entry is published.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.scratch.path().join(file)
     }
 
-    /// Has `create` make the file at `path` in it.
+    /// Creates the file at `path` in this entry, through `create`.
     ///
     /// # Errors
-    /// Those of `create`, or when it has been discarded meanwhile.
+    /// Those of `create`, or when the entry has been discarded meanwhile.
     pub(crate) fn create(
         &self,
         path: &Path,
@@ -91,17 +94,17 @@ impl Making<'_> {
             .unwrap_or_else(|| Err(discarded()))
     }
 
-    /// Adds the manifest and gives the entry its name, in place of a damaged one. Where a whole one
-    /// has come meanwhile, that one stays and this one goes.
+    /// Adds the manifest and gives the entry its final name, replacing a damaged entry. If a whole
+    /// entry of that name has appeared meanwhile, that one stays and this one is deleted.
     ///
     /// # Errors
-    /// When the cache cannot be written to, or it has been discarded meanwhile.
+    /// When the cache cannot be written to, or the entry has been discarded meanwhile.
     pub(crate) fn publish(mut self, key: &Fingerprint, manifest: &Manifest) -> Result<()> {
         let cache = self.cache;
         let path = self.path(MANIFEST_FILE);
 
-        // Nobody waits for the disk: half a manifest is read as a damaged entry, and so are stems
-        // that it does not agree with.
+        // Not synced to the disk: a partial manifest is read as a damaged entry, and so are stems
+        // that disagree with their manifest.
         let written = self
             .scratch
             .create(|| fs::write(&path, serde_json::to_vec_pretty(manifest)?));

@@ -1,4 +1,4 @@
-//! The stem cache: finding, making and evicting entries. Its layout is `sextet_protocol::cache`'s.
+//! The stem cache: finds, makes and evicts entries. `sextet_protocol::cache` defines its layout.
 
 mod command;
 mod evict;
@@ -21,11 +21,11 @@ pub(crate) use command::run;
 pub(crate) use limit::Limit;
 pub(crate) use making::Making;
 
-/// File that is locked while entries come and go.
+/// File that is locked while entries are added or removed.
 const LOCK_FILE: &str = ".lock";
-/// How long somebody else may hold it: entries come and go within milliseconds.
+/// Longest wait for another holder of the lock. Adding or removing an entry takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Pause between two tries.
+/// Pause between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// This user's stem cache.
@@ -36,7 +36,7 @@ pub(crate) struct StemCache {
 }
 
 impl StemCache {
-    /// The cache in `folders`, which need not be there yet.
+    /// Returns the cache in `folders`, which need not exist yet.
     pub(crate) fn new(folders: Folders, unfinished: &Unfinished) -> Self {
         Self {
             folders,
@@ -44,11 +44,11 @@ impl StemCache {
         }
     }
 
-    /// The entry `key`, if it is there and whole to the last byte. One that is damaged counts as
-    /// absent; `tell` is told.
+    /// Returns the entry `key` if it exists and is whole to the last byte. A damaged entry counts
+    /// as absent; `tell` gets a warning about it.
     ///
     /// # Errors
-    /// When it cannot be read, or was cancelled.
+    /// When the entry cannot be read, or the search was cancelled.
     pub(crate) fn find(
         &self,
         key: &Fingerprint,
@@ -75,12 +75,13 @@ impl StemCache {
         }
     }
 
-    /// Where the entry `key` is or will be.
+    /// Returns the folder of the entry `key`, whether it exists or not.
     fn place(&self, key: &Fingerprint) -> PathBuf {
         self.folders.stems().join(key.to_string())
     }
 
-    /// Makes the cache's folder and locks it for a moment, against other processes too.
+    /// Creates the cache's folder if needed and takes its lock, which also excludes other
+    /// processes. The lock lasts until the returned file is dropped.
     fn lock(&self) -> Result<File> {
         let stems = self.folders.stems();
         let lock = fs::create_dir_all(&stems).and_then(|()| open_lock(&stems.join(LOCK_FILE)));
@@ -104,7 +105,7 @@ impl StemCache {
         }
     }
 
-    /// What is said when the cache cannot be written to.
+    /// The fault of a cache that cannot be written to.
     pub(crate) fn cannot_write(&self) -> Fault {
         let message = format!(
             "cannot write to the stem cache '{}'",
@@ -113,7 +114,7 @@ impl StemCache {
         Fault::new(Kind::Output, message).help(self.remedy())
     }
 
-    /// What to do about a cache that cannot be used.
+    /// The advice for a cache that cannot be used.
     pub(crate) fn remedy(&self) -> String {
         let stems = self.folders.stems();
         format!(
@@ -131,7 +132,7 @@ impl StemCache {
     }
 }
 
-/// Opens `path` to be locked, and makes it if need be.
+/// Opens `path` for locking; creates the file if needed.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     File::options()
         .create(true)

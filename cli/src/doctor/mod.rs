@@ -1,4 +1,4 @@
-//! `sextet doctor`: what was found on this machine, and what to do about what is missing.
+//! `sextet doctor`: reports what is found on this machine, with advice about what is missing.
 
 mod text;
 
@@ -15,10 +15,10 @@ use crate::gpu::{self, Found};
 use crate::models::{self, CATALOGUE};
 use crate::say;
 
-/// Version of the JSON object; a change that breaks a reader raises it.
+/// Version of the JSON object. It is raised by a change that breaks readers.
 const VERSION: u32 = 1;
 
-/// Everything that was found.
+/// All findings.
 #[derive(Debug, Serialize)]
 struct Findings {
     version: u32,
@@ -37,9 +37,9 @@ struct Findings {
 struct Model {
     name: &'static str,
     state: &'static str,
-    /// Its parameters, when it is here and opens.
+    /// Number of its parameters, when it is fetched and opens.
     parameters: Option<usize>,
-    /// Why it does not open.
+    /// The reason why it does not open.
     error: Option<String>,
 }
 
@@ -52,7 +52,7 @@ struct Folder {
     free_bytes: Option<u64>,
 }
 
-/// Looks around and tells.
+/// Inspects this machine and prints the findings.
 pub(crate) fn run(json: bool) -> Result<()> {
     let findings = look();
     if json {
@@ -119,7 +119,7 @@ fn model(entry: &'static models::Entry) -> Model {
     }
 }
 
-/// What is known of `path`; its disk's free space, even when the folder itself is yet to be made.
+/// Describes `path`. The free space is that of its disk, even when the folder does not exist yet.
 fn folder(purpose: &'static str, path: PathBuf) -> Folder {
     let on_disk = path.ancestors().find(|folder| folder.is_dir());
     let free_bytes = on_disk.and_then(|folder| fs4::available_space(folder).ok());
@@ -131,7 +131,7 @@ fn folder(purpose: &'static str, path: PathBuf) -> Folder {
     }
 }
 
-/// What to do about what is missing.
+/// Returns advice about what is missing.
 fn advice(findings: &Findings) -> Vec<String> {
     let mut advice = Vec::new();
     let told = gpu::inspect(&findings.gpu);

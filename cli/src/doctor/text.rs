@@ -1,4 +1,4 @@
-//! The doctor's findings for people.
+//! The doctor's findings as text.
 
 use std::path::PathBuf;
 

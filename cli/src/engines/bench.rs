@@ -1,4 +1,4 @@
-//! `sextet engine bench`: how fast TensorRT is here.
+//! `sextet engine bench`: times TensorRT on this machine.
 
 use std::time::Instant;
 
@@ -14,9 +14,9 @@ use crate::args::BenchArgs;
 use crate::preparing::Waiting;
 use crate::{models, say};
 
-/// Runs of each batch that count.
+/// Measured runs of each batch.
 const RUNS: usize = 50;
-/// Songs that count.
+/// Measured songs.
 const SONGS: usize = 5;
 
 pub(super) fn run(args: &BenchArgs) -> Result<()> {
@@ -41,11 +41,11 @@ pub(super) fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// A song from samples in memory to stems in memory, by an engine that is ready.
+/// Times of separating a song in memory on an engine that is ready.
 struct SongTime {
-    /// From an engine that was built before: reading the model aside.
+    /// Seconds to start an engine that was built before, without reading the model.
     start_s: f64,
-    /// Median and fastest.
+    /// Median over the measured songs.
     median_s: f64,
     best_s: f64,
 }
@@ -57,7 +57,8 @@ fn song(model: &Model, options: &TensorRtOptions, seconds: f64) -> Result<SongTi
         ..EngineOptions::default()
     };
 
-    // What is measured once for a model, its accuracy, is measured here.
+    // The accuracy is measured once for each model. This start does it, so that the next is not
+    // timed with it.
     drop(Separator::new(model.clone(), engine.clone())?);
     let begun = Instant::now();
     let mut separator = Separator::new(model.clone(), engine)?;
@@ -87,7 +88,7 @@ fn song(model: &Model, options: &TensorRtOptions, seconds: f64) -> Result<SongTi
     })
 }
 
-/// A stereo song of gliding tones.
+/// Generates a stereo song of gliding tones.
 fn tone(seconds: f64) -> Audio {
     const RATE_HZ: u32 = 44_100;
     let frames = (seconds.max(0.1) * f64::from(RATE_HZ)) as usize;

@@ -1,4 +1,4 @@
-//! `sextet engine build`: engines made ahead of time.
+//! `sextet engine build`: builds engines ahead of time.
 
 use std::fs::File;
 use std::io;
@@ -46,13 +46,13 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
 
     match &args.targets {
         Some(_) => Ok(()),
-        // Where there is no GPU, the engine is for other machines.
+        // Without a GPU the engines are for other machines.
         None if args.gpu.is_none() && tensorrt::probe(&options).is_err() => Ok(()),
         None => make_ready(args, &model),
     }
 }
 
-/// Makes the engines, for which no GPU is needed.
+/// Builds the engines. This needs no GPU.
 fn build(
     args: &BuildArgs,
     model: &Model,
@@ -85,8 +85,8 @@ fn build(
     Ok(())
 }
 
-/// Starts `model` on each GPU, so that all is kept that a first start makes: the engine, what the
-/// GPU compiles of it, and that float16 is exact enough.
+/// Starts `model` on each GPU, so that all results of a first start are kept: the engine, the
+/// kernels that the GPU compiles from it, and the finding that float16 is exact enough.
 fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
     let mut seen = Vec::new();
     for on_gpu in computing::tensorrt_options_of_all()? {
@@ -120,7 +120,7 @@ fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file whole or not at all.
+/// Copies a file completely or not at all.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let folder = to
         .parent()

@@ -1,4 +1,4 @@
-//! `sextet engine check`: the stems of TensorRT beside those of another engine, on any song.
+//! `sextet engine check`: compares the stems of TensorRT with those of another engine, on any song.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::args::{AgainstArg, CheckArgs};
 use crate::preparing::Waiting;
 use crate::{models, say};
 
-/// How far two engines are apart in one stem.
+/// The difference between two engines in one stem.
 #[derive(Debug, serde::Serialize)]
 struct Difference {
     stem: Stem,
@@ -37,6 +37,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<()> {
         }),
     };
 
+    // Separate the song on both engines and compare the stems.
     let model = models::open(&args.engine.model)?;
     let (stems, name) = separate(&model, on_gpu(options), &args.song, args)?;
     let (expected, other) = separate(&model, reference, &args.song, args)?;

@@ -1,4 +1,4 @@
-//! `sextet engine list` and `clear`: what is in the cache of engines.
+//! `sextet engine list` and `clear`: list and empty the cache of engines.
 
 use anyhow::Result;
 use sextet_separator::tensorrt::{CacheEntry, PlanCache};

@@ -1,5 +1,4 @@
-//! `sextet engine`: TensorRT engines built, listed, compared, timed and cleared. And what every
-//! command that computes needs: which engine, and where TensorRT's files are.
+//! `sextet engine`: builds, lists, compares, times and clears TensorRT engines.
 
 mod bench;
 mod build;
@@ -49,8 +48,8 @@ fn wants_float32(command: &EngineCommand) -> bool {
     }
 }
 
-/// Runs this very command in a process whose environment forbids TF32: a running one cannot change
-/// its own safely.
+/// Runs this very command in a new process whose environment forbids TF32. A running process cannot
+/// change its own environment safely.
 fn again_without_tf32() -> Result<u8> {
     let mut command = process::Command::new(env::current_exe()?);
     let status = command
@@ -63,12 +62,12 @@ fn again_without_tf32() -> Result<u8> {
         .unwrap_or(1))
 }
 
-/// What the flags of an `engine` command say, over what the configuration says.
+/// Returns the configured options, overridden by the flags of an `engine` command.
 fn options(making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
     with_flags(computing::tensorrt_options()?, making, batch)
 }
 
-/// `options` with what the flags say.
+/// Returns `options`, overridden by the flags.
 fn with_flags(
     mut options: TensorRtOptions,
     making: &MakingFlags,

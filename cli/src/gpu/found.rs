@@ -9,25 +9,24 @@ use serde::Serialize;
 
 use crate::computing;
 
-/// What was found.
+/// The GPUs, driver and libraries that were found.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Found {
-    /// Name, memory and driver of each, as `nvidia-smi` or the driver itself says.
+    /// Name, memory and driver of each GPU, as `nvidia-smi` or the driver itself reports them.
     pub(crate) devices: Vec<String>,
     /// The driver's version.
     pub(crate) driver: Option<String>,
     /// The driver's library.
     pub(crate) cuda_library: Option<PathBuf>,
-    /// TensorRT for RTX.
+    /// The library of TensorRT for RTX.
     pub(crate) tensorrt_library: Option<PathBuf>,
-    /// Whether one of NVIDIA's cards is in the machine, with a driver or without. Only Linux says
-    /// so.
+    /// Whether an NVIDIA card is in the machine, with a driver or without. Known on Linux only.
     #[serde(skip)]
     pub(crate) has_card: bool,
 }
 
 impl Found {
-    /// Whether anything speaks for an NVIDIA GPU, working or not.
+    /// Whether anything indicates an NVIDIA GPU, working or not.
     pub(crate) fn shows_gpu(&self) -> bool {
         self.has_card || self.driver.is_some() || !self.devices.is_empty()
     }
@@ -59,8 +58,8 @@ pub(crate) fn look() -> Found {
     }
 }
 
-/// The compute capability of the newest GPU, which `nvidia-smi` knows whatever the driver's
-/// version.
+/// Returns the highest compute capability of the GPUs. `nvidia-smi` reports it whatever the
+/// driver's version.
 #[cfg(feature = "tensorrt")]
 pub(super) fn capability() -> Option<(i32, i32)> {
     let read = |line: String| {
@@ -74,7 +73,7 @@ fn from_smi() -> Option<Vec<String>> {
     ask_smi("name,memory.total,driver_version")
 }
 
-/// What `nvidia-smi` says of each GPU.
+/// Queries `fields` of each GPU from `nvidia-smi`.
 fn ask_smi(fields: &str) -> Option<Vec<String>> {
     let query = [&format!("--query-gpu={fields}"), "--format=csv,noheader"];
     let output = Command::new("nvidia-smi")
@@ -94,7 +93,7 @@ fn ask_smi(fields: &str) -> Option<Vec<String>> {
     output.status.success().then(|| lines.collect())
 }
 
-/// `Model:` of each /proc/driver/nvidia/gpus/*/information.
+/// Reads `Model:` from each /proc/driver/nvidia/gpus/*/information.
 fn from_proc() -> Option<Vec<String>> {
     let gpus = fs::read_dir("/proc/driver/nvidia/gpus").ok()?;
     let model = |path: PathBuf| {
@@ -110,7 +109,7 @@ fn from_proc() -> Option<Vec<String>> {
     Some(gpus.filter_map(|gpu| model(gpu.ok()?.path())).collect())
 }
 
-/// The version number in /proc/driver/nvidia/version.
+/// Reads the version number from /proc/driver/nvidia/version.
 fn driver() -> Option<String> {
     let text = fs::read_to_string("/proc/driver/nvidia/version").ok()?;
     let number =

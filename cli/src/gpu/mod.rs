@@ -1,4 +1,4 @@
-//! The NVIDIA GPU of this machine: what was found of it, and whether a separation can use it.
+//! The NVIDIA GPU of this machine: findings about it, and whether a separation can use it.
 
 mod found;
 mod state;

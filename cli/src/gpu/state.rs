@@ -1,4 +1,4 @@
-//! Whether the GPU can be used, and what to do where it cannot: in words that the plugin and the
+//! The state of the GPU and the remedy when it cannot be used, in words that the plugin and the
 //! doctor both show.
 
 use sextet_protocol::worker::{Gpu, GpuSetup, GpuState};
@@ -7,10 +7,10 @@ use super::found::Found;
 #[cfg(feature = "tensorrt")]
 use super::verdict::verdict;
 
-/// What separations run on where there is no GPU.
+/// Message for machines without a GPU.
 pub(super) const NO_GPU: &str = "No NVIDIA GPU was found: separations run on the CPU.";
 
-/// What is told of the GPU by what was found of it.
+/// Turns the findings into the description of the GPU that is shown.
 pub(crate) fn inspect(found: &Found) -> Gpu {
     let Verdict {
         state,
@@ -37,7 +37,7 @@ pub(crate) fn inspect(found: &Found) -> Gpu {
     }
 }
 
-/// What was made of all that was found.
+/// The conclusion from all findings.
 pub(super) struct Verdict {
     pub(super) state: GpuState,
     pub(super) message: String,
@@ -78,12 +78,12 @@ fn verdict(found: &Found) -> Verdict {
     )
 }
 
-/// Name and memory of a GPU: `NVIDIA H200, 140 GB`.
+/// Formats name and memory of a GPU: `NVIDIA H200, 140 GB`.
 pub(super) fn device(name: &str, memory_bytes: f64) -> String {
     format!("{name}, {:.0} GB", memory_bytes / f64::from(1 << 30))
 }
 
-/// The same from a line of `nvidia-smi`: `NVIDIA H200, 143771 MiB, 580.159.04`.
+/// Formats a line of `nvidia-smi`, such as `NVIDIA H200, 143771 MiB, 580.159.04`, like [`device`].
 fn device_of(line: &str) -> String {
     let mut fields = line.split(',').map(str::trim);
     let name = fields.next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What is made of driver, GPU and library: looked at in this order, and the first that will not do
-//! is what is told.
+//! The verdict on driver, GPU and library. They are checked in this order, and the first problem is
+//! reported.
 
 use sextet_protocol::worker::{GpuSetup, GpuState};
 use sextet_separator::tensorrt::{Gpu, Library, TensorRtError};
@@ -12,7 +12,7 @@ use crate::{computing, setup};
 /// Turing, the oldest architecture that TensorRT-RTX runs on.
 const OLDEST_CAPABILITY: (i32, i32) = (7, 5);
 
-/// What setting up does, for whoever can do it.
+/// Offer of the setup, for the plugin's users and the command's.
 const SET_UP: &str = "Set up the GPU, in the plugin's settings or with `sextet setup tensorrt`";
 
 pub(super) fn verdict(found: &Found) -> Verdict {
@@ -24,7 +24,7 @@ pub(super) fn verdict(found: &Found) -> Verdict {
         }
     };
 
-    // The GPU's context is gone before the library, which takes longer, is looked at.
+    // The GPU's context is closed before the library is loaded, which takes longer.
     let opened =
         Gpu::open(options.gpu).map(|gpu| (device(&gpu.name, gpu.memory_bytes as f64), gpu.name));
     let (device, name) = match opened {
@@ -50,7 +50,7 @@ pub(super) fn verdict(found: &Found) -> Verdict {
     }
 }
 
-/// There is no GPU, or none that will do.
+/// Returns the verdict when there is no usable GPU.
 fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
     let unusable = |message: &str, remedy: &str| Verdict::new(GpuState::Unusable, message, remedy);
     let nothing = !found.shows_gpu();
@@ -67,7 +67,7 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
             "Install NVIDIA's driver, version 580 or newer, and start the machine again.",
         ),
         TensorRtError::OldDriver { found, needed } => match found::capability() {
-            // A newer driver would not help it.
+            // A newer driver would not help such a GPU.
             Some(capability) if capability < OLDEST_CAPABILITY => old_gpu("the GPU", capability),
             _ => unusable(
                 &format!(
@@ -79,7 +79,7 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
             ),
         },
         TensorRtError::OldGpu { name, capability } => old_gpu(&name, capability),
-        // A driver without a card, as many systems install it.
+        // A driver without a card, which many systems install.
         TensorRtError::NoGpu { .. }
             if found.devices.is_empty() && !found.has_card && shows_all() =>
         {
@@ -116,8 +116,9 @@ fn old_gpu(name: &str, (major, minor): (i32, i32)) -> Verdict {
     Verdict::new(GpuState::Unusable, message, "")
 }
 
-/// Driver and GPU, which is called `gpu`, will do, the library will not. One that somebody has
-/// named comes before the one that setting up fetches, so that setting up would not help.
+/// Returns the verdict when driver and GPU are usable and the library is not. `gpu` is the GPU's
+/// name. A library that the user has named takes precedence over the one that the setup fetches, so
+/// the setup would not help then.
 fn without_library(
     error: TensorRtError,
     gpu: &str,
@@ -156,7 +157,7 @@ fn without_library(
     }
 }
 
-/// Whether the library that was found is one that somebody has named.
+/// Whether the library that was found is in a folder that the user has named.
 fn is_named(found: &Found) -> bool {
     let library = found.tensorrt_library.as_deref();
     library.is_some_and(|path| {
@@ -187,7 +188,7 @@ fn shows_all() -> bool {
     std::env::var_os("CUDA_VISIBLE_DEVICES").is_none()
 }
 
-/// An error's own words, as sentences.
+/// Returns an error's own message and advice, as sentences.
 fn words(error: TensorRtError) -> Report {
     let report = Report::of(&sextet_separator::Error::from(error).into());
     Report {
@@ -197,12 +198,12 @@ fn words(error: TensorRtError) -> Report {
     }
 }
 
-/// 13000 is 13.0.
+/// Formats CUDA's version number: 13000 is 13.0.
 fn cuda_version(number: i32) -> String {
     format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
-/// `text` with a capital letter and a full stop.
+/// Returns `text` with a capital letter and a full stop.
 fn sentence(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
     if text.is_empty() {

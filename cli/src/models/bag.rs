@@ -1,5 +1,5 @@
-//! demucs' description of a bag of models: a small YAML file that names checkpoints and weighs
-//! them.
+//! demucs' description of a bag of models: a small YAML file that names checkpoints and their
+//! weights.
 
 use std::path::Path;
 
@@ -9,26 +9,27 @@ use serde::Deserialize;
 use super::catalogue::Hub;
 use crate::fault::{Fault, Kind};
 
-/// A bag: demucs' `BagOfModels` as its YAML says it.
+/// A bag: demucs' `BagOfModels` as its YAML file describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bag {
     /// Signatures; each checkpoint is `<signature>.safetensors`.
     pub(super) models: Vec<String>,
-    /// One row a model: how much it gives of each source.
+    /// One row a model: its weight for each source.
     pub(super) weights: Option<Vec<Vec<f32>>>,
-    /// A segment other than the models' own, in seconds.
+    /// A segment that replaces the models' own, in seconds.
     segment: Option<f64>,
 }
 
-/// Bags are a few hundred bytes; anything much longer is something else.
+/// Largest size of a bag's file. Bags have a few hundred bytes; a much longer file is something
+/// else.
 const LONGEST_BYTES: u64 = 64 * 1024;
 
 impl Bag {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// When it is not there, not a bag, or asks for what is not supported.
+    /// When the file does not exist, is not a bag, or asks for unsupported features.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
         let found = std::fs::metadata(path)
@@ -75,7 +76,7 @@ impl Bag {
         Ok(bag)
     }
 
-    /// Whether it says what the catalogue says.
+    /// Whether this bag agrees with the catalogue.
     pub(super) fn agrees(&self, hub: &Hub) -> bool {
         let signatures = hub
             .checkpoints

@@ -1,10 +1,8 @@
-//! The hub's cache on this machine: where it is, which models are there, and how a file gets its
-//! place in it.
+//! The hub's cache on this machine: its folder, the models in it, and how files are placed in it.
 //!
 //! The layout is the hub's own (huggingface_hub's `file_download.py`), so demucs and Sextet share
 //! what either has fetched: `<cache>/models--<owner>--<repository>/{refs/main, blobs/<etag>,
-//! snapshots/<commit>/<file> -> blob}`. Where there are no symbolic links, the file itself is in
-//! the snapshot.
+//! snapshots/<commit>/<file> -> blob}`. Without symbolic links, the file itself is in the snapshot.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -13,8 +11,8 @@ use super::catalogue::{Entry, Hub};
 use super::hub::{Facts, REVISION};
 use crate::fault::{Fault, Kind};
 
-/// The hub's cache: `HF_HUB_CACHE`, else `hub` in the hub's folder. A variable that is empty counts
-/// as not set.
+/// Returns the folder of the hub's cache: `HF_HUB_CACHE`, else `hub` in the hub's folder. An empty
+/// variable counts as not set.
 pub(crate) fn cache_folder() -> PathBuf {
     cache_folder_of(&|name| {
         env::var_os(name)
@@ -23,7 +21,7 @@ pub(crate) fn cache_folder() -> PathBuf {
     })
 }
 
-/// Reads a variable of the environment.
+/// A function that reads an environment variable.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<PathBuf>;
 
 fn cache_folder_of(variable: Variable) -> PathBuf {
@@ -31,7 +29,7 @@ fn cache_folder_of(variable: Variable) -> PathBuf {
     named.unwrap_or_else(|| hub_folder_of(variable).join("hub"))
 }
 
-/// Everything of the hub's clients: `HF_HOME`, else below the user's caches.
+/// Returns the folder of all the hub's clients: `HF_HOME`, else a folder in the user's caches.
 fn hub_folder_of(variable: Variable) -> PathBuf {
     let caches = || {
         variable("XDG_CACHE_HOME")
@@ -40,8 +38,8 @@ fn hub_folder_of(variable: Variable) -> PathBuf {
     variable("HF_HOME").unwrap_or_else(|| caches().join("huggingface"))
 }
 
-/// What the hub is shown to let us in: `HF_TOKEN`, the file that `HF_TOKEN_PATH` names, or what a
-/// login has left. None when `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+/// Returns the token for the hub: `HF_TOKEN`, the content of the file that `HF_TOKEN_PATH` names,
+/// or the one that a login has stored. `None` when `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
 pub(super) fn token() -> Option<String> {
     token_of(&|name| {
         env::var_os(name)
@@ -63,19 +61,19 @@ fn token_of(variable: Variable) -> Option<String> {
         .or_else(|| file(hub_folder_of(variable).join("token")))
 }
 
-/// The folder of one repository in the cache.
+/// Returns the folder of one repository in the cache.
 pub(super) fn repository_folder(hub: &Hub) -> PathBuf {
     cache_folder().join(format!("models--{}--{}", hub.owner, hub.repository))
 }
 
-/// Where the hub's clients keep the lock files of one repository.
+/// Returns the folder in which the hub's clients keep the lock files of one repository.
 pub(super) fn lock_folder(hub: &Hub) -> PathBuf {
     cache_folder()
         .join(".locks")
         .join(format!("models--{}--{}", hub.owner, hub.repository))
 }
 
-/// Files of a model that are here, in the order of [`Hub::files`]; `None` where one is missing.
+/// Returns the cached files of a model, in the order of [`Hub::files`]; `None` for a missing one.
 pub(crate) fn files(hub: &Hub) -> Vec<Option<PathBuf>> {
     let folder = repository_folder(hub);
     let commit = fs::read_to_string(folder.join("refs").join(REVISION)).unwrap_or_default();
@@ -87,23 +85,23 @@ pub(crate) fn files(hub: &Hub) -> Vec<Option<PathBuf>> {
     hub.files().into_iter().map(here).collect()
 }
 
-/// The bag's description and the checkpoints of `entry`, when all are here.
+/// Returns the bag's description and the checkpoints of `entry`, if all are in the cache.
 pub(crate) fn found(entry: &Entry) -> Option<Vec<PathBuf>> {
     files(entry.hub.as_ref()?).into_iter().collect()
 }
 
-/// One file's places in the cache.
+/// The paths of one file in the cache.
 pub(super) struct Place {
     repository: PathBuf,
-    /// Where its bytes are.
+    /// Path of its content.
     pub(super) blob: PathBuf,
-    /// Where it has its name.
+    /// Path of its name.
     pub(super) named: PathBuf,
     commit: String,
 }
 
 impl Place {
-    /// The places of `file` in `hub`, of which the hub says `facts`.
+    /// Returns the paths of `file` in `hub`; `facts` are the hub's answer about it.
     pub(super) fn of(hub: &Hub, file: &str, facts: &Facts) -> Self {
         let repository = repository_folder(hub);
         Self {
@@ -114,10 +112,10 @@ impl Place {
         }
     }
 
-    /// Gives the blob its name, and says that this is what the branch has now.
+    /// Gives the blob its name and records its commit as the branch's current one.
     ///
     /// # Errors
-    /// What cannot be written, and why.
+    /// The path that cannot be written, and the reason.
     pub(super) fn settle(&self) -> Result<(), (PathBuf, io::Error)> {
         if self.blob.is_file() {
             name(&self.blob, &self.named, link).map_err(|error| (self.named.clone(), error))?;
@@ -131,7 +129,7 @@ impl Place {
     }
 }
 
-/// Has `named` lead to `blob`: by `link`, or else by moving it there.
+/// Makes `named` lead to `blob`: through `link`, or by moving the blob there if that fails.
 fn name(
     blob: &Path,
     named: &Path,
@@ -139,7 +137,7 @@ fn name(
 ) -> io::Result<()> {
     let file = blob.file_name().ok_or(io::ErrorKind::InvalidInput)?;
 
-    // From `snapshots/<commit>/`, relative, so that the cache can be moved.
+    // Relative to `snapshots/<commit>/`, so that the cache can be moved.
     let relative = Path::new("..").join("..").join("blobs").join(file);
     if fs::read_link(named).is_ok_and(|target| target == relative) {
         return Ok(());
@@ -167,7 +165,7 @@ fn link(target: &Path, link: &Path) -> io::Result<()> {
     return Err(io::ErrorKind::Unsupported.into());
 }
 
-/// What is said when `path` in the cache cannot be written.
+/// The fault of a `path` in the cache that cannot be written.
 pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
     Fault::new(
         Kind::Output,
@@ -180,7 +178,7 @@ pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
 mod tests {
     use super::*;
 
-    /// The variables of `set`, and no others.
+    /// Looks up the variables of `set`; all others are unset.
     fn variables<'a>(set: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<PathBuf> + 'a {
         |name| {
             set.iter()
@@ -272,7 +270,7 @@ mod tests {
 
             fs::write(&blob, "text").unwrap();
 
-            // The second time it is in its place already.
+            // On the second round the file is in its place already.
             for _ in 0..2 {
                 if links {
                     name(&blob, &named, link).unwrap()

@@ -4,25 +4,25 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// Name of the model that is inside the command.
+/// Name of the bundled model, which is inside the command.
 pub(crate) const BUNDLED: &str = "sextet-mini";
 
-/// All models that have a name, the bundled one first.
+/// All named models, the bundled one first.
 pub(crate) static CATALOGUE: LazyLock<Vec<Entry>> = LazyLock::new(read);
 
 /// One model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
-    /// What `-m` takes.
+    /// The name that `-m` takes.
     pub(crate) name: String,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub(crate) about: String,
     /// Names of the stems.
     pub(crate) sources: Vec<String>,
-    /// SPDX expression, where it is settled.
+    /// SPDX expression of the licence, where it is settled.
     pub(crate) licence: Option<String>,
-    /// Where it is fetched from; none for the bundled model.
+    /// Source on the hub; `None` for the bundled model.
     pub(crate) hub: Option<Hub>,
 }
 
@@ -32,8 +32,8 @@ pub(crate) struct Entry {
 pub(crate) struct Hub {
     pub(crate) owner: String,
     pub(crate) repository: String,
-    /// demucs' description of the bag; fetched too, so that demucs finds the model in the cache,
-    /// and compared with this catalogue.
+    /// demucs' description of the bag. It is fetched too, so that demucs finds the model in the
+    /// cache, and compared with this catalogue.
     pub(crate) bag: String,
     pub(crate) checkpoints: Vec<Checkpoint>,
 }
@@ -46,33 +46,33 @@ pub(crate) struct Checkpoint {
     pub(crate) signature: String,
     /// SHA-256 of the file in hex, where it is known.
     pub(crate) sha256: Option<String>,
-    /// How much of each source it gives; `None`: all of it.
+    /// Its weight for each source; `None` for full weight.
     pub(crate) weights: Option<Vec<f32>>,
 }
 
 impl Checkpoint {
-    /// Name of the file on the hub.
+    /// Returns the name of the file on the hub.
     pub(crate) fn file(&self) -> String {
         format!("{}.safetensors", self.signature)
     }
 }
 
 impl Hub {
-    /// The files, the bag's description first.
+    /// Returns the names of the files, the bag's description first.
     pub(crate) fn files(&self) -> Vec<String> {
         std::iter::once(self.bag.clone())
             .chain(self.checkpoints.iter().map(Checkpoint::file))
             .collect()
     }
 
-    /// `owner/repository`.
+    /// Returns `owner/repository`.
     pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.owner, self.repository)
     }
 }
 
 impl Entry {
-    /// The entry called `name`.
+    /// Returns the entry called `name`.
     pub(crate) fn find(name: &str) -> Option<&'static Entry> {
         CATALOGUE.iter().find(|entry| entry.name == name)
     }

@@ -1,4 +1,4 @@
-//! `sextet model`: list, info, path and remove; fetch and export are files of their own.
+//! `sextet model`: list, info, path and remove. Fetch and export have files of their own.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -27,10 +27,10 @@ pub(crate) fn run(command: ModelCommand, unfinished: &Unfinished) -> Result<()> 
     }
 }
 
-/// The model of the catalogue that is called `name`.
+/// Returns the model of the catalogue that is called `name`.
 ///
 /// # Errors
-/// When there is none.
+/// When the catalogue has no such model.
 pub(crate) fn find(name: &str) -> Result<&'static Entry> {
     Entry::find(name).ok_or_else(|| {
         let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
@@ -41,7 +41,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Entry> {
     })
 }
 
-/// Whether the model can be used right now, in a word.
+/// Returns in a word whether the model can be used right now.
 pub(crate) fn state(entry: &Entry) -> &'static str {
     match &entry.hub {
         None => "bundled",
@@ -127,7 +127,7 @@ fn info(named: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is in the checkpoint itself.
+/// Adds facts from the checkpoint itself to `text`.
 fn describe(model: &Model, text: &mut String) -> Result<()> {
     let sources: Vec<_> = model.sources().iter().map(|stem| stem.name()).collect();
     let segment = model.segment_frames();

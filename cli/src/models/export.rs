@@ -1,4 +1,4 @@
-//! `sextet model export`: a model as one ONNX graph.
+//! `sextet model export`: writes a model as one ONNX graph.
 
 use anyhow::{Context as _, Result};
 use sextet_separator::model::{ExportOptions, Precision};
@@ -9,7 +9,7 @@ use crate::fault::{Fault, Kind};
 use crate::say;
 use crate::unfinished::Unfinished;
 
-/// Writes the graph beside its place and renames it.
+/// Writes the graph under a temporary name and renames it.
 pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
     let model = open(&args.model)?;
     if model.networks() > 1 {
@@ -37,6 +37,7 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
         )
     };
 
+    // Write under a temporary name, then rename.
     let mut set = unfinished.set();
     set.add(
         &args.output,

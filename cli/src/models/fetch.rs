@@ -1,4 +1,4 @@
-//! `sextet model fetch`: a model of the catalogue from the hub, verified and tried.
+//! `sextet model fetch`: fetches a model of the catalogue from the hub, verifies it and opens it.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::fault::{Fault, Kind};
 use crate::say;
 use crate::transfer::{self, Bar, TransferListener};
 
-/// What everybody who fetches official weights is told.
+/// Notice for everyone who fetches official weights.
 const LICENCE: &str = "\
 The licence of the official demucs weights is unsettled upstream: the code is
 MIT, but its author wrote that the weights are not covered by that and are meant
@@ -24,7 +24,7 @@ for scientific purposes (facebookresearch/demucs issues 327 and 418). Sextet doe
 not ship them; whether you may use them for what you have in mind is yours to
 judge.";
 
-/// Fetches `entry`, with the notice about its licence.
+/// Fetches `entry` after showing the notice about its licence.
 pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     if entry.hub.is_none() {
         if !quiet {
@@ -59,7 +59,7 @@ pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     Ok(())
 }
 
-/// Asks, where somebody can answer.
+/// Asks the user for consent if the terminal can answer; otherwise assumes it.
 fn agreed(entry: &Entry) -> Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);
@@ -81,18 +81,18 @@ fn agreed(entry: &Entry) -> Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// What fetching a model takes.
+/// Host, size and licence of a model that can be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// The host that it comes from: `huggingface.co`.
+    /// The host that it comes from, such as `huggingface.co`.
     pub(crate) host: String,
-    /// Bytes of all its files, where the hub says so of each.
+    /// Size of all its files in bytes, if the hub tells the size of each.
     pub(crate) bytes: Option<u64>,
-    /// What to know about its licence.
+    /// Notice about its licence.
     pub(crate) licence: &'static str,
 }
 
-/// Asks the hub what fetching `entry` takes; `None` for the bundled model. Nothing is fetched.
+/// Asks the hub about host and size of `entry`; `None` for the bundled model. Fetches nothing.
 ///
 /// # Errors
 /// When the hub cannot be reached or has no such files, or `listener` cancelled.
@@ -114,8 +114,8 @@ pub(crate) fn offer(entry: &Entry, listener: &dyn TransferListener) -> Result<Op
     }))
 }
 
-/// Fetches `entry`, checks every file and opens it, without a word to the user. What is here
-/// already is only checked.
+/// Fetches `entry`, checks every file and opens it, without messages to the user. Cached files are
+/// only checked.
 ///
 /// # Errors
 /// When the hub cannot be reached or sends something else, a file cannot be written, the model does
@@ -129,8 +129,9 @@ pub(crate) fn fetch_quietly(entry: &Entry, listener: &mut dyn TransferListener) 
     open_bag(entry, &paths)
 }
 
-/// All files of the model, in the order of [`Hub::files`].
+/// Fetches all files of the model, in the order of [`Hub::files`].
 fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<PathBuf>> {
+    // Announce the number and size of all files.
     let remote = Remote::new(hub);
     let facts = all_facts(hub, &remote, listener);
 
@@ -143,6 +144,7 @@ fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<Pat
             .map(|checkpoint| checkpoint.sha256.as_deref()),
     );
 
+    // Fetch and verify one file after the other.
     let mut paths = Vec::new();
     for ((file, facts), sha256) in hub.files().iter().zip(facts).zip(known) {
         let facts = &facts?;
@@ -173,8 +175,8 @@ fn fetch_files(hub: &Hub, listener: &mut dyn TransferListener) -> Result<Vec<Pat
     Ok(paths)
 }
 
-/// What the hub says about each file of the model, in the order of [`Hub::files`]; a failure is the
-/// last.
+/// Returns the hub's facts about each file of the model, in the order of [`Hub::files`]. A failure
+/// ends the list.
 fn all_facts(hub: &Hub, remote: &Remote, listener: &dyn TransferListener) -> Vec<Result<Facts>> {
     let mut all = Vec::new();
     for file in hub.files() {
@@ -189,7 +191,7 @@ fn all_facts(hub: &Hub, remote: &Remote, listener: &dyn TransferListener) -> Vec
     all
 }
 
-/// The bag that was fetched says what the catalogue says.
+/// Checks that the fetched bag agrees with the catalogue.
 fn check_bag(hub: &Hub, path: &Path) -> Result<()> {
     if Bag::read(path)?.agrees(hub) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The model hub over the network: what it says about a file, where the file's bytes are, and what
-//! is said when it fails.
+//! The model hub over the network: facts about files, their addresses, and the messages about
+//! failures.
 
 use std::env;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::transfer::{self, Client, Head, Lost, PATIENCE, Source, TransferListen
 /// The branch that models are fetched from, as demucs does.
 pub(super) const REVISION: &str = "main";
 
-/// The hub, where `HF_ENDPOINT` names no other.
+/// Address of the hub, unless `HF_ENDPOINT` names another.
 const ENDPOINT: &str = "https://huggingface.co";
 
 /// One repository on the hub.
@@ -25,18 +25,18 @@ pub(super) struct Remote {
     token: Option<String>,
 }
 
-/// What the hub says about a file.
+/// The hub's facts about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// The revision of the repository that it is of.
+    /// The commit of the repository that the file belongs to.
     pub(super) commit: String,
-    /// The file's name in the cache: its SHA-256 where it is a large file, its git hash otherwise.
+    /// The file's name in the cache: the SHA-256 of a large file, the git hash of any other.
     pub(super) etag: String,
-    /// Its length, where the hub says it.
+    /// Length in bytes, if the hub tells it.
     pub(super) bytes: Option<u64>,
 }
 
-/// One file of a repository, as something that can be fetched.
+/// One file of a repository, as a source to fetch from.
 pub(super) struct RemoteFile<'a> {
     remote: &'a Remote,
     file: &'a str,
@@ -44,7 +44,7 @@ pub(super) struct RemoteFile<'a> {
 }
 
 impl Facts {
-    /// Reads the facts as huggingface_hub does: the linked file's where there is one, else the
+    /// Reads the facts as huggingface_hub does: the linked file's if there is one, else the
     /// answer's own.
     fn of(head: &Head) -> Option<Self> {
         let etag = head.text("x-linked-etag").or_else(|| head.text("etag"))?;
@@ -65,7 +65,7 @@ impl Facts {
         })
     }
 
-    /// The file's SHA-256 in hex, where the hub says it.
+    /// Returns the file's SHA-256 in hex, if the hub tells it.
     pub(super) fn sha256(&self) -> Option<&str> {
         let hex = self.etag.len() == 64 && self.etag.bytes().all(|b| b.is_ascii_hexdigit());
         hex.then_some(self.etag.as_str())
@@ -73,7 +73,7 @@ impl Facts {
 }
 
 impl Remote {
-    /// Prepares to talk to the hub that `HF_ENDPOINT` names; nothing is sent yet.
+    /// Prepares requests to the hub that `HF_ENDPOINT` names. Sends nothing yet.
     pub(super) fn new(hub: &Hub) -> Self {
         let endpoint = env::var("HF_ENDPOINT")
             .ok()
@@ -90,7 +90,7 @@ impl Remote {
         }
     }
 
-    /// Name of the hub's host.
+    /// Returns the name of the hub's host.
     pub(super) fn host(&self) -> &str {
         let address = self
             .endpoint
@@ -99,7 +99,7 @@ impl Remote {
         address.split('/').next().unwrap_or_default()
     }
 
-    /// Asks what the hub has under `file`.
+    /// Asks the hub for the facts about `file`.
     ///
     /// # Errors
     /// When the hub does not answer or has no such file, or `listener` cancelled.
@@ -129,7 +129,7 @@ impl Remote {
         &self.client
     }
 
-    /// The file called `file`.
+    /// Returns the file called `file`.
     pub(super) fn file<'a>(&'a self, file: &'a str) -> RemoteFile<'a> {
         RemoteFile {
             remote: self,

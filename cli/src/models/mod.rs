@@ -1,4 +1,4 @@
-//! Models: the catalogue, where they are kept, and how they are fetched and opened.
+//! Models: the catalogue, their storage, and how they are fetched and opened.
 
 mod bag;
 mod cache;

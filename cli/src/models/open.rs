@@ -1,4 +1,4 @@
-//! From what `-m` says to a model that is loaded.
+//! Opens the model that `-m` names.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use super::cache;
 use super::catalogue::{CATALOGUE, Entry};
 use crate::fault::{Fault, Kind};
 
-/// Opens the model that `named` is: a name of the catalogue, a checkpoint, or a bag beside its
-/// checkpoints.
+/// Opens the model that `named` refers to: a name of the catalogue, a checkpoint, or a bag beside
+/// its checkpoints.
 ///
 /// # Errors
 /// When there is no such model, it has not been fetched, or it is corrupt or not supported.
@@ -36,7 +36,7 @@ pub(crate) fn open(named: &Path) -> Result<Model> {
     }
 }
 
-/// What `named` is called in output file names and messages.
+/// Returns the name of the model `named` in output file names and messages.
 pub(crate) fn short_name(named: &Path) -> String {
     named
         .file_stem()
@@ -87,7 +87,7 @@ fn open_bag_file(path: &Path) -> Result<Model> {
     combine(bag.models.iter().map(file).zip(weights).collect())
 }
 
-/// One model, or several that are weighed.
+/// Opens a single model, or combines several with their weights.
 fn combine(weighed: Vec<(PathBuf, Option<Vec<f32>>)>) -> Result<Model> {
     let alone = weighed.len() == 1 && weighed[0].1.is_none();
     let (mut models, mut rows) = (Vec::new(), Vec::new());
@@ -117,7 +117,7 @@ fn open_checkpoint(path: &Path) -> Result<Model> {
     Model::open(path).with_context(|| format!("'{}'", path.display()))
 }
 
-/// PyTorch's files are pickles, which are programs.
+/// The fault of a PyTorch file. PyTorch's files are pickles, which are programs.
 fn pickled(named: &Path) -> Fault {
     let message = format!(
         "'{}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file",

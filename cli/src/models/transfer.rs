@@ -1,4 +1,5 @@
-//! One file from the hub into the cache: verified before it gets its name.
+//! The transfer of one file from the hub into the cache. The file is verified before it gets its
+//! name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,13 +18,13 @@ pub(super) struct Transfer<'a> {
     pub(super) remote: &'a Remote,
     pub(super) hub: &'a Hub,
     pub(super) file: &'a str,
-    /// What the catalogue knows.
+    /// SHA-256 of the file, if the catalogue has it.
     pub(super) sha256: Option<&'a str>,
     pub(super) facts: &'a Facts,
 }
 
 impl Transfer<'_> {
-    /// Fetches the file unless it is here and whole. Returns its path in the cache.
+    /// Fetches the file unless a whole copy is in the cache. Returns its path in the cache.
     ///
     /// # Errors
     /// When the hub does not give it or gives something else, the cache cannot be written, or
@@ -67,7 +68,7 @@ impl Transfer<'_> {
         Ok(whole)
     }
 
-    /// Fetches the blob. What is not what it should be is thrown away.
+    /// Fetches the blob and verifies it. A file that fails is deleted.
     fn fetch(&self, place: &Place, listener: &mut dyn TransferListener) -> Result<()> {
         let part = place.blob.with_extension("incomplete");
         let source = self.remote.file(self.file);
@@ -91,7 +92,7 @@ impl Transfer<'_> {
         fs::rename(&part, &place.blob).map_err(|error| unwritable(&place.blob, &error).into())
     }
 
-    /// Compares the file at `path` with all that is known about it.
+    /// Compares the file at `path` with all known facts about it.
     fn verify(&self, path: &Path, listener: &dyn TransferListener) -> Result<()> {
         let found = length(path);
         if let Some(expected) = self.facts.bytes.filter(|expected| *expected != found) {

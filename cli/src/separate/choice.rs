@@ -1,4 +1,4 @@
-//! What was chosen: the flags of `sextet separate`, resolved against the model.
+//! The flags of `sextet separate`, resolved against the model.
 
 use std::path::PathBuf;
 
@@ -10,17 +10,17 @@ use super::template::Template;
 use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg};
 use crate::fault::{Fault, Kind};
 
-/// Everything that a song's separation needs to know, whichever song it is.
+/// The settings of a separation that are the same for all songs.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
-    /// What the separator is told.
+    /// Options of the separator.
     pub(crate) options: Options,
-    /// What is written, in this order.
+    /// Parts that are written, in this order.
     pub(crate) parts: Vec<Part>,
-    /// How it is written.
+    /// Format of the files.
     pub(crate) format: FileFormat,
     pub(crate) bits: Bits,
-    /// Where it is written.
+    /// Output folder.
     pub(crate) output: PathBuf,
     pub(crate) template: Template,
     pub(crate) model_name: String,
@@ -74,7 +74,7 @@ impl Choice {
         })
     }
 
-    /// How the stems of a song with `tags` are written.
+    /// Returns the options of writing the stems of a song with `tags`.
     pub(crate) fn write_options(&self, tags: Tags) -> WriteOptions {
         WriteOptions {
             format: self.format,
@@ -84,8 +84,8 @@ impl Choice {
     }
 }
 
-/// What can be said without the model: read before it is loaded, so that a slip of the pen is
-/// answered at once.
+/// Checks the flags that do not depend on the model. This runs before the model is loaded, so that
+/// a typo is reported at once.
 ///
 /// # Errors
 /// When flags contradict each other.
@@ -125,6 +125,7 @@ fn bits(args: &SeparateArgs) -> Result<Bits> {
 }
 
 fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
+    // Refuse stems that the model does not give.
     let named = args
         .stems
         .iter()
@@ -149,6 +150,7 @@ fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
         return Ok(vec![Part::stem(stem), Part::without(stem, sources)]);
     }
 
+    // Collect the stems in the order in which they were named, without repetitions.
     let mut stems = if args.stems.is_empty() {
         sources.to_vec()
     } else {

@@ -1,4 +1,4 @@
-//! A song's stems as files: written under unfinished names, given their own when all are whole.
+//! A song's stems as files. They are written under temporary names and renamed when all are whole.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use sextet_separator::{Outputs, StemSink, audio::Audio};
 use super::writers::{Care, StemWriters, as_library, cannot_write};
 use crate::unfinished::{Set, Unfinished};
 
-/// Writes one file a part.
+/// Writes one file for each part.
 pub(crate) struct StemFiles<'a> {
-    /// Seconds of audio, told to whoever shows the speed as soon as they are known.
+    /// Seconds of audio, set as soon as they are known, for the display of the speed.
     seconds: &'a Cell<Option<f64>>,
     set: Set<'a>,
     writers: StemWriters,
@@ -32,22 +32,22 @@ impl<'a> StemFiles<'a> {
         }
     }
 
-    /// Completes the files and gives them their names. Returns how many samples did not fit into
-    /// integers.
+    /// Completes the files and gives them their names. Returns the number of samples that did not
+    /// fit into integers.
     ///
     /// # Errors
-    /// When one cannot be written; none is left then.
+    /// When a file cannot be written; all are deleted then.
     pub(crate) fn finish(mut self) -> Result<u64> {
         let clipped = self.complete()?;
         self.commit()?;
         Ok(clipped)
     }
 
-    /// Completes the files; [`StemFiles::commit`] has to follow. Returns how many samples did not
-    /// fit into integers.
+    /// Completes the files; [`StemFiles::commit`] must follow. Returns the number of samples that
+    /// did not fit into integers.
     ///
     /// # Errors
-    /// When one cannot be written; none is left once this is dropped.
+    /// When a file cannot be written; all are deleted once this is dropped.
     pub(crate) fn complete(&mut self) -> Result<u64> {
         Ok(self
             .writers
@@ -60,7 +60,7 @@ impl<'a> StemFiles<'a> {
     /// Gives the files their names.
     ///
     /// # Errors
-    /// When one cannot get it; none is left then.
+    /// When a file cannot be renamed; all are deleted then.
     pub(crate) fn commit(self) -> Result<()> {
         let first = self.writers.places().first().cloned().unwrap_or_default();
         self.set

@@ -1,4 +1,4 @@
-//! From what was named on the command line to a list of songs.
+//! The songs that the inputs on the command line name.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -11,26 +11,26 @@ use walkdir::{DirEntry, WalkDir};
 use crate::fault::{Fault, Kind};
 
 /// Extensions of the files that are taken from a folder. A file that is named itself is taken
-/// whatever it is called.
+/// whatever its extension.
 const EXTENSIONS: [&str; 18] = [
     "wav", "wave", "rf64", "bwf", "aif", "aiff", "aifc", "flac", "mp3", "mp4", "m4a", "m4b", "aac",
     "alac", "ogg", "oga", "opus", "caf",
 ];
 
-/// One thing to separate, or the reason why it cannot be.
+/// One input to separate, or the reason why it cannot be separated.
 #[derive(Debug)]
 pub(crate) struct Input {
     /// The file as it was named or found.
     pub(crate) path: PathBuf,
-    /// The folder that it lies in, from the folder that was named on; for a file that was named
-    /// itself, its folder's name.
+    /// The path from the named folder, including that folder's name, to the folder of the file. For
+    /// a file that was named itself, the name of its folder.
     pub(crate) folder: PathBuf,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub(crate) found: Result<u64>,
 }
 
 /// Finds all songs below `named`, in the order in which they were named and, within a folder, in
-/// natural order. What lies below `output` was made by us and is left out.
+/// natural order. The `output` folder is left out: it holds Sextet's own files.
 pub(crate) fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
     let output = fs::canonicalize(output).ok();
     let mut inputs = Vec::new();
@@ -83,7 +83,8 @@ fn single(path: &Path, found: Result<u64>) -> Input {
     }
 }
 
-/// Everything below `root` that looks like audio. Symbolic links are followed, never in a circle.
+/// Adds all audio files below `root` to `inputs`. Symbolic links are followed, but never in a
+/// circle.
 fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
     let before = inputs.len();
     let walk = WalkDir::new(root).follow_links(true).sort_by(natural);
@@ -136,7 +137,7 @@ fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
     }
 }
 
-/// The name of the folder that was named, and what lies between it and the song.
+/// Returns the name of the named folder, joined with the path from there to the song's folder.
 fn folder_of(root: &Path, song: &Path) -> PathBuf {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let named = absolute.file_name().unwrap_or_default();
@@ -167,7 +168,7 @@ fn audio(path: &Path) -> bool {
     EXTENSIONS.contains(&extension.as_str())
 }
 
-/// `2` before `10`; names that differ in no number in the order of their bytes.
+/// Compares names in natural order: `2` before `10`. Equal names are compared by their bytes.
 fn natural(a: &DirEntry, b: &DirEntry) -> Ordering {
     let (a, b) = (a.file_name(), b.file_name());
     natord::compare_ignore_case(&a.to_string_lossy(), &b.to_string_lossy()).then_with(|| a.cmp(b))

@@ -1,5 +1,6 @@
-//! The model on its engine, and on the CPU when a GPU that nobody insisted on fails in the middle
-//! of a batch. Several of them, where songs are shared out among several GPUs.
+//! Machines, which are models on their engines. A machine moves to the CPU when a GPU fails in the
+//! middle of a batch and the engine was not insisted on. Several machines share the songs among
+//! several GPUs.
 
 use std::panic::resume_unwind;
 use std::thread::scope;
@@ -14,36 +15,37 @@ use crate::fault::Report;
 use crate::preparing::Waiting;
 use crate::{engine, models};
 
-/// What separates songs, one after the other.
+/// A separator that takes one song after the other.
 pub(super) struct Machine<'a> {
     args: &'a SeparateArgs,
-    /// Number of the GPU that it is on, unless it is on the CPU.
+    /// Number of its GPU; meaningless when it is on the CPU.
     gpu: usize,
     pub(super) separator: Separator,
 }
 
-/// All that separate the songs of a batch at the same time.
+/// All machines that separate the songs of a batch at the same time.
 pub(super) struct Machines<'a> {
     pub(super) all: Vec<Machine<'a>>,
-    /// Why they are on this engine, where there was a choice.
+    /// The reason for their engine, if there was a choice.
     pub(super) note: Option<String>,
-    /// Engines that there are not, and why.
+    /// Messages about GPUs that are left out, with the reasons.
     pub(super) left_out: Vec<String>,
 }
 
-/// How many songs can be worked on at the same time with `args`: one for each engine.
+/// Returns the number of songs that can be worked on at the same time with `args`: one for each
+/// engine.
 pub(super) fn lanes(args: &SeparateArgs) -> usize {
-    // What is wrong with the configuration is told when the engines are started.
+    // Errors in the configuration are reported when the engines are started.
     engine::options_of_all(args.engine, args.threads).map_or(1, |each| each.len())
 }
 
 impl<'a> Machines<'a> {
-    /// Puts `model` on the engines that `args` ask for, on no more than there are `songs`; where
-    /// the choice is left open, on the CPU if that is through with the songs first. A GPU that
-    /// cannot be used is left out where nobody insists on it and there are others.
+    /// Starts `model` on the engines that `args` ask for, at most one for each of `songs`. If the
+    /// choice is open, the CPU is used when it would finish the songs first. A GPU that cannot be
+    /// used is left out if the engine was not insisted on and there are others.
     ///
     /// # Errors
-    /// When an engine that is insisted on cannot be had.
+    /// When an engine that was insisted on cannot be used.
     pub(super) fn start(
         args: &'a SeparateArgs,
         model: Model,
@@ -55,8 +57,8 @@ impl<'a> Machines<'a> {
         let mut rest = each.into_iter();
         let mut left_out = Vec::new();
 
-        // The first alone: whatever is made for a model once is made by it, and there for the
-        // others.
+        // The first starts alone: it makes whatever is made once for a model, and the others find
+        // it.
         let mut first = None;
         let mut kept = Some(model);
         while let (None, Some(options)) = (&first, rest.next()) {
@@ -99,14 +101,14 @@ impl<'a> Machines<'a> {
         })
     }
 
-    /// Leaves the engines to the end of the process, which takes all of them back at once: taking
-    /// them down piece by piece would be waited for.
+    /// Leaks the engines. The end of the process frees all of them at once; taking them down one by
+    /// one would delay it.
     pub(super) fn leave(self) {
         std::mem::forget(self);
     }
 }
 
-/// Puts `model` on the GPUs of `each`, at the same time.
+/// Starts `model` on the GPUs of `each` at the same time.
 fn start_others<'a>(
     args: &'a SeparateArgs,
     model: &Model,
@@ -115,7 +117,7 @@ fn start_others<'a>(
     let start = |options: EngineOptions| {
         let gpu = options.tensorrt.gpu;
 
-        // One that cannot be had is none: the CPU is not one of several.
+        // A GPU that cannot be used is an error here: the CPU is not one of several machines.
         let options = EngineOptions {
             engine: EngineChoice::TensorRt,
             ..options
@@ -146,14 +148,14 @@ fn start_others<'a>(
     })
 }
 
-/// What is said of a GPU that is left out.
+/// The message about a GPU that is left out.
 fn left(gpu: usize, why: &str) -> String {
     format!("GPU {gpu} is left out: {why}")
 }
 
 impl<'a> Machine<'a> {
-    /// Puts `model` on the engine that `options` ask for, and says so if that is the CPU because
-    /// the GPU cannot be used.
+    /// Starts `model` on the engine that `options` ask for. Also returns a message if the machine
+    /// is on the CPU because the GPU cannot be used.
     fn start(
         args: &'a SeparateArgs,
         model: Model,
@@ -176,7 +178,7 @@ impl<'a> Machine<'a> {
         ))
     }
 
-    /// What computes.
+    /// Returns the engine that computes, and its GPU.
     pub(super) fn running(&self) -> Running {
         Running {
             engine: self.separator.engine_name(),
@@ -184,8 +186,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Goes on on the CPU after `failure`, where that is allowed and possible: the song is to be
-    /// done again then. Says why.
+    /// Moves to the CPU after `failure`, if that is allowed and possible, and returns the reason.
+    /// The caller then separates the song again.
     pub(super) fn take_over(&mut self, failure: &Report) -> Option<String> {
         let why = engine::takeover(self.args.engine, &self.separator, failure)?;
         let on_cpu = || {
@@ -198,7 +200,7 @@ impl<'a> Machine<'a> {
             )
         };
 
-        // A CPU that cannot do it either leaves the GPU's failure standing.
+        // If the CPU cannot be used either, the GPU's failure stands.
         self.separator = on_cpu().ok()?;
         Some(why)
     }
@@ -227,8 +229,8 @@ mod tests {
     use crate::args::{Cli, Command};
     use crate::unfinished::Unfinished;
 
-    /// What a reporter was told: songs that began, and of what ended, its number and where it was
-    /// computed.
+    /// The calls that a reporter received: the songs that began, and for each song that ended, its
+    /// number and where it was computed.
     #[derive(Default)]
     struct Told {
         began: Vec<usize>,
@@ -276,7 +278,7 @@ mod tests {
         writer.finish().unwrap();
     }
 
-    /// Separates the songs of `folder` on so many CPU engines; one of them is no song.
+    /// Separates the songs of `folder` on `engines` CPU engines. One of the files is no song.
     fn separate(folder: &Path, engines: usize) -> (Told, BTreeMap<String, Vec<u8>>) {
         let output = folder.join(format!("stems-{engines}"));
         let songs = folder.join("songs");

@@ -38,16 +38,16 @@ pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
 pub(crate) use work::of_song as work_of_song;
 pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
 
-/// Most memory that the samples of all songs may take that are worked on at the same time, in
-/// bytes. Of a song alone it is
-/// [`MEMORY_BYTES`].
+/// Most memory for the samples of all songs that are worked on at the same time, in bytes. A single
+/// song may take [`MEMORY_BYTES`].
 const ALL_MEMORY_BYTES: u64 = 4 * MEMORY_BYTES;
 
-/// Separates all that `args` names; returns the exit code.
+/// Separates all songs that `args` name and returns the exit code.
 ///
 /// # Errors
 /// When nothing could begin: flags, model or engine cannot be used.
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
+    // Check the flags and prepare the engine while the songs are looked for.
     choice::check(args)?;
     computing::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
@@ -55,6 +55,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         inputs::gather(&args.inputs, &args.output)
     });
 
+    // Read the first song while the model opens and the engine starts.
     let memory_bytes = memory_bytes(machine::lanes(args).min(inputs.len()));
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
@@ -63,6 +64,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
 
     let hash = model.hash().to_string();
 
+    // Start the engines that suit the amount of work.
     let segment_frames = model.segment_frames();
     let songs = jobs
         .iter()
@@ -80,6 +82,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         memory_bytes,
     };
 
+    // Separate the songs.
     let reporter = Shared::new(report::reporter(args, jobs.len()));
     let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
     machines.leave();
@@ -87,13 +90,13 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     Ok(totals.exit_code())
 }
 
-/// Most memory that the samples of one of so many songs may take that are worked on at the same
-/// time.
+/// Returns the most memory, in bytes, for the samples of one of `songs` songs that are worked on at
+/// the same time.
 fn memory_bytes(songs: usize) -> u64 {
     (ALL_MEMORY_BYTES / songs.max(1) as u64).min(MEMORY_BYTES)
 }
 
-/// Begins to read the first of `inputs`, unless it is perhaps to be skipped.
+/// Begins to read the first of `inputs`, except when existing stems are to be skipped.
 fn read_first(args: &SeparateArgs, inputs: &[Input], memory_bytes: u64) -> Option<Reading> {
     let first = inputs
         .iter()
@@ -130,7 +133,8 @@ fn start(
     }
 }
 
-/// As many songs at a time as there are engines; a failing one does not stop the rest.
+/// Separates all songs, as many at a time as there are engines. A failing song does not stop the
+/// rest.
 fn separate_all(
     reporter: &Shared,
     bench: &Bench,

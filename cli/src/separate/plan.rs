@@ -1,4 +1,4 @@
-//! Which files come of which songs, known and checked before any work begins.
+//! The plan of a batch: the output files of each song, known and checked before any work begins.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -12,19 +12,20 @@ use super::inputs::Input;
 use super::template::Values;
 use crate::fault::{Fault, Kind};
 
-/// One song and where its stems go.
+/// One song and the places of its stems.
 #[derive(Debug)]
 pub(crate) struct Job {
     /// The song.
     pub(crate) input: PathBuf,
-    /// Its size in bytes, or why it cannot be read.
+    /// Size in bytes, or the reason why it cannot be read.
     pub(crate) found: Result<u64>,
-    /// One file a part of [`Choice::parts`], in their order; empty for a song that cannot be read.
+    /// One file for each part of [`Choice::parts`], in their order; empty for a song that cannot be
+    /// read.
     pub(crate) outputs: Vec<PathBuf>,
 }
 
 impl Job {
-    /// Whether every one of its stems is there already.
+    /// Whether all of its stems exist already.
     pub(crate) fn is_complete(&self) -> bool {
         let whole = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
@@ -36,8 +37,9 @@ impl Job {
 /// Plans the work.
 ///
 /// # Errors
-/// When two stems would go to the same place, or one to where a song is.
+/// When two stems would go to the same place, or one would overwrite a song.
 pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
+    // Note the real paths of all songs, which no stem may overwrite.
     let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
     let mut songs: HashMap<PathBuf, PathBuf> = HashMap::new();
     for input in &inputs {
@@ -46,6 +48,7 @@ pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
         }
     }
 
+    // Assign the outputs, and refuse those that collide.
     let mut jobs = Vec::new();
     for input in inputs {
         let outputs = if input.found.is_ok() {
@@ -80,7 +83,7 @@ pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Where the stems of `input` go.
+/// Returns the places of the stems of `input`.
 fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
     let place = |part: &sextet_separator::Part| {
         let values = Values {
@@ -106,7 +109,8 @@ fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
     choice.parts.iter().map(place).collect()
 }
 
-/// Whether the very same file was named before, to the same outputs: separating it once will do.
+/// Whether the very same file was named before, with the same outputs. Separating it once is
+/// enough.
 fn twice(input: &Input, outputs: &[PathBuf], taken: &HashMap<OsString, PathBuf>) -> bool {
     let before = outputs.first().and_then(|output| taken.get(&key(output)));
     before.is_some_and(
@@ -117,7 +121,7 @@ fn twice(input: &Input, outputs: &[PathBuf], taken: &HashMap<OsString, PathBuf>)
     )
 }
 
-/// What makes two paths the same place; on systems that take `A` for `a`, so do we.
+/// Returns a key that is equal for paths to the same place. It ignores case on the systems that do.
 fn key(path: &Path) -> OsString {
     if cfg!(any(windows, target_os = "macos")) {
         path.as_os_str().to_ascii_lowercase()

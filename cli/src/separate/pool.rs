@@ -1,19 +1,19 @@
-//! Songs shared out among engines: each takes the next one as it comes free.
+//! Songs shared out among engines: each engine takes the next song when it is free.
 
 use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::scope;
 
-/// How an engine is after a song.
+/// The state of an engine after a song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
-    /// It can take another one.
+    /// The engine can take another song.
     Fit,
-    /// It has failed. The songs that are left are for the others, as long as there are any.
+    /// The engine has failed. The remaining songs go to the others, as long as there are any.
     Failed,
 }
 
-/// Songs that nobody has taken, and engines that take them.
+/// The songs that are not taken yet, and the number of engines that take them.
 struct Queue {
     next: usize,
     songs: usize,
@@ -21,15 +21,15 @@ struct Queue {
 }
 
 impl Queue {
-    /// The number of the next song.
+    /// Returns the number of the next song.
     fn take(&mut self) -> Option<usize> {
         let song = (self.next < self.songs).then_some(self.next)?;
         self.next += 1;
         Some(song)
     }
 
-    /// Whether an engine that has failed leaves the rest to others. The last one does not: somebody
-    /// has to say what becomes of the songs.
+    /// Whether a failed engine leaves the rest to others. The last one does not, because each song
+    /// needs an outcome.
     fn leave(&mut self) -> bool {
         let others = self.engines > 1;
         self.engines -= usize::from(others);
@@ -37,8 +37,8 @@ impl Queue {
     }
 }
 
-/// Has `work` done for the songs 0 to `songs`, in this order, on each of `engines` at a time. Gives
-/// what came of them, in their order, whoever was through first.
+/// Runs `work` for the songs 0 to `songs`, in this order, on all `engines` at the same time.
+/// Returns the results in the order of the songs, whichever ended first.
 pub(super) fn share_out<E: Send, R: Send>(
     engines: &mut [E],
     songs: usize,
@@ -71,7 +71,7 @@ pub(super) fn share_out<E: Send, R: Send>(
                 .iter_mut()
                 .map(|engine| scope.spawn(|| lane(engine)))
                 .collect();
-            // A panic is told like any other.
+            // A panic in a lane goes on in this thread.
             let join = |lane: std::thread::ScopedJoinHandle<'_, _>| {
                 lane.join().unwrap_or_else(|panic| resume_unwind(panic))
             };
@@ -95,8 +95,8 @@ mod tests {
 
     use super::*;
 
-    /// An engine of a test: its number, how long a song takes it, and the song after which it has
-    /// failed.
+    /// An engine of a test: its number, the time that a song takes, and the number of songs after
+    /// which it fails.
     struct Stub {
         number: usize,
         song_ms: u64,
@@ -180,7 +180,7 @@ mod tests {
     fn engines_work_at_the_same_time() {
         let (meet, together) = (Barrier::new(3), Mutex::new(BTreeSet::new()));
         share_out(&mut [0, 1, 2], 3, |engine, _| {
-            // Nobody comes past this before all are here.
+            // The barrier holds every engine until all are here.
             meet.wait();
             (
                 (),

@@ -1,4 +1,5 @@
-//! A song that is read on a thread of its own: the first of a batch beside the start of the engine.
+//! The reading of a song on a thread of its own: the first song of a batch is read while the engine
+//! starts.
 
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -12,18 +13,18 @@ use sextet_separator::audio::{AudioFile, Tags};
 use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Decoded, Listener, Progress, Result};
 
-/// A song that is being read.
+/// A song that is being read. Dropping it cancels the reading.
 pub(super) struct Reading {
     /// The file.
     pub(super) song: PathBuf,
-    /// When its reading began.
+    /// Start of the reading.
     pub(super) since: Instant,
     moved: Receiver<Progress>,
     thread: JoinHandle<Result<Read>>,
     _hold: Hold,
 }
 
-/// Has the reading given up when it is dropped.
+/// Cancels the reading when dropped.
 struct Hold(Arc<AtomicBool>);
 
 impl Drop for Hold {
@@ -59,15 +60,15 @@ impl Reading {
         }
     }
 
-    /// Waits for the end; `listener` hears how far it is.
+    /// Waits for the end of the reading; `listener` receives the progress.
     ///
     /// # Errors
-    /// Why the song cannot be read.
+    /// The reason why the song cannot be read.
     pub(super) fn finish(self, listener: &mut dyn Listener) -> Result<Read> {
         while let Ok(progress) = self.moved.recv() {
             listener.progress(progress);
         }
-        // A decoder that panics is a mistake that is told like any other.
+        // A panic of the decoder goes on in this thread, where it is reported.
         self.thread
             .join()
             .unwrap_or_else(|panic| resume_unwind(panic))
@@ -83,7 +84,7 @@ fn read(path: &Path, options: DecodeOptions, mut ear: Ear) -> Result<Read> {
     Ok(Read { song, tags })
 }
 
-/// Tells the thread that waits for the song.
+/// Listener that sends the progress to the thread that waits for the song.
 struct Ear {
     teller: Sender<Progress>,
     given_up: Arc<AtomicBool>,
@@ -91,7 +92,7 @@ struct Ear {
 
 impl Listener for Ear {
     fn progress(&mut self, progress: Progress) {
-        // Nobody may be listening any more.
+        // Ignore the error: the receiver may be gone.
         let _ = self.teller.send(progress);
     }
 

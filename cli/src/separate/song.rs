@@ -1,4 +1,4 @@
-//! One song through the separator.
+//! The separation of one song.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
@@ -19,18 +19,18 @@ use crate::fault::{Fault, Report};
 use crate::mishap;
 use crate::unfinished::Unfinished;
 
-/// What every song needs, apart from the separator.
+/// Everything a song's separation needs besides the separator.
 pub(super) struct Bench<'a> {
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
-    /// A song that is being read already, for the one whose turn it is.
+    /// A song whose reading has begun before its turn.
     pub(super) ahead: Mutex<Option<Reading>>,
-    /// Most memory that the samples of a song may take.
+    /// Most memory that the samples of a song may take, in bytes.
     pub(super) memory_bytes: u64,
 }
 
 impl Bench<'_> {
-    /// Separates one song; whatever happens becomes its outcome.
+    /// Separates one song. Every failure becomes part of its outcome.
     pub(super) fn run(
         &self,
         machine: &mut Machine,
@@ -38,7 +38,7 @@ impl Bench<'_> {
         job: &Job,
         reporter: &Shared,
     ) -> Outcome {
-        // What was read before its turn took its time, too.
+        // The time of reading ahead counts, too.
         let ahead = self.take_ahead(job);
         let began = ahead
             .as_ref()
@@ -51,7 +51,7 @@ impl Bench<'_> {
         } else {
             reporter.tell().song(index, job, &machine.running());
 
-            // A panic is a mistake of ours; the other songs need not suffer from it.
+            // A panic is a bug of this program; the other songs need not suffer from it.
             let separator = &mut machine.separator;
             let result =
                 mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
@@ -72,7 +72,7 @@ impl Bench<'_> {
         }
     }
 
-    /// The song of `job`, if it is being read already.
+    /// Takes the song of `job` if its reading has already begun.
     fn take_ahead(&self, job: &Job) -> Option<Reading> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.take_if(|ahead| ahead.song == job.input)
@@ -105,13 +105,17 @@ impl Bench<'_> {
             sum: self.choice.options.sum,
             memory_bytes: self.memory_bytes,
         };
+
+        // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
         let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
         let written_as = self.choice.write_options(tags);
 
+        // Separate it into unfinished files.
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
         separator.separate_decoded(&song, &self.choice.options, &mut files, &mut ear)?;
 
+        // Complete the files and give them their names.
         let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
             let advice = "--bits 32f keeps them";
@@ -125,7 +129,7 @@ impl Bench<'_> {
     }
 }
 
-/// Hears the separator and tells the reporter.
+/// Listener that passes the separator's progress to the reporter.
 struct Ear<'a> {
     index: usize,
     seconds: &'a Cell<Option<f64>>,

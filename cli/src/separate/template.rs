@@ -1,13 +1,13 @@
-//! The naming template: `{track}/{stem}.{ext}` and what may stand in it.
+//! The naming template, such as `{track}/{stem}.{ext}`, and its variables.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-/// Where a stem goes unless the user says otherwise.
+/// The naming template unless the user gives another.
 pub(crate) const DEFAULT: &str = "{track}/{stem}.{ext}";
 
-/// Where a stem goes, below the output folder.
+/// The path of a stem below the output folder, with variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
 
@@ -22,16 +22,17 @@ enum Piece {
     Model,
 }
 
-/// What the variables of a template stand for.
+/// The values of a template's variables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<'a> {
     /// The input's file name without its extension.
     pub(crate) track: &'a OsStr,
-    /// Name of the stem, or `no_vocals` and so on.
+    /// Name of the stem or part, such as `vocals` or `no_vocals`.
     pub(crate) stem: &'a str,
     /// Extension of the stem's file.
     pub(crate) ext: &'a str,
-    /// Folder of the input, from the folder that was named on the command line on.
+    /// Path from the folder that was named on the command line, including its name, to the input's
+    /// folder.
     pub(crate) folder: &'a Path,
     /// Extension of the input's file.
     pub(crate) source_ext: &'a OsStr,
@@ -40,8 +41,8 @@ pub(crate) struct Values<'a> {
 }
 
 impl Template {
-    /// The path, relative to the output folder; `None` where the values make none that stays below
-    /// it.
+    /// Returns the path relative to the output folder; `None` if the values make none that stays
+    /// below it.
     pub(crate) fn expand(&self, values: &Values) -> Option<PathBuf> {
         let mut path = OsString::new();
         for piece in &self.0 {
@@ -70,7 +71,7 @@ impl Template {
     }
 }
 
-/// A name that is a plain path component: a song may be called `..`.
+/// Returns `name` as a plain path component, because a song may be called `..`.
 fn name(name: &OsStr) -> &OsStr {
     if name.is_empty() || name == "." || name == ".." {
         OsStr::new("_")

@@ -1,5 +1,5 @@
-//! How much there is to do, told from what is known of songs before they are read: what the choice
-//! of an engine is weighed by.
+//! The amount of work in a batch, estimated from facts that are known before songs are read. The
+//! choice of an engine depends on it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use sextet_separator::{Options, Work};
 use super::choice::Choice;
 use super::plan::Job;
 
-/// Bytes of a second of a song whose file does not say how long it is: MP3 at 128 kbit/s.
+/// Bytes of a second of a song whose file does not tell its length: MP3 at 128 kbit/s.
 const USUAL_BYTES_A_SECOND: f64 = 16_000.0;
 
-/// What each of `jobs` takes on a model that hears `segment_frames` at a time. A song is looked at
-/// when it is asked for; one that cannot be read, or is to be skipped, takes nothing.
+/// Returns the work of each of `jobs` on a model that takes `segment_frames` at a time. The
+/// iterator opens a song only when it reaches it. Songs that cannot be read, or are to be skipped,
+/// are left out.
 pub(super) fn of<'a>(
     jobs: &'a [Job],
     choice: &'a Choice,
@@ -30,7 +31,7 @@ pub(super) fn is_to_do(job: &Job, choice: &Choice) -> bool {
     job.found.is_ok() && !(choice.skip_existing && job.is_complete())
 }
 
-/// What the song at `path` takes, if it can be read.
+/// Returns the work of the song at `path`, if it can be read.
 pub(crate) fn of_song(path: &Path, options: &Options, segment_frames: usize) -> Option<Work> {
     let file = AudioFile::open(path).ok()?;
     let info = file.info();

@@ -1,5 +1,5 @@
-//! One audio file a stem, wherever they are put until they are complete, each written by a thread
-//! of its own.
+//! Writers of a song's stems: one audio file a stem, each written by a thread of its own. The
+//! caller decides under which names the files are written until they are complete.
 
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use sextet_separator::{Error, ErrorKind, Outputs};
 
 use crate::fault::{Fault, Kind, Report};
 
-/// Blocks that a file may be behind.
+/// Blocks that may wait for a file's thread.
 const BLOCKS: usize = 2;
 
 /// The files of one song's stems.
@@ -24,30 +24,31 @@ pub(crate) struct StemWriters {
     files: Vec<Filing>,
 }
 
-/// What is done for files to be whole whatever happens.
+/// The measure that protects against incomplete files after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Care {
-    /// They are on the disk before they get their names.
+    /// Files are synced to the disk before they get their names.
     OnDisk,
-    /// They are compared with their hashes when they are used.
+    /// Files are compared with their hashes when they are used.
     Checked,
 }
 
-/// A file that a thread writes: converting samples and handing them to the system takes longer than
-/// a GPU does for the stems themselves.
+/// A file and the thread that writes it. Converting samples and handing them to the system takes
+/// longer than a GPU takes to compute the stems.
 struct Filing {
     orders: SyncSender<Order>,
     thread: JoinHandle<Result<Written>>,
 }
 
-/// What is to be done for a file.
+/// An order to a file's thread.
 enum Order {
     Write(Audio),
     Finish,
 }
 
 impl StemWriters {
-    /// Files at `places`, in the order of the parts, written as `options` say.
+    /// Prepares files at `places`, in the order of the parts, with the given `options`. Creates
+    /// nothing yet.
     pub(crate) fn new(places: Vec<PathBuf>, options: WriteOptions, care: Care) -> Self {
         Self {
             places,
@@ -57,16 +58,16 @@ impl StemWriters {
         }
     }
 
-    /// Where the files will be.
+    /// Returns the final paths of the files.
     pub(crate) fn places(&self) -> &[PathBuf] {
         &self.places
     }
 
-    /// Begins the files: `add` is given each place and what creates a file under the path that it
-    /// is given in turn.
+    /// Creates the files. `add` receives each place and a function that creates the file under the
+    /// path it is given; `add` chooses that path.
     ///
     /// # Errors
-    /// When there is no room for them, or one cannot be created.
+    /// When the disk has too little room, or a file cannot be created.
     pub(crate) fn start(
         &mut self,
         outputs: &Outputs,
@@ -91,12 +92,12 @@ impl StemWriters {
     /// Appends `block` to part number `part`.
     ///
     /// # Errors
-    /// When it, or what was appended before, cannot be written.
+    /// When this block or an earlier one cannot be written.
     pub(crate) fn write(&mut self, part: usize, block: Audio) -> Result<()> {
         if self.files[part].orders.send(Order::Write(block)).is_ok() {
             return Ok(());
         }
-        // The thread ends before its time only where it has failed.
+        // The thread ends early only if it has failed.
         self.files
             .swap_remove(part)
             .end()
@@ -114,22 +115,22 @@ impl StemWriters {
             .try_for_each(|(part, block)| self.write(part, block))
     }
 
-    /// Completes the files, and says what was written of each.
+    /// Completes the files and returns the facts about each.
     ///
     /// # Errors
-    /// When one cannot be completed.
+    /// When a file cannot be completed.
     pub(crate) fn finish(&mut self) -> Result<Vec<Written>> {
         let files = std::mem::take(&mut self.files);
         for file in &files {
-            // One whose thread has ended says why in a moment.
+            // A thread that has ended already reports its error below.
             let _ = file.orders.send(Order::Finish);
         }
         let written: Vec<_> = files.into_iter().map(Filing::end).collect();
         written.into_iter().collect()
     }
 
-    /// Refuses before the work what would fill the disk during it. Only for WAV, whose size is
-    /// known.
+    /// Refuses stems that would fill the disk, before the work begins. Only for WAV, whose size is
+    /// known in advance.
     fn check_room(&self, outputs: &Outputs) -> Result<()> {
         if self.options.format != FileFormat::Wav {
             return Ok(());
@@ -157,7 +158,7 @@ impl StemWriters {
 }
 
 impl Drop for StemWriters {
-    /// Waits for the threads, which leave nothing of files that are not complete.
+    /// Waits for the threads, which delete files that are not complete.
     fn drop(&mut self) {
         for Filing { orders, thread } in self.files.drain(..) {
             drop(orders);
@@ -175,17 +176,17 @@ impl Filing {
         Self { orders, thread }
     }
 
-    /// What became of the file.
+    /// Waits for the thread and returns its result.
     fn end(self) -> Result<Written> {
         drop(self.orders);
-        // A writer that panics is a mistake that is told like any other.
+        // A panic of the writer goes on in this thread, where it is reported.
         self.thread
             .join()
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 
-/// Does what it hears for one file.
+/// Carries out the orders for one file.
 fn fill(mut writer: AudioWriter, heard: &Receiver<Order>) -> Result<Written> {
     while let Ok(order) = heard.recv() {
         match order {
@@ -196,13 +197,13 @@ fn fill(mut writer: AudioWriter, heard: &Receiver<Order>) -> Result<Written> {
     Err(anyhow!("it was given up"))
 }
 
-/// Bytes of the samples of `files` files.
+/// Returns the bytes of the samples of `files` files.
 pub(crate) fn bytes(outputs: &Outputs, files: usize, bytes_a_sample: u32) -> u64 {
     outputs.frames * outputs.layout.channels as u64 * files as u64 * u64::from(bytes_a_sample)
 }
 
-/// The stem that could not be written, and the root of the trouble: the causes between speak of
-/// unfinished names.
+/// The fault of a stem that cannot be written, with the root cause only: the causes between mention
+/// temporary names.
 pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
     let root = error.root_cause();
     Fault::new(
@@ -211,7 +212,7 @@ pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
     )
 }
 
-/// What a sink's error becomes on its way through the separator.
+/// Converts a sink's error for its way through the separator.
 pub(crate) fn as_library(error: anyhow::Error) -> Error {
     Error::new(ErrorKind::Output, Report::of(&error).message)
 }

@@ -1,4 +1,4 @@
-//! Fetches a wheel from PyPI's file host.
+//! The download of a wheel from PyPI's file host.
 
 use std::env;
 use std::fs;
@@ -14,8 +14,7 @@ use crate::transfer::{self, Client, Download, Lost, PATIENCE, Source, TransferLi
 /// PyPI's file host; `SEXTET_PYPI` names another with the same files.
 const HOST: &str = "https://files.pythonhosted.org";
 
-/// Fetches `wheel` to a file beside `folder`; what a try that was cut off left there is gone on
-/// with.
+/// Fetches `wheel` to a file beside `folder`, and resumes an interrupted download.
 pub(super) fn fetch(
     wheel: &Wheel,
     folder: &Path,
@@ -43,7 +42,7 @@ pub(super) fn fetch(
 
     listener.began(wheel.file(), Some(wheel.bytes));
 
-    // How long the file is, the host says; whether it is the right one, its checksum.
+    // The length comes from the host; the checksum tells later whether the file is the right one.
     Download {
         client: &Client::new(),
         source: &source,

@@ -1,5 +1,5 @@
-//! `sextet setup tensorrt`: NVIDIA's library for this user, without Python and without a change to
-//! the system.
+//! `sextet setup tensorrt`: installs NVIDIA's library for this user, without Python and without a
+//! change to the system.
 
 mod download;
 mod record;
@@ -19,30 +19,30 @@ use crate::transfer::{self, Bar, TransferListener};
 use crate::{computing, say};
 use wheel::Wheel;
 
-/// What everybody who fetches the library is told.
+/// Notice for everyone who fetches the library.
 const LICENCE: &str = "\
 TensorRT-RTX is NVIDIA's and proprietary; its licence lies beside it as LICENSE.txt,
 and using it means that you accept that. Sextet does not ship it.";
 
-/// What setting up fetches.
+/// The download that setting up needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SetupOffer {
-    /// What: `TensorRT-RTX 1.6.1`.
+    /// Name and version, such as `TensorRT-RTX 1.6.1`.
     pub(crate) what: String,
-    /// Bytes to be fetched in all.
+    /// Size of the download in bytes.
     pub(crate) bytes: u64,
-    /// Whose licence it is under.
+    /// Notice about the licence.
     pub(crate) licence: &'static str,
-    /// Where it is put.
+    /// Folder for the libraries.
     pub(crate) folder: PathBuf,
 }
 
-/// A library that is in its place.
+/// A library that is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Done {
-    /// Its whole version: `1.6.1.120`.
+    /// Full version, such as `1.6.1.120`.
     pub(crate) version: String,
-    /// Where it is.
+    /// Folder of the libraries.
     pub(crate) folder: PathBuf,
 }
 
@@ -79,8 +79,8 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
     Ok(())
 }
 
-/// What [`set_up`] would fetch; `None` where there is no library for this system or no folder for
-/// this user.
+/// Returns what [`set_up`] would fetch; `None` when there is no library for this system or no
+/// folder for this user.
 pub(crate) fn offer() -> Option<SetupOffer> {
     let wheel = Wheel::of_this_system()?;
     let folder = computing::own_libraries().ok()?;
@@ -92,17 +92,18 @@ pub(crate) fn offer() -> Option<SetupOffer> {
     })
 }
 
-/// Puts the library into this user's folder: out of the wheel `from`, or one that is fetched. What
-/// an earlier try left is gone on with. What another process is fetching is waited for.
+/// Installs the library in this user's folder, from the wheel `from` or from a download. An
+/// interrupted download is resumed. Waits for a process that is setting up already.
 ///
 /// # Errors
-/// When there is none for this system, it cannot be fetched, is another file than it should be or
-/// cannot be unpacked, or `listener` cancelled.
+/// When there is no library for this system; when the wheel cannot be fetched, is not the expected
+/// file or cannot be unpacked; or when `listener` cancelled.
 pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
     let wheel = wheel_of_this_system()?;
     let folder = computing::own_libraries()?;
     let _turn = turn(listener)?;
 
+    // A wheel that the user has supplied.
     if let Some(file) = from {
         listener.installing(wheel.file());
         wheel.verify(file, Kind::Input, listener)?;
@@ -114,13 +115,14 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
         });
     }
 
+    // A wheel from PyPI.
     listener.planned(1, Some(wheel.bytes));
     let file = download::fetch(&wheel, &folder, listener)?;
     listener.installing(wheel.file());
 
     if let Err(wrong) = wheel.verify(&file, Kind::Hub, listener) {
         transfer::check(listener)?;
-        // The next try would go on with it.
+        // Otherwise the next try would resume this file.
         let _ = fs::remove_file(&file);
         return Err(wrong);
     }
@@ -135,7 +137,7 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
     })
 }
 
-/// Waits until no other process sets up, and lets none do so as long as the file is open.
+/// Waits until no other process sets up. The returned file locks them out until it is dropped.
 fn turn(listener: &dyn TransferListener) -> Result<File> {
     let folders = Folders::of_user()?;
     let path = folders.cache().join("setup.lock");

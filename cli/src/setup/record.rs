@@ -1,5 +1,5 @@
-//! The record of what was set up, by which a library that was changed since is found before it is
-//! loaded.
+//! The record of an installation. With it, a library that was changed later is detected before it
+//! is loaded.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::fault::{Fault, Kind};
 /// Records the libraries in `folder`.
 ///
 /// # Errors
-/// When one cannot be read or the record cannot be written.
+/// When a library cannot be read or the record cannot be written.
 pub(super) fn keep(folder: &Path) -> Result<()> {
     let failed = || {
         Fault::new(

@@ -1,5 +1,5 @@
-//! The wheel that holds TensorRT's libraries: which one, whether a file is it, and what is taken
-//! out of it.
+//! The wheel that holds TensorRT's libraries: its choice for this system, its verification and its
+//! unpacking.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use crate::transfer::{self, TransferListener};
 
 const CATALOGUE: &str = include_str!("wheels.toml");
 
-/// Bytes that are unpacked before we look whether to stop.
+/// Bytes that are unpacked between two checks for cancellation.
 const AT_ONCE_BYTES: u64 = 4 << 20;
 
 #[derive(Deserialize)]
@@ -39,14 +39,14 @@ struct Listed {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Wheel {
     pub(super) version: String,
-    /// Below the file host.
+    /// Path below the file host.
     pub(super) path: String,
     pub(super) bytes: u64,
     pub(super) sha256: String,
 }
 
 impl Wheel {
-    /// The wheel for this operating system and processor.
+    /// Returns the wheel for this operating system and processor.
     pub(super) fn of_this_system() -> Option<Self> {
         Self::of(std::env::consts::OS, std::env::consts::ARCH)
     }
@@ -70,18 +70,18 @@ impl Wheel {
         })
     }
 
-    /// Its file name.
+    /// Returns the file name.
     pub(super) fn file(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    /// What is in it, for people: `TensorRT-RTX 1.6.1`.
+    /// Returns the name of the content, for people: `TensorRT-RTX 1.6.1`.
     pub(super) fn title(&self) -> String {
         let numbers: Vec<_> = self.version.split('.').take(3).collect();
         format!("TensorRT-RTX {}", numbers.join("."))
     }
 
-    /// Refuses a file that is not this wheel, byte for byte, as a failure of `kind`.
+    /// Refuses a file that is not this wheel, byte for byte, with a fault of `kind`.
     pub(super) fn verify(
         &self,
         file: &Path,
@@ -105,8 +105,8 @@ impl Wheel {
             .into())
     }
 
-    /// Puts the libraries and their licence into `folder`, which is replaced as a whole when all
-    /// are there.
+    /// Unpacks the libraries and their licence into `folder`. The folder is replaced as a whole
+    /// when all files are there.
     pub(super) fn unpack(
         &self,
         file: &Path,
@@ -126,6 +126,7 @@ impl Wheel {
             )
         };
 
+        // Unpack the wanted files into a temporary folder.
         let mut archive =
             ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
         for index in 0..archive.len() {
@@ -149,7 +150,7 @@ impl Wheel {
     }
 }
 
-/// Copies all of `from`, or a part of it when `listener` cancels.
+/// Copies all of `from`, or stops early when `listener` cancels.
 fn copy(
     from: &mut impl Read,
     to: &mut impl Write,
@@ -161,7 +162,7 @@ fn copy(
     Ok(())
 }
 
-/// Puts the folder `new` in the place of `folder`; when that fails, what was there is there again.
+/// Moves the folder `new` to the place of `folder`. If that fails, the old folder is restored.
 fn replace(new: &Path, folder: &Path) -> io::Result<()> {
     let aside = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
     let old = aside.path().join("old");

@@ -1,4 +1,4 @@
-//! The bar of a file that is being fetched.
+//! The progress bar of a file that is being fetched.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::TransferListener;
 use crate::say;
 
-/// Shows a bar for each file where standard error is a terminal; indicatif hides it otherwise.
+/// Shows a bar for each file if standard error is a terminal; indicatif hides it otherwise.
 pub(crate) struct Bar {
     quiet: bool,
     bar: ProgressBar,
 }
 
 impl Bar {
-    /// One that shows nothing when `quiet`.
+    /// Returns a bar that shows nothing if `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
         Self {
             quiet,

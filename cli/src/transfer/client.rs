@@ -1,7 +1,7 @@
-//! Asks hosts for files over HTTP, in a way that can be given up within a moment.
+//! An HTTP client whose requests can be given up within a moment.
 //!
-//! Looking a name up, connecting and reading block for as long as a host is silent. So a thread of
-//! its own does them, and whoever waits for it looks up several times a second; see
+//! Name lookup, connecting and reading block as long as a host is silent. A separate thread
+//! performs them, and the caller checks for cancellation several times a second; see
 //! [`super::exchange`].
 
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use ureq::{Agent, Error, Proxy, Timeout};
 use super::exchange::{Exchange, Request};
 use super::proxy::Proxies;
 
-/// How long a host may be silent.
+/// Longest silence of a host.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Talks to hosts. Dropping it cuts every connection that it has.
+/// An HTTP client. Dropping it cuts all of its connections.
 pub(crate) struct Client(Routes);
 
-/// Ways to a host.
+/// Routes to hosts: direct or through a proxy.
 #[derive(Clone)]
 pub(super) struct Routes {
     proxies: Proxies,
@@ -29,7 +29,7 @@ pub(super) struct Routes {
     https: Agent,
 }
 
-/// What a host says before it sends a file.
+/// The head of a host's answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -37,41 +37,41 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// A header's text.
+    /// Returns a header's text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// How many bytes follow, where the host says it.
+    /// Returns the number of bytes that follow, if the host tells it.
     pub(crate) fn bytes(&self) -> Option<u64> {
         self.text("content-length")?.parse().ok()
     }
 
-    /// Which byte of the file follows first, where the host says it: `content-range: bytes
-    /// 500-999/1000`.
+    /// Returns the position of the first byte that follows, if the host tells it: `content-range:
+    /// bytes 500-999/1000`.
     pub(crate) fn first_byte(&self) -> Option<u64> {
         let range = self.text("content-range")?.strip_prefix("bytes ")?;
         range.split_once('-')?.0.parse().ok()
     }
 }
 
-/// Why a host did not answer to the end.
+/// The reason why a host did not answer completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
-    /// There can be no request like this: the address or the token is none.
+    /// The request is impossible: the address or the token is invalid.
     Nonsense(String),
-    /// There is no way to it.
+    /// The host cannot be reached.
     Unreachable(String),
-    /// It was there, and then no longer.
+    /// The connection broke.
     Cut(String),
-    /// It said nothing for [`PATIENCE`].
+    /// The host sent nothing for [`PATIENCE`].
     Silent,
-    /// Whoever waited for it does no longer.
+    /// The caller cancelled the request.
     Cancelled,
 }
 
 impl Client {
-    /// Prepares to talk, by way of the environment's proxies; nothing is sent yet.
+    /// Prepares requests through the environment's proxies. Sends nothing yet.
     pub(crate) fn new() -> Self {
         Self::with(Proxies::of_environment(), PATIENCE)
     }
@@ -92,11 +92,11 @@ impl Client {
         })
     }
 
-    /// Asks what there is at `url`. A redirect is followed on the same host; one to another host is
-    /// the answer.
+    /// Requests the head of `url`. A redirect on the same host is followed; a redirect to another
+    /// host is returned as the answer.
     ///
     /// # Errors
-    /// When the host does not answer, or `cancelled` says so.
+    /// When the host does not answer, or `cancelled` returns true.
     pub(crate) fn head(
         &self,
         url: &str,
@@ -106,8 +106,8 @@ impl Client {
         Ok(Exchange::begin(&self.0, Request::head(url, token)?, cancelled)?.head)
     }
 
-    /// Asks for what is at `url` from byte `from` on. Redirects are followed; `token` goes to the
-    /// first host only.
+    /// Requests the content of `url` from byte `from` on. Redirects are followed; `token` is sent
+    /// to the first host only.
     ///
     /// # Errors
     /// As [`head`](Self::head).
@@ -137,7 +137,7 @@ impl Drop for Client {
 }
 
 impl Routes {
-    /// The way to `address`.
+    /// Returns the agent for `address`.
     pub(super) fn to(&self, address: &Uri) -> &Agent {
         match address.scheme_str() {
             _ if self.proxies.except(address) => &self.direct,
@@ -148,7 +148,7 @@ impl Routes {
 }
 
 fn agent(proxy: Option<Proxy>, patience: Duration) -> Agent {
-    // The system's store of certificates, which may have a company's own.
+    // The system's store of certificates, which may include a company's own.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
@@ -209,8 +209,8 @@ mod tests {
         Client::with(Proxies::none(), patience)
     }
 
-    /// A host that says `text` to everybody and then nothing more; and its connections, when
-    /// somebody else hung up.
+    /// Starts a host that answers `text` to every request and then falls silent. The receiver
+    /// yields its connections that the client has closed.
     fn silent_after(text: &'static str) -> (String, Receiver<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/file", listener.local_addr().unwrap());
@@ -227,7 +227,7 @@ mod tests {
         (url, hung_up)
     }
 
-    /// Says yes the third time that it is asked.
+    /// Returns a function that returns true on its third call.
     fn third_time() -> impl Fn() -> bool {
         let asked = Cell::new(0);
         move || asked.replace(asked.get() + 1) == 2

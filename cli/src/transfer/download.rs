@@ -1,5 +1,5 @@
-//! One file over the network: from where an earlier try stopped, through cut connections, until all
-//! of it is here.
+//! The download of one file: resumes where an earlier try stopped, and survives cut connections,
+//! until the file is complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -14,43 +14,43 @@ use super::exchange::GLANCE;
 use super::{TransferListener, cancelled, check};
 use crate::fault::Fault;
 
-/// Tries without a single new byte before we give up.
+/// Consecutive tries without a single new byte after which the download fails.
 const TRIES: u32 = 4;
 
 /// Pause before the second try; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Where a file comes from, and what is said when it does not.
+/// The source of a file, and the messages about its failures.
 pub(crate) trait Source {
-    /// Its address.
+    /// Returns the file's address.
     fn url(&self) -> &str;
 
-    /// What its host wants to see before it gives the file.
+    /// Returns the token that the host requires, if any.
     fn token(&self) -> Option<&str> {
         None
     }
 
-    /// What is said when the host answers with `status` instead of the file.
+    /// The fault when the host answers with `status` instead of the file.
     fn refused(&self, status: u16) -> Fault;
 
-    /// What is said when the host does not answer.
+    /// The fault when the host does not answer.
     fn lost(&self, lost: &Lost) -> Fault;
 
-    /// What is said when `path` cannot be written.
+    /// The fault when `path` cannot be written.
     fn unwritable(&self, path: &Path, error: &std::io::Error) -> Fault;
 }
 
-/// A file that is to be at `part` in the end, unverified.
+/// A download to the file `part`, which is not verified.
 pub(crate) struct Download<'a> {
     pub(crate) client: &'a Client,
     pub(crate) source: &'a dyn Source,
-    /// Where its bytes are gathered. What is there already is taken for its beginning.
+    /// The file to which bytes are added. Its content is taken for the beginning of the file.
     pub(crate) part: &'a Path,
-    /// Its length, where it is known for certain; else the host says it.
+    /// Length of the file in bytes, if it is known for certain; else the host tells it.
     pub(crate) bytes: Option<u64>,
 }
 
-/// Why a try failed, and whether another may help.
+/// The reason why a try failed, and whether another may help.
 struct Failed {
     fault: Fault,
     again: bool,
@@ -69,8 +69,8 @@ impl Download<'_> {
     /// Adds to the part until it is as long as the file.
     ///
     /// # Errors
-    /// When the host does not give it, the part cannot be written, or `listener` cancelled. What is
-    /// here stays.
+    /// When the host does not send the file, the part cannot be written, or `listener` cancelled.
+    /// The bytes so far are kept.
     pub(crate) fn run(&self, listener: &mut dyn TransferListener) -> Result<()> {
         let (mut tries, mut before) = (0, length(self.part));
         loop {
@@ -90,8 +90,9 @@ impl Download<'_> {
         }
     }
 
-    /// One request: the bytes that the part lacks.
+    /// Requests the bytes that the part lacks, once.
     fn add(&self, listener: &mut dyn TransferListener) -> Result<(), Failed> {
+        // A part that is longer than the file cannot be its beginning.
         let mut have = length(self.part);
         if self.bytes.is_some_and(|bytes| have > bytes) {
             have = 0;
@@ -101,6 +102,7 @@ impl Download<'_> {
             return Ok(());
         }
 
+        // Request the rest.
         let (url, token) = (self.source.url(), self.source.token());
         let answer = self.client.get(url, token, have, &|| listener.cancelled());
 
@@ -112,13 +114,14 @@ impl Download<'_> {
                     "it sent another part than was asked for".to_owned(),
                 )));
             }
-            // A host that knows no ranges sends the whole file again.
+            // A host without support for ranges sends the whole file again.
             200 => 0,
-            // There is nothing beyond what is here.
+            // There is nothing beyond the bytes of the part.
             416 if have > 0 && self.bytes.is_none() => return Ok(()),
             status => return Err(self.refused(status)),
         };
 
+        // Append the body to the part.
         let expected = self.bytes.or_else(|| Some(from + answer.head.bytes()?));
         let mut out = self.open(from)?;
 
@@ -135,6 +138,7 @@ impl Download<'_> {
             listener.moved(done);
         }
 
+        // A body that ends early counts as a cut connection.
         match expected.filter(|expected| done < *expected) {
             Some(expected) => Err(self.lost(&Lost::Cut(format!(
                 "it ended after {}",
@@ -144,7 +148,7 @@ impl Download<'_> {
         }
     }
 
-    /// The part, cut off after `from` bytes.
+    /// Opens the part, cut off after `from` bytes.
     fn open(&self, from: u64) -> Result<File, Failed> {
         let opened = OpenOptions::new().append(true).create(true).open(self.part);
         let cut = opened.and_then(|part| part.set_len(from).map(|()| part));
@@ -152,7 +156,7 @@ impl Download<'_> {
     }
 
     fn refused(&self, status: u16) -> Failed {
-        // Too many requests, and what is wrong with the host for a moment.
+        // Timeouts, too many requests, and temporary failures of the host.
         let again = matches!(status, 408 | 429 | 500..=599);
         Failed {
             fault: self.source.refused(status),
@@ -176,7 +180,7 @@ impl Download<'_> {
     }
 }
 
-/// `46.1 of 91.8 MB`, or bytes where that says more.
+/// Formats progress as `46.1 of 91.8 MB`, or in bytes below 1 MB.
 fn part_of(done: u64, expected: u64) -> String {
     match expected {
         ..1_000_000 => format!("{done} of {expected} bytes"),
@@ -188,7 +192,7 @@ fn part_of(done: u64, expected: u64) -> String {
     }
 }
 
-/// The length of the file at `path`; 0 where there is none.
+/// Returns the length of the file at `path`; 0 if there is none.
 pub(crate) fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |found| found.len())
 }

@@ -1,4 +1,4 @@
-//! One question to a host and its answer, on a thread of its own.
+//! One request to a host and its answer, on a thread of its own.
 
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -10,15 +10,15 @@ use ureq::{Body, Error};
 
 use super::client::{Head, Lost, Routes};
 
-/// Pause between two looks at whether to stop.
+/// Pause between two checks for cancellation.
 pub(super) const GLANCE: Duration = Duration::from_millis(100);
-/// Redirects that are followed.
+/// Most redirects that are followed.
 const REDIRECTS: usize = 10;
-/// Bytes that are handed on at a time, and how many such pieces may wait.
+/// Size of the pieces of the body in bytes, and how many of them may wait.
 const PIECE_BYTES: usize = 64 * 1024;
 const PIECES: usize = 16;
 
-/// What is asked for.
+/// A request.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     method: Method,
@@ -32,7 +32,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// For what a host says about `url`.
+    /// Returns a request for the head of `url`.
     pub(super) fn head(url: &str, token: Option<&str>) -> Result<Self, Lost> {
         let (url, token) = (address(url)?, token.map(str::to_owned));
         Ok(Self {
@@ -44,7 +44,7 @@ impl Request {
         })
     }
 
-    /// For what is at `url` from byte `from` on.
+    /// Returns a request for the content of `url` from byte `from` on.
     pub(super) fn get(url: &str, token: Option<&str>, from: u64) -> Result<Self, Lost> {
         Ok(Self {
             method: Method::GET,
@@ -55,13 +55,13 @@ impl Request {
     }
 }
 
-/// An answer whose head is here and whose body is on its way.
+/// An answer whose head has arrived and whose body is on its way.
 pub(crate) struct Exchange {
     pub(crate) head: Head,
     news: Receiver<Result<News, Lost>>,
 }
 
-/// What the thread tells.
+/// A message of the thread.
 enum News {
     Head(Head),
     Piece(Vec<u8>),
@@ -69,7 +69,7 @@ enum News {
 }
 
 impl Exchange {
-    /// Asks, and waits for the head of the answer.
+    /// Sends the request and waits for the head of the answer.
     pub(super) fn begin(
         routes: &Routes,
         request: Request,
@@ -93,10 +93,10 @@ impl Exchange {
         }
     }
 
-    /// The next bytes of the body; `None` when it is over.
+    /// Returns the next bytes of the body; `None` at its end.
     ///
     /// # Errors
-    /// When the body breaks off, or `cancelled` says so.
+    /// When the body breaks off, or `cancelled` returns true.
     pub(crate) fn piece(&mut self, cancelled: &dyn Fn() -> bool) -> Result<Option<Vec<u8>>, Lost> {
         match wait(&self.news, cancelled)? {
             News::Piece(bytes) => Ok(Some(bytes)),
@@ -105,7 +105,7 @@ impl Exchange {
     }
 }
 
-/// Waits for the thread to tell something.
+/// Waits for the next message of the thread.
 fn wait(news: &Receiver<Result<News, Lost>>, cancelled: &dyn Fn() -> bool) -> Result<News, Lost> {
     loop {
         if cancelled() {
@@ -123,7 +123,7 @@ fn ended_early() -> Lost {
     Lost::Cut("it ended early".to_owned())
 }
 
-/// Asks, and asks again where the answer says that it is elsewhere.
+/// Sends the request and follows redirects.
 fn ask(routes: &Routes, mut request: Request) -> Result<(Head, Body), Lost> {
     for _ in 0..=REDIRECTS {
         let answer = routes.to(&request.url).run(http(&request)?)?;
@@ -140,10 +140,12 @@ fn ask(routes: &Routes, mut request: Request) -> Result<(Head, Body), Lost> {
             return Ok((head, body));
         };
 
+        // A redirect to another host is the answer, unless the request may follow it.
         if next.host() != request.url.host() && !request.leaves_host {
             return Ok((head, body));
         }
 
+        // The token is for the first origin only.
         if origin(&next) != origin(&request.url) {
             request.token = None;
         }
@@ -171,7 +173,7 @@ fn http(request: &Request) -> Result<HttpRequest<()>, Lost> {
         .map_err(|error| Lost::from(Error::from(error)))
 }
 
-/// Hands the answer on, piece by piece, for as long as somebody listens.
+/// Passes the answer on, piece by piece, until the receiver is gone.
 fn hand_on((head, body): (Head, Body), tell: &SyncSender<Result<News, Lost>>) -> Result<(), Lost> {
     if tell.send(Ok(News::Head(head))).is_err() {
         return Ok(());
@@ -190,7 +192,8 @@ fn hand_on((head, body): (Head, Body), tell: &SyncSender<Result<News, Lost>>) ->
     }
 }
 
-/// A body that breaks off: the host was there already.
+/// Converts an error in the body. The host was reached already, so an unreachable host is a cut
+/// connection.
 fn broken(error: Error) -> Lost {
     match Lost::from(error) {
         Lost::Unreachable(why) => Lost::Cut(why),
@@ -198,7 +201,7 @@ fn broken(error: Error) -> Lost {
     }
 }
 
-/// Reads an address, which has a host and is one of HTTP's.
+/// Parses an address, which must have a host and be one of HTTP's.
 fn address(url: &str) -> Result<Uri, Lost> {
     let address: Uri = url
         .parse()
@@ -211,7 +214,7 @@ fn address(url: &str) -> Result<Uri, Lost> {
     }
 }
 
-/// Scheme, host and port: what a token is for.
+/// Returns scheme, host and port, which a token is valid for.
 fn origin(address: &Uri) -> (Option<&str>, Option<&str>, Option<u16>) {
     let usual = if address.scheme_str() == Some("https") {
         443
@@ -225,7 +228,7 @@ fn origin(address: &Uri) -> (Option<&str>, Option<&str>, Option<u16>) {
     )
 }
 
-/// Where `location` leads from `base`; `None` when it leads nowhere that we could ask.
+/// Resolves `location` against `base`; `None` if it is no valid address.
 fn join(base: &Uri, location: &str) -> Option<Uri> {
     let scheme = base.scheme_str()?;
     let whole = if location.starts_with("http://") || location.starts_with("https://") {
@@ -242,7 +245,7 @@ fn join(base: &Uri, location: &str) -> Option<Uri> {
         }
     };
 
-    // What is behind `#` is not for the host.
+    // The fragment behind `#` is not sent to the host.
     address(whole.split('#').next()?).ok()
 }
 

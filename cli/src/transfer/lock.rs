@@ -1,4 +1,4 @@
-//! Waiting for whoever else fetches the same file.
+//! Locks between processes that fetch the same file.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -11,11 +11,11 @@ use super::exchange::GLANCE;
 use super::{TransferListener, check};
 use crate::fault::Fault;
 
-/// Locks the file at `path`, which is made, as soon as no other process has it; until the file is
-/// dropped.
+/// Creates the file at `path` and locks it, waiting until no other process holds the lock. Dropping
+/// the file releases it.
 ///
 /// # Errors
-/// `unwritable` when it cannot be made or locked; or `listener` cancelled.
+/// `unwritable` when the file cannot be created or locked; or `listener` cancelled.
 pub(crate) fn lock(
     path: &Path,
     listener: &dyn TransferListener,

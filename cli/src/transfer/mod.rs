@@ -1,4 +1,4 @@
-//! Files that come over the network, and who hears how they come on.
+//! Transfers of files over the network, and the listeners that follow their progress.
 
 mod bar;
 mod client;
@@ -16,27 +16,27 @@ pub(crate) use lock::lock;
 
 use crate::fault::{Fault, Kind};
 
-/// Hears how files that come over the network come on, and may end it.
+/// Receives the progress of files that come over the network, and may cancel them.
 pub(crate) trait TransferListener {
-    /// So many files of so many bytes in all are to be here in the end; some may be here already.
-    /// Called once, before the first file.
+    /// Called once, before the first file, with the number of files and their total size. Some may
+    /// be here already.
     fn planned(&mut self, _files: usize, _total_bytes: Option<u64>) {}
 
-    /// A file begins, or goes on where an earlier try stopped.
+    /// Called when a file begins, or resumes where an earlier try stopped.
     fn began(&mut self, file: &str, total_bytes: Option<u64>);
 
-    /// So many bytes of it are here. Said up to thousands of times a second, and of fewer bytes
-    /// than before where a host begins again.
+    /// Called with the bytes of the file that have arrived: up to thousands of times a second, and
+    /// with fewer bytes than before if a host begins again.
     fn moved(&mut self, done_bytes: u64);
 
-    /// All bytes of the file are here: it is checked, and put in its place.
+    /// Called when all bytes of the file have arrived, before it is checked and put in its place.
     fn installing(&mut self, _file: &str) {}
 
-    /// The file is in its place. `verified` says what it was compared with.
+    /// Called when the file is in its place. `verified` tells what it was compared with.
     fn installed(&mut self, _file: &str, _verified: &str) {}
 
-    /// Whether to stop, asked several times a second whatever is waited for; what is here stays, to
-    /// be gone on with.
+    /// Whether to stop. Called several times a second during every wait. The bytes so far are kept,
+    /// so that the transfer can be resumed.
     fn cancelled(&self) -> bool;
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn check(listener: &dyn TransferListener) -> Result<()> {
     }
 }
 
-/// What ends a transfer whose listener wants to stop.
+/// The fault of a transfer whose listener wants to stop.
 pub(crate) fn cancelled() -> Fault {
     Fault::new(Kind::Interrupted, "cancelled").help("asked again, it goes on where it stopped")
 }

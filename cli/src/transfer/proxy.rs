@@ -1,5 +1,5 @@
-//! Proxies, as curl knows them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in
-//! capitals or not.
+//! Proxies by curl's rules: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or
+//! lower case.
 
 use std::env;
 use std::net::IpAddr;
@@ -7,28 +7,29 @@ use std::net::IpAddr;
 use ureq::Proxy;
 use ureq::http::Uri;
 
-/// The proxies that the environment names, and for whom they are not asked.
+/// The proxies that the environment names, and the hosts that bypass them.
 #[derive(Clone, Debug)]
 pub(super) struct Proxies {
-    /// For addresses that begin with `http:`.
+    /// Proxy for addresses that begin with `http:`.
     pub(super) http: Option<Proxy>,
-    /// For addresses that begin with `https:`.
+    /// Proxy for addresses that begin with `https:`.
     pub(super) https: Option<Proxy>,
     exceptions: Vec<Exception>,
 }
 
-/// Hosts that are spoken to directly.
+/// Hosts that are reached directly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Exception {
     Everybody,
     /// This domain and all below it.
     Domain(String),
-    /// Addresses that begin with so many bits of this one.
+    /// Addresses whose leading bits, as many as given, equal those of this one.
     Network(IpAddr, u32),
 }
 
 impl Proxies {
-    /// Reads the environment. On Windows the system's setting stands in where it names no proxy.
+    /// Reads the environment. On Windows the system's setting applies if the environment names no
+    /// proxy.
     pub(super) fn of_environment() -> Self {
         let all = proxy("ALL_PROXY");
         let found = Self {
@@ -49,7 +50,7 @@ impl Proxies {
         }
     }
 
-    /// None, whatever the environment says.
+    /// Returns no proxies, whatever the environment says.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Self {
@@ -59,7 +60,7 @@ impl Proxies {
         }
     }
 
-    /// Whether `address` is spoken to directly, whatever proxies there are.
+    /// Whether `address` is reached directly in spite of any proxies.
     pub(super) fn except(&self, address: &Uri) -> bool {
         let host = address
             .host()
@@ -130,13 +131,13 @@ fn exceptions(text: &str) -> Vec<Exception> {
         .collect()
 }
 
-/// The proxy that `name` names; one that cannot be understood counts as none.
+/// Returns the proxy that the variable `name` holds; an invalid one counts as none.
 fn proxy(name: &str) -> Option<Proxy> {
     Proxy::new(&variable(name)?).ok()
 }
 
-/// The variable `name`, in capitals or, where that is not set, in small letters; one that is empty
-/// says nothing.
+/// Returns the variable `name`, in upper case or, if that is not set, in lower case. An empty one
+/// counts as not set.
 fn variable(name: &str) -> Option<String> {
     let value = env::var(name)
         .or_else(|_| env::var(name.to_ascii_lowercase()))

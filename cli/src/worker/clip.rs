@@ -1,4 +1,4 @@
-//! A clip as it is named, read and hashed.
+//! Clips: audio files that are read, decoded and hashed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,20 +11,20 @@ use sextet_separator::{DecodeOptions, Decoded, Listener, Progress};
 
 use super::job::Job;
 
-/// Pause between two replies about the same thing.
+/// Pause between two replies about the same stage.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// A clip that has been read once.
 pub(super) struct Clip {
     pub(super) file: AudioFile,
-    /// Of its stereo, which is what is separated.
+    /// Fingerprint of its stereo form, which is what is separated.
     pub(super) audio: Fingerprint,
     pub(super) rate_hz: u32,
     pub(super) frames: u64,
 }
 
 impl Clip {
-    /// Reads the file at `path` from its beginning to its end.
+    /// Reads the file at `path` from beginning to end.
     ///
     /// # Errors
     /// When it cannot be read or decoded, or the job is cancelled.
@@ -52,16 +52,16 @@ impl Clip {
     }
 }
 
-/// A clip that has been read for being separated.
+/// A clip that has been read for separation.
 pub(super) struct DecodedClip {
     pub(super) song: Decoded<AudioFile>,
-    /// Of its stereo, which is what is separated.
+    /// Fingerprint of its stereo form, which is what is separated.
     pub(super) audio: Fingerprint,
 }
 
 impl DecodedClip {
-    /// Reads the file at `path` from its beginning to its end, hashing, measuring and keeping it at
-    /// once.
+    /// Reads the file at `path` from beginning to end; hashes, measures and keeps it in the same
+    /// pass.
     ///
     /// # Errors
     /// When it cannot be read or decoded, or the job is cancelled.
@@ -90,18 +90,18 @@ impl DecodedClip {
         self.song.layout().rate_hz
     }
 
-    /// Its length in seconds.
+    /// Returns the length in seconds.
     pub(super) fn seconds(&self) -> f64 {
         self.song.frames() as f64 / f64::from(self.rate_hz())
     }
 
-    /// Its file's name, for people.
+    /// Returns the file's name, for people.
     pub(super) fn name(&self) -> &str {
         &self.song.source().info().file_name
     }
 }
 
-/// Hears how far a clip is read.
+/// Listener for the progress of reading a clip.
 struct Ear<'a> {
     job: &'a Job,
     progress: Throttled<'a>,
@@ -121,7 +121,7 @@ impl Listener for Ear<'_> {
     }
 }
 
-/// Tells of progress, not too often, and always when something is complete.
+/// Sends progress replies at a limited rate, and always when a stage is complete.
 pub(super) struct Throttled<'a> {
     job: &'a Job,
     last: Option<Instant>,

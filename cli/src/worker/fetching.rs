@@ -1,4 +1,4 @@
-//! What comes over the network: models, and the library that the GPU needs.
+//! Jobs that fetch over the network: models, and the library that the GPU needs.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::gpu;
 use crate::models;
 use crate::transfer::TransferListener;
 
-/// Asks what fetching the model `named` takes.
+/// Replies with the host, size and licence of the model `named`.
 ///
 /// # Errors
 /// When there is no such model, or the hub cannot be reached.
@@ -52,11 +52,11 @@ pub(super) fn fetch(job: &Job, named: &str) -> Result<()> {
     })
 }
 
-/// Fetches the library that the GPU needs, or takes it out of the wheel `from`. What is separated
-/// from then on uses it.
+/// Fetches the library that the GPU needs, or takes it from the wheel `from`. Later separations use
+/// it.
 ///
 /// # Errors
-/// When it cannot be fetched, is another than it should be, or cannot be unpacked.
+/// When the library cannot be fetched, is not the expected one, or cannot be unpacked.
 #[cfg(feature = "tensorrt")]
 pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>) -> Result<()> {
     crate::setup::set_up(from, &mut Told::new(job))?;
@@ -64,27 +64,27 @@ pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>) -> Result<()> {
     job.end(|| Ok(Reply::GpuSetUp { job: job.id(), gpu }))
 }
 
-/// See above: in this build there is nothing to set up.
+/// Fails: a build without TensorRT has nothing to set up.
 #[cfg(not(feature = "tensorrt"))]
 pub(super) fn set_up_gpu(_: &Job, _: Option<&Path>) -> Result<()> {
     Err(crate::computing::not_built_in())
 }
 
-/// A notice that is broken into lines for terminals, as one.
+/// Joins a notice, which is broken into lines for terminals, into one line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Tells the front end how a transfer comes on, over all of its files, and ends it with its job.
+/// Sends the progress of a transfer over all of its files, and cancels the transfer with its job.
 struct Told<'a> {
     job: &'a Job,
     progress: Throttled<'a>,
     files: u64,
-    /// 0 where it is not known.
+    /// Total bytes; 0 if unknown.
     total_bytes: u64,
-    /// Of the files before this one.
+    /// Bytes of the files before this one.
     bytes_before: u64,
-    /// Of this one, so far.
+    /// Bytes of this file so far.
     bytes: u64,
     installed: u64,
 }

@@ -1,21 +1,22 @@
-//! Living beside a host: giving way to its audio, and not outliving it.
+//! The worker beside a host: it gives way to the host's audio and ends with the host.
 
 use crate::unfinished::Unfinished;
 
-/// Lets every other program go first, audio threads above all. Threads that are started later
-/// inherit it. On Windows the host starts the worker with a lower priority.
+/// Lowers this process's priority, so that every other program, audio threads above all, goes
+/// first. Threads that are started later inherit it. On Windows the host starts the worker with a
+/// lower priority.
 pub(super) fn give_way() {
     /// Half-way to the lowest.
     #[cfg(unix)]
     const NICENESS: i32 = 10;
     #[cfg(unix)]
-    // A system that refuses it loses nothing else.
+    // Ignore the error: a system that refuses it loses nothing else.
     let _ = rustix::process::nice(NICENESS);
 }
 
-/// Ends this process when its parent has died. The end of standard input says so too, but not while
-/// another process holds the other end open. Windows has no such sign: there standard input alone
-/// decides.
+/// Ends this process when its parent has died. The end of standard input signals that, too, but not
+/// while another process holds the other end open. Windows has no such sign: there standard input
+/// alone decides.
 #[cfg(unix)]
 pub(super) fn leave_with_parent(unfinished: &Unfinished) {
     use std::os::unix::process::parent_id;

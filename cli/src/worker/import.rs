@@ -1,4 +1,4 @@
-//! Any audio file as a capture.
+//! The import of any audio file as a capture.
 
 use std::path::Path;
 
@@ -13,10 +13,12 @@ use super::job::Job;
 use crate::fault::{Fault, Kind};
 use crate::separate::cannot_write;
 
-/// Reads the file at `song` once to know what it is called and how long it is, and once to copy it.
+/// Imports the file at `song`. It is read once for its fingerprint and length, and once more to be
+/// copied.
 ///
 /// # Errors
-/// When it cannot be read, or the capture cannot be written; nothing is left of it then.
+/// When the file cannot be read, or the capture cannot be written; nothing is left of the capture
+/// then.
 pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
     let clip = Clip::read(song, job)?;
     let reply = Reply::Imported {
@@ -28,7 +30,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
 
     let place = workshop.folders.capture(&clip.audio);
 
-    // Whatever has this name has this audio, and files get their names when they are complete.
+    // A file of this name has this audio, and files get their names when they are complete.
     if place.is_file() {
         return job.end(|| Ok(reply));
     }
@@ -39,6 +41,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).help(advice)
     };
 
+    // Begin the capture under a temporary name.
     let mut set = workshop.unfinished.set();
     let layout = Layout {
         channels: 2,
@@ -60,6 +63,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
     let mut stream = Folded::new(clip.file.stream()?);
     let (mut progress, mut done) = (Throttled::new(job), 0);
 
+    // Copy the song as stereo.
     while let Some(block) = stream.next_block()? {
         job.check()?;
         writer.write(&block).map_err(|error| fault(error.into()))?;
@@ -67,6 +71,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         progress.tell(Stage::Writing, done, clip.frames, None, None);
     }
 
+    // Publish the capture.
     writer.finish().map_err(|error| fault(error.into()))?;
     job.end(|| {
         set.commit().map_err(|error| fault(error.into()))?;

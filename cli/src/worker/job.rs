@@ -1,7 +1,8 @@
-//! A job, shared by the thread that does it and the one that hears of its cancelling.
+//! Jobs. A job is shared by the thread that does the work and the one that receives its
+//! cancellation.
 //!
-//! Invariant: a job ends once, and nothing is told of it afterwards. What ends it (`end`, `cancel`)
-//! decides under the lock, and deletes or publishes what was made under the same lock.
+//! Invariant: a job ends once, and no reply about it follows. `end` and `cancel` decide under the
+//! lock, and publish or delete the job's results under the same lock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,23 +16,23 @@ use crate::fault::{Fault, Kind, Report};
 use crate::mishap;
 use crate::unfinished::Scratch;
 
-/// One request that takes its time.
+/// A request that takes a while.
 pub(super) struct Job {
     id: JobId,
     outbox: Outbox,
     began: Instant,
     state: Mutex<State>,
-    /// As in the state, to be asked without waiting.
+    /// Copy of the flag in the state, readable without waiting.
     over: AtomicBool,
-    /// Whether it waits for the engine or has it. One that was cancelled may have it until its
-    /// chunk is through.
+    /// Whether the job waits for the engine or has it. A cancelled job may have it until its chunk
+    /// is done.
     engine: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     over: bool,
-    /// What goes when it is cancelled.
+    /// Unfinished folder that is deleted when the job is cancelled.
     scratch: Option<Scratch>,
 }
 
@@ -56,12 +57,12 @@ impl Job {
         self.id
     }
 
-    /// Seconds since it was asked for.
+    /// Returns the seconds since the request.
     pub(super) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 
-    /// Whether it is done, failed or cancelled.
+    /// Whether the job is done, failed or cancelled.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
@@ -78,7 +79,7 @@ impl Job {
         self.engine.load(Ordering::Acquire)
     }
 
-    /// Tells what is loaded, where it has no steps to count.
+    /// Sends a loading reply about `what`, without countable steps.
     pub(super) fn tell_loading(&self, what: impl Into<String>) {
         self.tell(&Reply::Loading {
             job: self.id,
@@ -89,7 +90,7 @@ impl Job {
         });
     }
 
-    /// Tells how it goes, unless it is over.
+    /// Sends a reply, unless the job is over.
     pub(super) fn tell(&self, reply: &Reply) {
         let state = self.state();
         if !state.over {
@@ -97,7 +98,7 @@ impl Job {
         }
     }
 
-    /// Has `scratch` go when the job is cancelled; at once, when it is cancelled already.
+    /// Makes the job discard `scratch` when it is cancelled; at once if it is over already.
     pub(super) fn entrust(&self, scratch: Scratch) {
         let mut state = self.state();
         if state.over {
@@ -107,10 +108,10 @@ impl Job {
         }
     }
 
-    /// Fails when the job is cancelled.
+    /// Fails when the job is over.
     ///
     /// # Errors
-    /// A fault that nobody hears of: the job is over.
+    /// A fault that is never sent: the job is over.
     pub(super) fn check(&self) -> Result<()> {
         if self.is_over() {
             return Err(Fault::new(Kind::Interrupted, "stopped when asked to").into());
@@ -118,10 +119,10 @@ impl Job {
         Ok(())
     }
 
-    /// Ends it well: `publish` gives what was made its place and says what is told.
+    /// Ends the job successfully: `publish` puts the results in place and returns the reply.
     ///
     /// # Errors
-    /// Those of `publish`, which is not called when the job has been cancelled.
+    /// Those of `publish`, which is not called when the job is over already.
     pub(super) fn end(&self, publish: impl FnOnce() -> Result<Reply>) -> Result<()> {
         let mut state = self.state();
         if state.over {
@@ -132,7 +133,7 @@ impl Job {
         Ok(())
     }
 
-    /// Ends it, and deletes what it has made.
+    /// Cancels the job and deletes its unfinished results.
     pub(super) fn cancel(&self) {
         let mut state = self.state();
         if state.over {
@@ -145,7 +146,7 @@ impl Job {
         self.close(&mut state, &Reply::Cancelled { job: self.id });
     }
 
-    /// Does `work`, whose failure, or panic, ends the job.
+    /// Runs `work`. Its failure or panic ends the job.
     pub(super) fn run(&self, work: impl FnOnce() -> Result<()>) {
         let result = self.check().and_then(|()| mishap::caught(work));
         if let Err(error) = result {

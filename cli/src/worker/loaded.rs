@@ -1,4 +1,4 @@
-//! Model and engine, kept from one job to the next.
+//! A model and its engine, kept from one job to the next.
 
 use std::fs;
 use std::iter::once;
@@ -14,22 +14,23 @@ use crate::args::EngineArg;
 use crate::fault::Report;
 use crate::{engine, models};
 
-/// A model, on its engine once that has been needed.
+/// A model, and its engine once it has been needed.
 pub(super) struct Loaded {
     name: String,
     asked: EngineName,
-    /// Class of the engine that was expected: another one is, once a GPU has been set up.
+    /// Class of the engine that was expected at loading. Another one is expected once a GPU has
+    /// been set up.
     pub(super) expected: &'static str,
-    /// Size and time of the file that the name is, to notice another one in its place.
+    /// Size and modification time of the file called `name`, by which a replaced file is noticed.
     stamp: Option<(u64, SystemTime)>,
     /// SHA-256 of the weights.
     pub(super) hash: String,
     pub(super) stems: Vec<Stem>,
     /// Frames that the model takes at a time.
     pub(super) segment_frames: usize,
-    /// Which engine it is put on: the one asked for, or the CPU in its place.
+    /// Engine to start: the one asked for, or the CPU as its substitute.
     engine: EngineArg,
-    /// The engine that was chosen, once it has been weighed.
+    /// The chosen engine, once it has been weighed.
     backend: Option<Backend>,
     state: State,
 }
@@ -42,8 +43,8 @@ enum State {
 }
 
 impl Loaded {
-    /// Opens the model called `name` for the engine `asked`, which is not started yet and will be
-    /// one of the class `expected`.
+    /// Opens the model called `name` for the engine `asked`, without starting it. The engine is
+    /// expected to be of the class `expected`.
     ///
     /// # Errors
     /// When there is no such model, or it cannot be used.
@@ -64,8 +65,8 @@ impl Loaded {
         })
     }
 
-    /// The same model for the CPU, where it has to take over from a GPU that failed with `failure`,
-    /// and why.
+    /// Returns the same model for the CPU, with the reason, if the CPU must take over from a GPU
+    /// that failed with `failure`.
     ///
     /// # Errors
     /// As [`Loaded::open`].
@@ -86,8 +87,8 @@ impl Loaded {
         )))
     }
 
-    /// Whether it is what [`Loaded::open`] would give now, but for another engine that may be
-    /// expected.
+    /// Whether this is the model that [`Loaded::open`] would return now, apart from the expected
+    /// engine.
     pub(super) fn is(&self, name: &str, asked: EngineName) -> bool {
         self.name == name
             && self.asked == asked
@@ -95,7 +96,7 @@ impl Loaded {
             && !matches!(self.state, State::Lost)
     }
 
-    /// Whether the engine was chosen, or started.
+    /// Whether the engine was chosen or started.
     pub(super) fn is_chosen(&self) -> bool {
         self.backend.is_some() || self.is_started()
     }
@@ -110,9 +111,9 @@ impl Loaded {
         matches!(self.state, State::Started(_))
     }
 
-    /// Chooses the engine for `work`, where that is left open and none is started; somebody has
-    /// been making the GPU ready for `begun`. Says whether it is the CPU because that is through
-    /// with it before the GPU could begin.
+    /// Chooses the engine for `work`, if the choice is open and none is started. The GPU has been
+    /// in preparation for `begun`. Returns whether the choice is the CPU because it would finish
+    /// before the GPU could begin.
     ///
     /// # Errors
     /// When the configuration cannot be used.
@@ -138,8 +139,8 @@ impl Loaded {
         Ok(is_sooner)
     }
 
-    /// Has the engine chosen anew if it is the CPU's for being done sooner and is not that for
-    /// `work`, or if there is no work, only the wish to be ready for any.
+    /// Resets the choice of an engine that is the CPU only for finishing sooner, unless that still
+    /// holds for `work`. Without work the choice is always reset, to be ready for any.
     ///
     /// # Errors
     /// As [`Loaded::open`].
@@ -168,7 +169,8 @@ impl Loaded {
         Ok(())
     }
 
-    /// The model on its engine: all of its networks, since all stems are made.
+    /// Returns the separator; starts the engine with all of its networks if needed, since all stems
+    /// are made.
     ///
     /// # Errors
     /// When the engine cannot be started.
@@ -196,7 +198,7 @@ impl Loaded {
     }
 }
 
-/// The engine as the command line names it.
+/// Returns the engine as the command line names it.
 pub(super) fn engine_arg(asked: EngineName) -> EngineArg {
     match asked {
         EngineName::Auto => EngineArg::Auto,

@@ -1,4 +1,4 @@
-//! What is told of this machine: the GPU, the models, and whether a checkpoint can be used.
+//! Replies about this machine: the GPU, the models, and whether a checkpoint can be used.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use sextet_protocol::worker::{Checked, Machine, ModelInfo, ModelState, Reply};
 use super::job::Job;
 use crate::{gpu, models};
 
-/// Looks at the machine.
+/// Replies with the state of the machine.
 ///
 /// # Errors
-/// None of its own: what is missing is part of what is told.
+/// None of its own: missing parts belong to the reply.
 pub(super) fn inspect(job: &Job) -> Result<()> {
     let machine = Machine {
         gpu: gpu::inspect(&gpu::look()),
@@ -25,14 +25,14 @@ pub(super) fn inspect(job: &Job) -> Result<()> {
     })
 }
 
-/// Opens the checkpoint or bag `named`, and says what is in it.
+/// Opens the checkpoint or bag `named` and replies with its facts.
 ///
 /// # Errors
-/// Why it cannot be used.
+/// The reason why it cannot be used.
 pub(super) fn check(job: &Job, named: &str) -> Result<()> {
     let opened = models::open(Path::new(named))?;
 
-    // A project is opened from other folders too.
+    // The path is made absolute, because a project is opened from other folders too.
     let whole = std::path::absolute(named)
         .ok()
         .and_then(|path| path.to_str().map(str::to_owned));
@@ -56,12 +56,12 @@ pub(super) fn check(job: &Job, named: &str) -> Result<()> {
     })
 }
 
-/// The models of the catalogue.
+/// Returns the models of the catalogue.
 pub(super) fn models() -> Vec<ModelInfo> {
     models::CATALOGUE.iter().map(model).collect()
 }
 
-/// What is told of one of them.
+/// Returns the description of a model.
 pub(super) fn model(entry: &models::Entry) -> ModelInfo {
     ModelInfo {
         name: entry.name.clone(),

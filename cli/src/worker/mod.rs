@@ -1,9 +1,9 @@
 //! `sextet worker`: the engine process of the plugin. Requests come on standard input, replies go
 //! to standard output, as JSON lines; docs/worker.md describes them.
 //!
-//! Three sorts of threads: this one reads requests, so that a cancel is heard whatever is going on;
-//! one has the engine, does job after job with it and keeps it loaded; whatever needs no engine has
-//! a thread of its own for as long as it lasts.
+//! There are three kinds of threads. This one reads requests, so that a cancellation is received at
+//! any time. One has the engine, does job after job with it and keeps it loaded. Every job that
+//! needs no engine has a thread of its own.
 
 mod clip;
 mod fetching;
@@ -41,10 +41,10 @@ use job::Job;
 use outbox::Outbox;
 use separation::Bench;
 
-/// How long an engine that nobody uses stays loaded: it takes as much memory as a browser.
+/// Time that an unused engine stays loaded: it takes as much memory as a browser.
 const KEPT_LOADED: Duration = Duration::from_secs(120);
 
-/// Serves whoever is at the other end of standard input until they leave; returns the exit code.
+/// Serves the front end at standard input until it leaves; returns the exit code.
 ///
 /// # Errors
 /// When this user has no folder for a cache.
@@ -64,6 +64,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
         "there is no place for the stem cache",
     ))?;
 
+    // Delete the leftovers of dead processes.
     let cache = StemCache::new(folders.clone(), unfinished);
     if let Err(error) = cache.sweep() {
         say::err(&format!("the stem cache was not swept: {error:#}"));
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     Ok(code)
 }
 
-/// What every job needs.
+/// Everything that every job needs.
 #[derive(Clone)]
 struct Workshop {
     folders: Folders,
@@ -92,16 +93,16 @@ struct Workshop {
     outbox: Outbox,
 }
 
-/// Hears requests.
+/// Receives requests and starts jobs.
 struct Worker {
     workshop: Workshop,
     greeted: bool,
     jobs: HashMap<JobId, Arc<Job>>,
-    /// To the thread that has the engine.
+    /// Orders to the thread that has the engine.
     orders: Sender<Order>,
 }
 
-/// What the thread that has the engine is asked to do.
+/// An order to the thread that has the engine.
 enum Order {
     Separate(Separate, Arc<Job>),
     Prepare(Prepare, Arc<Job>),
@@ -120,7 +121,7 @@ impl Worker {
         }
     }
 
-    /// Hears requests until there are no more.
+    /// Handles requests until there are no more, and returns the exit code.
     fn listen(&mut self) -> u8 {
         let mut lines = Lines::new(BufReader::new(stdin()));
         while let Some(request) = lines.next::<Request>() {
@@ -190,7 +191,7 @@ impl Worker {
                     fetching::set_up_gpu(job, from.as_deref())
                 });
             }
-            // Both were heard before.
+            // Both were handled before.
             Request::Hello { .. } | Request::Shutdown => {}
         }
     }
@@ -212,7 +213,7 @@ impl Worker {
             });
         }
 
-        // The thread that receives it ends with this process only.
+        // The receiving thread ends only with this process.
         let _ = self.orders.send(order(job));
     }
 
@@ -227,7 +228,7 @@ impl Worker {
         std::thread::spawn(move || job.run(|| work(&workshop, &job)));
     }
 
-    /// A new job, unless one of that number is still going.
+    /// Creates a job, unless an unfinished one has that number.
     fn begin(&mut self, id: JobId) -> Option<Arc<Job>> {
         self.jobs
             .retain(|_, job| !job.is_over() || job.holds_engine());
@@ -251,8 +252,8 @@ impl Worker {
         });
     }
 
-    /// Ends all jobs and leaves nothing of them. What an engine is just computing is left to the
-    /// end of the process.
+    /// Cancels all jobs and deletes their unfinished results. An engine that is computing is left
+    /// to the end of the process.
     fn leave(&self) {
         self.jobs.values().for_each(|job| job.cancel());
         self.workshop.unfinished.close();
@@ -260,7 +261,7 @@ impl Worker {
     }
 }
 
-/// Does what needs the engine, one after the other.
+/// Carries out orders that need the engine, one after the other.
 fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
     loop {
         match waiting.recv_timeout(KEPT_LOADED) {

@@ -1,5 +1,5 @@
-//! Replies on their way out, by a thread of their own: nobody waits for a front end that does not
-//! read.
+//! Replies on their way out. A thread of its own writes them, so that no job waits for a front end
+//! that does not read.
 
 use std::io::{Write as _, stdout};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,22 +11,22 @@ use crate::fault::Kind;
 use crate::say;
 use crate::unfinished::Unfinished;
 
-/// How long the last replies may take.
+/// Longest wait for the last replies to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 enum Item {
     Line(String),
-    /// Answered when all before it is written.
+    /// Answered when everything before it is written.
     Flush(Sender<()>),
 }
 
-/// Takes replies.
+/// Queues replies for writing.
 #[derive(Clone)]
 pub(super) struct Outbox(Sender<Item>);
 
 impl Outbox {
-    /// Writes to standard output. When nobody reads there any more, the process ends and leaves
-    /// nothing unfinished.
+    /// Returns an outbox that writes to standard output. When the reader is gone, the process
+    /// deletes its unfinished files and ends.
     pub(super) fn to_stdout(unfinished: &Unfinished) -> Self {
         let (sender, items) = channel();
         let unfinished = unfinished.clone();
@@ -39,7 +39,7 @@ impl Outbox {
         Self(sender)
     }
 
-    /// Sends `reply` after all that were sent before.
+    /// Sends `reply` after all earlier ones.
     pub(super) fn send(&self, reply: &Reply) {
         match to_line(reply) {
             // The thread lives as long as any outbox.
@@ -48,7 +48,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until all is written, a second at most.
+    /// Waits until all replies are written, for one second at most.
     pub(super) fn flush(&self) {
         let (done, wait) = channel();
         let _ = self.0.send(Item::Flush(done));
@@ -58,7 +58,8 @@ impl Outbox {
 
 #[cfg(test)]
 impl Outbox {
-    /// One that keeps its lines, and what gives those since the last call.
+    /// Returns an outbox that keeps its lines, and a function that returns those since its last
+    /// call.
     pub(super) fn kept() -> (Self, impl Fn() -> Vec<String>) {
         let (sender, items) = channel();
         let line = |item| {

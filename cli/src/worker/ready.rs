@@ -1,4 +1,4 @@
-//! What an engine waits for before it can begin, told to the front end.
+//! Replies about the preparation of an engine.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use crate::preparing::{describe, usual_s};
 /// Pause between two replies about the same step.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Hears the engine and tells of each step, and of how far it is.
+/// Listener that reports each step of the preparation and its progress.
 pub(super) struct Ready<'a> {
     job: &'a Job,
     told: Option<Told>,
 }
 
-/// What was said last, and when.
+/// The latest reply and its time.
 struct Told {
     what: String,
     done: u64,
@@ -29,8 +29,8 @@ impl<'a> Ready<'a> {
         Self { job, told: None }
     }
 
-    /// Whether this is news: a step is told when it begins and when it is complete, and between as
-    /// often as anybody can see.
+    /// Whether a reply is due: when a step begins, when it is complete, and in between as often as
+    /// people can perceive.
     fn is_news(&self, what: &str, done: u64, total: u64) -> bool {
         let Some(told) = self.told.as_ref().filter(|told| told.what == what) else {
             return true;
@@ -44,7 +44,7 @@ impl Listener for Ready<'_> {
         let (job, what) = (self.job.id(), describe(&step));
         let (done, total) = match step {
             Preparing::Building { done, total } => (u64::from(done), u64::from(total)),
-            // It is no step on the way, and the next one would hide it.
+            // A warning rather than a step: the next step would hide it.
             Preparing::NotKept { .. } => {
                 return self.job.tell(&Reply::Warning { job, message: what });
             }

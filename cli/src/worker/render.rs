@@ -1,4 +1,4 @@
-//! Stems of the cache as files.
+//! Rendering: writes stems of the cache to files.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::separate::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
 /// Writes the stems that `render` asks for.
 ///
 /// # Errors
-/// When the entry is not there, or the files cannot be written; nothing is left of them then.
+/// When the entry does not exist, or the files cannot be written; all of them are deleted then.
 pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()> {
     let options = write_options(render)?;
     let entry = Entry::open(&workshop.folders, &render.key);
@@ -29,6 +29,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()>
     let stems = stems(render, &entry)?;
     let places = places(render, &stems, options.format)?;
 
+    // Open the stems at the rate that is asked for.
     let mut streams = stems
         .iter()
         .map(|&stem| open(&entry, stem, render.rate_hz))
@@ -40,6 +41,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()>
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
 
+    // Complete the files, and warn of clipped samples.
     let clipped = files.complete()?;
     if clipped > 0 {
         let message = format!(
@@ -144,7 +146,7 @@ fn places(render: &Render, stems: &[Stem], format: FileFormat) -> Result<Vec<Pat
     stems.iter().map(place).collect()
 }
 
-/// A stem, at the rate that is asked for.
+/// Opens a stem, resampled to the rate that is asked for.
 fn open(entry: &Entry, stem: Stem, rate_hz: Option<u32>) -> Result<Box<dyn AudioStream>> {
     let path = entry
         .stem_path(stem)

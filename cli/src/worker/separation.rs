@@ -1,4 +1,4 @@
-//! A clip's stems: out of the cache, or made and put there.
+//! Separation of a clip: its stems come from the cache, or are computed and stored there.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -32,16 +32,16 @@ use crate::models::short_name;
 use crate::say;
 use crate::separate::{Moved, work_of_song};
 
-/// Pause between two looks at what is made ready aside.
+/// Pause between two checks of the engine that is being prepared.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// How the GPU is made ready ahead.
+/// Advice on preparing the GPU in advance.
 const AHEAD: &str = "preparing this model does that ahead";
 
-/// Passes that can be asked for, as on the command line.
+/// Most passes that can be asked for, as on the command line.
 const MOST_SHIFTS: u32 = 100;
 
-/// Separates one clip after the other, and keeps what is costly to load.
+/// Separates one clip after the other, and keeps the model and engine, which are costly to load.
 pub(super) struct Bench {
     workshop: Workshop,
     threads: Option<NonZeroUsize>,
@@ -49,7 +49,7 @@ pub(super) struct Bench {
     ahead: Option<Ahead>,
 }
 
-/// What is known before the engine is needed.
+/// The facts of a job that are known before the engine is needed.
 struct Order<'a> {
     request: &'a Separate,
     job: &'a Job,
@@ -68,7 +68,7 @@ impl Bench {
         }
     }
 
-    /// Gives the memory back, but for what is still being made ready.
+    /// Frees the model and its engine, except one that is still being prepared.
     pub(super) fn unload(&mut self) {
         if !self.is_making_ready() {
             self.ahead = None;
@@ -76,14 +76,14 @@ impl Bench {
         self.loaded = None;
     }
 
-    /// Finds or makes the stems that `request` asks for.
+    /// Finds or computes the stems that `request` asks for.
     ///
     /// # Errors
-    /// Why they cannot be had; nothing is left of them.
+    /// The reason why there are no stems; nothing of them is left.
     pub(super) fn run(&mut self, request: &Separate, job: &Job) -> Result<()> {
         check(&request.options)?;
 
-        // A panic takes it along.
+        // A panic drops the model.
         let mut loaded = match self.meanwhile(request)? {
             Some(on_cpu) => on_cpu,
             None => {
@@ -92,6 +92,7 @@ impl Bench {
             }
         };
 
+        // Separate, and do it again on the CPU if the GPU fails.
         let mut done = self.run_with(&mut loaded, request, job);
         if let Err(error) = &done
             && let Some((on_cpu, message)) = loaded.on_cpu_after(&Report::of(error))?
@@ -111,9 +112,9 @@ impl Bench {
         done
     }
 
-    /// Loads what `request` names and starts its engine, so that the next clip does not wait for
-    /// it. It is done aside: an engine that has to be built does not hold up a clip that the CPU
-    /// does sooner.
+    /// Loads the model that `request` names and starts its engine, so that the next clip need not
+    /// wait. This happens on another thread: an engine that must be built does not delay a clip
+    /// that the CPU would finish sooner.
     pub(super) fn prepare(&mut self, request: &Prepare, job: &Arc<Job>) {
         let mut loaded = None;
         job.run(|| {
@@ -140,14 +141,14 @@ impl Bench {
         }
     }
 
-    /// Whether an engine is still being made ready aside.
+    /// Whether an engine is still being prepared on the other thread.
     fn is_making_ready(&self) -> bool {
         self.ahead
             .as_ref()
             .is_some_and(|ahead| !ahead.thread.is_finished())
     }
 
-    /// Waits until what is made ready aside is there.
+    /// Waits until the engine that is being prepared is ready.
     ///
     /// # Errors
     /// When the job is cancelled.
@@ -163,8 +164,8 @@ impl Bench {
         Ok(())
     }
 
-    /// The model that `request` names for the CPU, where that is through with the clip before what
-    /// is made ready aside would be, and the front end does not insist on the GPU.
+    /// Returns the model that `request` names for the CPU, if an engine is being prepared, the CPU
+    /// would finish the clip before that engine, and the front end does not insist on the GPU.
     fn meanwhile(&self, request: &Separate) -> Result<Option<Loaded>> {
         let Some(ahead) = self.ahead.as_ref().filter(|_| self.is_making_ready()) else {
             return Ok(None);
@@ -178,7 +179,7 @@ impl Bench {
 
         let options = options(&request.options, &loaded.stems);
 
-        // A clip that cannot be read is told of in its turn.
+        // An error of a clip that cannot be read is reported in its turn.
         let Some(work) = work_of_song(&request.song, &options, loaded.segment_frames) else {
             return Ok(None);
         };
@@ -202,7 +203,7 @@ impl Bench {
         let Some(_turn) = self.turn(job, || waited = true)? else {
             return Ok(());
         };
-        // Whoever was before us may have made the very same stems.
+        // The process that had the turn before may have made the very same stems.
         if waited && self.found(&order)? {
             return Ok(());
         }
@@ -211,7 +212,7 @@ impl Bench {
             .map_err(|error| self.explained(error))
     }
 
-    /// The model `named`, perhaps from the job before.
+    /// Returns the model `named`, loaded or kept from the job before.
     fn take_loaded(&mut self, named: &str, asked: EngineName, job: &Job) -> Result<Loaded> {
         let tell = || job.tell_loading(format!("loading {}", short_name(Path::new(named))));
         let loaded = self.loaded.take().filter(|loaded| loaded.is(named, asked));
@@ -219,7 +220,7 @@ impl Bench {
             tell();
         }
 
-        // The first look at a GPU takes a moment.
+        // The first inspection of a GPU takes a moment.
         let expected = engine_class(&engine::options(engine_arg(asked), self.threads)?)?;
         if let Some(loaded) = loaded {
             if loaded.expected == expected {
@@ -256,7 +257,7 @@ impl Bench {
         })
     }
 
-    /// Whether the stems are in the cache; the job is done then.
+    /// Whether the stems are in the cache. If so, the job is done.
     fn found(&self, order: &Order) -> Result<bool> {
         let job = order.job;
         let mut tell = |message| {
@@ -287,8 +288,8 @@ impl Bench {
         Ok(true)
     }
 
-    /// Waits for other processes, and calls `waiting` if it has to; `None` when the job is over
-    /// before its turn.
+    /// Waits for other processes, and calls `waiting` if it has to. Returns `None` when the job is
+    /// over before its turn.
     fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<Turn>> {
         let waiting = || {
             waiting();
@@ -305,10 +306,13 @@ impl Bench {
 
     fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
         let (job, cache) = (order.job, &self.workshop.cache);
+
+        // Begin an entry, which a cancellation deletes.
         let making = cache.begin()?;
         job.entrust(making.scratch());
         let stems = loaded.stems.clone();
 
+        // Choose and start the engine.
         let work = order.work(loaded.segment_frames, &stems);
         loaded.reconsider(self.threads, Some(work))?;
 
@@ -321,8 +325,7 @@ impl Bench {
             .engine_class()
             .filter(|&class| class != order.recipe.engine)
         {
-            // The engine that was expected did not start: another one's stems have a key of their
-            // own.
+            // The expected engine did not start. Stems of another engine have a key of their own.
             order.recipe.engine = class.to_owned();
             order.key = order.recipe.key();
             if self.found(&order)? {
@@ -340,6 +343,7 @@ impl Bench {
             stems: stems.clone(),
         });
 
+        // Separate into the entry.
         let mut sink = CacheSink::new(cache, &making, &stems);
         let mut ear = Ear {
             job,
@@ -355,6 +359,7 @@ impl Bench {
             .as_ref()
             .map(|outputs| (outputs.layout.channels, outputs.frames));
 
+        // Complete the files, publish the entry and evict old ones.
         job.tell(&storing(job.id(), stems.len()));
         let files = timed("finish the files", || sink.finish())?;
 
@@ -374,7 +379,8 @@ impl Bench {
         })
     }
 
-    /// Says what to do about a cache that cannot be written to, whichever library noticed.
+    /// Adds advice to the error of a cache that cannot be written to, whichever library reported
+    /// it.
     fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let report = Report::of(&error);
         if report.kind != Kind::Output {
@@ -386,7 +392,7 @@ impl Bench {
     }
 }
 
-/// An engine that is started on a thread of its own, which gives it when it is ready.
+/// An engine that is being started on another thread, which returns it when it is ready.
 struct Ahead {
     model: String,
     engine: EngineName,
@@ -395,7 +401,7 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// Begins to start the engine of `loaded`, which ends `job`.
+    /// Begins to start the engine of `loaded`. `job` ends when it is ready.
     fn begin(
         mut loaded: Loaded,
         request: Prepare,
@@ -404,9 +410,9 @@ impl Ahead {
     ) -> Self {
         let (model, engine) = (request.model.clone(), request.engine);
         let work = move || {
-            // Not in turn: a separation that comes after it would wait behind it and could not say
-            // for whom. Two processes that want the same engine built take turns at that (the
-            // separator's plan cache).
+            // This takes no turn: a later separation would wait behind it and could not tell the
+            // reason. Two processes that want the same engine built take turns in the separator's
+            // plan cache.
             job.run(|| {
                 let separator = start(&mut loaded, &request.model, threads, &job)?;
                 let (engine, note) = (separator.engine_name(), separator.engine_note());
@@ -432,7 +438,7 @@ impl Ahead {
     }
 }
 
-/// The model `named` on its engine, which is started if it has not been.
+/// Returns the model `named` on its engine, which is started if needed.
 fn start<'l>(
     loaded: &'l mut Loaded,
     named: &str,
@@ -449,7 +455,7 @@ fn start<'l>(
 }
 
 impl Order<'_> {
-    /// What there is to do, for a model that takes `segment_frames` at a time.
+    /// Returns the amount of work for a model that takes `segment_frames` at a time.
     fn work(&self, segment_frames: usize, stems: &[Stem]) -> Work {
         let length = Duration::from_secs_f64(self.clip.seconds());
         Work::of_song(
@@ -484,8 +490,8 @@ impl Order<'_> {
     }
 }
 
-/// An engine that failed is started anew next time. One whose job was cancelled, or whose stems
-/// could not be kept, is fine.
+/// Whether the engine failed and must be started anew next time. After a cancellation, or a failure
+/// to store the stems, it is fine.
 fn is_spoilt(done: &Result<()>) -> bool {
     let kind = done.as_ref().err().map(|error| Report::of(error).kind);
     matches!(kind, Some(Kind::Engine | Kind::Internal))
@@ -509,7 +515,7 @@ fn check(options: &SeparationOptions) -> Result<()> {
     Ok(())
 }
 
-/// Every stem by itself, in stereo, at the clip's own rate.
+/// Returns options for every stem by itself, in stereo, at the clip's own rate.
 fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
     Options {
         parts: stems.iter().copied().map(Part::stem).collect(),
@@ -525,7 +531,7 @@ fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
     }
 }
 
-/// What is told when all is written that will be, and its files are completed.
+/// Returns the reply for the stage in which all samples are written and the files are completed.
 fn storing(id: JobId, stems: usize) -> Reply {
     let total = stems as u64;
     Reply::Progress {
@@ -538,11 +544,11 @@ fn storing(id: JobId, stems: usize) -> Reply {
     }
 }
 
-/// Hears the separator and tells the front end.
+/// Listener that passes the separator's progress to the front end.
 struct Ear<'a> {
     job: &'a Job,
     progress: Throttled<'a>,
-    /// Length of the clip.
+    /// Length of the clip in seconds.
     seconds: f64,
     since: Option<Instant>,
 }

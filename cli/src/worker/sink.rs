@@ -1,4 +1,4 @@
-//! Stems on their way into the cache.
+//! The sink that writes stems to the cache.
 
 use anyhow::anyhow;
 use sextet_protocol::cache::StemFile;
@@ -8,27 +8,27 @@ use sextet_separator::{Outputs, Stem, StemSink};
 use crate::cache::{Making, StemCache};
 use crate::separate::{Care, StemWriters, as_library, bytes};
 
-/// Writes one float32 WAV a stem.
+/// Writes one float32 WAV for each stem.
 pub(super) struct CacheSink<'a> {
     cache: &'a StemCache,
     making: &'a Making<'a>,
     stems: Vec<Stem>,
     writers: StemWriters,
-    /// What is being written, once it is known.
+    /// The outputs, once they are known.
     pub(super) outputs: Option<Outputs>,
 }
 
 impl<'a> CacheSink<'a> {
-    /// For the entry `making` with these stems.
+    /// Returns a sink for the entry `making` with these stems.
     pub(super) fn new(cache: &'a StemCache, making: &'a Making<'a>, stems: &[Stem]) -> Self {
         let places = stems
             .iter()
             .map(|&stem| making.path(&StemFile::name(stem)))
             .collect();
 
-        // Float32 WAV, without tags: the default. Whoever opens kept stems compares them with the
-        // manifest, so that nobody has to wait for the disk: what a crash of the machine has
-        // damaged is noticed and made again.
+        // Float32 WAV without tags is the default. The files are not synced to the disk: readers of
+        // cached stems compare them with the manifest, so damage by a crash of the machine is
+        // noticed and the stems are made again.
         let writers = StemWriters::new(places, WriteOptions::default(), Care::Checked);
         Self {
             cache,
@@ -39,10 +39,10 @@ impl<'a> CacheSink<'a> {
         }
     }
 
-    /// Completes the files, and says what the entry's manifest says of them.
+    /// Completes the files and returns their descriptions for the entry's manifest.
     ///
     /// # Errors
-    /// When one cannot be written.
+    /// When a file cannot be written.
     pub(super) fn finish(mut self) -> anyhow::Result<Vec<StemFile>> {
         let written = self.writers.finish()?;
         let files = self.stems.iter().zip(written).map(|(&stem, written)| {

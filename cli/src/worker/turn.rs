@@ -1,12 +1,12 @@
-//! Taking turns: one process separates at a time, or they would all run out of memory and none
-//! would be quick.
+//! Turns of processes: only one separates at a time. Several at once would run out of memory, and
+//! none would be quick.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Pause between two looks.
+/// Pause between two attempts to lock.
 const EVERY: Duration = Duration::from_millis(50);
 
 /// The right to use the engine, until it is dropped or the process dies.
@@ -14,8 +14,8 @@ pub(super) struct Turn {
     _lock: Option<File>,
 }
 
-/// Waits for the lock at `path`, which is made if need be; `None` when `cancelled` says so before.
-/// `waiting` is called once if there is something to wait for.
+/// Waits for the lock at `path`, whose file is created if needed. Returns `None` when `cancelled`
+/// returns true first. `waiting` is called once if the lock is taken.
 pub(super) fn take(
     path: &Path,
     cancelled: impl Fn() -> bool,

@@ -4,7 +4,8 @@ use sextet_protocol::worker::{EngineName, PROTOCOL, Reply, Welcome};
 
 use super::machine;
 
-/// The answer to a front end of our version. It looks at no GPU, which would take up to a second.
+/// Returns the answer to a front end of the same protocol version. It does not inspect the GPU,
+/// which would take up to a second.
 pub(super) fn welcome() -> Reply {
     let tensorrt = cfg!(feature = "tensorrt").then_some(EngineName::Tensorrt);
     Reply::Hello(Welcome {
@@ -15,7 +16,7 @@ pub(super) fn welcome() -> Reply {
     })
 }
 
-/// The answer to a front end of another version.
+/// Returns the answer to a front end of another version.
 pub(super) fn refusal(found: u32, client: &str) -> Reply {
     let version = env!("CARGO_PKG_VERSION");
     let older = if found > PROTOCOL {

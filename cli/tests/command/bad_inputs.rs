@@ -1,10 +1,10 @@
-//! Every bad input: a cause and a piece of advice on one line each, an exit code, and nothing left
-//! behind.
+//! Bad inputs: each is reported with a cause and advice on one line each and an exit code, and
+//! leaves nothing behind.
 
 use crate::bench::{Bench, read, stderr, tiny_model_bytes, wav_bytes};
 
-/// What the command says about `arguments`: exactly one `error:` and one `help:` line, and no
-/// output folder.
+/// Returns the command's messages about `arguments`, after checking that there is exactly one
+/// `error:` and one `help:` line and no output folder.
 fn refused(bench: &Bench, arguments: &[&str], code: i32) -> String {
     let said = stderr(&mut bench.separate(arguments), code);
     let errors = said
@@ -247,7 +247,7 @@ fn an_engine_that_is_not_there_is_said_so() {
     bench.song("song.wav", 0.2);
     let mut separate = bench.separate(&["song.wav", "--engine", "tensorrt"]);
 
-    // What is missing first depends on the machine and on the build: the driver, or the library.
+    // Depending on machine and build, the driver or the library is found missing first.
     let said = stderr(separate.env("SEXTET_TENSORRT", bench.path("nowhere")), 4);
     assert!(
         said.contains("error: no NVIDIA driver") || said.contains("TensorRT"),

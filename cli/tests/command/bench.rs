@@ -1,4 +1,4 @@
-//! What the tests share: a folder, a tiny model, songs, and the command.
+//! Fixtures of the tests: a folder, a tiny model, songs, and the command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use assert_cmd::Command;
 use sextet_separator::audio::{Audio, AudioFile};
 use tempfile::TempDir;
 
-/// A folder of its own for one test, in which the command runs.
+/// A temporary folder of one test, in which the command runs.
 pub(crate) struct Bench(TempDir);
 
 impl Bench {
@@ -20,7 +20,7 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    /// `sextet` with `arguments`, in this folder, with a cache of its own and no hub.
+    /// Returns `sextet` with `arguments`, in this folder, with a cache of its own and no hub.
     pub(crate) fn sextet(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
         command.args(arguments).current_dir(self.0.path());
@@ -46,14 +46,14 @@ impl Bench {
         command
     }
 
-    /// `sextet separate` with the tiny model and `arguments`.
+    /// Returns `sextet separate` with the tiny model and `arguments`.
     pub(crate) fn separate(&self, arguments: &[&str]) -> Command {
         let mut command = self.sextet(&["separate", "--threads", "1", "-m"]);
         command.arg(tiny_model()).args(arguments);
         command
     }
 
-    /// A stereo song of `seconds` under `name`.
+    /// Writes a stereo song of `seconds` under `name`.
     pub(crate) fn song(&self, name: &str, seconds: f64) -> PathBuf {
         self.song_of(name, 44_100, 2, seconds)
     }
@@ -75,7 +75,7 @@ impl Bench {
         self.wav(name, rate_hz, channels, &samples.collect::<Vec<_>>())
     }
 
-    /// A float32 WAV of interleaved `samples`.
+    /// Writes a float32 WAV of interleaved `samples`.
     pub(crate) fn wav(
         &self,
         name: &str,
@@ -100,7 +100,7 @@ impl Bench {
         path
     }
 
-    /// All files below `folder`, relative to it, sorted, with `/` between their parts.
+    /// Returns all files below `folder`, relative to it, sorted, with `/` between their parts.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let root = self.path(folder);
         let mut found = Vec::new();
@@ -126,7 +126,7 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// A float32 WAV whose header says `data_bytes`, whatever `data` really is.
+/// Returns a float32 WAV whose header claims `data_bytes`, whatever the length of `data`.
 pub(crate) fn wav_bytes(rate_hz: u32, channels: usize, data_bytes: u32, data: &[u8]) -> Vec<u8> {
     let block = 4 * channels as u32;
     let mut bytes = b"RIFF".to_vec();
@@ -144,7 +144,7 @@ pub(crate) fn wav_bytes(rate_hz: u32, channels: usize, data_bytes: u32, data: &[
     bytes
 }
 
-/// What is in an audio file.
+/// Reads all samples of an audio file.
 pub(crate) fn read(path: impl AsRef<Path>) -> Audio {
     let file = AudioFile::open(path).unwrap();
     let mut stream = file.stream().unwrap();
@@ -160,7 +160,7 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Audio {
     Audio::new(channels, stream.layout().rate_hz)
 }
 
-/// The tiny model's checkpoint: six stems, 1 s a chunk, random weights.
+/// Returns the path of the tiny model's checkpoint: six stems, 1 s a chunk, random weights.
 pub(crate) fn tiny_model() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
@@ -175,7 +175,7 @@ pub(crate) fn tiny_model() -> &'static Path {
     })
 }
 
-/// The tiny model as bytes of a safetensors file.
+/// Returns the tiny model as bytes of a safetensors file.
 pub(crate) fn tiny_model_bytes() -> Vec<u8> {
     let header = include_str!("../fixtures/tiny.json").trim_end();
     let tensors: serde_json::Map<String, serde_json::Value> = serde_json::from_str(header).unwrap();
@@ -220,7 +220,7 @@ pub(crate) fn tiny_model_bytes() -> Vec<u8> {
     bytes
 }
 
-/// Numbers from -1 to 1, the same every time.
+/// A generator of numbers from -1 to 1, the same every time.
 struct Random(u64);
 
 impl Random {
@@ -237,7 +237,7 @@ pub(crate) fn stdout(command: &mut Command) -> String {
     String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
 }
 
-/// What the command says on standard error when it ends with `code`.
+/// Returns the standard error of the command, which must end with `code`.
 pub(crate) fn stderr(command: &mut Command, code: i32) -> String {
     String::from_utf8(command.assert().code(code).get_output().stderr.clone()).unwrap()
 }

@@ -1,11 +1,11 @@
-//! `sextet engine`, `sextet setup tensorrt` and the configuration, on a machine without a GPU: with
-//! NVIDIA's real library in a build that has TensorRT, and in one that has not.
+//! `sextet engine`, `sextet setup tensorrt` and the configuration on a machine without a GPU: with
+//! NVIDIA's real library in a build that has TensorRT, and in a build without it.
 
 use assert_cmd::Command;
 
 use crate::bench::{Bench, stderr};
 
-/// `sextet` with folders and a configuration of this bench alone.
+/// Returns `sextet` with folders and a configuration of this bench alone.
 fn sextet(bench: &Bench, arguments: &[&str]) -> Command {
     let mut command = bench.sextet(arguments);
     command
@@ -103,7 +103,7 @@ mod with_tensorrt {
     use crate::bench::{stdout, tiny_model};
     use crate::hub::{Fault, Hub};
 
-    /// `sextet` with NVIDIA's library.
+    /// Returns `sextet` with NVIDIA's library.
     fn with_library(bench: &Bench, arguments: &[&str]) -> Command {
         let set = std::env::var_os("SEXTET_TENSORRT").is_some();
         assert!(
@@ -113,7 +113,7 @@ mod with_tensorrt {
         sextet(bench, arguments)
     }
 
-    /// `sextet engine build` of the tiny model.
+    /// Returns `sextet engine build` of the tiny model.
     fn build(bench: &Bench, arguments: &[&str]) -> Command {
         let mut command = with_library(bench, &["engine", "build"]);
         command.arg(tiny_model()).args(arguments);
@@ -424,7 +424,7 @@ mod with_tensorrt {
         }
     }
 
-    /// What a host serves in these tests instead of the library's wheel.
+    /// Content that a host serves in these tests instead of the library's wheel.
     static WHEEL: [u8; 1_000_000] = [7; 1_000_000];
 
     fn setup(bench: &Bench, host: &str, arguments: &[&str]) -> Command {
@@ -433,8 +433,8 @@ mod with_tensorrt {
         command
     }
 
-    /// A host with `bytes` as this system's wheel. Its name is the catalogue's, which the command
-    /// itself reads.
+    /// Returns a host with `bytes` as this system's wheel, under the name in the catalogue, which
+    /// the command itself reads.
     fn host(bytes: &[u8]) -> Hub {
         #[derive(Deserialize)]
         struct Catalogue {
@@ -586,8 +586,8 @@ mod with_tensorrt {
         assert!(said.contains("cannot write below"), "{said}");
     }
 
-    /// The whole way with the real wheel, which `SEXTET_TENSORRT_WHEEL` names; `cargo xtask check`
-    /// sets it.
+    /// Covers the whole setup with the real wheel, which `SEXTET_TENSORRT_WHEEL` names; `cargo
+    /// xtask check` sets it.
     #[test]
     fn the_real_wheel_is_fetched_verified_and_unpacked() {
         let Some(wheel) = std::env::var_os("SEXTET_TENSORRT_WHEEL") else {
@@ -629,7 +629,7 @@ mod with_tensorrt {
             "{text}"
         );
 
-        // It looks for the library first and for the driver then.
+        // The command looks for the library first, then for the driver.
         assert!(
             text.contains("ready: TensorRT-RTX 1.6.1")
                 || text.contains("cannot run here: no NVIDIA"),

@@ -1,4 +1,4 @@
-//! `sextet model fetch` against a hub that works, and one that does not.
+//! `sextet model fetch` from a hub that works, and from one that does not.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ fn fetch(bench: &Bench, hub: &Hub) -> Command {
     sextet(bench, hub, &["model", "fetch", "htdemucs_6s"])
 }
 
-/// What is in the cache's folder of blobs.
+/// Returns the files in the cache's folder of blobs.
 fn blobs(bench: &Bench) -> Vec<String> {
     bench.files(".hf/hub/models--adefossez--HTDemucs-6s/blobs")
 }

@@ -1,8 +1,8 @@
-//! A model hub on this machine, for the tests: it answers as the real one does, and fails as it is
-//! told to.
+//! A model hub on this machine, for the tests. It answers as the real one does, and fails on
+//! request.
 //!
 //! As on the real hub, a large file's `resolve` address answers with its checksum and size and
-//! sends the reader on to another host (here the same server by its other name), which knows
+//! redirects the reader to another host (here the same server by its other name), which knows
 //! nothing of commits but serves ranges.
 
 use std::collections::HashMap;
@@ -14,18 +14,18 @@ use sha2::{Digest as _, Sha256};
 
 const COMMIT: &str = "0123456789012345678901234567890123456789";
 
-/// What goes wrong.
+/// A failure to simulate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     Nothing,
-    /// The checkpoint is not there.
+    /// The checkpoint does not exist.
     NotFound,
-    /// The connection is cut after so many bytes, but only this many times.
+    /// The connection is cut after `after` bytes, but only `times` times.
     Cut {
         after: usize,
         times: usize,
     },
-    /// The checksum that is announced is another file's.
+    /// The announced checksum is another file's.
     Checksum,
     /// Ranges are ignored; the first connection is cut in the middle.
     NoRanges,
@@ -42,7 +42,7 @@ struct State {
     files: HashMap<String, Vec<u8>>,
     fault: Fault,
     cuts: usize,
-    /// First byte of every range that was asked for, of GET requests for a large file's bytes.
+    /// First byte of every requested range, for GET requests of a large file's content.
     asked: Vec<u64>,
     requests: Vec<Seen>,
 }
@@ -50,15 +50,15 @@ struct State {
 /// A request, as the hub sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Seen {
-    /// Method and address: `GET /files/a`.
+    /// Method and address, such as `GET /files/a`.
     pub(crate) line: String,
-    /// The host that it is for.
+    /// The host that the request is for.
     pub(crate) host: String,
     pub(crate) token: Option<String>,
 }
 
 impl Hub {
-    /// A hub with the six-stem model's two files.
+    /// Returns a hub with the six-stem model's two files.
     pub(crate) fn new(bag: &str, checkpoint: &[u8]) -> Self {
         Self::of([
             ("htdemucs_6s.yaml", bag.as_bytes()),
@@ -66,7 +66,7 @@ impl Hub {
         ])
     }
 
-    /// A server with these files, by their names.
+    /// Returns a server with these files, by their names.
     pub(crate) fn of<const COUNT: usize>(files: [(&str, &[u8]); COUNT]) -> Self {
         let files = files
             .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()))
@@ -102,18 +102,18 @@ impl Hub {
         (state.fault, state.cuts) = (fault, 0);
     }
 
-    /// Names of its files.
+    /// Returns the names of the files.
     #[cfg(feature = "tensorrt")]
     pub(crate) fn names(&self) -> Vec<String> {
         self.state.lock().unwrap().files.keys().cloned().collect()
     }
 
-    /// All requests since the last call.
+    /// Returns all requests since the last call.
     pub(crate) fn requests(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }
 
-    /// Where the requests for the checkpoint's bytes began, since the last call.
+    /// Returns the first bytes of the requests for the checkpoint's content since the last call.
     pub(crate) fn asked(&self) -> Vec<u64> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
@@ -169,7 +169,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let _ = stream.write_all(&body);
 }
 
-/// Head and body of the answer; the body may be shorter than the head says.
+/// Returns head and body of the answer. The body may be shorter than the head claims.
 fn respond(
     state: &mut State,
     method: &str,

@@ -38,7 +38,8 @@ fn a_signal_ends_the_work_within_a_second_and_leaves_nothing() {
     for signal in ["-INT", "-TERM"] {
         let bench = Bench::new();
 
-        // At the model's rate, so that it is quickly read, and hundreds of chunks long.
+        // The song has the model's rate, so that it is read quickly, and is hundreds of chunks
+        // long.
         bench.song_of("song.wav", 44_100, 1, 300.0);
         bench.file("stems/older.txt", b"keep me");
         let mut child = start(&bench);

@@ -1,5 +1,5 @@
-//! `--json`, read with types of its own that know no other fields: what docs/json.md promises is
-//! what there is.
+//! `--json`, parsed with types of its own that allow no other fields, so that the output is what
+//! docs/json.md promises.
 
 use serde::Deserialize;
 

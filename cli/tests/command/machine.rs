@@ -1,11 +1,11 @@
-//! What the command makes of the machine it is on: which GPUs it may use, how many threads, and
-//! users without a home.
+//! The command on particular machines: GPUs that it may use, number of threads, and users without a
+//! home.
 
 use assert_cmd::Command;
 
 use crate::bench::{Bench, stdout, tiny_model};
 
-/// The program `name` as `sextet` is run here, where this system has it.
+/// Returns the path of the program `name`, if this system has it.
 fn program(name: &str) -> Option<std::path::PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders)
@@ -51,8 +51,8 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let program = assert_cmd::cargo::cargo_bin!("sextet");
 
-    // The system knows a home of every user that it knows; root can become one that it does not
-    // know.
+    // The system knows the home of every known user. Root can become a user that the system does
+    // not know.
     let is_root = std::fs::metadata(&folder).unwrap().uid() == 0;
     for engine in ["cpu", "auto"] {
         let mut command = std::process::Command::new(program);
@@ -103,8 +103,8 @@ mod gpus {
     use super::*;
     use crate::bench::stderr;
 
-    /// `sextet separate` on a machine that shows two GPUs; `None` where there is no C compiler to
-    /// make them with.
+    /// Returns `sextet separate` on a machine that shows two GPUs; `None` without a C compiler to
+    /// make them.
     fn with_two_gpus(bench: &Bench, arguments: &[&str]) -> Option<Command> {
         let library = bench.path("driver/libcuda.so.1");
         if !library.is_file() {
@@ -215,8 +215,8 @@ mod gpus {
         println!("{} ways to name a GPU tried", cases.len() + 2);
     }
 
-    /// Of several GPUs that are left to us, those that do not do are told of, and the CPU is there
-    /// for all.
+    /// With several GPUs to choose from, unusable ones are reported, and the CPU substitutes for
+    /// all.
     #[test]
     fn gpus_that_cannot_be_used_are_left_out() {
         let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! Black-box tests of the `sextet` command: what people type, and what they get.
+//! Black-box tests of the `sextet` command: typed command lines and their results.
 //!
 //! They run with a tiny model of random weights, made from `fixtures/tiny.json`, and with songs
 //! made here.

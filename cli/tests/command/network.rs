@@ -1,5 +1,5 @@
-//! How models come over the network: where they lie in the cache that all of the hub's clients
-//! share, who gets to see a token, proxies, and other processes that fetch the same.
+//! Models over the network: their places in the cache that all of the hub's clients share, the
+//! hosts that receive a token, proxies, and other processes that fetch the same files.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -32,7 +32,7 @@ fn checksum() -> String {
         .collect()
 }
 
-/// What huggingface_hub writes, file by file: see `_create_symlink` and `_get_pointer_path` in its
+/// The files as huggingface_hub writes them: see `_create_symlink` and `_get_pointer_path` in its
 /// `file_download.py`.
 #[test]
 fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
@@ -81,7 +81,7 @@ fn what_another_client_fetched_is_taken_as_it_is() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let repository = bench.path(".hf/hub/models--adefossez--HTDemucs-6s");
 
-    // On a disk without symbolic links, where the file itself is in the snapshot.
+    // A disk without symbolic links has the file itself in the snapshot.
     let file = "snapshots/0123456789012345678901234567890123456789/5c90dfd2.safetensors";
     fs::create_dir_all(repository.join(file).parent().unwrap()).unwrap();
     fs::write(repository.join(file), &*CHECKPOINT).unwrap();
@@ -89,14 +89,14 @@ fn what_another_client_fetched_is_taken_as_it_is() {
 
     assert!(hub.asked().is_empty());
 
-    // One that is damaged is not.
+    // A damaged file is fetched again.
     fs::write(repository.join(file), b"damaged").unwrap();
     fetch(&bench, &hub).assert().success();
 
     assert_eq!(hub.asked(), [0]);
     assert_eq!(fs::read(repository.join(file)).unwrap(), *CHECKPOINT);
 
-    // And what another client left half-fetched is gone on with.
+    // A download that another client left incomplete is resumed.
     bench
         .sextet(&["model", "remove", "htdemucs_6s"])
         .assert()
@@ -162,7 +162,7 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
     for (variables, token) in cases {
         hub.requests();
 
-        // Cut once, so that the other host is asked twice.
+        // One cut, so that the other host is asked twice.
         hub.fail(Fault::Cut {
             after: 100_000,
             times: 1,
@@ -213,8 +213,8 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
     );
 }
 
-/// A proxy on this machine: whatever host one asks it for, it is `hub`. Gives its address and who
-/// was asked for.
+/// Starts a proxy on this machine that connects every request to `hub`, whatever host it names.
+/// Returns its address and the hosts that were asked for.
 fn proxy(hub: &Hub) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

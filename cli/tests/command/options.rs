@@ -1,4 +1,4 @@
-//! Every option of `sextet separate`, by what it does to the files.
+//! The options of `sextet separate`, tested by their effect on the files.
 
 use crate::bench::{Bench, read, stderr, stdout, tiny_model};
 

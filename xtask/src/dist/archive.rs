@@ -1,4 +1,4 @@
-//! A folder as an archive: the same files give the same bytes, whoever packs them and when.
+//! Archives of folders. The same files give the same bytes, on any machine and at any time.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
@@ -27,6 +27,7 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut files = Vec::new();
     list(folder, Path::new(name), &mut files)?;
 
+    // Pack under a temporary name, then rename.
     let part = folder.with_file_name(format!("{name}.part"));
     if cfg!(windows) {
         zip(&files, &part)
@@ -36,6 +37,8 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     .with_context(failed)?;
 
     fs::rename(&part, &archive).with_context(failed)?;
+
+    // Write the checksum beside the archive.
     let mut hash = Sha256::new();
     io::copy(&mut File::open(&archive)?, &mut HashWriter(&mut hash))?;
 
@@ -71,14 +74,14 @@ impl io::Write for HashWriter<'_> {
     }
 }
 
-/// A file, its path in the archive with `/` between the parts, and whether it can be run.
+/// A file, its path in the archive with `/` between the parts, and whether it is executable.
 struct Item {
     from: PathBuf,
     name: String,
     executable: bool,
 }
 
-/// All files below `folder`, in the order of their names.
+/// Adds all files below `folder` to `items`, in the order of their names.
 fn list(folder: &Path, name: &Path, items: &mut Vec<Item>) -> Result<()> {
     let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
@@ -143,7 +146,7 @@ fn is_executable(_path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Has the file at `path` be run as a program, where files say that.
+/// Makes the file at `path` executable, on systems that mark files so.
 pub(super) fn make_executable(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -1,7 +1,8 @@
-//! `cargo xtask dist`: the archive that people download.
+//! `cargo xtask dist`: builds the archive that users download.
 //!
 //! ```text
-//! target/dist/sextet-<version>-<processor>-<system>.tar.xz (.zip for Windows), and its SHA-256 beside it
+//! target/dist/sextet-<version>-<processor>-<system>.tar.xz (.zip for Windows),
+//! and its SHA-256 beside it
 //!   README.txt  install.sh (not for Windows)
 //!   Sextet.vst3/  Sextet.clap  sextet
 //!   share/man/man1/*.1  share/completions/*
@@ -21,26 +22,26 @@ use crate::install::copy;
 use crate::step::{root, run, target};
 use crate::{tensorrt, tools};
 
-/// How to install it without Cargo.
+/// Instructions for installing without Cargo.
 const README: &str = include_str!("README.txt");
-/// What it says of engines where the command has one for GPUs.
+/// Paragraph on engines for a command with one for GPUs.
 const WITH_TENSORRT: &str = "
 The command computes on the CPU, and on NVIDIA GPUs (GTX 16, RTX 20 or newer; driver 580 or newer) through NVIDIA's library,
 which is not in here: press \"Set up the GPU\" in the plugin's Settings, or run `sextet setup tensorrt`, once (92 MB, NVIDIA's
 licence). Without it, or without such a GPU, nothing else is needed.";
-/// What it says of engines where it has none.
+/// Paragraph on engines for a command without one for GPUs.
 const CPU_ONLY: &str = "
 The command computes on the CPU alone; it was built without the engine for NVIDIA GPUs.";
-/// Does it, where there is a shell.
+/// Script that installs the files, for systems with a shell.
 const INSTALL: &str = include_str!("install.sh");
-/// Shells whose completions come along, and the names that they look for.
+/// Shells with completions in the archive, and the file names that they look for.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "sextet"),
     ("zsh", "_sextet"),
     ("fish", "sextet.fish"),
 ];
 
-/// Builds all that `build` says and makes the archive of it.
+/// Builds everything with the options `build` and packs the archive.
 ///
 /// # Errors
 /// When a part of it cannot be made.
@@ -49,7 +50,7 @@ pub(crate) fn make(build: Build) -> Result<()> {
     let home = target()?.join("dist");
     let version = env!("CARGO_PKG_VERSION");
 
-    // On the systems where people can have either, the name tells which it is.
+    // On systems with both variants, the name tells which one this is.
     let cpu_only = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
         "-cpu-only"
     } else {
@@ -62,6 +63,7 @@ pub(crate) fn make(build: Build) -> Result<()> {
         std::env::consts::OS
     );
 
+    // Collect the files in an empty folder.
     let stage = home.join(&name);
     if stage.exists() {
         fs::remove_dir_all(&stage)
@@ -86,7 +88,7 @@ pub(crate) fn make(build: Build) -> Result<()> {
     Ok(())
 }
 
-/// What people read.
+/// Copies the licences and writes the instructions.
 fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root().join(licence), &stage.join(licence))?;
@@ -114,7 +116,7 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
     Ok(())
 }
 
-/// Manual pages and completions, by the command's own word.
+/// Generates manual pages and completions with the command itself.
 fn share(stage: &Path) -> Result<()> {
     let command = stage.join(COMMAND);
     let man = stage.join("share/man/man1");
@@ -133,15 +135,15 @@ fn share(stage: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The licences of everything that is linked in on this system, by the packages' own word: nothing
-/// is asked over the network.
+/// Collects the licences of everything that is linked in on this system, from the packages
+/// themselves, without network requests.
 fn third_parties(place: &Path, build: Build) -> Result<()> {
     let about = tools::cargo_about()?;
     let template = text(&root().join("xtask/src/dist/about.hbs"))?;
     let config = text(&root().join("about.toml"))?;
     let (place, target) = (text(place)?, tools::host_target()?);
 
-    // It looks at packages of all systems before it leaves out those of others.
+    // The tool reads packages of all systems before it leaves out those of others.
     run("cargo", &["fetch", "--locked"], &[])?;
     let graph = [
         "generate",

@@ -1,5 +1,5 @@
-//! Progress bars on a terminal: one for each song that is under way, and below them, in a batch,
-//! one for all.
+//! Progress bars on a terminal: one for each song under way and, in a batch, one for all below
+//! them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub(super) struct Bars {
     songs: usize,
     verbose: bool,
     bars: MultiProgress,
-    /// One for each song that is under way.
+    /// The bar of each song under way.
     under_way: BTreeMap<usize, UnderWay>,
     all: Option<ProgressBar>,
     /// Whether several engines compute.
@@ -38,7 +38,7 @@ pub(super) struct Bars {
     began: Instant,
 }
 
-/// A song that is being worked on.
+/// A song under way.
 struct UnderWay {
     bar: ProgressBar,
     share: f64,
@@ -72,7 +72,7 @@ impl Bars {
         }
     }
 
-    /// A bar for one more song, above that for all.
+    /// Adds a bar for one more song, above the bar for all.
     fn bar(&self) -> ProgressBar {
         let new = ProgressBar::new(STEPS);
         let bar = match &self.all {
@@ -84,8 +84,7 @@ impl Bars {
         bar
     }
 
-    /// Moves the bar for all: what is done of the songs that are under way counts on top of those
-    /// that are over.
+    /// Moves the bar for all: finished songs count fully, songs under way by their share.
     fn move_all(&self) {
         let Some(all) = &self.all else { return };
 
@@ -218,7 +217,8 @@ fn style(form: &str) -> ProgressStyle {
     style.progress_chars("=> ")
 }
 
-/// The name cut to the column, with its end kept: numbers of tracks and takes are often there.
+/// Shortens the name to the column and keeps its end, which often has the number of a track or
+/// take.
 fn short(name: &str) -> String {
     let characters: Vec<char> = name.chars().collect();
     if characters.len() <= NAME_COLUMNS {

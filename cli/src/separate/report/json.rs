@@ -13,16 +13,16 @@ use crate::fault::Report;
 use crate::say;
 use crate::separate::plan::Job;
 
-/// Version of the lines; a change that breaks a reader raises it.
+/// Version of the lines. It is raised by a change that breaks readers.
 const VERSION: u32 = 1;
 
-/// Pause between two `progress` lines.
+/// Pause between two `progress` lines of a song.
 const EVERY: Duration = Duration::from_millis(200);
 
 pub(super) struct Json {
     songs: usize,
     parts: Vec<String>,
-    /// When each song that is under way was last told of.
+    /// Time of the last `progress` line of each song under way.
     last: HashMap<usize, Instant>,
     ends: InOrder<String>,
 }
@@ -112,7 +112,7 @@ fn text(line: &Line) -> Option<String> {
     serde_json::to_string(line).ok()
 }
 
-/// The one line of a run that could not begin.
+/// Prints the only line of a run that could not begin.
 pub(crate) fn fatal(report: &Report) {
     print(&Line::Error {
         version: VERSION,

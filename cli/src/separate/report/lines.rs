@@ -18,7 +18,7 @@ pub(super) struct Lines {
     verbose: bool,
     /// Whether several engines compute.
     shared: bool,
-    /// Songs that are under way: what they are called, and when they were last told of.
+    /// Name of each song under way, and the time of the last line about it.
     under_way: HashMap<usize, (String, Instant)>,
     ends: InOrder<String>,
 }
@@ -111,7 +111,7 @@ impl Reporter for Lines {
     }
 }
 
-/// What is said before the first song.
+/// Returns the lines before the first song.
 pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
     let note = start
         .engine_note

@@ -1,4 +1,4 @@
-//! What a batch tells about itself, and to whom: bars, lines, JSON, or nobody.
+//! Reports of a batch's progress: as bars, as lines, as JSON, or none.
 
 mod bars;
 mod json;
@@ -20,24 +20,24 @@ pub(crate) use json::fatal as json_fatal;
 pub(super) use summary::Totals;
 pub(crate) use time::clock;
 
-/// What is known before the first song.
+/// Facts that are known before the first song.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) model: String,
     pub(super) model_hash: String,
-    /// What computes, each with songs of its own; at least one.
+    /// The engines that compute, at least one; each takes songs of its own.
     pub(super) engines: Vec<Running>,
-    /// Why it is this engine, where there was a choice.
+    /// The reason for the engine, if there was a choice.
     pub(super) engine_note: Option<String>,
     pub(super) parts: Vec<String>,
     pub(super) output: PathBuf,
-    /// Seconds from the beginning of the process until the engine was ready.
+    /// Seconds from the start of the process until the engine was ready.
     pub(super) start_s: f64,
-    /// Size of every song in bytes: what the share of the whole is estimated by.
+    /// Size of every song in bytes, by which its share of the batch is estimated.
     pub(super) bytes: Vec<u64>,
 }
 
-/// An engine, and the number of the GPU that it is on; none on the CPU.
+/// An engine and the number of its GPU; `None` on the CPU.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Running {
     pub(super) engine: String,
@@ -45,14 +45,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Where that is, for people.
+    /// Names the GPU or the CPU, for people.
     pub(super) fn place(&self) -> String {
         self.gpu
             .map_or_else(|| "the CPU".to_owned(), |gpu| format!("GPU {gpu}"))
     }
 }
 
-/// How far a song has come.
+/// The progress of a song.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Moved {
     /// The first pass.
@@ -67,7 +67,7 @@ pub(crate) enum Moved {
 }
 
 impl Moved {
-    /// After `done` of `total` chunks in `elapsed_s`, of a song of `seconds`.
+    /// Returns the progress after `done` of `total` chunks in `elapsed_s`, for a song of `seconds`.
     pub(crate) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
         let share = if total == 0 {
             1.0
@@ -89,7 +89,7 @@ impl Moved {
         }
     }
 
-    /// Seconds of audio that are separated.
+    /// Returns the seconds of audio that are separated.
     pub(super) fn audio_s(&self) -> f64 {
         match self {
             Moved::Reading { .. } => 0.0,
@@ -97,7 +97,8 @@ impl Moved {
         }
     }
 
-    /// The part of the song's work that is done, 0 to 1. Reading counts as nothing: it is quick.
+    /// Returns the share of the song's work that is done, 0 to 1. Reading counts as nothing,
+    /// because it is quick.
     pub(super) fn share(&self) -> f64 {
         match self {
             Moved::Reading { .. } => 0.0,
@@ -106,7 +107,7 @@ impl Moved {
     }
 }
 
-/// How a song ended.
+/// The way a song ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Status {
     Done,
@@ -114,19 +115,19 @@ pub(super) enum Status {
     Failed(Report),
 }
 
-/// How a song ended, and how long it took.
+/// The end of a song and its duration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) status: Status,
-    /// Length of the song, where it is known.
+    /// Length of the song in seconds, if known.
     pub(super) audio_s: Option<f64>,
     pub(super) wall_s: f64,
-    /// What computed, unless it was skipped.
+    /// The engine that computed it; `None` if it was skipped.
     pub(super) on: Option<Running>,
 }
 
 impl Outcome {
-    /// Times real time.
+    /// Returns the speed as a multiple of real time.
     pub(super) fn speed(&self) -> Option<f64> {
         self.audio_s
             .filter(|_| self.status == Status::Done && self.wall_s > 0.0)
@@ -134,38 +135,38 @@ impl Outcome {
     }
 }
 
-/// Hears what a batch does. Everything is optional.
+/// Receives the events of a batch. Every method is optional.
 pub(super) trait Reporter: Send {
-    /// Before the first song.
+    /// Called before the first song.
     fn start(&mut self, _start: &Start) {}
-    /// A song's work begins; not called for one that is skipped. Others may be under way.
+    /// Called when the work on a song begins, but not for a skipped one. Others may be under way.
     fn song(&mut self, _index: usize, _job: &Job, _on: &Running) {}
-    /// A song has come on.
+    /// Called when a song has progressed.
     fn moved(&mut self, _index: usize, _moved: &Moved) {}
-    /// Something is odd but stops nothing.
+    /// Called for problems that stop nothing.
     fn warned(&mut self, _index: Option<usize>, _warning: &str) {}
-    /// A song is over.
+    /// Called when a song is over.
     fn ended(&mut self, _index: usize, _job: &Job, _outcome: &Outcome) {}
-    /// All songs are over.
+    /// Called when all songs are over.
     fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], _totals: &Totals) {}
 }
 
-/// A reporter for all that work at the same time.
+/// A reporter that threads share.
 pub(super) struct Shared(Mutex<Box<dyn Reporter>>);
 
 impl Shared {
-    /// Around `reporter`.
+    /// Wraps `reporter`.
     pub(super) fn new(reporter: Box<dyn Reporter>) -> Self {
         Self(Mutex::new(reporter))
     }
 
-    /// The reporter, for one thing to be told.
+    /// Locks the reporter for one event.
     pub(super) fn tell(&self) -> MutexGuard<'_, Box<dyn Reporter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The reporter that the flags and standard error ask for, for a batch of `songs`.
+/// Returns the reporter that the flags and standard error ask for, for a batch of `songs`.
 pub(super) fn reporter(args: &SeparateArgs, songs: usize) -> Box<dyn Reporter> {
     let terminal = std::io::stderr().is_terminal()
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb");

@@ -1,8 +1,8 @@
-//! Ends of songs, told in the songs' order though another one may be through first.
+//! Sorting of songs' ends: they are told in the songs' order, whichever ended first.
 
 use std::collections::BTreeMap;
 
-/// Holds back what comes before its turn.
+/// Holds items back until their turn.
 #[derive(Debug)]
 pub(super) struct InOrder<T> {
     next: usize,
@@ -19,7 +19,7 @@ impl<T> Default for InOrder<T> {
 }
 
 impl<T> InOrder<T> {
-    /// Takes what belongs to song number `index`; gives what can be told now, in order.
+    /// Adds the item of song number `index`. Returns the items that can be told now, in order.
     pub(super) fn push(&mut self, index: usize, item: T) -> Vec<T> {
         self.early.insert(index, item);
         let mut ready = Vec::new();

@@ -1,4 +1,4 @@
-//! `-q`: errors and nothing else.
+//! The reporter of `-q`: prints nothing but errors.
 
 use super::{Outcome, Reporter, Status};
 use crate::say;

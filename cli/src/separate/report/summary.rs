@@ -4,18 +4,18 @@ use super::time::{clock, speed, took};
 use super::{Outcome, Status};
 use crate::separate::plan::Job;
 
-/// How many songs ended how.
+/// Number of songs by their ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Totals {
     pub(crate) done: usize,
     pub(crate) skipped: usize,
     pub(crate) failed: usize,
-    /// Seconds since the process began, start of the engine and all.
+    /// Seconds since the process began, including the start of the engine.
     pub(crate) wall_s: f64,
 }
 
 impl Totals {
-    /// Counts `outcomes` of a batch that was waited for for `wall_s`.
+    /// Counts `outcomes` of a batch that took `wall_s`.
     pub(crate) fn of(outcomes: &[Outcome], wall_s: f64) -> Self {
         let count = |wanted: fn(&Status) -> bool| {
             outcomes
@@ -31,13 +31,14 @@ impl Totals {
         }
     }
 
-    /// 0 when all went well, 1 when a song failed.
+    /// Returns 0 when all went well, 1 when a song failed.
     pub(crate) fn exit_code(&self) -> u8 {
         u8::from(self.failed > 0)
     }
 }
 
-/// One song's end on one line; with what computed, where that is not the same for all (`shared`).
+/// Formats the end of one song as a line. With `shared`, for engines that differ between songs, the
+/// line names the place of the computation.
 pub(super) fn result_line(job: &Job, outcome: &Outcome, shared: bool) -> String {
     let input = job.input.display();
     let folder = job
@@ -78,7 +79,7 @@ pub(super) fn result_line(job: &Job, outcome: &Outcome, shared: bool) -> String 
     }
 }
 
-/// A line a song, for more than one, and the count.
+/// Returns the count and, for several songs, a line for each before it.
 pub(super) fn table(jobs: &[Job], outcomes: &[Outcome], totals: &Totals) -> Vec<String> {
     let mut lines = Vec::new();
     if jobs.len() > 1 {

@@ -1,6 +1,6 @@
 //! Times and speeds as people read them.
 
-/// `0:07`, `3:25`, `1:02:03`.
+/// Formats a time: `0:07`, `3:25`, `1:02:03`.
 pub(crate) fn clock(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
@@ -11,8 +11,8 @@ pub(crate) fn clock(seconds: f64) -> String {
     }
 }
 
-/// `0:00.9`, `0:09.9`, `0:10`, `3:25`: how long something took, with tenths where seconds alone
-/// would say little.
+/// Formats a duration: `0:00.9`, `0:09.9`, `0:10`, `3:25`. Below 10 s it has tenths, because whole
+/// seconds would say little.
 pub(super) fn took(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round();
     if tenths < 100.0 {
@@ -22,7 +22,7 @@ pub(super) fn took(seconds: f64) -> String {
     }
 }
 
-/// `2.4x`: times real time.
+/// Formats a speed as a multiple of real time: `2.4x`.
 pub(super) fn speed(speed: Option<f64>) -> String {
     speed.map_or_else(
         || "-".to_owned(),

@@ -9,7 +9,7 @@ use sextet_protocol::cache::{Entry, IN_USE_FILE};
 use super::client::{Worker, environment, folders, kept};
 use crate::bench::{Bench, stderr, stdout};
 
-/// Bytes of six float stems of half a second, and a little more.
+/// Size of an entry of six float stems of half a second, plus a margin, in bytes.
 const ENTRY_BYTES: u64 = 6 * 8 * 22_050 + 10_000;
 
 fn cache(bench: &Bench, arguments: &[&str]) -> Command {
@@ -21,7 +21,7 @@ fn cache(bench: &Bench, arguments: &[&str]) -> Command {
     command
 }
 
-/// Has the entry be used so long ago.
+/// Sets the last use of the entry `minutes` back.
 fn age(bench: &Bench, key: &Fingerprint, minutes: u64) {
     let path = bench.path(&format!("cache/stems/{key}/{IN_USE_FILE}"));
     let then = SystemTime::now() - Duration::from_secs(60 * minutes);
@@ -33,7 +33,7 @@ fn age(bench: &Bench, key: &Fingerprint, minutes: u64) {
         .unwrap();
 }
 
-/// Different songs of half a second, each used a minute after the one before.
+/// Separates different songs of half a second, each used a minute after the one before.
 fn fill(bench: &Bench, worker: &mut Worker, count: u64) -> Vec<Fingerprint> {
     let keys = (0..count).map(|n| {
         let song = bench.song(&format!("{n}.wav"), 0.5 - 0.001 * n as f64);

@@ -11,10 +11,10 @@ use sextet_protocol::{Fingerprint, Folders};
 
 use crate::bench::{Bench, tiny_model};
 
-/// Longer than anything takes on the slowest machine: only a test that fails waits for it.
+/// Longer than anything takes on the slowest machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A worker and the two ends of its talk.
+/// A worker with its standard input and output.
 pub(crate) struct Worker {
     pub(crate) child: Child,
     input: Option<ChildStdin>,
@@ -22,7 +22,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker that was greeted.
+    /// Starts a worker and greets it.
     pub(crate) fn greeted(bench: &Bench) -> Self {
         Self::greeted_with(bench, &[])
     }
@@ -66,8 +66,8 @@ impl Worker {
         self.input.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
-    /// The next reply, which says nothing but what it is documented to say; `None` when there is no
-    /// other.
+    /// Returns the next reply, after checking that it has only documented fields; `None` at the
+    /// end.
     pub(crate) fn next(&mut self) -> Option<Reply> {
         let line = match self.output.recv_timeout(PATIENCE) {
             Ok(line) => line,
@@ -83,7 +83,7 @@ impl Worker {
         Some(reply)
     }
 
-    /// Replies until `wanted` is one of them, which is the last.
+    /// Returns the replies up to and including the first one that is `wanted`.
     pub(crate) fn until(&mut self, wanted: impl Fn(&Reply) -> bool) -> Vec<Reply> {
         let mut replies = Vec::new();
         loop {
@@ -98,18 +98,18 @@ impl Worker {
         }
     }
 
-    /// All that is said until `job` is over.
+    /// Returns all replies until `job` is over.
     pub(crate) fn end_of(&mut self, job: u64) -> Vec<Reply> {
         self.until(|reply| reply.is_last() && reply.job() == Some(JobId(job)))
     }
 
-    /// Asks for the stems of `song` with the tiny model.
+    /// Requests the stems of `song` with the tiny model.
     pub(crate) fn separate(&mut self, job: u64, song: &Path) {
         self.say(&Request::Separate(tiny(job, song)));
     }
 
-    /// Asks for stems that take far longer than any test: hundreds of chunks, most of each shared
-    /// with the next.
+    /// Requests stems that take far longer than any test: hundreds of chunks, each sharing most of
+    /// its audio with the next.
     pub(crate) fn separate_for_long(&mut self, job: u64, song: &Path) {
         let options = SeparationOptions {
             overlap: 0.97,
@@ -121,13 +121,13 @@ impl Worker {
         }));
     }
 
-    /// Asks for the stems of `song`, and waits until they are there.
+    /// Requests the stems of `song`, and waits until they are done.
     pub(crate) fn stems_of(&mut self, job: u64, song: &Path) -> (Fingerprint, bool) {
         self.separate(job, song);
         done(&self.end_of(job))
     }
 
-    /// Waits until chunks of `job` go through the engine.
+    /// Waits until the engine has processed chunks of `job`.
     pub(crate) fn separating(&mut self, job: u64) {
         self.until(|reply| {
             let Reply::Progress {
@@ -143,7 +143,7 @@ impl Worker {
         });
     }
 
-    /// Ends standard input and waits for the worker to leave. What it has still said, and its exit
+    /// Ends standard input and waits for the worker to leave. Returns its last replies and its exit
     /// code.
     pub(crate) fn leave(mut self) -> (Vec<Reply>, Option<i32>) {
         drop(self.input.take());
@@ -159,7 +159,7 @@ impl Drop for Worker {
     }
 }
 
-/// The worker's command, with folders below the bench's.
+/// Returns the worker's command, with folders below the bench's.
 pub(crate) fn command(bench: &Bench) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
     command
@@ -184,7 +184,7 @@ pub(crate) fn folders(bench: &Bench) -> Folders {
     Folders::at(bench.path("cache"), bench.path("data"))
 }
 
-/// A job with the tiny model.
+/// Returns a job with the tiny model.
 pub(crate) fn tiny(job: u64, song: &Path) -> Separate {
     Separate {
         model: tiny_model().to_str().unwrap().to_owned(),
@@ -192,12 +192,12 @@ pub(crate) fn tiny(job: u64, song: &Path) -> Separate {
     }
 }
 
-/// A song for [`Worker::separate_for_long`]; it is quickly read.
+/// Writes a song for [`Worker::separate_for_long`]. It is read quickly.
 pub(crate) fn long_song(bench: &Bench) -> std::path::PathBuf {
     bench.song_of("long.wav", 44_100, 1, 30.0)
 }
 
-/// Key and `cached` of a job that went well.
+/// Returns key and `cached` of a successful job.
 pub(crate) fn done(replies: &[Reply]) -> (Fingerprint, bool) {
     let Some(Reply::Done {
         key,
@@ -213,7 +213,7 @@ pub(crate) fn done(replies: &[Reply]) -> (Fingerprint, bool) {
     (*key, *cached)
 }
 
-/// What is in the stem cache's folder but its lock.
+/// Returns the names in the stem cache's folder, except its lock.
 pub(crate) fn kept(bench: &Bench) -> Vec<String> {
     let entries = std::fs::read_dir(bench.path("cache/stems"))
         .into_iter()

@@ -1,4 +1,4 @@
-//! Ends that nobody asked for: the front end's, and the worker's own.
+//! Unexpected ends: the front end's, and the worker's own.
 
 use super::client::{Worker, done, kept, long_song};
 use crate::bench::Bench;
@@ -105,7 +105,7 @@ fn a_worker_does_not_outlive_its_parent() {
 
     parent.child.wait().unwrap();
 
-    // Its output ends when it does; its input has not ended.
+    // The worker's output ends when it does; its input has not ended.
     while parent.next().is_some() {}
     assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
 }

@@ -1,5 +1,5 @@
-//! What cannot be done: a kind, a cause and a remedy each, nothing left, and the next job goes
-//! well.
+//! Impossible jobs: each is reported with a kind, a cause and a remedy, leaves nothing behind, and
+//! the next job succeeds.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use sextet_protocol::worker::{
 use super::client::{Worker, command, kept, tiny};
 use crate::bench::Bench;
 
-/// Cause and remedy of a job that failed with `expected`.
+/// Returns cause and remedy of a job that failed with `expected`.
 fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String) {
     let replies = worker.end_of(job);
     let Some(Reply::Failed {
@@ -33,7 +33,8 @@ fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String)
     (message.clone(), remedy.clone())
 }
 
-/// What is said where TensorRT cannot be had: of this build, or of its libraries and the driver.
+/// Text in the message of a machine without TensorRT. A build with TensorRT reports the library or
+/// the driver, depending on the machine, so that any text will do.
 const TENSORRT: &str = if cfg!(feature = "tensorrt") {
     ""
 } else {
@@ -136,7 +137,8 @@ fn a_cache_that_cannot_be_made_is_a_failure_with_a_remedy() {
     }
 }
 
-/// Permissions do not bind root, so a folder that cannot be written to is tried where they do.
+/// Permissions do not bind root, so a folder that cannot be written to is tested only where they
+/// apply.
 #[cfg(unix)]
 #[test]
 fn a_read_only_cache_still_gives_what_it_has() {
@@ -202,7 +204,7 @@ fn a_disk_that_fills_up_leaves_nothing_and_the_worker_goes_on() {
     worker.stems_of(2, &short);
 }
 
-/// Somebody empties the cache by hand, folder and all.
+/// The cache is emptied by hand, folder and all.
 #[test]
 fn a_cache_that_is_deleted_is_made_again() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! Models and the GPU's library over the network, as the plugin asks for them.
+//! Models and the GPU's library over the network, as the plugin requests them.
 
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ fn fetch(job: u64, model: &str) -> Request {
     }
 }
 
-/// Bytes done and in all of each `fetching`.
+/// Returns the bytes done and the total of each `fetching` reply.
 fn bytes(replies: &[Reply]) -> Vec<(u64, u64)> {
     let fetching = |reply: &Reply| match reply {
         Reply::Progress {
@@ -163,7 +163,7 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let mut worker = worker(&bench, &hub);
 
-    // Every connection is cut, so that it is still trying when it is cancelled.
+    // Every connection is cut, so that the job is still trying when it is cancelled.
     hub.fail(Fault::Cut {
         after: 100_000,
         times: usize::MAX,
@@ -287,7 +287,7 @@ fn a_cache_that_cannot_be_written_to_is_said_so() {
     );
 }
 
-/// A host that takes connections and never says a word.
+/// A host that accepts connections and never answers.
 #[test]
 fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
     let bench = Bench::new();

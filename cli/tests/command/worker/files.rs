@@ -61,7 +61,7 @@ fn any_audio_becomes_a_capture() {
 
     assert_eq!(bench.files("data").len(), songs.len());
 
-    // A capture imported is itself, and a clip's stems are those of its capture.
+    // An imported capture is itself, and a clip's stems are those of its capture.
     let (audio, ..) = import(&mut worker, 8, &songs[1]);
     assert_eq!(
         import(&mut worker, 9, &folders(&bench).capture(&audio)).0,
@@ -191,7 +191,7 @@ fn stems_are_rendered_as_asked() {
         }
     }
 
-    // Float at the stems' own rate is what is in the cache.
+    // A float render at the stems' own rate equals the cached file.
     worker.say(&Request::Render(order(&bench, 20, key)));
     worker.end_of(20);
 

@@ -1,5 +1,5 @@
-//! What the worker tells of the GPU, state by state, and setting it up: with NVIDIA's own library
-//! where there is one, and with a stand-in for the driver, since a machine has one driver and one
+//! The worker's replies about the GPU, state by state, and its setup. The tests use NVIDIA's own
+//! library if there is one, and a stand-in for the driver, since a machine has one driver and one
 //! GPU at most.
 
 use std::fs;
@@ -14,12 +14,12 @@ use sextet_protocol::worker::{
 use super::client::{Worker, command, done};
 use crate::bench::{Bench, stdout, tiny_model};
 
-/// The library's file, and where the worker looks for this user's own.
+/// The library's file, and the folder in which the worker looks for this user's own.
 const LIBRARY: &str = "libtensorrt_rtx.so.1";
 const OWN: &str = "data/tensorrt";
 
-/// A machine with a driver and a GPU that are stand-ins, and no library; `None` where there is no C
-/// compiler to make them.
+/// Returns a machine with stand-ins for driver and GPU, and no library; `None` without a C compiler
+/// to make them.
 fn machine() -> Option<Bench> {
     let bench = Bench::new();
     bench.file("bin/nvidia-smi", b"#!/bin/sh\nexit 9\n");
@@ -37,7 +37,7 @@ fn machine() -> Option<Bench> {
     made.map(|_| bench)
 }
 
-/// Makes the library `name` of a fixture.
+/// Compiles a fixture to the library `name`.
 fn compile(bench: &Bench, source: &str, name: &str) -> Option<PathBuf> {
     let library = bench.file(name, b"");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -56,7 +56,7 @@ fn compile(bench: &Bench, source: &str, name: &str) -> Option<PathBuf> {
     Some(library)
 }
 
-/// A command's environment on such a machine.
+/// Sets a command's environment for such a machine.
 fn on_machine(command: &mut Command, bench: &Bench, variables: &[(&str, &str)]) {
     let path = format!(
         "{}:{}",
@@ -93,7 +93,7 @@ fn inspect(worker: &mut Worker, job: u64) -> Gpu {
     machine.gpu.clone()
 }
 
-/// NVIDIA's library of the right version, where the environment names it.
+/// Returns the folder of NVIDIA's library of the right version, if the environment names it.
 fn real_library() -> Option<String> {
     let folder = std::env::var("SEXTET_TENSORRT").ok();
     if folder.is_none() {
@@ -102,7 +102,7 @@ fn real_library() -> Option<String> {
     folder
 }
 
-/// The real wheel, which `cargo xtask check` names.
+/// Returns the real wheel, which `cargo xtask check` names.
 fn real_wheel() -> Option<PathBuf> {
     let wheel = std::env::var_os("SEXTET_TENSORRT_WHEEL").filter(|wheel| !wheel.is_empty());
     if wheel.is_none() {
@@ -211,7 +211,7 @@ fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
     compile(&bench, "other_version.c", &own).unwrap();
     to_be_set_up("has version 1.5.0", "is fetched anew");
 
-    // One that somebody has named comes before what would be fetched.
+    // A library that the user has named comes before one that would be fetched.
     compile(&bench, "other_version.c", &format!("named/{LIBRARY}")).unwrap();
     let named = bench.path("named");
     let gpu = inspect(
@@ -269,8 +269,8 @@ fn all_that_is_needed_is_ready() {
     );
 }
 
-/// The worker that found a library of another version uses the right one once it has set it up, and
-/// so does the engine that it had chosen without it.
+/// A worker that found a library of another version uses the right one once it has set it up, and
+/// so does the engine that it had chosen before.
 #[test]
 fn what_was_set_up_is_used_by_the_same_worker() {
     let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else {
@@ -323,7 +323,7 @@ fn what_was_set_up_is_used_by_the_same_worker() {
         Some(Reply::Cancelled { .. })
     ));
 
-    // A clip that the CPU does before that is not held up by it.
+    // The build does not delay a clip that the CPU finishes before it.
     worker.separate(6, &second);
     let replies = worker.end_of(6);
     assert!(
@@ -375,8 +375,8 @@ fn is_sooner_on_cpu(reply: &Reply) -> bool {
     engine == "CPU (rten)" && said.iter().all(|part| note.contains(part))
 }
 
-/// An engine that is being built ahead is built once, and clips do not wait for it that the CPU
-/// does sooner.
+/// An engine that is being built ahead is built once, and does not delay clips that the CPU
+/// finishes sooner.
 #[test]
 fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
     let (Some(bench), Some(library)) = (machine(), real_library()) else {
@@ -401,7 +401,7 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
         "it was waited for: {replies:?}"
     );
 
-    // The next one neither, though the CPU has the model by now.
+    // The next clip does not wait either, though the CPU has the model by now.
     worker.separate(3, &bench.song("b.wav", 0.4));
     assert!(worker.end_of(3).iter().any(is_sooner_on_cpu));
     worker.say(&Request::Cancel { job: JobId(1) });
@@ -410,7 +410,7 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
     assert_eq!(worker.leave(), (vec![], Some(0)));
 }
 
-/// The command likewise.
+/// The command behaves likewise.
 #[test]
 fn a_song_that_the_cpu_does_sooner_does_not_wait_for_the_gpu() {
     let (Some(bench), Some(library)) = (machine(), real_library()) else {
@@ -465,7 +465,7 @@ mod from_a_host {
     use super::*;
     use crate::hub::{Fault, Hub};
 
-    /// A host that has `bytes` as this system's wheel.
+    /// Returns a host with `bytes` as this system's wheel.
     fn host(bytes: &[u8]) -> Hub {
         let text = include_str!("../../../src/setup/wheels.toml");
         let paths = text
@@ -487,7 +487,7 @@ mod from_a_host {
         });
     }
 
-    /// Waits until so many bytes are here.
+    /// Waits until at least `bytes` bytes have arrived.
     fn until_there(worker: &mut Worker, bytes: u64) {
         worker.until(|reply| matches!(reply, Reply::Progress { stage: Stage::Fetching, done, .. } if *done >= bytes));
     }

@@ -1,4 +1,4 @@
-//! The first words, and words that mean nothing.
+//! The handshake, and invalid requests.
 
 use sextet_protocol::Stem;
 use sextet_protocol::worker::{EngineName, JobId, PROTOCOL, Reply, Request};

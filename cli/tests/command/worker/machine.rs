@@ -1,4 +1,4 @@
-//! What is told of the machine, checkpoints that are looked at, and engines that are started ahead.
+//! Replies about the machine, checks of checkpoints, and engines that are started ahead.
 
 use sextet_protocol::Stem;
 use sextet_protocol::worker::{
@@ -229,7 +229,8 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
         "{replies:?}"
     );
 
-    // While another process separates, too: what comes after it says for whom it waits.
+    // Another process separates at the same time; a separation after the preparation reports what
+    // it waits for.
     second.say(&prepare(1));
     let replies = second.end_of(1);
     assert!(
@@ -252,7 +253,7 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
     first.end_of(1);
 }
 
-/// All networks of a bag, since all stems are made.
+/// All networks of a bag are started, since all stems are made.
 #[test]
 fn a_bag_is_prepared_whole() {
     let bench = Bench::new();

@@ -1,5 +1,4 @@
-//! `sextet worker` and `sextet cache`: what a front end says, what it gets, and what lies on the
-//! disk afterwards.
+//! `sextet worker` and `sextet cache`: requests, replies, and the files on the disk afterwards.
 
 mod cache;
 mod cancel;

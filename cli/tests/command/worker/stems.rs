@@ -1,4 +1,5 @@
-//! A job from its first word to stems in the cache, which are the stems of `sextet separate`.
+//! A separation job from its request to stems in the cache, which equal the stems of `sextet
+//! separate`.
 
 use sextet_protocol::cache::{Entry, Manifest};
 use sextet_protocol::worker::{JobId, Reply, Request, Separate, SeparationOptions, Stage, Sum};
@@ -8,7 +9,7 @@ use sextet_separator::audio::Audio;
 use super::client::{Worker, done, folders, kept, tiny};
 use crate::bench::{Bench, read};
 
-/// The stems of the entry `key`.
+/// Returns the manifest and the stems of the entry `key`.
 fn stems(bench: &Bench, key: &Fingerprint) -> (Manifest, Vec<Audio>) {
     let entry = Entry::open(&folders(bench), key).unwrap();
     entry.verify(&|| false).unwrap();
@@ -89,7 +90,7 @@ fn the_bundled_model_gives_what_the_command_gives() {
     assert_eq!(kept(&bench), [key.to_string()]);
 }
 
-/// The largest sample of the clip less all stems.
+/// Returns the largest absolute sample of the clip minus the sum of all stems.
 fn residual(clip: &Audio, stems: &[Audio]) -> f64 {
     let mut largest: f64 = 0.0;
     for channel in 0..2 {

@@ -17,7 +17,8 @@ fn queued(reply: &Reply) -> bool {
     )
 }
 
-/// Two workers: one separates `long`, the other has a short song and waits. Both jobs are number 1.
+/// Starts two workers: one separates `long`, the other has a short song and waits. Both jobs are
+/// number 1.
 fn one_waits_for_the_other(bench: &Bench, long: &Path) -> (Worker, Worker) {
     let (mut first, mut second) = (Worker::greeted(bench), Worker::greeted(bench));
     first.separate_for_long(1, long);
@@ -75,7 +76,7 @@ fn stems_that_another_worker_has_made_meanwhile_are_not_made_twice() {
     assert_eq!(kept(&bench), [key.to_string()]);
 }
 
-/// What is kept needs no engine.
+/// Cached stems need no engine.
 #[test]
 fn what_is_kept_is_found_while_another_worker_separates() {
     let bench = Bench::new();
