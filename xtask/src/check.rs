@@ -16,7 +16,7 @@ pub(crate) fn all() -> Result<()> {
         Build::plain()
     };
 
-    // What Cargo keeps for the next build of a changed file costs a fifth of the first build.
+    // Incremental data, kept for the next build of a changed file, costs a fifth of the first build.
     build
         .environment
         .push(("CARGO_INCREMENTAL", "0".to_owned()));
@@ -112,7 +112,7 @@ impl Build {
         })
     }
 
-    /// Where the tests find NVIDIA's library.
+    /// Variables by which the tests find NVIDIA's library.
     fn library(&self) -> Result<Vec<(&'static str, String)>> {
         if !self.with_tensorrt {
             return Ok(Vec::new());

@@ -18,7 +18,7 @@ pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
 pub(crate) use value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg};
 
-/// What `--help` says after the options of every command.
+/// Exit codes, which `--help` prints after the options of every command.
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all went well
