@@ -1,4 +1,4 @@
-//! The TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16.
+//! TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -50,7 +50,7 @@ use crate::Result;
 /// Whether this build has TensorRT.
 pub(super) const IS_BUILT_IN: bool = true;
 
-/// A network on a GPU.
+/// Network on a GPU.
 pub(crate) struct TensorRt {
     session: Session,
     name: String,
