@@ -61,6 +61,7 @@ pub(crate) fn run(
         .warnings
         .iter()
         .for_each(|warning| listener.warning(warning));
+    // Plan the output and the passes.
     let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;

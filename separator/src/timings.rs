@@ -98,7 +98,8 @@ pub fn take() -> Vec<Timing> {
 mod tests {
     use super::*;
 
-    /// Only this test enables the timings. Stages of other tests may be recorded beside its own.
+    /// Enables the timings, as no other test does. Stages of other tests may be recorded beside its
+    /// own.
     #[test]
     fn a_stage_is_noted_with_all_its_runs() {
         let own = || take().into_iter().find(|timing| timing.stage == "a test");

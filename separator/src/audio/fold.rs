@@ -10,17 +10,17 @@ const M6DB: f32 = 0.5;
 
 /// Matrix that folds audio to stereo.
 ///
-/// | speaker                        | left  | right | after                                                  |
-/// |--------------------------------|-------|-------|--------------------------------------------------------|
-/// | front left, front left centre  | 1     | 0     | ITU-R BS.775-3, table 2 (3/2 to 2/0)                   |
-/// | front right, front right centre| 0     | 1     | ITU-R BS.775-3, table 2                                |
-/// | front centre                   | 0.707 | 0.707 | ITU-R BS.775-3, table 2                                |
-/// | side or rear left              | 0.707 | 0     | ITU-R BS.775-3, table 2 (left surround)                |
-/// | side or rear right             | 0     | 0.707 | ITU-R BS.775-3, table 2 (right surround)               |
-/// | rear centre                    | 0.5   | 0.5   | the surround's 0.707, shared by two sides (x 0.707)    |
-/// | low-frequency effects          | 0     | 0     | dropped, as BS.775 leaves it optional                  |
-/// | anything else                  | 0.5   | 0.5   | heard in the middle, as a rear centre                  |
-/// | mono                           | 1     | 1     | the channel twice, as demucs does                      |
+/// | speaker                         | left  | right | source                                   |
+/// |---------------------------------|-------|-------|------------------------------------------|
+/// | front left, front left centre   | 1     | 0     | ITU-R BS.775-3, table 2 (3/2 to 2/0)     |
+/// | front right, front right centre | 0     | 1     | ITU-R BS.775-3, table 2                  |
+/// | front centre                    | 0.707 | 0.707 | ITU-R BS.775-3, table 2                  |
+/// | side or rear left               | 0.707 | 0     | ITU-R BS.775-3, table 2 (left surround)  |
+/// | side or rear right              | 0     | 0.707 | ITU-R BS.775-3, table 2 (right surround) |
+/// | rear centre                     | 0.5   | 0.5   | surround's 0.707, x 0.707 for two sides  |
+/// | low-frequency effects           | 0     | 0     | dropped, as BS.775 leaves it optional    |
+/// | anything else                   | 0.5   | 0.5   | heard in the middle, as a rear centre    |
+/// | mono                            | 1     | 1     | the channel twice, as demucs does        |
 ///
 /// The result is not scaled down: samples are floating point, and demucs normalises its input.
 /// Stereo passes unchanged bit for bit. A layout of a single channel is mono, whatever position the

@@ -13,8 +13,8 @@ const FILTER_FRAMES: u64 = 4096;
 /// Converter of the sample rate of audio that is pushed through it.
 ///
 /// The converter is a linear-phase FFT resampler ([`rubato::Fft`], squared Blackman-Harris window)
-/// in float64. Its delay is removed to the sample: frame `n` of the output is heard at the time `n
-/// / to_hz`, as in the input. The audio counts as silent before its beginning and after its end.
+/// in float64. Its delay is removed to the sample: frame `n` of the output is heard at the time
+/// `n / to_hz`, as in the input. The audio counts as silent before its beginning and after its end.
 /// The output does not depend on how the input is divided into blocks. Where both rates are the
 /// same, samples pass unchanged bit for bit.
 pub struct Resampler {
@@ -56,8 +56,9 @@ impl Resampler {
         })
     }
 
-    /// Returns the number of frames that `frames` frames at `from_hz` become at `to_hz`: `frames *
-    /// to_hz / from_hz`, rounded to the nearest, halves up, and at least one unless `frames` is 0.
+    /// Returns the number of frames that `frames` frames at `from_hz` become at `to_hz`:
+    /// `frames * to_hz / from_hz`, rounded to the nearest, halves up, and at least one unless
+    /// `frames` is 0.
     pub fn output_frames(frames: u64, from_hz: u32, to_hz: u32) -> u64 {
         let (frames, from, to) = (
             u128::from(frames),

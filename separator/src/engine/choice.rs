@@ -1,10 +1,10 @@
 //! Choice of the engine where the options leave it open, and of the successor of an engine that
 //! fails. All of these decisions are made here.
 //!
-//! | when | what is decided | where |
+//! | time | decision | function |
 //! |---|---|---|
-//! | before anything is started | whether the GPU is worth waiting for, when it has to be made ready for a model first | [`Backend::weigh`] |
-//! | while an engine starts | the CPU, where the GPU does not do | [`start`] |
+//! | before a start | whether a GPU that is not ready is worth the wait | [`Backend::weigh`] |
+//! | at an engine's start | the CPU, where the GPU fails to start | [`start`] |
 //! | in the middle of the work | the CPU, where a GPU fails | [`successor`] |
 
 use std::fmt;

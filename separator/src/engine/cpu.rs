@@ -1,8 +1,8 @@
 //! CPU engine, which runs the graph in rten, a runtime in pure Rust.
 //!
 //! Many of the graph's operators run on one thread whatever the pool's size, so one segment is not
-//! twice as fast on two threads. Several segments in parallel use the threads better. Segments
-//! therefore pass the network in groups, each segment on its share of the threads.
+//! twice as fast on two threads, but two segments side by side are. Segments therefore pass the
+//! network in groups, each segment on its share of the threads.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -109,7 +109,7 @@ const SHARED: f64 = 0.83;
 
 /// Estimates the CPU engine's time for `segments` segments on a network with `products` products a
 /// segment, on `threads` threads. The figures are those of one machine, so that the result is the
-/// same everywhere.
+/// same every time.
 pub(super) fn estimate(products: u64, segments: u64, threads: usize) -> Duration {
     let side_by_side = shares(threads).len() as u64;
     let (groups, threads_each) = match segments {

@@ -59,6 +59,7 @@ fn turn(product: usize, points: usize) -> (f64, f64) {
 pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let (n, blocks) = (x.size(0), x.size(1) / HOP);
     let frames = blocks + 1 - OVERLAP;
+    // Cut the signal into frames and apply the window.
     let x = g.reshape(x, &[n, blocks, HOP]);
     let x = g.transpose(&x, &[0, 2, 1]);
     let shifted: Vec<Value> = (0..OVERLAP)
@@ -68,6 +69,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
     let x = g.mul(&x, &window);
+    // Apply both stages.
     let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
 
     let first = g.exact(&analysis_first());
@@ -76,6 +78,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let second = g.exact(&ANALYSIS_SECOND);
 
     let z = g.matmul(&second, &y);
+    // Order the bins by frequency.
     let z = g.reshape(&z, &[n, STAGE, 2, UPPER, frames]);
 
     let z = g.transpose(&z, &[0, 2, 3, 1, 4]);
@@ -113,17 +116,19 @@ fn analysis_second() -> Array {
 
 /// Computes the signal of the spectrum `z` [N, 2, 2048, T]: [N, span(T)].
 ///
-/// The missing half of the spectrum mirrors this one, so the first stage's results for k1 and 64 -
-/// k1 mirror each other too. Only k1 = 0 to 32 are computed, each from its own bins and those of 64
-/// - k1. 0 and 32, which are real, share one place.
+/// The missing half of the spectrum mirrors this one, so the first stage's results for k1 and for
+/// 64 - k1 mirror each other too. Only k1 = 0 to 32 are computed, each from its own bins and those
+/// of 64 - k1. 0 and 32, which are real, share one place.
 pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let (n, frames) = (z.size(0), z.size(3));
+    // Put the bins of each k1 and of its mirror side by side.
     let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
     let pairs: Vec<usize> = (0..PAIRS).flat_map(|k1| [k1, mirror(k1)]).collect();
 
     let z = g.pick(&z, 1, &pairs);
     let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
+    // Apply both inverse stages.
     let first = g.exact(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
     let y = g.reshape(&y, &[n, 2 * PAIRS, STAGE * frames]);
@@ -131,6 +136,7 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let second = g.exact(&synthesis_second());
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
+    // Apply the window and join the frames.
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
 
     let x = g.mul(&x, &window);
