@@ -1,4 +1,4 @@
-//! The checkpoint reader on any bytes.
+//! Fuzz target: the checkpoint reader on arbitrary bytes.
 #![no_main]
 
 #[allow(dead_code)]

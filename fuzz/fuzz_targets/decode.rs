@@ -1,4 +1,4 @@
-//! Opening a file of any bytes, decoding it to its end, and reading its tags.
+//! Fuzz target: opening a file of arbitrary bytes, decoding it to its end, and reading its tags.
 #![no_main]
 
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 #[path = "../../separator/tests/support/targets.rs"]
 mod targets;
 
-/// The one file of this process, written anew for every run.
+/// Only file of this process, rewritten for every run.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
-    // libFuzzer's hook ends the process at every panic, those inside of decoders too, which the
-    // library turns into errors. Panics that nobody catches still end it.
+    // libFuzzer's hook would end the process at every panic, including panics inside decoders,
+    // which the library turns into errors. Panics that are not caught still end it.
     std::panic::set_hook(Box::new(|_| {}));
     std::env::temp_dir().join(format!("sextet-fuzz-{}", std::process::id()))
 });

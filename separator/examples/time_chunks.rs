@@ -1,8 +1,8 @@
-//! Times the CPU engine on a checkpoint through the public API: `time_chunks CHECKPOINT CHUNKS
-//! [THREADS]`.
+//! Measures the time of the CPU engine on a checkpoint through the public API:
+//! `time_chunks CHECKPOINT CHUNKS [THREADS]`.
 //!
-//! Prints one line of JSON: seconds to load, and seconds a chunk in a song of that many, after a
-//! song that does not count. `benches/cpu.py` runs it against other runtimes.
+//! Prints one line of JSON: the seconds to load, and the seconds for each chunk of a song with
+//! CHUNKS chunks, after a warm-up song. `benches/cpu.py` runs it against other runtimes.
 
 use std::error::Error;
 use std::num::NonZeroUsize;

@@ -1,5 +1,5 @@
-//! The song as the model hears it, read on threads of their own: what decodes and folds runs beside
-//! what resamples, and both beside what measures, separates and writes.
+//! Reading of a song ahead of its use, on threads of its own. Decoding and folding run beside
+//! resampling, and both run beside measuring, separating and writing.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, scope};
@@ -11,42 +11,43 @@ use crate::audio::{
 use crate::model::MODEL_RATE_HZ;
 use crate::timings::timed;
 
-/// Blocks that each thread may be ahead of the next, 12 s.
+/// Number of blocks that each thread may be ahead of the next: 12 s.
 const BLOCKS: usize = 8;
 
-/// The song in blocks of [`BLOCK_FRAMES`], the last of which may be shorter.
+/// Reader of the song in blocks of [`BLOCK_FRAMES`]. The last block may be shorter.
 pub(crate) struct Ahead {
     passed: Receiver<Result<Passed>>,
-    /// Whether what the model hears is at another rate than the song.
+    /// Whether the model's rate differs from the song's.
     is_resampled: bool,
     read_frames: u64,
     warnings: Vec<Warning>,
 }
 
-/// What a thread passes on to the next.
+/// Message from one thread to the next.
 enum Passed {
-    /// A block of the song in stereo, at whatever rate that thread gives.
+    /// Stereo block of the song, at the rate that the sending thread produces.
     Block(Audio),
-    /// One that is resampled, and goes before what comes of it.
+    /// Stereo block at the song's own rate, sent before the resampled blocks made from it.
     Own(Audio),
-    /// The end.
+    /// End of the song, with its warnings.
     Over(Vec<Warning>),
 }
 
-/// A part of the song.
+/// Block of the song as the reader receives it.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Read {
-    /// As the model hears it: stereo at [`MODEL_RATE_HZ`].
+    /// Block as the model hears it: stereo at [`MODEL_RATE_HZ`].
     Heard(Audio),
-    /// Stereo at the song's own rate, where that is another one and was asked for.
+    /// Stereo block at the song's own rate, if that differs from the model's and was asked for.
     Own(Audio),
 }
 
-/// Lets `work` have `source` and its layout, each block put through `prepare` where it is read;
-/// blocks at the song's own rate, too, if `own`.
+/// Calls `work` with the layout of `source` and a reader of its blocks. `prepare` is applied to
+/// each block on the thread that reads it. With `own`, blocks at the song's own rate are read too.
 ///
 /// # Errors
-/// Those of `work`, and of opening `source`; those of reading it come from [`Ahead::next`].
+/// Returns the errors of `work` and of opening `source`. Errors of reading it come from
+/// [`Ahead::next`].
 pub(crate) fn read_ahead<T>(
     source: &dyn AudioSource,
     own: bool,
@@ -89,7 +90,7 @@ pub(crate) fn read_ahead<T>(
     })
 }
 
-/// What `read` passes on from a thread of its own.
+/// Runs `read` on a thread of its own and returns the receiver of its messages.
 fn spawn<'scope>(
     scope: &'scope Scope<'scope, '_>,
     read: impl FnOnce(&SyncSender<Result<Passed>>) -> Result<()> + Send + 'scope,
@@ -97,7 +98,7 @@ fn spawn<'scope>(
     let (sender, passed) = sync_channel(BLOCKS);
     scope.spawn(move || {
         if let Err(error) = read(&sender) {
-            // Nobody left to tell is no error.
+            // Ignore the error: the receiver is gone.
             let _ = sender.send(Err(error));
         }
     });
@@ -105,10 +106,10 @@ fn spawn<'scope>(
 }
 
 impl Ahead {
-    /// The next part; `None` when the song is over.
+    /// Returns the next block, or `None` at the end of the song.
     ///
     /// # Errors
-    /// When the song cannot be read any further; it is over then.
+    /// Fails when the song cannot be read any further. The song has then ended.
     pub(crate) fn next(&mut self) -> Result<Option<Read>> {
         let Ok(passed) = self.passed.recv() else {
             return Ok(None);
@@ -133,19 +134,20 @@ impl Ahead {
         })
     }
 
-    /// Frames of the song that the parts so far were made of, at its own rate, where all of them
-    /// were asked for.
+    /// Returns the number of frames at the song's own rate that the blocks so far were made of. The
+    /// number is complete only if blocks at that rate were asked for.
     pub(crate) fn read_frames(&self) -> u64 {
         self.read_frames
     }
 
-    /// What was odd about the song; complete once [`Ahead::next`] has returned `None`.
+    /// Returns the warnings about the song. They are complete once [`Ahead::next`] has returned
+    /// `None`.
     pub(crate) fn into_warnings(self) -> Vec<Warning> {
         self.warnings
     }
 }
 
-/// Reads `stream` to its end, or until nobody listens.
+/// Reads `stream` to its end, or until the receiver is gone.
 fn decode(
     mut stream: Folded<'_>,
     prepare: impl Fn(&mut Audio),
@@ -169,7 +171,7 @@ fn decode(
     Ok(())
 }
 
-/// Resamples what `decoded` gives, which is passed on, too, if `own`.
+/// Resamples the blocks from `decoded`. With `own`, it passes on the original blocks too.
 fn resample(
     decoded: &Receiver<Result<Passed>>,
     mut resampler: Resampler,
@@ -212,7 +214,7 @@ fn resample(
     Ok(())
 }
 
-/// Hands a block over; whether anybody listens.
+/// Prepares and sends a block. Returns whether the receiver still exists.
 fn pass_on(
     mut block: Audio,
     prepare: &impl Fn(&mut Audio),
@@ -222,7 +224,7 @@ fn pass_on(
     sender.send(Ok(Passed::Block(block))).is_ok()
 }
 
-/// Blocks of any size become blocks of [`BLOCK_FRAMES`].
+/// Buffer that divides blocks of any size into blocks of [`BLOCK_FRAMES`].
 struct Blocks {
     pending: Vec<Vec<f32>>,
     rate_hz: u32,
@@ -236,7 +238,7 @@ impl Blocks {
         }
     }
 
-    /// The blocks that are full with `block`.
+    /// Adds `block` and returns the blocks that are full.
     fn push(&mut self, block: Audio) -> Vec<Audio> {
         if self.pending[0].is_empty() && block.frames() == BLOCK_FRAMES {
             return vec![block];
@@ -257,14 +259,15 @@ impl Blocks {
         full
     }
 
-    /// What is left at the end.
+    /// Returns the last, shorter block, if any.
     fn rest(&mut self) -> Option<Audio> {
         let rest: Vec<Vec<f32>> = self.pending.iter_mut().map(std::mem::take).collect();
         (!rest[0].is_empty()).then(|| Audio::new(rest, self.rate_hz))
     }
 }
 
-/// The first block of `samples`, which keeps the rest and room for what follows.
+/// Removes the first block from `samples` and returns it. The rest stays, with room for further
+/// samples.
 fn take_block(samples: &mut Vec<f32>) -> Vec<f32> {
     let mut rest = Vec::with_capacity(BLOCK_FRAMES.max(samples.len()));
     rest.extend_from_slice(&samples[BLOCK_FRAMES..]);
@@ -338,7 +341,7 @@ mod tests {
         assert_eq!(failed.unwrap_err().kind(), crate::ErrorKind::Cancelled);
     }
 
-    /// A song that breaks off after some blocks.
+    /// Song that breaks off after some blocks.
     struct Broken;
 
     impl AudioStream for Broken {

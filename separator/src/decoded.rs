@@ -1,9 +1,9 @@
-//! A song that was read from its beginning to its end: what that told, and its samples, where they
-//! fit into memory.
+//! A song that was read from its beginning to its end: its statistics, and its samples if they fit
+//! into memory.
 //!
-//! Reading is the costly part of a file, and a song has to be read to its end before its first
-//! chunk can be normalised. So its samples are kept, up to [`MEMORY_BYTES`]. A longer song is read
-//! again as it is separated.
+//! Reading is the costly part of a file, and a song must be read to its end before its first chunk
+//! can be normalised. The samples are therefore kept in memory, up to [`MEMORY_BYTES`]. A longer
+//! song is read again while it is separated.
 
 use crate::ahead::{Ahead, Read, read_ahead};
 use crate::audio::{Audio, AudioSource, Layout, Resampler};
@@ -14,25 +14,25 @@ use crate::song::in_place;
 use crate::statistics::{Moments, STRETCH_FRAMES, Statistics};
 use crate::{Options, Result, Sum};
 
-/// Memory that the samples of a song may take, in bytes, whatever copies of it are needed: 12
-/// minutes and 40 seconds of stereo at the model's own rate, six minutes of 48 kHz whose stems have
-/// to add up exactly.
+/// Memory that the samples of a song may take in total, in bytes: 12 minutes and 40 seconds of
+/// stereo at the model's rate, or six minutes at 48 kHz whose stems have to add up exactly.
 pub const MEMORY_BYTES: u64 = 256 << 20;
 
-/// Bytes of a frame that is kept.
+/// Number of bytes of a kept frame.
 const FRAME_BYTES: u64 = (CHANNELS * size_of::<f32>()) as u64;
 
-/// What is done with a song while it is read.
+/// Options for reading a song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Whether the stems will have to add up to the song: then it is needed at its own rate, too.
+    /// Whether the stems must add up to the song. If they must, the song is needed at its own rate
+    /// too.
     pub sum: Sum,
-    /// Most memory that its samples may take, in bytes.
+    /// Largest amount of memory that the samples may take, in bytes.
     pub memory_bytes: u64,
 }
 
 impl DecodeOptions {
-    /// What a separation with `options` is quickest with.
+    /// Returns the options that suit a separation with `options` best.
     pub fn of(options: &Options) -> Self {
         Self {
             sum: options.sum,
@@ -41,8 +41,8 @@ impl DecodeOptions {
     }
 }
 
-/// A song that was read once. [`Separator::separate_decoded`](crate::Separator::separate_decoded)
-/// reads it no further, unless it is too long to be kept.
+/// Song that was read once. [`Separator::separate_decoded`](crate::Separator::separate_decoded)
+/// does not read it again unless it was too long to be kept.
 #[derive(Debug)]
 pub struct Decoded<S> {
     source: S,
@@ -51,34 +51,36 @@ pub struct Decoded<S> {
     kept: Option<Kept>,
 }
 
-/// The samples of a song.
+/// Samples of a song that are kept in memory.
 #[derive(Debug)]
 struct Kept {
-    /// As the model hears it.
+    /// Samples as the model hears them.
     heard: Audio,
-    /// Stereo at its own rate, where that is needed and another one.
+    /// Stereo samples at the song's own rate, if they are needed and that rate differs from the
+    /// model's.
     own: Option<Audio>,
 }
 
-/// What the pipeline knows of a song, whatever sort of source it has.
+/// View of a song for the pipeline, independent of the type of its source.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) source: &'a dyn AudioSource,
-    /// Of the source.
+    /// Layout of the source.
     pub(crate) layout: Layout,
     pub(crate) statistics: &'a Statistics,
-    /// The song as the model hears it, if it lies in memory.
+    /// Song as the model hears it, if it is in memory.
     pub(crate) heard: Option<&'a Audio>,
-    /// The song in stereo at its own rate, if it lies in memory.
+    /// Song in stereo at its own rate, if it is in memory.
     pub(crate) own: Option<&'a Audio>,
 }
 
 impl<S: AudioSource> Decoded<S> {
-    /// Reads `source` from its beginning to its end. `tap` is given all of it in stereo at its own
-    /// rate, block by block, on some thread.
+    /// Reads `source` from its beginning to its end. `tap` receives all blocks in stereo at the
+    /// song's own rate. It may be called from any thread.
     ///
     /// # Errors
-    /// When it cannot be read, holds nothing or what is not numbers, or `listener` asks to stop.
+    /// Fails when the source cannot be read, is empty or holds samples that are not numbers, or
+    /// when `listener` cancels.
     pub fn read(
         source: S,
         options: DecodeOptions,
@@ -104,22 +106,22 @@ impl<S: AudioSource> Decoded<S> {
         })
     }
 
-    /// The source.
+    /// Returns the source.
     pub fn source(&self) -> &S {
         &self.source
     }
 
-    /// Number of channels and sample rate of the source.
+    /// Returns the number of channels and the sample rate of the source.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Frames of the song at its own rate.
+    /// Returns the number of frames of the song at its own rate.
     pub fn frames(&self) -> u64 {
         self.statistics.source_frames
     }
 
-    /// Whether its samples lie in memory, so that it need not be read again.
+    /// Returns whether the samples are in memory, so that the song need not be read again.
     pub fn is_kept(&self) -> bool {
         self.kept.is_some() || in_place(&self.source).is_some()
     }
@@ -161,7 +163,7 @@ fn measure_in_place(
     moments.statistics(song.frames() as u64, Vec::new())
 }
 
-/// Reads a song that does not lie in memory as the model hears it.
+/// Reads a song that is not in memory as the model hears it.
 fn read_all(
     source: &dyn AudioSource,
     options: DecodeOptions,
@@ -178,7 +180,7 @@ fn read_all(
                     rayon::join(|| tap(block), || keeper.push_own(block));
                 }
                 Read::Heard(block) if layout.rate_hz == MODEL_RATE_HZ => {
-                    // What is tapped is waited for by nobody but the next block.
+                    // Run the tap in parallel with the measuring; only the next block waits for it.
                     rayon::join(
                         || tap(block),
                         || (moments.push_block(block), keeper.push_heard(block)),
@@ -199,21 +201,22 @@ fn read_all(
     read_ahead(source, true, |_| (), read)
 }
 
-/// Keeps a song while it is read, until it turns out to be too long.
+/// Collector of a song's samples while it is read. It gives up when the song is too long.
 struct Keeper {
     memory_bytes: u64,
-    /// The rate of what is kept besides what the model hears, if it is.
+    /// Song's own rate in Hz, if samples are kept at that rate too.
     own_hz: Option<u32>,
     heard: Planes,
     own: Planes,
     is_over: bool,
 }
 
-/// What is kept of a song at one rate.
+/// Samples of a song at one rate, by channel.
 type Planes = [Vec<f32>; CHANNELS];
 
 impl Keeper {
-    /// For a song of `layout` that announces so many frames, if it does.
+    /// Creates a collector for a song of `layout`. Reserves memory for the announced number of
+    /// frames, if there is one.
     fn new(layout: Layout, options: DecodeOptions, announced: Option<u64>) -> Self {
         let needs_own = options.sum == Sum::Exact && layout.rate_hz != MODEL_RATE_HZ;
         let own_hz = needs_own.then_some(layout.rate_hz);
@@ -232,7 +235,7 @@ impl Keeper {
         let heard_frames = Resampler::output_frames(frames, layout.rate_hz, MODEL_RATE_HZ);
         let own_frames = own_hz.map_or(0, |_| frames);
         if keeper.make_room(heard_frames, own_frames) {
-            // Both fit into memory, so they fit into a number.
+            // Both numbers fit into memory, so they fit into `usize`.
             keeper
                 .heard
                 .iter_mut()
@@ -246,7 +249,8 @@ impl Keeper {
         keeper
     }
 
-    /// Whether there is room for so many frames; if not, nothing is kept.
+    /// Returns whether there is room for the given numbers of frames. If not, drops all kept
+    /// samples.
     fn make_room(&mut self, heard_frames: u64, own_frames: u64) -> bool {
         if heard_frames.saturating_add(own_frames) > self.memory_bytes / FRAME_BYTES {
             self.is_over = true;
@@ -272,7 +276,7 @@ impl Keeper {
         }
     }
 
-    /// The whole song, if it was kept.
+    /// Returns the whole song, if it was kept.
     fn finish(self) -> Option<Kept> {
         let own = self
             .own_hz
@@ -291,7 +295,7 @@ fn append(planes: &mut Planes, block: &Audio) {
         .for_each(|(plane, samples)| plane.extend_from_slice(samples));
 }
 
-/// Tells `listener` how far it is, and stops when it asks to.
+/// Reports the frames read so far to `listener`. Returns an error if the listener cancels.
 fn proceed(frames: u64, listener: &mut dyn Listener) -> Result<()> {
     listener.progress(Progress::Reading { frames });
     if listener.cancelled() {

@@ -1,4 +1,4 @@
-//! What can go wrong, as one opaque error with a kind to act on and a cause to read.
+//! Errors of this crate: one opaque type with a kind to act on and a cause to read.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,18 +6,17 @@ use std::fmt;
 use crate::Stem;
 use crate::audio::RATES_HZ;
 
-/// A result of this crate.
+/// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What sort of failure an [`Error`] is, for front ends that act on it (exit codes, skipping a file
-/// of a batch).
+/// Kind of an [`Error`], for front ends that act on it (exit codes, skipping a file of a batch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The input is not there or cannot be read.
+    /// The input does not exist or cannot be read.
     Input,
-    /// The input is there, but it is not audio that can be decoded, or it holds samples that are
-    /// not numbers.
+    /// The input exists, but it is not audio that can be decoded, or it holds samples that are not
+    /// numbers.
     Audio,
     /// The model is unknown, missing, corrupt, or of a kind that is not supported.
     Model,
@@ -25,14 +24,14 @@ pub enum ErrorKind {
     Engine,
     /// Stems could not be written.
     Output,
-    /// An option's value cannot be used.
+    /// The value of an option cannot be used.
     Options,
-    /// The listener asked to stop.
+    /// The listener cancelled the separation.
     Cancelled,
 }
 
-/// An error of this crate: a kind, a message that says what was expected, found and what to do, and
-/// its source.
+/// Error of this crate: a kind, a message that states what was expected, what was found and the
+/// remedy, and its source.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -40,9 +39,9 @@ pub struct Error {
 }
 
 impl Error {
-    /// Wraps `cause`, whose message is shown as it is.
+    /// Wraps `cause`, whose message is shown unchanged.
     ///
-    /// Front ends use it for what fails in a [`StemSink`](crate::StemSink) of their own.
+    /// Front ends use it for errors in a [`StemSink`](crate::StemSink) of their own.
     pub fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             kind,
@@ -50,12 +49,12 @@ impl Error {
         }
     }
 
-    /// The sort of failure.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The typed cause, where it is a `T`.
+    /// Returns the typed cause if it is a `T`.
     pub fn cause<T: StdError + 'static>(&self) -> Option<&T> {
         self.cause.downcast_ref()
     }
@@ -73,7 +72,7 @@ impl StdError for Error {
     }
 }
 
-/// Why a separation could not be done, apart from its input, model, engine and output.
+/// Reason why a separation failed, apart from its input, model, engine and output.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]

@@ -1,28 +1,28 @@
-//! Passes over a song that run side by side, each by one network and one shift, and the average of
-//! what they give.
+//! Passes over a song that run side by side, each with one network and one shift, and the average
+//! of their outputs.
 
 use rayon::prelude::*;
 
 use crate::chunks::{Chunk, OverlapAdd, Plan};
 
-/// One pass: one network over the song, shifted by some frames or not at all.
+/// Pass of one network over the song, shifted by some frames or not at all.
 pub(crate) struct Lane {
-    /// Which of the model's networks.
+    /// Number of the network in the model.
     pub(crate) member: usize,
     plan: Plan,
-    /// The chunk that is handed out next, and the first frame that it adds to.
+    /// Number of the next chunk, and the first frame that it adds to.
     next: u64,
     next_from: i64,
-    /// First frame of the song that has not come out of this pass; negative while a shifted pass
-    /// has not reached the song.
+    /// First frame of the song that this pass has not finished. Negative while a shifted pass has
+    /// not reached the song.
     frontier: i64,
     overlap_add: OverlapAdd,
-    /// How much this pass counts, for each source.
+    /// Weight of this pass for each source.
     gains: Vec<f32>,
 }
 
 impl Lane {
-    /// A pass of network `member` by `plan`, each source counting as much as `gains` say.
+    /// Creates a pass of network `member` over `plan`, with the weight of each source in `gains`.
     pub(crate) fn new(
         member: usize,
         plan: Plan,
@@ -43,17 +43,17 @@ impl Lane {
         }
     }
 
-    /// Chunks of this pass in all.
+    /// Returns the number of chunks in this pass.
     pub(crate) fn chunks(&self) -> u64 {
         self.plan.chunks()
     }
 
-    /// The chunk that comes next; `None` when the pass is over.
+    /// Returns the next chunk, or `None` when the pass has ended.
     pub(crate) fn chunk(&self) -> Option<Chunk> {
         self.plan.chunk(self.next)
     }
 
-    /// First frame of the song that has not come out of this pass.
+    /// Returns the first frame of the song that this pass has not finished.
     pub(crate) fn frontier(&self) -> i64 {
         self.frontier
     }
@@ -64,17 +64,17 @@ impl Lane {
     }
 }
 
-/// The weighted sum of all passes, from the first frame on that one of them has not finished.
+/// Weighted sum of all passes, from the first frame that one of them has not finished.
 pub(crate) struct Blend {
     lanes: Vec<Lane>,
     channels: usize,
     start: u64,
-    /// One plane for each channel of each source.
+    /// Planes, one for each channel of each source.
     planes: Vec<Vec<f32>>,
 }
 
 impl Blend {
-    /// Of `lanes`, all with the same sources of `channels` channels.
+    /// Creates the sum of `lanes`, all with the same sources of `channels` channels.
     pub(crate) fn new(lanes: Vec<Lane>, channels: usize) -> Self {
         let planes = lanes.first().map_or(0, |lane| lane.gains.len() * channels);
         Self {
@@ -85,12 +85,13 @@ impl Blend {
         }
     }
 
-    /// Chunks of all passes.
+    /// Returns the number of chunks in all passes.
     pub(crate) fn chunks(&self) -> u64 {
         self.lanes.iter().map(Lane::chunks).sum()
     }
 
-    /// The pass that is furthest behind, and the chunk it needs next; `None` when all are over.
+    /// Returns the pass that is furthest behind and its next chunk, or `None` when all passes have
+    /// ended.
     pub(crate) fn next(&self) -> Option<(usize, Chunk)> {
         let open = self
             .lanes
@@ -100,17 +101,17 @@ impl Blend {
         open.min_by_key(|&(index, _)| (self.lanes[index].next_from, index))
     }
 
-    /// Marks the next chunk of pass `lane` as heard: its output will come, in order.
+    /// Marks the next chunk of pass `lane` as submitted. Outputs arrive in the order of submission.
     pub(crate) fn heard(&mut self, lane: usize, chunk: &Chunk) {
         self.lanes[lane].advance(chunk);
     }
 
-    /// Which network pass number `lane` runs.
+    /// Returns the number of the network that pass `lane` runs.
     pub(crate) fn member(&self, lane: usize) -> usize {
         self.lanes[lane].member
     }
 
-    /// First frame of the song that any chunk still to come has to hear.
+    /// Returns the first frame of the song that any further chunk needs.
     pub(crate) fn needed_from(&self) -> i64 {
         self.lanes
             .iter()
@@ -119,8 +120,8 @@ impl Blend {
             .unwrap_or(i64::MAX)
     }
 
-    /// Takes the output of a chunk of pass `lane` and hands out the planes' frames that are
-    /// finished in all passes, put through `restore`.
+    /// Adds the output of a chunk of pass `lane`. Returns the planes' frames that are finished in
+    /// all passes, put through `restore`.
     pub(crate) fn add(
         &mut self,
         lane: usize,
@@ -139,7 +140,7 @@ impl Blend {
 
         let finished = lane.overlap_add.add(chunk, output, |sample| sample);
 
-        // What a shifted pass gives before the song begins is dropped.
+        // Drop the output of a shifted pass before the song begins.
         let early = (-from).clamp(0, chunk.stride as i64) as usize;
         let at = (from.max(0) as u64).saturating_sub(self.start) as usize;
         let (gains, channels) = (&lane.gains, self.channels);
@@ -161,8 +162,8 @@ impl Blend {
         self.take_finished(restore)
     }
 
-    /// Whether one pass that begins with the song is all there is: what it has finished is
-    /// finished.
+    /// Returns whether there is only one pass, which begins with the song. Its finished frames need
+    /// no further sum.
     fn is_plain(&self) -> bool {
         matches!(self.lanes.as_slice(), [only] if only.plan.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
     }

@@ -1,8 +1,8 @@
-//! Audio in, six stems out.
+//! Separation of audio into six stems.
 //!
-//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and hands out the
-//! stems. A song of usual length is kept in memory and read once; the memory of a longer one does
-//! not grow with its length. Front ends know only what this file exports.
+//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and returns the stems.
+//! A song of usual length is kept in memory and read once. The memory for a longer one does not
+//! grow with its length. Front ends know only the exports of this file.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,10 +1,10 @@
-//! A test: three hours of song take the memory of three minutes, and a song that is kept in memory
-//! no more than the budget.
+//! Test that three hours of song take the memory of three minutes, and that a song kept in memory
+//! takes no more than the budget.
 //!
-//! An engine that hands back what it hears stands in for the model, whose memory does not depend on
-//! the song: three hours of a real one would take too long. Songs are made as they are read, and
-//! each is separated in a process of its own, whose peak is what counts: this test's executable,
-//! started again with `SEXTET_LONG_SONG_S` set.
+//! An engine that returns its input stands in for the model, whose memory does not depend on the
+//! song: three hours of a real song would take too long. Songs are generated while they are read.
+//! Each is separated in a process of its own, whose peak memory is measured: this test's
+//! executable, started again with `SEXTET_LONG_SONG_S` set.
 
 use std::collections::VecDeque;
 
@@ -17,13 +17,13 @@ use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
 #[path = "../tests/support/peak.rs"]
 mod peak;
 
-/// The variable that makes this executable separate one song of so many seconds.
+/// Environment variable that makes this executable separate one song of that many seconds.
 const SONG_S: &str = "SEXTET_LONG_SONG_S";
-/// The variable that has the song announce its length.
+/// Environment variable that makes the song announce its length.
 const ANNOUNCES: &str = "SEXTET_LONG_SONG_ANNOUNCES";
-/// Bytes of a frame that is kept.
+/// Number of bytes of a kept frame.
 const FRAME_BYTES: u64 = 8;
-/// The segment of every published model, 7.8 s.
+/// Segment of every published model: 7.8 s.
 const SEGMENT_FRAMES: usize = 343_980;
 const SOURCES: [Stem; 1] = [Stem::Drums];
 const LAYOUT: Layout = Layout {
@@ -31,8 +31,8 @@ const LAYOUT: Layout = Layout {
     rate_hz: 44_100,
 };
 
-/// Every stem is what goes in. Like an engine on a GPU, it takes several segments before it has to
-/// give one back.
+/// Engine whose stems are its input. Like an engine on a GPU, it takes several segments before one
+/// has to be taken back.
 #[derive(Default)]
 struct Echo {
     waiting: VecDeque<Vec<f32>>,
@@ -71,7 +71,7 @@ impl Engine for Echo {
     }
 }
 
-/// A song of so many frames, and a stream of it.
+/// Song of a given number of frames, and a stream of it.
 #[derive(Clone, Copy)]
 struct Song {
     frames: u64,
@@ -79,7 +79,7 @@ struct Song {
     announces: bool,
 }
 
-/// Sample `n` of both sides.
+/// Returns sample `n` of both sides.
 fn sample(n: u64) -> f32 {
     (n as u32).wrapping_mul(2_654_435_761) as f32 / u32::MAX as f32 - 0.5
 }
@@ -107,7 +107,7 @@ impl AudioStream for Song {
     }
 }
 
-/// Compares what it is given with the song.
+/// Sink that compares the stems with the song.
 #[derive(Default)]
 struct Check {
     frames: [u64; SOURCES.len()],
@@ -133,7 +133,7 @@ impl StemSink for Check {
     }
 }
 
-/// Not a test by itself: what the processes of the next one do.
+/// Runs in the processes of the next test. It is not a test by itself.
 #[test]
 fn one_song() {
     let Ok(seconds) = std::env::var(SONG_S) else {
@@ -187,14 +187,14 @@ fn three_hours_take_the_memory_of_three_minutes_and_none_more_than_the_budget() 
     let longest_kept_s = MEMORY_BYTES / FRAME_BYTES / 44_100;
     let short = peak(3 * 60, true);
 
-    // A length that is known is looked at before the song is read.
+    // A known length is compared with the budget before the song is read.
     for seconds in [longest_kept_s + 1, 3 * 60 * 60] {
         let long = peak(seconds, true);
         println!("{seconds} s, announced: {:.1} MB apart", long - short);
         assert!((long - short).abs() < 150.0, "{short} MB and {long} MB");
     }
 
-    // One that is not is kept until it turns out to be too long.
+    // A song of unknown length is kept until it turns out to be too long.
     let budget = MEMORY_BYTES as f64 / 1e6;
     for (seconds, announces) in [
         (longest_kept_s, true),

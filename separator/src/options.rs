@@ -1,29 +1,29 @@
-//! How a song is separated: every choice that changes the samples that come out.
+//! Options of a separation: every choice that changes the resulting samples.
 
 use crate::Part;
 
-/// Choices of one separation. The default is demucs' `apply_model` with `shifts=0`, six separate
+/// Options of one separation. The default is demucs' `apply_model` with `shifts=0`: six separate
 /// stems at the input's own rate and channel count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// What is handed out, in this order; empty: every stem of the model by itself, in canonical
+    /// Parts to produce, in this order. Empty: every stem of the model by itself, in canonical
     /// order.
     pub parts: Vec<Part>,
-    /// How much of a segment two neighbouring chunks share: 0 (butted) up to, but not including, 1.
-    /// demucs: 0.25.
+    /// Share of a segment that two neighbouring chunks have in common: from 0 (no overlap) up to,
+    /// but not including, 1. demucs uses 0.25.
     pub overlap: f64,
-    /// Passes over shifted copies of the song, averaged; 0: one pass over the song as it is. demucs
-    /// draws the shifts at random up to half a second; here they are evenly spaced over it, so that
-    /// the result is the same every time.
+    /// Number of passes over shifted copies of the song, whose results are averaged. 0: one pass
+    /// over the unshifted song. demucs draws the shifts at random up to half a second. Here they
+    /// are evenly spaced over it, so that the result is the same every time.
     pub shifts: u32,
     /// Whether the stems add up to the input.
     pub sum: Sum,
-    /// Rate of what is handed out; `None`: the input's.
+    /// Sample rate of the stems in Hz; `None` for the input's rate.
     pub rate_hz: Option<u32>,
-    /// Whether a mono input gives mono stems.
+    /// Channels of the stems of a mono input.
     pub mono: Mono,
-    /// Only the first chunk (the model's segment, 7.8 s in every published model): a quick look,
-    /// for debugging.
+    /// Whether only the first chunk is separated (the model's segment, 7.8 s in every published
+    /// model). It serves as a quick look, for debugging.
     pub single_chunk: bool,
 }
 
@@ -41,23 +41,23 @@ impl Default for Options {
     }
 }
 
-/// Whether the stems add up to the input.
+/// Treatment of the difference between the input and the sum of the stems.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sum {
-    /// As the model gives them: they add up nearly, not exactly.
+    /// The stems stay as the model gives them. They add up to the input approximately, not exactly.
     #[default]
     Model,
-    /// What is missing is shared out among the stems, so that they add up to the input within
+    /// The difference is shared out among the stems, so that they add up to the input within
     /// rounding.
     Exact,
 }
 
-/// What becomes of a mono input.
+/// Channels of the stems of a mono input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mono {
-    /// Mono in, mono out.
+    /// A mono input gives mono stems.
     #[default]
     Keep,
-    /// Always stereo.
+    /// The stems are always stereo.
     Stereo,
 }

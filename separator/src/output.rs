@@ -1,4 +1,4 @@
-//! From stems at the model's rate to what was asked for: channels, rate, exact sum, parts.
+//! Conversion of stems at the model's rate to the requested channels, rate, exact sum and parts.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::share::Share;
 use crate::timings::timed;
 use crate::{Mono, Options, Outputs, Part, Result, Stem, StemSink, Sum};
 
-/// What comes out of a separation, worked out before it begins.
+/// Format of a separation's output, determined before the separation begins.
 pub(crate) struct Format {
     pub(crate) parts: Vec<Part>,
     pub(crate) layout: Layout,
@@ -20,8 +20,8 @@ pub(crate) struct Format {
 }
 
 impl Format {
-    /// For a song of layout `source` and `model_frames` at the model's rate, `source_frames` at its
-    /// own.
+    /// Determines the format for a song of layout `source` with `model_frames` frames at the
+    /// model's rate and `source_frames` at its own.
     pub(crate) fn new(
         options: &Options,
         sources: &[Stem],
@@ -54,24 +54,25 @@ impl Format {
     }
 }
 
-/// The last stages, fed with blocks of all stems.
+/// Last stages of the separation, fed with blocks of all stems.
 pub(crate) struct Output<'a> {
     format: Format,
     sources: Vec<Stem>,
-    /// One for each stem when they have to add up exactly, else one for each part.
+    /// Resamplers: one for each stem when the stems have to add up exactly, otherwise one for each
+    /// part.
     resamplers: Vec<Resampler>,
     exact: Option<Exact<'a>>,
     sink: &'a mut dyn StemSink,
 }
 
-/// What is needed for stems to add up to the song.
+/// Song and method by which the stems are made to add up to it.
 struct Exact<'a> {
     song: Mix<'a>,
     share: Share,
 }
 
 impl<'a> Output<'a> {
-    /// Starts `sink`.
+    /// Starts `sink` and sets up the stages.
     pub(crate) fn start(
         format: Format,
         sources: &[Stem],
@@ -111,7 +112,7 @@ impl<'a> Output<'a> {
         })
     }
 
-    /// Takes the next frames of all stems: two planes each, at the model's rate.
+    /// Takes the next frames of all stems: two planes for each stem, at the model's rate.
     pub(crate) fn write(&mut self, planes: Vec<Vec<f32>>) -> Result<()> {
         if planes.first().is_none_or(Vec::is_empty) {
             return Ok(());
@@ -129,7 +130,7 @@ impl<'a> Output<'a> {
         self.hand_out(resampled)
     }
 
-    /// Writes what the resamplers still hold.
+    /// Writes the frames that the resamplers still hold, and ends the output.
     pub(crate) fn finish(mut self) -> Result<()> {
         let frames = self.format.frames;
         let resamplers = std::mem::take(&mut self.resamplers);
@@ -140,7 +141,7 @@ impl<'a> Output<'a> {
         self.hand_out(rest)
     }
 
-    /// What goes through the resamplers: the stems, or the parts already added up.
+    /// Returns the input of the resamplers: the stems, or the parts already summed.
     fn lines(&self, planes: Vec<Vec<f32>>) -> Vec<Audio> {
         let mut planes = planes.into_iter();
         let mut pairs = Vec::with_capacity(self.sources.len());
@@ -187,11 +188,11 @@ impl<'a> Output<'a> {
         timed("write the stems", || self.sink.write_all(lines))
     }
 
-    /// Adds up the stems of every part.
+    /// Sums the stems of every part.
     fn parts(&self, stems: Vec<Audio>) -> Vec<Audio> {
         let (parts, sources) = (&self.format.parts, &self.sources);
 
-        // The usual case, every stem a part by itself, needs no copy.
+        // The usual case, in which every stem is a part by itself, needs no copy.
         let is_own = |(part, stem): (&Part, &Stem)| part.stems == [*stem];
         if parts.len() == sources.len() && parts.iter().zip(sources).all(is_own) {
             return stems;
@@ -209,7 +210,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// The sum of `stems`; silence as long as `like` when there is none.
+/// Returns the sum of `stems`, or silence with the length of `like` when there are none.
 fn add_up<'a>(mut stems: impl Iterator<Item = &'a Audio>, like: &Audio) -> Audio {
     let Some(first) = stems.next() else {
         return Audio::silent(like.layout(), like.frames());
@@ -238,12 +239,12 @@ impl<'a> Exact<'a> {
     }
 }
 
-/// The song itself at the rate and with the channels of the output, as far as the stems have come.
+/// Reader of the song at the rate and with the channels of the output, in step with the stems.
 #[allow(clippy::large_enum_variant, reason = "a song has one")]
 enum Mix<'a> {
-    /// It lies in memory.
+    /// The song is in memory.
     InPlace { song: &'a Audio, next: usize },
-    /// It is read as it is needed; what was read too far is pending.
+    /// The song is read as needed. Frames that were read too far are pending.
     Streamed {
         stream: Resampled<'a>,
         pending: Vec<Vec<f32>>,
@@ -259,8 +260,8 @@ impl<'a> Mix<'a> {
         })
     }
 
-    /// The next `frames` frames of each of `channels` channels; silence after the end. A mono song
-    /// comes twice: its first channel is enough.
+    /// Returns the next `frames` frames of each of `channels` channels, silent after the end of the
+    /// song. A mono song has two equal channels, of which the first is used.
     fn read(&mut self, channels: usize, frames: usize) -> Result<Vec<Cow<'a, [f32]>>> {
         match self {
             Self::InPlace { song, next } => {
@@ -290,7 +291,7 @@ impl<'a> Mix<'a> {
     }
 }
 
-/// `channel`, and silence up to `frames` frames.
+/// Returns `channel`, padded with silence to `frames` samples.
 fn with_silence(channel: &[f32], frames: usize) -> Cow<'_, [f32]> {
     if channel.len() == frames {
         return Cow::Borrowed(channel);
@@ -300,7 +301,7 @@ fn with_silence(channel: &[f32], frames: usize) -> Cow<'_, [f32]> {
     Cow::Owned(longer)
 }
 
-/// The first `frames` samples of `kept`, which keeps the others; silence after the end.
+/// Removes and returns the first `frames` samples of `kept`, padded with silence after its end.
 fn take(kept: &mut Vec<f32>, frames: usize) -> Vec<f32> {
     let rest = kept.split_off(frames.min(kept.len()));
     let mut taken = std::mem::replace(kept, rest);

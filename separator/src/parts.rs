@@ -1,18 +1,18 @@
-//! What is handed out: a stem, or several stems added up under one name.
+//! Outputs of a separation: a stem, or several stems summed under one name.
 
 use crate::Stem;
 
-/// One output of a separation: the sum of `stems` under a name of its own.
+/// Output of a separation: the sum of `stems` under a name of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Part {
-    /// `vocals`, `no_vocals` and so on: what a file of it is called.
+    /// Name of the part, used for its files: `vocals`, `no_vocals` and so on.
     pub name: String,
-    /// The stems that are added up, in canonical order.
+    /// Stems that are summed, in canonical order.
     pub stems: Vec<Stem>,
 }
 
 impl Part {
-    /// One stem by itself.
+    /// Creates a part from a single stem.
     pub fn stem(stem: Stem) -> Self {
         Self {
             name: stem.name().to_owned(),
@@ -20,7 +20,8 @@ impl Part {
         }
     }
 
-    /// All of `stems` but `left_out`, named `no_<stem>`, as demucs' `--two-stems` names it.
+    /// Creates a part from all of `stems` except `left_out`. Its name is `no_<stem>`, as with
+    /// demucs' `--two-stems`.
     pub fn without(left_out: Stem, stems: &[Stem]) -> Self {
         let rest = stems
             .iter()

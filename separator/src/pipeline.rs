@@ -1,6 +1,6 @@
-//! The one way for the data: a song that was read and measured is normalised, cut into chunks, put
-//! through the engine, joined, brought back from the normalisation, and handed out. This is the
-//! only file that sees every stage.
+//! Pipeline of a separation. A song that was read and measured is normalised, cut into chunks, put
+//! through the engine, joined, denormalised and written out. This is the only file that sees every
+//! stage.
 
 use std::collections::VecDeque;
 
@@ -19,23 +19,23 @@ use crate::statistics::Statistics;
 use crate::timings::timed;
 use crate::{Options, Part, Result, Stem, StemSink, Sum};
 
-/// Version of the graph and of the stages around it: raised when the same song, model and options
-/// give other samples than before, so that stems that were kept are made again.
+/// Version of the graph and of the stages around it. It is raised when the same song, model and
+/// options give other samples than before, so that cached stems are made again.
 pub const PIPELINE_VERSION: u32 = 2;
 
 /// Longest shift of a pass: half a second, as in `demucs.apply.apply_model`.
 const MAX_SHIFT_FRAMES: u32 = MODEL_RATE_HZ / 2;
 
-/// What a separation did.
+/// Summary of a separation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
-    /// Frames of the input at its own rate.
+    /// Number of frames of the input at its own rate.
     pub source_frames: u64,
-    /// Its rate.
+    /// Sample rate of the input in Hz.
     pub source_rate_hz: u32,
-    /// Frames of every part that was handed out.
+    /// Number of frames of every part that was written.
     pub output_frames: u64,
-    /// Chunks that the model ran on.
+    /// Number of chunks that the model ran on.
     pub chunks: u64,
 }
 
@@ -61,6 +61,7 @@ pub(crate) fn run(
         .warnings
         .iter()
         .for_each(|warning| listener.warning(warning));
+    // Plan the output and the passes.
     let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
@@ -73,7 +74,7 @@ pub(crate) fn run(
         Output::start(format, sources, decoded, sink)
     })?;
 
-    // What a song that was cancelled left behind.
+    // Drop the segments that a cancelled song left in the engines.
     members.iter_mut().try_for_each(Member::forget)?;
     let normalise = normalise(statistics);
     let normalise_block = move |block: &mut Audio| {
@@ -112,8 +113,8 @@ pub(crate) fn run(
     })
 }
 
-/// The separation. As many chunks as the engines like are on their way while the host joins and
-/// writes others.
+/// Separates the song. As many chunks as the engines accept are under way while the host joins and
+/// writes others. Returns the number of chunks.
 fn separate(
     members: &mut [Member],
     mut blend: Blend,
@@ -161,10 +162,11 @@ fn separate(
     Ok(chunks_done)
 }
 
-/// Chunks that engines were given and that were not taken from them, the oldest first.
+/// Queue of the chunks that engines were given and that were not yet taken from them, the oldest
+/// first.
 struct Queue {
     chunks: VecDeque<(usize, Chunk)>,
-    /// How many of them each network has.
+    /// Number of queued chunks of each network.
     waiting: Vec<usize>,
 }
 
@@ -176,7 +178,7 @@ impl Queue {
         }
     }
 
-    /// Hands chunks to the engines until the next one's engine has no room.
+    /// Submits chunks to the engines until the next chunk's engine has no room.
     fn fill(
         &mut self,
         members: &mut [Member],
@@ -222,7 +224,7 @@ impl Queue {
     }
 }
 
-/// Refuses options that no song could be separated with.
+/// Returns an error for options with which no song can be separated.
 pub(crate) fn check(options: &Options, sources: &[Stem]) -> Result<()> {
     if !(0.0..1.0).contains(&options.overlap) {
         return Err(SeparateError::Overlap {
@@ -250,7 +252,7 @@ pub(crate) fn check(options: &Options, sources: &[Stem]) -> Result<()> {
     Ok(())
 }
 
-/// Frames of the song that are separated, at its own rate and at the model's.
+/// Returns the number of frames of the song to separate, at its own rate and at the model's.
 fn lengths(
     members: &[Member],
     options: &Options,
@@ -271,7 +273,7 @@ fn lengths(
     (source_frames.min(statistics.source_frames), segment)
 }
 
-/// One pass for each network that is needed and each shift.
+/// Returns one lane for each network that is needed and each shift.
 fn lanes(
     members: &[Member],
     sources: &[Stem],
@@ -296,7 +298,7 @@ fn lanes(
         for shift in 0..options.shifts.max(1) {
             let origin = origin(options.shifts, shift);
 
-            // A single chunk has no neighbour to share anything with.
+            // A single chunk has no neighbour, so it needs no overlap.
             let overlap = if options.single_chunk {
                 0.0
             } else {
@@ -329,8 +331,8 @@ fn lanes(
     Ok(lanes)
 }
 
-/// Where pass number `shift` of `shifts` begins: `apply_model` puts half a second of silence before
-/// the song and begins somewhere in it.
+/// Returns the begin of pass number `shift` of `shifts`. `apply_model` puts half a second of
+/// silence before the song and begins somewhere in it.
 fn origin(shifts: u32, shift: u32) -> i64 {
     match shifts {
         0 => 0,

@@ -1,26 +1,25 @@
-//! One listener for progress, warnings and cancelling.
+//! Listener for progress, warnings and cancelling.
 
 use crate::audio::Warning;
 
-/// How far a separation has come.
+/// Progress of a separation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The first pass reads the input once for its statistics: so many frames of the input's rate
-    /// so far.
+    /// The first pass reads the input once for its statistics.
     Reading {
-        /// Frames read.
+        /// Number of frames read so far, at the input's rate.
         frames: u64,
     },
     /// The second pass separates.
     Separating {
-        /// Chunks of the model done.
+        /// Number of chunks that the model has separated.
         chunks_done: u64,
-        /// Chunks of the model in all.
+        /// Number of chunks in all.
         chunks_total: u64,
     },
 }
 
-/// What happens before an engine can separate: once for a model on a machine, or never.
+/// Steps before an engine can separate. They occur once for a model on a machine, or never.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Preparing {
@@ -28,58 +27,58 @@ pub enum Preparing {
     Waiting,
     /// The engine is being built.
     Building {
-        /// Steps done.
+        /// Number of steps done.
         done: u32,
-        /// Steps in all.
+        /// Number of steps in all.
         total: u32,
     },
-    /// The GPU compiles what was built, which it does not say the progress of.
+    /// The GPU compiles the built plan. It does not report progress.
     Compiling,
-    /// What the engine gives in float16 is compared with float32.
+    /// The float16 stems are compared with float32 stems.
     Comparing,
-    /// Rounding to float16 would change the stems of this model too much: it is computed in
+    /// Rounding to float16 would change the stems of this model too much, so it is computed in
     /// float32.
     InFloat32 {
-        /// By how much, relative to the stems.
+        /// Error of float16, relative to the stems.
         error: f64,
     },
-    /// The GPU's memory is too small; fewer segments at a time are tried.
+    /// The GPU's memory is too small, so a smaller batch is tried.
     SmallerBatch {
-        /// Segments at a time.
+        /// New number of segments in a batch.
         batch: usize,
     },
-    /// With as many segments at a time the GPU gives numbers that are not finite; another number is
+    /// The GPU gives numbers that are not finite with the previous batch, so another batch is
     /// tried.
     OtherBatch {
-        /// Segments at a time.
+        /// New number of segments in a batch.
         batch: usize,
     },
-    /// What was built could not be kept: the next start takes as long.
+    /// The built plan could not be kept, so the next start will take as long.
     NotKept {
-        /// Why.
+        /// Reason of the failure.
         reason: String,
     },
 }
 
-/// Hears what a separation does and may stop it between two chunks.
+/// Listener of a separation. It can cancel the separation between two chunks.
 pub trait Listener {
-    /// Called often, with figures that never go back within a pass.
+    /// Receives the progress. It is called often, with figures that never decrease within a pass.
     fn progress(&mut self, _progress: Progress) {}
 
-    /// Called while an engine is made ready.
+    /// Receives a step of an engine's preparation.
     fn preparing(&mut self, _step: Preparing) {}
 
-    /// Called once for each thing worth telling the user.
+    /// Receives a warning, once for each fact worth telling the user.
     fn warning(&mut self, _warning: &Warning) {}
 
-    /// Asked between two chunks; `true` ends the separation with
+    /// Returns whether to cancel. It is called between two chunks; `true` ends the separation with
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     fn cancelled(&self) -> bool {
         false
     }
 }
 
-/// A listener that does not listen.
+/// Listener that ignores everything.
 pub struct Ignore;
 
 impl Listener for Ignore {}

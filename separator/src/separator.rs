@@ -1,4 +1,4 @@
-//! The facade: a model on an engine, ready to separate songs.
+//! Facade of the crate: a model on an engine, ready to separate songs.
 
 use crate::audio::AudioSource;
 use crate::decoded::{DecodeOptions, Decoded};
@@ -9,7 +9,7 @@ use crate::progress::{Ignore, Listener};
 use crate::timings::timed;
 use crate::{Options, Result, SeparateError, Stem, StemSink};
 
-/// A model on an engine. Loading is the costly part: keep it for as many songs as there are.
+/// Model on an engine. Loading is the costly part, so a separator should be kept for all songs.
 pub struct Separator {
     members: Vec<Member>,
     sources: Vec<Stem>,
@@ -17,21 +17,21 @@ pub struct Separator {
 }
 
 impl Separator {
-    /// Puts `model` on the engine that `options` ask for. A network of a bag is loaded when it is
-    /// first needed.
+    /// Puts `model` on the engine that `options` ask for. The networks of a bag are loaded when
+    /// they are first needed.
     ///
     /// # Errors
-    /// [`EngineError`](crate::EngineError) when the engine cannot be had.
+    /// Returns an [`EngineError`](crate::EngineError) when the engine is not available.
     pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
         Self::prepare(model, options, &mut Ignore)
     }
 
-    /// Like [`Separator::new`], and tells `listener` what it is waiting for: an engine that has to
-    /// be built first takes many seconds, and the listener may cancel it. [`Backend::weigh`] finds
-    /// out whether that is worth it.
+    /// Does the same as [`Separator::new`] and reports the steps to `listener`. An engine that has
+    /// to be built first takes many seconds, and the listener may cancel it. [`Backend::weigh`]
+    /// determines whether that is worth the time.
     ///
     /// # Errors
-    /// As [`Separator::new`].
+    /// Fails like [`Separator::new`].
     pub fn prepare(
         model: Model,
         backend: impl Into<Backend>,
@@ -54,12 +54,12 @@ impl Separator {
         })
     }
 
-    /// Starts the engine of every network that has none yet, instead of when it is first needed,
-    /// and tells `listener` what it waits for.
+    /// Starts the engine of every network that has none yet, instead of when it is first needed.
+    /// Reports the steps to `listener`.
     ///
     /// # Errors
-    /// As [`Separator::new`], and when the listener cancelled; nothing more can be asked of this
-    /// separator then.
+    /// Fails like [`Separator::new`], and when the listener cancels. The separator is unusable
+    /// after a failure.
     pub fn start(&mut self, listener: &mut dyn Listener) -> Result<()> {
         for member in &mut self.members {
             if listener.cancelled() {
@@ -70,18 +70,19 @@ impl Separator {
         Ok(())
     }
 
-    /// The stems that come out, in canonical order.
+    /// Returns the stems that the model gives, in canonical order.
     pub fn sources(&self) -> &[Stem] {
         &self.sources
     }
 
-    /// Frames, at [`MODEL_RATE_HZ`](crate::model::MODEL_RATE_HZ), that the model takes at a time.
+    /// Returns the number of frames, at [`MODEL_RATE_HZ`](crate::model::MODEL_RATE_HZ), of the
+    /// model's segment.
     pub fn segment_frames(&self) -> usize {
         self.segment_frames
     }
 
-    /// What the engine is and what it runs on, for people to read; what it will be, as far as that
-    /// can be told, while none of a bag has been needed.
+    /// Returns the name of the engine and of its hardware, for display. Before any network of a bag
+    /// has been needed, returns the expected name as far as it is known.
     pub fn engine_name(&self) -> String {
         let started = self
             .members
@@ -92,8 +93,8 @@ impl Separator {
         started.or_else(expected).unwrap_or_default()
     }
 
-    /// Kind and precision of the engine that was started, as [`engine_class`](crate::engine_class)
-    /// has them; `None` before.
+    /// Returns the kind and precision of the started engine, in the terms of
+    /// [`engine_class`](crate::engine_class), or `None` before the start.
     pub fn engine_class(&self) -> Option<&'static str> {
         self.members
             .iter()
@@ -101,34 +102,35 @@ impl Separator {
             .map(|engine| engine.class())
     }
 
-    /// Whether the engine is the CPU's.
+    /// Returns whether the engine is the CPU engine.
     pub fn is_on_cpu(&self) -> bool {
         let expected = || self.members.iter().all(|member| member.backend.is_cpu());
         self.engine_class().map_or_else(expected, engine::is_of_cpu)
     }
 
-    /// Why it is that engine, where the choice was left open and a faster one could not be had.
+    /// Returns the reason for the engine, where the choice was left open and a faster one was not
+    /// available.
     pub fn engine_note(&self) -> Option<String> {
         let started = self.members.iter().find_map(|member| member.note.clone());
         started.or_else(|| self.members.first()?.backend.note())
     }
 
-    /// What decided for the CPU, where it is the engine because it is done before the GPU could
-    /// begin.
+    /// Returns the times by which the CPU was chosen, if it is the engine because it finishes
+    /// before the GPU could begin.
     pub fn sooner(&self) -> Option<Sooner> {
         self.members.first()?.backend.sooner()
     }
 
     /// Separates one song.
     ///
-    /// It is read to its end first, and kept for that if it fits into
-    /// [`MEMORY_BYTES`](crate::MEMORY_BYTES); a longer one is read again. The stems go to `sink` as
-    /// they are finished; memory does not grow with the length of the song beyond that. The same
-    /// song, model, options and machine give the same samples, bit for bit.
+    /// The song is first read to its end. It is kept in memory if it fits into
+    /// [`MEMORY_BYTES`](crate::MEMORY_BYTES); a longer song is read a second time. The stems go to
+    /// `sink` as they are finished, and memory does not otherwise grow with the length of the song.
+    /// The same song, model, options and machine give the same samples, bit for bit.
     ///
     /// # Errors
-    /// Whatever stage fails says why, by its kind and its message; `sink` may have received some of
-    /// the stems by then.
+    /// Returns the error of the stage that fails, with its kind and message. `sink` may have
+    /// received a part of the stems by then.
     pub fn separate(
         &mut self,
         song: &dyn AudioSource,
@@ -136,7 +138,7 @@ impl Separator {
         sink: &mut dyn StemSink,
         listener: &mut dyn Listener,
     ) -> Result<Summary> {
-        // What no song could be separated with is refused before this one is read.
+        // Refuse options that suit no song before the song is read.
         pipeline::check(options, &self.sources)?;
         let decoded = timed("read the song", || {
             Decoded::read(song, DecodeOptions::of(options), listener, &mut |_| ())
@@ -144,12 +146,11 @@ impl Separator {
         self.separate_decoded(&decoded, options, sink, listener)
     }
 
-    /// Separates a song that was read before, perhaps beside something else. It gives the samples
-    /// of
-    /// [`Separator::separate`], whatever it was read with.
+    /// Separates a song that was read before, for example in parallel with other work. The samples
+    /// are those of [`Separator::separate`], with whatever options the song was read.
     ///
     /// # Errors
-    /// As [`Separator::separate`].
+    /// Fails like [`Separator::separate`].
     pub fn separate_decoded<S: AudioSource>(
         &mut self,
         song: &Decoded<S>,
@@ -168,7 +169,7 @@ impl Separator {
     }
 }
 
-/// One network of the model, loaded into its engine when it is first run.
+/// Network of the model, loaded into its engine when it is first run.
 pub(crate) struct Member {
     network: Option<Network>,
     engine: Option<Box<dyn Engine>>,
@@ -191,7 +192,7 @@ impl Member {
         }
     }
 
-    /// One that runs on `engine`, for tests of the stages around it.
+    /// Creates a member that runs on `engine`, for tests of the stages around it.
     #[cfg(test)]
     pub(crate) fn on(engine: Box<dyn Engine>, segment_frames: usize, weights: Vec<f32>) -> Self {
         let backend = EngineOptions::default().into();
@@ -205,28 +206,28 @@ impl Member {
         }
     }
 
-    /// Frames that the network takes at a time.
+    /// Returns the number of frames of the network's segment.
     pub(crate) fn segment_frames(&self) -> usize {
         self.segment_frames
     }
 
-    /// How much the network counts for each source.
+    /// Returns the weight of the network for each source.
     pub(crate) fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// Drops what its engine was given and has not handed out.
+    /// Drops the segments that the engine was given and has not returned.
     pub(crate) fn forget(&mut self) -> Result<()> {
         self.engine
             .as_mut()
             .map_or(Ok(()), |engine| engine.forget())
     }
 
-    /// The engine; it is started when it is first needed.
+    /// Returns the engine. Starts it when it is first needed.
     pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
         if let Some(network) = self.network.take() {
-            // A network whose engine failed to start is gone; nothing more can be asked of this
-            // separator.
+            // A network whose engine failed to start is gone, so the separator is unusable from
+            // then on.
             let started = timed("start the engine", || {
                 engine::start(network, &mut self.backend, listener)
             })?;

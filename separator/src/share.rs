@@ -1,9 +1,10 @@
-//! Mixture consistency: what the stems lack to add up to the mix is shared out among them.
+//! Mixture consistency: the difference between the mix and the sum of the stems is shared out among
+//! the stems.
 //!
-//! Each stem takes a share in proportion to its own energy around that moment, so that a stem that
-//! is silent stays nearly so (the energy-weighted projection of Wisdom et al., "Differentiable
+//! Each stem takes a share in proportion to its own energy around that moment, so that a silent
+//! stem stays nearly silent (the energy-weighted projection of Wisdom et al., "Differentiable
 //! consistency constraints for improved deep speech enhancement", ICASSP 2019). Energies are
-//! smoothed with a time constant of 20 ms: shares glide, and nothing clicks.
+//! smoothed with a time constant of 20 ms: shares change gradually and cause no clicks.
 
 use std::slice::ChunksMut;
 
@@ -11,26 +12,26 @@ use rayon::prelude::*;
 
 use crate::audio::Audio;
 
-/// Time constant of the energies.
+/// Time constant of the energies, in seconds.
 const SMOOTHING_S: f64 = 0.02;
-/// Energy that every stem is taken to have at least: -120 dBFS. In silence, the shares are equal.
+/// Smallest energy of a stem: -120 dBFS. In silence the shares are therefore equal.
 const FLOOR: f64 = 1e-12;
-/// Frames that one thread shares out at a time: few enough for what they take to stay in its
+/// Number of frames that one thread shares out at a time: few enough for their data to stay in its
 /// caches.
 const RUN_FRAMES: usize = 1 << 12;
 
-/// Makes stems add up to the mix, block by block.
+/// Stage that makes stems add up to the mix, block by block.
 pub(crate) struct Share {
-    /// What each stem's energy was at the last frame.
+    /// Energy of each stem at the last frame.
     energies: Vec<f64>,
-    /// The energies of every frame of a block, stem by stem.
+    /// Energies of every frame of a block, stem by stem.
     courses: Vec<Vec<f64>>,
-    /// How much of an energy is left after one frame.
+    /// Fraction of an energy that remains after one frame.
     decay: f64,
 }
 
 impl Share {
-    /// For so many stems at `rate_hz`.
+    /// Creates the stage for `stems` stems at `rate_hz`.
     pub(crate) fn new(stems: usize, rate_hz: u32) -> Self {
         let decay = (-1.0 / (SMOOTHING_S * f64::from(rate_hz))).exp();
         Self {
@@ -40,12 +41,12 @@ impl Share {
         }
     }
 
-    /// Adds to `stems` what they lack to add up to `mix`, one plane a channel. All have the same
-    /// channels and length.
+    /// Adds the difference between `mix` and the sum of `stems` to the stems. `mix` has one plane
+    /// for each channel. All have the same channels and length.
     ///
-    /// An energy follows from the one of the frame before, but not from other stems: each has a
-    /// thread. After that no frame needs another, and runs of them are shared out side by side. No
-    /// sum depends on how many threads there are.
+    /// An energy depends on that of the frame before, but not on other stems, so each stem has a
+    /// task of its own. After that no frame depends on another, and runs of frames are shared out
+    /// in parallel. No sum depends on the number of threads.
     pub(crate) fn apply<C: AsRef<[f32]> + Sync>(&mut self, mix: &[C], stems: &mut [Audio]) {
         let decay = self.decay;
         let following = self
@@ -80,7 +81,7 @@ impl Share {
     }
 }
 
-/// Writes the energy of a stem at every frame to `course`, each from the one before.
+/// Writes the energy of a stem at every frame to `course`, each computed from the one before.
 fn follow(energy: &mut f64, course: &mut Vec<f64>, channels: &[Vec<f32>], decay: f64) {
     course.clear();
     course.resize(channels[0].len(), 0.0);
@@ -98,7 +99,8 @@ fn follow(energy: &mut f64, course: &mut Vec<f64>, channels: &[Vec<f32>], decay:
     }
 }
 
-/// The stems in runs of [`RUN_FRAMES`]: for each run every stem's part of it, channel by channel.
+/// Divides the stems into runs of [`RUN_FRAMES`]: for each run every stem's part, channel by
+/// channel.
 fn runs(stems: &mut [Audio]) -> Vec<Vec<Vec<&mut [f32]>>> {
     let count = stems.first().map_or(0, Audio::frames).div_ceil(RUN_FRAMES);
     let mut rest: Vec<Vec<ChunksMut<'_, f32>>> = Vec::with_capacity(stems.len());
@@ -119,8 +121,7 @@ fn runs(stems: &mut [Audio]) -> Vec<Vec<Vec<&mut [f32]>>> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Shares out a run of frames. Frames are the innermost loops, of which the compiler makes vector
-/// code.
+/// Shares out a run of frames. The innermost loops run over frames, which the compiler vectorises.
 fn share_out(mix: &[&[f32]], energies: &[&[f64]], stems: &mut [Vec<&mut [f32]>]) {
     let frames = energies.first().map_or(0, |energies| energies.len());
     let mut totals = vec![0.0; frames];
@@ -181,7 +182,7 @@ mod tests {
                 for frame in 0..frames {
                     let sum: f64 = parts.iter().map(|part| f64::from(part.channels()[channel][frame])).sum();
                     let lacking = (sum - f64::from(mix.channels()[channel][frame])).abs();
-                    // -120 dBFS is 1e-6 of full scale.
+                    // A level of -120 dBFS is 1e-6 of full scale.
                     prop_assert!(lacking <= 1e-6 * f64::from(gain.max(1.0)), "{lacking}");
                 }
             }
@@ -203,7 +204,7 @@ mod tests {
         assert!(peak < 1e-6, "{peak}");
     }
 
-    /// Frame after frame on one thread: what the samples have to be, bit for bit.
+    /// Computes the expected samples, bit for bit, frame after frame on one thread.
     fn one_by_one(share: &mut Share, mix: &Audio, stems: &mut [Audio]) {
         let mut planes: Vec<Vec<&mut [f32]>> = stems
             .iter_mut()

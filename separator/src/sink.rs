@@ -1,41 +1,42 @@
-//! Where stems go, block by block.
+//! Receivers of stems, block by block.
 
 use rayon::prelude::*;
 
 use crate::audio::{Audio, Layout};
 use crate::{Part, Result};
 
-/// What a sink is about to receive.
+/// Description of the output that a sink is about to receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outputs {
-    /// The parts, in the order in which [`StemSink::write`] numbers them.
+    /// Parts, in the order in which [`StemSink::write`] numbers them.
     pub parts: Vec<Part>,
     /// Layout of every block of every part.
     pub layout: Layout,
-    /// Frames that every part will have received at the end, exactly.
+    /// Exact number of frames that every part will have received at the end.
     pub frames: u64,
 }
 
-/// Takes the stems of one song, in order of time. All parts receive the same frames; none is ever
-/// ahead by more than a block.
+/// Receiver of the stems of one song, in order of time. All parts receive the same frames, and none
+/// is ever ahead by more than a block.
 pub trait StemSink {
-    /// Called once, before the first block.
+    /// Prepares for the output. It is called once, before the first block.
     ///
     /// # Errors
-    /// Ends the separation.
+    /// Ends the separation with the returned error.
     fn start(&mut self, outputs: &Outputs) -> Result<()>;
 
     /// Takes the next block of part number `part`.
     ///
     /// # Errors
-    /// Ends the separation.
+    /// Ends the separation with the returned error.
     fn write(&mut self, part: usize, block: &Audio) -> Result<()>;
 
-    /// Takes the next block of every part. A sink that can take them side by side does so here, or
-    /// has threads of its own to give them to; by default they come one after the other.
+    /// Takes the next block of every part. By default the blocks are written one after the other. A
+    /// sink that can take them in parallel, or has threads of its own for them, overrides this
+    /// method.
     ///
     /// # Errors
-    /// Ends the separation.
+    /// Ends the separation with the returned error.
     fn write_all(&mut self, blocks: Vec<Audio>) -> Result<()> {
         blocks
             .iter()
@@ -44,14 +45,14 @@ pub trait StemSink {
     }
 }
 
-/// Keeps whole stems in memory: one [`Audio`] a part.
+/// Sink that keeps whole stems in memory, one [`Audio`] for each part.
 #[derive(Debug, Default)]
 pub struct InMemory {
     parts: Vec<(Part, Layout, Vec<Vec<f32>>)>,
 }
 
 impl InMemory {
-    /// The parts that were received.
+    /// Returns the parts that were received.
     pub fn into_parts(self) -> Vec<(Part, Audio)> {
         let parts = self.parts.into_iter();
         parts

@@ -1,5 +1,4 @@
-//! The normalised song as chunks hear it: read ahead on another thread, or taken from where it lies
-//! in memory.
+//! Normalised song from which chunks are cut: read ahead on another thread, or copied from memory.
 
 use crate::Result;
 use crate::ahead::{Ahead, Read};
@@ -8,18 +7,19 @@ use crate::chunks::{History, copy_stretch};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::statistics::Statistics;
 
-/// What the model hears, with nothing folded or resampled.
+/// Layout that the model takes, so that nothing has to be folded or resampled.
 const HEARD: Layout = Layout {
     channels: CHANNELS,
     rate_hz: MODEL_RATE_HZ,
 };
 
-/// The song, if it lies in memory as the model hears it.
+/// Returns the song's samples if they are in memory in the model's layout.
 pub(crate) fn in_place(source: &dyn AudioSource) -> Option<&Audio> {
     source.in_memory().filter(|song| song.layout() == HEARD)
 }
 
-/// What takes the song's mean out of a sample and brings it to the song's deviation.
+/// Returns the function that subtracts the song's mean from a sample and divides it by the
+/// deviation.
 pub(crate) fn normalise(
     statistics: &Statistics,
 ) -> impl Fn(f32) -> f32 + Copy + Send + Sync + use<> {
@@ -27,23 +27,24 @@ pub(crate) fn normalise(
     move |sample| (sample - mean) / deviation
 }
 
-/// Where chunks are cut from.
+/// Source of the chunks.
 pub(crate) trait Song {
-    /// Makes sure that all frames before `end` can be copied, where the song has so many.
+    /// Reads the song at least up to `end`, so that the frames before it can be copied. A shorter
+    /// song is read to its end.
     ///
     /// # Errors
-    /// When the song cannot be read any further.
+    /// Fails when the song cannot be read any further.
     fn read_until(&mut self, end: i64) -> Result<()>;
 
-    /// Writes [2, frames] of the song from frame `from` on to `chunk`, row-major; silence where
-    /// there is no song.
+    /// Copies [2, frames] of the song from frame `from` on to `chunk`, row-major. Frames outside
+    /// the song are silent.
     fn copy_into(&self, from: i64, chunk: &mut [f32]);
 
-    /// No chunk will ask for anything before `frame` again.
+    /// Allows the frames before `frame` to be dropped: no further chunk needs them.
     fn forget_before(&mut self, frame: i64);
 }
 
-/// A song that comes block by block, normalised already.
+/// Song that arrives block by block and is normalised already.
 pub(crate) struct Streamed {
     ahead: Ahead,
     history: History,
@@ -80,7 +81,7 @@ impl Song for Streamed {
     }
 }
 
-/// A song in memory, which is normalised as it is copied.
+/// Song in memory, normalised while it is copied.
 pub(crate) struct InPlace<'a, N> {
     song: &'a Audio,
     normalise: N,
@@ -110,7 +111,7 @@ mod tests {
     use crate::ahead::read_ahead;
     use crate::audio::{AudioStream, BLOCK_FRAMES};
 
-    /// A song that has to be read block by block.
+    /// Song that has to be read block by block.
     struct ByBlocks<'a>(&'a Audio);
 
     impl AudioSource for ByBlocks<'_> {

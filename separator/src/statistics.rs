@@ -1,5 +1,4 @@
-//! What a song is like as a whole: how long it is, and the mean and deviation that it is normalised
-//! by.
+//! Statistics of a whole song: its length, and the mean and deviation that it is normalised by.
 
 use rayon::prelude::*;
 
@@ -7,10 +6,10 @@ use crate::Result;
 use crate::audio::{Audio, BLOCK_FRAMES, Warning};
 use crate::error::SeparateError;
 
-/// What `demucs.api.Separator.separate_tensor` adds to the deviation.
+/// Value that `demucs.api.Separator.separate_tensor` adds to the deviation.
 const DEVIATION_FLOOR: f64 = 1e-8;
 
-/// What has to be known of a song before its first chunk is separated.
+/// Statistics of a song that are needed before its first chunk is separated.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Statistics {
     /// Frames of the song at its own rate.
@@ -19,26 +18,26 @@ pub(crate) struct Statistics {
     pub(crate) model_frames: u64,
     /// Mean of the mono mix at the model's rate.
     pub(crate) mean: f32,
-    /// Its standard deviation (unbiased) plus 1e-8.
+    /// Standard deviation of the mono mix (unbiased) plus 1e-8.
     pub(crate) deviation: f32,
-    /// What was odd about the song.
+    /// Warnings from reading the song.
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Frames that are measured in place at a time.
+/// Number of frames measured at a time for a song in memory.
 pub(crate) const STRETCH_FRAMES: usize = 64 * BLOCK_FRAMES;
 
-/// Frames that are summed up at a time.
+/// Number of frames in a run, which is summed up at a time.
 const RUN_FRAMES: usize = 4096;
-/// Sums that are kept side by side, which the processor adds to at once.
+/// Number of sums kept side by side, to which the processor adds at once.
 const LANES: usize = 8;
 
-// Runs never cross blocks or stretches, so that the result does not depend on how the song comes.
+// Runs never cross blocks or stretches, so the result does not depend on how the song is divided.
 const _: () =
     assert!(BLOCK_FRAMES.is_multiple_of(RUN_FRAMES) && STRETCH_FRAMES.is_multiple_of(RUN_FRAMES));
 
-/// How many frames there are, the mean of their mono mix, and the sum of its squared distances from
-/// it.
+/// Number of frames, the mean of their mono mix, and the sum of its squared distances from the
+/// mean.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moments {
     count: u64,
@@ -47,8 +46,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// Takes in the next frames of the song: runs are measured side by side and joined in their
-    /// order.
+    /// Adds the next frames of the song. Runs are measured in parallel and joined in their order.
     pub(crate) fn push(&mut self, left: &[f32], right: &[f32]) {
         let runs = left
             .par_chunks(RUN_FRAMES)
@@ -57,19 +55,19 @@ impl Moments {
         runs.iter().for_each(|run| self.join(run));
     }
 
-    /// Takes in a block, which is stereo.
+    /// Adds a stereo block.
     pub(crate) fn push_block(&mut self, block: &Audio) {
         if let [left, right] = block.channels() {
             self.push(left, right);
         }
     }
 
-    /// Frames taken in so far.
+    /// Returns the number of frames added so far.
     pub(crate) fn frames(&self) -> u64 {
         self.count
     }
 
-    /// What the song is like: `source_frames` are counted at its own rate.
+    /// Returns the statistics of the song. `source_frames` counts frames at its own rate.
     pub(crate) fn statistics(
         self,
         source_frames: u64,
@@ -104,7 +102,8 @@ impl Moments {
         }
     }
 
-    /// The formula for two samples of Chan, Golub and LeVeque (Stanford CS-TR-79-773, 1979).
+    /// Joins the moments of the next run, by the formula for two samples of Chan, Golub and LeVeque
+    /// (Stanford CS-TR-79-773, 1979).
     fn join(&mut self, run: &Self) {
         let (before, count, distance) = (self.count as f64, run.count as f64, run.mean - self.mean);
         let all = before + count;
@@ -114,7 +113,7 @@ impl Moments {
     }
 }
 
-/// The sum of `value` over the mono mix of two sides.
+/// Returns the sum of `value` over the mono mix of two sides.
 fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
     let mono = |(left, right): (&f32, &f32)| value((f64::from(*left) + f64::from(*right)) / 2.0);
     let mut lanes = [0.0; LANES];
@@ -171,7 +170,7 @@ mod tests {
         assert!((f64::from(found.deviation) - variance.sqrt()).abs() < 1e-7);
     }
 
-    /// A song that has to be read block by block.
+    /// Song that has to be read block by block.
     struct Streamed(Audio);
 
     impl AudioSource for Streamed {

@@ -1,39 +1,38 @@
-//! Where the time goes: what each stage took, for whoever wants to know.
+//! Timings of the stages of the work.
 //!
-//! Nothing is noted until somebody asks for it ([`enable`]). Stages run side by side on several
-//! threads, so that their times add up to more than what passed; each also says when it began and
-//! ended.
+//! Nothing is recorded until [`enable`] is called. Stages run side by side on several threads, so
+//! their times add up to more than the elapsed time. Each stage therefore also records when it
+//! began and ended.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The moment that times are counted from, once somebody wants them.
+/// Moment from which times are counted. Unset until [`enable`] is called.
 static BEGAN: OnceLock<Instant> = OnceLock::new();
 static NOTED: Mutex<Vec<Timing>> = Mutex::new(Vec::new());
 
-/// A stage of the work, all that it did taken together.
+/// Timing of a stage, summed over all its runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// What was done.
+    /// Name of the stage.
     pub stage: &'static str,
-    /// How often.
+    /// Number of runs.
     pub times: u64,
-    /// When it was begun first, and when it was last over, counted from the moment given to
-    /// [`enable`].
+    /// Begin of the first run, counted from the moment given to [`enable`].
     pub from: Duration,
-    /// See `from`.
+    /// End of the last run, counted from the same moment.
     pub to: Duration,
-    /// What all of its runs took together.
+    /// Total time of all runs.
     pub took: Duration,
 }
 
-/// Has stages noted from now on; times are counted from `began`.
+/// Enables the recording of stages. Times are counted from `began`.
 pub fn enable(began: Instant) {
-    // Once is enough.
+    // Ignore a second call: the first one stays in force.
     let _ = BEGAN.set(began);
 }
 
-/// A stage that is under way. Dropping it ends it.
+/// Stage that is under way. Dropping it ends the stage.
 #[must_use]
 #[derive(Debug)]
 pub struct Running {
@@ -49,7 +48,7 @@ pub fn stage(stage: &'static str) -> Running {
     }
 }
 
-/// Notes what `work` takes as `stage`.
+/// Records the time of `work` as `stage`.
 pub fn timed<T>(stage: &'static str, work: impl FnOnce() -> T) -> T {
     let _running = self::stage(stage);
     work()
@@ -87,8 +86,8 @@ impl Drop for Running {
     }
 }
 
-/// What was noted since it was taken last, in the order in which the stages began. Empty unless
-/// [`enable`] was called.
+/// Returns and clears the timings recorded so far, in the order in which the stages began. Empty
+/// unless [`enable`] was called.
 pub fn take() -> Vec<Timing> {
     let mut noted = std::mem::take(&mut *NOTED.lock().unwrap_or_else(PoisonError::into_inner));
     noted.sort_by_key(|timing| timing.from);
@@ -99,7 +98,8 @@ pub fn take() -> Vec<Timing> {
 mod tests {
     use super::*;
 
-    /// The only test that enables them: other tests' stages may be noted beside its own.
+    /// Enables the timings, as no other test does. Stages of other tests may be recorded beside its
+    /// own.
     #[test]
     fn a_stage_is_noted_with_all_its_runs() {
         let own = || take().into_iter().find(|timing| timing.stage == "a test");

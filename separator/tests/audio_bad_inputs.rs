@@ -1,4 +1,4 @@
-//! What is wrong with a file is said plainly, and what can be used of it is used.
+//! Tests that the defects of a file are reported plainly and that its usable parts are used.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -10,7 +10,7 @@ use sextet_separator::ErrorKind;
 use sextet_separator::audio::{AudioFile, Layout, ReadError};
 use tempfile::TempDir;
 
-/// A canonical WAV: the fields of its header, which may lie, and its samples.
+/// Canonical WAV file: the fields of its header, which may be false, and its samples.
 #[derive(Clone)]
 struct Wav {
     riff_bytes: u32,
@@ -23,7 +23,7 @@ struct Wav {
 }
 
 impl Wav {
-    /// 16-bit stereo of `frames` frames, all of it true.
+    /// Creates a correct file of 16-bit stereo with `frames` frames.
     fn honest(frames: u16) -> Self {
         let data: Vec<u8> = (0..2 * frames)
             .flat_map(|n| (n as i16).to_le_bytes())
@@ -67,14 +67,14 @@ fn save(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// The error of opening `path`, or of reading it to its end.
+/// Returns the error of opening `path`, or of reading it to its end.
 fn refusal(path: &Path) -> sextet_separator::Error {
     read_file(path)
         .map(|(audio, _)| audio.frames())
         .expect_err(&path.display().to_string())
 }
 
-/// Each file that gives nothing: its kind of error, and words that its message must have.
+/// Checks the kind of error and the words of the message for each file that gives no audio.
 #[test]
 fn what_gives_nothing_is_refused_with_its_cause() {
     let folder = tempfile::tempdir().unwrap();
@@ -316,8 +316,8 @@ fn a_file_that_may_not_be_read_says_so() {
     }
 }
 
-/// A WAV whose header lies about its length, in either direction, or leaves it open: what is there
-/// is used, and what does not fit together is said.
+/// Checks a WAV whose header misstates its length, in either direction, or leaves it open. The
+/// samples that are there are used, and the contradiction is reported.
 #[test]
 fn a_wav_header_that_lies_about_its_length_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
@@ -372,8 +372,8 @@ fn a_wav_header_that_lies_about_its_length_does_no_harm() {
             "{name}: {warnings:?}"
         );
     }
-    // "Claims half" is not a lie that can be told from other chunks after the samples: they are not
-    // samples.
+    // A header that claims half of the samples is not tested: it cannot be told from one with other
+    // chunks after the samples.
 }
 
 #[test]
@@ -393,7 +393,8 @@ fn one_sample_is_enough() {
     );
 }
 
-/// The first bad sample in time is named: channel from 1, frame from 0.
+/// Checks that the message names the first bad sample in time, with the channel counted from 1 and
+/// the frame from 0.
 #[test]
 fn samples_that_are_not_numbers_are_refused_and_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -436,8 +437,8 @@ fn samples_that_are_not_numbers_are_refused_and_named() {
     }
 }
 
-/// Files that end early: what is there is decoded, exactly as from the whole file, with one
-/// warning.
+/// Checks files that end early: the audio that is there is decoded exactly as from the whole file,
+/// with one warning.
 #[test]
 fn truncated_files_give_what_is_there_with_a_warning() {
     let folder = tempfile::tempdir().unwrap();
@@ -477,7 +478,7 @@ fn truncated_files_give_what_is_there_with_a_warning() {
                 "{warnings:?}"
             );
 
-            // The last frames before the cut lean on what is missing.
+            // The last frames before the cut depend on the missing data.
             let same = part.frames().saturating_sub(1_200);
             assert!(
                 part.channels()[0][..same] == whole.channels()[0][..same],
@@ -490,8 +491,8 @@ fn truncated_files_give_what_is_there_with_a_warning() {
     assert_eq!(cases, 24);
 }
 
-/// Damage in the middle: the song goes on after it at its time, and one warning counts what was
-/// lost.
+/// Checks damage in the middle of a file: the song continues after it at the right time, and one
+/// warning counts the lost packets.
 #[test]
 fn damage_in_the_middle_is_bridged_by_silence() {
     let folder = tempfile::tempdir().unwrap();
@@ -515,7 +516,7 @@ fn damage_in_the_middle_is_bridged_by_silence() {
         assert!(warnings.len() <= 1, "{name}: {warnings:?}");
         let end = whole.frames() - 1_500..whole.frames();
 
-        // AAC's noise substitution goes on with other noise.
+        // AAC's noise substitution continues with other noise.
         let error = relative_error(&found.channels()[0][end.clone()], &whole.channels()[0][end]);
         assert!(
             error < if name == "aac.m4a" { 0.05 } else { 1e-6 },
@@ -524,8 +525,8 @@ fn damage_in_the_middle_is_bridged_by_silence() {
     }
 }
 
-/// Two songs in one Ogg file, one after the other, are one; where the second has another layout it
-/// is left out, and said.
+/// Checks that two songs in one Ogg file, one after the other, are read as one. A second song of
+/// another layout is left out and reported.
 #[test]
 fn chained_ogg_goes_on_where_the_layout_allows() {
     let folder = tempfile::tempdir().unwrap();
@@ -570,7 +571,8 @@ fn chained_ogg_goes_on_where_the_layout_allows() {
     );
 }
 
-/// An MP3 that is longer than its tag says (two of them joined): everything is kept, and said.
+/// Checks an MP3 that is longer than its tag says (two files joined): all of it is kept and
+/// reported.
 #[test]
 fn an_mp3_longer_than_its_tag_is_kept_whole() {
     let folder = tempfile::tempdir().unwrap();
@@ -584,7 +586,7 @@ fn an_mp3_longer_than_its_tag_is_kept_whole() {
     );
 }
 
-/// A file that is called something else is still recognised by what it holds.
+/// Checks that a file with a wrong extension is recognised by its contents.
 #[test]
 fn the_name_does_not_matter() {
     let folder = tempfile::tempdir().unwrap();
@@ -602,8 +604,8 @@ fn the_name_does_not_matter() {
     }
 }
 
-/// Chunks before, between and after those that matter, of odd lengths, and every way to write the
-/// header.
+/// Checks headers with chunks before, between and after the relevant ones, of odd lengths, and
+/// every form of the header.
 #[test]
 fn every_kind_of_wav_header_is_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Folding to stereo: which channel goes where, by how much.
+//! Tests of folding to stereo: the outputs and the gain of each channel.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -8,7 +8,7 @@ use sextet_separator::audio::{Audio, AudioFile, AudioSource as _, Fold, Folded, 
 
 const HALF_POWER: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
-/// What an impulse in each channel becomes, for every usual layout of 1 to 8 channels.
+/// Checks the gains of an impulse in each channel, for every usual layout of 1 to 8 channels.
 #[test]
 fn every_usual_channel_has_its_gains() {
     let (l, r, c, none) = ([1.0, 0.0], [0.0, 1.0], [HALF_POWER; 2], [0.0; 2]);
@@ -63,7 +63,7 @@ fn every_usual_channel_has_its_gains() {
     }
 }
 
-/// What is in the middle stays in the middle, whatever the layout.
+/// Checks that a sound in the middle stays in the middle, whatever the layout.
 #[test]
 fn equal_sides_stay_equal() {
     for channels in 1..=8 {
@@ -98,7 +98,7 @@ fn mono_is_doubled_and_stereo_goes_through_bit_for_bit() {
         1,
     );
 
-    // A single channel is mono even where the file calls it front left.
+    // A single channel is mono even where the file labels it front left.
     for speaker in [
         Speaker::FrontCenter,
         Speaker::FrontLeft,

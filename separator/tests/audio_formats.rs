@@ -1,5 +1,5 @@
-//! Every input format: length to the sample, no shift, the right channels, the same samples every
-//! time.
+//! Tests of every input format: exact length, no shift, the right channels, and the same samples in
+//! every pass.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -24,7 +24,7 @@ const DEEP: Layout = Layout {
     rate_hz: 96_000,
 };
 
-/// Largest difference of two runs of the same length.
+/// Returns the largest difference between two runs of the same length.
 fn peak_error(found: &[f32], reference: &[f32]) -> f32 {
     assert_eq!(found.len(), reference.len());
     found
@@ -34,8 +34,8 @@ fn peak_error(found: &[f32], reference: &[f32]) -> f32 {
         .fold(0.0, f32::max)
 }
 
-/// Lossless formats give the signal itself, within the rounding to their bits (`ulp` below full
-/// scale).
+/// Checks that lossless formats give the signal itself, within the rounding to their bits (`ulp`
+/// below full scale).
 #[test]
 fn lossless_files_give_the_signal() {
     let cases = [
@@ -88,7 +88,8 @@ fn lossless_files_give_the_signal() {
     }
 }
 
-/// Lossy formats give as many frames as were encoded, without a shift, and about the signal.
+/// Checks that lossy formats give as many frames as were encoded, without a shift, and
+/// approximately the signal.
 #[test]
 fn lossy_files_have_the_encoded_length_and_no_shift() {
     let cases = [
@@ -141,8 +142,8 @@ fn lossy_files_have_the_encoded_length_and_no_shift() {
     }
 }
 
-/// Opus is always decoded at 48 kHz: the length is the encoded one, resampled and rounded up to a
-/// packet's granule.
+/// Checks Opus, which is always decoded at 48 kHz: the length is the encoded one, resampled and
+/// rounded up to a packet's granule.
 #[test]
 fn opus_has_the_encoded_length_and_no_shift() {
     for (name, layout, frames, expected, bound) in [
@@ -198,8 +199,8 @@ fn finish_with(mut resampler: Resampler, audio: &Audio, total: u64) -> Audio {
     Audio::new(joined.collect(), first.rate_hz())
 }
 
-/// The reference decoders (opusdec; ffmpeg for the others) give the same samples, within the
-/// rounding to 16 bits.
+/// Checks that the reference decoders (opusdec; ffmpeg for the others) give the same samples,
+/// within the rounding to 16 bits.
 #[test]
 fn reference_decoders_agree() {
     for (name, reference) in [
@@ -222,8 +223,8 @@ fn reference_decoders_agree() {
     }
 }
 
-/// Without a tag nothing is known of delay and padding: all that was decoded is kept, the end
-/// included.
+/// Checks files without a tag, whose delay and padding are unknown: all decoded audio is kept,
+/// including the end.
 #[test]
 fn untagged_mp3_and_raw_aac_keep_everything() {
     for (name, at_least) in [("lame_untagged.mp3", 8_958), ("raw.aac", 12_345)] {
@@ -254,7 +255,7 @@ fn coded_wave_files_are_decoded() {
         assert_eq!(file.info().codec, codec);
         let (audio, warnings) = read_file(fixture(name)).unwrap();
         assert_eq!(warnings, []);
-        // ADPCM comes in blocks.
+        // ADPCM is stored in blocks.
         assert!(audio.frames() >= 4_321, "{name}: {}", audio.frames());
         let error = relative_error(
             &audio.channels()[0][..4_321],

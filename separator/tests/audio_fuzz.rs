@@ -1,5 +1,5 @@
-//! Damage at random: whatever is done to a file, reading it ends in good time, without a panic, the
-//! same way twice.
+//! Tests with random damage: reading a damaged file ends in time, without a panic, and with the
+//! same result twice.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -13,7 +13,7 @@ use sextet_separator::audio::{AudioWriter, Bits, FileFormat, Layout, Tags, Write
 use support::damage::{Random, damage};
 use support::targets::decode;
 
-/// Files of every format and codec that is read; whatever is not a fixture is written here.
+/// Returns files of every supported format and codec. Those without a fixture are written here.
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let fixtures = [
         "stereo.flac",
@@ -68,7 +68,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// How many cases: `SEXTET_FUZZ_CASES`, or few enough for every run of the tests.
+/// Returns the number of cases: `SEXTET_FUZZ_CASES`, or few enough for every run of the tests.
 fn cases() -> usize {
     std::env::var("SEXTET_FUZZ_CASES")
         .ok()
@@ -78,7 +78,7 @@ fn cases() -> usize {
 
 #[test]
 fn no_damage_makes_reading_panic_or_hang() {
-    // What a decoder's panic prints is noise here: it is caught, and counts as damage.
+    // Silence the panics of decoders: they are caught and count as damage.
     std::panic::set_hook(Box::new(|_| {}));
     let folder = tempfile::tempdir().unwrap();
     let (seeds, total) = (seeds(), cases());
@@ -121,7 +121,7 @@ fn no_damage_makes_reading_panic_or_hang() {
     );
 }
 
-/// Every length that a file can be cut to, in steps: never a panic.
+/// Checks that no length that a file is cut to, in steps, causes a panic.
 #[test]
 fn every_truncation_is_survived() {
     let folder = tempfile::tempdir().unwrap();

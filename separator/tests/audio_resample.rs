@@ -1,4 +1,4 @@
-//! Change of rate: how clean it is, how long, and that neither depends on the cut into blocks.
+//! Tests of resampling: purity, length, and that neither depends on the division into blocks.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -12,7 +12,7 @@ use sextet_separator::audio::{Audio, AudioSource, AudioStream, Layout, Resampled
 const RATES_HZ: [u32; 11] = [
     8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000,
 ];
-/// Rates that share few factors, or none, with the usual ones.
+/// Pairs of rates that share few factors, or none, with each other or with the usual rates.
 const ODD_PAIRS_HZ: [(u32, u32); 8] = [
     (44_100, 44_099),
     (44_099, 44_100),
@@ -68,7 +68,7 @@ fn all_pairs() -> impl Iterator<Item = (u32, u32)> {
     usual.filter(|(from, to)| from != to).chain(ODD_PAIRS_HZ)
 }
 
-/// Frames of input long enough that the middle third has left both of the filter's ends behind.
+/// Returns a number of input frames for which the middle third is clear of both ends of the filter.
 fn enough_frames(from: u32, to: u32) -> usize {
     let gcd = (1..=from.min(to))
         .rev()
@@ -81,8 +81,8 @@ fn enough_frames(from: u32, to: u32) -> usize {
     3 * chunk
 }
 
-/// A sine of the pass band comes out as the same sine, neither late nor quieter, with nothing else
-/// beside it; one between the two Nyquist frequencies does not come out at all.
+/// Checks that a sine in the pass band is unchanged, neither delayed nor quieter, with no other
+/// component, and that a sine between the two Nyquist frequencies is removed.
 #[test]
 fn the_pass_band_is_flat_and_nothing_folds_back() {
     let pairs: Vec<_> = all_pairs().collect();
@@ -102,7 +102,7 @@ fn the_pass_band_is_flat_and_nothing_folds_back() {
     );
 }
 
-/// How far sines below both Nyquist frequencies come out from what they are, in decibels.
+/// Returns the errors of sines below both Nyquist frequencies after resampling, in decibels.
 fn errors(from: u32, to: u32) -> Vec<f64> {
     let frames = enough_frames(from, to);
     let error_at = |part: f64| {
@@ -127,7 +127,7 @@ fn errors(from: u32, to: u32) -> Vec<f64> {
     [0.01, 0.5, 0.9, 0.98].map(error_at).to_vec()
 }
 
-/// How loud sines between the two Nyquist frequencies come out, in decibels.
+/// Returns the levels of sines between the two Nyquist frequencies after resampling, in decibels.
 fn aliases(from: u32, to: u32) -> Vec<f64> {
     let (frames, nyquist) = (enough_frames(from, to), f64::from(to) / 2.0);
     let parts =
@@ -153,8 +153,8 @@ fn aliases(from: u32, to: u32) -> Vec<f64> {
     between.map(level_at).collect()
 }
 
-/// Up to 44.1 kHz and back, or down and back, gives the original frame count, and the original
-/// samples where the band allows.
+/// Checks that resampling to 44.1 kHz and back restores the number of frames, and the samples where
+/// the band allows.
 #[test]
 fn there_and_back_gives_the_same_length_and_the_same_sound() {
     let (mut worst, mut cases) = (f64::MIN, 0);
@@ -177,7 +177,8 @@ fn there_and_back_gives_the_same_length_and_the_same_sound() {
                 assert_eq!(back.layout(), audio.layout());
                 assert_eq!(back.frames(), frames, "{rate} Hz, {frames} frames");
 
-                // The sweep ends at 3.3 kHz, and the outermost frames feel the silence around them.
+                // The sweep ends at 3.3 kHz, and the silence around the audio affects the outermost
+                // frames.
                 if frames > 20_000 && rate > 8_000 {
                     let inside = 8_000..22_000;
                     let pairs = back.channels().iter().zip(audio.channels());
@@ -296,7 +297,8 @@ fn what_makes_no_sense_is_refused() {
     );
 }
 
-/// Asking for more frames than the input gives adds silence, asking for fewer cuts the end.
+/// Checks that asking for more frames than the input gives adds silence, and that asking for fewer
+/// cuts the end.
 #[test]
 fn the_exact_number_of_frames_comes_out() {
     let audio = chirp(
@@ -316,7 +318,7 @@ fn the_exact_number_of_frames_comes_out() {
     }
 }
 
-/// A stream that hands out blocks of the lengths it is given.
+/// Stream that gives blocks of the given lengths.
 struct Cut {
     audio: Audio,
     lengths: Vec<usize>,
@@ -346,8 +348,8 @@ impl AudioStream for Cut {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However the input is cut, every bit of the output is the same, and there is as much of it as
-    /// promised.
+    /// Checks that the output is the same, bit for bit, and has the promised length, however the
+    /// input is divided.
     #[test]
     fn the_cut_into_blocks_does_not_matter(
         from in prop::sample::select(RATES_HZ.to_vec()),

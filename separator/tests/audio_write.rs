@@ -1,5 +1,5 @@
-//! Files that are written: the samples come back, the file is there whole or not at all, tags go
-//! along.
+//! Tests of written files: the samples are read back unchanged, a file appears whole or not at all,
+//! and tags are kept.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
@@ -47,7 +47,7 @@ fn write(
     writer.finish()
 }
 
-/// `audio` as integers of `bits` bits hold it.
+/// Returns `audio` rounded to integers of `bits` bits.
 fn rounded(audio: &Audio, bits: Bits) -> Audio {
     let mut audio = audio.clone();
     let scale = match bits {
@@ -72,8 +72,8 @@ fn names(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Every format, bit depth, channel count and several lengths and rates: what is read is what was
-/// written.
+/// Checks that files are read back as they were written, in every format, bit depth and number of
+/// channels and at several lengths and rates.
 #[test]
 fn what_is_read_is_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -119,8 +119,8 @@ fn what_is_read_is_what_was_written() {
     assert_eq!(cases, 200);
 }
 
-/// The size in a WAV's header is that of the file, for samples of odd length too, where a byte is
-/// padded.
+/// Checks that the size in a WAV's header is that of the file, including the pad byte after samples
+/// of odd length.
 #[test]
 fn wav_sizes_are_those_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +161,7 @@ fn wav_sizes_are_those_of_the_file() {
     assert_eq!(odd, 6);
 }
 
-/// A float32 sample comes back with every bit, far beyond full scale and far below it.
+/// Checks that a float32 sample keeps every bit, far beyond full scale and far below it.
 #[test]
 fn float_keeps_every_bit() {
     let folder = tempfile::tempdir().unwrap();
@@ -217,8 +217,8 @@ fn clipped_samples_are_counted_and_nothing_is_rescaled() {
     }
 }
 
-/// Before it is complete there is a temporary file and no other; afterwards there is the file and
-/// no other.
+/// Checks that only a temporary file exists before the file is complete, and only the file
+/// afterwards.
 #[test]
 fn a_file_appears_only_when_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
@@ -339,12 +339,11 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     assert_eq!(names(folder.path()), [""; 0]);
 }
 
-/// A disk that is full: a clear error of the right kind.
+/// Checks that a full disk gives a clear error of the right kind.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_to_be_full() {
-    // A folder on a file system of 64 KiB needs privileges; where there are none, there is nothing
-    // to see.
+    // Mounting a file system of 64 KiB needs privileges. Without them the test checks nothing.
     let folder = tempfile::tempdir().unwrap();
     let mount = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
@@ -385,8 +384,8 @@ fn a_full_disk_is_said_to_be_full() {
     }
 }
 
-/// No sample at all: a WAV of length 0 is a file, and reading it is a clean error; FLAC has no such
-/// thing.
+/// Checks files without samples: a WAV of length 0 can be written, and reading it is a clean error.
+/// FLAC cannot hold it.
 #[test]
 fn a_file_of_no_frames_can_be_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -414,7 +413,7 @@ fn a_file_of_no_frames_can_be_written() {
     assert_eq!(names(folder.path()), ["nothing.wav"]);
 }
 
-/// Names that are long, dotted or of other scripts.
+/// Checks names that are long, contain dots or use other scripts.
 #[test]
 fn odd_names_work() {
     let folder = tempfile::tempdir().unwrap();
@@ -442,8 +441,8 @@ fn odd_names_work() {
     }
 }
 
-/// A WAV beyond 4 GiB: the header of the one that we write, with the samples left out of the disk
-/// (a sparse file).
+/// Checks a WAV beyond 4 GiB: a header from the writer, with the samples left out on disk (a sparse
+/// file).
 #[test]
 fn a_file_beyond_four_gib_is_read_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -500,7 +499,7 @@ fn song() -> Tags {
     tags
 }
 
-/// Tags go in and come out, in both formats, and the samples do not notice.
+/// Checks that tags are written and read back in both formats without changing the samples.
 #[test]
 fn tags_come_back_and_samples_stay() {
     let folder = tempfile::tempdir().unwrap();
@@ -561,7 +560,7 @@ fn tags_of_every_input_format_are_read() {
     }
 }
 
-/// Tags that cannot be read are no tags.
+/// Checks that unreadable tags count as no tags.
 #[test]
 fn unreadable_tags_are_none() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! The checkpoint reader: what it accepts, what it refuses and how it says so, and that nothing
-//! makes it panic.
+//! Tests of the checkpoint reader: the files that it accepts, those that it refuses and with which
+//! message, and that it never panics.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -16,12 +16,12 @@ use support::damage::{Random, damage};
 use support::small::{checkpoint, small, with};
 use support::targets::read_checkpoint;
 
-/// However absurd a small file is, it is refused within this time: a hang or a huge allocation
-/// would show.
+/// Longest time in which a small file must be refused, however absurd it is. A hang or a huge
+/// allocation would exceed it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Checks that `bytes` are refused in good time, by the typed variant `variant` and with a message
-/// that names all of `named`.
+/// Checks that `bytes` are refused in time, with the error variant `variant` and a message that
+/// contains all of `named`.
 fn refused(what: &str, bytes: &[u8], variant: &str, named: &[&str]) {
     let start = Instant::now();
     let Err(error) = Model::read(bytes) else {
@@ -61,7 +61,7 @@ fn refused(what: &str, bytes: &[u8], variant: &str, named: &[&str]) {
     }
 }
 
-/// A small checkpoint with one argument changed.
+/// Returns a small checkpoint with one argument changed.
 fn changed(name: &str, value: Json) -> Vec<u8> {
     edited(|checkpoint| {
         let arguments = with(small(), name, value.clone());
@@ -71,14 +71,14 @@ fn changed(name: &str, value: Json) -> Vec<u8> {
     })
 }
 
-/// A small checkpoint after `edit`.
+/// Returns a small checkpoint after `edit`.
 fn edited(edit: impl FnOnce(&mut Checkpoint)) -> Vec<u8> {
     let mut checkpoint = checkpoint(&small(), 1);
     edit(&mut checkpoint);
     checkpoint.bytes()
 }
 
-/// The same with another value of a metadata entry, or without it.
+/// Returns a small checkpoint with another value of a metadata entry, or without the entry.
 fn metadata(entry: &str, value: Option<&str>) -> Vec<u8> {
     edited(|checkpoint| match value {
         Some(value) => drop(
@@ -90,7 +90,7 @@ fn metadata(entry: &str, value: Option<&str>) -> Vec<u8> {
     })
 }
 
-/// The same with one tensor changed.
+/// Returns a small checkpoint with one tensor changed.
 fn tensor(edit: impl FnOnce(&mut Tensor)) -> Vec<u8> {
     edited(|checkpoint| {
         let tensor = checkpoint
@@ -102,7 +102,7 @@ fn tensor(edit: impl FnOnce(&mut Tensor)) -> Vec<u8> {
     })
 }
 
-/// The tensor that is tampered with: [4], the first layer's bias.
+/// Name of the tensor that the tests change: [4], the first layer's bias.
 const TENSOR: &str = "encoder.0.conv.bias";
 
 #[test]
@@ -429,7 +429,7 @@ fn arguments_out_of_bounds_are_refused() {
 
     let mut wrong = Vec::new();
     for (name, value) in &cases {
-        // norm_groups only matters where there are norms.
+        // norm_groups matters only where there are norms.
         let arguments = with(with(small(), "norm_starts", json!(0)), name, value.clone());
         let bytes = edited(|checkpoint| {
             drop(
@@ -654,7 +654,7 @@ fn tensors_that_do_not_fit_are_refused() {
     println!("{} kinds of tensors refused", cases.len());
 }
 
-/// Every tensor of a model is needed, in its own shape.
+/// Checks that every tensor of a model is required, with its own shape.
 #[test]
 fn every_tensor_counts() {
     let good = checkpoint(&small(), 1);
@@ -673,7 +673,7 @@ fn every_tensor_counts() {
     assert!(good.tensors.len() > 100);
 }
 
-/// demucs' compression of DConv branches that are not there leaves nothing too small.
+/// Checks that demucs' compression of absent DConv branches is not refused as too strong.
 #[test]
 fn what_does_not_count_is_not_judged() {
     let without_dconv = with(
@@ -684,7 +684,7 @@ fn what_does_not_count_is_not_judged() {
     assert!(Model::read(&checkpoint(&without_dconv, 1).bytes()).is_ok());
 }
 
-/// Files of a few kilobytes whose arguments ask for gigabytes.
+/// Checks files of a few kilobytes whose arguments ask for gigabytes.
 #[test]
 fn small_files_cannot_ask_for_much() {
     let wide = json!({
@@ -707,7 +707,7 @@ fn small_files_cannot_ask_for_much() {
     for (name, value) in &cases {
         let arguments = with(wide.clone(), name, value.clone());
 
-        // All that does not depend on the transformer's width is there, down to where it begins.
+        // Add all tensors that do not depend on the transformer's width, up to the transformer.
         let mut tensors = Vec::new();
         let mut reads = 0;
         let error = loop {
@@ -900,7 +900,8 @@ fn graphs_are_written_for_1_to_64_segments() {
     println!("{} exports refused", cases.len() + 1);
 }
 
-/// How many damaged files: `SEXTET_FUZZ_CASES`, or few enough for every run of the tests.
+/// Returns the number of damaged files: `SEXTET_FUZZ_CASES`, or few enough for every run of the
+/// tests.
 fn cases() -> usize {
     std::env::var("SEXTET_FUZZ_CASES")
         .ok()
@@ -935,7 +936,7 @@ fn no_damage_makes_reading_panic() {
     assert!(slowest < PATIENCE, "{slowest:?}");
 }
 
-/// Where fuzzing begins: see docs/fuzzing.md.
+/// Writes the seeds of the fuzzing. See docs/fuzzing.md.
 #[test]
 #[ignore = "writes into fuzz/corpus"]
 fn write_fuzz_seeds() {
@@ -954,7 +955,7 @@ fn write_fuzz_seeds() {
     println!("3 seeds in {}", folder.display());
 }
 
-/// Changes one number or letter of the header, which stays as long as it was.
+/// Changes one digit or letter of the header without changing its length.
 fn damage_header(bytes: &mut [u8], random: &mut Random) {
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let (digits, letters): (Vec<usize>, Vec<usize>) = (8..8 + header)
@@ -979,7 +980,7 @@ proptest! {
         prop_assert!(!read_checkpoint(&bytes));
     }
 
-    /// Bytes that look like a header.
+    /// Checks bytes that resemble a header.
     #[test]
     fn random_headers_are_refused(header in "\\{(\"[a-z_]{0,12}\":[\\[\\]{}0-9\",:a-zF]{0,40},?){0,4}\\}", data in proptest::collection::vec(any::<u8>(), 0..64)) {
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();

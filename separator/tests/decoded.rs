@@ -1,5 +1,5 @@
-//! Songs that are kept in memory and songs that are read again: how often a source is opened, where
-//! the budget ends, and that the stems are the same, bit for bit.
+//! Tests of songs that are kept in memory and songs that are read again: how often a source is
+//! opened, when the budget is exceeded, and that the stems are the same, bit for bit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -13,7 +13,7 @@ use sextet_separator::{
 use support::draw::splitmix;
 use support::small::tiny;
 
-/// Bytes of a frame of stereo.
+/// Number of bytes of a stereo frame.
 const FRAME_BYTES: u64 = 8;
 
 fn separator() -> Separator {
@@ -24,13 +24,13 @@ fn separator() -> Separator {
     .unwrap()
 }
 
-/// A song that has to be read block by block, and counts how often that is done.
+/// Song that has to be read block by block and counts how often that is done.
 struct Counted {
     audio: Audio,
-    /// What its header says.
+    /// Number of frames that its header states.
     announced: Option<u64>,
     opened: AtomicU64,
-    /// Frames that were handed out.
+    /// Number of frames returned.
     decoded: AtomicU64,
 }
 
@@ -57,7 +57,7 @@ impl Counted {
         }
     }
 
-    /// How often it was opened and its frames decoded, since it was asked last.
+    /// Returns how often the song was opened and its frames decoded since the last call.
     fn passes(&self) -> (u64, f64) {
         let decoded = self.decoded.swap(0, Ordering::Relaxed);
         (
@@ -96,7 +96,7 @@ impl AudioStream for CountedStream<'_> {
     }
 }
 
-/// The bits of every sample of the stems of `song`, which may take so much memory.
+/// Returns the bits of every sample of the stems of `song`, read with the given memory budget.
 fn stems(
     separator: &mut Separator,
     song: &Counted,
@@ -122,7 +122,7 @@ fn stems(
         .collect()
 }
 
-/// Rates, channels and options of the songs that are compared.
+/// Returns the rates, channels and options of the songs that are compared.
 fn cases() -> Vec<(Layout, Options)> {
     let mut cases = Vec::new();
     for (rate_hz, channels) in [
@@ -175,7 +175,7 @@ fn a_song_that_is_kept_gives_the_stems_of_one_that_is_read_again() {
 
         assert!(kept == streamed, "{layout:?}, {options:?}");
 
-        // And what a separation does by itself.
+        // Compare with the result of a plain separation too.
         let mut sink = InMemory::default();
         separator
             .separate(&song, options, &mut sink, &mut Ignore)
@@ -243,7 +243,7 @@ fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
 
                 let fits = memory_bytes >= needed;
 
-                // A header that says too much is believed before the song is read.
+                // A header that states too many frames is believed before the song is read.
                 let is_believed = announced.is_none_or(|announced| announced <= frames)
                     || memory_bytes >= 2 * needed;
                 let what = format!(

@@ -1,10 +1,10 @@
-//! Memory does not grow with the length of a song, and a song that is streamed through a file gives
-//! the same samples.
+//! Tests that memory does not grow with the length of a song, and that a song streamed through a
+//! file gives the same samples.
 //!
-//! Here is the real engine, with songs of a minute; three hours go through the stages around it in
-//! `src/long_songs.rs`. Songs are made as they are read, and every length is separated in a process
-//! of its own, whose peak is what counts: this test's executable, started again with
-//! `SEXTET_MEMORY_SONG_S` set.
+//! These tests use the real engine with songs of a minute. `src/long_songs.rs` runs three hours
+//! through the stages around it. Songs are generated while they are read. Every length is separated
+//! in a process of its own, whose peak memory is measured: this test's executable, started again
+//! with `SEXTET_MEMORY_SONG_S` set.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -18,15 +18,15 @@ use sextet_separator::{
 };
 use support::small::tiny;
 
-/// The variable that makes this executable separate one song of so many seconds and print its peak
-/// memory.
+/// Environment variable that makes this executable separate one song of that many seconds and print
+/// its peak memory.
 const SONG_S: &str = "SEXTET_MEMORY_SONG_S";
-/// The segment of every published model.
+/// Segment of every published model, in seconds.
 const SEGMENT_S: f64 = 7.8;
-/// How much more memory the long song may take than the short one.
+/// Additional memory that the long song may take compared with the short one.
 const MARGIN_MB: f64 = 150.0;
 
-/// A song of so many frames that is made while it is read.
+/// Song of a given number of frames, generated while it is read.
 struct Endless {
     frames: u64,
 }
@@ -67,7 +67,7 @@ impl AudioStream for EndlessStream {
     }
 }
 
-/// Counts what it is given.
+/// Sink that counts the frames that it receives.
 #[derive(Default)]
 struct Count {
     frames: Vec<u64>,
@@ -93,7 +93,7 @@ fn separator() -> Separator {
     .unwrap()
 }
 
-/// Not a test by itself: what the processes of the next one do.
+/// Runs in the processes of the next test. It is not a test by itself.
 #[test]
 fn one_song() {
     let Ok(seconds) = std::env::var(SONG_S) else {
@@ -130,7 +130,7 @@ fn a_longer_song_takes_no_more_memory() {
     assert!((long - short).abs() < MARGIN_MB, "{short} MB and {long} MB");
 }
 
-/// Writes every part to a file as it comes.
+/// Sink that writes every part to a file as it arrives.
 struct Files<'a> {
     folder: &'a std::path::Path,
     writers: Vec<AudioWriter>,

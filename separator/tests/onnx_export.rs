@@ -1,8 +1,8 @@
-//! Exported graphs under the ONNX project's checker and ONNX Runtime, which have to agree with the
-//! CPU engine.
+//! Tests of exported graphs with the ONNX project's checker and with ONNX Runtime, which has to
+//! agree with the CPU engine.
 //!
-//! `onnx/check.py` does the checking, in the Python that `SEXTET_PYTHON` names;
-//! `onnx/requirements.txt` is what it needs.
+//! `onnx/check.py` runs the checks in the Python that `SEXTET_PYTHON` names.
+//! `onnx/requirements.txt` lists its dependencies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -21,19 +21,20 @@ use support::draw::song;
 use support::in_halves;
 use support::small::{checkpoint, small, with};
 
-/// Relative L2 error of any stem in float32. ONNX Runtime sums its means in one go, so it is not as
-/// exact as the CPU engine.
+/// Largest relative L2 error of any stem in float32. ONNX Runtime computes each mean in one sum, so
+/// it is less exact than the CPU engine.
 const BOUND_F32: f64 = 1e-3;
-/// The same for float16 graphs: about twice what was measured with drawn weights.
+/// Largest error for float16 graphs: about twice the error measured with drawn weights.
 const BOUND_F16: f64 = 3.2e-2;
-/// Drawn weights are hard on a deep model: its float16 graph came to 5.3e-2.
+/// Largest error for deep float16 graphs. Drawn weights are hard on a deep model: its error was
+/// 5.3e-2.
 const BOUND_F16_DEEP: f64 = 1e-1;
-/// How much a segment may differ by its place in a batch.
+/// Largest difference of a segment between its places in a batch.
 const BOUND_PLACE: f64 = 2e-5;
-/// The operator set that exported graphs are written in.
+/// Operator set of exported graphs.
 const OPERATOR_SET: i64 = 20;
 
-/// What check.py prints.
+/// Output of check.py.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Report {
@@ -51,12 +52,12 @@ struct Report {
     error_turned: f64,
 }
 
-/// A graph to be checked.
+/// Graph to check.
 struct Case {
     name: String,
     model: Model,
     options: ExportOptions,
-    /// Elements of the largest tensor of the checkpoint.
+    /// Number of elements in the largest tensor of the checkpoint.
     largest: usize,
 }
 
@@ -118,7 +119,8 @@ fn cases() -> Vec<Case> {
             (Precision::F16, 3),
         ];
 
-        // Every precision and batch for one of them; the others are about operators.
+        // Check every precision and batch for one graph. The other graphs test operators and need
+        // only some.
         let wanted = if name == "small" {
             &all[..]
         } else {
@@ -140,8 +142,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A segment as a network hears it, and what the CPU engine makes of it: the song's mean and
-/// deviation are taken out of both.
+/// Returns a segment as a network hears it, and the CPU engine's stems of it, both normalised by
+/// the song's mean and deviation.
 fn segment(separator: &mut Separator, seed: u64) -> (Vec<f32>, Vec<f32>) {
     let song = song(separator.segment_frames(), seed);
     let (left, right) = (&song.channels()[0], &song.channels()[1]);
@@ -166,7 +168,7 @@ fn segment(separator: &mut Separator, seed: u64) -> (Vec<f32>, Vec<f32>) {
 
     let mut sink = InMemory::default();
 
-    // One chunk, so that what comes out is the network's own output.
+    // Use one chunk, so that the stems are the network's own output.
     let options = Options {
         overlap: 0.0,
         ..Options::default()
@@ -185,7 +187,7 @@ fn segment(separator: &mut Separator, seed: u64) -> (Vec<f32>, Vec<f32>) {
     )
 }
 
-/// Writes the graph of `case` and its data into `folder`; what check.py has to know.
+/// Writes the graph of `case` and its data into `folder`. Returns the description for check.py.
 fn write(case: &Case, folder: &Path) -> Json {
     let path = |extension: &str| folder.join(format!("{}.{extension}", case.name));
     case.model
@@ -208,7 +210,7 @@ fn write(case: &Case, folder: &Path) -> Json {
     })
 }
 
-/// Exports `cases` and runs check.py over them.
+/// Exports `cases` and runs check.py on them.
 fn check(python: &Path, cases: &[&Case]) -> Vec<Report> {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -318,7 +320,8 @@ fn judge(report: &Report, case: &Case) {
         );
     }
 
-    // Weights and what the transforms need, nothing of the order of a dense DFT.
+    // The file holds the weights and the matrices of the transforms, but no matrix of the size of a
+    // dense DFT.
     let element = if case.options.precision == Precision::F16 {
         2
     } else {

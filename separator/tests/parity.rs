@@ -1,7 +1,8 @@
-//! Parity with the PyTorch reference: every fixture of `parity/` is separated and compared, stem by
-//! stem.
+//! Tests of parity with the PyTorch reference: every fixture of `parity/` is separated and
+//! compared, stem by stem.
 //!
-//! `parity/make.py` made the fixtures with demucs 4.1.0 and says how weights and songs are drawn.
+//! `parity/make.py` made the fixtures with demucs 4.1.0 and defines how weights and songs are
+//! drawn.
 #![allow(
     clippy::unwrap_used,
     reason = "a test may stop at what it did not expect"
@@ -20,10 +21,10 @@ use support::checkpoint::Checkpoint;
 use support::draw::song;
 use support::in_halves;
 
-/// Relative L2 error that every stem of every case has to keep to.
+/// Largest relative L2 error of every stem in every case.
 const BOUND: f64 = 1e-4;
 
-/// A fixture as `make.py` writes it.
+/// Fixture as `make.py` writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -52,7 +53,7 @@ fn stems_are_those_of_the_reference() {
 
     names.sort();
 
-    // For work on one case: SEXTET_PARITY=official cargo test --test parity
+    // To run a single case: SEXTET_PARITY=official cargo test --test parity
     let only = std::env::var("SEXTET_PARITY").unwrap_or_default();
     let all = names.len();
     names.retain(|path| path.to_string_lossy().contains(&only));
@@ -87,7 +88,8 @@ fn stems_are_those_of_the_reference() {
     );
 }
 
-/// The case of a fixture: its name, its frames, and the relative L2 error of every stem.
+/// Runs the case of a fixture. Returns its name, its number of frames, and the relative L2 error of
+/// every stem.
 fn compare(path: &Path) -> (String, usize, Vec<f64>) {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
     let case: Case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -165,7 +167,7 @@ fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
         .collect()
 }
 
-/// A checkpoint in demucs' own layout with weights drawn from `seed`.
+/// Returns a checkpoint in demucs' own layout with weights drawn from `seed`.
 fn checkpoint(case: &Case, seed: u64) -> Vec<u8> {
     let dtype = match case.store.as_str() {
         "F16" => Dtype::F16,

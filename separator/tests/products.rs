@@ -1,5 +1,5 @@
-//! What a model's segment takes in products, by which the time on a CPU is estimated before
-//! anything is started.
+//! Tests of the number of products in a model's segment, from which the time on a CPU is estimated
+//! before anything is started.
 #![allow(
     clippy::unwrap_used,
     reason = "a test may stop at what it did not expect"
@@ -14,7 +14,7 @@ use serde_json::Value;
 use sextet_separator::Model;
 use support::checkpoint::Checkpoint;
 
-/// A model of the shape of a parity fixture.
+/// Returns a model with the shape of a parity fixture.
 fn of_shape(fixture: &str) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/parity/{fixture}.json"));
     let fixture: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -23,7 +23,8 @@ fn of_shape(fixture: &str) -> Model {
     Model::read(&Checkpoint::htdemucs(&fixture["kwargs"], &tensors, Dtype::F32, 3).bytes()).unwrap()
 }
 
-/// The official figure stands in `engine/cpu.rs`, beside the time that was measured for it.
+/// Checks the count of the official model. `engine/cpu.rs` holds the same figure beside the time
+/// that was measured for it.
 #[test]
 fn products_are_counted_in_the_graph() {
     let official = of_shape("official-six-stems");

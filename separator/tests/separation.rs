@@ -1,6 +1,6 @@
-//! Separations through the facade, with a small model of drawn weights: lengths, rates, channels,
-//! odd songs, and every option. What the samples have to be is for the parity tests; here is what
-//! has to hold whatever they are.
+//! Tests of separations through the facade, with a small model of drawn weights: lengths, rates,
+//! channels, unusual songs, and every option. The parity tests check the values of the samples;
+//! these tests check the properties that hold for all values.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
 mod support;
@@ -20,7 +20,7 @@ use support::small::{small, tiny};
 
 const RATES_HZ: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
 
-/// The small model; its segment is half a second.
+/// Returns the small model, whose segment is half a second.
 fn model() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL
@@ -32,7 +32,7 @@ fn separator() -> Separator {
     Separator::new(model(), EngineOptions::default()).unwrap()
 }
 
-/// Noise over a tone, unlike in every channel.
+/// Returns noise over a tone, different in every channel.
 fn song(layout: Layout, frames: usize) -> Audio {
     let channel = |channel: usize| {
         let tone = |n: usize| (n as f64 * 0.031 * (channel + 1) as f64).sin() * 0.3;
@@ -55,7 +55,7 @@ fn stereo(frames: usize) -> Audio {
     )
 }
 
-/// Every part of the separation of `song`, and what was done.
+/// Separates `song`. Returns every part and the summary.
 fn separate(
     separator: &mut Separator,
     song: &dyn AudioSource,
@@ -74,7 +74,7 @@ fn separate(
     )
 }
 
-/// The bits of every sample, for comparisons that let nothing through.
+/// Returns the bits of every sample, for exact comparisons.
 fn bits(parts: &[Audio]) -> Vec<Vec<u32>> {
     let channels = parts.iter().flat_map(Audio::channels);
     channels
@@ -98,7 +98,7 @@ fn peak(parts: &[Audio]) -> f32 {
         .fold(0.0, |peak, sample| peak.max(sample.abs()))
 }
 
-/// What stems have to add up to: `song` in stereo, or in mono where it is.
+/// Returns the song that stems have to add up to: `song` in stereo, or in mono if it is mono.
 fn target(song: &Audio) -> Audio {
     let mut stream = Folded::new(song.open().unwrap());
     let mut channels = vec![Vec::new(); song.channels().len().min(2)];
@@ -111,7 +111,7 @@ fn target(song: &Audio) -> Audio {
     Audio::new(channels, song.rate_hz())
 }
 
-/// The largest sample of what `parts` lack to add up to `target`.
+/// Returns the largest sample of the difference between `target` and the sum of `parts`.
 fn residual(parts: &[Audio], target: &Audio) -> f64 {
     let mut largest = 0.0_f64;
     for (channel, target) in target.channels().iter().enumerate() {
@@ -129,7 +129,7 @@ fn residual(parts: &[Audio], target: &Audio) -> f64 {
 
 #[test]
 fn every_rate_length_and_channel_count_gives_as_many_finite_frames() {
-    // The quickest model: what counts here is what surrounds it.
+    // Use the quickest model: this test is about the stages around it.
     let mut separator = Separator::new(
         support::small::model(&tiny(0.2), 1),
         EngineOptions::default(),
@@ -175,7 +175,7 @@ fn every_rate_length_and_channel_count_gives_as_many_finite_frames() {
 
                     if sum == Sum::Exact {
                         let residual = residual(&parts, &target(&song));
-                        // -120 dBFS is a millionth of full scale.
+                        // A level of -120 dBFS is a millionth of full scale.
                         assert!(residual < 1e-6, "{case}: {residual:e}");
                     }
 
@@ -252,7 +252,7 @@ fn other_rates_and_mono_can_be_asked_for() {
     println!("{tried} rates asked for");
 }
 
-/// The same samples in blocks of odd sizes.
+/// Source that gives the same samples in blocks of odd sizes.
 struct Cut<'a>(&'a Audio, &'a [usize]);
 
 struct CutStream {
@@ -373,8 +373,8 @@ fn silence_stays_silent() {
                 };
                 let (parts, _) = separate(&mut separator, &Audio::silent(layout, frames), &options);
 
-                // Not quite 0: what the networks make of silence is scaled by the deviation's
-                // floor, 1e-8.
+                // The stems of silence are not exactly 0: the networks' output is scaled by the
+                // deviation's floor, 1e-8.
                 assert!(
                     peak(&parts) < 1e-6 && all_finite(&parts),
                     "{layout:?}, {frames}: {}",
@@ -502,7 +502,7 @@ fn parts_are_sums_of_stems() {
                     .map(|i| stems[i].clone())
                     .collect();
 
-                // Rounded after resampling on one side and before it on the other.
+                // One side is rounded after resampling and the other before it.
                 let (apart, loudest) = (
                     residual(&rest, &two[1]),
                     f64::from(peak(&stems).max(peak(&two))),
@@ -542,7 +542,7 @@ fn parts_are_sums_of_stems() {
     );
 }
 
-/// Counts chunks, and cancels when there are enough.
+/// Listener that counts chunks and cancels after a given number.
 struct CancelAfter(Cell<u64>, u64);
 
 impl Listener for CancelAfter {
@@ -677,8 +677,8 @@ fn a_single_chunk_is_the_beginning_of_the_whole() {
                 single[0].frames()
             );
 
-            // Up to where the second chunk joins in; at other rates, up to where the filter begins
-            // to hear it.
+            // Compare up to the begin of the second chunk. At other rates, compare up to where the
+            // filter begins to reach it.
             let alone = (expected as f64 * (1.0 - overlap)) as usize;
             let compared = if rate_hz == 44_100 {
                 alone
@@ -731,7 +731,7 @@ fn a_single_chunk_is_the_beginning_of_the_whole() {
     println!("{} single chunks", tried + 1);
 }
 
-/// Fails at the start, or at the write of some number.
+/// Sink that fails at the start, or at a write with a given number.
 struct Failing {
     at: Option<usize>,
     writes: usize,
@@ -789,7 +789,7 @@ fn an_error_of_the_sink_ends_the_run() {
     println!("{} failing sinks", cases.len());
 }
 
-/// A source that fails when it is opened for the first time, or for one after that.
+/// Source that fails from the opening with a given number on, counted from 0.
 struct Broken<'a> {
     audio: &'a Audio,
     opens: std::sync::atomic::AtomicUsize,
@@ -929,8 +929,8 @@ fn what_cannot_be_separated_is_refused() {
     println!("{} songs and options refused", tried + 1);
 }
 
-/// A song of one frame, or of a constant, is its own mean, and demucs adds the mean to every stem:
-/// they do not add up unless asked to.
+/// Checks songs of one frame or of a constant. Such a song equals its mean, which demucs adds to
+/// every stem: the stems do not add up unless asked to.
 #[test]
 fn a_constant_song_is_in_every_stem_unless_the_sum_is_exact() {
     let mut separator = separator();

@@ -1,8 +1,8 @@
-//! TensorRT with NVIDIA's real library, on any machine: it makes plans without a GPU.
+//! Tests of TensorRT with NVIDIA's real library, on any machine: plans are made without a GPU.
 //!
-//! `SEXTET_TENSORRT` names the folder of the library; `cargo xtask check` sets it. What depends on
-//! a fresh process (which library is loaded, who holds a lock, who is killed) runs in a process of
-//! its own: this test's executable, started again with `SEXTET_TENSORRT_CHILD` set.
+//! `SEXTET_TENSORRT` names the folder of the library; `cargo xtask check` sets it. Tests that
+//! depend on a fresh process (the loaded library, the holder of a lock, a killed process) run in a
+//! process of their own: this test's executable, started again with `SEXTET_TENSORRT_CHILD` set.
 #![cfg(feature = "tensorrt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
@@ -28,11 +28,12 @@ use support::checkpoint::Checkpoint;
 use support::small::{checkpoint, model, tiny};
 use tempfile::TempDir;
 
-/// The folder of TensorRT's libraries.
+/// Environment variable that names the folder of TensorRT's libraries.
 const LIBRARY: &str = "SEXTET_TENSORRT";
-/// Makes this executable play a second process; what it is to do depends on the test.
+/// Environment variable that makes this executable act as a second process. Its task depends on the
+/// test.
 const CHILD: &str = "SEXTET_TENSORRT_CHILD";
-/// What a child says when it has begun to build.
+/// Line that a child prints when it has begun to build.
 const BEGUN: &str = "the child builds";
 
 fn library() -> PathBuf {
@@ -45,7 +46,7 @@ fn library() -> PathBuf {
     PathBuf::from(folder)
 }
 
-/// A cache of its own, and how plans are made in it.
+/// Creates a new cache and the options for making plans in it.
 fn fresh() -> (TempDir, TensorRtOptions) {
     let folder = tempfile::tempdir().unwrap();
     let options = in_cache(&folder.path().join("engines"));
@@ -62,12 +63,12 @@ fn in_cache(cache: &Path) -> TensorRtOptions {
     }
 }
 
-/// The quickest model that TensorRT has to build anything for.
+/// Returns the quickest model for which TensorRT has to build anything.
 fn quick() -> Model {
     model(&tiny(0.25), 5)
 }
 
-/// Builds for one architecture, alone.
+/// Builds a plan for one architecture only.
 fn build_one(
     model: &Model,
     options: &TensorRtOptions,
@@ -78,8 +79,8 @@ fn build_one(
     Ok(built)
 }
 
-/// Everything in a cache but the locks, which stay: a lock that is removed no longer keeps anybody
-/// out.
+/// Returns the names of all files in a cache except the locks, which stay: a removed lock no longer
+/// excludes other processes.
 fn files(options: &TensorRtOptions) -> Vec<String> {
     let listing = fs::read_dir(options.cache.as_ref().unwrap())
         .into_iter()
@@ -96,13 +97,13 @@ fn cause(error: &Error) -> &TensorRtError {
         .unwrap_or_else(|| panic!("not an error of TensorRT: {error}"))
 }
 
-/// Remembers what it heard.
+/// Listener that records the steps.
 #[derive(Default)]
 struct Heard {
     steps: Vec<Preparing>,
-    /// Is told once that building has begun.
+    /// Sender that receives one message once the build has begun.
     begun: Option<Sender<()>>,
-    /// Stops the build after so many of its steps.
+    /// Number of steps after which the build is cancelled.
     stop_after: Option<usize>,
 }
 
@@ -122,7 +123,7 @@ impl Listener for Heard {
     }
 }
 
-/// This executable again, to run `test` alone and do `what` in it.
+/// Returns a command that starts this executable again, to run only `test` with the task `what`.
 fn child(test: &str, what: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -132,7 +133,7 @@ fn child(test: &str, what: &str) -> Command {
     command
 }
 
-/// What the process that started this one wants, if one did.
+/// Returns the task of this process, if another process of this test started it.
 fn wanted() -> Option<PathBuf> {
     std::env::var_os(CHILD).map(PathBuf::from)
 }
@@ -198,7 +199,7 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
     println!("{} real models built", cases.len());
 }
 
-/// A model of the official shape with the weights that the parity fixture draws.
+/// Returns a model of the official shape with the weights that the parity fixture draws.
 fn official() -> Model {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/official-six-stems.json");
@@ -381,7 +382,7 @@ fn of_two_threads_that_want_the_same_plan_one_builds_it() {
     println!("1 pair of threads tried");
 }
 
-/// What the child of the next two tests does: it builds, and says when it has begun.
+/// Builds in the child process of the next two tests, and prints a line when the build has begun.
 fn build_as_a_child(folder: &Path) {
     let (begun, has_begun) = channel();
     let says = std::thread::spawn(move || has_begun.recv().map(|()| println!("\n{BEGUN}")));
@@ -400,10 +401,11 @@ fn build_as_a_child(folder: &Path) {
     says.join().unwrap().unwrap();
 }
 
-/// The model of a child and of its parent: a plan is named after the bytes of the file.
+/// File name of the model of a child and its parent. A plan is named after the file's bytes.
 const CHECKPOINT: &str = "quick.safetensors";
 
-/// A child that has begun to build in `folder`, and the model that it builds.
+/// Starts a child that builds in `folder`. Returns it once it has begun, with the model that it
+/// builds.
 fn child_that_builds(test: &str, folder: &Path) -> (Child, Model) {
     let bytes = checkpoint(&tiny(0.25), 5).bytes();
     fs::write(folder.join(CHECKPOINT), &bytes).unwrap();
@@ -488,12 +490,12 @@ fn a_cache_that_cannot_be_written_is_said_so() {
     let (folder, options) = fresh();
     let quick = quick();
 
-    // Permissions would not keep root out; a file where a folder should be does.
+    // Use a file in place of a folder: permissions would not stop the superuser.
     let file = folder.path().join("file");
     fs::write(&file, b"").unwrap();
     let below_a_file = in_cache(&file.join("engines"));
 
-    // A folder where the plan should be.
+    // A folder is in the place of the plan.
     let built = build_one(&quick, &options, &mut Ignore).unwrap();
     fs::remove_file(&built.path).unwrap();
     fs::create_dir_all(built.path.join("in the way")).unwrap();
@@ -527,7 +529,7 @@ fn a_cache_that_cannot_be_written_is_said_so() {
 }
 
 #[cfg(target_os = "linux")]
-/// A shared library that answers `number` when it is asked for its version under `symbol`.
+/// Compiles a shared library that returns `number` from its version function `symbol`.
 fn that_says(symbol: &str, number: i32, path: &Path) {
     let source = path.with_extension("c");
     fs::write(
@@ -546,7 +548,7 @@ fn that_says(symbol: &str, number: i32, path: &Path) {
 }
 
 #[cfg(target_os = "linux")]
-/// Some shared library that this process uses, which is not TensorRT's.
+/// Returns a shared library that this process uses and that is not TensorRT's.
 fn some_library() -> PathBuf {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let mut paths = maps
@@ -555,8 +557,7 @@ fn some_library() -> PathBuf {
     PathBuf::from(paths.find(|path| path.contains("libgcc_s.so")).unwrap())
 }
 
-/// Once TensorRT is loaded it stays, so what is tried here is tried in a process that has not
-/// loaded it.
+/// Tests wrong libraries in a process that has not loaded TensorRT: once loaded, it stays loaded.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_library_that_is_not_the_right_one_is_refused_by_name() {
@@ -664,7 +665,8 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
         }
     }
 
-    // None of them is in the way of the right one, which is found behind a folder that has none.
+    // None of the wrong libraries prevents the right one from being found, behind a folder without
+    // a library.
     let library = Library::load(&[empty.clone(), library()]).unwrap();
     assert_eq!(library.version, REQUIRED_VERSION);
     assert!(!folder.path().join("cache").exists());

@@ -1,26 +1,26 @@
-//! In what condition a file was found: what a reader notices on its way and the user is told once.
+//! Condition of a file: what a reader notices while it decodes, reported to the user once.
 
 use super::Warning;
 
-/// What was odd about a file, counted while it was decoded.
+/// Defects of a file, counted while it is decoded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Condition {
-    /// Frames that came out.
+    /// Number of frames decoded.
     pub(super) frames: u64,
-    /// Frames that the file announces, where it does so exactly.
+    /// Number of frames that the file announces, if it announces it exactly.
     pub(super) announced_frames: Option<u64>,
-    /// The file ended in the middle of something.
+    /// Whether the file ended within a structure.
     pub(super) cut_off: bool,
-    /// Packets that could not be decoded.
+    /// Number of packets that could not be decoded.
     pub(super) lost_packets: u64,
-    /// Frames of silence that stand for what was lost.
+    /// Number of frames of silence that replace lost audio.
     pub(super) silent_frames: u64,
-    /// A second stream of another layout follows, which is not read.
+    /// Whether a second stream of another layout follows. It is not read.
     pub(super) other_stream: bool,
 }
 
 impl Condition {
-    /// One sentence for each thing that was odd; complete at the end of the file.
+    /// Returns one sentence for each defect. The sentences are complete at the end of the file.
     pub(super) fn warnings(&self, name: &str, rate_hz: u32) -> Vec<Warning> {
         let mut sentences = Vec::new();
         let found = self.frames;

@@ -1,4 +1,4 @@
-//! Audio files: what they hold, and decoding them as often as needed.
+//! Audio files: their properties, and decoding them as often as needed.
 
 use std::path::{Path, PathBuf};
 
@@ -20,32 +20,32 @@ pub struct AudioFile {
     info: AudioInfo,
 }
 
-/// What is known of an audio file without decoding all of it.
+/// Properties of an audio file that are known without decoding all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioInfo {
-    /// Channels and rate, as they come out of the decoder.
+    /// Channels and rate of the decoded audio.
     pub layout: Layout,
-    /// Where each channel is heard from.
+    /// Speaker position of each channel.
     pub speakers: Vec<Speaker>,
     /// The codec's short name, such as `pcm`, `flac`, `mp3`, `aac`, `vorbis`.
     pub codec: &'static str,
-    /// Bits of a sample, for codecs that have such a thing.
+    /// Bits of a sample, for codecs that define it.
     pub bits: Option<u32>,
-    /// Frames that the file says it holds, where it does so exactly. What is decoded may differ:
-    /// then the stream warns.
+    /// Number of frames that the file states, if it states it exactly. The decoded audio may
+    /// differ; the stream then warns.
     pub frames: Option<u64>,
-    /// The name of the file, without its folder, for people.
+    /// File name without its folder, for display.
     pub file_name: String,
 }
 
 impl AudioFile {
-    /// Finds out what the file under `path` holds, and decodes its beginning to be sure that it can
-    /// be.
+    /// Opens the file under `path`, reads its properties and decodes its first block to check that
+    /// it can be decoded.
     ///
     /// # Errors
-    /// [`ReadError`] as the cause: kind [`Input`](crate::ErrorKind::Input) when there is no such file or it cannot be
-    /// read, [`Audio`](crate::ErrorKind::Audio) when it is not audio that can be decoded or holds
-    /// no sample.
+    /// Returns a [`ReadError`] as the cause: kind [`Input`](crate::ErrorKind::Input) when the file
+    /// does not exist or cannot be read, [`Audio`](crate::ErrorKind::Audio) when it is not audio
+    /// that can be decoded or holds no sample.
     pub fn open(path: impl AsRef<Path>) -> crate::Result<Self> {
         let path = path.as_ref();
         let mut stream = FileStream::open(path)?;
@@ -56,22 +56,22 @@ impl AudioFile {
         })
     }
 
-    /// A new stream at the beginning of the file; it opens the file anew.
+    /// Opens the file again and returns a stream from its beginning.
     ///
     /// # Errors
-    /// As [`AudioFile::open`].
+    /// Fails like [`AudioFile::open`].
     pub fn stream(&self) -> crate::Result<Box<dyn AudioStream>> {
         let mut stream = FileStream::open(&self.path)?;
         stream.fill()?;
         Ok(Box::new(stream))
     }
 
-    /// What the file holds.
+    /// Returns the properties of the file.
     pub fn info(&self) -> &AudioInfo {
         &self.info
     }
 
-    /// Where the file is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -87,14 +87,14 @@ impl AudioSource for AudioFile {
     }
 }
 
-/// One pass through a file.
+/// Stream of one pass through a file.
 struct FileStream {
     path: PathBuf,
     reader: Reader,
-    /// The first block, which is decoded at once: only then is the layout known for sure.
+    /// First block. It is decoded on opening, since only then the layout is certain.
     first: Option<Vec<Vec<f32>>>,
     layout: Layout,
-    /// What the file says it holds, or what its length tells.
+    /// Number of frames by the file's own account or by its length.
     frames: Option<u64>,
 }
 
@@ -137,7 +137,7 @@ impl FileStream {
     /// Decodes the first block and checks the layout.
     fn fill(&mut self) -> Result<(), ReadError> {
         if let Reader::Wav(wav) = &self.reader {
-            // A header can be refused before any sample is read.
+            // Check a WAVE header before any sample is read.
             let header = wav.header();
             self.layout = Layout {
                 channels: usize::from(header.channels),
@@ -292,7 +292,7 @@ fn check_layout(path: &Path, layout: Layout) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// Refuses the first sample, in order of time, that is NaN or infinite.
+/// Returns an error for the first sample, in order of time, that is NaN or infinite.
 fn check_finite(
     path: &Path,
     channels: &[Vec<f32>],

@@ -1,4 +1,4 @@
-//! FLAC files, encoded as the samples come.
+//! FLAC files, encoded as the samples arrive.
 
 use std::io::{Seek, Write};
 
@@ -9,12 +9,12 @@ use flac_codec::metadata::{Picture, PictureType, VorbisComment};
 use super::quantize::Quantizer;
 use super::{Audio, Bits, Layout, Tags};
 
-/// The highest rate that FLAC holds, in Hz (RFC 9639, section 8.2: 20 bits).
+/// Highest sample rate that FLAC holds, in Hz (RFC 9639, section 8.2: 20 bits).
 pub(super) const MAX_RATE_HZ: u32 = (1 << 20) - 1;
-/// Metadata blocks have 24-bit lengths: a larger cover does not fit.
+/// Largest size of a cover, in bytes: metadata blocks have 24-bit lengths.
 const LARGEST_COVER: usize = (1 << 24) - 4096;
 
-/// Writes one FLAC file.
+/// Writer of one FLAC file.
 pub(super) struct FlacWriter<W: Write + Seek> {
     encoder: FlacSampleWriter<W>,
     quantizer: Quantizer,
@@ -55,19 +55,19 @@ impl<W: Write + Seek> FlacWriter<W> {
         self.encoder.write(&self.interleaved)
     }
 
-    /// Samples that were outside the range of the file's integers.
+    /// Returns the number of samples that were outside the range of the file's integers.
     pub(super) fn clipped(&self) -> u64 {
         self.quantizer.clipped
     }
 
-    /// Encodes what is left and completes the header (checksum, seek table).
+    /// Encodes the remaining samples and completes the header (checksum, seek table).
     pub(super) fn finish(self) -> Result<(), FlacError> {
         self.encoder.finalize()
     }
 }
 
-/// Settings of about `flac -5`: blocks of 4096 frames, linear prediction up to order 8, mid-side
-/// stereo.
+/// Returns settings similar to `flac -5`: blocks of 4096 frames, linear prediction up to order 8,
+/// mid-side stereo.
 fn options(layout: Layout, tags: &Tags) -> Result<Options, OptionsError> {
     let mut options = Options::default()
         .block_size(4096)?
@@ -90,7 +90,7 @@ fn options(layout: Layout, tags: &Tags) -> Result<Options, OptionsError> {
         .cover()
         .filter(|cover| cover.data.len() < LARGEST_COVER)
     {
-        // Sizes of 0 mean: see the picture itself.
+        // Sizes of 0 refer the reader to the picture itself.
         options = options.picture(Picture {
             picture_type: PictureType::FrontCover,
             media_type: cover.mime.clone(),

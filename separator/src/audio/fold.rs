@@ -1,50 +1,50 @@
-//! Any number of channels to the two that the model takes.
+//! Folding of any number of channels to the two that the model takes.
 
 use super::{Audio, AudioStream, Layout, Speaker, Warning};
 use crate::Result;
 
-/// -3 dB.
+/// Gain of -3 dB.
 const M3DB: f32 = std::f32::consts::FRAC_1_SQRT_2;
-/// -6 dB: the surround's -3 dB, once more for being shared by both sides.
+/// Gain of -6 dB: the surround's -3 dB, and another -3 dB since both sides share it.
 const M6DB: f32 = 0.5;
 
-/// Folds audio to stereo.
+/// Matrix that folds audio to stereo.
 ///
-/// | speaker                        | left  | right | after                                                  |
-/// |--------------------------------|-------|-------|--------------------------------------------------------|
-/// | front left, front left centre  | 1     | 0     | ITU-R BS.775-3, table 2 (3/2 to 2/0)                   |
-/// | front right, front right centre| 0     | 1     | ITU-R BS.775-3, table 2                                |
-/// | front centre                   | 0.707 | 0.707 | ITU-R BS.775-3, table 2                                |
-/// | side or rear left              | 0.707 | 0     | ITU-R BS.775-3, table 2 (left surround)                |
-/// | side or rear right             | 0     | 0.707 | ITU-R BS.775-3, table 2 (right surround)               |
-/// | rear centre                    | 0.5   | 0.5   | the surround's 0.707, shared by two sides (x 0.707)    |
-/// | low-frequency effects          | 0     | 0     | dropped, as BS.775 leaves it optional                  |
-/// | anything else                  | 0.5   | 0.5   | heard in the middle, as a rear centre                  |
-/// | mono                           | 1     | 1     | the channel twice, as demucs does                      |
+/// | speaker                         | left  | right | source                                   |
+/// |---------------------------------|-------|-------|------------------------------------------|
+/// | front left, front left centre   | 1     | 0     | ITU-R BS.775-3, table 2 (3/2 to 2/0)     |
+/// | front right, front right centre | 0     | 1     | ITU-R BS.775-3, table 2                  |
+/// | front centre                    | 0.707 | 0.707 | ITU-R BS.775-3, table 2                  |
+/// | side or rear left               | 0.707 | 0     | ITU-R BS.775-3, table 2 (left surround)  |
+/// | side or rear right              | 0     | 0.707 | ITU-R BS.775-3, table 2 (right surround) |
+/// | rear centre                     | 0.5   | 0.5   | surround's 0.707, x 0.707 for two sides  |
+/// | low-frequency effects           | 0     | 0     | dropped, as BS.775 leaves it optional    |
+/// | anything else                   | 0.5   | 0.5   | heard in the middle, as a rear centre    |
+/// | mono                            | 1     | 1     | the channel twice, as demucs does        |
 ///
-/// Nothing is scaled down afterwards: samples are floating point, and demucs normalises what it
-/// hears. Stereo goes through bit for bit. A layout of a single channel is mono wherever it says
-/// that channel is.
+/// The result is not scaled down: samples are floating point, and demucs normalises its input.
+/// Stereo passes unchanged bit for bit. A layout of a single channel is mono, whatever position the
+/// channel claims.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
-    /// What each input channel adds to left and right.
+    /// Gains of each input channel to left and right.
     gains: Vec<[f32; 2]>,
 }
 
 impl Fold {
-    /// The fold for channels at `speakers`, at least one.
+    /// Creates the fold for channels at `speakers`, at least one.
     pub fn new(speakers: &[Speaker]) -> Self {
         let gains = match speakers {
             [_] => vec![[1.0, 1.0]],
-            // Two channels are left and right, however they are labelled.
+            // Two channels are left and right, whatever their labels.
             [_, _] => vec![[1.0, 0.0], [0.0, 1.0]],
             more => more.iter().map(|&speaker| gains_of(speaker)).collect(),
         };
         Self { gains }
     }
 
-    /// The stereo of `audio`, which has as many channels as the fold has speakers; missing channels
-    /// count as silent, channels too many are dropped.
+    /// Returns `audio` folded to stereo. It has as many channels as the fold has speakers. Missing
+    /// channels count as silent, and surplus channels are dropped.
     pub fn apply(&self, audio: Audio) -> Audio {
         if audio.channels().len() == 2 {
             return audio;
@@ -82,7 +82,7 @@ fn add_scaled(sum: &mut [f32], samples: &[f32], gain: f32) {
     }
 }
 
-/// A stream folded to stereo, block by block.
+/// Stream folded to stereo, block by block.
 pub struct Folded<'a> {
     inner: Box<dyn AudioStream + 'a>,
     fold: Fold,

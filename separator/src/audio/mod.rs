@@ -1,10 +1,9 @@
-//! Audio: the one type that crosses every stage, and the ways in and out of it.
+//! Audio: the type that passes through every stage, its readers and its writers.
 //!
-//! In: [`AudioFile`] decodes a file block by block. Between: [`Folded`] makes stereo of any number
-//! of channels,
-//! [`Resampled`] changes the rate. Out: [`AudioWriter`] writes a file that is there whole or not at all. All of them work
-//! on blocks of planar float32 samples, nominally within -1 to 1, in memory that does not depend on
-//! the length.
+//! [`AudioFile`] decodes a file block by block, [`Folded`] folds any number of channels to stereo,
+//! and [`Resampled`] changes the rate. [`AudioWriter`] writes a file that appears whole or not at
+//! all. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in memory
+//! that does not depend on the length.
 
 mod buffer;
 mod condition;

@@ -8,12 +8,13 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::trim::Trim;
 
-/// A `moov` box larger than this is not looked into.
+/// Largest `moov` box that is parsed, in bytes.
 const LARGEST_MOOV: u64 = 256 << 20;
 
-/// Which frames of the audio track number `track_id` are the song; `None` where the file does not
-/// say, or says nonsense.
+/// Returns the frames of the audio track number `track_id` that belong to the song, or `None` where
+/// the file does not state them or the statement makes no sense.
 pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32) -> Option<Trim> {
+    // Find the track.
     let moov = find_moov(&mut file)?;
     let movie_hz = timescale(child(&moov, b"mvhd")?)?;
     let track = children(&moov)
@@ -25,7 +26,7 @@ pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32)
         .find(|track| child(track, b"tkhd").and_then(track_number) == Some(track_id))?;
     let header = child(child(track, b"mdia")?, b"mdhd")?;
 
-    // Edits count in the media's time scale: frames, when it is the sample rate.
+    // Edits count in the media's time scale, which counts frames when it is the sample rate.
     if timescale(header)? != rate_hz {
         return None;
     }
@@ -37,8 +38,8 @@ pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32)
     let (start, length) = edit(child(child(track, b"edts")?, b"elst")?)?;
     let media = duration(header)?.checked_sub(start)?;
 
-    // The edit counts in the movie's time scale, often milliseconds: where it agrees with the
-    // media's own length within one tick, the latter is exact.
+    // The edit's length counts in the movie's time scale, often milliseconds. Where it agrees with
+    // the media's own length within one tick, the latter is exact.
     let (length, tick) = (
         u128::from(length) * u128::from(rate_hz) / u128::from(movie_hz),
         rate_hz.div_ceil(movie_hz),
@@ -57,8 +58,8 @@ pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32)
     })
 }
 
-/// Where the last of the boxes at the top ends, by its own account: beyond the file's end, where it
-/// was cut off. `None` for anything but MP4.
+/// Returns the end of the last top-level box according to the boxes themselves. It lies beyond the
+/// file's end if the file was cut off. Returns `None` for a file that is not MP4.
 pub(super) fn claimed_bytes(file: &mut (impl Read + Seek), file_bytes: u64) -> Option<u64> {
     let mut at = 0;
     while at < file_bytes {
@@ -69,7 +70,7 @@ pub(super) fn claimed_bytes(file: &mut (impl Read + Seek), file_bytes: u64) -> O
             return None;
         }
 
-        // A size of 0 means: to the end of the file.
+        // A size of 0 means that the box extends to the end of the file.
         at = if found.bytes == 0 {
             file_bytes
         } else {
@@ -80,11 +81,11 @@ pub(super) fn claimed_bytes(file: &mut (impl Read + Seek), file_bytes: u64) -> O
     Some(at)
 }
 
-/// The head of a box at the top of a file.
+/// Header of a box at the top level of a file.
 struct BoxHeader {
     name: [u8; 4],
-    /// Bytes of the whole box, at least those of its header; 0 where it goes on to the end of the
-    /// file.
+    /// Size of the whole box in bytes, at least that of its header; 0 if the box extends to the end
+    /// of the file.
     bytes: u64,
     header_bytes: u64,
 }
@@ -113,7 +114,7 @@ impl BoxHeader {
     }
 }
 
-/// The body of the file's `moov` box.
+/// Returns the body of the file's `moov` box.
 fn find_moov(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
     let mut at = 0_u64;
     loop {
@@ -128,12 +129,12 @@ fn find_moov(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
             return Some(moov);
         }
 
-        // Nothing follows a box without an end.
+        // A box that extends to the end of the file is the last one.
         at = at.checked_add(found.bytes).filter(|_| found.bytes > 0)?;
     }
 }
 
-/// The boxes in `body`, name and body each; ends at the first that does not fit.
+/// Returns the boxes in `body`, each as name and body. Ends at the first box that does not fit.
 fn children(mut body: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let size = usize::try_from(be32(body)?).ok()?;
@@ -158,13 +159,13 @@ fn be64(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?))
 }
 
-/// Units a second, of an `mvhd` or `mdhd` box; never 0.
+/// Returns the units a second of an `mvhd` or `mdhd` box, never 0.
 fn timescale(header: &[u8]) -> Option<u32> {
     let at = if *header.first()? == 1 { 20 } else { 12 };
     be32(header.get(at..)?).filter(|&scale| scale > 0)
 }
 
-/// Length in units, of an `mdhd` box.
+/// Returns the length of an `mdhd` box in its units.
 fn duration(header: &[u8]) -> Option<u64> {
     if *header.first()? == 1 {
         be64(header.get(24..)?)
@@ -173,12 +174,13 @@ fn duration(header: &[u8]) -> Option<u64> {
     }
 }
 
-/// The number of a track, of its `tkhd` box.
+/// Returns the number of a track from its `tkhd` box.
 fn track_number(header: &[u8]) -> Option<u32> {
     be32(header.get(if *header.first()? == 1 { 20 } else { 12 }..)?)
 }
 
-/// Start in the media's units and length in the movie's, of the first edit that is not a gap.
+/// Returns the start in the media's units and the length in the movie's units of the first edit
+/// that is not a gap.
 fn edit(list: &[u8]) -> Option<(u64, u64)> {
     let (version, mut entries) = (*list.first()?, list.get(8..)?);
     for _ in 0..be32(list.get(4..)?)? {
@@ -202,7 +204,8 @@ fn edit(list: &[u8]) -> Option<(u64, u64)> {
     None
 }
 
-/// What iTunes and its kin write: `moov/udta/meta/ilst/----` with the name `iTunSMPB`.
+/// Returns the frames that iTunes and similar programs state: `moov/udta/meta/ilst/----` with the
+/// name `iTunSMPB`.
 fn itunes_comment(moov: &[u8]) -> Option<Trim> {
     // `meta` is a full box: version and flags come before its children.
     let list = child(child(child(moov, b"udta")?, b"meta")?.get(4..)?, b"ilst")?;
@@ -250,8 +253,8 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// An MP4 of one track: its movie and media time scales, media duration, edits (length, start)
-    /// and iTunes comment.
+    /// Returns an MP4 file with one track. The arguments are its movie and media time scales, media
+    /// duration, edits (length, start) and iTunes comment.
     fn mp4(
         movie_hz: u32,
         media_hz: u32,
@@ -384,7 +387,7 @@ mod tests {
         }
     }
 
-    /// No cut and no changed byte makes it panic or run on.
+    /// Checks that no cut and no changed byte causes a panic or an endless loop.
     #[test]
     fn broken_boxes_are_nothing() {
         let whole = mp4(1000, RATE_HZ, 13_369, &[(280, 1024)], " 0 1 2 3");
@@ -413,7 +416,7 @@ mod tests {
         let length = |bytes: &[u8]| claimed_bytes(&mut Cursor::new(bytes), bytes.len() as u64);
         assert_eq!(length(&whole), Some(whole.len() as u64));
         assert_eq!(length(&whole[..whole.len() - 30]), Some(whole.len() as u64));
-        // The samples end at 120: what comes after them is not known.
+        // The samples end at 120; the boxes after them are unknown.
         assert_eq!(length(&whole[..60]), Some(120));
         assert_eq!(length(b"RIFF....WAVEfmt "), None);
     }

@@ -1,8 +1,8 @@
-//! Opus for symphonia, which finds Opus streams but does not decode them.
+//! Opus decoder for symphonia, which demuxes Opus streams but does not decode them.
 //!
-//! RFC 7845 (Ogg encapsulation), section 5.1: the identification header, channel mapping families 0
-//! and 1. The decoder proper is `opus-pure`. Pre-skip is cut off by the caller, the output gain is
-//! applied here.
+//! Source: RFC 7845 (Ogg encapsulation), section 5.1: the identification header, channel mapping
+//! families 0 and 1. The actual decoder is `opus-pure`. The caller cuts off the pre-skip; the
+//! output gain is applied here.
 
 use opus_pure::OpusMSDecoder;
 use symphonia::core::audio::{
@@ -17,13 +17,13 @@ use symphonia::core::codecs::registry::{RegisterableAudioDecoder, SupportedAudio
 use symphonia::core::errors::{Result, decode_error, unsupported_error};
 use symphonia::core::packet::PacketRef;
 
-/// Opus is always decoded at this rate, whatever the encoder was given.
+/// Rate at which Opus is always decoded, whatever the encoder's input rate.
 const RATE_HZ: u32 = 48_000;
-/// The longest packet: 120 ms.
+/// Longest packet in frames: 120 ms.
 const PACKET_FRAMES: usize = 5760;
 
-/// For each number of channels, where in the Vorbis order (RFC 7845, section 5.1.1.2) the channels
-/// of the WAVE order are.
+/// Positions of the WAVE order's channels in the Vorbis order (RFC 7845, section 5.1.1.2), for each
+/// number of channels.
 const WAVE_ORDER: [&[usize]; 8] = [
     &[0],
     &[0, 1],
@@ -35,7 +35,7 @@ const WAVE_ORDER: [&[usize]; 8] = [
     &[0, 2, 1, 7, 5, 6, 3, 4],
 ];
 
-/// Decodes Opus packets, mono to 7.1.
+/// Decoder of Opus packets, mono to 7.1.
 pub(super) struct OpusDecoder {
     params: AudioCodecParameters,
     decoder: OpusMSDecoder,
@@ -45,7 +45,7 @@ pub(super) struct OpusDecoder {
     out: AudioBuffer<f32>,
 }
 
-/// The fields of an `OpusHead` that matter here.
+/// Fields of an `OpusHead` that this decoder needs.
 struct OpusHead {
     channels: usize,
     gain: f32,
@@ -58,7 +58,7 @@ impl OpusHead {
             return None;
         }
 
-        // Q7.8 decibels.
+        // The gain is stored in Q7.8 decibels.
         let gain_db = f32::from(i16::from_le_bytes([*head.get(16)?, *head.get(17)?])) / 256.0;
         Some(Self {
             channels: usize::from(*head.get(9)?),
@@ -167,7 +167,7 @@ const SUPPORTED: &[SupportedAudioCodec] = &[SupportedAudioCodec {
     },
 }];
 
-/// The usual WAVE positions of so many channels.
+/// Returns the usual WAVE positions of the given number of channels.
 fn wave_channels(channels: usize) -> Channels {
     use symphonia::core::audio::Position;
     let mask = super::Speaker::usual_wave_mask(channels);

@@ -1,4 +1,4 @@
-//! Audio in packets: everything that symphonia demuxes and decodes.
+//! Audio in packets: every format that symphonia demuxes and decodes.
 
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,13 @@ use super::track::{
 use super::trim::Trim;
 use super::{Layout, Speaker};
 
-/// After so many packets in a row that give nothing, what follows is not audio.
+/// Largest number of successive packets without audio. After more of them, the rest of the file is
+/// not audio.
 const MAX_BARREN_PACKETS: u32 = 2000;
-/// Silence is handed out in blocks of this many frames.
+/// Number of frames in a block of silence.
 const SILENCE_FRAMES: u64 = 16_384;
 
-/// Reads the first audio track of a file, packet by packet.
+/// Reader of the first audio track of a file, packet by packet.
 pub(super) struct PacketReader {
     path: PathBuf,
     format: Box<dyn FormatReader>,
@@ -32,11 +33,11 @@ pub(super) struct PacketReader {
     params: AudioCodecParameters,
     track_id: u32,
     trim: Trim,
-    /// Known from the first decoded packet on.
+    /// Specification of the audio, known from the first decoded packet on.
     spec: Option<AudioSpec>,
-    /// Decoded frames so far, silence included, before [`Trim`].
+    /// Number of decoded frames so far, silence included, before [`Trim`].
     position: u64,
-    /// Frames of silence to hand out before the next block, for what was lost.
+    /// Number of frames of silence to return before the next block, in place of lost audio.
     silence: u64,
     waiting: Option<Vec<Vec<f32>>>,
     barren_packets: u32,
@@ -45,7 +46,7 @@ pub(super) struct PacketReader {
 }
 
 impl PacketReader {
-    /// Finds out what the file under `path` holds and prepares to decode it.
+    /// Opens the file under `path`, reads its properties and prepares a decoder.
     pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
         let format = probe(path)?;
         let Some(track) = format.default_track(TrackType::Audio) else {
@@ -83,17 +84,17 @@ impl PacketReader {
         })
     }
 
-    /// The codec's name in lower case.
+    /// Returns the codec's name in lower case.
     pub(super) fn codec(&self) -> &'static str {
         self.decoder.codec_info().short_name
     }
 
-    /// Bits of a sample, for codecs that have such a thing.
+    /// Returns the number of bits of a sample, for codecs that define it.
     pub(super) fn bits(&self) -> Option<u32> {
         self.params.bits_per_sample.filter(|&bits| bits > 0)
     }
 
-    /// Channels and rate; known once a block has been read.
+    /// Returns the channels and the rate, known once a block has been read.
     pub(super) fn layout(&self) -> Option<Layout> {
         let spec = self.spec.as_ref()?;
         Some(Layout {
@@ -116,7 +117,7 @@ impl PacketReader {
         &mut self.condition
     }
 
-    /// The next block, planar, of at least one frame.
+    /// Returns the next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         loop {
             let Some(block) = self.next_decoded()? else {
@@ -145,7 +146,8 @@ impl PacketReader {
         }
     }
 
-    /// The next block before [`Trim`]: silence for what was lost, then what was decoded after it.
+    /// Returns the next block before [`Trim`]: silence for lost audio, then the audio decoded after
+    /// it.
     fn next_decoded(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         loop {
             if let (Some(block), true) = (&self.waiting, self.silence > 0) {
@@ -173,8 +175,8 @@ impl PacketReader {
         }
     }
 
-    /// The next packet of the track; `None` when there is none this time ([`PacketReader::over`]
-    /// says whether for good).
+    /// Returns the next packet of the track, or `None` when this call found none.
+    /// [`PacketReader::over`] tells whether the file has ended.
     fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
         match guard(|| self.format.next_packet()) {
             Ok(Some(packet)) => {
@@ -202,9 +204,9 @@ impl PacketReader {
         Ok(None)
     }
 
-    /// A chained Ogg file begins its next stream: whether it goes on in the same layout.
+    /// Moves to the next stream of a chained Ogg file. Returns whether it has the same layout.
     fn next_stream(&mut self) -> bool {
-        // What was announced is the length of the first stream only.
+        // The announced length is that of the first stream only.
         self.condition.announced_frames = None;
         let Some(track) = self.format.default_track(TrackType::Audio) else {
             return false;
@@ -233,7 +235,7 @@ impl PacketReader {
         }
     }
 
-    /// What a packet decodes to; nothing when it is empty or damaged.
+    /// Decodes a packet. Returns `None` when it is empty or damaged.
     fn decode(&mut self, packet: &Packet) -> Option<Vec<Vec<f32>>> {
         self.fill_gap(packet);
         let mut planes = Vec::new();
@@ -249,7 +251,7 @@ impl PacketReader {
             Ok(spec) if self.spec.as_ref().is_none_or(|known| *known == spec) => {
                 self.spec = Some(spec);
                 let is_empty = planes.first().is_none_or(Vec::is_empty);
-                // An MP3 packet always holds audio, even where symphonia gives none.
+                // An MP3 packet always holds audio, even where symphonia returns none.
                 if is_empty && self.params.codec == CODEC_ID_MP3 {
                     self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
                 }
@@ -257,8 +259,8 @@ impl PacketReader {
             }
             result => {
                 if let Err(Fault::Crashed) = result {
-                    // Its state may be half changed; a decoder that cannot even be reset is made
-                    // anew.
+                    // The decoder's state may be half changed. Reset the decoder, or create a new
+                    // one if it cannot be reset.
                     let reset = guard(|| {
                         self.decoder.reset();
                         Ok(())
@@ -274,7 +276,8 @@ impl PacketReader {
         }
     }
 
-    /// FLAC packets say where they belong: what symphonia skipped over before this one was damaged.
+    /// Fills a gap before a FLAC packet with silence. FLAC packets state their position, so audio
+    /// that symphonia skipped before this one was damaged.
     fn fill_gap(&mut self, packet: &Packet) {
         let here = self.position + self.silence;
         let start = u64::try_from(packet.pts.get()).unwrap_or(0);
@@ -294,7 +297,7 @@ impl PacketReader {
     }
 }
 
-/// Copies what was decoded out of the decoder, as float32.
+/// Copies the decoded audio out of the decoder, as float32.
 fn copy(buffer: &GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> AudioSpec {
     buffer.copy_to_vecs_planar::<f32>(planes);
     buffer.spec().clone()

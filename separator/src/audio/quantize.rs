@@ -1,18 +1,18 @@
-//! Floating point to integers, as files hold them.
+//! Quantisation of floating point to the integers of a file.
 
-/// Brings samples to integers of `bits` bits: times `2^(bits-1)`, rounded to the nearest, halves
-/// away from zero. What lies outside the range is set to its end and counted; nothing is rescaled,
-/// and there is no dither, so that a sample that was read from a file of no more bits comes out as
-/// it was.
+/// Converter of samples to integers of `bits` bits: times `2^(bits-1)`, rounded to the nearest,
+/// halves away from zero. A value outside the range is clipped and counted. Nothing is rescaled and
+/// there is no dither, so a sample read from a file of at most that many bits is unchanged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quantizer {
     scale: f32,
-    /// Samples that were outside the range so far.
+    /// Number of samples so far that were outside the range.
     pub(super) clipped: u64,
 }
 
 impl Quantizer {
-    /// For integers of `bits` bits, at most 24: those and their scale are exact in float32.
+    /// Creates a converter to integers of `bits` bits, at most 24: such integers and their scale
+    /// are exact in float32.
     pub(super) fn new(bits: u32) -> Self {
         Self {
             scale: (1_u32 << (bits - 1)) as f32,
@@ -20,7 +20,7 @@ impl Quantizer {
         }
     }
 
-    /// The integer for `sample`. NaN becomes 0 and counts as clipped.
+    /// Returns the integer for `sample`. NaN becomes 0 and counts as clipped.
     pub(super) fn integer(&mut self, sample: f32) -> i32 {
         let value = (sample * self.scale).round();
         let (low, high) = (-self.scale, self.scale - 1.0);

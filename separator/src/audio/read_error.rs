@@ -1,60 +1,60 @@
-//! What can be wrong with audio that is read.
+//! Errors of reading audio.
 
 use std::path::PathBuf;
 
 use crate::{Error, ErrorKind};
 
-/// Rates that are read, in Hz.
+/// Sample rates that are accepted, in Hz.
 pub const RATES_HZ: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
-/// The most channels that are read.
+/// Largest number of channels that is accepted.
 pub const MAX_CHANNELS: usize = 8;
 
-/// Why a file could not be read as audio.
+/// Reason why a file could not be read as audio.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// There is nothing under the path.
+    /// No file exists under the path.
     #[error("{}: no such file; check the name and the folder", path.display())]
     NotFound {
-        /// What was to be opened.
+        /// Path that was opened.
         path: PathBuf,
     },
     /// The path is a folder.
     #[error("{}: expected an audio file, found a folder; name a file in it", path.display())]
     Folder {
-        /// What was to be opened.
+        /// Path that was opened.
         path: PathBuf,
     },
-    /// A pipe, a device or the like, which cannot be read twice.
+    /// The path names a pipe, a device or the like, which cannot be read twice.
     #[error("{}: expected a file, found a pipe or a device; save what it gives in a file first", path.display())]
     NotAFile {
-        /// What was to be opened.
+        /// Path that was opened.
         path: PathBuf,
     },
-    /// The file is there but cannot be read.
+    /// The file exists but cannot be read.
     #[error("{}: cannot be read; check its permissions and the disk", path.display())]
     Unreadable {
-        /// What was to be opened.
+        /// Path that was opened.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The file holds nothing.
+    /// The file is empty.
     #[error("{}: expected audio, found an empty file (0 bytes); copy or export it again", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// No known format is recognised.
+    /// The format is not recognised.
     #[error("{}: expected {FORMATS}, found none of these; is it an audio file?", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
-        /// What the probe said, where it said anything.
+        /// Error of the probe, if it gave one.
         source: Option<Fault>,
     },
-    /// The container is known, what it holds is not.
+    /// The container is known, but the codec in it is not.
     #[error("{}: expected {CODECS}, found {codec}; convert it to WAV or FLAC first", path.display())]
     Codec {
         /// The file.
@@ -62,47 +62,47 @@ pub enum ReadError {
         /// The codec's name or identifier.
         codec: CodecName,
     },
-    /// The file is of a known format, but not one sample could be decoded.
+    /// The format is known, but no sample could be decoded.
     #[error("{}: a damaged file: nothing in it can be decoded; copy or export it again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
+        /// Error of the decoder, if it gave one.
         source: Option<Fault>,
     },
-    /// A well-formed file without a single sample.
+    /// The file is well formed but holds no samples.
     #[error("{}: expected at least one sample, found none; export it again", path.display())]
     NoSamples {
         /// The file.
         path: PathBuf,
     },
-    /// A number of channels that is not read.
+    /// The number of channels is not supported.
     #[error("{}: expected 1 to {MAX_CHANNELS} channels, found {found}; mix it down or repair its header", path.display())]
     Channels {
         /// The file.
         path: PathBuf,
-        /// What the header says.
+        /// Number of channels in the header.
         found: usize,
     },
-    /// A sample rate that is not read.
+    /// The sample rate is not supported.
     #[error("{}: expected a rate of {} to {} Hz, found {found} Hz; resample it or repair its header",
         path.display(), RATES_HZ.start(), RATES_HZ.end())]
     Rate {
         /// The file.
         path: PathBuf,
-        /// What the header says.
+        /// Rate in the header, in Hz.
         found: u32,
     },
-    /// A sample format that is not read.
+    /// The sample format is not supported.
     #[error("{}: expected samples of 8, 16, 24 or 32 bits, or floating point of 32 or 64, found {found} bits; \
         convert it first", path.display())]
     Bits {
         /// The file.
         path: PathBuf,
-        /// What the header says.
+        /// Bits a sample in the header.
         found: u16,
     },
-    /// A sample that is not a finite number.
+    /// A sample is NaN or infinite.
     #[error("{}: expected finite samples, found {value} in channel {channel}, frame {frame} ({time_s:.3} s); \
         repair it in an audio editor", path.display())]
     NotFinite {
@@ -112,27 +112,27 @@ pub enum ReadError {
         channel: usize,
         /// Frame, counted from 0.
         frame: u64,
-        /// The frame's time in seconds.
+        /// Time of the frame in seconds.
         time_s: f64,
-        /// The sample: NaN or an infinity.
+        /// Value of the sample: NaN or an infinity.
         value: f32,
     },
 }
 
-/// What is read, in words.
+/// Supported formats and codecs, as the messages name them.
 const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis, Opus or CAF";
 const CODECS: &str = "PCM, FLAC, MP3, AAC-LC or Vorbis of one or two channels, ALAC or Opus";
 
-/// The name of a codec that cannot be decoded.
+/// Name of a codec that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodecName {
-    /// A codec that is known by name.
+    /// Codec that is known by name.
     Named(&'static str),
-    /// A WAVE format tag.
+    /// Tag of a WAVE format.
     WaveTag(u16),
-    /// An identifier of the container.
+    /// Identifier that the container gives.
     Id(u32),
-    /// The container does not say.
+    /// Codec that the container does not name.
     Unknown,
 }
 
@@ -147,13 +147,13 @@ impl std::fmt::Display for CodecName {
     }
 }
 
-/// What went wrong inside a decoder.
+/// Failure inside a decoder.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The decoder refused the data.
+    /// The decoder rejected the data.
     #[error(transparent)]
     Decoder(#[from] symphonia::core::errors::Error),
-    /// The decoder itself failed (a defect in it, met on damaged data).
+    /// The decoder panicked: a defect in it, triggered by damaged data.
     #[error("the decoder failed on damaged data")]
     Crashed,
 }

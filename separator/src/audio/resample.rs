@@ -1,4 +1,4 @@
-//! Change of sample rate, block by block, with no delay left in.
+//! Change of sample rate, block by block, with the delay removed.
 
 use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
@@ -6,40 +6,40 @@ use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 use super::{Audio, AudioStream, Layout, Speaker, Warning};
 use crate::{Error, ErrorKind, Result, SeparateError};
 
-/// Frames of the lower of the two rates that the anti-aliasing filter spans at least: the longer,
-/// the closer to the Nyquist frequency it stays flat.
+/// Smallest length of the anti-aliasing filter, in frames of the lower of the two rates. The longer
+/// the filter, the closer to the Nyquist frequency its response stays flat.
 const FILTER_FRAMES: u64 = 4096;
 
-/// Changes the rate of audio that is pushed through it.
+/// Converter of the sample rate of audio that is pushed through it.
 ///
-/// A linear-phase FFT resampler ([`rubato::Fft`], squared Blackman-Harris window) in float64. Its
-/// delay is taken out to the sample: frame `n` of the output is heard at the time `n / to_hz`, as
-/// in the input. What lies before and after the audio counts as silence. The output does not depend
-/// on how the input is cut into blocks. Where both rates are the same, samples go through bit for
-/// bit.
+/// The converter is a linear-phase FFT resampler ([`rubato::Fft`], squared Blackman-Harris window)
+/// in float64. Its delay is removed to the sample: frame `n` of the output is heard at the time
+/// `n / to_hz`, as in the input. The audio counts as silent before its beginning and after its end.
+/// The output does not depend on how the input is divided into blocks. Where both rates are the
+/// same, samples pass unchanged bit for bit.
 pub struct Resampler {
     layout: Layout,
     to_hz: u32,
     engine: Option<Engine>,
-    /// Frames handed out so far.
+    /// Number of frames returned so far.
     done_frames: u64,
 }
 
-/// The running filter, absent where the rate stays.
+/// Filter of a [`Resampler`] whose rates differ.
 struct Engine {
     fft: Fft<f64>,
-    /// Input that does not yet fill a chunk.
+    /// Input samples that do not yet fill a chunk.
     pending: Vec<Vec<f64>>,
-    /// Output frames of the filter's delay that are still to be dropped.
+    /// Number of output frames of the filter's delay that are still to be dropped.
     delay_frames: usize,
     chunk_out: Vec<Vec<f64>>,
 }
 
 impl Resampler {
-    /// A resampler from the rate of `layout` to `to_hz`.
+    /// Creates a resampler from the rate of `layout` to `to_hz`.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when one of the rates is 0 or there is no channel.
+    /// Returns [`ErrorKind::Options`] when one of the rates is 0 or there is no channel.
     pub fn new(layout: Layout, to_hz: u32) -> Result<Self> {
         if layout.channels == 0 || layout.rate_hz == 0 || to_hz == 0 {
             return Err(ResampleError::Unusable { layout, to_hz }.into());
@@ -56,8 +56,9 @@ impl Resampler {
         })
     }
 
-    /// Frames that `frames` frames at `from_hz` become at `to_hz`: `frames * to_hz / from_hz`,
-    /// rounded to the nearest and up at a half. What has any frame at all keeps one.
+    /// Returns the number of frames that `frames` frames at `from_hz` become at `to_hz`:
+    /// `frames * to_hz / from_hz`, rounded to the nearest, halves up, and at least one unless
+    /// `frames` is 0.
     pub fn output_frames(frames: u64, from_hz: u32, to_hz: u32) -> u64 {
         let (frames, from, to) = (
             u128::from(frames),
@@ -68,12 +69,12 @@ impl Resampler {
         rounded.max(u64::from(frames > 0))
     }
 
-    /// The layout of what goes in.
+    /// Returns the layout of the input.
     pub fn input_layout(&self) -> Layout {
         self.layout
     }
 
-    /// The layout of what comes out.
+    /// Returns the layout of the output.
     pub fn output_layout(&self) -> Layout {
         Layout {
             rate_hz: self.to_hz,
@@ -81,11 +82,12 @@ impl Resampler {
         }
     }
 
-    /// Takes `block` and hands out what can be computed by now, which may be no frame at all.
+    /// Takes `block` and returns the frames that can be computed so far, possibly none.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when the block has another layout than the one given to [`Resampler::new`],
-    /// [`ErrorKind::Audio`] when a sample that has to be resampled is NaN or infinite.
+    /// Returns [`ErrorKind::Options`] when the block has another layout than the one given to
+    /// [`Resampler::new`], and [`ErrorKind::Audio`] when a sample that has to be resampled is NaN
+    /// or infinite.
     pub fn push(&mut self, block: Audio) -> Result<Audio> {
         if block.layout() != self.layout {
             return Err(ResampleError::Block {
@@ -97,7 +99,7 @@ impl Resampler {
 
         let out = match &mut self.engine {
             None => block,
-            // The filter would panic, and smear what is no number over its whole length.
+            // Refuse NaN and infinity: the filter would panic or spread them over its whole length.
             Some(_)
                 if !block
                     .channels()
@@ -114,11 +116,12 @@ impl Resampler {
         Ok(out)
     }
 
-    /// Hands out the rest, so that `total_frames` frames have come out in all, exactly: see
-    /// [`Resampler::output_frames`], or the number of frames of a song that was resampled before and now goes back.
+    /// Returns the remaining frames, so that exactly `total_frames` frames are returned in all.
+    /// That number comes from [`Resampler::output_frames`], or is the length of a song that was
+    /// resampled before and is now converted back.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when more frames than that have come out already.
+    /// Returns [`ErrorKind::Options`] when more than `total_frames` frames were returned already.
     pub fn finish(mut self, total_frames: u64) -> Result<Audio> {
         let short = ResampleError::Short {
             expected: total_frames,
@@ -148,8 +151,8 @@ impl Engine {
         let (from, to) = (u64::from(layout.rate_hz), u64::from(to_hz));
         let gcd = greatest_common_divisor(from, to);
 
-        // An even number of smallest blocks, so that half a block, the delay, is a whole number of
-        // frames on both sides.
+        // Use an even number of smallest blocks, so that the delay of half a block is a whole
+        // number of frames on both sides.
         let smallest = from.min(to) / gcd;
         let blocks = FILTER_FRAMES.div_ceil(smallest).next_multiple_of(2);
         let chunk_in = usize::try_from(blocks * from / gcd).map_err(|_| unusable())?;
@@ -198,13 +201,13 @@ impl Engine {
         Ok(out)
     }
 
-    /// Silence is pushed until `frames` frames have come out; what is beyond them is dropped.
+    /// Pushes silence until `frames` frames have been produced, and drops the frames beyond them.
     fn flush(&mut self, frames: usize) -> Result<Vec<Vec<f32>>> {
         let chunk_in = self.fft.input_frames_next();
         let mut out = vec![Vec::new(); self.pending.len()];
 
-        // What is pending and the filter's delay fit into two chunks; a caller that asks for more
-        // gets silence.
+        // The pending input and the filter's delay fit into two chunks. A caller that asks for more
+        // frames gets silence.
         for _ in 0..2 {
             if out[0].len() >= frames {
                 break;
@@ -220,8 +223,8 @@ impl Engine {
         Ok(out)
     }
 
-    /// Runs the filter over one chunk of what is pending, from frame `start` on, and appends to
-    /// `out`.
+    /// Runs the filter over one chunk of the pending input, from frame `start` on, and appends the
+    /// output to `out`.
     fn process(&mut self, start: usize, out: &mut [Vec<f32>]) -> Result<()> {
         let (channels, available) = (self.pending.len(), self.pending[0].len());
         let mismatch = |_| Error::from(ResampleError::Buffers);
@@ -255,7 +258,7 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// A stream at another rate.
+/// Stream at another sample rate.
 pub struct Resampled<'a> {
     inner: Box<dyn AudioStream + 'a>,
     resampler: Option<Resampler>,
@@ -265,10 +268,11 @@ pub struct Resampled<'a> {
 }
 
 impl<'a> Resampled<'a> {
-    /// `inner` at `to_hz`; [`Resampler::output_frames`] says how many frames come out.
+    /// Wraps `inner` in a stream at `to_hz`. [`Resampler::output_frames`] gives its number of
+    /// frames.
     ///
     /// # Errors
-    /// As [`Resampler::new`].
+    /// Fails like [`Resampler::new`].
     pub fn new(inner: Box<dyn AudioStream + 'a>, to_hz: u32) -> Result<Self> {
         let resampler = Resampler::new(inner.layout(), to_hz)?;
         let (layout, from_hz) = (resampler.output_layout(), inner.layout().rate_hz);
@@ -281,7 +285,7 @@ impl<'a> Resampled<'a> {
         })
     }
 
-    /// Frames read so far, at the rate of the inner stream.
+    /// Returns the number of frames read so far, at the rate of the inner stream.
     pub fn read_frames(&self) -> u64 {
         self.read_frames
     }
@@ -327,49 +331,49 @@ impl AudioStream for Resampled<'_> {
     }
 }
 
-/// Why audio could not be brought to another rate.
+/// Reason why audio could not be resampled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResampleError {
-    /// Rates or channels that make no sense.
+    /// The rates or channels are not usable.
     #[error(
         "expected at least one channel and rates above 0 Hz, found {layout:?} to {to_hz} Hz; choose another rate"
     )]
     Unusable {
-        /// What comes in.
+        /// Layout of the input.
         layout: Layout,
-        /// The rate asked for.
+        /// Rate asked for, in Hz.
         to_hz: u32,
     },
-    /// A block of another layout.
+    /// A block has another layout than the input.
     #[error("expected blocks of {expected:?}, found {found:?}")]
     Block {
-        /// The layout given at the start.
+        /// Layout given to [`Resampler::new`].
         expected: Layout,
-        /// The block's.
+        /// Layout of the block.
         found: Layout,
     },
-    /// More frames came out than were asked for in all.
+    /// More frames were returned than were asked for in all.
     #[error("expected {expected} frames in all, found {found} handed out already")]
     Short {
-        /// Frames asked for.
+        /// Number of frames asked for.
         expected: u64,
-        /// Frames handed out.
+        /// Number of frames returned.
         found: u64,
     },
-    /// The filter could not be made.
+    /// The filter could not be created.
     #[error("the resampler cannot be set up")]
     Setup {
-        /// What rubato said.
+        /// Error of rubato.
         source: rubato::ResamplerConstructionError,
     },
     /// The filter failed.
     #[error("the resampler failed")]
     Run {
-        /// What rubato said.
+        /// Error of rubato.
         source: rubato::ResampleError,
     },
-    /// Buffers of the wrong size: a mistake in this file.
+    /// The buffers have the wrong size: a defect in this file.
     #[error("the resampler's buffers do not fit")]
     Buffers,
 }

@@ -1,4 +1,4 @@
-//! The bytes of a file, as symphonia is given them.
+//! Bytes of a file, as they are presented to symphonia.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,20 +7,20 @@ use symphonia::core::io::MediaSource;
 
 use super::mp4;
 
-/// A file that may have been cut off: symphonia would give up on an MP4 or AIFF whose samples are
-/// not all there, before it has decoded those that are.
+/// File that may have been cut off. symphonia would reject an MP4 or AIFF with missing samples
+/// before decoding those that are there.
 pub(super) struct Source {
     file: File,
     length: Length,
 }
 
 enum Length {
-    /// So many bytes, all of them there.
+    /// Length in bytes of a complete file.
     Whole(u64),
-    /// An MP4 that claims to have so many: it is presented as if it had, but what is missing cannot
-    /// be read.
+    /// Length in bytes that an incomplete MP4 claims. The file is presented with that length, but
+    /// the missing bytes cannot be read.
     Claimed(u64),
-    /// An AIFF that was cut off: it is presented as a stream that can only be read on and on.
+    /// Marks an AIFF that was cut off. It is presented as a stream that can only be read forwards.
     Open,
 }
 
@@ -42,8 +42,8 @@ impl Source {
     }
 }
 
-/// The length of an AIFF file by its own account ("Audio Interchange File Format", Apple, 1989: a
-/// `FORM` chunk).
+/// Returns the length of an AIFF file by its own account ("Audio Interchange File Format", Apple,
+/// 1989: a `FORM` chunk).
 fn form_bytes(file: &mut File) -> Option<u64> {
     let mut head = [0; 8];
     file.rewind()
@@ -78,8 +78,8 @@ impl MediaSource for Source {
     fn byte_len(&self) -> Option<u64> {
         match self.length {
             Length::Whole(bytes) => Some(bytes),
-            // symphonia looks for tags at the end of a stream whose length it knows: there is
-            // nothing there to be read.
+            // symphonia looks for tags at the end of a stream whose length it knows. The end of
+            // this file cannot be read.
             Length::Claimed(_) | Length::Open => None,
         }
     }

@@ -1,13 +1,13 @@
-//! Where a channel is heard from.
+//! Speaker positions of channels.
 
-/// Position of a channel, as far as folding to stereo needs to know.
+/// Position of a channel, as precisely as folding to stereo requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Speaker {
     /// Front left.
     FrontLeft,
     /// Front right.
     FrontRight,
-    /// Front centre, or the one channel of mono.
+    /// Front centre, or the only channel of mono.
     FrontCenter,
     /// Low-frequency effects.
     Lfe,
@@ -25,7 +25,7 @@ pub enum Speaker {
     SideLeft,
     /// Side right.
     SideRight,
-    /// Anything above, below or discrete on no known side.
+    /// Any position above or below, or a discrete channel without a known side.
     Other,
 }
 
@@ -35,9 +35,9 @@ use Speaker::{
 };
 
 impl Speaker {
-    /// What a file of so many channels usually means where it does not say: mono, stereo, 3.0,
-    /// quadraphonic, 5.0, 5.1, 6.1 and 7.1 in the order of WAVE files (Microsoft, "Default Channel
-    /// Ordering"). More than eight: all
+    /// Returns the usual speakers of a file with the given number of channels that does not state
+    /// them: mono, stereo, 3.0, quadraphonic, 5.0, 5.1, 6.1 and 7.1 in the order of WAVE files
+    /// (Microsoft, "Default Channel Ordering"). More than eight channels are all
     /// [`Speaker::Other`].
     pub fn usual(channels: usize) -> Vec<Self> {
         match channels {
@@ -70,8 +70,8 @@ impl Speaker {
         }
     }
 
-    /// The speakers of a WAVE channel mask, in the order of their channels; `None` when the mask
-    /// does not name exactly `channels` channels.
+    /// Returns the speakers of a WAVE channel mask, in the order of their channels, or `None` when
+    /// the mask does not name exactly `channels` channels.
     pub fn from_wave_mask(mask: u32, channels: usize) -> Option<Vec<Self>> {
         (mask.count_ones() as usize == channels).then(|| {
             (0..32)
@@ -81,7 +81,7 @@ impl Speaker {
         })
     }
 
-    /// The speaker of one bit of a WAVE channel mask.
+    /// Returns the speaker of one bit of a WAVE channel mask.
     pub fn from_wave_bit(bit: u32) -> Self {
         match bit {
             0 => FrontLeft,
@@ -99,7 +99,7 @@ impl Speaker {
         }
     }
 
-    /// The WAVE channel mask of [`Speaker::usual`].
+    /// Returns the WAVE channel mask of [`Speaker::usual`].
     pub fn usual_wave_mask(channels: usize) -> u32 {
         match channels {
             1 => 0x4,

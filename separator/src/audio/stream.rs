@@ -1,4 +1,4 @@
-//! Audio that is read block by block, so that its length never matters.
+//! Audio that is read block by block, so that memory does not depend on its length.
 
 use super::{Audio, Speaker};
 use crate::Result;
@@ -6,13 +6,13 @@ use crate::Result;
 /// Number of channels and sample rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
-    /// Channels, at least one.
+    /// Number of channels, at least one.
     pub channels: usize,
-    /// Frames per second.
+    /// Sample rate in Hz (frames a second).
     pub rate_hz: u32,
 }
 
-/// Something worth telling the user that did not stop the work; `Display` gives the sentence.
+/// Message for the user about a fact that did not stop the work. `Display` gives the sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Warning(pub String);
 
@@ -24,43 +24,44 @@ impl std::fmt::Display for Warning {
 
 /// Audio that is read once, from its beginning to its end.
 pub trait AudioStream: Send {
-    /// The layout of every block.
+    /// Returns the layout of every block.
     fn layout(&self) -> Layout;
 
-    /// The next block, of at least one frame; `None` when the audio is over.
+    /// Returns the next block, of at least one frame, or `None` at the end of the audio.
     ///
     /// # Errors
-    /// When the audio cannot be read or decoded any further.
+    /// Fails when the audio cannot be read or decoded any further.
     fn next_block(&mut self) -> Result<Option<Audio>>;
 
-    /// Where each channel is heard from; what is usual for so many channels where the audio does
-    /// not say.
+    /// Returns the speaker of each channel, or the usual speakers for the number of channels where
+    /// the audio does not state them.
     fn speakers(&self) -> Vec<Speaker> {
         Speaker::usual(self.layout().channels)
     }
 
-    /// What was odd about the audio; complete once [`AudioStream::next_block`] has returned `None`.
+    /// Returns the warnings about the audio. They are complete once [`AudioStream::next_block`] has
+    /// returned `None`.
     fn warnings(&self) -> Vec<Warning> {
         Vec::new()
     }
 }
 
-/// Audio that can be read as often as needed, the same each time: a file, or samples in memory.
+/// Audio that can be read as often as needed with the same result: a file, or samples in memory.
 pub trait AudioSource: Send + Sync {
-    /// A new stream at the beginning of the audio.
+    /// Returns a new stream at the beginning of the audio.
     ///
     /// # Errors
-    /// When there is nothing to read or it is not audio.
+    /// Fails when the audio cannot be opened or is not audio.
     fn open(&self) -> Result<Box<dyn AudioStream + '_>>;
 
-    /// All that a stream would give, where it lies in memory as it is: it need not be copied to be
-    /// looked at.
+    /// Returns all samples that a stream would give, if they are in memory in that form. The caller
+    /// can then read them without a copy.
     fn in_memory(&self) -> Option<&Audio> {
         None
     }
 
-    /// Frames that a stream is going to give, where that is known before; it may turn out to be
-    /// wrong.
+    /// Returns the expected number of frames of a stream, if it is known beforehand. The actual
+    /// number may differ.
     fn frames(&self) -> Option<u64> {
         self.in_memory().map(|audio| audio.frames() as u64)
     }
@@ -80,8 +81,7 @@ impl<S: AudioSource + ?Sized> AudioSource for &S {
     }
 }
 
-/// Frames that are handed on at a time where nothing else decides it, as by a stream over audio in
-/// memory.
+/// Default number of frames in a block, for example in a stream over audio in memory.
 pub(crate) const BLOCK_FRAMES: usize = 1 << 16;
 
 struct MemoryStream<'a> {

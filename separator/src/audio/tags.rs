@@ -1,4 +1,4 @@
-//! Title, artist, cover and their like: read from the input, written to the outputs.
+//! Tags of a song, such as title, artist and cover: read from the input, written to the outputs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -10,48 +10,48 @@ use lofty::picture::{MimeType, Picture, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag, TagExt as _, TagType};
 
-/// A cover larger than this is left out.
+/// Largest size of a cover, in bytes. A larger one is left out.
 const LARGEST_COVER: usize = 8 << 20;
 
-/// What is said about a song: only what still holds for a stem of it. Loudness values,
-/// fingerprints, identifiers of the recording and encoder settings are left behind on purpose.
+/// Tags that still apply to a stem of the song. Loudness values, fingerprints, identifiers of the
+/// recording and encoder settings are left out on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
     fields: Vec<(TagField, String)>,
     cover: Option<Cover>,
 }
 
-/// One thing that is said about a song.
+/// Name of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TagField {
-    /// The song's title.
+    /// Title of the song.
     Title,
-    /// Who plays it.
+    /// Performer of the song.
     Artist,
-    /// The album's title.
+    /// Title of the album.
     Album,
-    /// Who the album is filed under.
+    /// Artist that the album is filed under.
     AlbumArtist,
     /// Number of the track on its disc.
     Track,
-    /// Tracks on the disc.
+    /// Number of tracks on the disc.
     TrackTotal,
     /// Number of the disc.
     Disc,
-    /// Discs of the album.
+    /// Number of discs of the album.
     DiscTotal,
     /// Year or full date.
     Date,
     /// Genre.
     Genre,
-    /// Who wrote it.
+    /// Composer of the song.
     Composer,
     /// Free text.
     Comment,
 }
 
-/// For each field: lofty's name of it, and the name in a Vorbis comment.
+/// Fields, each with lofty's key and its name in a Vorbis comment.
 const FIELDS: [(TagField, ItemKey, &str); 12] = [
     (TagField::Title, ItemKey::TrackTitle, "TITLE"),
     (TagField::Artist, ItemKey::TrackArtist, "ARTIST"),
@@ -67,32 +67,32 @@ const FIELDS: [(TagField, ItemKey, &str); 12] = [
     (TagField::Comment, ItemKey::Comment, "COMMENT"),
 ];
 
-/// A picture of the front cover.
+/// Picture of the front cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cover {
-    /// `image/jpeg`, `image/png` and so on.
+    /// MIME type, such as `image/jpeg` or `image/png`.
     pub mime: String,
-    /// The picture file.
+    /// Bytes of the picture file.
     pub data: Vec<u8>,
 }
 
 impl Tags {
-    /// The tags of the file under `path`; none where there are none or they cannot be read, which
-    /// is never an error.
+    /// Reads the tags of the file under `path`. Returns empty tags if the file has none or they
+    /// cannot be read, which is never an error.
     pub fn read(path: impl AsRef<Path>) -> Self {
-        // A panic on damaged tags counts as no tags, too.
+        // Treat a panic on damaged tags as no tags.
         catch_unwind(AssertUnwindSafe(|| read(path.as_ref())))
             .ok()
             .flatten()
             .unwrap_or_default()
     }
 
-    /// Whether nothing is said.
+    /// Returns whether there are no tags.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.cover.is_none()
     }
 
-    /// What is said of `field`.
+    /// Returns the text of `field`.
     pub fn get(&self, field: TagField) -> Option<&str> {
         self.fields
             .iter()
@@ -100,7 +100,7 @@ impl Tags {
             .map(|(_, text)| text.as_str())
     }
 
-    /// Says `text` of `field`; nothing, where `text` is empty.
+    /// Sets the text of `field`, or removes the field if `text` is empty.
     pub fn set(&mut self, field: TagField, text: impl Into<String>) {
         // Neither ID3 nor RIFF can hold a NUL inside a text.
         let text = text.into().replace('\0', " ");
@@ -110,24 +110,25 @@ impl Tags {
         }
     }
 
-    /// The front cover.
+    /// Returns the front cover.
     pub fn cover(&self) -> Option<&Cover> {
         self.cover.as_ref()
     }
 
-    /// Sets or removes the front cover; one of more than 8 MiB is left out.
+    /// Sets or removes the front cover. A cover of more than 8 MiB is left out.
     pub fn set_cover(&mut self, cover: Option<Cover>) {
         self.cover = cover.filter(|cover| cover.data.len() <= LARGEST_COVER);
     }
 
-    /// What is said, by the names of Vorbis comments.
+    /// Returns the fields under their names in Vorbis comments.
     pub(super) fn vorbis_fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         FIELDS
             .iter()
             .filter_map(|&(field, _, name)| Some((name, self.get(field)?)))
     }
 
-    /// The bodies of a WAVE file's `LIST` and `id3 ` chunks; the former without the cover.
+    /// Returns the bodies of a WAVE file's `LIST` and `id3 ` chunks. The `LIST` chunk holds no
+    /// cover.
     pub(super) fn wave_chunks(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut list, mut id3) = (Vec::new(), Vec::new());
         if self.is_empty() {
@@ -136,7 +137,7 @@ impl Tags {
 
         let tag = self.to_lofty();
 
-        // Writing to memory fails only where a text does not fit its format: then the chunk is left
+        // Writing to memory fails only where a text does not fit the format. The chunk is then left
         // out.
         let mut info = Vec::new();
         let riff = lofty::iff::wav::RiffInfoList::from(tag.clone());
@@ -185,7 +186,7 @@ fn read(path: &Path) -> Option<Tags> {
 
     let mut tags = Tags::default();
 
-    // The format's own tag first: what it does not say may be in another.
+    // Read the format's primary tag first. Other tags fill the missing fields.
     let all = file.primary_tag().into_iter().chain(file.tags());
     for tag in all {
         for (field, key, _) in FIELDS {

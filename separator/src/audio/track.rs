@@ -1,4 +1,4 @@
-//! Finding the track in a file that is to be decoded, and what the file says of its length.
+//! Selection of the track to decode in a file, and the length that the file states.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -27,7 +27,7 @@ use super::read_error::{CodecName, Fault, MAX_CHANNELS, ReadError};
 use super::source::Source;
 use super::trim::Trim;
 
-/// No packet of a known codec is longer, in frames; a container may claim otherwise.
+/// Longest packet of any known codec, in frames. A container may claim more.
 pub(super) const MAX_PACKET_FRAMES: u64 = 65_536;
 
 fn codecs() -> &'static CodecRegistry {
@@ -77,8 +77,8 @@ pub(super) fn probe(path: &Path) -> Result<Box<dyn FormatReader>, ReadError> {
     })
 }
 
-/// Whether a file has the first bytes of a format that is read: then it is damaged rather than
-/// something else.
+/// Returns whether a file begins with the first bytes of a supported format. Such a file counts as
+/// damaged rather than as another kind of file.
 fn begins_like_audio(path: &Path) -> bool {
     let mut start = [0; 8];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
@@ -87,7 +87,7 @@ fn begins_like_audio(path: &Path) -> bool {
         && (matches!(&head, b"fLaC" | b"OggS" | b"FORM" | b"caff") || start[4..] == *b"ftyp")
 }
 
-/// The parameters of a track's codec; empty ones where it is not audio.
+/// Returns the parameters of a track's codec, or empty ones if it is not audio.
 pub(super) fn audio_params(track: &Track) -> &AudioCodecParameters {
     static NONE: OnceLock<AudioCodecParameters> = OnceLock::new();
     let params = track
@@ -97,15 +97,15 @@ pub(super) fn audio_params(track: &Track) -> &AudioCodecParameters {
     params.unwrap_or_else(|| NONE.get_or_init(AudioCodecParameters::new))
 }
 
-/// A decoder for a track, from its beginning.
+/// Creates a decoder for a track, from its beginning.
 pub(super) fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Fault> {
-    // An MP3's length is an estimate where it has no LAME tag: symphonia would cut the song there.
-    // Trimmed here.
+    // Without a LAME tag an MP3's length is an estimate at which symphonia would cut the song. MP3
+    // is therefore trimmed here.
     let options = AudioDecoderOptions::default().gapless(params.codec != CODEC_ID_MP3);
     guard(|| codecs().make_audio_decoder(params, &options))
 }
 
-/// Why there is no decoder for `codec`.
+/// Returns the reason why there is no decoder for `codec`.
 pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> ReadError {
     let path = path.to_owned();
     match fault {
@@ -128,10 +128,11 @@ pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> Rea
     }
 }
 
-/// Refuses what cannot be decoded rightly, before memory is taken for it.
+/// Returns an error for parameters that cannot be decoded correctly, before memory is reserved.
 ///
-/// Vorbis of more than two channels comes out of symphonia 0.6.1 as noise (it undoes channel
-/// coupling in ascending order; Vorbis I, section 4.3.5, says descending): better an error.
+/// symphonia 0.6.1 decodes Vorbis of more than two channels to noise: it undoes channel coupling in
+/// ascending order, whereas Vorbis I, section 4.3.5, requires descending. It is therefore an error
+/// here.
 pub(super) fn check_params(path: &Path, params: &AudioCodecParameters) -> Result<(), ReadError> {
     let channels = params.channels.as_ref().map_or(0, Channels::count);
     if channels > MAX_CHANNELS {
@@ -162,7 +163,7 @@ pub(super) fn check_params(path: &Path, params: &AudioCodecParameters) -> Result
     Ok(())
 }
 
-/// Delay and padding that symphonia does not take out itself.
+/// Returns the delay and padding that symphonia does not remove itself.
 pub(super) fn trim_of(
     format: &dyn FormatReader,
     track: &Track,
@@ -171,7 +172,7 @@ pub(super) fn trim_of(
 ) -> Trim {
     let delay = u64::from(track.delay.unwrap_or(0));
     match params.codec {
-        // A LAME tag: only with it are delay and padding known.
+        // Delay and padding are known only with a LAME tag.
         CODEC_ID_MP3 if track.delay.is_some() => Trim {
             delay,
             frames: track.num_frames,
@@ -191,7 +192,7 @@ pub(super) fn trim_of(
     }
 }
 
-/// The song's length, where the file states it exactly.
+/// Returns the song's length, if the file states it exactly.
 pub(super) fn announced_frames(
     format: &dyn FormatReader,
     track: &Track,
@@ -200,9 +201,9 @@ pub(super) fn announced_frames(
 ) -> Option<u64> {
     let frames = match (params.codec, format.format_info().format) {
         (CODEC_ID_MP3, _) | (_, FORMAT_ID_ISOMP4) if trim.frames.is_some() => trim.frames,
-        // Estimates.
+        // These lengths are estimates.
         (CODEC_ID_MP3, _) | (_, FORMAT_ID_ADTS) => None,
-        // Whole packets, the last one's padding included.
+        // This length counts whole packets, including the padding of the last one.
         (_, FORMAT_ID_CAF) if params.bits_per_sample.is_none_or(|bits| bits == 0) => None,
         _ => track
             .num_frames

@@ -1,19 +1,20 @@
-//! Encoder delay and padding: which of the decoded frames are the song.
+//! Encoder delay and padding: the range of decoded frames that is the song.
 
-/// Cuts decoded audio down to the frames that were encoded.
+/// Range of decoded frames that were in the encoder's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trim {
-    /// Frames to drop at the start.
+    /// Number of frames to drop at the start.
     pub(super) delay: u64,
-    /// Frames of the song, where known.
+    /// Number of frames in the song, if known.
     pub(super) frames: Option<u64>,
-    /// Frames to drop after the song. What follows them is kept: then the header said too little.
+    /// Number of frames to drop after the song. Frames after them are kept: the header then
+    /// understates the length.
     pub(super) padding: u64,
 }
 
 impl Trim {
-    /// The parts of a block to keep, which begins at decoded frame `start` and has `frames` frames:
-    /// at most one before the padding and one after it.
+    /// Returns the ranges to keep of a block that begins at decoded frame `start` and has `frames`
+    /// frames: at most one range before the padding and one after it.
     pub(super) fn kept(&self, start: u64, frames: usize) -> [std::ops::Range<usize>; 2] {
         let end = start.saturating_add(frames as u64);
         let song_end = self
@@ -33,7 +34,7 @@ impl Trim {
 mod tests {
     use super::Trim;
 
-    /// Every frame of a run of blocks is looked at by itself, for blocks of several lengths.
+    /// Checks every frame of a run of blocks by itself, for several block lengths.
     #[test]
     fn keeps_the_song_and_what_follows_the_padding() {
         let mut cases = 0;

@@ -1,24 +1,24 @@
-//! The header of a WAVE file, read so that lies in it do no harm.
+//! Header of a WAVE file, read so that false values in it do no harm.
 //!
-//! RIFF, RF64 and BW64 files: "Multimedia Programming Interface and Data Specifications 1.0"
-//! (Microsoft, 1991), `WAVEFORMATEXTENSIBLE` (Microsoft), EBU Tech 3306 (RF64) and ITU-R BS.2088
-//! (BW64). symphonia's reader refuses a file whose sizes are wrong and knows no RF64, so plain
-//! samples are read here; other codecs in WAVE files go to symphonia.
+//! The formats are RIFF, RF64 and BW64: "Multimedia Programming Interface and Data Specifications
+//! 1.0" (Microsoft, 1991), `WAVEFORMATEXTENSIBLE` (Microsoft), EBU Tech 3306 (RF64) and ITU-R
+//! BS.2088 (BW64). symphonia's reader refuses a file whose sizes are wrong and does not support
+//! RF64, so plain samples are read here. Other codecs in WAVE files go to symphonia.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
 use super::read_error::CodecName;
 
-/// How the samples of a WAVE file are stored.
+/// Storage format of the samples of a WAVE file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SampleFormat {
-    /// Unsigned, 128 is silence.
+    /// Unsigned integers; 128 is silence.
     U8,
-    /// Signed, little endian.
+    /// Signed integers, little endian.
     I16,
-    /// Signed, little endian.
+    /// Signed integers, little endian.
     I24,
-    /// Signed, little endian.
+    /// Signed integers, little endian.
     I32,
     /// IEEE 754, little endian.
     F32,
@@ -27,7 +27,7 @@ pub(super) enum SampleFormat {
 }
 
 impl SampleFormat {
-    /// Bytes a sample.
+    /// Returns the number of bytes of a sample.
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::U8 => 1,
@@ -39,33 +39,33 @@ impl SampleFormat {
     }
 }
 
-/// What a WAVE file says of itself.
+/// Fields of a WAVE file's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WavHeader {
     pub(super) channels: u16,
     pub(super) rate_hz: u32,
     pub(super) format: SampleFormat,
-    /// Which speaker each channel is for, one bit a channel; 0 where not said.
+    /// Speakers of the channels, one bit a channel; 0 if the header does not state them.
     pub(super) channel_mask: u32,
-    /// Where the samples begin, in bytes.
+    /// Offset of the first sample, in bytes.
     pub(super) data_start: u64,
-    /// How many bytes of samples the header announces; `None` where it leaves that open (0 or all
-    /// ones, as programs write that stream).
+    /// Number of bytes of samples that the header announces; `None` where the header leaves it open
+    /// (0 or all ones, as programs write that stream).
     pub(super) data_bytes: Option<u64>,
 }
 
-/// What reading a header came to.
+/// Reason why a header could not be read.
 #[derive(Debug)]
 pub(super) enum HeaderError {
-    /// It could not be read.
+    /// The file could not be read.
     Io(std::io::Error),
-    /// Not a WAVE file at all.
+    /// The file is not a WAVE file.
     NotWave,
-    /// There is no `fmt ` or no `data` chunk.
+    /// The `fmt ` or the `data` chunk is missing.
     Incomplete,
     /// The file holds samples in a codec that is not plain PCM.
     Codec(CodecName),
-    /// A width that no sample has.
+    /// The sample width is not supported.
     Bits(u16),
 }
 
@@ -82,10 +82,10 @@ impl From<std::io::Error> for HeaderError {
 const PCM: u16 = 1;
 const FLOAT: u16 = 3;
 const EXTENSIBLE: u16 = 0xfffe;
-/// A size that is not known: 32 bits of RIFF, all ones.
+/// Unknown size: 32 bits of RIFF, all ones.
 const OPEN: u32 = u32::MAX;
 
-/// The fields of a `fmt ` chunk.
+/// Fields of a `fmt ` chunk.
 struct FormatChunk {
     tag: u16,
     channels: u16,
@@ -95,7 +95,7 @@ struct FormatChunk {
 }
 
 impl WavHeader {
-    /// Reads the header from the start of `file`, whatever lies between its chunks.
+    /// Reads the header from the start of `file` and skips unknown chunks.
     pub(super) fn read(file: &mut (impl Read + Seek)) -> Result<Self, HeaderError> {
         let start = read_array::<12>(file).map_err(|_| HeaderError::NotWave)?;
         let is_wave = matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..] == b"WAVE";

@@ -1,4 +1,4 @@
-//! The samples of a WAVE file.
+//! Samples of a WAVE file.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -9,32 +9,33 @@ use super::condition::Condition;
 use super::read_error::{CodecName, ReadError};
 use super::wav_header::{HeaderError, SampleFormat, WavHeader};
 
-/// Frames a block.
+/// Number of frames in a block.
 const BLOCK_FRAMES: usize = 4096;
 
-/// Reads plain samples out of a WAVE file, as many as there are, whatever its header says.
+/// Reader of plain samples from a WAVE file. It reads all samples that are there, whatever the
+/// header says.
 pub(super) struct WavReader {
     path: std::path::PathBuf,
     file: BufReader<File>,
     header: WavHeader,
-    /// Bytes of samples that are still to be read.
+    /// Number of bytes of samples still to be read.
     left: u64,
     bytes: Vec<u8>,
     condition: Condition,
 }
 
-/// What opening a file as WAVE came to.
+/// Result of opening a file as WAVE.
 pub(super) enum Opened {
-    /// Plain samples, which are read here.
+    /// The file holds plain samples, which are read here.
     Plain(WavReader),
-    /// A WAVE file whose samples are in another codec.
+    /// The file is WAVE, but its samples are in another codec.
     Coded(CodecName),
-    /// Another kind of file.
+    /// The file is of another kind.
     NotWave,
 }
 
 impl WavReader {
-    /// Reads the header of the file under `path`.
+    /// Opens the file under `path` and reads its header.
     pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
         let unreadable = |source| ReadError::Unreadable {
             path: path.to_owned(),
@@ -105,7 +106,7 @@ impl WavReader {
         &self.condition
     }
 
-    /// Frames that are there, as far as the file's length tells.
+    /// Returns the number of frames that remain, according to the file's length.
     pub(super) fn frames_there(&self) -> u64 {
         self.left / (usize::from(self.header.channels) * self.header.format.bytes()) as u64
     }
@@ -116,7 +117,7 @@ impl WavReader {
             .unwrap_or_else(|| Speaker::usual(channels))
     }
 
-    /// The next block, planar, of at least one frame.
+    /// Returns the next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         let channels = usize::from(self.header.channels);
         let frame_bytes = channels * self.header.format.bytes();
@@ -134,7 +135,7 @@ impl WavReader {
             source,
         })?;
 
-        // The file may have been cut while it is read: then this is its end.
+        // The file may have been cut while it was being read. A short read is then its end.
         self.left = if (self.bytes.len() as u64) < wanted {
             0
         } else {
@@ -154,7 +155,8 @@ impl WavReader {
     }
 }
 
-/// Interleaved bytes to planar samples within -1 to 1: integers over their largest power of two.
+/// Converts interleaved bytes to planar samples within -1 to 1. Integers are divided by the largest
+/// power of two.
 fn planar(bytes: &[u8], channels: usize, format: SampleFormat) -> Vec<Vec<f32>> {
     match format {
         SampleFormat::U8 => split(bytes, channels, |[b]: [u8; 1]| {
@@ -164,7 +166,7 @@ fn planar(bytes: &[u8], channels: usize, format: SampleFormat) -> Vec<Vec<f32>> 
             f32::from(i16::from_le_bytes(b)) / 32_768.0
         }),
         SampleFormat::I24 => split(bytes, channels, |[a, b, c]: [u8; 3]| {
-            // 24 bits fit into a float32 exactly.
+            // Integers of 24 bits fit into a float32 exactly.
             (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
         }),
         SampleFormat::I32 => split(bytes, channels, |b| {

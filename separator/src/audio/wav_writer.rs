@@ -1,27 +1,27 @@
-//! WAVE files, written from the first byte to the last without going back.
+//! WAVE files, written from the first byte to the last without seeking back.
 //!
-//! Sources as in `wav_header`. The length is known beforehand, so every size in the header is right
-//! from the start; over 4 GiB the file is an RF64 (EBU Tech 3306). hound, the library of the field,
-//! writes neither RF64 nor tags, and lofty holds a whole file in memory to tag it.
+//! The sources are those of `wav_header`. The length is known beforehand, so every size in the
+//! header is right from the start. Above 4 GiB the file is an RF64 (EBU Tech 3306). hound, the
+//! usual library, writes neither RF64 nor tags, and lofty holds a whole file in memory to tag it.
 
 use std::io::{self, Write};
 
 use super::quantize::Quantizer;
 use super::{Audio, Bits, Layout, Speaker, Tags};
 
-/// The last 14 bytes of every sub-format's GUID.
+/// Last 14 bytes of every sub-format's GUID.
 const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 
-/// Frames that are encoded and written at a time: many for a call of the system, few enough to stay
-/// in a core's cache.
+/// Number of frames that are encoded and written at a time: many for each system call, few enough
+/// to stay in a core's cache.
 const PIECE_FRAMES: usize = 1 << 15;
 
-/// Writes the samples of one WAVE file.
+/// Writer of the samples of one WAVE file.
 pub(super) struct WavWriter<W> {
     out: W,
     bits: Bits,
     quantizer: Quantizer,
-    /// Bytes of samples that are still to be written.
+    /// Number of bytes of samples still to be written.
     left: u64,
     pad: bool,
     bytes: Vec<u8>,
@@ -91,12 +91,12 @@ impl<W: Write> WavWriter<W> {
         }
     }
 
-    /// Samples that were outside the range of the file's integers.
+    /// Returns the number of samples that were outside the range of the file's integers.
     pub(super) fn clipped(&self) -> u64 {
         self.quantizer.clipped
     }
 
-    /// Writes what comes after the samples and hands back what was written to.
+    /// Writes the pad byte after the samples, if one is needed, and returns the output.
     pub(super) fn finish(mut self) -> io::Result<W> {
         debug_assert_eq!(self.left, 0, "the caller counts frames");
         if self.pad {
@@ -115,7 +115,7 @@ fn interleave<const N: usize>(
 ) {
     let (places, _) = bytes.as_chunks_mut::<N>();
 
-    // The usual case by itself: of loops over two slices the compiler makes vector code.
+    // The usual case is handled separately: the compiler vectorises loops over two slices.
     if let [left, right] = channels {
         let (pairs, _) = places.as_chunks_mut::<2>();
         for (pair, (left, right)) in pairs.iter_mut().zip(left.iter().zip(*right)) {
@@ -131,7 +131,8 @@ fn interleave<const N: usize>(
     }
 }
 
-/// Everything before the samples, and how many bytes of samples follow.
+/// Returns the header, that is, everything before the samples, and the number of bytes of samples
+/// that follow.
 fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64) {
     let frame_bytes = layout.channels as u64 * u64::from(bits.count() / 8);
     let data_bytes = frames.saturating_mul(frame_bytes);
@@ -140,8 +141,8 @@ fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64
     chunk(&mut chunks, b"fmt ", &format_chunk(layout, bits));
 
     if bits == Bits::Float32 {
-        // Required for everything but integer PCM: frames, or all ones where 32 bits cannot hold
-        // them.
+        // The `fact` chunk is required for everything but integer PCM. It holds the number of
+        // frames, or all ones where 32 bits cannot hold it.
         chunk(
             &mut chunks,
             b"fact",
@@ -156,7 +157,7 @@ fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64
         }
     }
 
-    // "WAVE", the chunks, the data chunk's head, samples, pad byte.
+    // The RIFF size covers "WAVE", the chunks, the data chunk's head, the samples and the pad byte.
     let riff_bytes = (4 + chunks.len() as u64 + 8)
         .saturating_add(data_bytes)
         .saturating_add(data_bytes % 2);
@@ -172,12 +173,12 @@ fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64
         header.extend(b"RF64\xff\xff\xff\xffWAVE");
         let mut sizes = Vec::new();
 
-        // The ds64 chunk itself is 36 bytes.
+        // The ds64 chunk itself has 36 bytes.
         for size in [riff_bytes + 36, data_bytes, frames] {
             sizes.extend(size.to_le_bytes());
         }
 
-        // An empty table of other large chunks.
+        // The table of other large chunks is empty.
         sizes.extend([0; 4]);
         chunk(&mut header, b"ds64", &sizes);
         header.extend(chunks);
@@ -187,8 +188,8 @@ fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64
     (header, data_bytes)
 }
 
-/// The `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for 24 bits, where
-/// Microsoft requires it; else the plain one, which everything reads.
+/// Returns the `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for 24 bits,
+/// where Microsoft requires it, otherwise the plain one, which all programs read.
 fn format_chunk(layout: Layout, bits: Bits) -> Vec<u8> {
     let Layout { channels, rate_hz } = layout;
     let tag: u16 = if bits == Bits::Float32 { 3 } else { 1 };
@@ -211,7 +212,7 @@ fn format_chunk(layout: Layout, bits: Bits) -> Vec<u8> {
         format.extend(tag.to_le_bytes());
         format.extend(GUID_TAIL);
     } else if bits == Bits::Float32 {
-        // No extension follows.
+        // A size of 0 states that no extension follows.
         format.extend(0_u16.to_le_bytes());
     }
 
@@ -238,7 +239,7 @@ mod tests {
         rate_hz: 44_100,
     };
 
-    /// The sizes in the header add up to the file, on both sides of 4 GiB.
+    /// Checks that the sizes in the header add up to the file, on both sides of 4 GiB.
     #[test]
     fn sizes_are_right_on_both_sides_of_four_gib() {
         let mut cases = 0;

@@ -1,4 +1,4 @@
-//! What can go wrong with a file that is written.
+//! Errors of writing a file.
 
 use std::path::PathBuf;
 
@@ -6,16 +6,16 @@ use super::Layout;
 use super::read_error::MAX_CHANNELS;
 use crate::{Error, ErrorKind};
 
-/// Why a file could not be written.
+/// Reason why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// Nothing can be created in the folder.
+    /// The file cannot be created in its folder.
     #[error("{}: cannot be created; check that its folder exists and may be written", path.display())]
     Create {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// The disk is full.
@@ -23,7 +23,7 @@ pub enum WriteError {
     Full {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// Writing failed.
@@ -31,54 +31,54 @@ pub enum WriteError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// FLAC has no floating point.
+    /// FLAC does not support floating point.
     #[error("{}: expected 16 or 24 bits for FLAC, found 32-bit floating point; choose 24 bits, or WAV", path.display())]
     FloatFlac {
         /// The file.
         path: PathBuf,
     },
-    /// A layout that the format cannot hold.
+    /// The format cannot hold the layout.
     #[error("{}: expected 1 to {MAX_CHANNELS} channels at 1 to {max_rate_hz} Hz, found {channels} at {rate_hz} Hz",
         path.display())]
     Layout {
         /// The file.
         path: PathBuf,
-        /// Channels asked for.
+        /// Number of channels asked for.
         channels: usize,
-        /// Rate asked for.
+        /// Sample rate asked for, in Hz.
         rate_hz: u32,
-        /// The highest rate that the format holds.
+        /// Highest rate that the format holds, in Hz.
         max_rate_hz: u32,
     },
-    /// A block of another layout than the file's.
+    /// A block has another layout than the file.
     #[error("{}: expected blocks of {expected:?}, found {found:?}", path.display())]
     Block {
         /// The file.
         path: PathBuf,
-        /// The file's layout.
+        /// Layout of the file.
         expected: Layout,
-        /// The block's.
+        /// Layout of the block.
         found: Layout,
     },
-    /// Another number of frames than was announced.
+    /// The number of frames differs from the announced one.
     #[error("{}: expected {expected} frames, found {found}", path.display())]
     Frames {
         /// The file.
         path: PathBuf,
-        /// Frames announced.
+        /// Number of frames announced.
         expected: u64,
-        /// Frames written.
+        /// Number of frames written.
         found: u64,
     },
-    /// The FLAC encoder refused, among others a file without a single frame.
+    /// The FLAC encoder failed, for example on a file without any frame.
     #[error("{}: the FLAC encoder failed", path.display())]
     Flac {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// Error of the encoder.
         source: flac_codec::Error,
     },
 }

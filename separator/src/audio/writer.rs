@@ -1,4 +1,4 @@
-//! Audio files that appear under their name only when they are complete.
+//! Audio files that appear under their final name only when they are complete.
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
@@ -14,10 +14,10 @@ use super::wav_writer::WavWriter;
 use super::write_error::WriteError;
 use super::{Audio, Layout, Tags};
 
-/// Kind of an output file.
+/// Format of an output file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FileFormat {
-    /// RIFF WAVE; RF64 over 4 GiB.
+    /// RIFF WAVE; RF64 above 4 GiB.
     #[default]
     Wav,
     /// FLAC.
@@ -25,7 +25,7 @@ pub enum FileFormat {
 }
 
 impl FileFormat {
-    /// What a file of it is usually called: `wav` or `flac`.
+    /// Returns the usual file extension: `wav` or `flac`.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Wav => "wav",
@@ -34,20 +34,20 @@ impl FileFormat {
     }
 }
 
-/// How samples are stored.
+/// Storage format of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Bits {
     /// 16-bit integers.
     B16,
     /// 24-bit integers.
     B24,
-    /// 32-bit floating point: as they are.
+    /// 32-bit floating point, unchanged.
     #[default]
     Float32,
 }
 
 impl Bits {
-    /// Bits of a sample.
+    /// Returns the number of bits of a sample.
     pub fn count(self) -> u32 {
         match self {
             Self::B16 => 16,
@@ -57,45 +57,44 @@ impl Bits {
     }
 }
 
-/// What to write, and how.
+/// Options for writing a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Kind of file.
+    /// Format of the file.
     pub format: FileFormat,
-    /// Storage of samples. FLAC holds integers only.
+    /// Storage format of samples. FLAC holds integers only.
     pub bits: Bits,
-    /// What is said about the song. It goes in front of the samples, so it must be known at the
-    /// start.
+    /// Tags of the song. They are written before the samples, so they must be known at the start.
     pub tags: Tags,
 }
 
-/// What was written.
+/// Summary of a file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Frames.
+    /// Number of frames.
     pub frames: u64,
-    /// Samples, of all channels, that were beyond full scale and set to it. Always 0 for floating
-    /// point.
+    /// Number of samples, over all channels, that were beyond full scale and clipped to it. Always
+    /// 0 for floating point.
     pub clipped_samples: u64,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// SHA-256 of the file in hexadecimal, of one that was begun by
+    /// SHA-256 of the file in hexadecimal, for a file that was begun by
     /// [`AudioWriter::create_checked`].
     pub sha256: Option<String>,
 }
 
-/// Writes one audio file of a length that is known beforehand.
+/// Writer of one audio file whose length is known beforehand.
 ///
-/// It is written under a temporary name in the same folder and gets its own name in
-/// [`AudioWriter::finish`], when it is complete and, unless it is one that is checked, on the disk;
-/// a file that had that name before is replaced then and not sooner. Dropping the writer before
-/// removes the temporary file.
+/// The writer writes to a temporary file in the same folder. [`AudioWriter::finish`] gives it its
+/// final name once it is complete and, unless it is a checked file, flushed to disk. Only then an
+/// older file of that name is replaced. Dropping the writer before that removes the temporary file.
 pub struct AudioWriter {
     path: PathBuf,
     layout: Layout,
     expected_frames: u64,
     frames: u64,
-    // Before the file that it writes to: dropping the FLAC encoder writes to it once more.
+    // Must precede the file that it writes to: dropping the FLAC encoder writes to the file once
+    // more.
     encoder: Encoder,
     file: NamedTempFile,
     out: Output,
@@ -111,8 +110,9 @@ impl AudioWriter {
     /// exist.
     ///
     /// # Errors
-    /// [`WriteError`] as the cause: kind [`Options`](crate::ErrorKind::Options) for floating point in FLAC, otherwise
-    /// [`Output`](crate::ErrorKind::Output), when nothing can be created there or the format cannot hold the layout.
+    /// Returns a [`WriteError`] as the cause: kind [`Options`](crate::ErrorKind::Options) for
+    /// floating point in FLAC, otherwise [`Output`](crate::ErrorKind::Output), when the file cannot
+    /// be created or the format cannot hold the layout.
     pub fn create(
         path: impl AsRef<Path>,
         layout: Layout,
@@ -122,13 +122,13 @@ impl AudioWriter {
         Self::begin(path.as_ref(), layout, options, total_frames, None)
     }
 
-    /// Begins a WAV file that is compared with its hash whenever it is used. The hash is taken
-    /// while the file is written, and
-    /// [`AudioWriter::finish`] does not wait for the disk: what a crash of the machine may make of it is noticed.
+    /// Begins a WAV file that is compared with its hash whenever it is used. The hash is computed
+    /// while the file is written, and [`AudioWriter::finish`] does not wait for the disk: damage by
+    /// a crash of the machine is found by the hash.
     ///
     /// # Errors
-    /// As [`AudioWriter::create`]. A FLAC file has no hash: it is not written from its first byte
-    /// to its last.
+    /// Fails like [`AudioWriter::create`]. A FLAC file has no hash, since it is not written
+    /// strictly from its first byte to its last.
     pub fn create_checked(
         path: impl AsRef<Path>,
         layout: Layout,
@@ -189,18 +189,18 @@ impl AudioWriter {
         })
     }
 
-    /// Where the file is until it is complete, for whoever must remove it when the program is
+    /// Returns the path of the temporary file, for a caller that must remove it when the program is
     /// interrupted.
     pub fn temporary_path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The name that it will have.
+    /// Returns the final path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Samples so far that were beyond full scale and set to it.
+    /// Returns the number of samples so far that were beyond full scale and clipped to it.
     pub fn clipped_samples(&self) -> u64 {
         match &self.encoder {
             Encoder::Wav(wav) => wav.clipped(),
@@ -211,8 +211,8 @@ impl AudioWriter {
     /// Appends `block`.
     ///
     /// # Errors
-    /// [`WriteError`] as the cause: the disk is full or fails, or the block has another layout or goes beyond the length
-    /// announced.
+    /// Returns a [`WriteError`] as the cause: the disk is full or fails, or the block has another
+    /// layout or exceeds the announced length.
     pub fn write(&mut self, block: &Audio) -> crate::Result<()> {
         if block.layout() != self.layout {
             let (expected, found) = (self.layout, block.layout());
@@ -241,11 +241,11 @@ impl AudioWriter {
         Ok(())
     }
 
-    /// Completes the file and gives it its name.
+    /// Completes the file and gives it its final name.
     ///
     /// # Errors
-    /// [`WriteError`] as the cause: the disk is full or fails, or fewer frames were written than announced. Nothing is
-    /// left behind then.
+    /// Returns a [`WriteError`] as the cause: the disk is full or fails, or fewer frames were
+    /// written than announced. No file is left behind in that case.
     pub fn finish(self) -> crate::Result<Written> {
         if self.frames != self.expected_frames {
             return Err(self.wrong_length().into());
@@ -262,6 +262,7 @@ impl AudioWriter {
         } = self;
 
         let failed = |source| write_error(&path, source);
+        // Complete the contents.
         match encoder {
             Encoder::Wav(wav) => drop(wav.finish().map_err(failed)?),
             Encoder::Flac(flac) => flac.finish().map_err(|source| flac_error(&path, source))?,
@@ -269,6 +270,7 @@ impl AudioWriter {
 
         out.flush_all().map_err(failed)?;
         let sha256 = out.hash();
+        // Flush the file to disk, unless it is a checked one, and rename it.
         if sha256.is_none() {
             file.as_file().sync_all().map_err(failed)?;
         }
@@ -292,12 +294,12 @@ impl AudioWriter {
     }
 }
 
-/// A buffered file that an encoder owns and that can still be flushed, errors and all, once the
-/// encoder is gone.
+/// Buffered file that an encoder owns. Another clone can flush it and report errors after the
+/// encoder is dropped.
 #[derive(Clone)]
 struct Output(Arc<Mutex<Buffered>>);
 
-/// A file, and the hash of what has been written to it, if that is wanted.
+/// Buffered file, with the hash of the bytes written so far if one is wanted.
 struct Buffered {
     file: BufWriter<File>,
     hash: Option<Sha256>,
@@ -315,7 +317,7 @@ impl Output {
         self.with(|out| out.file.flush())
     }
 
-    /// The hash of all that was written, in hexadecimal.
+    /// Returns the hash of all bytes written, in hexadecimal.
     fn hash(&self) -> Option<String> {
         let hash = self.with(|out| out.hash.take())?;
         Some(
@@ -350,7 +352,7 @@ impl Write for Output {
 impl Seek for Output {
     fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
         self.with(|out| {
-            // What is written next may not be what comes next in the file.
+            // A seek ends the hash: the bytes are no longer written in the order of the file.
             out.hash = None;
             out.file.seek(to)
         })
@@ -384,8 +386,8 @@ fn check(path: &Path, layout: Layout, options: &WriteOptions) -> Result<(), Writ
     Ok(())
 }
 
-/// An empty file beside `path`, with a short name of its own: `path`'s may be as long as names can
-/// be.
+/// Creates an empty file beside `path`. It has a short name of its own, since the name of `path`
+/// may already have the maximum length.
 fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = path
         .parent()
@@ -396,7 +398,7 @@ fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
 
     #[cfg(unix)]
     {
-        // As any other new file: the user's umask decides.
+        // The user's umask applies, as for any other new file.
         use std::os::unix::fs::PermissionsExt as _;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }

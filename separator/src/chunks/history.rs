@@ -1,20 +1,20 @@
-//! The part of the song that chunks still have to hear.
+//! Part of the song that further chunks still need.
 
 use rayon::prelude::*;
 
 use crate::model::CHANNELS;
 
-/// A sliding stretch of stereo samples. Frames are counted from the beginning of the song; what
-/// lies before it, and after what has been pushed, is silent.
+/// Sliding stretch of stereo samples. Frames are counted from the beginning of the song. Frames
+/// before it, and frames not yet pushed, are silent.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Frame of the song that `sides[..][0]` is.
+    /// Frame of the song at `sides[..][0]`.
     start: u64,
     sides: [Vec<f32>; CHANNELS],
 }
 
 impl History {
-    /// Frames of the song that have been pushed.
+    /// Returns the number of frames of the song that have been pushed.
     pub(crate) fn end(&self) -> u64 {
         self.start + self.sides[0].len() as u64
     }
@@ -35,12 +35,13 @@ impl History {
         copy_stretch(&self.sides, self.start, from, out, |sample| sample);
     }
 
-    /// Drops what lies before `frame`, of which no chunk will ask again.
+    /// Drops the frames before `frame`, which no further chunk needs.
     pub(crate) fn forget_before(&mut self, frame: i64) {
         let count = (frame.max(0) as u64)
             .saturating_sub(self.start)
             .min(self.sides[0].len() as u64);
-        // Moving what stays costs as much as it is long, so it is only done once that much can go.
+        // Moving the remaining frames costs as much as their number, so wait until as many frames
+        // can be dropped.
         if count as usize * 2 >= self.sides[0].len() && count > 0 {
             self.sides
                 .iter_mut()
@@ -50,11 +51,11 @@ impl History {
     }
 }
 
-/// Frames that one thread copies at a time.
+/// Number of frames that one thread copies at a time.
 const PART_FRAMES: usize = 1 << 15;
 
-/// Copies `out.len() / 2` frames from frame `from` on, side after side and each sample put through
-/// `prepare`, of `sides` that begin with frame `start`; silence before and after them.
+/// Copies `out.len() / 2` frames from frame `from` on, side after side, and applies `prepare` to
+/// each sample. `sides` begin with frame `start`. Frames outside them are silent.
 pub(crate) fn copy_stretch(
     sides: &[Vec<f32>],
     start: u64,

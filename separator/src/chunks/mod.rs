@@ -1,5 +1,5 @@
-//! A long song in short segments and back: which chunk hears what, and how their outputs are
-//! joined.
+//! Division of a long song into short segments and back: which frames each chunk hears, and how the
+//! outputs are joined.
 
 mod history;
 mod overlap_add;

@@ -1,33 +1,33 @@
-//! Joins the outputs of overlapping chunks (`demucs.apply.apply_model`): weighted sum over sum of
-//! weights.
+//! Joining of the outputs of overlapping chunks (`demucs.apply.apply_model`): weighted sum over sum
+//! of weights.
 
 use rayon::prelude::*;
 
 use super::Chunk;
 
-/// What chunks have added to frames that later chunks add to as well.
+/// Sums of the frames to which later chunks still add.
 pub(crate) struct OverlapAdd {
-    /// Triangle over the segment: 1 in the middle, nowhere 0.
+    /// Triangle over the segment: 1 in the middle, never 0.
     weight: Vec<f32>,
-    /// One sum for each channel of each stem, from the first frame that is not finished on.
+    /// Sums for each channel of each stem, from the first unfinished frame on.
     sums: Vec<Vec<f32>>,
     weights: Vec<f32>,
     total: Total,
 }
 
-/// The sum of weights of every frame that a chunk finished.
+/// Sum of weights of every frame that a chunk finished.
 #[derive(Default)]
 struct Total {
     weights: Vec<f32>,
-    /// Frames and stride of the chunk.
+    /// Number of frames and stride of the chunk.
     chunk: (usize, usize),
-    /// Whether the chunk left the weights as it found them: the next one of the same size finishes
-    /// frames of the same sums.
+    /// Whether the chunk left the weights unchanged. The next chunk of the same size then finishes
+    /// frames with the same sums.
     is_steady: bool,
 }
 
 impl OverlapAdd {
-    /// For chunks of `segment` frames of `planes` channels in all.
+    /// Creates the sums for chunks of `segment` frames with `planes` channels in all.
     pub(crate) fn new(planes: usize, segment: usize) -> Self {
         let (weight, sums) = (triangle(segment), vec![Vec::new(); planes]);
         Self {
@@ -38,8 +38,8 @@ impl OverlapAdd {
         }
     }
 
-    /// Adds a chunk's output, one segment for each plane, and hands out what no later chunk adds
-    /// to, put through `restore`: `chunk.stride` frames a plane.
+    /// Adds a chunk's output, one segment for each plane. Returns the frames to which no later
+    /// chunk adds, put through `restore`: `chunk.stride` frames for each plane.
     pub(crate) fn add(
         &mut self,
         chunk: &Chunk,
@@ -63,7 +63,7 @@ impl OverlapAdd {
 }
 
 impl Total {
-    /// Adds a chunk's `weight` to `weights` and takes out of them what it finishes.
+    /// Adds a chunk's `weight` to `weights` and removes the frames that the chunk finishes.
     fn follow(&mut self, chunk: &Chunk, weights: &mut Vec<f32>, weight: &[f32]) {
         let size = (chunk.frames, chunk.stride);
         if self.is_steady && self.chunk == size {
@@ -79,8 +79,8 @@ impl Total {
     }
 }
 
-/// Adds `values` to `sum`, which may be shorter, and takes the first `count` of the result out of
-/// it.
+/// Adds `values` to `sum`, which may be shorter. Removes and returns the first `count` values of
+/// the result.
 fn join(sum: &mut Vec<f32>, values: &[f32], count: usize) -> Vec<f32> {
     sum.resize(sum.len().max(values.len()), 0.0);
     sum.iter_mut()
@@ -89,9 +89,9 @@ fn join(sum: &mut Vec<f32>, values: &[f32], count: usize) -> Vec<f32> {
     sum.drain(..count).collect()
 }
 
-/// One plane of a chunk: what is finished, one frame for each of `total`, over its weights and
-/// restored; the rest of `heard` is kept in `sum`, weighted. Every sample is read once and written
-/// once: planes are as large as the caches.
+/// Joins one plane of a chunk. Returns the finished frames, one for each of `total`, divided by
+/// their weights and restored. The rest of `heard` stays in `sum`, weighted. Every sample is read
+/// and written only once, since planes are as large as the caches.
 fn finish(
     sum: &mut Vec<f32>,
     weight: &[f32],
@@ -102,7 +102,7 @@ fn finish(
     let (stride, begun) = (total.len(), sum.len().min(total.len()));
     let mut out = Vec::with_capacity(stride);
 
-    // Slices cut to one length are what the compiler makes vector code of.
+    // The compiler vectorises loops over slices that are cut to one length.
     let weighted = weight[..begun]
         .iter()
         .zip(&heard[..begun])
@@ -134,8 +134,8 @@ fn finish(
     out
 }
 
-/// 1, 2, ... up to the middle and down again, over the largest. For an odd length the larger half
-/// comes second.
+/// Returns 1, 2, ... up to the middle and down again, divided by the largest. For an odd length the
+/// larger half comes second.
 fn triangle(segment: usize) -> Vec<f32> {
     let half = segment / 2;
     let peak = (segment - half).max(1) as f32;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// A model that does nothing gives back the song, however it is cut.
+        /// A model that returns its input reproduces the song, however it is divided.
         #[test]
         fn chunks_of_the_song_itself_join_to_the_song(
             length in 1_usize..3000, segment in 1_usize..500, overlap in 0.0..0.9_f64,

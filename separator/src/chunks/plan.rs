@@ -1,34 +1,35 @@
-//! Which chunks a song is cut into, exactly as `demucs.apply.apply_model` does it.
+//! Division of a song into chunks, exactly as in `demucs.apply.apply_model`.
 
-/// How one pass over a song is cut into chunks.
+/// Division of one pass over a song into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Where the pass begins, in frames of the song; before it (negative) for a shifted pass.
+    /// Begin of the pass, in frames of the song. Negative for a shifted pass, which begins before
+    /// the song.
     origin: i64,
-    /// Frames from the beginning of the pass to the end of the song.
+    /// Number of frames from the beginning of the pass to the end of the song.
     length: u64,
     segment: usize,
     stride: usize,
 }
 
-/// One chunk of a plan.
+/// Chunk of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// First frame of the segment that the model hears, in frames of the song. What lies outside of
-    /// the song is silent.
+    /// First frame of the segment that the model hears, in frames of the song. Frames outside the
+    /// song are silent.
     pub(crate) window: i64,
-    /// Frames at the beginning of the model's output that are left out.
+    /// Number of frames at the beginning of the model's output that are left out.
     pub(crate) skip: usize,
-    /// Frames of output that count: the segment, or fewer in the last chunk.
+    /// Number of output frames that are used: a whole segment, or fewer in the last chunk.
     pub(crate) frames: usize,
-    /// Frames from this chunk's output to the next one's.
+    /// Distance from this chunk's output to the next one's, in frames.
     pub(crate) stride: usize,
 }
 
 impl Plan {
-    /// A pass over `length` frames from `origin`, by a model that hears `segment` frames at a time,
-    /// `overlap` of which (0 to less than 1) it shares with the next chunk. `None` where
-    /// neighbouring chunks would not move apart.
+    /// Plans a pass over `length` frames from `origin`, for a model with segments of `segment`
+    /// frames. Neighbouring chunks share the fraction `overlap` of a segment (0 to less than 1).
+    /// Returns `None` where the distance between neighbouring chunks would be 0.
     pub(crate) fn new(origin: i64, length: u64, segment: usize, overlap: f64) -> Option<Self> {
         let stride = ((1.0 - overlap) * segment as f64) as usize;
         (1..=segment).contains(&stride).then_some(Self {
@@ -39,20 +40,21 @@ impl Plan {
         })
     }
 
-    /// Where the pass begins, in frames of the song.
+    /// Returns the begin of the pass, in frames of the song.
     pub(crate) fn origin(&self) -> i64 {
         self.origin
     }
 
-    /// How many chunks there are.
+    /// Returns the number of chunks.
     pub(crate) fn chunks(&self) -> u64 {
         self.length.div_ceil(self.stride as u64)
     }
 
-    /// Chunk number `index`, `None` after the last.
+    /// Returns chunk number `index`, or `None` after the last one.
     ///
-    /// A last chunk that is shorter than a segment is heard in the middle of it, with what there is
-    /// of the song on either side (`TensorChunk.padded` and `center_trim`).
+    /// A last chunk that is shorter than a segment is placed in the middle of the segment. The
+    /// song's neighbouring frames fill both sides, where there are any (`TensorChunk.padded` and
+    /// `center_trim`).
     pub(crate) fn chunk(&self, index: u64) -> Option<Chunk> {
         let offset = index * self.stride as u64;
         let rest = self.length.checked_sub(offset).filter(|&rest| rest > 0)?;
@@ -136,7 +138,7 @@ mod tests {
             prop_assert!(plan.chunk(plan.chunks()).is_none());
             prop_assert!(covered.iter().all(|&count| count > 0));
 
-            // What follows the last chunk's stride has been covered by it.
+            // The last chunk covers all frames after its stride.
             prop_assert!(start as u64 <= length);
         }
     }

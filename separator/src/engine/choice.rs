@@ -1,10 +1,10 @@
-//! Which engine computes where that is left open, and who goes on where one fails. All of it is
-//! decided here.
+//! Choice of the engine where the options leave it open, and of the successor of an engine that
+//! fails. All of these decisions are made here.
 //!
-//! | when | what is decided | where |
+//! | time | decision | function |
 //! |---|---|---|
-//! | before anything is started | whether the GPU is worth waiting for, when it has to be made ready for a model first | [`Backend::weigh`] |
-//! | while an engine starts | the CPU, where the GPU does not do | [`start`] |
+//! | before a start | whether a GPU that is not ready is worth the wait | [`Backend::weigh`] |
+//! | at an engine's start | the CPU, where the GPU fails to start | [`start`] |
 //! | in the middle of the work | the CPU, where a GPU fails | [`successor`] |
 
 use std::fmt;
@@ -17,16 +17,16 @@ use crate::model::{MODEL_RATE_HZ, Model, Network};
 use crate::progress::Listener;
 use crate::{Error, ErrorKind, Options, Result};
 
-/// How much there is to separate: what the choice of an engine is weighed by.
+/// Amount of work by which an engine is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Work {
-    /// Segments that every network runs on.
+    /// Number of segments that every network processes.
     pub segments: u64,
 }
 
 impl Work {
-    /// A song of `length` that is separated with `options`, on a model that takes `segment_frames`
-    /// at a time.
+    /// Returns the work for a song of `length` separated with `options` by a model whose segments
+    /// have `segment_frames` frames.
     pub fn of_song(length: Duration, options: &Options, segment_frames: usize) -> Self {
         let segment_s = segment_frames as f64 / f64::from(MODEL_RATE_HZ);
         let chunks = if options.single_chunk {
@@ -43,12 +43,12 @@ impl Work {
     }
 }
 
-/// The CPU is done before the GPU could begin.
+/// Times that show that the CPU finishes before the GPU could begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sooner {
-    /// What the CPU needs.
+    /// Time that the CPU needs.
     pub on_cpu: Duration,
-    /// What making the GPU ready still takes.
+    /// Remaining time until the GPU is ready.
     pub until_ready: Duration,
 }
 
@@ -63,12 +63,12 @@ impl fmt::Display for Sooner {
     }
 }
 
-/// Why the CPU computes, where the choice was left open.
+/// Reason why the CPU computes although the choice was left open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
     /// The GPU cannot be used.
     NoGpu(String),
-    /// The GPU would be the later.
+    /// The CPU finishes before the GPU could begin.
     Sooner(Sooner),
 }
 
@@ -81,20 +81,20 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a model is put on: the engine that was asked for, or the one that was found to be the
+/// Engine to start a model on: the one that was asked for, or the one that was found to finish
 /// sooner.
 #[derive(Clone, Debug)]
 pub struct Backend {
     options: EngineOptions,
-    /// Why it is the CPU, though the choice was left open.
+    /// Reason for the CPU where the choice was left open.
     reason: Option<Reason>,
-    /// The GPU that was looked at, ready for an engine.
+    /// GPU that was opened while weighing, ready for an engine.
     opened: Option<Opened>,
 }
 
 impl From<EngineOptions> for Backend {
-    /// The engine that the options name. An open choice is the GPU, and the CPU should the GPU fail
-    /// to start.
+    /// Returns the engine that the options name. An open choice becomes the GPU, or the CPU if the
+    /// GPU fails to start.
     fn from(options: EngineOptions) -> Self {
         Self {
             options,
@@ -105,9 +105,10 @@ impl From<EngineOptions> for Backend {
 }
 
 impl Backend {
-    /// Weighs `songs`, where `options` leave a choice, against what the GPU takes to be made ready
-    /// for `model`, which has been going on for `begun` if somebody is at it. The CPU is taken if
-    /// it is done before the GPU could begin. Only as many songs are asked for as it takes to know.
+    /// Weighs `songs` against the time that the GPU needs to be made ready for `model`, where
+    /// `options` leave the choice open. If the preparation is under way already, `begun` is the
+    /// time since it began. Chooses the CPU if it finishes before the GPU could begin. Takes only
+    /// as many songs from the iterator as the decision needs.
     pub fn weigh(
         model: &Model,
         options: EngineOptions,
@@ -152,7 +153,7 @@ impl Backend {
         }
     }
 
-    /// What it will be once it is started, as far as that can be told, for people to read.
+    /// Returns the expected name of the started engine, for display.
     pub(crate) fn name(&self) -> String {
         match (&self.opened, self.options.engine) {
             (Some(opened), _) => opened.name(),
@@ -162,17 +163,18 @@ impl Backend {
         }
     }
 
-    /// Why it is the CPU, though the choice was left open.
+    /// Returns the reason for the CPU where the choice was left open.
     pub(crate) fn note(&self) -> Option<String> {
         self.reason.as_ref().map(Reason::to_string)
     }
 
-    /// Whether it is the CPU, whatever happens.
+    /// Returns whether the engine is certain to be the CPU.
     pub(crate) fn is_cpu(&self) -> bool {
         self.options.engine == EngineChoice::Cpu
     }
 
-    /// Whether it is the CPU because that is done before the GPU could begin.
+    /// Returns the times by which the CPU was chosen, if it was chosen because it finishes before
+    /// the GPU could begin.
     pub fn sooner(&self) -> Option<Sooner> {
         match self.reason {
             Some(Reason::Sooner(sooner)) => Some(sooner),
@@ -181,9 +183,9 @@ impl Backend {
     }
 }
 
-/// Why work is done on the CPU whose engine is left open, if it is. The GPU can begin `until_ready`
-/// after somebody began to make it ready, which was `begun` ago. `on_cpu` says what the CPU needs,
-/// or anything above what it is given when that is more.
+/// Returns the reason to use the CPU where the choice is open, if there is one. The GPU is ready
+/// `until_ready` after its preparation began, which was `begun` ago. `on_cpu` returns the time that
+/// the CPU needs; if that exceeds its argument, it may return any value above the argument.
 fn choose(
     until_ready: std::result::Result<Duration, String>,
     begun: Duration,
@@ -204,8 +206,8 @@ fn choose(
     }))
 }
 
-/// What the CPU takes for `songs` on networks of so many products each. No more songs are asked for
-/// once that is above `limit`.
+/// Estimates the CPU's time for `songs` on networks with the given numbers of products. Stops
+/// taking songs once the time exceeds `limit`.
 fn time_on_cpu(
     products: &[u64],
     threads: usize,
@@ -226,14 +228,14 @@ fn time_on_cpu(
     time
 }
 
-/// An engine that was started.
+/// Started engine.
 pub(crate) struct Started {
     pub(crate) engine: Box<dyn Engine>,
-    /// Why it is this one, when the choice was left to us.
+    /// Reason for this engine, where the choice was left open.
     pub(crate) note: Option<String>,
 }
 
-/// Refuses an engine that is not to be had, before anything is loaded.
+/// Returns an error for an engine that is not available, before anything is loaded.
 pub(crate) fn check(backend: &Backend) -> Result<()> {
     check_options(&backend.options)
 }
@@ -245,8 +247,8 @@ fn check_options(options: &EngineOptions) -> Result<()> {
     }
 }
 
-/// Starts the engine of `backend` for one network. The CPU takes the place of a GPU that fails to
-/// start, where the choice was left open.
+/// Starts the engine of `backend` for one network. Where the choice was left open, the CPU replaces
+/// a GPU that fails to start.
 pub(crate) fn start(
     network: Network,
     backend: &mut Backend,
@@ -270,7 +272,7 @@ pub(crate) fn start(
     })
 }
 
-/// An engine on the GPU that was opened, or is now.
+/// Starts an engine on the GPU in `opened`, or opens a GPU first.
 fn on_gpu(
     network: &Network,
     options: &EngineOptions,
@@ -284,39 +286,40 @@ fn on_gpu(
     opened.start(network, &options.tensorrt, listener)
 }
 
-/// The cause without the advice behind it, which is to do what is done here anyway.
+/// Returns the cause without its remedy, which is what the caller does anyway.
 fn cause(error: &Error) -> String {
     let text = error.to_string();
     text.split("; ").next().unwrap_or(&text).to_owned()
 }
 
-/// Who goes on with the work of an engine that failed in the middle of it.
+/// Engine that continues the work of an engine that failed in the middle of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Successor {
-    /// The CPU begins it again.
+    /// The CPU begins the work again.
     Cpu,
-    /// Nobody: the work has failed.
+    /// No engine: the work has failed.
     Nobody,
 }
 
-/// Who goes on after an engine that was chosen as `asked` has failed in the middle of its work.
-/// `on_cpu`: it was the CPU's.
+/// Returns the successor of an engine that was chosen as `asked` and failed in the middle of its
+/// work. `on_cpu` says whether the failed engine was the CPU.
 pub fn successor(asked: EngineChoice, on_cpu: bool) -> Successor {
     match asked {
-        // What the CPU cannot do nobody can.
+        // There is no fallback behind the CPU.
         EngineChoice::Auto if !on_cpu => Successor::Cpu,
         _ => Successor::Nobody,
     }
 }
 
-/// Kind and precision of the engine that `options` lead to on this machine, as in `cpu-f32`:
-/// engines of one class give the same samples but for rounding, others do not. No model is loaded:
-/// where an engine then fails to start and the choice was left open, the CPU is the sooner, or the
-/// model turns out to need float32,
-/// [`Separator::engine_class`](crate::Separator::engine_class) knows better.
+/// Returns the kind and precision of the engine that `options` lead to on this machine, such as
+/// `cpu-f32`. Engines of one class give the same samples except for rounding; engines of different
+/// classes do not. No model is loaded. The answer can be wrong where the engine fails to start and
+/// the choice was left open, where the CPU finishes sooner, or where the model turns out to need
+/// float32. In those cases [`Separator::engine_class`](crate::Separator::engine_class) gives the
+/// right one.
 ///
 /// # Errors
-/// As [`Separator::new`](crate::Separator::new), when the engine is not to be had.
+/// Fails like [`Separator::new`](crate::Separator::new) when the engine is not available.
 pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
     check_options(options)?;
     let gpu = gpu_class(options.tensorrt.full_precision);
@@ -336,22 +339,22 @@ pub(super) fn gpu_class(full_precision: bool) -> &'static str {
     }
 }
 
-/// Begins, on threads of its own, what it takes to start an engine with `options` whatever the
-/// model is: on a GPU, half of a start. Starting one waits for it; whoever ends the process without
-/// that calls [`settle`].
+/// Begins, on threads of its own, the part of an engine's start with `options` that does not depend
+/// on the model: on a GPU, half of the start. Starting an engine waits for it. A process that may
+/// end without starting one must call [`settle`].
 pub fn warm_up(options: &EngineOptions) {
     if options.engine != EngineChoice::Cpu {
         tensorrt::begin(&options.tensorrt);
     }
 }
 
-/// Waits for what [`warm_up`] has begun and nobody has asked for: a driver does not survive the end
-/// of a process in the middle of that.
+/// Waits for the work begun by [`warm_up`] that no engine has claimed. A driver does not survive
+/// the end of the process in the middle of that work.
 pub fn settle() {
     tensorrt::settle();
 }
 
-/// Whether engines of `class` run on the CPU.
+/// Returns whether engines of `class` run on the CPU.
 pub(crate) fn is_of_cpu(class: &str) -> bool {
     class == cpu::CLASS
 }

@@ -1,8 +1,8 @@
-//! The CPU engine: the graph in rten, a runtime in pure Rust.
+//! CPU engine, which runs the graph in rten, a runtime in pure Rust.
 //!
 //! Many of the graph's operators run on one thread whatever the pool's size, so one segment is not
-//! twice as fast on two threads. Two segments side by side are: they go through the network in
-//! groups, each on its share of the threads.
+//! twice as fast on two threads, but two segments side by side are. Segments therefore pass the
+//! network in groups, each segment on its share of the threads.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -18,31 +18,31 @@ use super::{Engine, EngineError};
 use crate::Result;
 use crate::model::{CHANNELS, Network};
 
-/// What the engine is called.
+/// Name of the engine.
 pub(super) const NAME: &str = "CPU (rten)";
 
-/// Its kind and precision.
+/// Kind and precision of the engine.
 pub(super) const CLASS: &str = "cpu-f32";
 
-/// Most segments at a time: each takes some 300 MB on the official shape.
+/// Largest number of segments in parallel. Each takes some 300 MB with the official shape.
 const MOST_AT_ONCE: usize = 4;
 
-/// A network loaded into rten, and the threads that it runs on.
+/// Network loaded into rten, with the threads that it runs on.
 pub(crate) struct Cpu {
     network: Arc<Loaded>,
     /// All threads, for a segment that runs alone.
     whole: Arc<ThreadPool>,
-    /// The threads again, shared out among the segments of a group.
+    /// All threads again, shared out among the segments of a group.
     parts: Vec<Arc<ThreadPool>>,
-    /// Segments that were submitted and not begun, the oldest first.
+    /// Segments that were submitted and not yet begun, the oldest first.
     waiting: VecDeque<Vec<f32>>,
-    /// Segments that were begun and not taken, the oldest first.
+    /// Segments that were begun and not yet taken, the oldest first.
     begun: VecDeque<JoinHandle<Result<Vec<f32>>>>,
     stems: Vec<f32>,
 }
 
 impl Cpu {
-    /// Loads `network`. Its weights are dropped as soon as the runtime has its own.
+    /// Loads `network`. Its weights are dropped as soon as the runtime has its own copy.
     pub(crate) fn new(network: Network, threads: Option<NonZeroUsize>) -> Result<Self> {
         let segment_frames = network.segment_frames();
         let onnx = network.onnx_for_cpu()?;
@@ -68,7 +68,7 @@ impl Cpu {
         })
     }
 
-    /// Begins the next group: a segment alone on all threads, several on a share each.
+    /// Begins the next group: a single segment on all threads, or several segments on a share each.
     fn begin(&mut self) {
         let pools = if self.waiting.len() == 1 {
             std::slice::from_ref(&self.whole)
@@ -85,9 +85,9 @@ impl Cpu {
     }
 }
 
-/// Threads that the CPU engine computes on when it is asked for so many: one for each physical core
-/// where it is not, and never more than this process may use, by its affinity and the quota of its
-/// container.
+/// Returns the number of threads that the CPU engine uses when `asked` are requested. The default
+/// is one for each physical core. The number never exceeds what this process may use, by its
+/// affinity and its container's quota.
 pub fn threads(asked: Option<NonZeroUsize>) -> usize {
     let allowed = std::thread::available_parallelism().map_or(usize::MAX, NonZeroUsize::get);
     asked
@@ -98,16 +98,18 @@ pub fn threads(asked: Option<NonZeroUsize>) -> usize {
         .min(allowed)
 }
 
-/// Products of a segment of the official six-stem shape, as `Model::products` counts them
+/// Number of products in a segment of the official six-stem shape, as counted by `Model::products`
 /// (`tests/products.rs`).
 const OFFICIAL_PRODUCTS: f64 = 132_551_191_008.0;
-/// What a segment of that shape takes on one thread, in seconds, and how much of that more threads
-/// can share: 6.3 s on one and 3.7 s on two (docs/benchmarks.md, "A chunk on the CPU").
+/// Time of a segment of that shape on one thread, in seconds, and the fraction of it that further
+/// threads can share. Measured: 6.3 s on one thread, 3.7 s on two (docs/benchmarks.md, "A chunk on
+/// the CPU").
 const OFFICIAL_S: f64 = 6.3;
 const SHARED: f64 = 0.83;
 
-/// Roughly what the CPU engine takes for `segments` of a network with so many `products` each, on
-/// `threads`: by figures of one machine, so that it is the same every time.
+/// Estimates the CPU engine's time for `segments` segments on a network with `products` products a
+/// segment, on `threads` threads. The figures are those of one machine, so that the result is the
+/// same every time.
 pub(super) fn estimate(products: u64, segments: u64, threads: usize) -> Duration {
     let side_by_side = shares(threads).len() as u64;
     let (groups, threads_each) = match segments {
@@ -144,7 +146,7 @@ impl Engine for Cpu {
     }
 
     fn take(&mut self) -> Result<&[f32]> {
-        // Not sooner: networks of one bag share the cores, and take turns this way.
+        // Begin a group only here: networks of one bag share the cores and take turns this way.
         if self.begun.is_empty() {
             self.begin();
         }
@@ -166,14 +168,14 @@ impl Engine for Cpu {
     }
 }
 
-/// A network in rten's memory.
+/// Network in rten's memory.
 struct Loaded {
     model: Model,
     segment_frames: usize,
 }
 
 impl Loaded {
-    /// Stems of one segment: `mix` [2, segment] to [stems, 2, segment], row-major.
+    /// Runs one segment: `mix` [2, segment] to stems [stems, 2, segment], row-major.
     fn run(&self, mix: &[f32], pool: Arc<ThreadPool>) -> Result<Vec<f32>> {
         let input = NdTensorView::from_data([1, CHANNELS, self.segment_frames], mix);
         let options = RunOptions::default().with_thread_pool(Some(pool));
@@ -186,8 +188,8 @@ impl Loaded {
     }
 }
 
-/// Threads of each of the segments that run at a time: two of one thread on two, up to
-/// [`MOST_AT_ONCE`] of two or more.
+/// Returns the number of threads of each of the segments that run in parallel: two segments with
+/// one thread each on two threads, up to [`MOST_AT_ONCE`] segments with two or more threads.
 fn shares(threads: usize) -> Vec<usize> {
     let segments = (threads / 2).clamp(2, MOST_AT_ONCE).min(threads);
     (0..segments)
@@ -199,8 +201,8 @@ fn shares(threads: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// Of docs/benchmarks.md: 6.3 s a segment on one thread, 3.7 s on two, 3.15 s for each of two
-    /// side by side.
+    /// Figures of docs/benchmarks.md: 6.3 s a segment on one thread, 3.7 s on two, 3.15 s for each
+    /// of two segments side by side.
     #[test]
     fn the_time_is_estimated_from_what_was_measured() {
         let official = OFFICIAL_PRODUCTS as u64;

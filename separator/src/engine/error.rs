@@ -1,8 +1,8 @@
-//! What can go wrong in an engine.
+//! Errors of an engine.
 
 use crate::{Error, ErrorKind};
 
-/// Why an engine could not be used.
+/// Reason why an engine could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]

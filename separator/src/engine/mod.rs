@@ -1,4 +1,4 @@
-//! Engines: what runs a network. `choice.rs` decides which one.
+//! Engines, which run networks. `choice.rs` decides which one is used.
 
 mod choice;
 mod cpu;
@@ -6,8 +6,8 @@ mod error;
 mod exit;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
-/// What stands for it in a build without TensorRT: the only place where the two builds choose
-/// differently.
+/// Replacement for the TensorRT engine in a build without it. This is the only place where the two
+/// builds differ in a choice.
 #[cfg(not(feature = "tensorrt"))]
 #[path = "no_tensorrt.rs"]
 mod tensorrt;
@@ -23,73 +23,75 @@ use std::path::PathBuf;
 
 use crate::Result;
 
-/// Runs one network on segments of audio, in the order in which they are submitted.
+/// Engine that runs one network on segments of audio, in the order in which they are submitted.
 pub(crate) trait Engine: Send {
-    /// What the engine is and what it runs on, for people to read.
+    /// Returns the name of the engine and of its hardware, for display.
     fn name(&self) -> String;
 
-    /// Its kind and precision, as [`engine_class`] has them.
+    /// Returns the kind and precision of the engine, in the terms of [`engine_class`].
     fn class(&self) -> &'static str;
 
-    /// Segments that may be submitted before the first has to be taken, at least 1. An engine with
-    /// more works on some while the host does something else.
+    /// Returns the number of segments that may be submitted before the first has to be taken, at
+    /// least 1. An engine with a greater depth computes while the host does other work.
     fn depth(&self) -> usize;
 
-    /// Queues one segment: `fill` writes the mix [2, segment], row-major, to where the engine wants
-    /// it, every sample of it.
+    /// Queues one segment. `fill` must write every sample of the mix [2, segment], row-major, to
+    /// the engine's buffer.
     fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()>;
 
-    /// Nothing more comes for now: an engine that collects segments begins with those it has.
+    /// Announces that no segment follows for now. An engine that collects segments begins with
+    /// those it has.
     fn flush(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Stems [stems, 2, segment], row-major, of the oldest segment that was submitted and not
-    /// taken.
+    /// Returns the stems [stems, 2, segment], row-major, of the oldest segment that was submitted
+    /// and not yet taken.
     fn take(&mut self) -> Result<&[f32]>;
 
-    /// Drops what was submitted and not taken.
+    /// Drops the segments that were submitted and not yet taken.
     fn forget(&mut self) -> Result<()>;
 }
 
-/// Which engine to use.
+/// Choice of the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EngineChoice {
-    /// The fastest that works here.
+    /// Fastest engine that works on this machine.
     #[default]
     Auto,
-    /// The CPU.
+    /// CPU engine.
     Cpu,
     /// TensorRT on an NVIDIA GPU.
     TensorRt,
 }
 
-/// Which engine to use, and how.
+/// Choice and options of the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EngineOptions {
-    /// Which one.
+    /// Choice of the engine.
     pub engine: EngineChoice,
-    /// Threads of the CPU engine; `None`: one for each physical core; never more than this process
-    /// may use. They change how long it takes, not what comes out.
+    /// Number of threads of the CPU engine; `None` for one on each physical core. The number never
+    /// exceeds what this process may use. It changes the time, not the samples.
     pub threads: Option<NonZeroUsize>,
-    /// How TensorRT is used, when it is.
+    /// Options of TensorRT.
     pub tensorrt: TensorRtOptions,
 }
 
-/// How TensorRT is used.
+/// Options of TensorRT.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TensorRtOptions {
-    /// Folders to look for its libraries in, in this order, before the system's own places.
+    /// Folders to search for the libraries, in this order, before the system's own folders.
     pub libraries: Vec<PathBuf>,
-    /// Folder of built engines; `None`: they are built every time.
+    /// Folder of built engines; `None` to build them at every start.
     pub cache: Option<PathBuf>,
-    /// float32 throughout, for comparison: slower, and no better to hear. A model whose stems
-    /// float16 would change by more than 1 % is not computed in float16 either way.
+    /// Whether to compute in float32 throughout, for comparison. It is slower without an audible
+    /// improvement. A model whose stems float16 would change by more than 1 % is never computed in
+    /// float16.
     pub full_precision: bool,
-    /// Segments at a time, 1 to 64; `None`: what the GPU's memory allows.
+    /// Number of segments in a batch, 1 to 64; `None` for what the GPU's memory allows.
     pub batch: Option<usize>,
-    /// Most memory that a layer may use for itself while it works, in bytes; `None`: all there is.
+    /// Largest working memory of a layer, in bytes; `None` for no limit.
     pub workspace_bytes: Option<usize>,
-    /// Number of the GPU, counted from 0 as the driver does.
+    /// Number of the GPU, counted from 0 in the driver's order.
     pub gpu: usize,
 }

@@ -1,4 +1,4 @@
-//! TensorRT in a build without it: nothing of it is to be had.
+//! Stand-in for TensorRT in a build without it. Every use of it fails.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::progress::Listener;
 /// Whether this build has TensorRT.
 pub(super) const IS_BUILT_IN: bool = false;
 
-/// A GPU, of which there is none.
+/// Opened GPU, which cannot exist in this build.
 #[derive(Clone, Debug)]
 pub(super) struct Opened(Infallible);
 

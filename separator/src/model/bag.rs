@@ -1,4 +1,4 @@
-//! What a separation runs: one network, or a bag of them with weights for each source.
+//! Models: one network, or a bag of networks with weights for each source.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::error::ModelError;
 use super::network::{ExportOptions, Network};
 use crate::{Result, Stem};
 
-/// The model that is built into the library.
+/// Checkpoint of the model that is built into the library.
 const BUNDLED: &[u8] = include_bytes!("../../../models/sextet-mini.safetensors");
 
-/// A model: one network, or several whose outputs are averaged with weights
+/// Model of one network, or of several whose outputs are averaged with weights
 /// (`demucs.apply.BagOfModels`).
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -20,27 +20,29 @@ pub struct Model {
 }
 
 impl Model {
-    /// `sextet-mini`, the model that Sextet brings along.
+    /// Returns `sextet-mini`, the model that is built into Sextet.
     ///
     /// # Errors
-    /// Never in a library that passes its tests.
+    /// Never fails in a library that passes its tests.
     pub fn bundled() -> Result<Self> {
-        // A test checks its tensors, once and for all.
+        // The tensors need no check at run time: a test checks them.
         Ok(Self::of(Network::read_unchecked(BUNDLED)?))
     }
 
-    /// The checkpoint at `path`, a `.safetensors` file as demucs 4.1 publishes them.
+    /// Opens the checkpoint at `path`, a `.safetensors` file in the layout that demucs 4.1
+    /// publishes.
     ///
     /// # Errors
-    /// [`ModelError`] when it cannot be read, is damaged, or is of a kind that is not supported.
+    /// Returns a [`ModelError`] when the file cannot be read, is damaged, or is of an unsupported
+    /// kind.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self::of(Network::open(path)?))
     }
 
-    /// A checkpoint from the bytes of its file.
+    /// Reads a checkpoint from the bytes of its file.
     ///
     /// # Errors
-    /// As [`Model::open`].
+    /// Fails like [`Model::open`].
     pub fn read(bytes: &[u8]) -> Result<Self> {
         Ok(Self::of(Network::read(bytes)?))
     }
@@ -52,11 +54,11 @@ impl Model {
         }
     }
 
-    /// Several models as one: `weights[m][s]` is how much model `m` counts for source `s`. The
-    /// result is divided by the sum of each source's weights, as demucs does.
+    /// Combines several models into one. `weights[m][s]` is the weight of model `m` for source `s`.
+    /// The result is divided by the sum of each source's weights, as demucs does.
     ///
     /// # Errors
-    /// [`ModelError`] when the models give different sources, or the weights do not fit.
+    /// Returns a [`ModelError`] when the models give different sources, or the weights do not fit.
     pub fn bag(models: Vec<Model>, weights: Vec<Vec<f32>>) -> Result<Self> {
         if models.is_empty() || models.len() != weights.len() {
             return Err(ModelError::EmptyBag {
@@ -117,13 +119,13 @@ impl Model {
         })
     }
 
-    /// The stems that come out, in canonical order: demucs' four or six.
+    /// Returns the stems that the model gives, in canonical order: demucs' four or six.
     pub fn sources(&self) -> &[Stem] {
         self.members[0].0.sources()
     }
 
-    /// Frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), that the model takes at a time; the
-    /// longest of a bag.
+    /// Returns the number of frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), of the model's
+    /// segment. For a bag, returns the longest.
     pub fn segment_frames(&self) -> usize {
         self.members
             .iter()
@@ -132,7 +134,7 @@ impl Model {
             .unwrap_or_default()
     }
 
-    /// How many weights there are, in all networks.
+    /// Returns the number of weights in all networks.
     pub fn parameters(&self) -> usize {
         self.members
             .iter()
@@ -140,14 +142,14 @@ impl Model {
             .sum()
     }
 
-    /// How many networks there are: 1, but for a bag.
+    /// Returns the number of networks: 1, except for a bag.
     pub fn networks(&self) -> usize {
         self.members.len()
     }
 
-    /// Products of two numbers that a segment takes in all networks, in convolutions and matrix
-    /// products: what most of the time on a CPU goes into. They are counted in the graphs, which
-    /// are written for that.
+    /// Returns the number of products of two numbers that a segment takes in all networks, in
+    /// convolutions and matrix products. They take most of the time on a CPU. They are counted in
+    /// the graphs, which are written for this purpose.
     pub fn products(&self) -> u64 {
         self.members
             .iter()
@@ -155,8 +157,8 @@ impl Model {
             .sum()
     }
 
-    /// SHA-256 in hexadecimal: of the checkpoint, or for a bag of its checkpoints' hashes and
-    /// weights.
+    /// Returns the SHA-256 of the checkpoint in hexadecimal, or for a bag that of its checkpoints'
+    /// hashes and weights.
     pub fn hash(&self) -> String {
         if let [(network, _)] = self.members.as_slice() {
             return network.hash().to_owned();
@@ -177,14 +179,16 @@ impl Model {
             .collect()
     }
 
-    /// Writes the network as one ONNX file: `mix` [batch, 2, segment] in, `stems` [batch, stems, 2,
-    /// segment] out, both float32. Of a bag, network number `member`, counted from 0.
+    /// Writes a network as one ONNX file. Input: `mix` [batch, 2, segment]; output: `stems` [batch,
+    /// stems, 2, segment]; both float32. `member` is the number of the network in a bag, counted
+    /// from 0.
     ///
     /// The file appears under its name only when it is complete.
     ///
     /// # Errors
-    /// [`ModelError::Export`] when the file cannot be written, [`ModelError::NoSuchNetwork`] and [`ModelError::Batch`] when
-    /// there is no such member or no graph for so many segments.
+    /// Returns [`ModelError::Export`] when the file cannot be written, and
+    /// [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such member or no
+    /// graph for that many segments.
     pub fn export_onnx(&self, member: usize, options: ExportOptions, path: &Path) -> Result<()> {
         let failed = |source| ModelError::Export {
             path: path.to_owned(),
@@ -211,12 +215,12 @@ impl Model {
         Ok(())
     }
 
-    /// The networks.
+    /// Returns the networks.
     pub(crate) fn networks_of(&self) -> impl Iterator<Item = &Network> {
         self.members.iter().map(|(network, _)| network)
     }
 
-    /// The networks and how much each counts for each source.
+    /// Returns the networks with their weights for each source.
     pub(crate) fn into_members(self) -> Vec<(Network, Vec<f32>)> {
         self.members
     }

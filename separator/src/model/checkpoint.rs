@@ -1,5 +1,5 @@
-//! Reads checkpoints as demucs 4.1.0 publishes them: safetensors whose metadata hold the class and
-//! its arguments.
+//! Reader of checkpoints in the layout that demucs 4.1.0 publishes: safetensors whose metadata hold
+//! the class and its arguments.
 //!
 //! Source of the layout: `demucs/hf.py`, `load_safetensors_model`.
 
@@ -12,12 +12,12 @@ use serde_json::{Map, Value as Json};
 use super::error::{ModelError, shown};
 use super::weights::{Array, Weights};
 
-/// The class that a checkpoint has to be of.
+/// Class that a checkpoint must have.
 const CLASS: &str = "demucs.htdemucs.HTDemucs";
 
-/// A checkpoint as it was read: arguments and tensors, not yet checked against each other.
+/// Checkpoint as read: arguments and tensors, not yet checked against each other.
 pub(crate) struct Checkpoint {
-    /// The arguments of `HTDemucs.__init__` by name.
+    /// Arguments of `HTDemucs.__init__` by name.
     pub(crate) arguments: Map<String, Json>,
     /// All tensors.
     pub(crate) weights: Weights,
@@ -63,7 +63,8 @@ impl Checkpoint {
     }
 }
 
-/// Joins positional arguments, of which only the first (`sources`) is ever used, to those by name.
+/// Joins the positional arguments, of which only the first (`sources`) is ever used, with the named
+/// ones.
 fn arguments(positional: Json, by_name: Json) -> Result<Map<String, Json>, ModelError> {
     let found = shown(&positional);
     let Json::Array(positional) = positional else {

@@ -1,30 +1,29 @@
-//! The shape of a model: the arguments of `demucs.htdemucs.HTDemucs`, as far as they change what it
-//! computes.
+//! Shape of a model: the arguments of `demucs.htdemucs.HTDemucs` that change what it computes.
 
 use serde_json::{Map, Value as Json};
 
 use super::error::{ModelError, shown};
 use crate::Stem;
 
-/// Frames per second that every supported model works at.
+/// Sample rate of every supported model, in Hz.
 pub const MODEL_RATE_HZ: u32 = 44_100;
-/// Samples of a window of the short-time Fourier transform.
+/// Number of samples in a window of the short-time Fourier transform.
 pub(crate) const FFT_SIZE: usize = 4096;
-/// Samples from one window to the next.
+/// Distance between two windows, in samples.
 pub(crate) const HOP: usize = FFT_SIZE / 4;
-/// Channels of the audio.
+/// Number of audio channels.
 pub(crate) const CHANNELS: usize = 2;
-/// Kernel of the convolutions that shorten or lengthen, and their stride.
+/// Kernel size of the convolutions that shorten or lengthen the signal.
 pub(crate) const KERNEL: usize = 8;
-/// See [`KERNEL`].
+/// Stride of the same convolutions.
 pub(crate) const STRIDE: usize = 4;
 
-/// Most tokens that a transformer is given: its attention holds the square of them.
+/// Largest number of tokens that a transformer is given. Its attention holds the square of it.
 const MAX_TOKENS: usize = 1 << 16;
-/// Most numbers in the transformer's input, and so in a position table.
+/// Largest number of values in the transformer's input, and so in a position table.
 const MAX_POSITIONS: usize = 1 << 25;
 
-/// The arguments that shape the model, with the names that demucs gives them.
+/// Arguments that shape the model, under demucs' names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<Stem>,
@@ -33,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) depth: usize,
     pub(crate) context: usize,
     pub(crate) context_enc: usize,
-    /// Weight of the frequency embedding; `None`: there is none.
+    /// Weight of the frequency embedding; `None` if there is none.
     pub(crate) freq_emb: Option<f32>,
     pub(crate) emb_scale: f32,
     pub(crate) norm_starts: usize,
@@ -45,11 +44,11 @@ pub(crate) struct Config {
     pub(crate) dconv_comp: f64,
     pub(crate) bottom_channels: Option<usize>,
     pub(crate) transformer: Transformer,
-    /// Samples that the model takes at a time.
+    /// Number of samples in the model's segment.
     pub(crate) segment_frames: usize,
 }
 
-/// The arguments whose names start with `t_`.
+/// Arguments whose names start with `t_`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Transformer {
     pub(crate) layers: usize,
@@ -65,8 +64,8 @@ pub(crate) struct Transformer {
 }
 
 impl Config {
-    /// Works out the shape from the arguments of `HTDemucs.__init__`, whose defaults are demucs
-    /// 4.1.0's.
+    /// Determines the shape from the arguments of `HTDemucs.__init__`. The defaults are those of
+    /// demucs 4.1.0.
     pub(crate) fn from_arguments(arguments: Map<String, Json>) -> Result<Self, ModelError> {
         let mut arguments = Arguments(arguments);
         let a = &mut arguments;
@@ -110,17 +109,18 @@ impl Config {
         config.check()
     }
 
-    /// Channels of both branches after `layer` encoder layers, counted from 1.
+    /// Returns the number of channels of both branches after `layer` encoder layers, counted from
+    /// 1.
     pub(crate) fn channels_after(&self, layer: usize) -> usize {
         self.channels * self.growth.pow(layer as u32 - 1)
     }
 
-    /// Frames of the spectrogram of a segment.
+    /// Returns the number of frames in the spectrogram of a segment.
     pub(crate) fn spectrogram_frames(&self) -> usize {
         self.segment_frames.div_ceil(HOP)
     }
 
-    /// Channels inside a DConv branch of `channels`.
+    /// Returns the number of channels inside a DConv branch of `channels`.
     pub(crate) fn dconv_hidden(&self, channels: usize) -> usize {
         (channels as f64 / self.dconv_comp) as usize
     }
@@ -207,8 +207,8 @@ impl Config {
             return refuse("t_max_period", t.max_period, "from 1 to 1e12");
         }
 
-        // Attention takes the square of the tokens in memory, and the position tables are as large
-        // as what they add to.
+        // Attention needs memory for the square of the tokens, and the position tables are as large
+        // as the values they are added to.
         if tokens > MAX_TOKENS || tokens * width > MAX_POSITIONS {
             let found = format!(
                 "{} frames of {tokens} tokens of {width} channels",
@@ -224,7 +224,8 @@ impl Config {
         Ok(())
     }
 
-    /// What the frequency branch gives the transformer: positions in time and frequency.
+    /// Returns the number of tokens that the frequency branch gives the transformer: positions in
+    /// time and frequency.
     fn tokens(&self) -> usize {
         let rows =
             (0..self.depth).fold(
@@ -234,12 +235,12 @@ impl Config {
         rows * self.spectrogram_frames()
     }
 
-    /// Channels inside the transformer's feed-forward parts.
+    /// Returns the number of channels inside the transformer's feed-forward parts.
     pub(crate) fn transformer_hidden(&self) -> usize {
         (self.transformer_channels() as f64 * self.transformer.hidden_scale) as usize
     }
 
-    /// Channels that the transformer works with.
+    /// Returns the number of channels of the transformer.
     pub(crate) fn transformer_channels(&self) -> usize {
         self.bottom_channels
             .unwrap_or(self.channels_after(self.depth))
@@ -258,8 +259,8 @@ fn refuse<T>(
     })
 }
 
-/// Arguments that Sextet knows but supports one value of: name, that value, what another value
-/// would need.
+/// Arguments of which Sextet supports one value: the name, that value, and the feature that another
+/// value would need.
 const FIXED: &[(&str, &str, &str)] = &[
     ("audio_channels", "2", "other than stereo audio"),
     ("channels_time", "null", "a time branch of its own width"),
@@ -292,7 +293,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("use_train_segment", "true", "segments of any length"),
 ];
 
-/// Arguments that matter for training only, or whose feature is switched off by one of [`FIXED`].
+/// Arguments that matter only for training, or whose feature is switched off by one of [`FIXED`].
 const WITHOUT_EFFECT: &[&str] = &[
     "time_stride",
     "multi_freqs_depth",
@@ -320,7 +321,7 @@ fn refuse_unsupported(arguments: &mut Arguments) -> Result<(), ModelError> {
         };
 
         let same = match (&found, serde_json::from_str::<Json>(expected)) {
-            // Zero, false, nothing and an empty list all switch a feature off in Python.
+            // Zero, false, null and an empty list all switch a feature off in Python.
             (found, Ok(Json::Null | Json::Bool(false))) => is_off(found),
             (Json::Number(found), Ok(Json::Number(expected))) => {
                 found.as_f64() == expected.as_f64()
@@ -370,7 +371,8 @@ fn sources(value: Option<Json>) -> Result<Vec<Stem>, ModelError> {
     }
 }
 
-/// `int(segment * samplerate)`, with the segment in seconds, a number or an exact fraction.
+/// Computes `int(segment * samplerate)`. The segment is given in seconds, as a number or an exact
+/// fraction.
 fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
     let value = value.unwrap_or(Json::from(10));
     let part = |name| value.get(name).and_then(Json::as_u64);
@@ -384,8 +386,8 @@ fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
         _ => 0,
     };
 
-    // Shorter than twice the reflected margin, the reference pads in another way; longer, memory
-    // runs out.
+    // The reference pads a segment shorter than twice the reflected margin in another way. A longer
+    // segment than the limit exhausts the memory.
     if !(FFT_SIZE as u64..=60 * rate).contains(&frames) {
         let expected = "a number of seconds or a fraction, from 0.1 s to 60 s";
         return Err(ModelError::ArgumentValue {
@@ -398,7 +400,7 @@ fn segment_frames(value: Option<Json>) -> Result<usize, ModelError> {
     Ok(frames as usize)
 }
 
-/// What has not been looked at yet.
+/// Arguments that have not been read yet.
 struct Arguments(Map<String, Json>);
 
 impl Arguments {
@@ -449,8 +451,8 @@ impl Arguments {
         }
     }
 
-    /// With more than five layers the reference leaves frequencies for a second stage that its
-    /// transformer cannot take.
+    /// Reads the number of layers, at most five. With more, the reference leaves frequencies for a
+    /// second stage that its transformer cannot take.
     fn depth(&mut self) -> Result<usize, ModelError> {
         match self.whole("depth", 4)? {
             depth @ 1..=5 => Ok(depth),
@@ -462,7 +464,8 @@ impl Arguments {
         }
     }
 
-    /// Layers of a DConv branch; below 0: as many, without dilation.
+    /// Reads the number of layers in a DConv branch. A negative number means as many layers without
+    /// dilation.
     fn dconv_depth(&mut self) -> Result<i32, ModelError> {
         let depth = self.number("dconv_depth", 2.0)?;
         if depth.fract() == 0.0 && (-8.0..=8.0).contains(&depth) {
@@ -471,7 +474,7 @@ impl Arguments {
         refuse("dconv_depth", depth, "a whole number from -8 to 8")
     }
 
-    /// A number that tables are multiplied by.
+    /// Reads a number that tables are multiplied by.
     fn factor(&mut self, name: &'static str, default: f64) -> Result<f32, ModelError> {
         let number = self.number(name, default)?;
         if (-1e6..=1e6).contains(&number) {

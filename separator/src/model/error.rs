@@ -1,11 +1,11 @@
-//! What can be wrong with a checkpoint.
+//! Errors of checkpoints and models.
 
 use std::path::PathBuf;
 
 use crate::{Error, ErrorKind};
 
-/// Why a checkpoint cannot be used. Every message names what was found, what was expected and,
-/// where there is something to be done, what.
+/// Reason why a checkpoint cannot be used. Every message names what was found, what was expected
+/// and, if there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
@@ -110,8 +110,7 @@ pub enum ModelError {
     },
 }
 
-/// `found` as a message can show it: on one line, and short however long a checkpoint makes its
-/// texts.
+/// Formats `found` for a message: on one line, and short however long the checkpoint's texts are.
 pub(super) fn shown(found: impl ToString) -> String {
     const LONGEST: usize = 160;
     let found = found.to_string();

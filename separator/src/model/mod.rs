@@ -1,4 +1,4 @@
-//! Models: checkpoints as demucs publishes them, and the graph that they become.
+//! Models: checkpoints in demucs' layout, and the graphs built from them.
 
 mod bag;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! One network: a checkpoint that was read and found to fit its own description.
+//! Network: a checkpoint that was read and checked against its own description.
 
 use std::fs;
 use std::path::Path;
@@ -17,18 +17,18 @@ use crate::timings::timed;
 /// Element type of a graph's weights and of everything computed from them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// float32 throughout.
+    /// All values are float32.
     #[default]
     F32,
-    /// float16, but for the Fourier transforms, the statistics of every norm and the last sum,
-    /// which stay float32.
+    /// Values are float16, except for the Fourier transforms, the statistics of every norm and the
+    /// last sum, which stay float32.
     F16,
 }
 
-/// How a graph is written.
+/// Options for writing a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExportOptions {
-    /// Segments that the graph takes at a time, 1 to 64.
+    /// Number of segments in a batch, 1 to 64.
     pub batch: usize,
     /// Element type of the trunk.
     pub precision: Precision,
@@ -43,7 +43,7 @@ impl Default for ExportOptions {
     }
 }
 
-/// A checkpoint's configuration and weights.
+/// Configuration and weights of a checkpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     config: Config,
@@ -69,8 +69,8 @@ impl Network {
         Ok(network)
     }
 
-    /// Reads the bytes of a checkpoint that is known to hold the tensors that its configuration
-    /// asks for. Where it does not, whoever writes its graph hears of it.
+    /// Reads the bytes of a checkpoint that is known to hold the tensors of its configuration. If
+    /// it does not, writing its graph fails later.
     pub(crate) fn read_unchecked(bytes: &[u8]) -> Result<Self, ModelError> {
         let read = || timed("read the model", || Checkpoint::read(bytes));
         let (read, hash) = rayon::join(read, || timed("hash the model", || Sha256::digest(bytes)));
@@ -92,23 +92,23 @@ impl Network {
         Self::read(&bytes)
     }
 
-    /// The stems that come out, in this order.
+    /// Returns the stems that the network gives, in this order.
     pub(crate) fn sources(&self) -> &[Stem] {
         &self.config.sources
     }
 
-    /// Frames that go in at a time.
+    /// Returns the number of frames of the network's segment.
     pub(crate) fn segment_frames(&self) -> usize {
         self.config.segment_frames
     }
 
-    /// How many weights there are.
+    /// Returns the number of weights.
     pub(crate) fn parameters(&self) -> usize {
         self.weights.parameters()
     }
 
-    /// Products of two numbers that a segment takes, in convolutions and matrix products. It writes
-    /// the graph for that.
+    /// Returns the number of products of two numbers that a segment takes, in convolutions and
+    /// matrix products. Writes the graph to count them.
     pub(crate) fn products(&self) -> u64 {
         let graph = htdemucs::write(
             &self.config,
@@ -117,17 +117,18 @@ impl Network {
             Element::F32,
             Dialect::Common,
         );
-        // A graph that cannot be written is told of by whoever writes it to compute with.
+        // Ignore a graph that cannot be written: the error is reported when the graph is written
+        // for an engine.
         graph.map_or(0, |graph| graph.products())
     }
 
-    /// SHA-256 of the checkpoint, in hexadecimal.
+    /// Returns the SHA-256 of the checkpoint, in hexadecimal.
     pub(crate) fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// The bytes of an ONNX file of the network: `mix` [batch, 2, segment] in, `stems` [batch,
-    /// stems, 2, segment] out.
+    /// Returns the bytes of an ONNX file of the network. Input: `mix` [batch, 2, segment]; output:
+    /// `stems` [batch, stems, 2, segment].
     pub(crate) fn onnx(&self, options: ExportOptions) -> Result<Vec<u8>, ModelError> {
         if !(1..=64).contains(&options.batch) {
             return Err(ModelError::Batch {
@@ -142,8 +143,8 @@ impl Network {
         self.write(options.batch, trunk, Dialect::Common)
     }
 
-    /// The same for the CPU engine: one segment at a time, in the operators that it is fastest
-    /// with.
+    /// Returns the ONNX file for the CPU engine: one segment at a time, with the operators that it
+    /// runs fastest.
     pub(crate) fn onnx_for_cpu(&self) -> Result<Vec<u8>, ModelError> {
         self.write(1, Element::F32, Dialect::Cpu)
     }

@@ -1,10 +1,10 @@
-//! Named float32 arrays, taken out one by one as the graph is written.
+//! Named float32 arrays, taken one by one while the graph is written.
 
 use std::collections::BTreeMap;
 
 use super::error::{ModelError, shown};
 
-/// A dense row-major float32 array.
+/// Dense row-major float32 array.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
     shape: Vec<usize>,
@@ -12,7 +12,7 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// An array of `shape` from its elements in row-major order.
+    /// Creates an array of `shape` from its elements in row-major order.
     pub(crate) fn new(shape: &[usize], data: Vec<f32>) -> Self {
         assert_eq!(
             shape.iter().product::<usize>(),
@@ -25,7 +25,7 @@ impl Array {
         }
     }
 
-    /// An array of `shape` whose element at each index is `element(index)`.
+    /// Creates an array of `shape` whose element at each index is `element(index)`.
     pub(crate) fn from_fn(shape: &[usize], mut element: impl FnMut(&[usize]) -> f32) -> Self {
         let mut index = vec![0; shape.len()];
         let mut data = Vec::with_capacity(shape.iter().product());
@@ -51,7 +51,7 @@ impl Array {
         &self.data
     }
 
-    /// The element at `index`.
+    /// Returns the element at `index`.
     pub(crate) fn at(&self, index: &[usize]) -> f32 {
         let offset = index
             .iter()
@@ -60,12 +60,12 @@ impl Array {
         self.data[offset]
     }
 
-    /// The same elements in another shape.
+    /// Returns the same elements in another shape.
     pub(crate) fn reshape(self, shape: &[usize]) -> Self {
         Self::new(shape, self.data)
     }
 
-    /// Rows `start..end` of the first axis.
+    /// Returns rows `start..end` of the first axis.
     pub(crate) fn rows(&self, start: usize, end: usize) -> Self {
         let row = self.data.len() / self.shape[0];
         let mut shape = self.shape.clone();
@@ -73,7 +73,7 @@ impl Array {
         Self::new(&shape, self.data[start * row..end * row].to_vec())
     }
 
-    /// Each row of the first axis multiplied by its own factor.
+    /// Multiplies each row of the first axis by its own factor.
     pub(crate) fn scale_rows(mut self, factors: &[f32]) -> Self {
         let row = self.data.len() / self.shape[0];
         assert_eq!(factors.len(), self.shape[0], "one factor a row");
@@ -83,20 +83,20 @@ impl Array {
         self
     }
 
-    /// All elements multiplied by `factor`.
+    /// Multiplies all elements by `factor`.
     pub(crate) fn scale(mut self, factor: f32) -> Self {
         self.data.iter_mut().for_each(|x| *x *= factor);
         self
     }
 
-    /// Two axes exchanged, for a matrix.
+    /// Returns the transpose of a matrix.
     pub(crate) fn transposed(&self) -> Self {
         let [rows, columns] = [self.shape[0], self.shape[1]];
         Self::from_fn(&[columns, rows], |i| self.data[i[1] * columns + i[0]])
     }
 }
 
-/// The tensors of a checkpoint, as float32.
+/// Tensors of a checkpoint, as float32.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Weights {
     arrays: BTreeMap<String, Array>,
@@ -107,18 +107,18 @@ impl Weights {
         Self { arrays }
     }
 
-    /// How many numbers there are in all.
+    /// Returns the number of elements in all tensors.
     pub(crate) fn parameters(&self) -> usize {
         self.arrays.values().map(|array| array.data.len()).sum()
     }
 
-    /// Takes out the tensor called `name`, which has to be of `shape`.
+    /// Removes and returns the tensor called `name`, which must have `shape`.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array, ModelError> {
         self.expect(name, shape)?;
         self.arrays.remove(name).ok_or_else(|| missing(name, shape))
     }
 
-    /// Makes sure that there is a tensor called `name` of `shape`.
+    /// Checks that there is a tensor called `name` of `shape`.
     pub(crate) fn expect(&self, name: &str, shape: &[usize]) -> Result<(), ModelError> {
         let array = self.arrays.get(name).ok_or_else(|| missing(name, shape))?;
         if array.shape != shape {
@@ -133,7 +133,7 @@ impl Weights {
         Ok(())
     }
 
-    /// Makes sure that no tensor was left over.
+    /// Checks that no tensor is left over.
     pub(crate) fn finish(self) -> Result<(), ModelError> {
         let count = self.arrays.len();
         match self.arrays.into_keys().next() {

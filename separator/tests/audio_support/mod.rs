@@ -1,4 +1,5 @@
-//! What the audio tests share: synthetic signals, reading whole streams, measuring differences.
+//! Shared parts of the audio tests: synthetic signals, reading whole streams, measuring
+//! differences.
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
@@ -6,15 +7,15 @@ use std::path::PathBuf;
 
 use sextet_separator::audio::{Audio, AudioFile, AudioSource, AudioStream, Layout, Warning};
 
-/// A committed fixture; `audio_fixtures/make.sh` says how it was made.
+/// Returns the path of a committed fixture. `audio_fixtures/make.sh` records how it was made.
 pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/audio_fixtures")
         .join(name)
 }
 
-/// The signal of the fixtures: channel `c` sweeps upwards from `300 + 200 c` Hz at half of full
-/// scale.
+/// Returns the signal of the fixtures: channel `c` sweeps upwards from `300 + 200 c` Hz at half of
+/// full scale.
 pub fn chirp(layout: Layout, frames: usize) -> Audio {
     let (rate, total) = (f64::from(layout.rate_hz), frames as f64);
     let sample = |channel: usize, n: usize| {
@@ -27,7 +28,7 @@ pub fn chirp(layout: Layout, frames: usize) -> Audio {
     Audio::new(channels.collect(), layout.rate_hz)
 }
 
-/// Noise of full scale, the same every time.
+/// Returns noise of full scale, the same for every call with a seed.
 pub fn noise(layout: Layout, frames: usize, seed: u64) -> Audio {
     let mut state = seed | 1;
     let mut next = move || {
@@ -43,7 +44,7 @@ pub fn noise(layout: Layout, frames: usize, seed: u64) -> Audio {
     Audio::new(channels, layout.rate_hz)
 }
 
-/// A whole stream in memory, and what it warned of.
+/// Reads a whole stream into memory. Returns it with its warnings.
 pub fn read_stream(
     mut stream: Box<dyn AudioStream + '_>,
 ) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
@@ -64,7 +65,7 @@ pub fn read_stream(
     Ok((Audio::new(channels, layout.rate_hz), stream.warnings()))
 }
 
-/// A whole file in memory, and what it warned of.
+/// Reads a whole file into memory. Returns it with its warnings.
 pub fn read_file(
     path: impl AsRef<std::path::Path>,
 ) -> sextet_separator::Result<(Audio, Vec<Warning>)> {
@@ -72,8 +73,8 @@ pub fn read_file(
     read_stream(file.open()?)
 }
 
-/// The energy of what differs over that of `reference`, as the ratio of their roots; all channels,
-/// no shift.
+/// Returns the relative L2 error of `found` against `reference`: the root of the difference's
+/// energy over the reference's. No shift is applied.
 pub fn relative_error(found: &[f32], reference: &[f32]) -> f64 {
     assert_eq!(
         found.len(),
@@ -86,7 +87,7 @@ pub fn relative_error(found: &[f32], reference: &[f32]) -> f64 {
     (difference / energy(&mut reference.iter().map(|&sample| f64::from(sample)))).sqrt()
 }
 
-/// The shift of `found` against `reference` at which they differ least.
+/// Returns the shift of `found` against `reference` at which they differ least.
 pub fn best_lag(found: &[f32], reference: &[f32], reach: usize) -> i64 {
     let middle = reach..reference.len().min(found.len()) - reach;
     let error = |lag: i64| {

@@ -1,5 +1,4 @@
-//! Checkpoints as bytes, in demucs' own layout or with whatever a test wants to be wrong about
-//! them.
+//! Checkpoints as bytes, in demucs' own layout or with the defects that a test needs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,14 +7,14 @@ use serde_json::Value as Json;
 
 use super::draw::draw;
 
-/// A safetensors file that has not been written yet.
+/// Safetensors file that has not been written yet.
 #[derive(Clone)]
 pub struct Checkpoint {
     pub metadata: BTreeMap<String, String>,
     pub tensors: Vec<Tensor>,
 }
 
-/// One tensor of it.
+/// Tensor of a checkpoint.
 #[derive(Clone)]
 pub struct Tensor {
     pub name: String,
@@ -25,7 +24,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// `values` stored as `dtype`: F32, F16, BF16, F64 or I64.
+    /// Creates a tensor of `values` stored as `dtype`: F32, F16, BF16, F64 or I64.
     pub fn new(name: &str, shape: &[usize], dtype: Dtype, values: &[f32]) -> Self {
         let values = values.iter().copied();
         let bytes = match dtype {
@@ -50,7 +49,7 @@ impl Tensor {
 }
 
 impl Checkpoint {
-    /// An HTDemucs of `tensors`, all drawn from `seed` and stored as `dtype`.
+    /// Creates an HTDemucs of `tensors`, all drawn from `seed` and stored as `dtype`.
     pub fn htdemucs(
         kwargs: &Json,
         tensors: &[(String, Vec<usize>)],
@@ -82,7 +81,7 @@ impl Checkpoint {
         }
     }
 
-    /// The bytes of the file.
+    /// Returns the bytes of the file.
     pub fn bytes(&self) -> Vec<u8> {
         let views = self.tensors.iter().map(|tensor| {
             (

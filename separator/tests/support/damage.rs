@@ -1,16 +1,16 @@
-//! Damage as files suffer it, by a generator of its own: a failing case can be made again from its
-//! number.
+//! Damage of the kind that files suffer, from a generator of its own: a failing case can be
+//! reproduced from its number.
 
-/// A small generator (xorshift*).
+/// Small random number generator (xorshift*).
 pub struct Random(u64);
 
 impl Random {
-    /// The generator of case number `case`.
+    /// Creates the generator of case number `case`.
     pub fn of_case(case: usize) -> Self {
         Self(0x9e37_79b9_7f4a_7c15 ^ (case as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9))
     }
 
-    /// Any number.
+    /// Returns any number.
     pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -18,7 +18,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Any number below `end`, which counts as 1 at least.
+    /// Returns any number below `end`, which counts as 1 at least.
     pub fn below(&mut self, end: usize) -> usize {
         (self.number() >> 16) as usize % end.max(1)
     }
@@ -53,7 +53,7 @@ pub fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
                 bytes.splice(at..at, again);
             }
             6 => {
-                // A number that looks like a size or a count.
+                // Use a number that resembles a size or a count.
                 let number = [
                     0_u32,
                     1,

@@ -1,9 +1,9 @@
-//! Weights and songs by formula: nothing but exact arithmetic, here and in `parity/make.py`, so
-//! that none is stored.
+//! Weights and songs by formula, with exact arithmetic only, here and in `parity/make.py`, so that
+//! none has to be stored.
 
 use sextet_separator::audio::Audio;
 
-/// `draw` of `make.py`.
+/// Returns the weights of `draw` in `make.py`.
 pub fn draw(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
     let fan_in: usize = shape[1..].iter().product();
     let value = |u: f64| match shape.len() {
@@ -19,7 +19,7 @@ pub fn draw(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
         .collect()
 }
 
-/// `song` of `make.py`.
+/// Returns the song of `song` in `make.py`.
 pub fn song(frames: usize, seed: u64) -> Audio {
     let noise: Vec<f64> = splitmix(seed).take(2 * frames).collect();
     let side = |side: usize, gain: f64| {
@@ -35,7 +35,7 @@ pub fn song(frames: usize, seed: u64) -> Audio {
     Audio::new(vec![side(0, 0.3), side(1, -0.1)], 44_100)
 }
 
-/// SplitMix64, its upper 53 bits as numbers from 0 up to 1.
+/// Returns the SplitMix64 sequence, the upper 53 bits as numbers from 0 up to 1.
 pub fn splitmix(seed: u64) -> impl Iterator<Item = f64> {
     (1_u64..).map(move |n| {
         let mut z = seed.wrapping_add(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));

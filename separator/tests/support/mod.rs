@@ -1,4 +1,4 @@
-//! What the tests of models and separations share.
+//! Shared parts of the tests of models and separations.
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
@@ -9,8 +9,8 @@ pub mod peak;
 pub mod small;
 pub mod targets;
 
-/// What `work` makes of `items`, of every second one and at the same time of the others: many an
-/// operator runs on one core whatever there is.
+/// Applies `work` to every second item and, at the same time, to the others, and returns all
+/// results. Many operators run on one core, however many there are.
 pub fn in_halves<T: Sync, R: Send>(items: &[T], work: impl Fn(&[&T]) -> Vec<R> + Sync) -> Vec<R> {
     let half = |first: usize| items.iter().skip(first).step_by(2).collect::<Vec<_>>();
     let (even, odd) = (half(0), half(1));

@@ -1,4 +1,4 @@
-//! How much memory a process has held.
+//! Peak memory of a process.
 #![allow(
     unreachable_pub,
     reason = "used inside of the library and by its tests"
@@ -7,22 +7,22 @@
 use std::process::Command;
 use std::time::Instant;
 
-/// What a child says its peak after.
+/// Text that precedes the peak in a child's output.
 const SAYS: &str = "peak_mb=";
 
-/// Tells the process that started this one, by [`of_child`], how much memory was held.
+/// Reports the peak memory to the process that started this one with [`of_child`].
 pub fn say() {
     println!("{SAYS}{}", peak_mb().unwrap_or(0.0));
 }
 
-/// Runs `test` of this executable in a process of its own, with `seconds` in `variable`; the most
-/// memory that it held, in megabytes. The test ends with [`say`].
+/// Runs `test` of this executable in a process of its own, with `seconds` in `variable`. Returns
+/// its peak memory in megabytes. The test must end with [`say`].
 #[allow(dead_code, reason = "not every test has a child")]
 pub fn of_child(test: &str, variable: &str, seconds: u64) -> f64 {
     of_child_with(test, variable, seconds, None)
 }
 
-/// The same with another variable set, if need be.
+/// Does the same as [`of_child`], with another environment variable set if needed.
 #[allow(dead_code, reason = "not every test has a child")]
 pub fn of_child_with(
     test: &str,
@@ -63,7 +63,8 @@ pub fn of_child_with(
     peak
 }
 
-/// The most memory that this process has held, in megabytes; `None` where the system does not say.
+/// Returns the peak memory of this process in megabytes, or `None` where the system does not report
+/// it.
 pub fn peak_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -1,4 +1,4 @@
-//! Small models with drawn weights: quick enough to separate many songs with.
+//! Small models with drawn weights, quick enough to separate many songs.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,8 +10,8 @@ use sextet_separator::model::ModelError;
 
 use super::checkpoint::Checkpoint;
 
-/// Arguments of a small six-stem model of every part that HTDemucs has, with a segment of half a
-/// second.
+/// Returns the arguments of a small six-stem model with every part of HTDemucs and a segment of
+/// half a second.
 pub fn small() -> Json {
     json!({
         "sources": ["drums", "bass", "other", "vocals", "guitar", "piano"],
@@ -20,8 +20,8 @@ pub fn small() -> Json {
     })
 }
 
-/// Arguments of the quickest model that has anything to learn: one layer, no transformer, four
-/// stems.
+/// Returns the arguments of the quickest model that has anything to learn: one layer, no
+/// transformer, four stems.
 pub fn tiny(segment_s: f64) -> Json {
     json!({
         "sources": ["drums", "bass", "other", "vocals"],
@@ -30,13 +30,13 @@ pub fn tiny(segment_s: f64) -> Json {
     })
 }
 
-/// `arguments` with `name` set to `value`.
+/// Returns `arguments` with `name` set to `value`.
 pub fn with(mut arguments: Json, name: &str, value: Json) -> Json {
     arguments[name] = value;
     arguments
 }
 
-/// A checkpoint of those arguments.
+/// Returns a checkpoint for the given arguments.
 pub fn checkpoint(arguments: &Json, seed: u64) -> Checkpoint {
     Checkpoint::htdemucs(arguments, &tensors(arguments), Dtype::F32, seed)
 }
@@ -44,11 +44,11 @@ pub fn checkpoint(arguments: &Json, seed: u64) -> Checkpoint {
 /// Names and shapes of a model's tensors.
 pub type Tensors = Vec<(String, Vec<usize>)>;
 
-/// The tensors that arguments ask for.
+/// Returns the tensors that the arguments require.
 ///
-/// They are learnt from the reader, which names the first that is missing; that it asks for the
-/// right ones is what the parity fixtures show. It takes as many reads as there are tensors, so
-/// what was learnt is kept.
+/// They are learnt from the reader, which names the first missing tensor. The parity fixtures show
+/// that it asks for the right ones. That takes as many reads as there are tensors, so the result is
+/// kept.
 pub fn tensors(arguments: &Json) -> Tensors {
     static KNOWN: Mutex<BTreeMap<String, Tensors>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap();
@@ -75,7 +75,7 @@ fn learn(arguments: &Json) -> Tensors {
     }
 }
 
-/// A model of those arguments.
+/// Returns a model for the given arguments.
 pub fn model(arguments: &Json, seed: u64) -> Model {
     Model::read(&checkpoint(arguments, seed).bytes()).unwrap()
 }

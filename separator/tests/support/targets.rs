@@ -1,12 +1,12 @@
-//! What fuzzing runs: each function takes any bytes at all and may neither panic nor hang. `fuzz/`
-//! runs them under libFuzzer, the tests over seeds and a fixed number of damaged copies.
+//! Fuzz targets: each function takes arbitrary bytes and may neither panic nor hang. `fuzz/` runs
+//! them under libFuzzer, the tests on seeds and a fixed number of damaged copies.
 
 use std::path::Path;
 
 use sextet_separator::audio::{AudioFile, AudioSource as _, Tags};
 use sextet_separator::{ErrorKind, Model};
 
-/// Reads `bytes` as a checkpoint; whether it was one that can be used.
+/// Reads `bytes` as a checkpoint. Returns whether it is usable.
 pub fn read_checkpoint(bytes: &[u8]) -> bool {
     match Model::read(bytes) {
         Ok(model) => {
@@ -21,8 +21,8 @@ pub fn read_checkpoint(bytes: &[u8]) -> bool {
     }
 }
 
-/// Reads the file at `path` to its end, and its tags: frames, a digest of all samples, and what was
-/// odd about it.
+/// Reads the tags of the file at `path`, and the file to its end. Returns the number of frames, a
+/// digest of all samples, and the warnings or the error.
 pub fn decode(path: &Path) -> (u64, u64, String) {
     Tags::read(path);
     let file = match AudioFile::open(path) {

@@ -1,4 +1,4 @@
-//! What rounding to float16 costs a model, measured before its first song.
+//! Error of a model in float16, measured before its first song.
 
 use super::session::{Session, Shape};
 use super::start::noise;
@@ -7,24 +7,25 @@ use crate::engine::Engine as _;
 use crate::engine::cpu::Cpu;
 use crate::model::Network;
 
-/// The largest relative error of all stems together that is taken for float16's speed: -40 dB. On
-/// an H200 1.8e-2 was measured for weights that were drawn to hide nothing, 9.1e-4 for fresh
-/// weights on the official shape and 2.1e-3 for `sextet-mini`, to which noise is stranger than any
-/// song (docs/precision.md).
+/// Largest relative error of all stems together that is accepted for the speed of float16: -40 dB.
+/// On an H200 the errors were 1.8e-2 for weights drawn to hide nothing, 9.1e-4 for fresh weights
+/// with the official shape, and 2.1e-3 for `sextet-mini`, to which noise is stranger than any song
+/// (docs/precision.md).
 pub(super) const TOLERANCE: f64 = 1e-2;
 
-/// What keeps NVIDIA's libraries from rounding the factors of float32 products to TF32, where it is
-/// 0. They read it once, when they are loaded.
+/// Environment variable that, set to 0, keeps NVIDIA's libraries from rounding the factors of
+/// float32 products to TF32. The libraries read it once, when they are loaded.
 pub const TF32_VARIABLE: &str = "NVIDIA_TF32_OVERRIDE";
 
-/// Whether float32 is float32 in this process. TensorRT-RTX 1.6.1 in TF32 was off by up to 12 %
-/// where rounding explains a hundredth of that.
+/// Returns whether float32 products are exact in this process, that is, not rounded to TF32.
+/// TensorRT-RTX 1.6.1 in TF32 was off by up to 12 %, a hundred times what rounding explains.
 pub(super) fn float32_is_exact() -> bool {
     std::env::var_os(TF32_VARIABLE).is_some_and(|value| value == "0")
 }
 
-/// Relative L2 error of all stems of `session`, which has `shape` and is idle, on a segment of
-/// noise, against the CPU engine in float32. Infinite when the stems are not numbers.
+/// Returns the relative L2 error of all stems of `session` on a segment of noise, against the CPU
+/// engine in float32. The session must have `shape` and be idle. The error is infinite when the
+/// stems are not numbers.
 pub(super) fn float16_error(network: &Network, session: &mut Session, shape: Shape) -> Result<f64> {
     let mix = noise(shape.mix);
     session.submit(|staged| staged.copy_from_slice(&mix))?;

@@ -1,9 +1,9 @@
-//! Plans, and the kernels that a GPU compiled from them, on disk.
+//! Disk cache of plans and of the kernels that a GPU compiled from them.
 //!
-//! One folder, three files a plan: `KEY.plan`, `KEY.GPU.kernels`, `KEY.lock`; and for every model
-//! and GPU `KEY.float16`, what rounding to float16 costs it there. An entry that is cut, changed,
-//! or of another make is not an error: it reads as absent and is written again. The lock keeps two
-//! processes from building the same plan at once.
+//! The cache is one folder with three files for each plan: `KEY.plan`, `KEY.GPU.kernels` and
+//! `KEY.lock`. For every model and GPU there is also `KEY.float16`, the error of the model in
+//! float16 there. An entry that is cut, changed or of another version is not an error: it reads as
+//! absent and is written again. The lock keeps two processes from building the same plan at once.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -25,21 +25,21 @@ use crate::model::{GRAPH_VERSION, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
 
-/// What makes one plan different from another.
+/// Properties that distinguish one plan from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PlanKey {
     /// SHA-256 of the checkpoint.
     pub(super) model: String,
     pub(super) precision: Precision,
     pub(super) batch: usize,
-    /// Empty: all architectures.
+    /// Target architectures; empty for all.
     pub(super) targets: Vec<Target>,
     pub(super) workspace_bytes: Option<usize>,
 }
 
 impl PlanKey {
-    /// The header of the plan's file: everything that the plan depends on, graph and library
-    /// included.
+    /// Returns the header of the plan's file. It names everything that the plan depends on,
+    /// including the versions of the graph and the library.
     fn header(&self) -> String {
         let precision = match self.precision {
             Precision::F32 => "f32",
@@ -59,21 +59,22 @@ impl PlanKey {
         short_hash(&self.header())
     }
 
-    /// The header of the kernels that a GPU compiled: the plan's, the GPU and its driver.
+    /// Returns the header of the kernels that a GPU compiled. It names the plan, the GPU and its
+    /// driver.
     fn kernels_header(&self, gpu: &GpuKey) -> String {
         json!({ "kind": "kernels", "plan": self.name(), "gpu": gpu.name, "driver": gpu.driver })
             .to_string()
     }
 }
 
-/// What compiled kernels depend on besides their plan.
+/// Properties that compiled kernels depend on besides their plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GpuKey {
     pub(super) name: String,
     pub(super) driver: i32,
 }
 
-/// The header of a model's error in float16: what it was measured with.
+/// Returns the header of a model's float16 error. It names the conditions of the measurement.
 fn float16_header(model: &str, gpu: &GpuKey) -> String {
     json!({
         "kind": "float16 error", "model": model, "graph": GRAPH_VERSION, "tensorrt": REQUIRED_VERSION.to_string(),
@@ -99,29 +100,29 @@ fn short_hash(text: &str) -> String {
         .collect()
 }
 
-/// A folder of plans.
+/// Folder of plans.
 #[derive(Clone, Debug)]
 pub struct PlanCache {
     folder: PathBuf,
     ahead: Ahead,
 }
 
-/// A plan in the cache.
+/// Plan in the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CacheEntry {
-    /// Its file.
+    /// Path of the plan's file.
     pub path: PathBuf,
-    /// Bytes of the plan and of the kernels compiled from it.
+    /// Total size of the plan and of the kernels compiled from it, in bytes.
     pub bytes: u64,
-    /// What it was made for: model (SHA-256 of the checkpoint), graph, precision, batch, tensorrt,
-    /// targets.
+    /// Header of the plan as JSON: model (SHA-256 of the checkpoint), graph, precision, batch,
+    /// tensorrt, targets.
     pub made_for: serde_json::Value,
-    /// Whether this build could use it.
+    /// Whether this build could use the plan.
     pub current: bool,
 }
 
 impl PlanCache {
-    /// The cache in `folder`, which need not exist.
+    /// Creates a cache in `folder`, which need not exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -129,13 +130,13 @@ impl PlanCache {
         }
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Begins to read the plan that is there for one of `keys`, and its kernels, on a thread of its
-    /// own, before it is known which of them is needed. Where there are several it is not guessed.
+    /// Begins to read a plan and its kernels on a thread of its own, before it is known which plan
+    /// is needed. Reads ahead only if exactly one of `keys` is in the cache.
     pub(super) fn read_ahead(&self, keys: Vec<PlanKey>) {
         let cache = self.clone();
         self.ahead.begin(move || {
@@ -166,7 +167,7 @@ impl PlanCache {
         });
     }
 
-    /// The file `path`, perhaps read ahead.
+    /// Returns the file `path`, which may have been read ahead.
     fn read(&self, path: &Path) -> Option<Sealed> {
         self.ahead.take(path).or_else(|| sealed::read(path))
     }
@@ -176,8 +177,8 @@ impl PlanCache {
             .filter(|plan| plan.header() == key.header())
     }
 
-    /// Whether there is a file for `key` that says what it should; the rest of it may be damaged
-    /// all the same.
+    /// Returns whether there is a file for `key` with the expected header. The rest of the file may
+    /// still be damaged.
     pub(super) fn has_plan(&self, key: &PlanKey) -> bool {
         sealed::read_header(&self.plan_path(key)).is_some_and(|header| header == key.header())
     }
@@ -193,8 +194,8 @@ impl PlanCache {
         kernels.filter(|kernels| kernels.header() == key.kernels_header(gpu))
     }
 
-    /// Whether there is a file of kernels that says what it should; the rest of it may be damaged
-    /// all the same.
+    /// Returns whether there is a file of kernels with the expected header. The rest of the file
+    /// may still be damaged.
     pub(super) fn has_kernels(&self, key: &PlanKey, gpu: &GpuKey) -> bool {
         sealed::read_header(&self.kernels_path(key, gpu))
             .is_some_and(|header| header == key.kernels_header(gpu))
@@ -213,7 +214,8 @@ impl PlanCache {
         )
     }
 
-    /// The relative error of a model's stems in float16 on a GPU, if it was measured and kept.
+    /// Returns the relative error of a model's stems in float16 on a GPU, if it was measured and
+    /// kept.
     pub(super) fn float16_error(&self, model: &str, gpu: &GpuKey) -> Option<f64> {
         let expected = float16_header(model, gpu);
         let found = sealed::read(&self.float16_path(&expected))
@@ -240,8 +242,8 @@ impl PlanCache {
             .map_err(|source| self.failed("write the engine cache", path, source))
     }
 
-    /// Waits until no other process makes this plan; the returned file keeps others waiting until
-    /// it is dropped.
+    /// Waits until no other process builds this plan. Other processes wait until the returned file
+    /// is dropped.
     pub(super) fn lock(
         &self,
         key: &PlanKey,
@@ -272,10 +274,10 @@ impl PlanCache {
         Ok(file)
     }
 
-    /// Every plan in the folder, whole or not.
+    /// Returns every plan in the folder, damaged ones included.
     ///
     /// # Errors
-    /// When the folder is there but cannot be read.
+    /// Fails when the folder exists but cannot be read.
     pub fn entries(&self) -> Result<Vec<CacheEntry>, TensorRtError> {
         let mut entries = Vec::new();
         for path in self
@@ -311,10 +313,10 @@ impl PlanCache {
         Ok(entries)
     }
 
-    /// Removes every file of the cache; returns how many bytes that freed.
+    /// Removes every file of the cache. Returns the number of bytes freed.
     ///
     /// # Errors
-    /// When a file cannot be removed; those before it are gone.
+    /// Fails when a file cannot be removed. The files before it have been removed.
     pub fn clear(&self) -> Result<u64, TensorRtError> {
         let mut freed = 0;
         for path in self.files()? {
@@ -325,7 +327,7 @@ impl PlanCache {
         Ok(freed)
     }
 
-    /// The files of the cache; none when there is no folder.
+    /// Returns the files of the cache, or none when the folder does not exist.
     fn files(&self) -> Result<Vec<PathBuf>, TensorRtError> {
         let listing = match fs::read_dir(&self.folder) {
             Ok(listing) => listing,
@@ -367,7 +369,7 @@ impl PlanCache {
     }
 }
 
-/// Files that are read before they are asked for.
+/// Files that are read before they are needed.
 #[derive(Clone, Debug, Default)]
 struct Ahead(Arc<Mutex<Reading>>);
 
@@ -386,12 +388,13 @@ impl Ahead {
         *self.lock() = Reading::UnderWay(std::thread::spawn(read));
     }
 
-    /// The file `path` if it was read, for the first who asks; waits for the end of the reading.
+    /// Returns the file `path` if it was read ahead and not taken before. Waits for the end of the
+    /// reading.
     fn take(&self, path: &Path) -> Option<Sealed> {
         let mut reading = self.lock();
         let mut files = match std::mem::take(&mut *reading) {
             Reading::Nothing => return None,
-            // What could not be read ahead is read now.
+            // If reading ahead panicked, the file is read by the caller instead.
             Reading::UnderWay(thread) => thread.join().unwrap_or_default(),
             Reading::Done(files) => files,
         };
@@ -511,7 +514,7 @@ mod tests {
         let ahead = |then: &dyn Fn()| {
             let cache = cache();
             cache.read_ahead(keys());
-            // The thread has read all that it will once anything was asked for.
+            // The thread has read all its files once any file was taken.
             assert!(cache.ahead.take(Path::new("nothing")).is_none());
             then();
             found(&cache)
@@ -596,7 +599,7 @@ mod tests {
 
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
 
-        // What a process leaves that is killed while it writes.
+        // Files that a process leaves behind when it is killed while it writes.
         fs::write(
             folder
                 .path()

@@ -1,4 +1,4 @@
-//! What can go wrong between TensorRT, the driver and the cache.
+//! Errors of TensorRT, the driver and the plan cache.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::whole::Damage;
 use crate::model::ModelError;
 use crate::{Error, ErrorKind};
 
-/// Why TensorRT could not be used.
+/// Reason why TensorRT could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
@@ -27,9 +27,9 @@ pub enum TensorRtError {
     #[error("{}; {}", missing_gpu(*index, there, hidden_by.as_deref()), missing_gpu_remedy(there, hidden_by.as_deref()))]
     NoGpu {
         index: usize,
-        /// The names of the GPUs that the driver shows.
+        /// Names of the GPUs that the driver shows.
         there: Vec<String>,
-        /// The value of `CUDA_VISIBLE_DEVICES`, where it is set.
+        /// Value of `CUDA_VISIBLE_DEVICES`, if it is set.
         hidden_by: Option<String>,
     },
     #[error(
@@ -106,7 +106,7 @@ pub enum TensorRtError {
     UnknownTarget { found: String, known: String },
 }
 
-/// What is said of GPU `index` that is not among those that are `there`.
+/// Returns the message for GPU `index`, which is not among the GPUs in `there`.
 fn missing_gpu(index: usize, there: &[String], hidden_by: Option<&str>) -> String {
     let list: Vec<String> = there
         .iter()
@@ -139,12 +139,12 @@ fn missing_gpu_remedy(there: &[String], hidden_by: Option<&str>) -> String {
 }
 
 impl TensorRtError {
-    /// Whether a smaller batch may help.
+    /// Returns whether a smaller batch may help.
     pub(super) fn is_out_of_memory(&self) -> bool {
         matches!(self, Self::OutOfMemory { .. })
     }
 
-    /// Wraps a failure of the driver while it tried to `action`.
+    /// Wraps an error of the driver during `action`.
     pub(super) fn cuda(action: &'static str) -> impl Fn(cudarc::driver::DriverError) -> Self {
         use cudarc::driver::sys::cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY;
         move |error| match error.0 {

@@ -1,4 +1,4 @@
-//! The driver and the GPU: what there is, before anything is asked of it.
+//! Driver and GPU: which ones are present and whether they suffice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,12 +10,12 @@ use super::error::TensorRtError;
 use super::start::uncaptured;
 use crate::timings::timed;
 
-/// CUDA 13.0, which the libraries are made for.
+/// Oldest supported driver: CUDA 13.0, for which the libraries are built.
 const NEEDED_DRIVER: i32 = 13_000;
-/// Turing: the oldest architecture that TensorRT-RTX knows.
+/// Oldest supported architecture: Turing, the oldest that TensorRT-RTX supports.
 const NEEDED_CAPABILITY: (i32, i32) = (7, 5);
 
-/// The driver's environment variable that leaves only some GPUs to be seen.
+/// Environment variable of the driver that makes only some GPUs visible.
 pub(super) const VISIBLE_VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
 
 const DRIVER_LIBRARY: &str = if cfg!(windows) {
@@ -24,28 +24,28 @@ const DRIVER_LIBRARY: &str = if cfg!(windows) {
     "libcuda.so.1"
 };
 
-/// A GPU that TensorRT can use.
+/// GPU that TensorRT can use.
 #[derive(Clone, Debug)]
 pub struct Gpu {
-    /// As the driver calls it.
+    /// Name of the GPU, as the driver gives it.
     pub name: String,
     /// Compute capability, for instance (8, 6).
     pub capability: (i32, i32),
-    /// Memory in bytes.
+    /// Size of the GPU's memory in bytes.
     pub memory_bytes: usize,
     /// CUDA version that the driver supports: 13000 is 13.0.
     pub driver: i32,
     context: Arc<CudaContext>,
 }
 
-/// The number of a GPU, and the thread that opens it.
+/// Number of a GPU, and the thread that opens it.
 type Opening = (usize, JoinHandle<Result<Gpu, TensorRtError>>);
 
 /// GPUs that are being opened, each on a thread of its own.
 static OPENING: Mutex<Vec<Opening>> = Mutex::new(Vec::new());
 
-/// Begins to open GPU number `index`, unless that is going on already. Whoever opens it next waits
-/// for that and has it.
+/// Begins to open GPU number `index`, unless that is under way already. The next call that opens
+/// this GPU waits for it and receives it.
 pub(super) fn begin_to_open(index: usize) {
     let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     if opening.iter().all(|(number, _)| *number != index) {
@@ -56,7 +56,7 @@ pub(super) fn begin_to_open(index: usize) {
     }
 }
 
-/// GPU number `index`, if it was begun to be opened, once it is open.
+/// Waits for GPU number `index` and returns it, if its opening was begun.
 pub(super) fn take_opened(index: usize) -> Option<Result<Gpu, TensorRtError>> {
     let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let at = opening.iter().position(|(number, _)| *number == index)?;
@@ -67,7 +67,7 @@ pub(super) fn take_opened(index: usize) -> Option<Result<Gpu, TensorRtError>> {
     thread.join().ok()
 }
 
-/// All GPUs that were begun to be opened, once they are open.
+/// Waits for all GPUs whose opening was begun, and returns them.
 pub(super) fn take_all_opened() -> Vec<Gpu> {
     let opening = std::mem::take(&mut *OPENING.lock().unwrap_or_else(PoisonError::into_inner));
     opening
@@ -77,10 +77,10 @@ pub(super) fn take_all_opened() -> Vec<Gpu> {
 }
 
 impl Gpu {
-    /// GPU number `index`, when driver and GPU are new enough.
+    /// Opens GPU number `index`, if the driver and the GPU are new enough.
     ///
     /// # Errors
-    /// What is missing or too old.
+    /// Returns what is missing or too old.
     pub fn open(index: usize) -> Result<Self, TensorRtError> {
         take_opened(index).unwrap_or_else(|| Self::open_now(index))
     }
@@ -116,8 +116,8 @@ impl Gpu {
 
         let memory_bytes = context.total_mem().map_err(&asked)?;
 
-        // Streams are ordered by events of our own (see `session.rs`): the wrapper's would only be
-        // in the way. SAFETY: no memory of this context is shared between streams without such an
+        // Events of this crate order the streams (see `session.rs`), so the wrapper's events are
+        // not needed. SAFETY: no memory of this context is shared between streams without such an
         // event.
         unsafe { context.disable_event_tracking() };
         Ok(Self {
@@ -129,7 +129,7 @@ impl Gpu {
         })
     }
 
-    /// Memory that is free now, in bytes.
+    /// Returns the size of the memory that is free now, in bytes.
     pub(super) fn free_bytes(&self) -> Result<usize, TensorRtError> {
         Ok(self
             .context
@@ -143,10 +143,10 @@ impl Gpu {
     }
 }
 
-/// The names of the GPUs that the driver shows, in the order in which they are numbered.
+/// Returns the names of the GPUs that the driver shows, in the order of their numbers.
 ///
 /// # Errors
-/// Without a driver, or when it fails. A driver that shows no GPU is not an error.
+/// Fails when there is no driver or it fails. A driver that shows no GPU is not an error.
 pub fn gpus() -> Result<Vec<String>, TensorRtError> {
     driver_version()?;
     names()
@@ -166,8 +166,8 @@ fn names() -> Result<Vec<String>, TensorRtError> {
         .map_err(asked)
 }
 
-/// The CUDA version that the driver supports, asked of the driver's library itself: the wrapper
-/// panics without one.
+/// Returns the CUDA version that the driver supports. Calls the driver's library directly, since
+/// the wrapper panics without one.
 fn driver_version() -> Result<i32, TensorRtError> {
     let missing = |_| TensorRtError::NoDriver {
         library: DRIVER_LIBRARY,

@@ -1,8 +1,8 @@
-//! TensorRT's libraries: where they are, whether they are the right ones, and loading them.
+//! TensorRT's libraries: finding, checking and loading them.
 //!
-//! The binding calls C++ virtual functions by position, so a library of another version crashes the
-//! process instead of failing. Each library is therefore asked for its version, through a plain C
-//! function, before anything else is called.
+//! The binding calls C++ virtual functions by position, so a library of another version would crash
+//! the process instead of failing. Each library is therefore asked for its version, through a plain
+//! C function, before anything else is called.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,18 +16,18 @@ use super::error::TensorRtError;
 use super::whole;
 use crate::timings::stage;
 
-/// A version of TensorRT-RTX.
+/// Version of TensorRT-RTX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LibraryVersion {
     /// Major, minor and patch number.
     pub parts: (i32, i32, i32),
 }
 
-/// The version that this build is made for. 1.7 refuses the H100 and the H200, which 1.6 runs on.
+/// Version that this build requires. 1.7 refuses the H100 and the H200, which 1.6 runs on.
 pub const REQUIRED_VERSION: LibraryVersion = LibraryVersion { parts: (1, 6, 1) };
 
 impl LibraryVersion {
-    /// From `NV_TENSORRT_VERSION` as the library gives it: 10601 is 1.6.1.
+    /// Converts `NV_TENSORRT_VERSION` as the library gives it: 10601 is 1.6.1.
     fn from_number(number: i32) -> Self {
         Self {
             parts: (number / 10_000, number / 100 % 100, number % 100),
@@ -49,16 +49,15 @@ pub(super) const FILES: [&str; 2] = if cfg!(windows) {
     ["libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"]
 };
 
-/// The functions that say the version of either.
+/// Functions that return the version of the runtime and of the parser.
 const VERSION_SYMBOLS: [&str; 2] = ["getInferLibVersion", "getNvOnnxParserVersion"];
 
-/// TensorRT's libraries, found and of the right version, and loaded for as long as the process
-/// lives.
+/// TensorRT's libraries, found, checked for their version, and loaded for the life of the process.
 #[derive(Clone, Debug)]
 pub struct Library {
-    /// The file of the runtime; a bare name when the system's loader found it.
+    /// Path of the runtime; a bare name when the system's loader found it.
     pub path: PathBuf,
-    /// Its version.
+    /// Version of the runtime.
     pub version: LibraryVersion,
 }
 
@@ -66,12 +65,12 @@ static LOADED: Mutex<Option<Library>> = Mutex::new(None);
 static LOADING: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
 impl Library {
-    /// Looks into `folders` in their order, then wherever the system looks, and loads what is
-    /// found.
+    /// Searches `folders` in their order, then the system's folders, and loads the libraries.
     ///
     /// # Errors
-    /// [`TensorRtError::NoLibrary`] when nothing is found; [`TensorRtError::Damaged`], [`TensorRtError::Unloadable`],
-    /// [`TensorRtError::NotTensorRt`] or [`TensorRtError::WrongVersion`] when the first that is found cannot be used.
+    /// Returns [`TensorRtError::NoLibrary`] when no library is found, and
+    /// [`TensorRtError::Damaged`], [`TensorRtError::Unloadable`], [`TensorRtError::NotTensorRt`] or
+    /// [`TensorRtError::WrongVersion`] when the first one found cannot be used.
     pub fn load(folders: &[PathBuf]) -> Result<Self, TensorRtError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(library) = &*loaded {
@@ -102,7 +101,7 @@ impl Library {
             .clone())
     }
 
-    /// Whether the runtime is in one of `folders`, or loaded.
+    /// Returns whether the runtime is in one of `folders`, or loaded.
     pub(super) fn is_there(folders: &[PathBuf]) -> bool {
         Self::find(folders)[0].is_file()
             || LOADED
@@ -111,15 +110,15 @@ impl Library {
                 .is_some()
     }
 
-    /// Begins to load them on a thread of its own. Whoever loads them next waits for it, and hears
-    /// why they cannot be had.
+    /// Begins to load the libraries on a thread of its own. The next call of [`Library::load`]
+    /// waits for it and receives its result.
     pub(super) fn begin_to_load(folders: &[PathBuf]) {
         let folders = folders.to_vec();
         let thread = std::thread::spawn(move || drop(Self::load(&folders)));
         *LOADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     }
 
-    /// Waits for the end of what [`Library::begin_to_load`] has begun.
+    /// Waits for the end of the loading that [`Library::begin_to_load`] has begun.
     pub(super) fn wait() {
         let loading = LOADING
             .lock()
@@ -128,7 +127,8 @@ impl Library {
         drop(loading.map(JoinHandle::join));
     }
 
-    /// Both files in the first folder that has the runtime, else by their bare names.
+    /// Returns both files in the first folder that has the runtime, or their bare names if there is
+    /// none.
     fn find(folders: &[PathBuf]) -> [PathBuf; 2] {
         let folder = folders
             .iter()
@@ -137,15 +137,15 @@ impl Library {
     }
 }
 
-/// The parser's own version, which it counts apart from TensorRT's: that of the header that the
-/// binding was built with.
+/// Returns the parser's own version, which is counted apart from TensorRT's: that of the header
+/// with which the binding was built.
 fn parser_version() -> LibraryVersion {
     // SAFETY: a C function of the binding that returns a constant.
     let number = unsafe { trtx::trtx_sys::get_nvonnxparser_version() };
     LibraryVersion::from_number(i32::try_from(number).unwrap_or(0))
 }
 
-/// Loads `path`, which is the library number `which`, if its version is the `expected` one.
+/// Loads `path`, the library number `which`, if its version is the `expected` one.
 fn load_version(
     path: &Path,
     which: usize,
@@ -183,8 +183,8 @@ fn load_version(
 
     let found = LibraryVersion::from_number(number);
     if found != expected {
-        // It is let go, so that another file in its place is loaded next time: the system finds
-        // loaded ones by their path.
+        // The library is unloaded, so that another file in its place can be loaded next time: the
+        // system identifies loaded libraries by their path.
         return Err(TensorRtError::WrongVersion {
             path: path.to_owned(),
             found,
@@ -197,11 +197,11 @@ fn load_version(
     Ok(())
 }
 
-/// What TensorRT last complained of; its calls themselves only say that they failed.
+/// Last error message of TensorRT. Its calls only report that they failed.
 static COMPLAINT: Mutex<String> = Mutex::new(String::new());
 
 thread_local! {
-    /// The same on this thread: several engines may be at work.
+    /// Last error message on this thread. Several engines may be at work.
     static OWN_COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -219,7 +219,7 @@ impl LogHandler for Complaints {
     }
 }
 
-/// The process's logger, which lives as long as the process.
+/// Returns the process's logger, which lives as long as the process.
 pub(super) fn logger() -> Result<&'static Logger, TensorRtError> {
     static LOGGER: OnceLock<Option<Logger>> = OnceLock::new();
     let logger = LOGGER.get_or_init(|| Logger::new(Complaints).ok());
@@ -234,7 +234,7 @@ pub(super) fn failed(action: &'static str) -> impl Fn(trtx::Error) -> TensorRtEr
     move |error| {
         let latest = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
 
-        // TensorRT has threads of its own, whose complaints are nobody else's.
+        // TensorRT also has threads of its own, whose messages are only in `COMPLAINT`.
         let own = OWN_COMPLAINT.take();
         let reason = if own.is_empty() { latest } else { own };
 

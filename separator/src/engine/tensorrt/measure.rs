@@ -1,4 +1,4 @@
-//! How fast a network is on this GPU, with and without the host's part.
+//! Speed of a network on this GPU, with and without the host's part.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -16,26 +16,26 @@ use crate::engine::TensorRtOptions;
 use crate::model::{ExportOptions, Model};
 use crate::progress::Listener;
 
-/// Times of one batch size.
+/// Measured times of one batch size.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Chunks at a time.
+    /// Number of chunks in a batch.
     pub batch: usize,
-    /// Median time of a chunk on the GPU, in milliseconds, transfers not counted.
+    /// Median time of a chunk on the GPU, in milliseconds, without transfers.
     pub chunk_ms: f64,
-    /// The same of the fastest and the slowest run.
+    /// Time of a chunk in the fastest and in the slowest run, in milliseconds.
     pub range_ms: (f64, f64),
-    /// Time from nothing to ready, in seconds.
+    /// Time of a start from nothing until the engine is ready, in seconds.
     pub start_s: f64,
     /// GPU memory that the engine takes, in bytes.
     pub memory_bytes: u64,
 }
 
-/// Measures the first network of `model` at `options.batch`, over `runs` runs after a few that do
-/// not count.
+/// Measures the first network of `model` at `options.batch`, over `runs` runs after a few warm-up
+/// runs.
 ///
 /// # Errors
-/// [`TensorRtError`].
+/// Returns a [`TensorRtError`].
 pub fn measure(
     model: &Model,
     options: &TensorRtOptions,
@@ -71,12 +71,12 @@ pub fn measure(
     })
 }
 
-/// Time of every layer of the first network of `model`, in milliseconds a run of `options.batch`
-/// chunks, in the order in which they run. The engine is built anew for it, with the layers' names
-/// and without a CUDA graph.
+/// Returns the time of every layer of the first network of `model`, in milliseconds for a run of
+/// `options.batch` chunks, in the order in which the layers run. The engine is built for this
+/// purpose, with the layers' names and without a CUDA graph.
 ///
 /// # Errors
-/// [`TensorRtError`].
+/// Returns a [`TensorRtError`].
 pub fn layers(
     model: &Model,
     options: &TensorRtOptions,

@@ -1,18 +1,18 @@
-//! The TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16.
+//! TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `library.rs` | finds TensorRT's libraries, asks for their version, loads them |
-//! | `whole.rs`, `record.rs` | whether a library's file is whole, before it is loaded |
-//! | `gpu.rs` | the driver and the GPU, before anything is asked of them |
-//! | `target.rs` | the architectures that a plan can be made for |
-//! | `planner.rs` | makes a plan (TensorRT's word for a compiled network) from the graph; needs no GPU |
-//! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk: whole or not at all, and checked when read |
-//! | `session.rs` | a plan on a GPU: buffers, transfers, batches |
-//! | `accuracy.rs` | what float16 costs a model |
-//! | `outlook.rs` | how long it takes until a model can begin |
-//! | `measure.rs` | how fast all that is |
-//! | `start.rs` | from a network to a session: plan cached or made, batch that fits |
+//! | `library.rs` | finding, checking and loading TensorRT's libraries |
+//! | `whole.rs`, `record.rs` | check that a library's file is whole before it is loaded |
+//! | `gpu.rs` | driver and GPU, and whether they suffice |
+//! | `target.rs` | GPU architectures that a plan can be built for |
+//! | `planner.rs` | compilation of the graph into a plan; needs no GPU |
+//! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk, checked when read |
+//! | `session.rs` | plan on a GPU: buffers, transfers, batches |
+//! | `accuracy.rs` | error of a model in float16 |
+//! | `outlook.rs` | estimate of the time until a model can begin |
+//! | `measure.rs` | speed of a network on the GPU |
+//! | `start.rs` | start of a session: plan cached or built, batch that fits |
 
 mod accuracy;
 mod cache;
@@ -50,7 +50,7 @@ use crate::Result;
 /// Whether this build has TensorRT.
 pub(super) const IS_BUILT_IN: bool = true;
 
-/// A network on a GPU.
+/// Network on a GPU.
 pub(crate) struct TensorRt {
     session: Session,
     name: String,

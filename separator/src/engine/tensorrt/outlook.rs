@@ -1,4 +1,5 @@
-//! How long it takes until a model can begin on a GPU, told by what is cached, with nothing begun.
+//! Estimate of the time until a model can begin on a GPU, from what is cached and without starting
+//! anything.
 
 use std::time::Duration;
 
@@ -8,16 +9,16 @@ use super::start::{Opened, Plans, first_batch, precision};
 use crate::engine::TensorRtOptions;
 use crate::model::{Network, Precision};
 
-/// What the steps take that a first start has and later ones have not: 24 to 39 s in all were seen
-/// on an H200, and 2 s for the comparison (docs/benchmarks.md). The first two are the same for
-/// small models and large ones, as far as that was seen.
+/// Times of the steps that only a first start has. On an H200 they took 24 to 39 s in all, and the
+/// comparison 2 s (docs/benchmarks.md). The first two were the same for small and large models, as
+/// far as observed.
 const PLAN: Duration = Duration::from_secs(15);
 const KERNELS: Duration = Duration::from_secs(20);
 const COMPARISON: Duration = Duration::from_secs(2);
 
 impl Opened {
-    /// Time until all of `networks` can begin with `options`, beyond what every start takes;
-    /// nothing when all is cached.
+    /// Returns the time until all of `networks` can begin with `options`, beyond the time of every
+    /// start. Returns zero when all files are cached.
     pub(crate) fn until_ready(&self, networks: &[&Network], options: &TensorRtOptions) -> Duration {
         let (gpu_key, batch) = (GpuKey::of(&self.gpu), first_batch(options, &self.gpu));
         let each = networks.iter().map(|network| {
@@ -33,7 +34,7 @@ impl Opened {
     }
 }
 
-/// The time that a network's missing files take to make.
+/// Returns the time to make a network's missing files.
 fn until_ready(cache: Option<&PlanCache>, key: &PlanKey, gpu: &GpuKey) -> Duration {
     let is_exact = |cache: &PlanCache| {
         cache

@@ -1,4 +1,5 @@
-//! From an ONNX graph to a plan: TensorRT's compiled form of a network. No GPU is needed.
+//! Compilation of an ONNX graph into a plan, TensorRT's compiled form of a network. It needs no
+//! GPU.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,22 +16,23 @@ use super::library::{failed, logger};
 use super::target::Target;
 use crate::progress::{Listener, Preparing};
 
-/// How a plan is made.
+/// Options for making a plan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlanOptions {
-    /// Architectures that it has to run on; empty for all.
+    /// Architectures that the plan has to run on; empty for all.
     pub(super) targets: Vec<Target>,
-    /// Most memory that a layer may use for itself, in bytes.
+    /// Largest working memory of a layer, in bytes.
     pub(super) workspace_bytes: Option<usize>,
-    /// Keep the layers' names, for measuring them one by one.
+    /// Whether to keep the layers' names, for measuring them one by one.
     pub(super) detailed: bool,
 }
 
-/// One plan at a time: of two that were compiled at once for different architectures, one once
-/// ended with "Target SM 80 is not found in the accelerator list".
+/// Lock that allows one compilation at a time. Of two plans that were compiled at once for
+/// different architectures, one failed once with "Target SM 80 is not found in the accelerator
+/// list".
 static COMPILER: Mutex<()> = Mutex::new(());
 
-/// Compiles `onnx`; tells `listener` how far it is and stops when it asks to.
+/// Compiles `onnx`. Reports the progress to `listener` and stops when the listener cancels.
 pub(super) fn plan(
     onnx: &[u8],
     options: &PlanOptions,
@@ -65,7 +67,7 @@ pub(super) fn plan(
     })
 }
 
-/// Hands steps on until the compiling thread drops its end.
+/// Forwards steps to the listener until the compiling thread drops its end of the channel.
 fn follow(heard: &Receiver<Preparing>, stop: &AtomicBool, listener: &mut dyn Listener) {
     use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
     loop {
@@ -85,17 +87,18 @@ fn compile(onnx: &[u8], options: &PlanOptions, monitor: Monitor) -> Result<Vec<u
     let mut builder = Builder::new(logger).map_err(failed("start"))?;
 
     // Networks of TensorRT-RTX are strongly typed: every layer has the precision that the graph
-    // says.
+    // states.
     let network = builder
         .create_network(0)
         .map_err(failed("make a network"))?;
     let mut parser = OnnxParser::new(network, logger).map_err(failed("start its ONNX parser"))?;
     parser.parse(onnx).map_err(failed("read the graph"))?;
+    // Configure the build.
     let mut config = builder
         .create_config()
         .map_err(failed("make a configuration"))?;
 
-    // What is float32 in the graph is meant to be float32.
+    // Float32 values in the graph must not be rounded to TF32.
     config.clear_flag(BuilderFlag::kTF32);
     if let Some(bytes) = options.workspace_bytes {
         config.set_memory_pool_limit(MemoryPoolType::kWORKSPACE, bytes);
@@ -120,13 +123,14 @@ fn compile(onnx: &[u8], options: &PlanOptions, monitor: Monitor) -> Result<Vec<u
     config
         .set_progress_monitor(Box::new(monitor))
         .map_err(failed("watch its progress"))?;
+    // Build the plan.
     let plan = builder
         .build_serialized_network(parser.network_mut(), &mut config)
         .map_err(failed("build the engine"))?;
     Ok(plan.to_vec())
 }
 
-/// Counts the steps of the phases that TensorRT goes through; phases lie inside of each other.
+/// Monitor that counts the steps of TensorRT's phases, which may be nested.
 struct Monitor {
     steps: Mutex<Sender<Preparing>>,
     stop: Arc<AtomicBool>,
@@ -135,7 +139,7 @@ struct Monitor {
 
 #[derive(Default)]
 struct Phases {
-    /// Steps done and to do of every phase that has begun.
+    /// Phases that have begun, each with the number of its steps done and in all.
     open: Vec<(String, u32, u32)>,
     told: Option<(u32, u32)>,
 }
@@ -145,13 +149,13 @@ impl Monitor {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut phases.open);
 
-        // The outermost phase, the one that began first, is the build itself.
+        // The outermost phase, which began first, is the build itself.
         let now = phases.open.first().map(|&(_, done, total)| (done, total));
         if now.is_some() && now != phases.told {
             phases.told = now;
             let (done, total) = now.unwrap_or_default();
             let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody may be listening any more.
+            // Ignore the error: the receiver may be gone.
             let _ = steps.send(Preparing::Building { done, total });
         }
     }

@@ -1,9 +1,9 @@
-//! What was set up: a file beside TensorRT's libraries that says the length, the time and the
-//! SHA-256 of each.
+//! Record of the installed libraries: a file beside TensorRT's libraries with the length, the
+//! modification time and the SHA-256 of each.
 //!
-//! Hashing 230 MB takes as long as the start of an engine, so a library is hashed only where its
-//! length or its time is not the recorded one. A folder without a record, of a system's package for
-//! instance, is taken as it is.
+//! Hashing 230 MB takes as long as the start of an engine. A library is therefore hashed only if
+//! its length or time differs from the record. A folder without a record, for example from a system
+//! package, is accepted unchecked.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,14 +16,14 @@ use sha2::{Digest as _, Sha256};
 use super::library::FILES;
 use super::whole::Damage;
 
-/// The record's name.
+/// File name of the record.
 const FILE: &str = "sextet-libraries.json";
 
-/// Records the libraries that are in `folder`, for [`Library::load`](super::Library::load) to
-/// compare with.
+/// Records the libraries in `folder`, so that [`Library::load`](super::Library::load) can compare
+/// them later.
 ///
 /// # Errors
-/// What the system says, when one cannot be read or the record cannot be written.
+/// Returns the system's error when a library cannot be read or the record cannot be written.
 pub fn record(folder: &Path) -> io::Result<()> {
     let mut libraries = Map::new();
     for file in FILES.into_iter().filter(|file| folder.join(file).is_file()) {
@@ -41,7 +41,8 @@ pub fn record(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What is wrong with `library` by the record beside it; nothing where there is no record of it.
+/// Returns the damage of `library` according to the record beside it, or nothing if there is no
+/// record.
 pub(super) fn damage(library: &Path) -> Option<Damage> {
     let folder = library.parent()?;
     let record: Value = serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()?;
@@ -63,7 +64,7 @@ pub(super) fn damage(library: &Path) -> Option<Damage> {
     None
 }
 
-/// Length and time of a file.
+/// Returns the length and the modification time (in nanoseconds) of a file.
 fn stamp(path: &Path) -> io::Result<(u64, u64)> {
     let about = fs::metadata(path)?;
     let modified = about

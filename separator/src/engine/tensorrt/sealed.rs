@@ -1,7 +1,9 @@
-//! Files that are whole or not there: a header that says what they hold, and a hash over all of it.
+//! Files that are either whole or absent: a header that states their contents, and a hash over
+//! everything.
 //!
 //! Layout: `SEXTET1\n`, length of the header in bytes (u32, little endian), the header (UTF-8), the
-//! contents, SHA-256 of all that came before. They are written beside their place and renamed.
+//! contents, SHA-256 of all bytes before it. A file is written beside its final path and then
+//! renamed.
 
 use std::fmt;
 use std::fs;
@@ -12,14 +14,14 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 8] = b"SEXTET1\n";
-/// How the name of a file ends that is being written, or was when its process was killed.
+/// Suffix of a file that is being written, or was left by a process that was killed while it wrote.
 pub(super) const UNFINISHED: &str = ".unfinished";
 const DIGEST_BYTES: usize = 32;
 
 /// Writes `contents` under `header` to `path`.
 ///
 /// # Errors
-/// What the system says; nothing is left at `path` then that was not there before.
+/// Returns the system's error. `path` is then unchanged.
 pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
@@ -44,11 +46,11 @@ pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// A file that was read and is whole.
+/// File that was read and is whole.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Sealed {
     header: String,
-    /// All of the file: a plan is too large to be moved for the sake of what comes before it.
+    /// Bytes of the whole file. A plan is too large to be moved only to cut off its header.
     bytes: Vec<u8>,
     contents: Range<usize>,
 }
@@ -60,7 +62,7 @@ impl fmt::Debug for Sealed {
 }
 
 impl Sealed {
-    /// One that was not read from a file.
+    /// Creates contents that were not read from a file.
     pub(super) fn new(header: String, contents: Vec<u8>) -> Self {
         Self {
             header,
@@ -69,18 +71,18 @@ impl Sealed {
         }
     }
 
-    /// What the contents are.
+    /// Returns the header, which describes the contents.
     pub(super) fn header(&self) -> &str {
         &self.header
     }
 
-    /// The contents.
+    /// Returns the contents.
     pub(super) fn contents(&self) -> &[u8] {
         &self.bytes[self.contents.clone()]
     }
 }
 
-/// The file `path`; `None` when it is not there or not whole.
+/// Reads the file `path`. Returns `None` when it does not exist or is not whole.
 pub(super) fn read(path: &Path) -> Option<Sealed> {
     let bytes = fs::read(path).ok()?;
     let end = bytes.len().checked_sub(DIGEST_BYTES)?;
@@ -96,7 +98,7 @@ pub(super) fn read(path: &Path) -> Option<Sealed> {
     })
 }
 
-/// The header of `path` without a look at the rest.
+/// Reads the header of `path` without checking the rest.
 pub(super) fn read_header(path: &Path) -> Option<String> {
     use std::io::Read;
     let mut start = Vec::new();
@@ -108,7 +110,7 @@ pub(super) fn read_header(path: &Path) -> Option<String> {
     Some(header_of(&start)?.0)
 }
 
-/// The header, and where the contents begin.
+/// Returns the header and the offset of the contents.
 fn header_of(bytes: &[u8]) -> Option<(String, usize)> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;

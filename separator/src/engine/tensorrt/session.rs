@@ -1,9 +1,9 @@
-//! A plan on a GPU: batches of segments go up, through the network and down again while the host
-//! does other work.
+//! Session of a plan on a GPU. Batches of segments are uploaded, run through the network and
+//! downloaded while the host does other work.
 //!
 //! Three streams, one for each direction and one for the network, are ordered by events. The
 //! network always reads and writes the same two buffers, so that its launches can be captured as
-//! one CUDA graph; a *slot* holds a batch's copies on both sides. While the host fills one slot and
+//! one CUDA graph. A *slot* holds a batch's copies on both sides. While the host fills one slot and
 //! empties another, a third is on the GPU.
 
 use std::rc::Rc;
@@ -21,32 +21,33 @@ use super::gpu::Gpu;
 use super::library::{failed, logger};
 use crate::timings::timed;
 
-/// Slots: one that the host fills, one on the GPU, one that the host empties.
+/// Number of slots: one that the host fills, one on the GPU, one that the host empties.
 const SLOTS: usize = 3;
 
 /// Names of the graph's input and output.
 const INPUT: &str = "mix";
 const OUTPUT: &str = "stems";
 
-/// Sizes of what goes in and comes out.
+/// Sizes of the input and the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// Segments at a time.
+    /// Number of segments in a batch.
     pub(super) batch: usize,
-    /// Samples of a segment of the mix: 2 x frames.
+    /// Number of samples in a segment of the mix: 2 x frames.
     pub(super) mix: usize,
-    /// Samples of a segment of all stems: stems x 2 x frames.
+    /// Number of samples in a segment of all stems: stems x 2 x frames.
     pub(super) stems: usize,
 }
 
-/// A network ready to run. Fields are dropped in this order: what uses another comes before it.
+/// Network ready to run. Fields are dropped in this order, so a field that uses another comes
+/// before it.
 pub(super) struct Session {
     shape: Shape,
     slots: Vec<Slot>,
-    /// The slot that is being filled, and segments in it.
+    /// Slot that is being filled, and the number of segments in it.
     filling: usize,
     filled: usize,
-    /// The slot with the oldest segment that was not taken.
+    /// Slot with the oldest segment that was not taken.
     oldest: usize,
     context: ExecutionContext<'static>,
     cache: Arc<RuntimeCache>,
@@ -60,9 +61,9 @@ pub(super) struct Session {
     gpu: Arc<CudaContext>,
 }
 
-// Sessions on several GPUs, each on a thread of its own, do not get in each other's way: every call
-// makes the session's own context current on the thread that it comes from, and so does dropping
-// it, before anything of it goes.
+// Sessions on several GPUs, each on a thread of its own, do not disturb each other. Every call
+// makes the session's own context current on the calling thread, and so does dropping the session,
+// before any of its fields is dropped.
 //
 // SAFETY: the binding's objects may be moved between threads (it says so of all but the context,
 // whose reference-counted configuration is what keeps it from being Send: this session owns the
@@ -79,14 +80,14 @@ struct Slot {
     uploaded: CudaEvent,
     computed: CudaEvent,
     downloaded: CudaEvent,
-    /// Segments on their way, and how many of them were taken.
+    /// Number of segments under way, and how many of them were taken.
     launched: usize,
     taken: usize,
 }
 
 impl Session {
-    /// Puts `plan` on `gpu`. `kernels` are those that the GPU compiled from it before; without them
-    /// it compiles now, which takes many seconds.
+    /// Loads `plan` on `gpu`. `kernels` are those that the GPU compiled from it before. Without
+    /// them the GPU compiles now, which takes many seconds.
     pub(super) fn new(
         gpu: &Gpu,
         plan: &[u8],
@@ -102,7 +103,7 @@ impl Session {
         )
     }
 
-    /// One whose layers can be timed one by one.
+    /// Creates a session whose layers can be timed one by one.
     pub(super) fn without_graph(
         gpu: &Gpu,
         plan: &[u8],
@@ -124,7 +125,7 @@ impl Session {
         let stream = || gpu.new_stream().map_err(&started);
         let (up, compute, down) = (stream()?, stream()?, stream()?);
 
-        // Pinning memory takes a tenth of a second, and loading the plan longer.
+        // Pin memory on another thread: it takes a tenth of a second, and loading the plan longer.
         let (loaded, slots) = thread::scope(|scope| {
             let reserve = || {
                 (0..SLOTS)
@@ -147,6 +148,7 @@ impl Session {
             reason: "its thread ended".to_owned(),
         };
         let slots = slots.map_err(ended)??;
+        // Reserve the network's own buffers and bind them.
         let allocated = TensorRtError::cuda("reserve memory");
         let input = compute
             .alloc_zeros::<f32>(shape.batch * shape.mix)
@@ -187,7 +189,7 @@ impl Session {
         })
     }
 
-    /// The kernels that the GPU has compiled so far.
+    /// Returns the kernels that the GPU has compiled so far.
     pub(super) fn kernels(&self) -> Result<Vec<u8>, TensorRtError> {
         Ok(self
             .cache
@@ -196,15 +198,15 @@ impl Session {
             .to_vec())
     }
 
-    /// Has `clock` told how long each layer takes.
+    /// Makes TensorRT report the time of each layer to `clock`.
     pub(super) fn profile(&mut self, clock: Box<dyn ReportLayerTime>) -> Result<(), TensorRtError> {
         self.context
             .set_profiler(clock)
             .map_err(failed("time its layers"))
     }
 
-    /// Milliseconds that the network takes for a batch, `runs` times after `warm_up` that do not
-    /// count, one right after the other. Whatever is in the input is used: the last batch.
+    /// Measures the network's time for a batch in milliseconds, in `runs` successive runs after
+    /// `warm_up` warm-up runs. The input is the last batch, whatever it holds.
     pub(super) fn time_runs(
         &mut self,
         warm_up: usize,
@@ -231,12 +233,12 @@ impl Session {
             .collect()
     }
 
-    /// Segments that may be submitted before the first has to be taken.
+    /// Returns the number of segments that may be submitted before the first has to be taken.
     pub(super) fn depth(&self) -> usize {
         (SLOTS - 1) * self.shape.batch
     }
 
-    /// Queues one segment of the mix, every sample of which `fill` writes.
+    /// Queues one segment of the mix. `fill` must write every sample of it.
     pub(super) fn submit(&mut self, fill: impl FnOnce(&mut [f32])) -> Result<(), TensorRtError> {
         let Shape {
             batch, mix: size, ..
@@ -257,10 +259,10 @@ impl Session {
         Ok(())
     }
 
-    /// The stems of the oldest segment that was not taken; waits for them.
+    /// Waits for the stems of the oldest segment that was not taken, and returns them.
     ///
     /// # Errors
-    /// Also when no segment was submitted.
+    /// Also fails when no segment was submitted.
     pub(super) fn take(&mut self) -> Result<&[f32], TensorRtError> {
         let index = self.oldest;
         if self.slots[index].launched == 0 {
@@ -296,7 +298,7 @@ impl Session {
         Ok(&stems[segment * self.shape.stems..][..self.shape.stems])
     }
 
-    /// Forgets what was submitted and not taken.
+    /// Drops the segments that were submitted and not taken.
     pub(super) fn forget(&mut self) -> Result<(), TensorRtError> {
         self.down
             .synchronize()
@@ -306,7 +308,8 @@ impl Session {
         Ok(())
     }
 
-    /// Launches a batch that is not full, as the last of a song: what is missing is silence.
+    /// Launches a batch that is not full, such as the last of a song. The missing segments are
+    /// silent.
     pub(super) fn launch_rest(&mut self) -> Result<(), TensorRtError> {
         if self.filled == 0 {
             return Ok(());
@@ -322,7 +325,7 @@ impl Session {
         self.launch()
     }
 
-    /// Sends the slot that is being filled on its way.
+    /// Launches the batch in the slot that is being filled.
     fn launch(&mut self) -> Result<(), TensorRtError> {
         let ran = TensorRtError::cuda("run the network");
         self.gpu.bind_to_thread().map_err(&ran)?;
@@ -351,7 +354,7 @@ impl Session {
     }
 }
 
-/// A plan in TensorRT, ready to be given buffers.
+/// Plan loaded into TensorRT, without buffers.
 struct Loaded {
     context: ExecutionContext<'static>,
     cache: Arc<RuntimeCache>,
@@ -360,7 +363,7 @@ struct Loaded {
 }
 
 impl Loaded {
-    /// On the GPU whose context is current.
+    /// Loads a plan on the GPU whose context is current.
     fn new(
         plan: &[u8],
         kernels: Option<&[u8]>,
@@ -386,7 +389,7 @@ impl Loaded {
         );
 
         if let Some(kernels) = kernels {
-            // Kernels that cannot be used are compiled again.
+            // Ignore the error: kernels that cannot be used are compiled again.
             let _ = timed("load the kernels", || cache.deserialize(kernels));
         }
 
@@ -411,7 +414,8 @@ impl Loaded {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Nothing may be in flight when the buffers go; a GPU that is lost has nothing in flight.
+        // Wait until nothing is in flight before the buffers are dropped. A lost GPU has nothing in
+        // flight.
         for stream in [&self.up, &self.compute, &self.down] {
             let _ = stream.synchronize();
         }
@@ -440,7 +444,7 @@ impl Slot {
             stems_on_gpu: on_gpu(shape.batch * shape.stems)?,
             uploaded: event(None)?,
             computed: event(None)?,
-            // The host sleeps while it waits for this one.
+            // The host sleeps while it waits for this event.
             downloaded: event(Some(sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC))?,
             launched: 0,
             taken: 0,

@@ -1,5 +1,5 @@
-//! From a network to a session on a GPU: the plan from the cache or made now, and the largest batch
-//! that fits.
+//! Start of a session on a GPU from a network. The plan is read from the cache or built, and the
+//! batch is the largest that fits into the GPU's memory.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -21,44 +21,47 @@ use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
 
-/// Segments at a time, unless asked otherwise: on an H200 the time of a segment no longer falls
-/// much beyond it.
+/// Default number of segments in a batch. On an H200 a larger batch hardly lowers the time of a
+/// segment.
 const DEFAULT_BATCH: usize = 4;
-/// Memory of a GPU below which one segment at a time is the default, in bytes.
+/// Memory of a GPU, in bytes, below which the default batch is one segment.
 const SMALL_GPU_BYTES: usize = 7 << 30;
-/// Memory of a GPU that a segment takes on the official shape: 1.2 GB were measured for four, 2.3
-/// GB for eight.
+/// GPU memory that a segment takes with the official shape, in bytes. Measured: 1.2 GB for four
+/// segments, 2.3 GB for eight.
 const SEGMENT_BYTES: usize = 300 << 20;
 
-/// Whether an engine is being captured on a GPU. CUDA refuses much that other threads of the
-/// process ask for while one of them captures a graph, and gives the capture up: reserving memory
-/// above all. So it is captured alone (written to), and what an engine's start does besides waits
-/// for that (read). Whoever starts several engines lets none of them compute before all are there.
+/// Lock that keeps the capture of a CUDA graph apart from other GPU work. While one thread
+/// captures, CUDA refuses many calls of the other threads, above all memory reservations, and
+/// abandons the capture. The capture holds the lock for writing; the other steps of an engine's
+/// start hold it for reading. A caller that starts several engines must start all of them before
+/// one computes.
 static CAPTURING: RwLock<()> = RwLock::new(());
 
-/// Does `work`, which reserves memory on a GPU or the like, while nobody captures.
+/// Runs `work`, which reserves GPU memory or makes similar calls, while no capture is under way.
 pub(super) fn uncaptured<T>(work: impl FnOnce() -> T) -> T {
     let _none = CAPTURING.read().unwrap_or_else(PoisonError::into_inner);
     work()
 }
 
-/// What TensorRT would run on.
+/// Library and GPU that TensorRT would run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Version of the library.
+    /// Version of the TensorRT library.
     pub library: LibraryVersion,
-    /// The GPU, as the driver calls it.
+    /// Name of the GPU, as the driver gives it.
     pub gpu: String,
 }
 
-/// What was found, by what was asked for. Looking opens a CUDA context, which takes time and memory
-/// of the GPU; what was found stays for as long as the process lives. What is missing may come.
+/// Results of [`probe`] by the options they were found with. They are kept for the life of the
+/// process, since probing opens a CUDA context, which takes time and GPU memory. Failures are not
+/// kept: a missing library or GPU may appear later.
 static FOUND: Mutex<Vec<(TensorRtOptions, Found)>> = Mutex::new(Vec::new());
 
-/// What TensorRT would run on, with nothing started. Looked for once; what was found is remembered.
+/// Returns the library and the GPU that TensorRT would run on, without starting an engine. A
+/// successful result is remembered.
 ///
 /// # Errors
-/// What is missing: library, driver or GPU.
+/// Fails when the library, the driver or the GPU is missing.
 pub fn probe(options: &TensorRtOptions) -> Result<Found> {
     let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     remembered(&mut known, options, || {
@@ -69,8 +72,8 @@ pub fn probe(options: &TensorRtOptions) -> Result<Found> {
     })
 }
 
-/// What is known of `asked`, or else what `look` finds, which is known from then on. A failure is
-/// not.
+/// Returns the remembered value for `asked`. Otherwise calls `look` and remembers its result,
+/// unless it is an error.
 fn remembered<K: Clone + PartialEq, V: Clone>(
     known: &mut Vec<(K, V)>,
     asked: &K,
@@ -84,7 +87,7 @@ fn remembered<K: Clone + PartialEq, V: Clone>(
     Ok(found)
 }
 
-/// A GPU that was opened, with the library loaded, for an engine that is to be started.
+/// Opened GPU with the loaded library, from which an engine can be started.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     library: Library,
@@ -92,17 +95,17 @@ pub(crate) struct Opened {
     pub(super) cache: Option<PlanCache>,
 }
 
-/// Loads the library and opens the GPU that `options` name, while what `network` is going to need
-/// is read.
+/// Loads the library and opens the GPU that `options` name. The plan that `network` will need is
+/// read at the same time.
 ///
 /// # Errors
-/// What is missing: library, driver or GPU.
+/// Fails when the library, the driver or the GPU is missing.
 pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<Opened> {
     let plans = Plans::new(network, options);
     plans.read_ahead(options);
     warm_up(options);
 
-    // A GPU that nobody is going to use does not stay open.
+    // Close the GPU when the library cannot be loaded: no engine will use it.
     let library =
         Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened(options.gpu)))?;
     let gpu = timed("wait for the GPU", || Gpu::open(options.gpu))?;
@@ -114,16 +117,16 @@ pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<O
 }
 
 impl Opened {
-    /// What an engine there is called, as long as there is none.
+    /// Returns the name of the engine before it is started.
     pub(crate) fn name(&self) -> String {
         format!("TensorRT-RTX {} on {}", self.library.version, self.gpu.name)
     }
 
-    /// Starts `network`, if what comes out is exact enough.
+    /// Starts `network` and checks that its precision is sufficient.
     ///
     /// # Errors
-    /// Whatever stands in the way: GPU, memory. A cache that cannot be used does not: `listener`
-    /// hears of it.
+    /// Fails when the GPU or its memory does not allow a start. An unusable cache is not an error:
+    /// it is reported to `listener`.
     pub(crate) fn start(
         self,
         network: &Network,
@@ -147,23 +150,24 @@ impl Opened {
     }
 }
 
-/// Begins what [`open_gpu`] takes whatever the network: opens the GPU on a thread of its own, while
-/// the caller, or another thread, loads the libraries. A machine without them is left alone.
+/// Begins the steps of [`open_gpu`] that do not depend on the network. The GPU is opened on a
+/// thread of its own, while the caller, or another thread, loads the libraries. Does nothing on a
+/// machine without the libraries.
 fn warm_up(options: &TensorRtOptions) {
     if Library::is_there(&options.libraries) {
         gpu::begin_to_open(options.gpu);
     }
 }
 
-/// The same with the libraries, on threads of its own; whoever starts an engine with `options`
-/// waits for them.
+/// Begins to open the GPU and to load the libraries, on threads of their own. The start of an
+/// engine with `options` waits for them.
 pub(crate) fn begin(options: &TensorRtOptions) {
     warm_up(options);
     Library::begin_to_load(&options.libraries);
 }
 
-/// Waits for what was begun and has not been asked for, and gives it back: a process must not end
-/// in the middle of it.
+/// Waits for the work begun by [`begin`] that no engine has claimed, and releases it. A process
+/// must not end in the middle of it.
 pub(crate) fn settle() {
     drop(gpu::take_all_opened());
     Library::wait();
@@ -177,9 +181,10 @@ pub(super) fn precision(options: &TensorRtOptions) -> Precision {
     }
 }
 
-/// A session in float16 if that is exact enough; if not, one in float32, where nothing rounds that
-/// to TF32. A model that has passed on a GPU and its driver is not measured there again; one that
-/// has not may have met a fault that passes.
+/// Opens a session in float16 if its error is within the tolerance, and in float32 otherwise. Fails
+/// instead of using float32 where float32 is rounded to TF32. A model that has passed on a GPU and
+/// driver is not measured there again. A failure is measured again, since a passing fault may have
+/// caused it.
 fn in_float16(
     plans: &Plans<'_>,
     options: &TensorRtOptions,
@@ -188,6 +193,7 @@ fn in_float16(
 ) -> Result<(Session, usize, Precision)> {
     let Plans { network, cache } = plans;
     let gpu_key = GpuKey::of(gpu);
+    // Use the plan without a comparison if this model has passed on this GPU before.
     let known = cache
         .as_ref()
         .and_then(|cache| cache.float16_error(network.hash(), &gpu_key));
@@ -197,6 +203,7 @@ fn in_float16(
         return Ok(opened);
     }
 
+    // Compare the stems with float32.
     listener.preparing(Preparing::Comparing);
     let error =
         uncaptured(|| accuracy::float16_error(network, &mut opened.0, shape(network, opened.1)))?;
@@ -213,6 +220,7 @@ fn in_float16(
         return Ok(opened);
     }
 
+    // Fall back to float32.
     drop(opened);
     if !accuracy::float32_is_exact() {
         return Err(TensorRtError::Inexact {
@@ -225,8 +233,8 @@ fn in_float16(
     Ok(open_largest(plans, options, Precision::F32, gpu, listener)?)
 }
 
-/// A tested session for as many segments at a time as `options` ask for, or as the GPU has memory
-/// for.
+/// Opens a tested session with the batch that `options` name, or with the largest that fits into
+/// the GPU's memory.
 fn open_largest(
     plans: &Plans<'_>,
     options: &TensorRtOptions,
@@ -255,7 +263,7 @@ fn open_largest(
     }
 }
 
-/// Segments at a time that are tried first.
+/// Returns the number of segments of the first batch to try.
 pub(super) fn first_batch(options: &TensorRtOptions, gpu: &Gpu) -> usize {
     options
         .batch
@@ -266,10 +274,10 @@ pub(super) fn first_batch(options: &TensorRtOptions, gpu: &Gpu) -> usize {
         })
 }
 
-/// The batch to try after those in `tried`, the last of which failed with `error`: half of it where
-/// memory is short; another one where a plan gave numbers that are not finite, unless somebody has
-/// asked for that very batch. TensorRT-RTX 1.6.1 did so for `sextet-mini` on an H200 with a batch
-/// of 1, and with 2 and 4 did not.
+/// Returns the batch to try after those in `tried`, the last of which failed with `error`. Halves
+/// the batch where memory is short. Tries another batch where a plan gave numbers that are not
+/// finite, unless the user asked for that batch: TensorRT-RTX 1.6.1 did so for `sextet-mini` on an
+/// H200 with a batch of 1, but not with 2 or 4.
 fn next_batch(error: &TensorRtError, tried: &[usize], is_asked_for: bool) -> Option<usize> {
     let last = *tried.last()?;
     let halves =
@@ -284,7 +292,7 @@ fn next_batch(error: &TensorRtError, tried: &[usize], is_asked_for: bool) -> Opt
     candidates.first().copied()
 }
 
-/// A tested session for batches of `batch`.
+/// Opens a tested session for batches of `batch` segments.
 pub(super) fn open(
     plans: &Plans<'_>,
     options: &TensorRtOptions,
@@ -314,7 +322,8 @@ pub(super) fn open(
 
     let (plan, cached) = timed("read the plan", || plans.get(&key, false, listener))?;
     let mut session = match begin(&plan, listener) {
-        // A plan that was whole but is refused: of a library that calls itself the same, say.
+        // A whole plan may still be refused, for example when another library has the same version
+        // number. Build it again.
         Err(error) if cached && !error.is_out_of_memory() => {
             let (plan, _) = plans.get(&key, true, listener)?;
             begin(&plan, listener)?
@@ -325,8 +334,8 @@ pub(super) fn open(
     let tested = timed("self-test", || self_test(&mut session, shape, gpu))
         .map_err(|error| for_want_of_memory(error, gpu, batch));
 
-    // Kernels that fail the test are kept too: the next start finds that out without compiling them
-    // again.
+    // Keep kernels that fail the test too: the next start then finds the failure without compiling
+    // them again.
     let is_settled = matches!(tested, Ok(()) | Err(TensorRtError::SelfTest { .. }));
     if let (true, Some(cache), None) = (is_settled, &plans.cache, &kernels)
         && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
@@ -339,8 +348,9 @@ pub(super) fn open(
     tested.map(|()| session)
 }
 
-/// `error`, as what it most likely is where TensorRT fails on a GPU that has too little memory left
-/// and does not say why: with 1 GB left it gave numbers that were not finite, and no error.
+/// Turns `error` into an out-of-memory error if the GPU has too little free memory for the batch.
+/// TensorRT does not always give that reason: with 1 GB left it returned numbers that were not
+/// finite, and no error.
 fn for_want_of_memory(error: TensorRtError, gpu: &Gpu, batch: usize) -> TensorRtError {
     let action = match error {
         TensorRtError::Failed { action, .. } => action,
@@ -366,9 +376,9 @@ pub(super) fn shape(network: &Network, batch: usize) -> Shape {
     }
 }
 
-/// Runs noise through a fresh session: what a GPU or a driver cannot do shows here, not in
-/// somebody's stems. It also makes TensorRT compile and capture whatever it leaves to the first
-/// run.
+/// Runs noise through a new session, so that faults of a GPU or driver show before a song is
+/// separated. The run also makes TensorRT compile and capture everything that it defers to the
+/// first run.
 fn self_test(
     session: &mut Session,
     shape: Shape,
@@ -388,7 +398,7 @@ fn self_test(
     }
 }
 
-/// So many samples of white noise, always the same.
+/// Returns `samples` samples of white noise, the same in every call.
 pub(super) fn noise(samples: usize) -> Vec<f32> {
     let mut state = 1_u32;
     let next = || {
@@ -398,7 +408,7 @@ pub(super) fn noise(samples: usize) -> Vec<f32> {
     std::iter::repeat_with(next).take(samples).collect()
 }
 
-/// Where the plans of one network come from.
+/// Source of the plans of one network: the cache or the planner.
 pub(super) struct Plans<'a> {
     pub(super) network: &'a Network,
     pub(super) cache: Option<PlanCache>,
@@ -412,8 +422,8 @@ impl<'a> Plans<'a> {
         }
     }
 
-    /// Begins to read the plan that `options` are going to need on whatever GPU this machine has,
-    /// if that can be told.
+    /// Begins to read the plan that `options` will need on this machine's GPU, if it can be
+    /// determined.
     fn read_ahead(&self, options: &TensorRtOptions) {
         let Some(cache) = &self.cache else { return };
         let batch = options.batch.unwrap_or(DEFAULT_BATCH);
@@ -441,8 +451,8 @@ impl<'a> Plans<'a> {
         }
     }
 
-    /// The key of the plan to use on `gpu`: one for its architecture, or one for all if that is
-    /// what there is.
+    /// Returns the key of the plan to use on `gpu`: the plan for its architecture, or the plan for
+    /// all architectures if only that one is cached.
     pub(super) fn key_on(
         &self,
         gpu: &Gpu,
@@ -469,7 +479,8 @@ impl<'a> Plans<'a> {
         }
     }
 
-    /// The plan, and whether it came from the cache. With `anew` what is cached is not looked at.
+    /// Returns the plan and whether it came from the cache. With `anew`, the cached plan is
+    /// ignored.
     fn get(
         &self,
         key: &PlanKey,
@@ -481,7 +492,7 @@ impl<'a> Plans<'a> {
             return Ok((plan, true));
         }
 
-        // A cache that cannot be locked cannot be written either: the plan is made all the same.
+        // A cache that cannot be locked cannot be written either. Build the plan without it.
         let lock = self
             .cache
             .as_ref()
@@ -492,7 +503,7 @@ impl<'a> Plans<'a> {
             return Err(TensorRtError::Cancelled);
         }
 
-        // Another process may have made it in the meantime.
+        // Another process may have built the plan in the meantime.
         if let Some(plan) = self.cache.as_ref().and_then(cached) {
             return Ok((plan, true));
         }
@@ -526,22 +537,22 @@ impl<'a> Plans<'a> {
     }
 }
 
-/// A plan that was made ahead of time.
+/// Plan that was built ahead of time.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// Its file.
+    /// Path of the plan's file.
     pub path: PathBuf,
-    /// Its size.
+    /// Size of the plan in bytes.
     pub bytes: u64,
-    /// Whether it had been there already.
+    /// Whether the plan was in the cache already.
     pub cached: bool,
 }
 
-/// Makes the plans of all networks of `model` ahead of time, on any machine: no GPU is needed. One
-/// for each of `targets`, or one that runs on all architectures when there are none.
+/// Builds the plans of all networks of `model` ahead of time. It needs no GPU. Builds one plan for
+/// each of `targets`, or one for all architectures if there are no targets.
 ///
 /// # Errors
-/// [`TensorRtError`]; no cache, or one that cannot be written, is one here.
+/// Returns a [`TensorRtError`]. A missing or unwritable cache is an error here.
 pub fn build(
     model: &Model,
     options: &TensorRtOptions,
@@ -614,7 +625,7 @@ mod tests {
             (unfit(), &[1], false, Some(2)),
             (unfit(), &[1, 2], false, Some(4)),
             (unfit(), &[1], true, None),
-            // What memory is short for is not tried again.
+            // A batch that ran short of memory is not tried again.
             (short(), &[1, 2], false, None),
             (unfit(), &[2, 1], false, None),
             (other(), &[4], false, None),

@@ -1,4 +1,4 @@
-//! The architectures of GPUs that a plan can be made for.
+//! GPU architectures that a plan can be built for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use trtx::ComputeCapability;
 
 use super::error::TensorRtError;
 
-/// An architecture by its compute capability, `sm86` for 8.6.
+/// Architecture by its compute capability: `sm86` for 8.6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target(u32);
 
-/// What TensorRT-RTX 1.6 lists.
+/// Architectures that TensorRT-RTX 1.6 lists.
 const KNOWN: [(u32, ComputeCapability); 6] = [
     (75, ComputeCapability::kSM75),
     (80, ComputeCapability::kSM80),
@@ -22,13 +22,13 @@ const KNOWN: [(u32, ComputeCapability); 6] = [
 ];
 
 impl Target {
-    /// Every architecture that can be named.
+    /// Returns every architecture that can be named.
     pub fn all() -> Vec<Self> {
         KNOWN.iter().map(|&(number, _)| Self(number)).collect()
     }
 
-    /// The target of a GPU; `None` for one that TensorRT runs on but cannot name (9.0: the H100 and
-    /// H200), which takes a plan for all.
+    /// Returns the target of a GPU. Returns `None` for a GPU that TensorRT runs on but cannot name
+    /// (9.0: the H100 and H200), which needs a plan for all architectures.
     pub fn of(capability: (i32, i32)) -> Option<Self> {
         let number = u32::try_from(capability.0 * 10 + capability.1).ok()?;
         KNOWN
@@ -37,10 +37,11 @@ impl Target {
             .then_some(Self(number))
     }
 
-    /// Reads a list: `sm86,sm89`, or `all` for no restriction, which is an empty list.
+    /// Parses a list such as `sm86,sm89`. The word `all` means no restriction and gives an empty
+    /// list.
     ///
     /// # Errors
-    /// [`TensorRtError::UnknownTarget`].
+    /// Returns [`TensorRtError::UnknownTarget`].
     pub fn list(text: &str) -> Result<Vec<Self>, TensorRtError> {
         if text.trim().eq_ignore_ascii_case("all") {
             return Ok(Vec::new());

@@ -1,11 +1,11 @@
-//! Whether a library's file is whole, found out before the system's loader maps it into memory.
+//! Check that a library's file is whole before the system's loader maps it into memory.
 //!
-//! A file that was cut, by a full disk or a download that broke off, is mapped all the same, and
-//! the process dies of SIGBUS where a page has no bytes behind it. Reading the tables at the start
-//! of the file takes microseconds and says how long it must be: the program headers and the place
-//! of the section headers of an ELF file (System V ABI, chapters 4 and 5), the sections of a PE
-//! file (Microsoft's PE Format). Bytes that were changed or never written are found by
-//! [`record`](super::record) instead, where there is one.
+//! The loader also maps a file that was cut by a full disk or an interrupted download, and the
+//! process then dies of SIGBUS where a page has no bytes behind it. The tables at the start of the
+//! file give its minimum length and take microseconds to read: the program headers and the place of
+//! the section headers of an ELF file (System V ABI, chapters 4 and 5), the sections of a PE file
+//! (Microsoft's PE Format). Bytes that were changed or never written are found by
+//! [`record`](super::record) instead, where there is a record.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -14,25 +14,25 @@ use std::path::{Path, PathBuf};
 use super::error::TensorRtError;
 use super::record;
 
-/// What is wrong with a library's file.
+/// Damage of a library's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
-    /// It has fewer bytes than its own tables or its record say.
+    /// The file has fewer bytes than its own tables or its record say.
     Cut {
-        /// Bytes there are.
+        /// Actual length in bytes.
         found: u64,
-        /// Bytes there must be, at least.
+        /// Smallest expected length in bytes.
         expected: u64,
     },
-    /// It has more bytes than its record says.
+    /// The file has more bytes than its record says.
     Longer {
-        /// Bytes there are.
+        /// Actual length in bytes.
         found: u64,
-        /// Bytes there must be.
+        /// Expected length in bytes.
         expected: u64,
     },
-    /// Its length is right and its SHA-256 is not the recorded one.
+    /// The length is right, but the SHA-256 differs from the recorded one.
     Changed,
 }
 
@@ -50,12 +50,12 @@ impl std::fmt::Display for Damage {
     }
 }
 
-/// Refuses the library `path`, which may be a bare name for the system's loader to find, when it is
-/// not whole. A file that cannot be read, or is no library at all, is left to the loader, which
-/// says so.
+/// Returns an error when the library `path` is not whole. The path may be a bare name for the
+/// system's loader to find. A file that cannot be read or is not a library is left to the loader,
+/// which reports it.
 ///
 /// # Errors
-/// [`TensorRtError::Damaged`].
+/// Returns [`TensorRtError::Damaged`].
 pub(super) fn check(path: &Path) -> Result<(), TensorRtError> {
     let is_bare = path
         .parent()
@@ -82,7 +82,7 @@ fn check_file(path: &Path) -> Result<(), TensorRtError> {
         Ok(Some(expected)) if found < expected => {
             return Err(damaged(Damage::Cut { found, expected }));
         }
-        // The tables themselves are cut.
+        // The tables themselves are cut off.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             return Err(damaged(Damage::Cut {
                 found,
@@ -95,9 +95,8 @@ fn check_file(path: &Path) -> Result<(), TensorRtError> {
     record::damage(path).map_or(Ok(()), |damage| Err(damaged(damage)))
 }
 
-/// The file that the system's loader would find under the bare name `file`, as far as that can be
-/// told without it: in the folders that the environment names, then in those that the system is
-/// configured with.
+/// Returns the file that the system's loader would probably find under the bare name `file`.
+/// Searches the folders that the environment names, then those of the system's configuration.
 fn found_by_system(file: &Path) -> Option<PathBuf> {
     let variable = if cfg!(windows) {
         "PATH"
@@ -113,7 +112,7 @@ fn found_by_system(file: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The loader's own folders, and those of ld.so.conf(5) and the files beside it.
+/// Returns the loader's own folders, and those of ld.so.conf(5) and the files beside it.
 fn system_folders() -> Vec<PathBuf> {
     if cfg!(windows) {
         return vec![PathBuf::from("C:\\Windows\\System32")];
@@ -142,8 +141,8 @@ fn system_folders() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Bytes that `file` must have at least, by its own tables; `None` for what is neither an ELF file
-/// of 64 bits in little endian nor a PE file: the only ones that TensorRT comes as.
+/// Returns the smallest length of `file` in bytes by its own tables. Returns `None` for a file that
+/// is neither a 64-bit little-endian ELF file nor a PE file: TensorRT comes only as these.
 fn needed_bytes(file: &mut File) -> io::Result<Option<u64>> {
     let mut magic = [0; 6];
     let read = file.read(&mut magic)?;
@@ -154,7 +153,7 @@ fn needed_bytes(file: &mut File) -> io::Result<Option<u64>> {
     }
 }
 
-/// Where the last of the loaded segments and the section headers ends.
+/// Returns the end of the last loaded segment or of the section headers, whichever is later.
 fn elf_bytes(file: &mut File) -> io::Result<u64> {
     const PT_LOAD: u64 = 1;
     let header: [u8; 64] = read_at(file, 0)?;
@@ -173,7 +172,7 @@ fn elf_bytes(file: &mut File) -> io::Result<u64> {
     Ok(end)
 }
 
-/// Where the raw data of the last section ends.
+/// Returns the end of the raw data of the last section.
 fn pe_bytes(file: &mut File) -> io::Result<Option<u64>> {
     let at: [u8; 4] = read_at(file, 0x3c)?;
     let at = number(&at);
@@ -200,7 +199,7 @@ fn read_at<const BYTES: usize>(file: &mut File, at: u64) -> io::Result<[u8; BYTE
     Ok(bytes)
 }
 
-/// The number that up to eight `bytes` hold in little endian.
+/// Returns the number that up to eight `bytes` hold in little endian.
 fn number(bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -221,7 +220,7 @@ mod tests {
         needed_bytes(&mut File::open(path).unwrap())
     }
 
-    /// A PE file with two sections, the last of which ends at byte 0x600.
+    /// Returns a PE file with two sections, the last of which ends at byte 0x600.
     fn pe() -> Vec<u8> {
         let mut bytes = vec![0; 0x600];
         bytes[..2].copy_from_slice(b"MZ");

@@ -1,10 +1,10 @@
-//! The residual branch of every layer (`demucs.demucs.DConv`), written so that its wide tensor is
-//! touched as little as can be.
+//! Residual branch of every layer (`demucs.demucs.DConv`), written so that its widest tensor is
+//! read and written as rarely as possible.
 //!
 //! A layer is conv1 (C -> H, kernel 3, dilated) -> GroupNorm(1) -> GELU -> conv2 (1x1, H -> 2C) ->
 //! GroupNorm(1) -> GLU -> LayerScale, added to its input. The second norm takes mean and variance
-//! over all of 2C x T, which would mean to write the widest tensor of the layer and read it twice
-//! more. But y = W h + b, so both follow from the moments of the narrow h:
+//! over all of 2C x T. Computed directly, it would write the widest tensor of the layer and read it
+//! twice more. But y = W h + b, so both follow from the moments of the narrow h:
 //!
 //! mean(y) = a . mu + mean(b) and var(y) = <G, K> + mu' S mu + 2 s . mu + v, with mu and K the mean
 //! and the covariance of h over time, and over the 2C rows of W and b: a the mean of w_c, G the
@@ -12,11 +12,11 @@
 //! term is a variance: nothing cancels, as it would in E\[y^2\] - mean(y)^2.
 //!
 //! The normalised y = gain (W h + b - mean) / deviation + shift is then one 1x1 convolution of h /
-//! deviation, with two more input channels, 1 / deviation and mean / deviation, that carry what
-//! changes from row to row.
+//! deviation, with two more input channels, 1 / deviation and mean / deviation, for the values that
+//! change from row to row.
 //!
-//! In the frequency branch the reference folds frequencies into the batch; here the layers run on
-//! [B, C, F, T] as they are, with statistics for each frequency.
+//! In the frequency branch the reference folds frequencies into the batch. Here the layers run on
+//! [B, C, F, T] directly, with statistics for each frequency.
 
 use super::norm::{affine, inverse_deviation, whiten};
 use crate::model::config::Config;
@@ -24,7 +24,7 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
-/// All layers of the branch called `name` on `x` [B, C, F, T].
+/// Adds all layers of the branch called `name` to `x` [B, C, F, T].
 pub(super) fn dconv(
     g: &mut Graph,
     w: &mut Weights,
@@ -40,11 +40,11 @@ pub(super) fn dconv(
     })
 }
 
-/// The parameters of one layer.
+/// Parameters of one layer.
 struct Layer {
     name: String,
     conv1: (Array, Array),
-    /// [2C, H] and [2C].
+    /// Weight and bias of conv2, [2C, H] and [2C].
     conv2: (Array, Array),
     /// Gain and shift of the second norm, each [2C].
     norm2: (Array, Array),
@@ -76,7 +76,7 @@ impl Layer {
         })
     }
 
-    /// conv1, its norm and GELU: [B, H, F, T].
+    /// Adds conv1, its norm and GELU: [B, H, F, T].
     fn narrow(
         &self,
         g: &mut Graph,
@@ -103,16 +103,16 @@ impl Layer {
         g.conv(x, &weight, &bias, window)
     }
 
-    /// conv1 as one 1x1 convolution whose outputs, H for each tap, are shifted and added up. A
-    /// product of matrices wants the input in another order, and three taps want it three times;
-    /// the outputs are an eighth of it.
+    /// Adds conv1 as one 1x1 convolution whose outputs, H for each tap, are shifted and summed. A
+    /// matrix product needs the input in another order, and three taps need it three times. The
+    /// outputs are an eighth of its size.
     fn conv1_by_taps(&self, g: &mut Graph, x: &Value, dilation: usize) -> Value {
         let (hidden, channels, frames) = (self.conv1.1.shape()[0], x.size(1), x.size(3));
         if frames <= dilation {
             return self.conv1(g, x, dilation);
         }
 
-        // The middle tap first: it has the bias and stays where it is.
+        // The middle tap comes first: it has the bias and is not shifted.
         let taps = [1, 0, 2];
         let weight = Array::from_fn(&[3 * hidden, channels, 1, 1], |i| {
             self.conv1
@@ -143,7 +143,7 @@ impl Layer {
         g.add(&sum, &later)
     }
 
-    /// conv2 with its norm folded in, GLU, LayerScale and the sum with `x`.
+    /// Adds conv2 with its norm folded in, GLU, LayerScale and the sum with `x`.
     fn widen(&self, g: &mut Graph, x: &Value, h: &Value) -> Value {
         let (mean, inverse) = self.statistics(g, h);
         let row = [h.size(0), 1, h.size(2), h.size(3)];
@@ -169,11 +169,12 @@ impl Layer {
         g.add(&y, x)
     }
 
-    /// Mean and one over the deviation of conv2's output for each frequency: both [B, 1, F, 1],
-    /// float32.
+    /// Computes the mean and the reciprocal of the deviation of conv2's output for each frequency:
+    /// both [B, 1, F, 1], float32.
     fn statistics(&self, g: &mut Graph, h: &Value) -> (Value, Value) {
         let (batch, hidden, rows, frames) = (h.size(0), h.size(1), h.size(2), h.size(3));
         let over_rows = OverRows::of(&self.conv2.0, self.conv2.1.data());
+        // Mean and covariance of h over time.
         let by_row = g.transpose(h, &[0, 2, 1, 3]);
         let by_row = g.cast_to_f32(&by_row);
 
@@ -195,9 +196,11 @@ impl Layer {
             g.matmul(x, &weights)
         };
 
+        // Mean of the output.
         let mean = product(g, &mu, 1, &over_rows.mean_weight);
         let bias = g.scalar(over_rows.mean_bias, &mean);
         let mean = g.add(&mean, &bias);
+        // Mean variance within the rows.
         let within = product(g, &covariance, 1, &over_rows.products);
 
         // Spread of the rows' own means: mu' S mu + 2 s . mu + v.
@@ -211,6 +214,7 @@ impl Layer {
         let bias = g.scalar(over_rows.bias_variance, &between);
         let between = g.add(&between, &bias);
 
+        // Variance of the output, never below 0.
         let variance = g.add(&within, &between);
         let zero = g.scalar(0.0, &variance);
         let variance = g.max(&variance, &zero);
@@ -222,8 +226,8 @@ impl Layer {
         )
     }
 
-    /// Channels `range` of the normalised output of conv2, each times its factor, from [h, 1, mean]
-    /// / deviation.
+    /// Computes the channels `range` of the normalised output of conv2, each times its factor, from
+    /// [h, 1, mean] / deviation.
     fn half(
         &self,
         g: &mut Graph,
@@ -251,7 +255,7 @@ impl Layer {
     }
 }
 
-/// Moments over the 2C rows of conv2, worked out in float64.
+/// Moments over the 2C rows of conv2, computed in float64.
 struct OverRows {
     /// Mean of the weights, [H]: `a`.
     mean_weight: Vec<f32>,

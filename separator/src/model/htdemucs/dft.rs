@@ -1,4 +1,4 @@
-//! The short-time Fourier transform and its inverse as real matrix products.
+//! Short-time Fourier transform and its inverse as real matrix products.
 //!
 //! A dense 4096-point DFT would be a 4096 x 4096 matrix. With n = 64 n1 + n2 and k = k1 + 64 k2 it
 //! falls into two stages of 64-point DFTs with a twiddle factor between them (Cooley and Tukey
@@ -9,9 +9,9 @@
 //!
 //! The twiddle depends on k1 besides the second stage's own indices, so it is folded into that
 //! stage, as one 64 x 128 matrix for each k1. Time is the last axis throughout, as in the network:
-//! every product has long contiguous rows and nothing but whole rows is ever moved. Framing needs
-//! no gather: with a hop of a quarter of the window, a frame is four neighbouring blocks. The
-//! Nyquist bin, which the model drops (`demucs.htdemucs.HTDemucs._spec`), is never made.
+//! every product has long contiguous rows, and only whole rows are moved. Framing needs no gather:
+//! with a hop of a quarter of the window, a frame is four neighbouring blocks. The Nyquist bin,
+//! which the model drops (`demucs.htdemucs.HTDemucs._spec`), is never computed.
 //!
 //! Definitions: `demucs/spec.py` (periodic Hann window, normalised by 1/sqrt(4096), centred) and
 //! `HTDemucs._spec` and `_ispec`, whose paddings together amount to frames 0, 1, ... of the signal
@@ -24,40 +24,42 @@ use crate::model::config::{FFT_SIZE, HOP};
 use crate::model::onnx::{Graph, Value};
 use crate::model::weights::Array;
 
-/// Points of each of the two stages.
+/// Number of points in each of the two stages.
 const STAGE: usize = 64;
-/// Bins: all but the Nyquist one.
+/// Number of bins: all but the Nyquist bin.
 pub(super) const BINS: usize = FFT_SIZE / 2;
-/// Second-stage outputs that are bins.
+/// Number of second-stage outputs that are bins.
 const UPPER: usize = BINS / STAGE;
-/// Values of k1 that do not follow from the others in a real signal's transform, 0 and 32 counted
-/// as one.
+/// Number of k1 values that are independent in a real signal's transform, with 0 and 32 counted as
+/// one.
 const PAIRS: usize = STAGE / 2;
-/// Blocks of a hop that a window spans.
+/// Number of hop-sized blocks that a window spans.
 const OVERLAP: usize = FFT_SIZE / HOP;
-/// Reflected samples in front of a segment; as many follow it, and then what fills the last hop.
+/// Number of reflected samples before a segment. The same number follows it, and then the samples
+/// that fill the last hop.
 pub(super) const MARGIN: usize = HOP / 2 * 3;
 
-/// Samples that `frames` frames span.
+/// Returns the number of samples that `frames` frames span.
 pub(super) fn span(frames: usize) -> usize {
     (frames + OVERLAP - 1) * HOP
 }
 
-/// Periodic Hann window over sqrt(4096), at sample `n`.
+/// Returns the periodic Hann window divided by sqrt(4096), at sample `n`.
 fn window(n: usize) -> f64 {
     (0.5 - 0.5 * (TAU * n as f64 / FFT_SIZE as f64).cos()) / (FFT_SIZE as f64).sqrt()
 }
 
-/// Cosine and sine of 2 pi times `product` over `points`.
+/// Returns the cosine and the sine of 2 pi times `product` over `points`.
 fn turn(product: usize, points: usize) -> (f64, f64) {
     let angle = TAU * (product % points) as f64 / points as f64;
     (angle.cos(), angle.sin())
 }
 
-/// Spectrum of `x` [N, span(T)]: [N, 2 (real, imaginary), 2048, T].
+/// Computes the spectrum of `x` [N, span(T)]: [N, 2 (real, imaginary), 2048, T].
 pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let (n, blocks) = (x.size(0), x.size(1) / HOP);
     let frames = blocks + 1 - OVERLAP;
+    // Cut the signal into frames and apply the window.
     let x = g.reshape(x, &[n, blocks, HOP]);
     let x = g.transpose(&x, &[0, 2, 1]);
     let shifted: Vec<Value> = (0..OVERLAP)
@@ -67,6 +69,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
     let x = g.mul(&x, &window);
+    // Apply both stages.
     let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
 
     let first = g.exact(&analysis_first());
@@ -75,13 +78,14 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let second = g.exact(&ANALYSIS_SECOND);
 
     let z = g.matmul(&second, &y);
+    // Order the bins by frequency.
     let z = g.reshape(&z, &[n, STAGE, 2, UPPER, frames]);
 
     let z = g.transpose(&z, &[0, 2, 3, 1, 4]);
     g.reshape(&z, &[n, 2, BINS, frames])
 }
 
-/// [k1 (real, imaginary), n1]: the first stage.
+/// Returns the first stage: [k1 (real, imaginary), n1].
 fn analysis_first() -> Array {
     Array::from_fn(&[2 * STAGE, STAGE], |i| {
         let (cos, sin) = turn(i[1] * (i[0] / 2), STAGE);
@@ -89,12 +93,14 @@ fn analysis_first() -> Array {
     })
 }
 
-/// [`analysis_second`], which takes longer to work out than most graphs to write.
+/// Cached result of [`analysis_second`], which takes longer to compute than most graphs take to
+/// write.
 static ANALYSIS_SECOND: LazyLock<Array> = LazyLock::new(analysis_second);
-/// [`synthesis_first`], likewise.
+/// Cached result of [`synthesis_first`], for the same reason.
 static SYNTHESIS_FIRST: LazyLock<Array> = LazyLock::new(synthesis_first);
 
-/// [k1, (real, imaginary) k2, (real, imaginary) n2]: twiddle and second stage, for the bins that are kept.
+/// Returns the twiddle and the second stage for the bins that are kept: [k1, (real, imaginary) k2,
+/// (real, imaginary) n2].
 fn analysis_second() -> Array {
     Array::from_fn(&[STAGE, 2 * UPPER, 2 * STAGE], |i| {
         let (k1, k2, n2) = (i[0], i[1] % UPPER, i[2] % STAGE);
@@ -108,19 +114,21 @@ fn analysis_second() -> Array {
     })
 }
 
-/// Signal of the spectrum `z` [N, 2, 2048, T]: [N, span(T)].
+/// Computes the signal of the spectrum `z` [N, 2, 2048, T]: [N, span(T)].
 ///
-/// The missing half of the spectrum mirrors this one, so what the first stage gives for k1 and for
-/// 64 - k1 mirror each other too. Only k1 = 0 to 32 are worked out, each from its own bins and
-/// those of 64 - k1; 0 and 32, which are real, share the place of one.
+/// The missing half of the spectrum mirrors this one, so the first stage's results for k1 and for
+/// 64 - k1 mirror each other too. Only k1 = 0 to 32 are computed, each from its own bins and those
+/// of 64 - k1. 0 and 32, which are real, share one place.
 pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let (n, frames) = (z.size(0), z.size(3));
+    // Put the bins of each k1 and of its mirror side by side.
     let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
     let pairs: Vec<usize> = (0..PAIRS).flat_map(|k1| [k1, mirror(k1)]).collect();
 
     let z = g.pick(&z, 1, &pairs);
     let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
+    // Apply both inverse stages.
     let first = g.exact(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
     let y = g.reshape(&y, &[n, 2 * PAIRS, STAGE * frames]);
@@ -128,6 +136,7 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let second = g.exact(&synthesis_second());
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
+    // Apply the window and join the frames.
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
 
     let x = g.mul(&x, &window);
@@ -139,12 +148,13 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     g.mul(&x, &envelope)
 }
 
-/// The k1 whose bins mirror those of `k1`; 32 for 0, since both mirror themselves.
+/// Returns the k1 whose bins mirror those of `k1`, or 32 for 0, since both mirror themselves.
 fn mirror(k1: usize) -> usize {
     if k1 == 0 { PAIRS } else { STAGE - k1 }
 }
 
-/// [k1, (real, imaginary) n2, (k1, mirror) (real, imaginary) k2]: the inverse of the second stage, and twiddle.
+/// Returns the inverse of the second stage with the twiddle: [k1, (real, imaginary) n2, (k1,
+/// mirror) (real, imaginary) k2].
 fn synthesis_first() -> Array {
     Array::from_fn(&[PAIRS, 2 * STAGE, 4 * UPPER], |i| {
         let (imaginary, n2) = (i[1] / STAGE == 1, i[1] % STAGE);
@@ -153,13 +163,13 @@ fn synthesis_first() -> Array {
         let bin = if mirrored { mirror(i[0]) } else { i[0] } + STAGE * k2;
         let (cos, sin) = turn(n2 * bin, FFT_SIZE);
 
-        // A mirrored bin is a conjugate at minus its frequency: the real part stays, the imaginary
-        // one changes its sign.
+        // A mirrored bin is a conjugate at minus its frequency: the real part stays, and the
+        // imaginary part changes its sign.
         let sign = if mirrored { -1.0 } else { 1.0 };
         let real = if from_imaginary { -sin } else { cos };
         let part = match (i[0], imaginary) {
-            // Of 0 and 32, each with its own mirror, only real parts: 32's in the place of an
-            // imaginary one.
+            // For 0 and 32, each with its own mirror, only real parts are needed. That of 32 takes
+            // the place of an imaginary part.
             (0, _) if imaginary != mirrored => 0.0,
             (0, _) if bin == 0 => real,
             (0, _) => 2.0 * real,
@@ -171,7 +181,8 @@ fn synthesis_first() -> Array {
     })
 }
 
-/// [n1, k1 (real, imaginary)]: the inverse of the first stage, every k1 but 0 and 32 with its mirror.
+/// Returns the inverse of the first stage, [n1, k1 (real, imaginary)], with every k1 but 0 and 32
+/// joined with its mirror.
 fn synthesis_second() -> Array {
     Array::from_fn(&[STAGE, 2 * PAIRS], |i| {
         let (k1, imaginary) = (i[1] / 2, i[1] % 2 == 1);
@@ -185,7 +196,7 @@ fn synthesis_second() -> Array {
     })
 }
 
-/// Adds up the four blocks of every frame where they fall: [N, 4096, T] gives [N, 1024, T + 3].
+/// Adds the four blocks of every frame at their positions: [N, 4096, T] gives [N, 1024, T + 3].
 fn overlap_add(g: &mut Graph, x: &Value) -> Value {
     let block = |g: &mut Graph, i: usize| {
         let part = g.slice(x, 1, i * HOP, (i + 1) * HOP);
@@ -200,8 +211,8 @@ fn overlap_add(g: &mut Graph, x: &Value) -> Value {
     sum
 }
 
-/// One over the sum of the squared windows, [span(frames)]. Two empty frames on either side count,
-/// as in `_ispec`.
+/// Returns the reciprocal of the sum of the squared windows, [span(frames)]. Two empty frames on
+/// either side count, as in `_ispec`.
 fn inverse_envelope(frames: usize) -> Array {
     let squared: Vec<f64> = (0..FFT_SIZE)
         .map(|n| window(n).powi(2) * FFT_SIZE as f64)

@@ -11,11 +11,11 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
-/// Zeros on either side of a shortening convolution, and samples cut off either side of a
-/// lengthening one.
+/// Number of zeros on either side of a shortening convolution, and of samples cut off either side
+/// of a lengthening one.
 const PAD: usize = KERNEL / 4;
 
-/// The axis that a branch works along.
+/// Axis along which a branch works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Branch {
     Frequency,
@@ -23,7 +23,7 @@ pub(super) enum Branch {
 }
 
 impl Branch {
-    /// Position of its axis in [B, C, F, T].
+    /// Returns the position of the branch's axis in [B, C, F, T].
     pub(super) fn axis(self) -> usize {
         match self {
             Branch::Frequency => 2,
@@ -31,7 +31,7 @@ impl Branch {
         }
     }
 
-    /// Two values, one for the branch's own axis and one for the other, in the order (frequency,
+    /// Orders two values, one for the branch's own axis and one for the other, as (frequency,
     /// time).
     fn order<T>(self, own: T, other: T) -> [T; 2] {
         match self {
@@ -41,30 +41,30 @@ impl Branch {
     }
 }
 
-/// Which of the four outputs that a transposed convolution has for every input.
+/// Selection of the four outputs that a transposed convolution has for every input.
 #[derive(Clone, Copy)]
 enum Part {
-    /// The first two, counted after the cut.
+    /// First two outputs, counted after the cut.
     First,
-    /// The last two, counted after the cut.
+    /// Last two outputs, counted after the cut.
     Last,
-    /// All four, counted before the cut, for one input more.
+    /// All four outputs, counted before the cut, for one additional input.
     Uncut,
 }
 
-/// One layer: where its parameters are and what is special about it.
+/// Layer with the names of its parameters and its position.
 pub(super) struct Layer<'a> {
     pub(super) config: &'a Config,
     pub(super) branch: Branch,
-    /// `encoder.0`, `tdecoder.3` and so on.
+    /// Name of the layer: `encoder.0`, `tdecoder.3` and so on.
     pub(super) name: String,
-    /// Number of the layer counted from the outside, 0 first.
+    /// Number of the layer, counted from the outside, beginning with 0.
     pub(super) index: usize,
 }
 
 impl Layer<'_> {
-    /// Whether this is where the frequency branch comes down to one row: its kernel spans all that
-    /// is left, unpadded.
+    /// Returns whether the frequency branch is reduced to one row here. The kernel then spans all
+    /// remaining rows, unpadded.
     fn last_frequency(&self, rows: usize) -> bool {
         self.branch == Branch::Frequency && rows <= KERNEL
     }
@@ -73,7 +73,7 @@ impl Layer<'_> {
         w.take(&format!("{}.{part}", self.name), shape)
     }
 
-    /// Shape of a one-dimensional kernel along the branch's axis, as the checkpoint has it.
+    /// Returns the shape of a one-dimensional kernel along the branch's axis, as in the checkpoint.
     fn kernel_shape(&self, channels: [usize; 2]) -> Vec<usize> {
         match self.branch {
             Branch::Frequency => vec![channels[0], channels[1], KERNEL, 1],
@@ -81,7 +81,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The first convolution: `channels` channels, a quarter as long along the branch's axis.
+    /// Adds the first convolution: `channels` channels, a quarter as long along the branch's axis.
     pub(super) fn shorten(
         &self,
         g: &mut Graph,
@@ -110,7 +110,7 @@ impl Layer<'_> {
         Ok(g.conv(x, &weight, &bias, window))
     }
 
-    /// The rest of an encoder layer, after [`Layer::shorten`].
+    /// Adds the rest of an encoder layer, after [`Layer::shorten`].
     pub(super) fn encode(
         &self,
         g: &mut Graph,
@@ -127,7 +127,7 @@ impl Layer<'_> {
         self.rewrite(g, w, &y, self.config.context_enc, "norm2")
     }
 
-    /// A decoder layer up to its last convolution.
+    /// Adds a decoder layer up to its last convolution.
     pub(super) fn decode(
         &self,
         g: &mut Graph,
@@ -165,7 +165,7 @@ impl Layer<'_> {
         )
     }
 
-    /// The convolution that mixes channels, and its GLU.
+    /// Adds the convolution that mixes channels, and its GLU.
     fn rewrite(
         &self,
         g: &mut Graph,
@@ -198,8 +198,7 @@ impl Layer<'_> {
             && self.index < self.config.norm_starts
             && context == 0
         {
-            // Two convolutions, so that neither the wide tensor nor copies of its halves are
-            // written.
+            // Two convolutions avoid writing the wide tensor and copies of its halves.
             [0, channels].map(|start| {
                 let half = |array: &Array| array.rows(start, start + channels);
                 let (weight, bias) = (g.weight(&half(&weight)), g.weight(&half(&bias)));
@@ -216,12 +215,13 @@ impl Layer<'_> {
         Ok(g.mul(&value, &gate))
     }
 
-    /// The transposed convolution: `channels` channels, four times as long along the branch's axis,
-    /// cut to `length`.
+    /// Adds the transposed convolution: `channels` channels, four times as long along the branch's
+    /// axis, cut to `length`.
     ///
-    /// A stride of 4 under a kernel of 8 means that each output depends on two inputs, by its
-    /// position modulo 4. So it is written as two convolutions of kernel 2, for the first and the
-    /// last two positions of every four, whose channels are then dealt out along the axis.
+    /// With a stride of 4 and a kernel of 8, each output depends on two inputs, selected by its
+    /// position modulo 4. The convolution is therefore written as two convolutions of kernel 2, for
+    /// the first and the last two positions of every four, whose channels are then distributed
+    /// along the axis.
     pub(super) fn lengthen(
         &self,
         g: &mut Graph,
@@ -250,7 +250,7 @@ impl Layer<'_> {
             let y = g.concat(&[&parts[0], &parts[1]], 1);
             self.deal(g, &y, channels)
         } else {
-            // The norm counts the samples that are cut off after it.
+            // The norm includes the samples that are cut off after it.
             let y = self.phases(g, x, &weight, &bias, Part::Uncut);
             self.deal(g, &y, channels)
         };
@@ -271,7 +271,7 @@ impl Layer<'_> {
         Ok(if self.index == 0 { y } else { g.gelu(&y) })
     }
 
-    /// Some of the four outputs that belong to every input `j`, as channels [(phases) C].
+    /// Adds some of the four outputs that belong to every input `j`, as channels [(phases) C].
     ///
     /// Before it is cut, output `o` of the transposed convolution is the sum of input `j` times tap
     /// `o - 4 j`: for phase `p` of four, tap `p` of input `j` and tap `p + 4` of `j - 1`. Output
@@ -303,7 +303,7 @@ impl Layer<'_> {
         g.conv(x, &kernel, &bias, window)
     }
 
-    /// Four phases of `channels` channels each, dealt out along the branch's axis.
+    /// Distributes four phases of `channels` channels each along the branch's axis.
     fn deal(&self, g: &mut Graph, y: &Value, channels: usize) -> Value {
         let (batch, rows, frames) = (y.size(0), y.size(2), y.size(3));
         let y = g.reshape(y, &[batch, STRIDE, channels, rows, frames]);
@@ -319,8 +319,8 @@ impl Layer<'_> {
         }
     }
 
-    /// One row spread to eight, without a cut: every tap of the transposed convolution is a row of
-    /// its own.
+    /// Spreads one row to eight, without a cut: every tap of the transposed convolution becomes a
+    /// row of its own.
     fn spread(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
         let channels = bias.shape()[0];
         let kernel = Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| {

@@ -2,7 +2,7 @@
 //! waveforms out.
 //!
 //! Source: `demucs/htdemucs.py` of demucs 4.1.0, `HTDemucs.forward` (Rouard, Massa and Défossez
-//! 2023). Each file here has one of its parts and says where that part comes from.
+//! 2023). Each file here holds one part of it and names the source of that part.
 
 mod dconv;
 mod dft;
@@ -18,7 +18,8 @@ use super::error::ModelError;
 use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
-/// Raised by every change of the graph: what was built from an older one is built again.
+/// Version of the graph. It is raised by every change of the graph, so that files built from an
+/// older one are built again.
 pub const GRAPH_VERSION: u32 = 2;
 
 /// Name of the graph's input, [B, 2, segment], float32.
@@ -26,10 +27,11 @@ pub(crate) const INPUT: &str = "mix";
 /// Name of the graph's output, [B, stems, 2, segment], float32.
 pub(crate) const OUTPUT: &str = "stems";
 
-/// Writes the model with all of its weights.
+/// Writes the model's graph with all of its weights.
 ///
 /// # Errors
-/// When a tensor is missing, of another shape than the configuration asks for, or left over.
+/// Fails when a tensor is missing, has another shape than the configuration requires, or is left
+/// over.
 pub(crate) fn write(
     config: &Config,
     mut weights: Weights,
@@ -43,6 +45,7 @@ pub(crate) fn write(
     let frames = config.spectrogram_frames();
 
     let mix = g.input(INPUT, &[batch, CHANNELS, config.segment_frames]);
+    // Spectrum and waveform, both standardised.
     let spectrum = spectrum(g, &mix, frames);
     let frequency = standardise(g, &spectrum);
     let flat = g.reshape(&mix, &[batch, CHANNELS, 1, config.segment_frames]);
@@ -50,10 +53,12 @@ pub(crate) fn write(
 
     let x = g.cast_to_trunk(&frequency.x);
     let xt = g.cast_to_trunk(&time.x);
+    // The network itself.
     let encoded = encode(g, w, config, x, xt)?;
     let (x, xt) = middle(g, w, config, &encoded)?;
     let (x, xt) = decode(g, w, config, encoded, x, xt)?;
 
+    // Sum of both branches as waveforms.
     let x = waveform(g, config, &x, &frequency);
     let xt = restore(g, &xt, &time);
     let xt = g.reshape(&xt, x.shape());
@@ -65,7 +70,8 @@ pub(crate) fn write(
     Ok(graph)
 }
 
-/// Spectrum of `mix` [B, 2, L] with real and imaginary parts as channels: [B, 4, 2048, T].
+/// Adds the spectrum of `mix` [B, 2, L], with real and imaginary parts as channels: [B, 4, 2048,
+/// T].
 fn spectrum(g: &mut Graph, mix: &Value, frames: usize) -> Value {
     let (batch, length) = (mix.size(0), mix.size(2));
     let padded = g.pad_reflect(mix, MARGIN, MARGIN + frames * HOP - length);
@@ -74,11 +80,11 @@ fn spectrum(g: &mut Graph, mix: &Value, frames: usize) -> Value {
     g.reshape(&spectrum, &[batch, CHANNELS * 2, BINS, frames])
 }
 
-/// What the encoder leaves behind.
+/// Outputs of the encoder.
 struct Encoded {
     x: Value,
     xt: Value,
-    /// Outputs of the layers, for the decoder's skip connections.
+    /// Outputs of the frequency and time layers, for the decoder's skip connections.
     skips: Vec<Value>,
     skips_t: Vec<Value>,
     /// Lengths of the layers' inputs along the branch's axis.
@@ -122,8 +128,8 @@ fn encode(
 
         let mut y = frequency.shorten(g, w, &e.x, channels)?;
         if y.size(2) == 1 {
-            // Both branches have the same shape now: the time branch ends here, injected into the
-            // other.
+            // Both branches have the same shape here: the time branch ends and is added to the
+            // frequency branch.
             y = g.add(&y, &e.xt);
         } else {
             e.xt = time.encode(g, w, e.xt)?;
@@ -141,8 +147,8 @@ fn encode(
     Ok(e)
 }
 
-/// Adds the embedding of each frequency (`ScaledEmbedding`) after the first layer, where the model
-/// has one.
+/// Adds the embedding of each frequency (`ScaledEmbedding`) after the first layer, if the model has
+/// one.
 fn embed_frequency(
     g: &mut Graph,
     w: &mut Weights,
@@ -164,7 +170,7 @@ fn embed_frequency(
     Ok(g.add(&x, &embedding))
 }
 
-/// The transformer, and the 1x1 convolutions before and after it where the model has them.
+/// Adds the transformer, with the 1x1 convolutions before and after it if the model has them.
 fn middle(
     g: &mut Graph,
     w: &mut Weights,
@@ -172,7 +178,7 @@ fn middle(
     e: &Encoded,
 ) -> Result<(Value, Value), ModelError> {
     if config.transformer.layers == 0 {
-        // The reference skips these convolutions too, but its checkpoint has them all the same.
+        // The reference skips these convolutions too, but its checkpoint still contains them.
         for (name, t) in [("up", ""), ("down", ""), ("up", "_t"), ("down", "_t")] {
             if let Some(width) = config.bottom_channels {
                 take_resampler(
@@ -263,7 +269,7 @@ fn decode(
         let y = frequency.decode(g, w, &x, &skip)?;
         xt = match e.skips_t.pop_if(|_| !(merged && position == 0)) {
             Some(skip) => time.decode(g, w, &xt, &skip)?,
-            // The time branch begins again from what the frequency branch has before its last
+            // The time branch begins again from the input of the frequency branch's last
             // convolution.
             None => y.clone(),
         };
@@ -275,14 +281,15 @@ fn decode(
     Ok((x, xt))
 }
 
-/// Undoes [`standardise`]: [B, stems ..., F, T] times the deviation plus the mean.
+/// Undoes [`standardise`]: multiplies [B, stems ..., F, T] by the deviation and adds the mean.
 fn restore(g: &mut Graph, x: &Value, of: &Standardised) -> Value {
     let x = g.cast_to_f32(x);
     let x = g.mul(&x, &of.deviation);
     g.add(&x, &of.mean)
 }
 
-/// The stems' waveforms from the decoder's spectra [B, stems 4, 2048, T]: [B, stems, 2, segment].
+/// Turns the decoder's spectra [B, stems 4, 2048, T] into the stems' waveforms [B, stems, 2,
+/// segment].
 fn waveform(g: &mut Graph, config: &Config, x: &Value, of: &Standardised) -> Value {
     let (batch, frames, stems) = (x.size(0), x.size(3), config.sources.len());
     let x = restore(g, x, of);

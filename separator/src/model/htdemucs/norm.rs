@@ -1,16 +1,16 @@
-//! Means, deviations and the norms built on them. Statistics are float32 whatever the rest of the
-//! graph is.
+//! Means, deviations and the norms built on them. Statistics are computed in float32, whatever the
+//! precision of the rest of the graph.
 
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::onnx::{Graph, Value};
 use crate::model::weights::{Array, Weights};
 
-/// What PyTorch's norms add to a variance, and HTDemucs to the deviation of its input.
+/// Constant that PyTorch's norms add to a variance, and HTDemucs to the deviation of its input.
 pub(super) const EPSILON: f32 = 1e-5;
 
-/// `x` without its mean, and its mean and deviation over all axes but the first
-/// (`HTDemucs.forward`): unbiased, eps 1e-5 added to the deviation.
+/// Standardised value `x`, with the mean and the deviation of its input over all axes but the first
+/// (`HTDemucs.forward`). The deviation is unbiased, and `x` is divided by the deviation plus 1e-5.
 pub(super) struct Standardised {
     pub(super) x: Value,
     pub(super) mean: Value,
@@ -38,7 +38,7 @@ pub(super) fn standardise(g: &mut Graph, x: &Value) -> Standardised {
     Standardised { x, mean, deviation }
 }
 
-/// `x` with mean 0 and variance 1 over `axes` (biased, eps 1e-5), before gain and shift.
+/// Normalises `x` to mean 0 and variance 1 over `axes` (biased, eps 1e-5), before gain and shift.
 pub(super) fn whiten(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
     let x = g.cast_to_f32(x);
     let mean = g.mean(&x, axes);
@@ -50,7 +50,7 @@ pub(super) fn whiten(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
     g.cast_to_trunk(&x)
 }
 
-/// 1 / sqrt(variance + eps).
+/// Computes 1 / sqrt(variance + eps).
 pub(super) fn inverse_deviation(g: &mut Graph, variance: &Value) -> Value {
     let epsilon = g.scalar(EPSILON, variance);
     let variance = g.add(variance, &epsilon);
@@ -58,7 +58,8 @@ pub(super) fn inverse_deviation(g: &mut Graph, variance: &Value) -> Value {
     g.reciprocal(&deviation)
 }
 
-/// Gain and shift per channel, `name.weight` and `name.bias`, on axis 1 of `x` [B, C, F, T].
+/// Applies a gain and a shift for each channel, `name.weight` and `name.bias`, on axis 1 of `x` [B,
+/// C, F, T].
 pub(super) fn affine(
     g: &mut Graph,
     w: &mut Weights,
@@ -76,8 +77,8 @@ pub(super) fn affine(
     Ok(g.add(&x, &shift))
 }
 
-/// `torch.nn.GroupNorm` called `name` on `x` [B, C, F, T], where layer `index` has one; `x` itself
-/// where it has none.
+/// Applies the `torch.nn.GroupNorm` called `name` to `x` [B, C, F, T] if layer `index` has one.
+/// Returns `x` unchanged otherwise.
 pub(super) fn group_norm(
     g: &mut Graph,
     w: &mut Weights,

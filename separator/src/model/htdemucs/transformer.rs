@@ -1,5 +1,6 @@
-//! The transformer between encoder and decoder (`demucs.transformer.CrossTransformerEncoder`): one
-//! stack of layers for each branch, in turn attending to itself and to the other.
+//! Transformer between encoder and decoder (`demucs.transformer.CrossTransformerEncoder`): one
+//! stack of layers for each branch, whose layers attend to the branch itself and to the other
+//! branch in turn.
 
 use super::norm::{EPSILON, whiten};
 use crate::model::config::Config;
@@ -7,11 +8,12 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value};
 use crate::model::weights::{Array, Weights};
 
-/// Queries that attend at a time on the CPU, the fastest of 48 to 384 where it was tried: all at
-/// once, the scores of one layer would be the largest tensor of the model by far.
+/// Number of queries that attend at a time on the CPU, the fastest of 48 to 384 on the machine
+/// where it was measured. With all queries at once, the scores of one layer would be by far the
+/// largest tensor of the model.
 const QUERY_BLOCK: usize = 336;
 
-/// Both branches: frequency [B, C, F, T] and time [B, C, 1, T'].
+/// Adds the transformer for both branches: frequency [B, C, F, T] and time [B, C, 1, T'].
 pub(super) fn transformer(
     g: &mut Graph,
     w: &mut Weights,
@@ -31,8 +33,8 @@ pub(super) fn transformer(
         tokens_t = layer_norm(g, w, &format!("{name}.norm_in_t"), &tokens_t)?;
     }
 
-    // The tables below are as wide as these matrices: whoever asks for wide ones brings weights to
-    // match.
+    // Check the width before the tables are made: they are as wide as these matrices, so a wide
+    // table needs weights to match.
     let first = if t.cross_first {
         "cross_attn"
     } else {
@@ -72,21 +74,21 @@ pub(super) fn transformer(
     Ok((from_tokens(g, &tokens, rows), from_tokens(g, &tokens_t, 1)))
 }
 
-/// [B, C, F, T] to [B, T F, C]: time first, then frequency.
+/// Converts [B, C, F, T] to [B, T F, C]: time first, then frequency.
 fn to_tokens(g: &mut Graph, x: &Value) -> Value {
     let shape = [x.size(0), x.size(3) * x.size(2), x.size(1)];
     let x = g.transpose(x, &[0, 3, 2, 1]);
     g.reshape(&x, &shape)
 }
 
-/// [B, T F, C] to [B, C, F, T].
+/// Converts [B, T F, C] to [B, C, F, T].
 fn from_tokens(g: &mut Graph, x: &Value, rows: usize) -> Value {
     let x = g.reshape(x, &[x.size(0), x.size(1) / rows, rows, x.size(2)]);
     g.transpose(&x, &[0, 3, 2, 1])
 }
 
-/// Sine embedding of time for the time branch, [1, T, C] (`create_sin_embedding`): cosines, then
-/// sines.
+/// Returns the sine embedding of time for the time branch, [1, T, C] (`create_sin_embedding`):
+/// cosines, then sines.
 fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
     let periods: Vec<f64> = (0..half)
@@ -102,8 +104,9 @@ fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
     })
 }
 
-/// Sine embedding of time and frequency, [1, T F, C] (`create_2d_sin_embedding`): the first half of
-/// the channels for time, the second for frequency, each sine and cosine in turn.
+/// Returns the sine embedding of time and frequency, [1, T F, C] (`create_2d_sin_embedding`): the
+/// first half of the channels for time, the second for frequency, each with sines and cosines in
+/// turn.
 fn position_2d(width: usize, rows: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
     let rate = |channel: usize| (-((channel & !1) as f64) * max_period.ln() / half as f64).exp();
@@ -134,14 +137,14 @@ fn layer_norm(g: &mut Graph, w: &mut Weights, name: &str, x: &Value) -> Result<V
     Ok(g.layer_norm(x, &gain, &shift, EPSILON))
 }
 
-/// One layer of one branch.
+/// Layer of one branch.
 struct Layer<'a> {
     config: &'a Config,
     name: String,
 }
 
 impl Layer<'_> {
-    /// `MyTransformerEncoderLayer`, norm first.
+    /// Adds a `MyTransformerEncoderLayer` with the norm first.
     fn attend_self(&self, g: &mut Graph, w: &mut Weights, x: &Value) -> Result<Value, ModelError> {
         let normed = self.norm(g, w, "norm1", x)?;
         let attended = self.attention(g, w, "self_attn", &normed, &normed)?;
@@ -149,7 +152,8 @@ impl Layer<'_> {
         self.feed_forward(g, w, "norm2", &x)
     }
 
-    /// `CrossTransformerEncoderLayer`, norm first: `x` asks, `other` answers.
+    /// Adds a `CrossTransformerEncoderLayer` with the norm first: queries from `x`, keys and values
+    /// from `other`.
     fn attend_cross(
         &self,
         g: &mut Graph,
@@ -174,7 +178,7 @@ impl Layer<'_> {
         layer_norm(g, w, &format!("{}.{norm}", self.name), x)
     }
 
-    /// The layer's scale called `gamma`, [C]; ones where the model has none.
+    /// Returns the layer's scale called `gamma`, [C], or ones if the model has none.
     fn scale(&self, w: &mut Weights, gamma: &str, width: usize) -> Result<Vec<f32>, ModelError> {
         if !self.config.transformer.layer_scale {
             return Ok(vec![1.0; width]);
@@ -184,7 +188,7 @@ impl Layer<'_> {
             .to_vec())
     }
 
-    /// `x` times `weight` [out, in] plus `bias` [out], each output times its factor.
+    /// Computes `x` times `weight` [out, in] plus `bias` [out], each output times its factor.
     fn linear(
         &self,
         g: &mut Graph,
@@ -199,7 +203,7 @@ impl Layer<'_> {
         g.add(&y, &bias)
     }
 
-    /// `torch.nn.MultiheadAttention`, its output already times `gamma_1`.
+    /// Adds a `torch.nn.MultiheadAttention`, its output already multiplied by `gamma_1`.
     fn attention(
         &self,
         g: &mut Graph,
@@ -222,7 +226,7 @@ impl Layer<'_> {
         );
         let heads = self.config.transformer.heads;
 
-        // The usual 1 / sqrt(width of a head) goes into the queries' weights.
+        // The usual factor 1 / sqrt(width of a head) is folded into the queries' weights.
         let query_factor = ((width / heads) as f32).sqrt().recip();
         let project = |g: &mut Graph, part: usize, x: &Value, factor: f32| {
             let rows = |array: &Array| array.rows(part * width, (part + 1) * width);
@@ -241,7 +245,8 @@ impl Layer<'_> {
         Ok(self.linear(g, &y, out_weight, out_bias, &scale))
     }
 
-    /// The feed-forward part with its residual, and the norm over the whole layer that follows it.
+    /// Adds the feed-forward part with its residual, and the norm over the whole layer that follows
+    /// it.
     fn feed_forward(
         &self,
         g: &mut Graph,
@@ -281,7 +286,7 @@ impl Layer<'_> {
         }
     }
 
-    /// `MyGroupNorm` with one group: statistics over all tokens and channels.
+    /// Adds a `MyGroupNorm` with one group: statistics over all tokens and channels.
     fn norm_out(&self, g: &mut Graph, w: &mut Weights, x: &Value) -> Result<Value, ModelError> {
         let width = x.size(2);
         let mut take = |part: &str| w.take(&format!("{}.norm_out.{part}", self.name), &[width]);
@@ -293,8 +298,8 @@ impl Layer<'_> {
     }
 }
 
-/// softmax(query key') value with operators that every runtime has: [B, N, C], [B, S, C] and [B, S,
-/// C] give [B, N, C].
+/// Computes softmax(query key') value with operators that every runtime has: [B, N, C], [B, S, C]
+/// and [B, S, C] give [B, N, C].
 fn attend_with_products(
     g: &mut Graph,
     query: &Value,
@@ -318,7 +323,7 @@ fn attend_with_products(
     g.reshape(&y, query.shape())
 }
 
-/// The same as one operator for every block of queries.
+/// Computes the same with one operator for every block of queries.
 fn attend_in_blocks(
     g: &mut Graph,
     query: &Value,

@@ -1,5 +1,5 @@
-//! A graph under construction. Every value knows its shape and element type, so that a mistake
-//! shows where it is made.
+//! Graph under construction. Every value knows its shape and element type, so that a mistake shows
+//! where it is made.
 
 use half::f16;
 use prost::Message;
@@ -7,10 +7,10 @@ use prost::Message;
 use super::proto;
 use crate::model::weights::Array;
 
-/// ONNX file format version that goes with the operator sets below.
+/// Version of the ONNX file format that belongs to the operator sets below.
 const IR_VERSION: i64 = 10;
 
-/// Who the graph is written for: how some parts are put, never what they compute.
+/// Target of a graph. It decides how some parts are expressed, never what they compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// Any runtime: attention as products and a softmax. Operator set 20, the first with `Gelu`.
@@ -37,7 +37,7 @@ pub(crate) enum Element {
     F16 = 10,
 }
 
-/// A tensor in the graph: an input, a constant, or what an operator gives.
+/// Tensor in the graph: an input, a constant, or the output of an operator.
 #[derive(Clone, Debug)]
 pub(crate) struct Value {
     pub(super) name: String,
@@ -46,18 +46,18 @@ pub(crate) struct Value {
 }
 
 impl Value {
-    /// Its dimensions, all known.
+    /// Returns the dimensions, all of which are known.
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// Dimension number `axis`.
+    /// Returns the size of dimension number `axis`.
     pub(crate) fn size(&self, axis: usize) -> usize {
         self.shape[axis]
     }
 }
 
-/// One of the attributes of a node.
+/// Attribute of a node.
 pub(super) enum Attribute<'a> {
     Float(f32),
     Int(i64),
@@ -65,17 +65,18 @@ pub(super) enum Attribute<'a> {
     Text(&'a str),
 }
 
-/// The graph so far.
+/// Graph as far as it is written.
 pub(crate) struct Graph {
     graph: proto::Graph,
-    /// Element type of weights and of everything computed from them; statistics stay in float32.
+    /// Element type of the weights and of the values computed from them. Statistics stay in
+    /// float32.
     trunk: Element,
     dialect: Dialect,
     products: u64,
 }
 
 impl Graph {
-    /// An empty graph whose weights are stored as `trunk`.
+    /// Creates an empty graph whose weights are stored as `trunk`.
     pub(crate) fn new(trunk: Element, dialect: Dialect) -> Self {
         let graph = proto::Graph {
             name: "htdemucs".to_owned(),
@@ -89,13 +90,13 @@ impl Graph {
         }
     }
 
-    /// Products of two numbers that its convolutions and matrix products take: what most of its
-    /// time goes into.
+    /// Returns the number of products of two numbers that the convolutions and matrix products
+    /// take: most of the graph's run time.
     pub(crate) fn products(&self) -> u64 {
         self.products
     }
 
-    /// Counts the products of an operator: so many for each element of what it gives.
+    /// Counts the products of an operator: `for_each` for each element of its output.
     pub(super) fn count_products(&mut self, given: &Value, for_each: usize) {
         self.products += given
             .shape
@@ -105,12 +106,12 @@ impl Graph {
             .product::<u64>();
     }
 
-    /// Who the graph is written for.
+    /// Returns the target of the graph.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// Element type of the weights.
+    /// Returns the element type of the weights.
     pub(crate) fn trunk(&self) -> Element {
         self.trunk
     }
@@ -141,7 +142,7 @@ impl Graph {
         });
     }
 
-    /// A weight, stored in the trunk's element type.
+    /// Adds a weight, stored in the trunk's element type.
     pub(crate) fn weight(&mut self, array: &Array) -> Value {
         match self.trunk {
             Element::F16 => self.constant(
@@ -153,7 +154,7 @@ impl Graph {
         }
     }
 
-    /// A constant that stays float32 whatever the trunk is.
+    /// Adds a constant that stays float32 whatever the trunk is.
     pub(crate) fn exact(&mut self, array: &Array) -> Value {
         self.constant(
             array.shape(),
@@ -162,7 +163,7 @@ impl Graph {
         )
     }
 
-    /// A single number of `like`'s element type, that broadcasts.
+    /// Adds a single number of `like`'s element type, which broadcasts.
     pub(crate) fn scalar(&mut self, number: f32, like: &Value) -> Value {
         let bytes = match like.element {
             Element::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
@@ -171,7 +172,7 @@ impl Graph {
         self.constant(&[], like.element, bytes)
     }
 
-    /// Integers: axes, shapes and so on.
+    /// Adds a constant of integers, such as axes or a shape.
     pub(super) fn integers(&mut self, numbers: &[i64]) -> Value {
         self.constant(
             &[numbers.len()],
@@ -225,7 +226,7 @@ impl Graph {
         }
     }
 
-    /// The finished graph as the bytes of an ONNX file.
+    /// Returns the finished graph as the bytes of an ONNX file.
     pub(crate) fn into_onnx(self, metadata: &[(&str, String)]) -> Vec<u8> {
         let entry = |(key, value): &(&str, String)| proto::Entry {
             key: (*key).to_owned(),
@@ -269,7 +270,7 @@ fn info(value: &Value) -> proto::ValueInfo {
     }
 }
 
-/// The numbers in `kind` are those of `onnx.AttributeProto.AttributeType`.
+/// Converts an attribute. The numbers in `kind` are those of `onnx.AttributeProto.AttributeType`.
 fn attribute(name: &str, value: &Attribute<'_>) -> proto::Attribute {
     let mut attribute = proto::Attribute {
         name: name.to_owned(),
@@ -285,7 +286,7 @@ fn attribute(name: &str, value: &Attribute<'_>) -> proto::Attribute {
     attribute
 }
 
-/// `numbers` as they are stored, each as the bytes that `store` makes of it.
+/// Returns the bytes of `numbers`, each converted by `store`.
 fn bytes<const N: usize>(numbers: &[f32], store: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
     let mut bytes = vec![0; N * numbers.len()];
     bytes

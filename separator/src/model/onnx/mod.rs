@@ -1,5 +1,5 @@
-//! Writing ONNX graphs: values whose shapes are known as the graph is written, and the operators
-//! that Sextet uses.
+//! Writing of ONNX graphs: values whose shapes are known while the graph is written, and the
+//! operators that Sextet uses.
 
 mod graph;
 mod ops;

@@ -1,22 +1,22 @@
-//! The ONNX operators that the model is made of. Each gives a value whose shape has been worked out
-//! and checked.
+//! ONNX operators that the model uses. Each returns a value whose shape has been computed and
+//! checked.
 //!
 //! Assertions here guard against mistakes in this crate, not in its input: a checkpoint's shapes
 //! are checked when it is read.
 
 use super::graph::{Attribute, Element, Graph, Value};
 
-/// How the window of a 2-D convolution moves: over (frequency, time).
+/// Window of a 2-D convolution over (frequency, time).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     pub(crate) strides: [usize; 2],
-    /// Zeros added before and after, for each axis: `[before, after]`.
+    /// Numbers of zeros added before and after, for each axis: `[before, after]`.
     pub(crate) pads: [[usize; 2]; 2],
     pub(crate) dilations: [usize; 2],
 }
 
 impl Window {
-    /// One step at a time, without padding.
+    /// Window that moves one step at a time, without padding.
     pub(crate) const PLAIN: Window = Window {
         strides: [1, 1],
         pads: [[0, 0], [0, 0]],
@@ -29,7 +29,7 @@ fn ints(numbers: impl IntoIterator<Item = usize>) -> Vec<i64> {
 }
 
 impl Graph {
-    /// Convolution of `x` [B, C, F, T] with `weight` [O, C, KF, KT] and `bias` [O].
+    /// Adds a convolution of `x` [B, C, F, T] with `weight` [O, C, KF, KT] and `bias` [O].
     pub(crate) fn conv(
         &mut self,
         x: &Value,
@@ -62,7 +62,7 @@ impl Graph {
         given
     }
 
-    /// Matrix product over the last two axes; the others broadcast.
+    /// Adds a matrix product over the last two axes. The other axes broadcast.
     pub(crate) fn matmul(&mut self, a: &Value, b: &Value) -> Value {
         let (rows, inner) = (a.shape[a.shape.len() - 2], a.shape[a.shape.len() - 1]);
         let columns = b.shape[b.shape.len() - 1];
@@ -81,22 +81,22 @@ impl Graph {
         given
     }
 
-    /// Sum, element by element.
+    /// Adds an element-wise sum.
     pub(crate) fn add(&mut self, a: &Value, b: &Value) -> Value {
         self.binary("Add", a, b)
     }
 
-    /// Difference, element by element.
+    /// Adds an element-wise difference.
     pub(crate) fn sub(&mut self, a: &Value, b: &Value) -> Value {
         self.binary("Sub", a, b)
     }
 
-    /// Product, element by element.
+    /// Adds an element-wise product.
     pub(crate) fn mul(&mut self, a: &Value, b: &Value) -> Value {
         self.binary("Mul", a, b)
     }
 
-    /// The larger of the two, element by element.
+    /// Adds an element-wise maximum.
     pub(crate) fn max(&mut self, a: &Value, b: &Value) -> Value {
         self.binary("Max", a, b)
     }
@@ -111,32 +111,32 @@ impl Graph {
         self.node(op_type, &[x], &[], x.shape.clone(), x.element)
     }
 
-    /// Square root.
+    /// Adds a square root.
     pub(crate) fn sqrt(&mut self, x: &Value) -> Value {
         self.unary("Sqrt", x)
     }
 
-    /// One divided by `x`.
+    /// Adds the reciprocal of `x`.
     pub(crate) fn reciprocal(&mut self, x: &Value) -> Value {
         self.unary("Reciprocal", x)
     }
 
-    /// Logistic function.
+    /// Adds a logistic function.
     pub(crate) fn sigmoid(&mut self, x: &Value) -> Value {
         self.unary("Sigmoid", x)
     }
 
-    /// Gaussian error linear unit, the exact one (with `erf`).
+    /// Adds a Gaussian error linear unit, the exact one (with `erf`).
     pub(crate) fn gelu(&mut self, x: &Value) -> Value {
         self.unary("Gelu", x)
     }
 
-    /// Rectified linear unit.
+    /// Adds a rectified linear unit.
     pub(crate) fn relu(&mut self, x: &Value) -> Value {
         self.unary("Relu", x)
     }
 
-    /// Softmax over the last axis.
+    /// Adds a softmax over the last axis.
     pub(crate) fn softmax(&mut self, x: &Value) -> Value {
         self.node(
             "Softmax",
@@ -147,9 +147,8 @@ impl Graph {
         )
     }
 
-    /// softmax(`query` `key`') `value` for `heads` heads side by side in the last axis, without a
-    /// scale: [B, N, C],
-    /// [B, S, C] and [B, S, C] give [B, N, C]. Operator set 23.
+    /// Adds softmax(`query` `key`') `value` for `heads` heads side by side in the last axis,
+    /// without a scale: [B, N, C], [B, S, C] and [B, S, C] give [B, N, C]. Needs operator set 23.
     pub(crate) fn attention(
         &mut self,
         query: &Value,
@@ -173,7 +172,7 @@ impl Graph {
         )
     }
 
-    /// Layer normalisation over the last axis.
+    /// Adds a layer normalisation over the last axis.
     pub(crate) fn layer_norm(
         &mut self,
         x: &Value,
@@ -194,8 +193,8 @@ impl Graph {
         )
     }
 
-    /// Mean over `axes`, which stay as axes of size 1. The last axis goes first: a sum of sums
-    /// loses less than one long sum.
+    /// Adds a mean over `axes`, which stay as axes of size 1. The last axis is reduced first: a sum
+    /// of sums loses less precision than one long sum.
     pub(crate) fn mean(&mut self, x: &Value, axes: &[usize]) -> Value {
         match axes {
             [outer @ .., last] if !outer.is_empty() => {
@@ -220,7 +219,7 @@ impl Graph {
         )
     }
 
-    /// The same elements in another shape.
+    /// Adds a reshape: the same elements in another shape.
     pub(crate) fn reshape(&mut self, x: &Value, shape: &[usize]) -> Value {
         assert_eq!(
             x.shape.iter().product::<usize>(),
@@ -231,14 +230,14 @@ impl Graph {
         self.node("Reshape", &[x, &sizes], &[], shape.to_vec(), x.element)
     }
 
-    /// Axes in another order: axis `i` of the result is axis `order[i]` of `x`.
+    /// Adds a transposition: axis `i` of the result is axis `order[i]` of `x`.
     pub(crate) fn transpose(&mut self, x: &Value, order: &[usize]) -> Value {
         let shape = order.iter().map(|&axis| x.shape[axis]).collect();
         let attributes = [("perm", Attribute::Ints(ints(order.iter().copied())))];
         self.node("Transpose", &[x], &attributes, shape, x.element)
     }
 
-    /// `parts` one after another along `axis`.
+    /// Adds a concatenation of `parts` along `axis`.
     pub(crate) fn concat(&mut self, parts: &[&Value], axis: usize) -> Value {
         let mut shape = parts[0].shape.clone();
         shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
@@ -251,7 +250,7 @@ impl Graph {
         )
     }
 
-    /// Elements `start..end` along `axis`.
+    /// Adds a selection of the elements `start..end` along `axis`.
     pub(crate) fn slice(&mut self, x: &Value, axis: usize, start: usize, end: usize) -> Value {
         assert!(
             start < end && end <= x.shape[axis],
@@ -264,7 +263,7 @@ impl Graph {
         self.node("Slice", &[x, &start, &end, &axis], &[], shape, x.element)
     }
 
-    /// The elements of `x` at `places` along `axis`, in that order.
+    /// Adds a selection of the elements of `x` at `places` along `axis`, in that order.
     pub(crate) fn pick(&mut self, x: &Value, axis: usize, places: &[usize]) -> Value {
         assert!(
             places.iter().all(|&place| place < x.shape[axis]),
@@ -285,19 +284,19 @@ impl Graph {
         )
     }
 
-    /// `x` repeated along its axes of size 1 up to `shape`.
+    /// Adds a repetition of `x` along its axes of size 1 up to `shape`.
     pub(crate) fn expand(&mut self, x: &Value, shape: &[usize]) -> Value {
         let sizes = self.integers(&ints(shape.iter().copied()));
         self.node("Expand", &[x, &sizes], &[], shape.to_vec(), x.element)
     }
 
-    /// `x` with `before` and `after` more elements at the ends of its last axis, mirrored about its
-    /// first and last ones.
+    /// Adds a padding of `x` with `before` and `after` elements at the ends of its last axis,
+    /// mirrored about its first and last elements.
     pub(crate) fn pad_reflect(&mut self, x: &Value, before: usize, after: usize) -> Value {
         self.pad("reflect", x, x.shape.len() - 1, before, after)
     }
 
-    /// `x` with `before` and `after` zeros at the ends of `axis`.
+    /// Adds a padding of `x` with `before` and `after` zeros at the ends of `axis`.
     pub(crate) fn pad_zeros(
         &mut self,
         x: &Value,
@@ -326,12 +325,12 @@ impl Graph {
         )
     }
 
-    /// `x` in float32.
+    /// Adds a conversion of `x` to float32, if needed.
     pub(crate) fn cast_to_f32(&mut self, x: &Value) -> Value {
         self.cast(x, Element::F32)
     }
 
-    /// `x` in the trunk's element type.
+    /// Adds a conversion of `x` to the trunk's element type, if needed.
     pub(crate) fn cast_to_trunk(&mut self, x: &Value) -> Value {
         self.cast(x, self.trunk())
     }
@@ -345,7 +344,7 @@ impl Graph {
     }
 }
 
-/// The shape that `a` and `b` broadcast to.
+/// Returns the shape that `a` and `b` broadcast to.
 fn broadcast(a: &[usize], b: &[usize]) -> Vec<usize> {
     let rank = a.len().max(b.len());
     let size = |shape: &[usize], axis: usize| {

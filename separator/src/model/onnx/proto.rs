@@ -1,8 +1,8 @@
-//! The messages of an ONNX file that Sextet writes, with their field numbers from `onnx.proto`
-//! (ONNX IR version 10).
+//! Messages of an ONNX file that Sextet writes, with their field numbers from `onnx.proto` (ONNX IR
+//! version 10).
 //!
-//! Only what this crate uses is here; a reader of the full schema reads these files like any
-//! others.
+//! The messages contain only the fields that this crate uses. A reader of the full schema accepts
+//! these files like any others.
 
 /// `onnx.ModelProto`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -21,7 +21,7 @@ pub(crate) struct Model {
     pub(crate) metadata: Vec<Entry>,
 }
 
-/// `onnx.OperatorSetIdProto`; the empty domain is ONNX itself.
+/// `onnx.OperatorSetIdProto`. The empty domain is ONNX itself.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct OperatorSet {
     #[prost(string, tag = "1")]
@@ -86,7 +86,7 @@ pub(crate) struct Attribute {
     pub(crate) kind: i32,
 }
 
-/// `onnx.TensorProto`, its data as little-endian bytes.
+/// `onnx.TensorProto`, with its data as little-endian bytes.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Tensor {
     #[prost(int64, repeated, packed = "false", tag = "1")]
@@ -131,7 +131,7 @@ pub(crate) struct Shape {
     pub(crate) dim: Vec<Dimension>,
 }
 
-/// `onnx.TensorShapeProto.Dimension`, always a number: every shape is fixed when the graph is
+/// `onnx.TensorShapeProto.Dimension`, always a number, since every shape is fixed when the graph is
 /// written.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Dimension {
