@@ -1,4 +1,4 @@
-//! Captures: from the audio thread's line to the clip.
+//! Takes: from the audio thread's line to the clip.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::session::view::{Phase, Wave};
 
 impl Conductor {
     pub(super) fn activate(&mut self, line: SessionEnd) {
-        // What is left on the line before, and an end to it.
+        // The take ends with the old line, so the rest of that line is read first.
         self.listen();
         if self.take.is_some() {
             self.finish_take();
@@ -26,7 +26,7 @@ impl Conductor {
         }
     }
 
-    /// Hands the audio thread what it plays from now on.
+    /// Sets the deck that the audio thread plays from now on.
     pub(super) fn play(&mut self, deck: Option<Arc<Deck>>) {
         if let Some(line) = &mut self.line {
             line.play(deck.clone());
@@ -136,7 +136,7 @@ impl Conductor {
                     overview,
                 });
 
-                // The waveform is known.
+                // The waveform is known, so that no scan is needed.
                 self.scan = None;
             }
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
@@ -147,7 +147,7 @@ impl Conductor {
         }
     }
 
-    /// Goes back to the clip as it was before a capture that came to nothing.
+    /// Returns to the clip as it was before a capture that failed or was empty.
     pub(super) fn resume(&mut self) {
         self.show_clip();
         self.prepare(false);
