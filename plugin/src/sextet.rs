@@ -163,6 +163,7 @@ impl Plugin for Sextet {
             return ProcessStatus::Normal;
         };
 
+        // Pass the input to the recorder.
         let remote = session.remote();
         let [left, right] = &block.main;
         let input = Input {
@@ -175,6 +176,7 @@ impl Plugin for Sextet {
         audio
             .end
             .hear(self.params.capture.value(), &input, &remote.link);
+        // Wait in a render until the stems are there, then play them.
         if audio.offline {
             wait_for_stems(audio, remote, position);
         }
@@ -183,6 +185,7 @@ impl Plugin for Sextet {
         let Audio { end, player, .. } = audio;
         player.play(end.deck(), &levels, &mut block);
 
+        // Show the transport in the editor.
         if remote.link.transport(position) {
             remote.link.repaint.request_repaint();
         }

@@ -61,6 +61,7 @@ impl FloatWav {
             return Err(WavError::Kind("it does not begin as one"));
         }
 
+        // Read chunk by chunk up to the samples.
         let (mut rate_hz, mut wide_bytes) = (None, None);
         let mut at = 12;
         loop {
@@ -98,6 +99,7 @@ impl FloatWav {
                 _ => {}
             }
 
+            // Chunks are padded to even lengths.
             at += bytes + bytes % 2;
         }
     }

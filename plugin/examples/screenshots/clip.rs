@@ -143,7 +143,8 @@ fn pictures_of_choices(studio: &Studio, made: &Made) {
     }
 }
 
-/// Takes pictures of a missing command and of a missing capture. Deletes the stems and the capture.
+/// Takes pictures of a missing command and of a missing capture. Deletes the stems and all
+/// captures.
 pub(crate) fn pictures_of_faults(studio: &Studio, made: &Made) {
     std::fs::remove_dir_all(project::folders().stems()).unwrap();
     project::use_command(Path::new("/nowhere/sextet"));

@@ -121,10 +121,12 @@ impl Take {
         let end = position.saturating_add(interleaved.len() as i64 / 2);
         let (first, last) = self.spans.bounds().unwrap_or((position, end));
 
+        // Leave out frames that are too far away.
         if end.max(last).saturating_sub(position.min(first)) > MOST_FRAMES {
             return Ok(());
         }
 
+        // Extend the hash and the overview while there are no gaps or jumps.
         if self.origin.is_none() {
             self.straight = Some(Straight::new(position, self.rate_hz));
         }
@@ -135,6 +137,7 @@ impl Take {
             .take()
             .and_then(|straight| straight.extended(position, interleaved));
 
+        // Write piece by piece. A new piece goes to the end of the file.
         let mut done = 0;
         while done < interleaved.len() {
             let at = position + done as i64 / 2 - origin;
@@ -179,6 +182,7 @@ impl Take {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Capture, TakeError> {
         let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
+        // A take without gaps or jumps only needs a header, unless it is laid over a clip.
         if let (None, Some(straight)) = (&base, self.straight.take()) {
             if cancelled() {
                 return Err(TakeError::Cancelled);
@@ -186,6 +190,7 @@ impl Take {
             return self.finish_straight(folders, straight, start, end);
         }
 
+        // Extend the range to that of the clip below the take.
         let mut base = base
             .map(|(audio, clip)| self.open_base(folders, &audio, clip))
             .transpose()?;
@@ -194,6 +199,7 @@ impl Take {
             (start, end) = (start.min(clip.start_frame), end.max(clip_end));
         }
 
+        // Write to a temporary file first: the capture's name depends on all samples.
         let out = tempfile::Builder::new()
             .prefix(".new-")
             .suffix(".wav")
@@ -208,6 +214,7 @@ impl Take {
         let frames = (end - start).cast_unsigned();
         let mut overview = Overview::silent(frames);
 
+        // Lay the clip and then the take over silence, run by run.
         let mut run = Vec::new();
         for first in (start..end).step_by(PIECE_FRAMES as usize) {
             if cancelled() {
@@ -236,6 +243,7 @@ impl Take {
                 .map_err(|source| unwritable(folders, source))?;
         }
 
+        // Complete the file and give it its name.
         writer
             .finish()
             .map_err(|source| unwritable(folders, source))?;

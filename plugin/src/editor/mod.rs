@@ -116,6 +116,7 @@ impl EditorApp {
             None => {}
         }
 
+        // Panels are shown above everything else.
         self.open.show(ui.ctx(), &self.remote);
         self.render.show(ui.ctx(), &self.remote);
         self.settings.show(ui.ctx(), &view, &self.remote);

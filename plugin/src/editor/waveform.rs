@@ -40,6 +40,7 @@ pub(super) fn paint(
     mesh.reserve_vertices(6 * columns);
     mesh.reserve_triangles(4 * columns);
 
+    // A column is a rectangle above the middle and one below it.
     for column in 0..columns {
         let (from, to) = (
             column as f64 / columns as f64,

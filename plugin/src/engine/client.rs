@@ -73,6 +73,7 @@ impl Client {
         let stdin = child.stdin.take();
         let (tell, heard) = mpsc::channel();
 
+        // The client exists from here on, so that the process ends if a later step fails.
         let last_words = Arc::new(Mutex::new(VecDeque::new()));
         let mut client = Self {
             child,

@@ -250,6 +250,7 @@ impl Job {
         }
 
         match reply {
+            // The loading of an earlier job says more than its place in the queue.
             Reply::Queued {
                 reason: Waiting::EarlierJob,
                 ..

@@ -57,6 +57,7 @@ impl PageSource {
     /// The system's error.
     pub(crate) fn read_into(&mut self, page: usize, planar: &mut [f32]) -> io::Result<()> {
         let step = self.geometry.step_frames as usize;
+        // Equal rates need no filter.
         let Some(resampler) = &mut self.resampler else {
             return self
                 .files
@@ -69,6 +70,8 @@ impl PageSource {
             resampler.push(&self.clip_page).map_err(io::Error::other)
         };
 
+        // After a jump, the filter is reset and fed with the two blocks that the next output
+        // depends on.
         if resampler.next_page != Some(page) {
             resampler.fft.reset();
             for number in [page as i64 - 1, page as i64] {
@@ -81,6 +84,7 @@ impl PageSource {
         block(page as i64 + 1, resampler)?;
         resampler.next_page = Some(page + 1);
 
+        // The page is the second half of the previous output and the first half of the last one.
         let half = self.geometry.page_frames as usize / 2;
         for (channel, planar) in planar.chunks_exact_mut(2 * half).enumerate() {
             let samples = resampler.half[channel]

@@ -64,6 +64,7 @@ impl Pages {
         let number = slot as u32 + 1;
         let slot = &self.slots[slot];
 
+        // Take the old page out of the table, and mark the slot as being written.
         if let Some(old) = replaced {
             self.table[old].store(0, Ordering::Release);
         }
@@ -80,14 +81,15 @@ impl Pages {
             to.store(from.to_bits(), Ordering::Relaxed);
         }
 
+        // Publish the page.
         slot.tag
             .store(generation << 32 | page as u64, Ordering::Release);
         self.table[page].store(number, Ordering::Release);
     }
 
-    /// Copies frames of a page, beginning with frame `first` of it, to the beginnings of `out`.
-    /// Returns false if the page is not there, or was replaced during the copy. Neither allocates
-    /// nor waits.
+    /// Copies `frames` frames of a page, from its frame `first` on, to each channel of `out` from
+    /// frame `at` on. Returns false if the page is not there, or was replaced during the copy.
+    /// Neither allocates nor waits.
     ///
     /// # Panics
     /// If the frames do not lie within the page or do not fit `out`.
@@ -106,6 +108,7 @@ impl Pages {
             return false;
         };
 
+        // Copy only from a slot that holds this page.
         let slot = &self.slots[number];
         let tag = slot.tag.load(Ordering::Acquire);
         if tag & u64::from(u32::MAX) != page as u64 {
@@ -123,6 +126,7 @@ impl Pages {
             }
         }
 
+        // The copy is whole if the tag has not changed meanwhile.
         fence(Ordering::Acquire);
         slot.tag.load(Ordering::Relaxed) == tag
     }

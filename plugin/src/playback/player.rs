@@ -94,6 +94,7 @@ impl Player {
         let length = geometry.frames.cast_signed();
 
         deck.ask(head, block.loop_start.map(|start| start - geometry.start));
+        // Split the block at the clip's ends.
         let mut done = 0;
         while done < frames {
             let at = head + done as i64;
@@ -113,6 +114,7 @@ impl Player {
             }
         }
 
+        // The stems fade out from here if the transport stops.
         let end = head + frames as i64;
         self.tail = (0..length).contains(&end).then_some((end, FADE_FRAMES));
     }

@@ -159,6 +159,7 @@ impl Scanner {
                 .map(|channel| &channel[..count])
                 .collect();
 
+            // Add the samples to the stems' overviews, and their sum to the clip's.
             for (overview, pair) in overviews.iter_mut().zip(channels.chunks_exact(2)) {
                 pair.iter()
                     .for_each(|channel| overview.add(first, channel.iter().copied()));
@@ -182,6 +183,7 @@ impl Scanner {
         }
 
         self.report(Seen::Stems(overviews, clip));
+        // Compare the files with the manifest.
         if verify
             && let Err(error) = files.entry().verify(&|| self.stopped())
             && error.kind() != ErrorKind::Cancelled

@@ -167,6 +167,7 @@ impl Upkeep {
             }
         }
 
+        // Inspect the machine if a result arrived before the report on it.
         if self.machine.is_none() && !outcomes.is_empty() && self.look.job.is_none() {
             self.obey(Wish::Inspect, folders, session);
         }

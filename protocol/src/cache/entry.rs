@@ -195,6 +195,7 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
         path: path.clone(),
         source,
     };
+    // Check the format before the fields, which may differ in other formats.
     let AnyFormat { format } = serde_json::from_slice(&bytes).map_err(unreadable)?;
 
     if format != MANIFEST_FORMAT {
@@ -206,6 +207,7 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
         .into());
     }
 
+    // The recipe must have the key that names the folder.
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(unreadable)?;
     let found = manifest.recipe.key();
     if found != *key {

@@ -45,8 +45,8 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a line that is no
-    /// message, after which there may be others;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when nothing more can be read.
+    /// message, after which there may be others; [`ErrorKind::Io`](crate::ErrorKind::Io) when
+    /// nothing more can be read.
     #[allow(
         clippy::should_implement_trait,
         reason = "an iterator's items have one type"

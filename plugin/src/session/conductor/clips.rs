@@ -133,6 +133,7 @@ impl Conductor {
             return Ok(false);
         };
 
+        // Open the files twice: the deck and the scan read independently of each other.
         let open = || -> Result<Option<StemFiles>, Fault> {
             match Entry::open(folders, &key) {
                 Ok(entry) => StemFiles::open(entry)
@@ -163,6 +164,7 @@ impl Conductor {
             self.play(Some(Arc::new(deck)));
         }
 
+        // Note the model and the engine, and scan the files.
         self.engine = Some(made_with.words());
         self.made_with = Some(made_with);
         let subject = Subject::Stems {
@@ -222,6 +224,7 @@ impl Conductor {
             return;
         }
 
+        // Keep the waveforms, the stems and the separation: only the place changes.
         let was_ready = self.phase == Phase::Ready;
         let (wave, stems) = (self.wave.take(), std::mem::take(&mut self.stems));
         let separation = self.separation.take();

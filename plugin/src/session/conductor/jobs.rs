@@ -92,6 +92,7 @@ impl Conductor {
             return;
         };
 
+        // A worker that was started before the GPU was set up is not kept.
         let is_outrun = std::mem::take(&mut self.is_outrun);
         match ended {
             Ended::Separated { key, cached } => {

@@ -45,6 +45,8 @@ impl Conductor {
         self.lost_frames = tape.lost_frames();
         let rate_hz = tape.rate_hz();
 
+        // Process the events. The tape is taken out of the line, which may hand decks over
+        // meanwhile.
         let mut ended = false;
         tape.drain(|event| match event {
             Event::Begin => self.begin_take(rate_hz),
@@ -55,6 +57,7 @@ impl Conductor {
             }
         });
 
+        // The line ends with the audio thread's end of the tape.
         if ended && tape.is_over() {
             self.line = None;
         } else if let Some(line) = &mut self.line {
@@ -97,6 +100,7 @@ impl Conductor {
             return;
         };
 
+        // Show the phase before the files are written, which may take a while.
         self.phase = Phase::Keeping;
         self.publish();
         let base = self
