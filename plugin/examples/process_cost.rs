@@ -1,5 +1,5 @@
-//! What a block costs: `process()` of an instance that plays seven buses, called as a CLAP host
-//! calls it.
+//! Measures the cost of a block: `process()` of an instance that plays seven buses, called as a
+//! CLAP host calls it.
 //!
 //! `cargo build --release -p sextet-plugin && cargo run --release -p sextet-plugin --example
 //! process_cost`
@@ -46,7 +46,7 @@ fn main() {
     }
 }
 
-/// Times blocks one by one; with the host's own copying, which is the same for all plugins.
+/// Times blocks one by one, including the host's own copying, which is the same for all plugins.
 fn report(host: &mut Host, size: usize) {
     let input = vec![0.25; size];
     let mut took: Vec<Duration> = (0..BLOCKS)

@@ -1,11 +1,11 @@
-//! How long a musician waits: from the transport's stop to stems on the buses, in a CLAP host in
-//! real time.
+//! Measures a musician's waiting time: from the transport's stop to stems on the buses, in a CLAP
+//! host in real time.
 //!
 //! `cargo run --release -p sextet-plugin --example stop_to_stems -- --seconds 180` `SEXTET_COMMAND`
 //! names the command where it is not that of this build; the built example, the plugin's library
 //! beside it and a command are all that another machine needs. `--pace 40` plays at forty times
-//! real time, which the disk has to keep up with; `--model`, `--engine` and `--clips` say with what
-//! and how often.
+//! real time, which the disk has to keep up with. `--model`, `--engine` and `--clips` choose the
+//! model, the engine and the number of clips.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -19,10 +19,10 @@ use support::{command, project};
 
 const RATE_HZ: u32 = 44_100;
 const BLOCK: usize = 512;
-/// Whoever has no stems by then gets none.
+/// Time limit for the stems.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// What is measured.
+/// The conditions of the measurement.
 struct Choices {
     seconds: f64,
     pace: f64,
@@ -72,7 +72,7 @@ fn main() {
     println!("{}", result(&choices, took_s));
 }
 
-/// All that was measured, in one line.
+/// Returns the result of the measurement in one line.
 fn result(choices: &Choices, mut took_s: Vec<f64>) -> String {
     took_s.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (took_s.first(), took_s.last()) else {
@@ -120,7 +120,7 @@ fn choices() -> Choices {
     }
 }
 
-/// Chords, beats and noise, other ones for every seed.
+/// Returns chords, beats and noise, which differ for every seed.
 fn music(seconds: f64, seed: u32) -> [Vec<f32>; 2] {
     let frames = (seconds * f64::from(RATE_HZ)) as usize;
     let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
@@ -144,7 +144,7 @@ fn music(seconds: f64, seed: u32) -> [Vec<f32>; 2] {
     })
 }
 
-/// Begins without a clip, so that no older stems are heard, and arms the capture.
+/// Removes the clip, so that no older stems are heard, and arms the capture.
 fn begin(host: &mut Host, choices: &Choices) -> Instant {
     let settings = json!({ "model": choices.model, "engine": choices.engine });
     assert!(host.load(&project::framed(&json!({ "settings": settings }))));
@@ -168,8 +168,8 @@ fn play(host: &mut Host, sides: &[Vec<f32>; 2], pace: f64) {
     }
 }
 
-/// Stops the transport, and plays a place in the middle until the stems' buses are not silent. Says
-/// what was seen meanwhile.
+/// Stops the transport, and plays a place in the middle until the stems' buses are not silent.
+/// Prints the phases meanwhile, and returns the time.
 fn wait_for_stems(host: &mut Host, sides: &[Vec<f32>; 2]) -> Duration {
     let middle = sides[0].len() / 2;
     let input = [
@@ -208,7 +208,8 @@ fn wait_for_stems(host: &mut Host, sides: &[Vec<f32>; 2]) -> Duration {
     }
 }
 
-/// All of the clip was captured: a pace that the disk does not keep up with loses frames.
+/// Checks that all of the clip was captured: a pace that the disk does not keep up with loses
+/// frames.
 fn check(host: &Host, sides: &[Vec<f32>; 2]) {
     let clip = project::saved(&host.save())["clip"].clone();
     assert_eq!(

@@ -1,10 +1,10 @@
-//! The Sextet plugin: capture a clip, have it separated, play its six stems in its place on the
-//! timeline.
+//! The Sextet plugin: captures a clip, has it separated, and plays its six stems in its place on
+//! the timeline.
 //!
-//! The library is what hosts load: a CLAP plugin and a VST3 plugin in one. What it exports to Rust
-//! is for the standalone program. A block goes from input to buses in `sextet.rs`; an instance's
-//! clip is conducted by `session/`, off the audio thread; the separating is done by the `sextet`
-//! command in a process of its own, see `engine/`.
+//! Hosts load the library, which is a CLAP plugin and a VST3 plugin in one. Its Rust exports are
+//! for the standalone program. `sextet.rs` takes a block from input to buses; `session/` conducts
+//! an instance's clip, off the audio thread; the `sextet` command separates in a process of its
+//! own, see `engine/`.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! The plugin as a program of its own.
+//! The plugin as a standalone program.
 
 use nice_plug::wrapper::standalone::nice_export_standalone;
 use sextet_plugin::Sextet;

@@ -1,26 +1,26 @@
-//! What a waveform looks like from afar.
+//! Overviews: the reduced data that waveforms are drawn from.
 
 use std::collections::BTreeMap;
 
-/// Frames that one bin stands for.
+/// Number of frames of a bin.
 pub(crate) const BIN_FRAMES: usize = 512;
 
 /// The lowest and the highest sample of every [`BIN_FRAMES`] frames, over both channels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Overview {
-    /// Lowest and highest; 0 where nothing was heard.
+    /// Lowest and highest sample of each bin; 0 where nothing was captured.
     pub(crate) bins: Vec<[f32; 2]>,
 }
 
 impl Overview {
-    /// Bins for so many frames, silent so far.
+    /// Returns silent bins for a number of frames.
     pub(crate) fn silent(frames: u64) -> Self {
         Self {
             bins: vec![[0.0; 2]; frames.div_ceil(BIN_FRAMES as u64) as usize],
         }
     }
 
-    /// Makes room for so many frames, which are silent so far.
+    /// Makes room for a number of frames, which are silent so far.
     pub(crate) fn grow(&mut self, frames: u64) {
         self.bins
             .resize(frames.div_ceil(BIN_FRAMES as u64) as usize, [0.0; 2]);
@@ -35,7 +35,7 @@ impl Overview {
         }
     }
 
-    /// The lowest and highest between two places, as parts of the whole.
+    /// Returns the lowest and highest sample between two positions, given as parts of the whole.
     pub(crate) fn between(&self, from: f64, to: f64) -> [f32; 2] {
         let count = self.bins.len() as f64;
         let start = ((from * count) as usize).min(self.bins.len());
@@ -57,8 +57,8 @@ pub(crate) struct GrowingOverview {
 }
 
 impl GrowingOverview {
-    /// Adds interleaved frames that begin at a frame of the timeline. What was heard there before
-    /// no longer counts.
+    /// Adds interleaved frames that begin at a frame of the timeline. Frames that were added there
+    /// before no longer count.
     pub(crate) fn add(&mut self, position: i64, interleaved: &[f32]) {
         let bin_frames = BIN_FRAMES as i64;
         let mut at = position;
@@ -77,7 +77,7 @@ impl GrowingOverview {
         }
     }
 
-    /// All of it, and the timeline's frame where it begins.
+    /// Returns the whole overview, and the timeline's frame where it begins.
     pub(crate) fn snapshot(&self) -> (i64, Overview) {
         let (Some((&first, _)), Some((&last, _))) =
             (self.bins.first_key_value(), self.bins.last_key_value())

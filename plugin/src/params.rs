@@ -12,17 +12,17 @@ use crate::saved::SavedField;
 /// Level at and below which a stem is silent, in dB.
 const SILENT_DB: f32 = -60.0;
 const LOUDEST_DB: f32 = 12.0;
-/// Identifier of [`SextetParams::capture`], which a state that is loaded never switches on.
+/// Identifier of [`SextetParams::capture`], which loading a state never switches on.
 pub(crate) const CAPTURE_ID: &str = "capture";
 
-/// What the main output plays.
+/// The signal of the main output.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MainOutput {
     /// The input.
     #[id = "dry"]
     #[name = "Dry"]
     Dry,
-    /// One stem, as it is.
+    /// One stem, unchanged.
     #[id = "drums"]
     #[name = "Drums"]
     Drums,
@@ -41,14 +41,14 @@ pub(crate) enum MainOutput {
     #[id = "piano"]
     #[name = "Piano"]
     Piano,
-    /// All stems by their gains, mutes and solos.
+    /// All stems, mixed by their gains, mutes and solos.
     #[id = "mix"]
     #[name = "Mix"]
     Mix,
 }
 
 impl MainOutput {
-    /// All choices in the order of the parameter.
+    /// All choices, in the order of the parameter.
     pub(crate) const ALL: [Self; 8] = [
         Self::Dry,
         Self::Drums,
@@ -60,30 +60,30 @@ impl MainOutput {
         Self::Mix,
     ];
 
-    /// The one stem that is played, if it is one.
+    /// Returns the stem, if the choice is a single one.
     pub(crate) fn stem(self) -> Option<Stem> {
         let number = Self::ALL.iter().position(|&choice| choice == self)?;
         Stem::ALL.get(number.checked_sub(1)?).copied()
     }
 }
 
-/// What the main output plays before and after the clip.
+/// The signal of the main output before and after the clip.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outside {
     /// The input.
     #[id = "dry"]
     #[name = "Dry"]
     Dry,
-    /// Nothing.
+    /// Silence.
     #[id = "silence"]
     #[name = "Silence"]
     Silence,
 }
 
-/// One stem's place in the mix.
+/// The parameters of one stem in the mix.
 #[derive(Params)]
 pub(crate) struct StemParams {
-    /// In dB.
+    /// Gain in dB.
     #[id = "gain"]
     pub(crate) gain: FloatParam,
     #[id = "mute"]
@@ -92,14 +92,14 @@ pub(crate) struct StemParams {
     pub(crate) solo: BoolParam,
 }
 
-/// All parameters, and what is saved besides.
+/// All parameters, and the state that is saved with them.
 #[derive(Params)]
 pub(crate) struct SextetParams {
     #[id = "stem"]
     pub(crate) output: EnumParam<MainOutput>,
     #[id = "outside"]
     pub(crate) outside: EnumParam<Outside>,
-    /// Armed: the next time the transport runs is captured.
+    /// Whether the capture is armed. The next run of the transport is captured then.
     #[id = "capture"]
     pub(crate) capture: BoolParam,
     #[nested(id_prefix = "drums", group = "Drums")]
@@ -120,7 +120,7 @@ pub(crate) struct SextetParams {
 }
 
 impl SextetParams {
-    /// Whenever a host changes one, the editor draws again.
+    /// Creates the parameters. The editor draws again whenever a host changes one.
     pub(crate) fn new(saved: Arc<SavedField>, repaint: RepaintNotifier) -> Self {
         let stem = |stem: Stem| StemParams::new(title(stem), &repaint);
         Self {
@@ -138,7 +138,7 @@ impl SextetParams {
         }
     }
 
-    /// The parameters of one stem.
+    /// Returns the parameters of one stem.
     pub(crate) fn stem(&self, stem: Stem) -> &StemParams {
         match stem {
             Stem::Drums => &self.drums,
@@ -150,7 +150,7 @@ impl SextetParams {
         }
     }
 
-    /// What the parameters ask the player for.
+    /// Returns the levels that the parameters ask the player for.
     pub(crate) fn levels(&self) -> Levels {
         let output = self.output.value();
         let outside = match (output, self.outside.value()) {
@@ -178,7 +178,7 @@ impl SextetParams {
         }
     }
 
-    /// Each stem's level in the mix.
+    /// Returns each stem's level in the mix.
     pub(crate) fn mix(&self) -> [f32; Stem::ALL.len()] {
         let any_solo = Stem::ALL.iter().any(|&stem| self.stem(stem).solo.value());
         Stem::ALL.map(|stem| {
@@ -229,13 +229,13 @@ impl StemParams {
     }
 }
 
-/// Called when a value changes, maybe on the audio thread: raises a flag.
+/// Returns the callback for changed values, which raises a flag. It may run on the audio thread.
 fn redraw<T>(repaint: &RepaintNotifier) -> Arc<dyn Fn(T) + Send + Sync> {
     let repaint = repaint.clone();
     Arc::new(move |_| repaint.request_repaint())
 }
 
-/// A stem's name for people.
+/// Returns a stem's name for people.
 pub(crate) fn title(stem: Stem) -> &'static str {
     match stem {
         Stem::Drums => "Drums",
@@ -247,8 +247,8 @@ pub(crate) fn title(stem: Stem) -> &'static str {
     }
 }
 
-/// The factor of a gain in dB; 1 exactly at 0 dB, also when a host's rounding has moved it by a
-/// hair.
+/// Returns the factor of a gain in dB: exactly 1 at 0 dB, also when a host's rounding has moved the
+/// value by a hair.
 fn level(db: f32) -> f32 {
     if db <= SILENT_DB {
         0.0

@@ -1,5 +1,5 @@
-//! What a project keeps of an instance: where its clip lies, the names of its stems and its
-//! capture, and the settings. Never audio.
+//! The state that a project saves of an instance: the place of its clip, the names of its stems and
+//! its capture, and the settings. Never audio.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,53 +10,53 @@ use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
 
 use crate::playback::Placement;
 
-/// Version of [`Saved`]. A newer one is read as far as it is understood.
+/// Version of [`Saved`]. A newer version is read as far as it is understood.
 const FORMAT: u32 = 1;
 
-/// See the module.
+/// The saved state of one instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Saved {
     pub(crate) format: u32,
     pub(crate) clip: Option<SavedClip>,
     pub(crate) settings: Settings,
-    /// What the instance was doing, in a few words, for whoever looks into a project. Not read
+    /// State of the instance in a few words, for people who look into a project file. Not read
     /// back.
     pub(crate) status: String,
 }
 
-/// A clip, by the names of its files.
+/// A clip, given by the names of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SavedClip {
-    /// The capture.
+    /// Fingerprint of the capture.
     pub(crate) audio: Fingerprint,
     /// Its first frame on the timeline, at its own rate.
     pub(crate) start_frame: i64,
-    /// Its length.
+    /// Length in frames, at its own rate.
     pub(crate) frames: u64,
-    /// Its rate.
+    /// Sample rate in Hz.
     pub(crate) rate_hz: u32,
-    /// What people call it.
+    /// Name of the clip for people.
     pub(crate) name: String,
-    /// The stems, once they were made.
+    /// Key of the stems' cache entry, once they were made.
     pub(crate) key: Option<Fingerprint>,
 }
 
-/// What people choose in the editor, besides the parameters.
+/// The editor's settings, apart from the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Settings {
-    /// Separate as soon as there is a clip.
+    /// Whether a new clip is separated at once.
     pub(crate) automatic: bool,
-    /// A new capture is laid over the clip, instead of taking its place.
+    /// Whether a new capture is laid over the clip, instead of replacing it.
     pub(crate) extend: bool,
-    /// As the worker takes it.
+    /// Name of the model, as the worker takes it.
     pub(crate) model: String,
     pub(crate) engine: EngineName,
 }
 
 impl Settings {
-    /// The model and the engine.
+    /// Returns the model and the engine.
     pub(crate) fn computing(&self) -> (String, EngineName) {
         (self.model.clone(), self.engine)
     }
@@ -94,10 +94,10 @@ impl Default for Settings {
     }
 }
 
-/// Called with what a host loads.
+/// Callback for a state that a host loads.
 type OnLoad = Box<dyn Fn(Saved) + Send + Sync>;
 
-/// The saved state where nice-plug finds it.
+/// The saved state as a persistent field of nice-plug's.
 #[derive(Default)]
 pub(crate) struct SavedField {
     current: Mutex<Saved>,
@@ -105,7 +105,7 @@ pub(crate) struct SavedField {
 }
 
 impl SavedField {
-    /// What would be saved now.
+    /// Returns the current state.
     pub(crate) fn get(&self) -> Saved {
         self.current
             .lock()
@@ -113,12 +113,12 @@ impl SavedField {
             .clone()
     }
 
-    /// Changes what will be saved.
+    /// Replaces the current state.
     pub(crate) fn update(&self, saved: Saved) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = saved;
     }
 
-    /// Who is told when a host loads a state.
+    /// Sets the callback for a state that a host loads.
     pub(crate) fn on_load(&self, tell: Option<OnLoad>) {
         *self.on_load.lock().unwrap_or_else(PoisonError::into_inner) = tell;
     }
@@ -144,7 +144,7 @@ impl PersistentField<'_, Saved> for std::sync::Arc<SavedField> {
 mod tests {
     use super::*;
 
-    /// Projects on people's disks must load for ever.
+    /// Existing projects on users' disks must always load.
     #[test]
     fn a_project_of_today_is_read_tomorrow() {
         let text = r#"{"format":1,"clip":{"audio":"00112233445566778899aabbccddeeff","start_frame":-5,"frames":10,

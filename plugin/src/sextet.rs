@@ -1,4 +1,4 @@
-//! The plugin: what nice-plug calls, and one block from input to buses.
+//! The plugin: the calls of nice-plug, and the path of one block from input to buses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +15,26 @@ use crate::session::{AudioEnd, Command, Session, lines};
 use crate::shim::{Fence, remember_executor};
 
 const STEREO: NonZeroU32 = new_nonzero_u32(2);
-/// How long a render sleeps between looks for stems that are being made.
+/// Time that an offline render sleeps between checks for stems that are being made.
 const OFFLINE_NAP: Duration = Duration::from_millis(1);
 
 /// One instance.
 pub struct Sextet {
     params: Arc<SextetParams>,
     window: EditorWindow,
-    /// `None` where the system gives no thread: then the track plays dry.
+    /// The session; `None` where the system gives no thread. The track plays dry then.
     session: Option<Session>,
     audio: Option<Audio>,
 }
 
-/// What the audio thread has while the plugin is active.
+/// The audio thread's state while the plugin is active.
 struct Audio {
     end: AudioEnd,
     player: Player,
     offline: bool,
-    /// For a render in a host that has no transport: frames since the beginning.
+    /// Number of frames since the beginning, for a render in a host that has no transport.
     elapsed: i64,
-    /// The host has a transport.
+    /// Whether the host has a transport.
     has_transport: bool,
 }
 
@@ -65,8 +65,8 @@ impl Plugin for Sextet {
         aux_output_ports: &[STEREO; 6],
         names: PortNames {
             layout: Some("Six stems"),
-            // nice-plug 0.4.2 gives the main output the main input's name, and JACK takes no name
-            // twice.
+            // nice-plug 0.4.2 gives the main output the main input's name, and JACK refuses a name
+            // that is used twice.
             main_input: None,
             main_output: Some("Main"),
             aux_inputs: &[],
@@ -94,8 +94,8 @@ impl Plugin for Sextet {
             .editor(self.params.clone(), session.remote().clone())
     }
 
-    /// A project that was saved while capture was armed does not begin to capture when it is
-    /// played.
+    /// Removes the capture's parameter from the state, so that a project that was saved while
+    /// capture was armed does not begin to capture when it is played.
     fn filter_state(state: &mut PluginState) {
         state.params.remove(CAPTURE_ID);
     }
@@ -163,6 +163,7 @@ impl Plugin for Sextet {
             return ProcessStatus::Normal;
         };
 
+        // Pass the input to the recorder.
         let remote = session.remote();
         let [left, right] = &block.main;
         let input = Input {
@@ -175,6 +176,7 @@ impl Plugin for Sextet {
         audio
             .end
             .hear(self.params.capture.value(), &input, &remote.link);
+        // Wait in a render until the stems are there, then play them.
         if audio.offline {
             wait_for_stems(audio, remote, position);
         }
@@ -183,6 +185,7 @@ impl Plugin for Sextet {
         let Audio { end, player, .. } = audio;
         player.play(end.deck(), &levels, &mut block);
 
+        // Show the transport in the editor.
         if remote.link.transport(position) {
             remote.link.repaint.request_repaint();
         }
@@ -205,10 +208,10 @@ impl Plugin for Sextet {
 }
 
 impl Audio {
-    /// The timeline's frame at the block's start; `None` while the transport stands. A render in a
-    /// host that knows of no transport at all begins at 0 and always runs.
+    /// Returns the timeline's frame at the block's start; `None` while the transport stands. A
+    /// render in a host without a transport begins at 0 and always runs.
     fn position(&mut self, transport: &Transport, frames: usize) -> Option<i64> {
-        // A host without a transport says that it stands at 0, and never anything else.
+        // A host without a transport always reports that it stands at 0.
         self.has_transport |= transport.playing || transport.pos_samples().unwrap_or(0) != 0;
         let begun = self.elapsed;
         self.elapsed += frames as i64;
@@ -220,7 +223,7 @@ impl Audio {
 }
 
 impl Sextet {
-    /// A take that is running is over.
+    /// Ends a running take.
     fn end_take(&mut self) {
         if let (Some(audio), Some(session)) = (&mut self.audio, &self.session) {
             audio.end.end_take(&session.remote().link);
@@ -228,7 +231,7 @@ impl Sextet {
     }
 }
 
-/// In a render, waits while stems are being made or loaded.
+/// Waits in an offline render while stems are being made or loaded.
 fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: Option<i64>) {
     while position.is_some()
         && !audio.end.recorder.is_rolling()
@@ -239,8 +242,8 @@ fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: 
     }
 }
 
-/// The host's buffers as a block; `None` if they are not what was announced, which the shims see
-/// to.
+/// Returns the host's buffers as a block; `None` if they are not the announced ones. The shims
+/// ensure that they are.
 fn block_of<'a>(
     buffer: &'a mut Buffer<'_>,
     aux: &'a mut AuxiliaryBuffers<'_>,

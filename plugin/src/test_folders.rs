@@ -1,4 +1,4 @@
-//! Folders of a test's own, which go with it, and songs in them.
+//! Temporary folders for a test, and songs in them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use sextet_protocol::Folders;
 use crate::command_under_test::command;
 use crate::entry;
 
-/// See the module.
+/// The folders of one test. Dropping them deletes them.
 pub(crate) struct TestFolders {
     root: tempfile::TempDir,
-    /// Where the cache and the data lie in it.
+    /// The cache and the data folder.
     pub(crate) folders: Folders,
 }
 
@@ -21,18 +21,19 @@ impl TestFolders {
         Self { root, folders }
     }
 
-    /// The same for a test that runs workers, which are looked for beside this program.
+    /// Returns folders for a test that runs workers. The command is expected beside the test
+    /// program.
     pub(crate) fn with_command() -> Self {
         assert!(command().is_file());
         Self::new()
     }
 
-    /// Where everything else may be put.
+    /// Returns the root, in which a test may put any other files.
     pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }
 
-    /// A new file with a song: a sawtooth of this height from peak to peak.
+    /// Writes a new song and returns its path: a sawtooth of this height from peak to peak.
     pub(crate) fn song(&self, name: &str, rate_hz: u32, seconds: u32, height: f32) -> PathBuf {
         let path = self.path().join(name);
         let sample = |n: u32| height * ((n % 1009) as f32 / 1009.0 - 0.5);

@@ -1,7 +1,7 @@
-//! Float32 WAV files: read anywhere in them, and written from beginning to end.
+//! Float32 WAV files: random-access reading and sequential writing.
 //!
-//! The only kind of file that the plugin itself knows: captures and the stems in the cache. Files
-//! beyond 4 GiB are RF64 (EBU Tech 3306).
+//! The plugin itself knows no other kind of file: captures and the stems in the cache are of this
+//! kind. Files beyond 4 GiB are RF64 (EBU Tech 3306).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -10,38 +10,38 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 const FLOAT: u16 = 3;
 /// `WAVE_FORMAT_EXTENSIBLE`: the true format is in the first two bytes of its sub-format.
 const EXTENSIBLE: u16 = 0xfffe;
-/// Bytes of a stereo frame.
+/// Size of a stereo frame in bytes.
 const FRAME_BYTES: u64 = 8;
-/// Bytes of the header that is written: RIFF, room for `ds64`, `fmt `, `fact` and the head of
-/// `data`.
+/// Size of the header that is written, in bytes: RIFF, room for `ds64`, `fmt `, `fact` and the head
+/// of `data`.
 pub(crate) const HEADER_BYTES: u64 = 12 + 36 + 26 + 12 + 8;
 
-/// A stereo float32 WAV file that is read.
+/// A stereo float32 WAV file, open for reading.
 #[derive(Debug)]
 pub(crate) struct FloatWav {
     file: File,
     rate_hz: u32,
     data_start: u64,
     frames: u64,
-    /// Bytes of one read, reused.
+    /// Buffer for the bytes of one read, reused.
     bytes: Vec<u8>,
 }
 
-/// Why a file cannot be used.
+/// The reason for which a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WavError {
-    /// The system refuses.
+    /// The system cannot read the file.
     #[error("it cannot be read")]
     Io(#[from] io::Error),
-    /// It is something else.
+    /// The file is of another kind.
     #[error("it is no WAV file of float32 stereo samples: {0}")]
     Kind(&'static str),
-    /// It was cut off.
+    /// The file was cut off.
     #[error("it holds {found} frames where its header says {expected}")]
     Short {
-        /// By its header.
+        /// Number of frames by the header.
         expected: u64,
-        /// By its length.
+        /// Number of frames by the file's length.
         found: u64,
     },
 }
@@ -61,6 +61,7 @@ impl FloatWav {
             return Err(WavError::Kind("it does not begin as one"));
         }
 
+        // Read chunk by chunk up to the samples.
         let (mut rate_hz, mut wide_bytes) = (None, None);
         let mut at = 12;
         loop {
@@ -98,6 +99,7 @@ impl FloatWav {
                 _ => {}
             }
 
+            // Chunks are padded to even lengths.
             at += bytes + bytes % 2;
         }
     }
@@ -110,10 +112,10 @@ impl FloatWav {
         self.frames
     }
 
-    /// Reads frames from `first` on, interleaved, until `out` is full.
+    /// Reads interleaved frames from `first` on, until `out` is full.
     ///
     /// # Errors
-    /// What the system says; also when the file has become shorter.
+    /// The system's error; also when the file has become shorter.
     pub(crate) fn read_into(&mut self, first: u64, out: &mut [f32]) -> io::Result<()> {
         self.bytes.resize(4 * out.len(), 0);
         self.file
@@ -126,7 +128,7 @@ impl FloatWav {
     }
 }
 
-/// Reads a `fmt ` chunk and gives the rate.
+/// Reads a `fmt ` chunk and returns the rate.
 fn rate_of(file: &mut File, bytes: u64) -> Result<u32, WavError> {
     if bytes < 16 {
         return Err(WavError::Kind("its format chunk is too short"));
@@ -164,7 +166,7 @@ fn u64_of(bytes: &[u8]) -> u64 {
     u64::from(u32_of(bytes)) | u64::from(u32_of(&bytes[4..])) << 32
 }
 
-/// A stereo float32 WAV file that is written from beginning to end.
+/// A writer of a stereo float32 WAV file, from beginning to end.
 pub(crate) struct FloatWavWriter {
     file: BufWriter<File>,
     rate_hz: u32,
@@ -175,7 +177,7 @@ impl FloatWavWriter {
     /// Begins a file.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn new(file: File, rate_hz: u32) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(1 << 16, file);
         file.write_all(&header(rate_hz, 0))?;
@@ -189,7 +191,7 @@ impl FloatWavWriter {
     /// Adds interleaved frames.
     ///
     /// # Errors
-    /// What the system says: mostly that the disk is full.
+    /// The system's error: mostly that the disk is full.
     pub(crate) fn write(&mut self, interleaved: &[f32]) -> io::Result<()> {
         debug_assert!(interleaved.len().is_multiple_of(2));
         for sample in interleaved {
@@ -202,7 +204,7 @@ impl FloatWavWriter {
     /// Completes the file.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn finish(self) -> io::Result<()> {
         let mut file = self
             .file
@@ -213,10 +215,10 @@ impl FloatWavWriter {
     }
 }
 
-/// Makes a stereo float32 WAV file of one whose frames lie behind [`HEADER_BYTES`].
+/// Writes the header of a stereo float32 WAV file whose frames lie behind [`HEADER_BYTES`] already.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub(crate) fn write_header(file: &mut File, rate_hz: u32, frames: u64) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     file.write_all(&header(rate_hz, frames))
@@ -233,7 +235,7 @@ fn header(rate_hz: u32, frames: u64) -> Vec<u8> {
     header.extend_from_slice(&narrow(riff_bytes));
     header.extend_from_slice(b"WAVE");
 
-    // Room that becomes `ds64` in a file that is too long for RIFF.
+    // Room for a chunk that becomes `ds64` in a file that is too long for RIFF.
     header.extend_from_slice(if wide { b"ds64" } else { b"JUNK" });
     header.extend_from_slice(&28_u32.to_le_bytes());
 

@@ -1,5 +1,5 @@
-//! The plugin in a CLAP host: buses, positions and parameters, with stems of which every sample is
-//! known.
+//! Tests of the plugin in a CLAP host: buses, positions and parameters, with stems of which every
+//! sample is known.
 
 #![allow(
     clippy::needless_range_loop,
@@ -24,7 +24,8 @@ fn value(stem: Stem, side: usize, frame: u64) -> f32 {
     ((frame * 37 + 11 * stem as u64 + 5 * side as u64) % 4096) as f32 / 8192.0 - 0.25
 }
 
-/// A host that has loaded a project with stems, rendering offline: what is read is waited for.
+/// Returns a host that has loaded a project with stems. It renders offline, so that it waits for
+/// reads.
 fn host_with_stems() -> Host {
     static KEY: OnceLock<Fingerprint> = OnceLock::new();
     let key = *KEY.get_or_init(|| entry::make(project::folders(), RATE_HZ, FRAMES, value));
@@ -45,7 +46,7 @@ fn host_with_stems() -> Host {
     host
 }
 
-/// What a bus should hold at a frame of the timeline while the mix is at 0 dB.
+/// Returns the expected sample of a bus at a frame of the timeline while the mix is at 0 dB.
 fn expected(bus: usize, side: usize, position: i64, dry: f32) -> f32 {
     let frame = position - START;
     let inside = (0..FRAMES as i64).contains(&frame);
@@ -111,7 +112,7 @@ fn without_a_clip_the_track_plays_dry() {
     host.wait_for("empty", PATIENCE);
 }
 
-/// However few buses a host hands over, those that it does hold what they should.
+/// The buses that a host hands over are correct, however few they are.
 #[test]
 fn absent_inactive_and_null_buses_cost_the_others_nothing() {
     let mut host = host_with_stems();
@@ -186,7 +187,7 @@ fn a_locate_within_a_block_is_heard_where_it_is() {
 
     let gain = host.param("Drums gain");
     for with_automation in [false, true] {
-        // A change to what it is already splits the block all the same.
+        // A change to the current value splits the block all the same.
         let same = host.normalized("Drums gain", 0.0);
         let changes = [(gain, 100, same), (gain, 650, same)];
         let changes = if with_automation {
@@ -316,7 +317,7 @@ fn gains_mutes_and_solos_make_the_mix() {
     ];
 
     for (changes, levels) in cases {
-        // Plain values of gains are normalized by the host.
+        // The host normalizes plain values of gains.
         let changes: Vec<(&str, f64)> = changes
             .iter()
             .map(|&(name, value)| (name, host.normalized(name, value)))
@@ -336,7 +337,7 @@ fn gains_mutes_and_solos_make_the_mix() {
             );
         }
 
-        // The auxiliary buses carry the stems as they are.
+        // The auxiliary buses carry the unchanged stems.
         (1..7).for_each(|bus| check(&heard, bus, START + 2_000, 0.0));
     }
 }
@@ -361,7 +362,7 @@ fn outside_of_the_clip_it_is_dry_or_silent() {
     }
 }
 
-/// Rates change between activations; stems stay where they are in time.
+/// Sample rates change between activations; stems keep their place in time.
 #[test]
 fn a_session_may_change_its_rate() {
     let mut host = host_with_stems();

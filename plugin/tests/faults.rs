@@ -1,5 +1,5 @@
-//! What goes wrong around an instance: in each case the host lives and the instance says what
-//! happened.
+//! Tests of faults around an instance: in each case the host survives and the instance reports the
+//! fault.
 
 #![cfg(unix)]
 
@@ -15,10 +15,10 @@ use support::clap_host::Host;
 use support::{command, entry, project, song};
 
 const PATIENCE: Duration = Duration::from_secs(90);
-/// A host that removes a plugin must not be kept waiting for longer.
+/// Time limit of a removal: a host that removes a plugin must not wait longer.
 const REMOVAL: Duration = Duration::from_secs(5);
 
-/// A command that does what a shell script says.
+/// Writes a command that runs a shell script.
 fn script(folder: &Path, name: &str, lines: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
@@ -26,7 +26,7 @@ fn script(folder: &Path, name: &str, lines: &str) -> PathBuf {
     path
 }
 
-/// An instance that has just captured a little and therefore separates.
+/// Returns an instance that has just captured a little and therefore separates.
 fn captured(seconds: f64) -> (Host, Vec<u8>) {
     let (rate_hz, song) = song(seconds);
     let mut host = Host::new();
@@ -55,7 +55,7 @@ fn captured(seconds: f64) -> (Host, Vec<u8>) {
     (host, state)
 }
 
-/// The instance plays dry, whatever happened to its stems.
+/// Checks that the instance plays dry.
 fn check_dry(host: &mut Host) {
     let input = [0.25; 256];
     let heard = host.play([&input; 2], Some(0));
@@ -72,7 +72,7 @@ fn remove(host: Host) {
     );
 }
 
-/// The worker of this process whose command line ends with `worker`.
+/// Returns the process number of this process' child whose command line ends with `worker`.
 fn worker_pid() -> u32 {
     let mut found = 0;
     project::until("a worker", PATIENCE, || {
@@ -113,7 +113,7 @@ fn signal(pid: u32, name: &str) {
     );
 }
 
-/// One test, since all of it changes the environment that workers are started in.
+/// A single test, because all of it changes the environment that workers are started in.
 #[test]
 fn whatever_happens_the_host_lives_and_the_instance_says_what() {
     project::use_command(command());
@@ -200,7 +200,7 @@ fn strange_commands(folder: &Path) {
         remove(host);
     }
 
-    // One that says nothing at all is waited for, but holds nobody up.
+    // A command that never answers is waited for, but delays nothing else.
     project::use_command(&script(folder, "silent", "exec sleep 600"));
     let (mut host, _) = captured(0.5);
     host.wait_for("starting", PATIENCE);
@@ -220,7 +220,8 @@ fn a_worker_that_is_killed_or_stopped() {
     println!("killed: {}", host.status());
     check_dry(&mut host);
 
-    // The same project again: the job begins anew. Stopped, it waits; and goes with the instance.
+    // Loading the same project again starts the job anew. The worker is stopped, so the job waits;
+    // and ends with the instance.
     let other = Host::new();
     assert!(other.load(&state));
     other.wait_for("separating", PATIENCE);
@@ -234,7 +235,7 @@ fn a_worker_that_is_killed_or_stopped() {
     let is_gone = || !Path::new(&format!("/proc/{pid}")).exists();
     assert!(is_gone(), "a stopped worker goes with its instance");
 
-    // Removed in the middle of a job: the worker goes, too.
+    // The worker ends, too, when the instance is removed in the middle of a job.
     let third = Host::new();
     assert!(third.load(&state));
     third.wait_for("separating", PATIENCE);
@@ -253,7 +254,7 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
 
     std::fs::create_dir_all(folders.cache()).unwrap();
 
-    // A file where the folder should be: what a read-only disk is to a superuser.
+    // A file in the folder's place has the effect that a read-only disk has for a superuser.
     std::fs::write(&stems, "").unwrap();
     let (mut host, _) = captured(0.7);
     host.wait_for("failed", PATIENCE);
@@ -263,7 +264,7 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
     remove(host);
     std::fs::remove_file(&stems).unwrap();
 
-    // The same for captures.
+    // The same holds for captures.
     let captures = folders.captures();
     let aside = folder.join("captures");
     std::fs::rename(&captures, &aside).unwrap();

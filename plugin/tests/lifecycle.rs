@@ -1,4 +1,4 @@
-//! Instances that come and go, many and in the middle of things.
+//! Tests of instances that are created and removed, in numbers and in the middle of work.
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::clap_host::{Buses, Call, Host};
 use support::{command, entry, in_a_process_of_its_own, project};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-/// A host that removes a plugin must not be kept waiting for longer.
+/// Time limit of a removal: a host that removes a plugin must not wait longer.
 const REMOVAL: Duration = Duration::from_secs(5);
 
 fn remove(host: Host) {
@@ -113,15 +113,16 @@ fn instances_are_removed_in_the_middle_of_a_load() {
     }
 }
 
-/// A capture in two passes, the second laid over the first, and what a project keeps of it.
+/// A capture in two passes, the second laid over the first, and the state that a project saves of
+/// it.
 #[test]
 fn passes_of_a_capture_land_where_they_belong() {
     project::use_command(command());
     let mut host = Host::new();
     host.activate(48_000, 1_000);
 
-    // Loaded into an active instance, as hosts do: captures extend the clip, and nothing is
-    // separated.
+    // The state is loaded into an active instance, as hosts do: captures extend the clip, and
+    // nothing is separated.
     let settings = serde_json::json!({ "automatic": false, "extend": true });
     assert!(host.load(&project::framed(
         &serde_json::json!({ "settings": settings })
@@ -161,8 +162,8 @@ fn passes_of_a_capture_land_where_they_belong() {
     assert_eq!((rate_hz, left), (48_000, expected));
 }
 
-/// Whatever an instance is doing when a project is saved, what is saved loads, also in another
-/// process, and never arms the capture.
+/// A project that is saved in any phase of an instance loads, also in another process, and never
+/// arms the capture.
 #[test]
 fn a_project_is_saved_in_every_phase() {
     project::use_command(command());
@@ -224,7 +225,7 @@ fn a_project_is_saved_in_every_phase() {
         ],
     );
 
-    // What is no project of ours is refused or changes nothing, and never ends the host.
+    // Data that is no project is refused or changes nothing, and never ends the host.
     for rubbish in [
         b"".to_vec(),
         vec![0; 8],
@@ -238,7 +239,7 @@ fn a_project_is_saved_in_every_phase() {
     }
 }
 
-/// Loads a project that was saved in a phase.
+/// Loads a project that was saved in a phase, and checks the instance.
 fn check_restored(phase: &str, state: &[u8]) {
     let host = Host::new();
     assert!(host.load(state), "{phase}");

@@ -1,8 +1,8 @@
-//! Hosts that come as Python packages, in a process of their own: JUCE's way of hosting, with 14
-//! channels and with two.
+//! Tests with hosts that come as Python packages, in a process of their own: JUCE's way of hosting,
+//! with 14 channels and with two.
 //!
-//! `python/hosts.py` does it, in the Python that `SEXTET_PYTHON` names; `python/requirements.txt`
-//! is what it needs.
+//! `python/hosts.py` runs them, in the Python that `SEXTET_PYTHON` names; `python/requirements.txt`
+//! lists the packages that it needs.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -15,10 +15,10 @@ use std::time::Duration;
 use support::screen::Screen;
 use support::{bundle, command, project};
 
-/// Separations on a busy machine take their time.
+/// Time limit of a separation, which is slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The hosts' process, which ends with this test however that ends.
+/// The hosts' process, which is ended with this test in any case.
 struct Hosts(Child);
 
 impl Drop for Hosts {
@@ -72,7 +72,7 @@ fn python_hosts_capture_separate_play_back_and_show_the_editor() {
         }
     });
 
-    // Two pixels a point: the host made room for that before there was a window.
+    // At two pixels per point, the host made room for twice the size before there was a window.
     let picture = screen.editor((2040, 1280), 4000);
     picture.write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("editor-in-dawdreamer.ppm"));
     drop(hosts);

@@ -1,5 +1,5 @@
-//! Instances that share the engine and the stem cache: one separates after the other, and what one
-//! plays is not taken away by what another makes.
+//! Tests of instances that share the engine and the stem cache: one separates after the other, and
+//! stems that one instance plays are not evicted for another's.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use support::clap_host::Host;
 use support::{Heard, command, db, project, song};
 
-/// The engine gives way to all else on a busy machine.
+/// Time limit of a separation: the engine yields to all else on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);
 const BLOCK: usize = 1024;
 const CLIP_S: f64 = 4.0;
@@ -22,7 +22,7 @@ struct Player {
 }
 
 impl Player {
-    /// Captures its clip, and therefore separates.
+    /// Captures the clip, which starts a separation.
     fn new(number: usize) -> Self {
         let (rate_hz, song) = song(36.0);
         let frames = (CLIP_S * f64::from(rate_hz)) as usize / BLOCK * BLOCK;
@@ -49,7 +49,7 @@ impl Player {
         player
     }
 
-    /// Plays its clip through.
+    /// Plays the clip through.
     fn play(&mut self) -> Heard {
         let mut all: Heard = Default::default();
         for first in (0..self.clip[0].len()).step_by(BLOCK) {
@@ -66,7 +66,8 @@ impl Player {
         all
     }
 
-    /// Its stems as a render hears them, where nothing is late; they add up to the clip.
+    /// Returns the stems as an offline render plays them, where nothing is late. Checks that they
+    /// add up to the clip.
     fn stems(&mut self) -> Heard {
         self.host.wait_for("ready", PATIENCE);
         self.host.set_offline(true);
@@ -101,7 +102,7 @@ impl Player {
     }
 }
 
-/// One test, since all of it is about one cache and one engine.
+/// A single test, because all of it is about one cache and one engine.
 #[test]
 fn instances_share_the_engine_and_the_cache() {
     project::use_command(command());
@@ -109,8 +110,8 @@ fn instances_share_the_engine_and_the_cache() {
     a_full_cache(&mut players);
 }
 
-/// Both say that they wait while somebody else has the engine; then each in turn, and never both at
-/// once.
+/// Checks that both instances wait while another process has the engine, and that they separate in
+/// turn, never both at once.
 fn two_at_once() -> [Player; 2] {
     let lock = project::folders().engine_lock();
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
@@ -151,7 +152,7 @@ fn two_at_once() -> [Player; 2] {
     players
 }
 
-/// A cache that may hold nothing holds what is played, and nothing else.
+/// Checks that a cache whose limit is almost 0 holds the stems that are played, and nothing else.
 fn a_full_cache(players: &mut [Player; 2]) {
     let before = players.each_mut().map(Player::stems);
     let [first, second] = players;
@@ -167,7 +168,7 @@ fn a_full_cache(players: &mut [Player; 2]) {
     );
     assert!(first.stems() == before[0] && second.stems() == before[1]);
 
-    // The second goes, its project is kept, and its stems are the first to go.
+    // The second instance is removed and its project kept; its stems are the first to be evicted.
     let project = second.host.save();
     let clip = second.clip.clone();
     *second = Player::new(3);
@@ -177,7 +178,7 @@ fn a_full_cache(players: &mut [Player; 2]) {
     assert!(first_entry.is_dir() && third.entry().is_dir());
     assert!(first.stems() == before[0]);
 
-    // Reopened, its stems are made again from its capture.
+    // The project is opened again: its stems are made again from its capture.
     let host = Host::new();
     assert!(host.load(&project));
 
@@ -185,7 +186,7 @@ fn a_full_cache(players: &mut [Player; 2]) {
     assert!(reopened.stems() == before[1]);
     assert_eq!(reopened.entry(), second_entry);
 
-    // Whoever deletes an entry by hand deletes its name: it is played on to the end.
+    // An entry that is deleted by hand only loses its name: it is played on to the end.
     #[cfg(unix)]
     {
         std::fs::remove_dir_all(&first_entry).unwrap();

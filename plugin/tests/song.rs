@@ -1,4 +1,4 @@
-//! A song from capture to stems, with the real engine process and the bundled model.
+//! Tests of a song from capture to stems, with the real engine process and the bundled model.
 
 mod support;
 
@@ -11,9 +11,9 @@ use support::clap_host::Host;
 use support::reference::{self, compare};
 use support::{BUSES, Heard, ask, project, song};
 
-/// Chunks of the model take long on a busy machine.
+/// Time limit of a separation: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Where on the timeline the song lies.
+/// Position of the song on the timeline.
 const START: i64 = 123_457;
 const BLOCK: usize = 1024;
 
@@ -58,7 +58,7 @@ fn a_song_is_captured_separated_played_and_restored() {
         host.wait_for("empty", PATIENCE);
     }
 
-    // Capture: one pass, armed, and the transport stops.
+    // Capture: armed for one pass, until the transport stops.
     host.set(&[("Capture", 1.0)]);
     let dry = play_through(&mut host, &song);
     assert!(
@@ -69,14 +69,14 @@ fn a_song_is_captured_separated_played_and_restored() {
     let silence = [0.0; 64];
     host.play([&silence; 2], None);
 
-    // The first block of a render waits for the stems.
+    // The first block of an offline render waits for the stems.
     let begun = Instant::now();
     let heard = play_through(&mut host, &song);
     println!("capture to stems: {:.1} s", begun.elapsed().as_secs_f64());
 
     assert!(host.status().starts_with("ready"), "{}", host.status());
 
-    // Stems: those of the command. Mix: the clip.
+    // The stems equal those of the command. The mix equals the clip.
     let folder = tempfile::tempdir().unwrap();
     reference::assert_same_stems(
         &heard[1..],
@@ -110,7 +110,7 @@ fn a_song_is_captured_separated_played_and_restored() {
         "{BUSES:?} are not all silent"
     );
 
-    // A worker that is asked for the same song finds what the instance made.
+    // A worker that is asked for the same song finds the stems that the instance made.
     let path = project::folders().capture(&captured(&host));
     let engine = reference::engine()
         .map(|name| serde_json::from_value(name.into()).unwrap())
@@ -138,7 +138,8 @@ fn captured(host: &Host) -> Fingerprint {
         .unwrap()
 }
 
-/// The stems are the same bit for bit; the main output but for the rounding of its fade from dry.
+/// Checks that the stems are equal bit for bit, and the main output except for the rounding of its
+/// fade from dry.
 fn check_same(heard: &Heard, before: &Heard, what: &str) {
     assert!(heard[1..] == before[1..], "{what}: other stems");
     let error_db = (0..2)
@@ -150,7 +151,7 @@ fn check_same(heard: &Heard, before: &Heard, what: &str) {
     );
 }
 
-/// Saves, closes and reopens: from the cache, from the capture, and from nothing.
+/// Saves, closes and reopens: with the cache, with the capture alone, and with neither.
 fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
     let rate_hz = 44_100;
     let reopen = || {
@@ -169,7 +170,7 @@ fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
         begun.elapsed().as_secs_f64()
     );
 
-    // A copy on another track, at the same time.
+    // A copy plays on another track, at the same time.
     let mut copy = reopen();
     check_same(&play_through(&mut copy, song), heard, "the copy");
     drop((host, copy));

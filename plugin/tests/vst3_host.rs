@@ -1,5 +1,5 @@
-//! The plugin in a VST3 host: buses on and off, the first block of a render, and instances that go
-//! while automated.
+//! Tests of the plugin in a VST3 host: buses on and off, the first block of a render, and instances
+//! that are removed while they are automated.
 
 mod support;
 
@@ -20,7 +20,7 @@ fn buses_may_be_switched_off_one_by_one_and_all_together() {
     assert_eq!(plugin.latency_samples(), 0);
     let mut cases = 0;
 
-    // A bit for each auxiliary bus.
+    // One bit for each auxiliary bus.
     for off in [0_u32, 1, 2, 32, 21, 42, 63, 0] {
         for bus in 0..6 {
             plugin
@@ -76,7 +76,7 @@ fn a_thousand_instances_are_created_automated_and_destroyed() {
     }
 }
 
-/// Stems are waited for from a render's first block on: the mode has to arrive in time.
+/// A render waits for stems from its first block on, so the mode has to arrive in time.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_first_block_of_a_render_already_waits() {
@@ -84,7 +84,7 @@ fn the_first_block_of_a_render_already_waits() {
     let mut plugin = load(&bundle(folder.path()), 48_000);
     let capture = plugin.find_parameter("Capture").unwrap().id;
 
-    // A command that says nothing: the job goes on until the worker is given up. A render waits;
+    // The command does not exist, so the job fails once it is started. A render waits for that;
     // real time does not.
     project::use_command(Path::new("/nowhere/sextet"));
     plugin.set_process_mode(ProcessMode::Offline).unwrap();

@@ -1,4 +1,5 @@
-//! A song from capture to stems in a VST3 host, with the real engine process and the bundled model.
+//! Test of a song from capture to stems in a VST3 host, with the real engine process and the
+//! bundled model.
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -1,4 +1,4 @@
-//! The editor in a real window, on screens of every density.
+//! Tests of the editor in a real window, on screens of every density.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -13,13 +13,13 @@ use support::{entry, in_a_process_of_its_own, project};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const RATE_HZ: u32 = 44_100;
-/// A new editor's size, in points.
+/// Size of a new editor, in points.
 const SIZE: (usize, usize) = (1020, 640);
 
 #[test]
 fn window_has_the_density_of_its_screen() {
     for pixels_per_point in [1, 2] {
-        // Where a process' windows open is settled when it starts.
+        // A process' screen is determined when it starts.
         let screen = Screen::start(pixels_per_point);
         let scale = pixels_per_point.to_string();
         let environment = [
@@ -66,7 +66,7 @@ fn shown_in_a_process_of_its_own() {
     let size = (SIZE.0 * scale, SIZE.1 * scale);
     assert_eq!(open(&host, window), size);
 
-    // Twice the density is four times the pixels.
+    // Twice the density has four times the pixels.
     let least = 6000 * scale * scale;
     let picture = screen.editor(size, least);
     picture.write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("editor-{scale}.ppm")));
@@ -78,7 +78,7 @@ fn shown_in_a_process_of_its_own() {
         );
     }
 
-    // As large as it was left, also when it is opened again.
+    // The size remains after closing and opening again.
     let larger = (1100 * scale, 700 * scale);
     assert!(host.resize_editor(larger.0 as u32, larger.1 as u32));
     screen.editor(larger, least);
@@ -89,7 +89,7 @@ fn shown_in_a_process_of_its_own() {
     host.close_editor();
 }
 
-/// Opens the editor; gives the size that the host is told while there is no window yet.
+/// Opens the editor; returns the size that the host is told while there is no window yet.
 fn open(host: &Host, window: u32) -> (usize, usize) {
     let (width, height) = host.open_editor(window);
     (width as usize, height as usize)

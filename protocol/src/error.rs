@@ -1,29 +1,29 @@
-//! What can go wrong, as one opaque error with a kind to act on.
+//! The crate's error: one opaque type with a kind to act on.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::Stem;
 
-/// A result of this crate.
+/// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What sort of failure an [`Error`] is.
+/// The sort of failure of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The cache has no such entry; separating makes one.
+    /// The cache has no such entry. Separating the clip makes one.
     Missing,
-    /// The entry is there but is not what its manifest says, or has no manifest that can be read:
-    /// it has to be made again.
+    /// The entry differs from its manifest, or has no manifest that can be read. It has to be made
+    /// again.
     Damaged,
-    /// A line is no message of this protocol. The next one may be.
+    /// A line is no message of this protocol. The next line may be one.
     Message,
-    /// This system does not say where a user's files go.
+    /// The system does not tell the folder for a user's files.
     NoFolder,
     /// The system failed to read or write.
     Io,
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     Cancelled,
 }
 
@@ -33,7 +33,7 @@ pub enum ErrorKind {
 pub struct Error(#[from] Cause);
 
 impl Error {
-    /// The sort of failure.
+    /// Returns the sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match &self.0 {
             Cause::NoEntry { .. } => ErrorKind::Missing,
@@ -54,7 +54,7 @@ impl Error {
     }
 }
 
-/// What happened, in detail.
+/// The failure in detail, with its message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
     #[error("the stem cache has no entry {key}; separate the clip again")]

@@ -1,4 +1,4 @@
-//! The names that audio and stems go by: what they are made of, hashed.
+//! Fingerprints: hashes that name audio and stems.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a fingerprint: enough that two songs never share one, few enough for the paths of every
-/// system.
+/// Size of a fingerprint in bytes: large enough that two songs never share one, small enough for
+/// the paths of every system.
 const BYTES: usize = 16;
 
 /// The first 128 bits of a SHA-256, shown and stored as 32 lower-case hexadecimal digits.
@@ -15,7 +15,7 @@ const BYTES: usize = 16;
 pub struct Fingerprint([u8; BYTES]);
 
 impl Fingerprint {
-    /// The fingerprint of `bytes`.
+    /// Returns the fingerprint of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_hash(Sha256::new_with_prefix(bytes))
     }
@@ -39,7 +39,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A text that is no fingerprint.
+/// The error for a text that is no fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{found}' is no fingerprint: expected 32 hexadecimal digits in lower case")]
 pub struct NoFingerprint {
@@ -87,11 +87,11 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// Samples that are turned to bytes at a time.
+/// Number of samples that are turned into bytes at a time.
 const RUN_SAMPLES: usize = 1024;
 
-/// Hashes audio as it comes: rate, channels, length and every sample's bits. How it is cut into
-/// blocks makes no difference, and neither does the file that it came from.
+/// A hasher of audio: rate, channels, length and every sample's bits. The size of the blocks and
+/// the kind of file that the audio came from make no difference.
 #[derive(Clone, Debug)]
 pub struct AudioHasher {
     rate_hz: u32,
@@ -100,7 +100,7 @@ pub struct AudioHasher {
 }
 
 impl AudioHasher {
-    /// A hasher of audio with so many channels at `rate_hz`.
+    /// Creates a hasher of audio with `channels` channels at `rate_hz`.
     pub fn new(channels: usize, rate_hz: u32) -> Self {
         Self {
             rate_hz,
@@ -109,11 +109,11 @@ impl AudioHasher {
         }
     }
 
-    /// Adds a block: one equally long run of samples a channel.
+    /// Adds a block: one run of samples for each channel, all of the same length.
     ///
     /// # Panics
-    /// When there are more or fewer channels than announced, or they differ in length: mistakes of
-    /// the caller.
+    /// When there are more or fewer channels than announced, or they differ in length: both are
+    /// mistakes of the caller.
     pub fn push<C: AsRef<[f32]>>(&mut self, block: &[C]) {
         assert_eq!(
             block.len(),
@@ -136,7 +136,7 @@ impl AudioHasher {
         }
     }
 
-    /// The fingerprint of all that was added.
+    /// Returns the fingerprint of everything that was added.
     pub fn finish(self) -> Fingerprint {
         let mut hash = Sha256::new_with_prefix(b"sextet audio 1\n");
         hash.update(self.rate_hz.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Where a user's files lie: the cache, the captures, and the command that the plugin runs.
+//! The folders of a user: the cache, the captures, and the command that the plugin runs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::error::Cause;
 use crate::{Fingerprint, Result};
 
-/// Environment variable that names the cache folder instead of the system's.
+/// Environment variable that replaces the system's cache folder.
 pub const CACHE_VARIABLE: &str = "SEXTET_CACHE";
-/// Environment variable that names the data folder instead of the system's.
+/// Environment variable that replaces the system's data folder.
 pub const DATA_VARIABLE: &str = "SEXTET_DATA";
-/// Environment variable that names the command which the plugin runs, whatever else there is.
+/// Environment variable that names the command for the plugin. It overrides every other place.
 pub const COMMAND_VARIABLE: &str = "SEXTET_COMMAND";
 
 /// File name of the command: `sextet`, or `sextet.exe`.
@@ -20,7 +20,7 @@ pub const COMMAND_FILE: &str = if cfg!(windows) {
     "sextet"
 };
 
-/// The folders of one user.
+/// The cache folder and the data folder of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
     cache: PathBuf,
@@ -28,15 +28,15 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// This user's folders: [`CACHE_VARIABLE`] and [`DATA_VARIABLE`] where they are set, else
-    /// `sextet` in the system's (`~/.cache` and `~/.local/share`, `~/Library/Caches` and
-    /// `~/Library/Application Support`, or `%LOCALAPPDATA%`). Nothing is created.
+    /// Returns this user's folders: [`CACHE_VARIABLE`] and [`DATA_VARIABLE`] where they are set,
+    /// else `sextet` in the system's (`~/.cache` and `~/.local/share`, `~/Library/Caches` and
+    /// `~/Library/Application Support`, or `%LOCALAPPDATA%`). Creates nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::NoFolder`](crate::ErrorKind::NoFolder) when the system does not know of any and the variable is not
-    /// set.
+    /// [`ErrorKind::NoFolder`](crate::ErrorKind::NoFolder) when the system does not know of any and
+    /// the variable is not set.
     pub fn of_user() -> Result<Self> {
-        // Windows has one folder for both.
+        // On Windows, cache and data share one system folder.
         let name = if cfg!(windows) {
             "sextet/cache"
         } else {
@@ -53,7 +53,7 @@ impl Folders {
         })
     }
 
-    /// Folders of one's own choice.
+    /// Returns folders at the given paths.
     pub fn at(cache: impl Into<PathBuf>, data: impl Into<PathBuf>) -> Self {
         Self {
             cache: cache.into(),
@@ -61,47 +61,48 @@ impl Folders {
         }
     }
 
-    /// The cache folder: all in it can be made again.
+    /// Returns the cache folder. Its contents can be made again.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// The data folder: what is in it cannot be made again.
+    /// Returns the data folder. Its contents cannot be made again.
     pub fn data(&self) -> &Path {
         &self.data
     }
 
-    /// The stem cache: one folder an entry, named after its key.
+    /// Returns the folder of the stem cache, with one folder for each entry, named after its key.
     pub fn stems(&self) -> PathBuf {
         self.cache.join("stems")
     }
 
-    /// The file that is locked by whichever process is separating.
+    /// Returns the file that the process which is separating keeps locked.
     pub fn engine_lock(&self) -> PathBuf {
         self.cache.join("engine.lock")
     }
 
-    /// Captures: float32 WAV files, each named after the [fingerprint](crate::AudioHasher) of its
-    /// audio.
+    /// Returns the folder of the captures: float32 WAV files, each named after the
+    /// [fingerprint](crate::AudioHasher) of its audio.
     pub fn captures(&self) -> PathBuf {
         self.data.join("captures")
     }
 
-    /// The capture with this audio: `captures/<fingerprint>.wav`.
+    /// Returns the path of the capture with this audio: `captures/<fingerprint>.wav`.
     pub fn capture(&self, audio: &Fingerprint) -> PathBuf {
         self.captures().join(format!("{audio}.wav"))
     }
 
-    /// Where `cargo xtask install` and installers put the command for this user.
+    /// Returns the path at which `cargo xtask install` and installers put the command for this
+    /// user.
     pub fn installed_command(&self) -> PathBuf {
         self.data.join("bin").join(COMMAND_FILE)
     }
 }
 
-/// The folder that `variable` names; one that is empty names none.
+/// Returns the folder that `variable` names; `None` if it is unset or empty.
 fn named(variable: &str) -> Option<PathBuf> {
     let value = env::var_os(variable).filter(|value| !value.is_empty())?;
-    // What is relative would mean another folder to each process.
+    // A relative path would mean a different folder in each process.
     std::path::absolute(value).ok()
 }
 

@@ -1,10 +1,10 @@
-//! What every part of Sextet agrees on, without linking any other part.
+//! The contract that all parts of Sextet share, without depending on any of them.
 //!
 //! - [`Stem`]: the six stems, their names and their order.
-//! - [`worker`]: what a front end and the engine process `sextet worker` say to each other.
-//! - [`cache`]: the stem cache, where finished stems lie until they are used again.
-//! - [`Folders`]: where a user's cache, captures and commands lie.
-//! - [`Fingerprint`] and [`AudioHasher`]: the names that audio and stems go by.
+//! - [`worker`]: the conversation of a front end with the engine process `sextet worker`.
+//! - [`cache`]: the stem cache, which keeps finished stems until they are used again.
+//! - [`Folders`]: the folders of a user's cache, captures and commands.
+//! - [`Fingerprint`] and [`AudioHasher`]: the names of audio and stems.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the instruments that a song is separated into.
+/// One of the six parts that a song is separated into.
 ///
 /// The order of the variants is the order of demucs' six-stem model (`htdemucs_6s`), of the
 /// plugin's output buses and of every table that Sextet prints.
@@ -16,8 +16,8 @@ pub enum Stem {
     Drums,
     /// Bass guitar, double bass, synth bass.
     Bass,
-    /// Whatever the other five are not: synths, strings, brass and so on. For a four-stem model,
-    /// guitar and piano too.
+    /// Everything that the other five are not: synths, strings, brass and so on. For a four-stem
+    /// model, guitar and piano too.
     Other,
     /// Lead and backing vocals.
     Vocals,
@@ -38,7 +38,7 @@ impl Stem {
         Stem::Piano,
     ];
 
-    /// The name that demucs and Sextet write: `drums`, `bass`, `other`, `vocals`, `guitar` or
+    /// Returns the name that demucs and Sextet use: `drums`, `bass`, `other`, `vocals`, `guitar` or
     /// `piano`.
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl fmt::Display for Stem {
     }
 }
 
-/// A name that is none of the six.
+/// The error for a name that is none of the six.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no stem named '{found}': expected one of drums, bass, other, vocals, guitar, piano"

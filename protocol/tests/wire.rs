@@ -1,5 +1,5 @@
-//! The wire format, read and written with types of its own that know no other fields: what
-//! docs/worker.md promises is what there is.
+//! Tests of the wire format. Messages are read and written with types of the test's own, which know
+//! no other fields, so that the format is what docs/worker.md promises.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -233,7 +233,7 @@ struct WireModel {
     state: String,
 }
 
-/// Both ways: what we write is what `wire` says, and what `wire` writes is what we read.
+/// Checks both directions: the crate writes what `wire` says, and reads what `wire` writes.
 fn agree<O, W>(ours: &O, wire: &W)
 where
     O: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,

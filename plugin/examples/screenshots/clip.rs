@@ -1,4 +1,4 @@
-//! A clip from its capture to its stems, and what can go wrong with it. All of it is real.
+//! Pictures of a clip from its capture to its stems, and of the faults. All of it is real.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use crate::stage::{self, BLOCK, PATIENCE, Studio};
 use crate::support::clap_host::Host;
 use crate::support::{command, project, song};
 
-/// What came of a capture.
+/// The clip that was captured for the pictures.
 pub(crate) struct Made {
     pub(crate) rate_hz: u32,
-    /// The clip with its stems, as a project keeps it.
+    /// The clip with its stems, in the form in which a project saves it.
     clip: Value,
 }
 
 impl Made {
-    /// A project with the clip, and with its stems or without them.
+    /// Returns a project with the clip, with its stems or without them.
     pub(crate) fn project(&self, with_stems: bool, settings: &Value) -> Vec<u8> {
         let mut clip = self.clip.clone();
         if !with_stems {
@@ -26,13 +26,13 @@ impl Made {
         project::framed(&json!({ "format": 1, "clip": clip, "settings": settings }))
     }
 
-    /// The stems' name.
+    /// Returns the key of the stems' cache entry.
     pub(crate) fn key(&self) -> Value {
         self.clip["key"].clone()
     }
 }
 
-/// Captures a clip, has it separated and plays it.
+/// Captures a clip, has it separated and plays it, and takes pictures of it.
 pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
     project::use_command(command());
     let (rate_hz, song) = song(seconds);
@@ -114,8 +114,8 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
     made
 }
 
-/// The same clip as other projects have it: not separated yet, and separated with another model
-/// than is chosen.
+/// Takes pictures of the same clip in other projects: not separated yet, and separated with another
+/// model than the chosen one.
 fn pictures_of_choices(studio: &Studio, made: &Made) {
     let by_hand = json!({ "automatic": false });
     let with_another = json!({ "model": "htdemucs_6s" });
@@ -136,14 +136,15 @@ fn pictures_of_choices(studio: &Studio, made: &Made) {
         assert!(host.load(&project));
         let stage = studio.stage(host, 1.0);
         stage.wait_to_show(shown);
-        // The waveforms are drawn as far as the files were looked through.
+        // The waveforms are drawn as the scan of the files goes on.
         std::thread::sleep(Duration::from_secs(3));
         stage.picture(name);
         stage.close();
     }
 }
 
-/// A command that is not there, and a capture that is not. What was made is gone afterwards.
+/// Takes pictures of a missing command and of a missing capture. Deletes the stems and all
+/// captures.
 pub(crate) fn pictures_of_faults(studio: &Studio, made: &Made) {
     std::fs::remove_dir_all(project::folders().stems()).unwrap();
     project::use_command(Path::new("/nowhere/sextet"));

@@ -1,4 +1,5 @@
-//! The first time on a GPU, and the hint that there is one: a stand-in worker tells how far it is.
+//! Pictures of the first separation on a GPU, and of the hint that there is one. A stand-in worker
+//! reports the progress.
 
 use std::time::Duration;
 
@@ -47,8 +48,7 @@ pub(crate) fn pictures(studio: &Studio, made: &Made) {
         let stage = studio.stage(host, 1.0);
         stage.wait_to_show("Ready to separate");
         stage.press("Separate", shown);
-        // The waveforms of stems that are there are drawn as far as their files were looked
-        // through.
+        // The waveforms of existing stems are drawn as the scan of their files goes on.
         std::thread::sleep(Duration::from_secs(6));
         stage.picture(name);
         stage.close();

@@ -1,15 +1,14 @@
 //! Shows the editor in every state, in a CLAP host on a screen of its own, and takes pictures of
 //! it.
 //!
-//! What is separated is separated. The states of machines that are not at hand are drawn from the
-//! protocol's lines: there the example is the worker, too, and says what the worker of such a
-//! machine would. Widgets are found by their accessible names, which the editor of a debug build
-//! tells.
+//! The separations are real. The states of machines that are not at hand are drawn from the
+//! protocol's lines: there the example is the worker, too, and sends the replies of a worker on
+//! such a machine. Widgets are found by their accessible names, which the editor of a debug build
+//! reports.
 //!
 //! Needs Xvfb, ImageMagick's `import` and `xdotool`: `cargo run -p sextet-plugin --example
-//! screenshots -- <folder>` A number after the folder is how many seconds of the song are used, a
-//! word after that what the pictures' names begin with that are wanted (`setting` leaves the clip
-//! out).
+//! screenshots -- <folder>`. A number after the folder limits the song to so many seconds. A word
+//! after that selects the pictures whose names begin with it (`setting` leaves the clip out).
 
 mod clip;
 mod engine;

@@ -1,4 +1,4 @@
-//! The settings on machines of every kind, as a stand-in worker tells of them.
+//! Pictures of the settings on machines of every kind, as a stand-in worker reports them.
 
 use sextet_protocol::worker::GpuState;
 
@@ -6,8 +6,8 @@ use crate::stage::{Stage, Studio};
 use crate::stand_in::{self, Script};
 use crate::support::clap_host::Host;
 
-/// A picture: what it is called, the machine, whether it has a network, and what is done before it
-/// is taken.
+/// A picture: its name, the machine, whether it has a network, and the steps before the picture is
+/// taken.
 struct Scene {
     name: &'static str,
     state: GpuState,
@@ -67,7 +67,7 @@ const SCENES: [Scene; 17] = [
     }),
 ];
 
-/// Sizes of the editor and pixels a point in which the most crowded states are shown, too.
+/// Sizes of the editor and pixels per point in which the most crowded states are shown, too.
 const SIZES: [(&str, u32, u32, f64); 3] = [
     ("small", 820, 540, 1.0),
     ("small-dense", 820, 540, 1.5),
@@ -138,7 +138,7 @@ fn fetch(stage: &Stage<'_>) {
     stage.press("Fetch", "fetching htdemucs_6s");
 }
 
-/// Enters a checkpoint; `told` is what comes of it.
+/// Enters a checkpoint and waits until `told` is shown.
 fn add(stage: &Stage<'_>, path: &str, told: &str) {
     stage.reveal("Add the checkpoint");
     stage.write("Path of a .safetensors or .yaml file", path);

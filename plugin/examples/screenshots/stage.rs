@@ -1,5 +1,4 @@
-//! A plugin on a screen: its widgets are found by their accessible names, and what it shows becomes
-//! a picture.
+//! A plugin on a screen: finds its widgets by their accessible names, and takes pictures of it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,32 +8,33 @@ use crate::support::clap_host::Host;
 use crate::support::project;
 use crate::support::screen::Screen;
 
-/// Frames of a block.
+/// Number of frames of a block.
 pub(crate) const BLOCK: usize = 1024;
-/// Whatever is not shown by then never is.
+/// Time limit after which a thing that is not shown never will be.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// Names the file into which the editor of a debug build writes its widgets' places.
+/// Environment variable that names the file into which the editor of a debug build writes its
+/// widgets' places.
 const PLACES_VARIABLE: &str = "SEXTET_EDITOR_PLACES";
-/// An editor that has changed is drawn again by then.
+/// Time within which a changed editor is drawn again.
 const DRAWN: Duration = Duration::from_millis(400);
-/// What a click asks for is shown by then.
+/// Time within which the result of a click is shown.
 const ANSWER: Duration = Duration::from_secs(5);
 const CLICKS: usize = 5;
-/// Colours of a picture, so that it is small.
+/// Number of colours of a picture, which keeps it small.
 const COLOURS: &str = "200";
 
-/// A screen, a window on it, and the folder that pictures go to.
+/// A screen, a window on it, and the folder of the pictures.
 pub(crate) struct Studio {
     screen: Screen,
     window: u32,
     folder: PathBuf,
     places: PathBuf,
-    /// Beginning of the names of the pictures that are wanted.
+    /// Beginning of the names of the wanted pictures.
     only: Option<String>,
 }
 
 impl Studio {
-    /// Starts a screen. To be called before anything else, because it sets variables of this
+    /// Starts a screen. Must be called before anything else, because it sets variables of this
     /// process.
     pub(crate) fn new(folder: PathBuf, only: Option<String>) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
@@ -59,19 +59,19 @@ impl Studio {
         }
     }
 
-    /// Whether no picture of a clip is wanted.
+    /// Returns whether no picture of a clip is wanted.
     pub(crate) fn wants_only_settings(&self) -> bool {
         self.only
             .as_ref()
             .is_some_and(|only| only.starts_with("setting"))
     }
 
-    /// Whether the picture of this name is wanted.
+    /// Returns whether the picture of this name is wanted.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| name.starts_with(only))
     }
 
-    /// A new plugin with its editor open, in so many pixels a point.
+    /// Starts a plugin with its editor open, at a number of pixels per point.
     pub(crate) fn stage(&self, host: Host, pixels_per_point: f64) -> Stage<'_> {
         let _ = std::fs::remove_file(&self.places);
         self.screen.set_density(pixels_per_point);
@@ -94,11 +94,11 @@ pub(crate) struct Stage<'a> {
     studio: &'a Studio,
     pub(crate) host: Host,
     pixels_per_point: f64,
-    /// The editor's, in pixels.
+    /// Size of the editor in pixels.
     size: (u32, u32),
 }
 
-/// Where a widget is, in points.
+/// The place of a widget, in points.
 struct Place {
     left: f64,
     top: f64,
@@ -131,13 +131,13 @@ impl Place {
 }
 
 impl Stage<'_> {
-    /// Everything that the editor shows.
+    /// Returns all widgets that the editor shows.
     fn places(&self) -> Vec<Place> {
         let list = std::fs::read_to_string(&self.studio.places).unwrap_or_default();
         list.lines().map(Place::parse).collect()
     }
 
-    /// The last of the widgets of this name, which is the one in front.
+    /// Returns the last of the widgets of this name, which is the one in front.
     fn find(&self, name: &str) -> Option<Place> {
         self.places().into_iter().rfind(|place| place.name == name)
     }
@@ -164,7 +164,7 @@ impl Stage<'_> {
         found.unwrap()
     }
 
-    /// Waits until something is shown whose name has this part.
+    /// Waits until a widget is shown whose name contains `part`.
     pub(crate) fn wait_to_show(&self, part: &str) {
         project::until(part, PATIENCE, || {
             let names = || {
@@ -182,7 +182,7 @@ impl Stage<'_> {
         });
     }
 
-    /// Scrolls an open panel until all of the widget of this name is seen.
+    /// Scrolls an open panel until the whole widget of this name is visible.
     pub(crate) fn reveal(&self, name: &str) {
         for _ in 0..60 {
             let (target, foot) = (self.find_or_wait(name), self.find_or_wait("Close"));
@@ -200,8 +200,8 @@ impl Stage<'_> {
         self.places().iter().any(|place| place.name.contains(part))
     }
 
-    /// Clicks on what is called so until something is shown whose name has the part `shown`: a
-    /// machine that draws slowly may miss a click.
+    /// Clicks the widget of this name until one is shown whose name contains `shown`. A machine
+    /// that draws slowly may miss a click.
     pub(crate) fn press(&self, name: &str, shown: &str) {
         for _ in 0..CLICKS {
             self.click(name);
@@ -216,11 +216,11 @@ impl Stage<'_> {
         panic!("'{name}' was clicked on {CLICKS} times, and '{shown}' is not shown");
     }
 
-    /// Clicks on what is called so.
+    /// Clicks the widget of this name.
     fn click(&self, name: &str) {
         self.find_or_wait(name);
 
-        // What the pointer comes over is drawn anew, and may be where it was not before.
+        // A widget under the pointer is drawn anew, and may move.
         for nudge in [-2.0, 0.0] {
             std::thread::sleep(DRAWN);
             let place = self.find_or_wait(name);
@@ -265,7 +265,7 @@ impl Stage<'_> {
         ]);
     }
 
-    /// Gives the editor another size, in points.
+    /// Resizes the editor to a size in points.
     pub(crate) fn resize(&mut self, width: u32, height: u32) {
         self.size = [width, height]
             .map(|points| (f64::from(points) * self.pixels_per_point).round() as u32)
@@ -274,13 +274,13 @@ impl Stage<'_> {
         std::thread::sleep(DRAWN);
     }
 
-    /// What is shown now becomes a picture of this name.
+    /// Takes a picture of the editor under this name.
     pub(crate) fn picture(&self, name: &str) {
         if !self.studio.wants(name) {
             return;
         }
 
-        // Away from all that lights up under the pointer.
+        // Moves the pointer away from all widgets that light up under it.
         self.point(self.size.0 as f64 + 40.0, self.size.1 as f64 + 40.0);
         std::thread::sleep(2 * DRAWN);
         let area = format!("{}x{}+0+0", self.size.0, self.size.1);

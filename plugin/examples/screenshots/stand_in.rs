@@ -1,5 +1,5 @@
-//! A worker that only pretends, for pictures of machines that are not at hand: what it is to say
-//! comes from a file. Its sentences are those of the real one.
+//! A stand-in worker, for pictures of machines that are not at hand. A file tells its replies.
+//! Their sentences are those of the real worker.
 
 use std::io::{BufRead as _, BufReader, Write as _, stdin, stdout};
 use std::path::Path;
@@ -13,29 +13,29 @@ use sextet_protocol::{Fingerprint, Stem};
 
 use crate::support::{ask, command, project};
 
-/// Names the file with a [`Script`].
+/// Environment variable that names the file with a [`Script`].
 const SCRIPT_VARIABLE: &str = "SEXTET_PICTURE_SCRIPT";
 
-/// What the worker says.
+/// The script of the worker's replies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Script {
-    /// What is found on its machine.
+    /// The machine that the worker reports.
     pub(crate) machine: Machine,
-    /// Nothing is lost on its way.
+    /// Whether the network works.
     pub(crate) is_online: bool,
     pub(crate) separation: Separation,
 }
 
-/// How far a separation comes.
+/// The stage at which a separation stops.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Separation {
-    /// To the middle of the first building of an engine.
+    /// The middle of the first building of an engine.
     Building,
-    /// To the GPU's own compiling, which tells nothing of how far it is.
+    /// The GPU's own compiling, which reports no progress.
     Compiling,
-    /// Not to its turn.
+    /// The queue.
     Waiting,
-    /// To its end, on the CPU. The stems are there already.
+    /// The end, on the CPU. The stems exist already.
     Done(Fingerprint),
 }
 
@@ -49,8 +49,8 @@ impl Script {
     }
 }
 
-/// What is found on this machine, with the first model of the catalogue fetched and a part of the
-/// last.
+/// Returns the report on this machine, with the first model of the catalogue fetched and the last
+/// one fetched in part.
 pub(crate) fn this_machine() -> Machine {
     project::use_command(command());
     let answer = ask(&[
@@ -76,7 +76,7 @@ pub(crate) fn this_machine() -> Machine {
     machine
 }
 
-/// Makes this program the worker of sessions that begin from now on.
+/// Makes this program the worker of all sessions that start from now on.
 pub(crate) fn play(script: &Script) {
     project::use_command(&std::env::current_exe().unwrap());
     let file = project::folders().cache().join("script.json");
@@ -85,7 +85,7 @@ pub(crate) fn play(script: &Script) {
     unsafe { std::env::set_var(SCRIPT_VARIABLE, &file) };
 }
 
-/// Serves until its input ends.
+/// Serves until the input ends.
 pub(crate) fn serve() {
     let path = std::env::var_os(SCRIPT_VARIABLE).expect("a script");
     let script: Script = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -169,7 +169,7 @@ fn separate(job: JobId, model: String, separation: &Separation) {
     }
 }
 
-/// As far as it comes.
+/// Reports the progress of a fetch, and its failure without a network.
 fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
     let (stage, seconds_left) = (Stage::Fetching, Some(9.0));
     say(&Reply::Progress {
@@ -195,7 +195,7 @@ fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
     }
 }
 
-/// What the command offers.
+/// Returns the command's terms for a model.
 fn offer(model: String) -> Offer {
     let licence = "The licence of the official demucs weights is unsettled upstream: the code is MIT, but its author wrote that \
         the weights are not covered by that and are meant for scientific purposes (facebookresearch/demucs issues 327 and \
@@ -208,7 +208,7 @@ fn offer(model: String) -> Offer {
     }
 }
 
-/// A checkpoint of six stems, unless it is a pickle.
+/// Returns the reply for a checkpoint: six stems, or a failure if it is a pickle.
 fn check(job: JobId, model: String) -> Reply {
     if Path::new(&model)
         .extension()
@@ -243,7 +243,7 @@ fn say(reply: &Reply) {
     out.flush().unwrap();
 }
 
-/// A machine with an NVIDIA GPU in this state, or without one, otherwise like `this`.
+/// Returns `this` machine with an NVIDIA GPU in this state, or without one.
 pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
     let name = "NVIDIA GeForce RTX 4070";
     let library = "TensorRT-RTX 1.6.1";

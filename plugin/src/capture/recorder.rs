@@ -1,19 +1,21 @@
-//! The audio thread's part of a capture: notes what was heard where on the timeline.
+//! The recorder: the audio thread's part of a capture. It writes the audio and its position on the
+//! timeline to the tape.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::tape::{Mark, TapeHead};
 
-/// How long a render sleeps while the disk catches up.
+/// Time that an offline render sleeps while the disk catches up.
 const OFFLINE_NAP: Duration = Duration::from_millis(1);
-/// Naps after which a render gives up on a disk that takes nothing any more: a minute.
+/// Number of naps after which an offline render gives up on a disk that takes nothing any more: a
+/// minute.
 const MOST_NAPS: u32 = 60_000;
-/// Frames that are noted at a time, so that any block fits the ring.
+/// Number of frames that are written at a time, so that a block of any size fits the ring.
 const RUN_FRAMES: usize = 4096;
 
-/// Records while it is armed and the transport runs, once each time it is armed. Neither allocates,
-/// locks nor waits, but for a host that renders offline.
+/// A recorder that captures while it is armed and the transport runs, one take each time it is
+/// armed. It neither allocates, locks nor waits, except in a host that renders offline.
 pub(crate) struct Recorder {
     head: TapeHead,
     state: State,
@@ -21,24 +23,24 @@ pub(crate) struct Recorder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Not armed.
+    /// The recorder is not armed.
     Off,
-    /// Armed; the transport stands.
+    /// The recorder is armed; the transport stands.
     Armed,
     /// A take is running.
     Rolling,
-    /// The take is over; arming it again needs disarming it first.
+    /// The take is over. The recorder must be disarmed before it can be armed again.
     Done,
 }
 
-/// What is heard in a block.
+/// The input of a block.
 pub(crate) struct Input<'a> {
     pub(crate) left: &'a [f32],
     pub(crate) right: &'a [f32],
     /// The timeline's frame at the block's start; `None` if the transport stands or has no
     /// position.
     pub(crate) position: Option<i64>,
-    /// Whether the host waits as long as it takes.
+    /// Whether the host renders offline and waits as long as it takes.
     pub(crate) offline: bool,
 }
 
@@ -50,7 +52,7 @@ impl Recorder {
         }
     }
 
-    /// Takes one block.
+    /// Processes one block.
     pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>) {
         self.state = match (armed, self.state) {
             (false, State::Rolling) => self.end(State::Off),
@@ -70,31 +72,32 @@ impl Recorder {
         }
     }
 
-    /// The host stops processing: a take that is running is over.
+    /// Ends a running take, because the host stops processing.
     pub(crate) fn stop(&mut self) {
         if self.state == State::Rolling {
             self.state = self.end(State::Done);
         }
     }
 
-    /// Whether the take for which it was armed is over.
+    /// Returns whether the take for which it was armed is over.
     pub(crate) fn is_over(&self) -> bool {
         self.state == State::Done
     }
 
-    /// The take for which it is still armed was over before this recorder was made.
+    /// Marks the take as over: it was over before this recorder was made, and the capture is still
+    /// armed.
     pub(crate) fn begin_over(&mut self) {
         self.state = State::Done;
     }
 
-    /// Armed anew, without having been disarmed.
+    /// Arms the recorder anew, without disarming it first.
     pub(crate) fn arm_again(&mut self) {
         if self.state == State::Done {
             self.state = State::Off;
         }
     }
 
-    /// Whether it waits for the transport, or a take is running.
+    /// Returns whether it waits for the transport, or a take is running.
     pub(crate) fn is_armed(&self) -> bool {
         matches!(self.state, State::Armed | State::Rolling)
     }
@@ -104,7 +107,7 @@ impl Recorder {
         self.head.session.unpark();
     }
 
-    /// Whether a take is running.
+    /// Returns whether a take is running.
     pub(crate) fn is_rolling(&self) -> bool {
         self.state == State::Rolling
     }
@@ -125,7 +128,7 @@ impl Recorder {
                 |head: &TapeHead| head.samples.slots() >= 2 * left.len() && head.marks.slots() > 1;
             self.wait_for(room, input.offline);
 
-            // The last place is kept for the mark that ends the take.
+            // The last place is reserved for the mark that ends the take.
             if !room(&self.head) {
                 self.head
                     .lost_frames
@@ -155,7 +158,7 @@ impl Recorder {
         self.head.session.unpark();
     }
 
-    /// In a render, waits until there is room, or the session thread is gone.
+    /// Waits in an offline render until there is room, or the session thread is gone.
     fn wait_for(&self, room: impl Fn(&TapeHead) -> bool, offline: bool) {
         let mut naps = 0;
         while offline && !room(&self.head) && !self.head.samples.is_abandoned() && naps < MOST_NAPS
@@ -172,8 +175,8 @@ mod tests {
     use super::super::tape::{Event, tape};
     use super::*;
 
-    /// Plays blocks of ten frames, the value of each frame being its position, and gives what
-    /// arrives.
+    /// Plays blocks of ten frames, the value of each frame being its position, and returns the
+    /// events from the tape.
     fn heard(blocks: &[(bool, Option<i64>)]) -> Vec<String> {
         let (mut recorder, mut tape) = tape(48_000, std::thread::current());
         let mut seen = Vec::new();
@@ -221,12 +224,13 @@ mod tests {
                 ],
                 &["begin", "5", "15", "end"],
             ),
-            // A loop, and a place before the beginning.
+            // A loop, and a position before the beginning.
             (
                 &[(true, Some(90)), (true, Some(-10)), (false, Some(0))],
                 &["begin", "90", "-10", "end"],
             ),
-            // Still armed after the take: nothing more, until it is armed anew.
+            // Still armed after the take: nothing more is captured until the recorder is armed
+            // anew.
             (
                 &[(true, Some(0)), (true, None), (true, Some(0))],
                 &["begin", "0", "end"],
@@ -241,7 +245,7 @@ mod tests {
                 ],
                 &["begin", "0", "end", "begin", "7", "end"],
             ),
-            // The plugin goes in the middle.
+            // The plugin is removed in the middle of a take.
             (&[(true, Some(3))], &["begin", "3", "End"]),
             (&[], &[]),
         ];

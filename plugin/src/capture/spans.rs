@@ -1,4 +1,4 @@
-//! Which parts of the timeline were heard.
+//! The parts of the timeline that were captured.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ impl Spans {
         self.0.insert(start, end);
     }
 
-    /// The first frame and the one after the last; `None` if there is none.
+    /// Returns the first frame and the one after the last; `None` for an empty set.
     pub(super) fn bounds(&self) -> Option<(i64, i64)> {
         let (&start, _) = self.0.first_key_value()?;
         let (_, &end) = self.0.last_key_value()?;
         Some((start, end))
     }
 
-    /// The runs within `start` to `end`, cut there.
+    /// Returns the runs within `start` to `end`, cut at both.
     pub(super) fn within(&self, start: i64, end: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
         let first = self
             .0

@@ -1,11 +1,11 @@
-//! What is known of a take that was heard in one go, from its beginning to its end: when it is over
-//! nothing is left to do.
+//! The fingerprint and the overview of a take that was captured without a gap or a jump, computed
+//! while it grows, so that nothing is left to do when it is over.
 
 use sextet_protocol::{AudioHasher, Fingerprint};
 
 use crate::overview::Overview;
 
-/// See the module. It grows with the take.
+/// A take without gaps or jumps. It grows with every block.
 pub(super) struct Straight {
     start: i64,
     frames: u64,
@@ -15,7 +15,7 @@ pub(super) struct Straight {
 }
 
 impl Straight {
-    /// A take that begins at a frame of the timeline.
+    /// Creates a take that begins at a frame of the timeline.
     pub(super) fn new(start: i64, rate_hz: u32) -> Self {
         let (hasher, overview) = (AudioHasher::new(2, rate_hz), Overview::default());
         Self {
@@ -27,7 +27,7 @@ impl Straight {
         }
     }
 
-    /// Adds interleaved frames; `None` if they do not follow what was heard last.
+    /// Adds interleaved frames; `None` if they do not follow the last ones.
     pub(super) fn extended(mut self, position: i64, interleaved: &[f32]) -> Option<Self> {
         if position != self.start + self.frames.cast_signed() {
             return None;
@@ -47,7 +47,7 @@ impl Straight {
         Some(self)
     }
 
-    /// Its name and what it looks like.
+    /// Returns the take's fingerprint and overview.
     pub(super) fn finish(self) -> (Fingerprint, Overview) {
         (self.hasher.finish(), self.overview)
     }

@@ -13,66 +13,68 @@ use crate::overview::{GrowingOverview, Overview};
 use crate::playback::Placement;
 use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 
-/// Frames of a piece of the take's file. Pieces lie in the order in which they were first heard.
+/// Number of frames of a piece of the take's file. Pieces lie in the order in which they were first
+/// captured.
 const PIECE_FRAMES: i64 = 1 << 16;
 const FRAME_BYTES: usize = 8;
-/// Frames from the first to the last that a clip may span: eight hours at 192 kHz. Whoever plays at
-/// the beginning and the end of an endless session does not want all of it in between.
+/// Largest number of frames from the first to the last of a clip: eight hours at 192 kHz. A capture
+/// at the beginning and one at the end of an endless session must not produce all of the silence in
+/// between.
 const MOST_FRAMES: i64 = 8 * 3600 * 192_000;
 
-/// What is captured, in a temporary file that goes with it.
+/// A growing take in a temporary file. Dropping it deletes the file.
 pub(crate) struct Take {
     file: NamedTempFile,
     rate_hz: u32,
-    /// The frame of the timeline that was heard first. Pieces are counted from there, behind the
-    /// room for a header, so that a take that was heard in one go is a clip's file already.
+    /// The frame of the timeline that was captured first. Pieces are counted from there, behind the
+    /// room for a header, so that a take without gaps or jumps already is a clip's file.
     origin: Option<i64>,
-    /// What is known of the take as long as it was heard in one go.
+    /// Fingerprint and overview of the take, as long as it has no gaps or jumps.
     straight: Option<Straight>,
-    /// Where in the file each piece of the timeline lies.
+    /// Position in the file of each piece of the timeline.
     pieces: BTreeMap<i64, u64>,
     spans: Spans,
     overview: GrowingOverview,
     bytes: Vec<u8>,
 }
 
-/// A clip on disk and in its place.
+/// A clip on disk, with its place on the timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Capture {
-    /// Name of its file.
+    /// Fingerprint of the audio, which names the file.
     pub(crate) audio: Fingerprint,
-    /// Where it lies.
+    /// Position on the timeline.
     pub(crate) placement: Placement,
-    /// What it looks like.
+    /// Overview for the waveform.
     pub(crate) overview: Overview,
 }
 
-/// Why a take could not be kept.
+/// The reason for which a take could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TakeError {
-    /// Nothing was heard.
+    /// The take has no audio.
     #[error("nothing was captured")]
     Nothing,
-    /// The disk fails.
+    /// The file could not be written.
     #[error("the capture could not be written to '{folder}': {source}")]
     Write {
-        /// Where captures go.
+        /// Folder of the captures.
         folder: String,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
-    /// The clip to be extended cannot be read.
+    /// The clip that is to be extended cannot be read.
     #[error("the clip that was to be extended cannot be read: {0}")]
     Base(WavError),
-    /// The clip to be extended has another rate.
+    /// The clip that is to be extended has another rate.
     #[error("the clip was captured at {clip_hz} Hz and cannot be extended at {session_hz} Hz")]
     Rate {
-        /// The clip's.
+        /// Rate of the clip in Hz.
         clip_hz: u32,
-        /// The session's.
+        /// Rate of the session in Hz.
         session_hz: u32,
     },
-    /// The plugin is being removed.
+    /// The plugin was removed meanwhile.
     #[error("the capture was abandoned")]
     Cancelled,
 }
@@ -110,19 +112,21 @@ impl Take {
         })
     }
 
-    /// Keeps interleaved frames that were heard at a frame of the timeline; what was heard there
-    /// before is replaced. What lies too far away is left out.
+    /// Writes interleaved frames that were captured at a frame of the timeline, over those that
+    /// were captured there before. Frames that are too far away are left out.
     ///
     /// # Errors
-    /// What the disk says: mostly that it is full.
+    /// The system's error: mostly that the disk is full.
     pub(crate) fn keep(&mut self, position: i64, interleaved: &[f32]) -> io::Result<()> {
         let end = position.saturating_add(interleaved.len() as i64 / 2);
         let (first, last) = self.spans.bounds().unwrap_or((position, end));
 
+        // Leave out frames that are too far away.
         if end.max(last).saturating_sub(position.min(first)) > MOST_FRAMES {
             return Ok(());
         }
 
+        // Extend the hash and the overview while there are no gaps or jumps.
         if self.origin.is_none() {
             self.straight = Some(Straight::new(position, self.rate_hz));
         }
@@ -133,6 +137,7 @@ impl Take {
             .take()
             .and_then(|straight| straight.extended(position, interleaved));
 
+        // Write piece by piece. A new piece goes to the end of the file.
         let mut done = 0;
         while done < interleaved.len() {
             let at = position + done as i64 / 2 - origin;
@@ -161,15 +166,15 @@ impl Take {
         Ok(())
     }
 
-    /// What it looks like so far, and where that begins.
+    /// Returns the overview so far, and the timeline's frame where it begins.
     pub(crate) fn overview(&self) -> (i64, Overview) {
         self.overview.snapshot()
     }
 
-    /// Makes a capture of it: alone, or laid over `base`. Gaps are silent.
+    /// Makes a capture of the take: alone, or laid over `base`. Gaps are silent.
     ///
     /// # Errors
-    /// See [`TakeError`]. Nothing is left behind then.
+    /// See [`TakeError`]. No file is left behind then.
     pub(crate) fn finish(
         mut self,
         folders: &Folders,
@@ -177,6 +182,7 @@ impl Take {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Capture, TakeError> {
         let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
+        // A take without gaps or jumps only needs a header, unless it is laid over a clip.
         if let (None, Some(straight)) = (&base, self.straight.take()) {
             if cancelled() {
                 return Err(TakeError::Cancelled);
@@ -184,6 +190,7 @@ impl Take {
             return self.finish_straight(folders, straight, start, end);
         }
 
+        // Extend the range to that of the clip below the take.
         let mut base = base
             .map(|(audio, clip)| self.open_base(folders, &audio, clip))
             .transpose()?;
@@ -192,6 +199,7 @@ impl Take {
             (start, end) = (start.min(clip.start_frame), end.max(clip_end));
         }
 
+        // Write to a temporary file first: the capture's name depends on all samples.
         let out = tempfile::Builder::new()
             .prefix(".new-")
             .suffix(".wav")
@@ -206,6 +214,7 @@ impl Take {
         let frames = (end - start).cast_unsigned();
         let mut overview = Overview::silent(frames);
 
+        // Lay the clip and then the take over silence, run by run.
         let mut run = Vec::new();
         for first in (start..end).step_by(PIECE_FRAMES as usize) {
             if cancelled() {
@@ -234,6 +243,7 @@ impl Take {
                 .map_err(|source| unwritable(folders, source))?;
         }
 
+        // Complete the file and give it its name.
         writer
             .finish()
             .map_err(|source| unwritable(folders, source))?;
@@ -254,7 +264,7 @@ impl Take {
         })
     }
 
-    /// Makes a capture of a take that was heard in one go, which takes no longer for a long one.
+    /// Makes a capture of a take without gaps or jumps, in the same time for any length.
     fn finish_straight(
         mut self,
         folders: &Folders,
@@ -270,7 +280,8 @@ impl Take {
         let file = self.file.persist(folders.capture(&audio));
         let file = file.map_err(|error| unwritable(folders, error.error))?;
 
-        // The disk takes its time. A file that a power failure cuts short is noticed by its length.
+        // The disk takes its time to sync. A file that a power failure cuts short is noticed by its
+        // length.
         let _ = std::thread::Builder::new()
             .name("sextet sync".to_owned())
             .spawn(move || file.sync_all());
@@ -312,7 +323,7 @@ impl Take {
         ))
     }
 
-    /// Lays what was heard from frame `first` of the timeline on over `run`.
+    /// Copies the take's frames from frame `first` of the timeline on over `run`.
     fn lay_take(&mut self, first: i64, run: &mut [f32]) -> io::Result<()> {
         let end = first + run.len() as i64 / 2;
         for (mut from, to) in self.spans.within(first, end) {
@@ -341,13 +352,13 @@ impl Take {
     }
 }
 
-/// Where in a take's file a frame of a piece lies.
+/// Returns the position in a take's file of a frame of a piece, in bytes.
 fn byte_of(place: u64, offset: i64) -> u64 {
     wav::HEADER_BYTES
         + (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64
 }
 
-/// Lays what the clip has from frame `first` of the timeline on over `run`.
+/// Copies the clip's frames from frame `first` of the timeline on over `run`.
 fn lay_base(clip: Placement, wav: &mut FloatWav, first: i64, run: &mut [f32]) -> io::Result<()> {
     let end = first + run.len() as i64 / 2;
     let (from, to) = (
@@ -393,8 +404,8 @@ mod tests {
         all
     }
 
-    /// A take that was heard in one go is kept as it lies; one with a block heard twice is written
-    /// anew. Both are the same.
+    /// A take without gaps or jumps is kept as it lies; one with a block captured twice is written
+    /// anew. Both must be the same clip.
     #[test]
     fn a_take_in_one_go_is_the_same_clip_as_one_in_pieces() {
         let folder = tempfile::tempdir().unwrap();
@@ -437,7 +448,7 @@ mod tests {
         let folders = Folders::at(folder.path(), folder.path());
         let mut take = Take::new(&folders, 44_100).unwrap();
 
-        // Ahead, across pieces, back before the beginning, over what was there.
+        // Ahead, across pieces, back before the beginning, over earlier frames.
         take.keep(10, &[9.0; 200]).unwrap();
         take.keep(100_000, &frames(100_000, 300_000)).unwrap();
         take.keep(-70_000, &frames(-70_000, 50)).unwrap();

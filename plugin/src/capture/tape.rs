@@ -1,4 +1,4 @@
-//! The ring between audio thread and session thread. Both ends are made together.
+//! The tape: a ring between audio thread and session thread. Both ends are made together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,32 +8,34 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::recorder::Recorder;
 
-/// What the ring holds, in seconds: a disk may keep the session thread waiting for so long.
+/// Length of the ring in seconds. A disk may block the session thread for so long.
 const RING_S: f64 = 4.0;
-/// Spans that the ring holds: more blocks than there are in those seconds, unless they are tiny.
+/// Number of spans that the ring holds: more than the blocks in those seconds, unless blocks are
+/// tiny.
 const SPANS: usize = 1 << 14;
 
-/// One line of the tape's protocol.
+/// An entry of the ring of marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     /// A take begins.
     Begin,
-    /// So many frames follow in the samples' ring, which were heard at this frame of the timeline.
+    /// The number of frames that follow in the ring of samples, and the frame of the timeline at
+    /// which they were captured.
     Span { position: i64, frames: usize },
     /// The take is over.
     End,
 }
 
-/// The audio thread's end.
+/// The audio thread's end of the tape.
 pub(super) struct TapeHead {
     pub(super) marks: Producer<Mark>,
-    /// Interleaved.
+    /// Interleaved samples.
     pub(super) samples: Producer<f32>,
     pub(super) lost_frames: Arc<AtomicU64>,
     pub(super) session: Thread,
 }
 
-/// The session thread's end.
+/// The session thread's end of the tape.
 pub(crate) struct Tape {
     marks: Consumer<Mark>,
     samples: Consumer<f32>,
@@ -43,18 +45,19 @@ pub(crate) struct Tape {
     rolling: bool,
 }
 
-/// What comes off the tape.
+/// An event that is read from the tape.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event<'a> {
     /// A take begins.
     Begin,
-    /// Interleaved frames, and where on the timeline they were heard.
+    /// The frame of the timeline and the interleaved frames that were captured there.
     Audio(i64, &'a [f32]),
     /// The take is over.
     End,
 }
 
-/// Makes a ring for a session at `rate_hz`; the recorder wakes `session` when there is something.
+/// Creates a tape for a session at `rate_hz`. The recorder wakes the thread `session` when it has
+/// written something.
 pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
     let (mark_writer, marks) = RingBuffer::new(SPANS);
     let (sample_writer, samples) = RingBuffer::new((2.0 * RING_S * f64::from(rate_hz)) as usize);
@@ -80,22 +83,22 @@ pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
 }
 
 impl Tape {
-    /// The rate of what is on it.
+    /// Returns the sample rate in Hz.
     pub(crate) fn rate_hz(&self) -> u32 {
         self.rate_hz
     }
 
-    /// Frames that were lost because the ring was full, so far.
+    /// Returns the number of frames so far that were lost because the ring was full.
     pub(crate) fn lost_frames(&self) -> u64 {
         self.lost_frames.load(Ordering::Relaxed)
     }
 
-    /// Whether the audio thread's end is gone and everything was read.
+    /// Returns whether the audio thread's end is gone and everything was read.
     pub(crate) fn is_over(&self) -> bool {
         self.marks.is_abandoned() && self.marks.is_empty() && !self.rolling
     }
 
-    /// Hands out all that has come. A recorder that is gone has ended its take.
+    /// Passes all events to `take`. A recorder that is gone has ended its take.
     pub(crate) fn drain(&mut self, mut take: impl FnMut(Event<'_>)) {
         let abandoned = self.marks.is_abandoned();
         while let Ok(mark) = self.marks.pop() {
@@ -107,7 +110,7 @@ impl Tape {
                 Mark::Span { position, frames } => {
                     self.run.resize(2 * frames, 0.0);
 
-                    // The samples were written before the mark.
+                    // The recorder wrote the samples before the mark.
                     let Ok(chunk) = self.samples.read_chunk(2 * frames) else {
                         continue;
                     };

@@ -1,4 +1,4 @@
-//! The clip: what it is, what it looks like, and where the transport is in it.
+//! The clip's lane: its name and place, its waveform, and the transport in it.
 
 use egui::{Align2, FontId, Rect, RichText, Stroke, Ui, UiBuilder, pos2, vec2};
 
@@ -11,17 +11,17 @@ use crate::link::Link;
 use crate::playback::Placement;
 use crate::session::{Command, Phase, Remote, View};
 
-/// Height of the clip's lane.
+/// Height of the lane, in points.
 const HEIGHT: f32 = 96.0;
-/// Height of the ruler in it.
+/// Height of the ruler within the lane, in points.
 const RULER: f32 = 16.0;
-/// Distance of the ruler's marks that is wanted, in points.
+/// Wanted distance of the ruler's marks, in points.
 const MARKS: f64 = 90.0;
 
 /// The stretch of the timeline that is shown, which is the clip's, and the transport in it.
 pub(super) struct Timeline {
     clip: Option<Placement>,
-    /// In seconds; `None` while the transport stands.
+    /// Position of the transport in seconds; `None` while it stands.
     playhead_s: Option<f64>,
 }
 
@@ -35,7 +35,7 @@ impl Timeline {
         Self { clip, playhead_s }
     }
 
-    /// Where the clip lies in a lane: all of it.
+    /// Returns the clip's area in a lane, which is all of it but a margin.
     pub(super) fn clip_in(&self, lane: Rect) -> Rect {
         lane.shrink2(vec2(2.0, 2.0))
     }
@@ -59,7 +59,7 @@ impl Timeline {
         }
     }
 
-    /// Marks at round times.
+    /// Paints marks at round times.
     fn paint_ruler(&self, ui: &Ui, ruler: Rect) {
         let Some((start, end)) = self.span_s() else {
             return;
@@ -101,7 +101,7 @@ impl Timeline {
     }
 }
 
-/// Shows the clip's lane.
+/// Shows the lane.
 pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remote) {
     let width = ui.available_width();
     let (lane, _) = ui.allocate_exact_size(vec2(width, HEIGHT), egui::Sense::hover());
@@ -164,7 +164,7 @@ pub(super) fn show(ui: &mut Ui, view: &View, timeline: &Timeline, remote: &Remot
     timeline.paint_playhead(ui, wave);
 }
 
-/// What the clip is and where it lies.
+/// Shows the clip's name and its place on the timeline.
 fn facts(ui: &mut Ui, view: &View, remote: &Remote) {
     ui.spacing_mut().item_spacing.y = 3.0;
     let capturing = view.phase == Phase::Capturing;

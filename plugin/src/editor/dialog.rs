@@ -1,18 +1,19 @@
-//! Choosing files and folders: typed, or in the system's dialog, which runs on a thread of its own.
+//! The choice of files and folders: typed, or in the system's dialog, which runs on a thread of its
+//! own.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
 use egui::{Ui, vec2};
 
-/// A path that is typed or chosen.
+/// A field for a path that is typed or chosen.
 #[derive(Default)]
 pub(super) struct PathField {
     pub(super) text: String,
     asked: Option<Receiver<Option<PathBuf>>>,
 }
 
-/// What the system's dialog asks for.
+/// The kind of path that the system's dialog asks for.
 #[derive(Clone, Copy)]
 pub(super) enum Want {
     Song,
@@ -20,18 +21,18 @@ pub(super) enum Want {
     Checkpoint,
 }
 
-/// Kinds of files that the command reads.
+/// Extensions of the audio files that the command reads.
 const SONGS: [&str; 14] = [
     "wav", "flac", "mp3", "aif", "aiff", "m4a", "mp4", "aac", "ogg", "oga", "opus", "caf", "rf64",
     "w64",
 ];
 
-/// Kinds of files that hold a model. Pickles are among them, so that it is said why they are not
-/// opened.
+/// Extensions of the files that hold a model. Pickles are among them, so that the user is told why
+/// they are not opened.
 const CHECKPOINTS: [&str; 5] = ["safetensors", "yaml", "yml", "th", "ckpt"];
 
 impl PathField {
-    /// Shows the field and its button; true when return was pressed in it.
+    /// Shows the field and its button; returns true when the return key was pressed in it.
     pub(super) fn show(&mut self, ui: &mut Ui, want: Want, hint: &str) -> bool {
         if let Some(answer) = self.asked.as_ref().and_then(|asked| asked.try_recv().ok()) {
             self.asked = None;
@@ -77,7 +78,7 @@ impl PathField {
                 Want::Folder => dialog.set_title("Render into").pick_folder(),
             };
 
-            // The editor may be closed by now.
+            // Ignore the error: the editor may be closed by now.
             let _ = answer.send(path);
             context.request_repaint();
         };

@@ -1,16 +1,16 @@
-//! A slider for a stem's gain.
+//! The slider for a stem's gain.
 
 use egui::{Color32, EventFilter, Key, Rect, Response, Sense, StrokeKind, Ui, pos2, vec2};
 use nice_plug::prelude::{FloatParam, Param, ParamSetter};
 
 use super::theme::{ACCENT, LINE, TEXT, WELL};
 
-/// What an arrow key changes, in dB; a tenth of it with shift.
+/// Step of an arrow key in dB; with shift, a tenth of it.
 const STEP_DB: f32 = 1.0;
 /// Part of a drag that counts while shift is held.
 const FINE: f32 = 0.15;
 
-/// Shows and changes a gain: dragged, with arrow keys, and back to 0 dB by a double click or the
+/// Shows and changes a gain: by dragging, with arrow keys, or back to 0 dB by a double click or the
 /// home key.
 pub(super) fn slider(
     ui: &mut Ui,
@@ -53,7 +53,7 @@ pub(super) fn slider(
     response.on_hover_text("Drag, or use the arrow keys; shift is finer. Double-click for 0 dB.")
 }
 
-/// What keys and clicks ask for, in dB.
+/// Returns the gain in dB that keys and clicks ask for.
 fn wanted(ui: &Ui, response: &Response, param: &FloatParam) -> Option<f32> {
     if response.double_clicked() {
         return Some(0.0);

@@ -1,4 +1,4 @@
-//! The name, what one can do, and what it is done with.
+//! The header: the name, the buttons for the clip, and the settings.
 
 use egui::{Button, Rect, RichText, Ui, pos2, vec2};
 use nice_plug::prelude::ParamSetter;
@@ -9,7 +9,7 @@ use super::theme::{self, ACCENT, BACKGROUND, RECORD, TEXT, WEAK};
 use crate::params::SextetParams;
 use crate::session::{Command, Phase, Remote, View, model_title};
 
-/// What was asked for that the header does not do itself.
+/// A request that the header does not carry out itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Open,
@@ -17,7 +17,7 @@ pub(super) enum Asked {
     Settings,
 }
 
-/// Shows the row at the editor's head.
+/// Shows the header.
 pub(super) fn show(
     ui: &mut Ui,
     params: &SextetParams,
@@ -70,7 +70,7 @@ pub(super) fn show(
     asked
 }
 
-/// Shows widgets at the row's right end and still from left to right, which is the order in which
+/// Shows widgets at the row's right end but ordered from left to right, which is the order in which
 /// Tab goes through them.
 fn to_the_right(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     let id = ui.scope_id().with("to the right");
@@ -84,7 +84,7 @@ fn to_the_right(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     }
 }
 
-/// Six bars, one a stem, and the name.
+/// Paints the name and six bars, one for each stem.
 fn wordmark(ui: &mut Ui) {
     let (rect, _) = ui.allocate_exact_size(vec2(122.0, 30.0), egui::Sense::hover());
     let heights = [0.55, 0.9, 0.7, 1.0, 0.6, 0.8];
@@ -105,8 +105,9 @@ fn wordmark(ui: &mut Ui) {
     );
 }
 
-/// Arms and disarms. What is shown is whether something will be heard, which the parameter alone
-/// does not say: it stays on until the host hears that the take is over.
+/// Shows the button that arms and disarms the capture. It tells whether something will be captured,
+/// which differs from the parameter: the parameter stays on until the host learns that the take is
+/// over.
 fn capture(
     ui: &mut Ui,
     params: &SextetParams,
@@ -140,7 +141,7 @@ fn capture(
     }
 }
 
-/// Switches the parameter.
+/// Switches the capture's parameter on or off.
 pub(super) fn set_capture(params: &SextetParams, setter: &ParamSetter<'_>, on: bool) {
     setter.begin_set_parameter(&params.capture);
     setter.set_parameter(&params.capture, on);
@@ -173,7 +174,7 @@ fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
     }
 }
 
-/// What a separation is made with.
+/// Returns the model and the engine of the next separation, in words.
 fn settings_tip(view: &View) -> String {
     let engine = match view.settings.engine {
         EngineName::Auto => "the fastest engine",
@@ -188,7 +189,7 @@ fn settings_tip(view: &View) -> String {
 
 /// Shows a folder in the desktop's file manager, which may take its time.
 fn reveal(folder: std::path::PathBuf) {
-    // Nothing depends on it: a desktop without a file manager shows nothing.
+    // Ignore the error: nothing depends on it. A desktop without a file manager shows nothing.
     let _ = std::thread::Builder::new()
         .name("sextet reveal".to_owned())
         .spawn(move || opener::open(folder));

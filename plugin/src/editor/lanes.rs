@@ -1,4 +1,4 @@
-//! Six lanes: each stem's name, solo, mute, gain and waveform.
+//! The six lanes: each stem's name, solo, mute, gain and waveform.
 
 use egui::accesskit::Role;
 use egui::{
@@ -14,7 +14,7 @@ use super::{gain, waveform};
 use crate::params::{MainOutput, SextetParams, title};
 use crate::session::View;
 
-/// Shows the lanes in all the height that is left.
+/// Shows the lanes in all of the remaining height.
 pub(super) fn show(
     ui: &mut Ui,
     params: &SextetParams,
@@ -78,7 +78,7 @@ pub(super) fn show(
     ui.advance_cursor_after_rect(space);
 }
 
-/// Name, solo, mute, gain.
+/// Shows a stem's name, solo, mute and gain.
 fn controls(
     ui: &mut Ui,
     params: &SextetParams,
@@ -96,7 +96,7 @@ fn controls(
     text(ui, 36.0, Align2::LEFT_CENTER, &decibels, 12.0, WEAK);
 }
 
-/// Text in a column of its own.
+/// Shows text in a column of fixed width.
 fn text(ui: &mut Ui, width: f32, align: Align2, text: &str, size: f32, colour: Color32) {
     let (rect, _) = ui.allocate_exact_size(vec2(width, 20.0), egui::Sense::hover());
     ui.painter().text(
@@ -108,7 +108,7 @@ fn text(ui: &mut Ui, width: f32, align: Align2, text: &str, size: f32, colour: C
     );
 }
 
-/// A switch with one letter.
+/// Shows a switch that is labelled with one letter.
 fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str, colour: Color32) {
     let on = param.value();
     let text = RichText::new(letter)
@@ -122,7 +122,7 @@ fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str
 
     let response = ui.add(button).on_hover_text(param.name());
 
-    // A letter says nothing to whoever does not see where it stands.
+    // A single letter means nothing to users who do not see its position.
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, param.name()));
     if response.clicked() {
         setter.begin_set_parameter(param);
@@ -131,7 +131,7 @@ fn toggle(ui: &mut Ui, param: &BoolParam, setter: &ParamSetter<'_>, letter: &str
     }
 }
 
-/// Which stems the main output plays.
+/// Returns the stems that the main output plays.
 fn heard(params: &SextetParams) -> [bool; Stem::ALL.len()] {
     match params.output.value() {
         MainOutput::Dry => [true; Stem::ALL.len()],

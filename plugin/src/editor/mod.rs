@@ -1,4 +1,4 @@
-//! The editor: what [`View`](crate::session::View) and the parameters say, and the buttons that
+//! The editor: shows [`View`](crate::session::View) and the parameters, with the buttons that
 //! change them.
 
 mod clip;
@@ -36,7 +36,7 @@ use render::RenderPanel;
 use settings::SettingsPanel;
 pub(crate) use window::{EditorWindow, ScaledEditor};
 
-/// One frame after another.
+/// The editor's state, from which every frame is drawn.
 pub struct EditorApp {
     params: Arc<SextetParams>,
     remote: Remote,
@@ -44,7 +44,7 @@ pub struct EditorApp {
     open: OpenPanel,
     render: RenderPanel,
     settings: SettingsPanel,
-    /// It was seen that a take is over.
+    /// Whether it was noticed that the take is over.
     saw_take_over: bool,
 }
 
@@ -66,7 +66,7 @@ impl EditorApp {
         }
     }
 
-    /// A capture that is over is disarmed, so that hosts do not show it as armed.
+    /// Disarms a capture whose take is over, so that hosts do not show it as armed.
     fn disarm(&mut self, setter: &ParamSetter<'_>) {
         let over = self.remote.link.is_take_over();
         let newly = over && !std::mem::replace(&mut self.saw_take_over, over);
@@ -75,7 +75,7 @@ impl EditorApp {
         }
     }
 
-    /// Draws a frame; `host` hears what is changed.
+    /// Draws a frame. Changes are sent to `host`.
     fn draw(&mut self, ui: &mut egui::Ui, host: &GuiContext) {
         let setter = host.param_setter();
         let view = self.remote.view.get();
@@ -116,6 +116,7 @@ impl EditorApp {
             None => {}
         }
 
+        // Panels are shown above everything else.
         self.open.show(ui.ctx(), &self.remote);
         self.render.show(ui.ctx(), &self.remote);
         self.settings.show(ui.ctx(), &view, &self.remote);
@@ -141,7 +142,7 @@ impl NiceEguiApp for EditorApp {
             return;
         };
         self.draw(ui, &host);
-        // What a click has changed is shown in the next frame, which egui-baseview does not draw by
+        // The effects of a click are shown in the next frame, which egui-baseview does not draw by
         // itself.
         if ui.input(|input| !input.events.is_empty()) {
             ui.ctx().request_repaint();

@@ -1,4 +1,4 @@
-//! Opening a file as the clip.
+//! The panel that opens a file as the clip.
 
 use egui::{Context, Modal, RichText};
 

@@ -1,6 +1,6 @@
-//! Where the editor's widgets are, told to whoever drives it from outside: debug builds write the
-//! list into the file that `SEXTET_EDITOR_PLACES` names. Each line is left, top, right and bottom
-//! in points, `on` or `off`, and the accessible name.
+//! The list of the editor's widgets, for programs that drive the editor from outside. Debug builds
+//! write it into the file that `SEXTET_EDITOR_PLACES` names. Each line has left, top, right and
+//! bottom in points, `on` or `off`, and the accessible name.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use egui::accesskit::{Node, Role};
 use egui::{Context, FullOutput, Plugin};
 
-/// Names the file.
+/// Environment variable that names the file.
 const VARIABLE: &str = "SEXTET_EDITOR_PLACES";
 
-/// Writes the list whenever it differs from the last one.
+/// The writer of the list. It writes whenever the list differs from the last one.
 struct Places {
     file: PathBuf,
     written: String,
 }
 
-/// Begins to tell, if somebody wants to know.
+/// Starts to write the list if the variable is set.
 pub(super) fn tell(context: &Context) {
     let Some(file) = std::env::var_os(VARIABLE) else {
         return;
@@ -48,7 +48,7 @@ impl Plugin for Places {
             return;
         }
 
-        // Whoever reads it finds all of a list or none.
+        // Readers must find a complete list or none.
         let unfinished = self.file.with_extension("part");
         let told = std::fs::write(&unfinished, &list)
             .and_then(|()| std::fs::rename(&unfinished, &self.file));
@@ -61,7 +61,7 @@ impl Plugin for Places {
 
 /// Adds a widget to the list, unless it has no name or no place.
 fn line(list: &mut String, node: &Node) {
-    // What a label says is its value, what a field says is somebody else's.
+    // The text of a label is its value; the value of a field is the user's input.
     let said = node.value().filter(|_| node.role() == Role::Label);
     let name = node
         .label()

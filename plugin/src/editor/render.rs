@@ -1,4 +1,4 @@
-//! Rendering stems to files.
+//! The panel that renders stems to files.
 
 use egui::{Context, Modal, RichText, Ui};
 use sextet_protocol::Stem;
@@ -10,7 +10,7 @@ use super::words;
 use crate::params::title;
 use crate::session::{Command, Order, Remote};
 
-/// The panel that asks what to write.
+/// The panel's state.
 pub(super) struct RenderPanel {
     is_open: bool,
     folder: PathField,
@@ -20,7 +20,7 @@ pub(super) struct RenderPanel {
     at_session_rate: bool,
 }
 
-/// A button for one of several values.
+/// Shows a button for one of several values.
 fn choice<T: PartialEq>(ui: &mut Ui, value: &mut T, of: T, text: impl Into<String>) {
     let button = egui::Button::selectable(*value == of, text.into()).frame_when_inactive(true);
     if ui.add(button).clicked() {
@@ -133,7 +133,7 @@ impl RenderPanel {
         }
     }
 
-    /// What would be written; `None` while something is missing.
+    /// Returns the order to render; `None` while something is missing.
     fn order(&self, remote: &Remote) -> Option<Order> {
         let folder = self.folder.path().filter(|folder| folder.is_absolute())?;
         let stems: Vec<Stem> = Stem::ALL

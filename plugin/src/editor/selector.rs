@@ -1,4 +1,4 @@
-//! What the main output plays: dry, one stem or the mix.
+//! The selector of the main output: dry, one stem or the mix.
 
 use egui::accesskit::Role;
 use egui::{Button, Color32, RichText, Ui, WidgetInfo, vec2};
@@ -7,7 +7,7 @@ use nice_plug::prelude::{EnumParam, ParamSetter};
 use super::theme::{self, BACKGROUND, CLIP, TEXT, WEAK};
 use crate::params::{MainOutput, Outside, SextetParams, title};
 
-/// Shows one button a choice, in a row as wide as the editor.
+/// Shows one button for each choice, in a row as wide as the editor.
 pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -48,7 +48,7 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>)
     });
 }
 
-/// What is heard before and after the clip.
+/// Shows the choice of the signal before and after the clip.
 fn outside(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>) {
     let silent = params.outside.value() == Outside::Silence;
     let text = if silent { "Silence" } else { "Dry" };

@@ -1,4 +1,4 @@
-//! What is being done, how far it is, and what went wrong.
+//! The status strip: the current work, its progress, and faults.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::words;
 use crate::engine::{Loading, Stage};
 use crate::session::{Command, Deed, Phase, Remote, Upkept, View, model_title};
 
-/// Height of the strip.
+/// Height of the strip, in points.
 const HEIGHT: f32 = 52.0;
-/// Height of a line of text above a bar, which has no buttons in it.
+/// Height of a line of text above a bar, which has no buttons in it, in points.
 const LINE_HEIGHT: f32 = 17.0;
-/// A bar that moves by the clock is drawn so often.
+/// Interval at which a bar that moves by the clock is drawn.
 const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
 /// Shows the strip at the editor's foot.
@@ -101,7 +101,7 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
     asked
 }
 
-/// What is said while nothing is going on or wrong.
+/// Returns the text that is shown while nothing is going on or wrong.
 fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
     let engine = view
         .engine
@@ -134,7 +134,8 @@ fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
     }
 }
 
-/// What the next separation is made with. An engine is told only if it was asked for by name.
+/// Returns the model and the engine of the next separation. The engine is told only if it was
+/// chosen by name.
 fn chosen(view: &View) -> String {
     let model = model_title(&view.settings.model);
     match view.settings.engine {
@@ -144,7 +145,7 @@ fn chosen(view: &View) -> String {
     }
 }
 
-/// What goes on in Settings meanwhile.
+/// Returns the progress of the work in the settings.
 fn aside(upkeep: &Upkept) -> Option<String> {
     let (what, deed) = match (&upkeep.set_up, &upkeep.fetch) {
         (deed @ Deed::Running(_), _) => ("Setting up the GPU".to_owned(), deed),
@@ -173,7 +174,7 @@ fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
     );
 }
 
-/// A separation: what it does, how far it is, how long it will take, and the way out.
+/// Shows a separation: its stage, its progress, the time left, and a cancel button.
 fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
     if ui.button("Cancel").clicked() {
         remote.tell(Command::Cancel);
@@ -187,7 +188,7 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
             ..
         })
     ) {
-        // Nobody tells how far it is: the bar moves by the clock.
+        // The stage reports no progress, so the bar moves by the clock.
         ui.ctx().request_repaint_after(BY_THE_CLOCK);
     }
 
@@ -209,8 +210,8 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
     });
 }
 
-/// The part that is loaded: counted, else by the time that it usually takes, which is never all of
-/// it.
+/// Returns the part of the loading that is done: counted, or estimated by its usual duration, in
+/// which case the part never reaches 1.
 fn loaded(loading: &Loading) -> Option<f32> {
     if loading.total > 0 {
         return Some(loading.done as f32 / loading.total as f32);
@@ -221,7 +222,7 @@ fn loaded(loading: &Loading) -> Option<f32> {
     ))
 }
 
-/// How far it is as far as that is known, else how long it takes as a rule.
+/// Returns the part that is done as far as it is known, else the usual duration.
 fn loading_rest(loading: &Loading) -> String {
     if loading.total > 0 {
         return percent(loading.done as f32 / loading.total as f32);
@@ -241,7 +242,7 @@ fn percent(part: f32) -> String {
     format!("{:.0} %", 100.0 * part)
 }
 
-/// A stage in words, the part that is done where it is known, and the rest.
+/// Returns a stage in words, the part that is done where it is known, and the rest.
 pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     match stage {
         Stage::Starting => ("Starting".to_owned(), None, String::new()),
@@ -302,7 +303,7 @@ fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
     });
 }
 
-/// A bar that is filled in part; striped dim where the part is not known.
+/// Shows a bar that is filled in part; dimly striped where the part is not known.
 pub(super) fn bar(ui: &mut Ui, part: Option<f32>) {
     let (rect, response) =
         ui.allocate_exact_size(vec2(ui.available_width(), 7.0), egui::Sense::hover());

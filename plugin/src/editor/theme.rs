@@ -1,4 +1,4 @@
-//! Colours, sizes and the looks of widgets.
+//! The theme: colours, sizes and the looks of widgets.
 
 use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Visuals};
 use sextet_protocol::Stem;
@@ -7,7 +7,7 @@ pub(super) const BACKGROUND: Color32 = Color32::from_rgb(0x12, 0x14, 0x18);
 pub(super) const PANEL: Color32 = Color32::from_rgb(0x1a, 0x1d, 0x23);
 pub(super) const WELL: Color32 = Color32::from_rgb(0x0d, 0x0f, 0x12);
 pub(super) const LINE: Color32 = Color32::from_rgb(0x2b, 0x30, 0x39);
-/// Around what can be used, so that an empty box is seen.
+/// Colour around widgets that can be used, so that an empty box is visible.
 const EDGE: Color32 = Color32::from_rgb(0x3f, 0x47, 0x54);
 pub(super) const BUTTON: Color32 = Color32::from_rgb(0x26, 0x2b, 0x34);
 pub(super) const BUTTON_HOVERED: Color32 = Color32::from_rgb(0x32, 0x39, 0x45);
@@ -20,14 +20,14 @@ pub(super) const GOOD: Color32 = Color32::from_rgb(0x55, 0xc7, 0x8a);
 pub(super) const TROUBLE: Color32 = Color32::from_rgb(0xff, 0x9f, 0x43);
 pub(super) const PLAYHEAD: Color32 = Color32::from_rgb(0xff, 0xff, 0xff);
 
-/// Corners of panels and wells.
+/// Corner radius of panels and wells.
 pub(super) const ROUND: CornerRadius = CornerRadius::same(6);
-/// Space between parts.
+/// Space between parts, in points.
 pub(super) const GAP: f32 = 8.0;
-/// Width of what stands left of the waveforms.
+/// Width of the controls left of the waveforms, in points.
 pub(super) const CONTROLS: f32 = 276.0;
 
-/// A stem's own colour.
+/// Returns a stem's own colour.
 pub(super) fn colour(stem: Stem) -> Color32 {
     match stem {
         Stem::Drums => Color32::from_rgb(0xff, 0xb0, 0x3a),
@@ -39,12 +39,12 @@ pub(super) fn colour(stem: Stem) -> Color32 {
     }
 }
 
-/// A colour that steps back: `part` of it before the background.
+/// Returns a faded colour: `part` of it on the background.
 pub(super) fn faded(colour: Color32, part: f32) -> Color32 {
     BACKGROUND.lerp_to_gamma(colour, part)
 }
 
-/// Gives egui this look.
+/// Applies the theme to egui.
 pub(super) fn apply(context: &egui::Context) {
     context.set_theme(egui::Theme::Dark);
     context.all_styles_mut(|style| {
@@ -101,7 +101,7 @@ fn visuals() -> Visuals {
         look.expansion = 0.0;
     }
 
-    // Boxes to be checked, which menus show without a border.
+    // Colour of check boxes, which menus show without a border.
     visuals.widgets.inactive.bg_fill = EDGE;
     visuals
 }

@@ -1,4 +1,4 @@
-//! Painting a waveform.
+//! The painting of a waveform.
 
 use egui::{Color32, Mesh, Painter, Rect, Shape, pos2};
 
@@ -6,20 +6,20 @@ use crate::overview::Overview;
 
 /// Part of the height that the loudest sample takes.
 const SCALE: f32 = 0.94;
-/// Quiet music is shown larger, by this power of its level, so that it can be seen beside loud
+/// Exponent of a level's height. It shows quiet music larger, so that it is visible beside loud
 /// music.
 const POWER: f32 = 0.72;
-/// Level of the clip below which it is no longer shown larger.
+/// Level of the clip below which quiet music is no longer shown larger.
 const QUIETEST: f32 = 0.05;
 
-/// The level that is shown at full height, for a clip and its stems alike.
+/// Returns the level that is shown at full height, for a clip and its stems alike.
 pub(super) fn full_height(clip: Option<&Overview>) -> f32 {
     let [low, high] = clip.map_or([-1.0, 1.0], |clip| clip.between(0.0, 1.0));
     high.max(-low).clamp(QUIETEST, 1.0)
 }
 
-/// Paints an overview into `rect`, one column a pixel, darker towards its tips. `full` is shown at
-/// full height.
+/// Paints an overview into `rect`, one column per pixel, darker towards its tips. The level `full`
+/// is shown at full height.
 pub(super) fn paint(
     painter: &Painter,
     rect: Rect,
@@ -40,6 +40,7 @@ pub(super) fn paint(
     mesh.reserve_vertices(6 * columns);
     mesh.reserve_triangles(4 * columns);
 
+    // A column is a rectangle above the middle and one below it.
     for column in 0..columns {
         let (from, to) = (
             column as f64 / columns as f64,
@@ -48,7 +49,7 @@ pub(super) fn paint(
         let [low, high] = overview.between(from, to);
         let x = rect.left() + column as f32 * pixel;
 
-        // Silence is a line.
+        // Silence is shown as a line.
         let tall = |level: f32| (level / full).clamp(0.0, 1.0).powf(POWER) * half;
         let top = (middle - tall(high)).min(middle - pixel / 2.0);
         let bottom = (middle + tall(-low)).max(middle + pixel / 2.0);

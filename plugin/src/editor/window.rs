@@ -1,4 +1,4 @@
-//! The window that nice-plug opens, which remembers its size while it is closed.
+//! The window of nice-plug, whose size is remembered while it is closed.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -16,10 +16,10 @@ use crate::session::Remote;
 
 /// Size of a new editor, in points.
 pub(super) const SIZE: LogicalSize<f32> = LogicalSize::new(1020.0, 640.0);
-/// Below that, parts would lie over each other.
+/// Smallest size, in points. Below it, parts would overlap.
 pub(super) const MIN_SIZE: LogicalSize<f32> = LogicalSize::new(820.0, 540.0);
 
-/// What of the window outlives it.
+/// The part of the window's state that outlives it.
 pub(crate) struct EditorWindow {
     state: Arc<EguiEditorState>,
 }
@@ -33,7 +33,7 @@ impl Default for EditorWindow {
 }
 
 impl EditorWindow {
-    /// What nice-plug opens.
+    /// Creates the editor for nice-plug.
     pub(crate) fn editor(&self, params: Arc<SextetParams>, remote: Remote) -> Option<ScaledEditor> {
         let resize_hint = ResizeHint {
             can_resize: true,
@@ -65,10 +65,10 @@ impl EditorWindow {
     }
 }
 
-/// nice-plug's editor, which tells hosts its size in pixels before there is a window.
+/// The editor of nice-plug, which tells hosts its size in pixels before there is a window.
 ///
-/// Its own answer takes a point for a pixel until the window has been resized once. A host that
-/// asks first, as VST3 hosts do, would make room for half the window on a screen of twice the
+/// nice-plug's own answer takes a point for a pixel until the window has been resized once. A host
+/// that asks first, as VST3 hosts do, would make room for half the window on a screen of twice the
 /// density.
 pub struct ScaledEditor {
     editor: EguiEditor<EditorApp>,
@@ -112,7 +112,8 @@ impl Editor for ScaledEditor {
     }
 }
 
-/// Pixels a point as the desktop sets them (`Xft.dpi`), which is what baseview opens windows with.
+/// Returns the number of pixels per point that the desktop sets (`Xft.dpi`), with which baseview
+/// opens windows.
 #[cfg(target_os = "linux")]
 fn system_scale() -> Option<f64> {
     let (connection, _) = x11rb::connect(None).ok()?;
@@ -121,7 +122,8 @@ fn system_scale() -> Option<f64> {
     (dots_per_inch > 0.0).then_some(dots_per_inch / 96.0)
 }
 
-/// macOS counts in points; on Windows the window's own screen says it once it is open.
+/// Returns `None`: macOS counts in points, and on Windows the window's own screen tells the scale
+/// once it is open.
 #[cfg(not(target_os = "linux"))]
 fn system_scale() -> Option<f64> {
     None

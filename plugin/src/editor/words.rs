@@ -1,9 +1,9 @@
-//! Numbers as people say them.
+//! Numbers in the form in which people say them.
 
-/// Stands between facts of one line.
+/// Separator between facts of one line.
 pub(super) const BETWEEN: &str = "  \u{b7}  ";
 
-/// `1:02.5`, `1:00:00.0`.
+/// Formats a time: `1:02.5`, `1:00:00.0`.
 pub(super) fn clock(seconds: f64) -> String {
     let sign = if seconds < 0.0 { "-" } else { "" };
     let tenths = (seconds.abs() * 10.0).round() as u64;
@@ -15,7 +15,8 @@ pub(super) fn clock(seconds: f64) -> String {
     }
 }
 
-/// `4.5 s left`, `25 s left`, `2 min left`: no more exact than it is known.
+/// Formats the time left: `4.5 s left`, `25 s left`, `2 min left`. It is no more exact than the
+/// estimate.
 pub(super) fn left(seconds: f64) -> String {
     match seconds {
         ..9.95 => format!("{:.1} s left", seconds.max(0.0)),
@@ -25,12 +26,12 @@ pub(super) fn left(seconds: f64) -> String {
     }
 }
 
-/// `44.1 kHz`.
+/// Formats a sample rate: `44.1 kHz`.
 pub(super) fn rate(hz: u32) -> String {
     format!("{} kHz", f64::from(hz) / 1000.0)
 }
 
-/// `92 MB`, `1.2 GB`.
+/// Formats a size: `92 MB`, `1.2 GB`.
 pub(super) fn bytes(bytes: u64) -> String {
     match bytes as f64 {
         few @ ..1e6 => format!("{:.0} kB", few / 1e3),
@@ -39,7 +40,7 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// `27 million`, `680 thousand`.
+/// Formats a number: `27 million`, `680 thousand`.
 pub(super) fn count(number: u64) -> String {
     match number as f64 {
         few @ ..1e6 => format!("{:.0} thousand", few / 1e3),
@@ -47,7 +48,7 @@ pub(super) fn count(number: u64) -> String {
     }
 }
 
-/// The first letter as a capital.
+/// Returns the text with its first letter as a capital.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
@@ -55,8 +56,8 @@ pub(super) fn capital(text: &str) -> String {
     })
 }
 
-/// How much of something is done that has taken so many times as long as usual: more and more
-/// slowly towards the end, which is never reached.
+/// Returns the part of something that is done after `times` times its usual duration. The part
+/// grows more and more slowly towards the end, which is never reached.
 pub(super) fn part_of_usual(times: f64) -> f32 {
     let steady = 0.8;
     let part = if times < steady {

@@ -1,4 +1,4 @@
-//! One engine process: started, spoken to, and ended when it is no longer wanted.
+//! The client of one engine process: starts it, exchanges lines with it, and ends it.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -12,55 +12,53 @@ use std::time::{Duration, Instant};
 use sextet_protocol::worker::{Lines, Reply, Request, to_line};
 use sextet_protocol::{CACHE_VARIABLE, DATA_VARIABLE, ErrorKind, Folders};
 
-/// Lines of standard error that are kept.
+/// Number of lines of standard error that are kept.
 const LAST_WORDS: usize = 4;
-/// Characters of a line that are kept.
+/// Number of characters of a line that are kept.
 const WORDS_LENGTH: usize = 300;
-/// How long a process that is no longer wanted may take to end by itself, with all that it has not
-/// finished.
+/// Time that a dismissed process has to end by itself, with all its unfinished work.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// How long a killed process is waited for. The system ends it at once, unless it hangs in a
-/// driver.
+/// Time to wait for a killed process. The system ends it at once, unless it hangs in a driver.
 const BURIAL: Duration = Duration::from_secs(2);
-/// How long a process that has closed its output may take to end.
+/// Time that a process which has closed its output has to end.
 const ENDING: Duration = Duration::from_millis(200);
-/// Pause between two looks.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How long a dead process' last words are waited for: others may hold its end of the pipe open.
+/// Time to wait for a dead process' last words: other processes may hold its end of the pipe open.
 const LISTENING: Duration = Duration::from_millis(200);
 
-/// What comes from the process.
+/// An event from the process.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// A message.
     Reply(Box<Reply>),
-    /// A line that is none, as an error that shows its beginning.
+    /// A line that is no message, as an error that shows its beginning.
     Rubbish(String),
-    /// Nothing more will come.
+    /// The end of the process' output.
     Closed,
 }
 
-/// See the module. Dropping it ends the process.
+/// A running engine process. Dropping it ends the process.
 pub(super) struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
     heard: Receiver<Heard>,
     last_words: Arc<Mutex<VecDeque<String>>>,
-    /// Writes them down.
+    /// Thread that records the last words.
     scribe: Option<JoinHandle<()>>,
-    /// When it was told to end.
+    /// Time at which the process was told to end.
     dismissed_at: Option<Instant>,
 }
 
 impl Client {
-    /// Runs `command worker` on `folders`. Whenever something comes from it, `session` is woken.
+    /// Runs `command worker` on `folders`. Every event from the process wakes the thread `session`.
     ///
     /// # Errors
     /// When the system cannot run it.
     pub(super) fn start(command: &Path, folders: &Folders, session: Thread) -> io::Result<Self> {
         let mut process = Command::new(command);
 
-        // Both ends look into the same folders, whatever either would take for the user's.
+        // Both ends use the same folders, even where they would find different ones for the user.
         process
             .env(CACHE_VARIABLE, folders.cache())
             .env(DATA_VARIABLE, folders.data());
@@ -75,6 +73,7 @@ impl Client {
         let stdin = child.stdin.take();
         let (tell, heard) = mpsc::channel();
 
+        // The client exists from here on, so that the process ends if a later step fails.
         let last_words = Arc::new(Mutex::new(VecDeque::new()));
         let mut client = Self {
             child,
@@ -105,7 +104,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Says something. A process that does not listen is noticed by what it answers.
+    /// Sends a request. A process that does not read it is noticed by its missing answer.
     pub(super) fn say(&mut self, request: &Request) {
         if let (Ok(line), Some(stdin)) = (to_line(request), &mut self.stdin) {
             let _ = stdin
@@ -114,7 +113,7 @@ impl Client {
         }
     }
 
-    /// What has come since the last time.
+    /// Returns the next event; `None` if there is none.
     pub(super) fn hear(&self) -> Option<Heard> {
         match self.heard.try_recv() {
             Ok(heard) => Some(heard),
@@ -123,27 +122,28 @@ impl Client {
         }
     }
 
-    /// Tells the process to end, and waits for nothing. The end of its input tells it to take along
-    /// what is half written, in a folder of the user's perhaps.
+    /// Tells the process to end, and waits for nothing. The end of its input makes it delete
+    /// half-written files, which may lie in a folder of the user's.
     pub(super) fn dismiss(&mut self) {
         self.stdin = None;
         self.dismissed_at.get_or_insert_with(Instant::now);
     }
 
-    /// The process' number.
+    /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills the process and says how it ended: by itself, if it had already.
+    /// Kills the process and returns its exit status: its own, if it had already ended by itself.
     pub(super) fn bury(&mut self) -> Option<ExitStatus> {
         self.stdin = None;
         let _ = self.child.kill();
         self.ends_within(BURIAL)
     }
 
-    /// How a process that has closed its output ended; it is given a moment to do so by itself.
+    /// Returns the exit status of a process that has closed its output, which has [`ENDING`] to end
+    /// by itself before it is killed.
     pub(super) fn how_it_ended(&mut self) -> Option<ExitStatus> {
         self.ends_within(ENDING).or_else(|| self.bury())
     }
@@ -162,8 +162,8 @@ impl Client {
         }
     }
 
-    /// What it last wrote to standard error, for people: empty, or a sentence that begins with a
-    /// space.
+    /// Returns the process' last lines of standard error, for people: an empty text, or a sentence
+    /// that begins with a space.
     pub(super) fn last_words(&self) -> String {
         let end = Instant::now() + LISTENING;
         while self
@@ -191,7 +191,7 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// Gives it [`FAREWELL`] from when it was dismissed.
+    /// Ends the process. It has [`FAREWELL`] to end by itself, counted from its dismissal.
     fn drop(&mut self) {
         self.dismiss();
         let end = self.dismissed_at.unwrap_or_else(Instant::now) + FAREWELL;
@@ -214,7 +214,7 @@ fn listen(stdout: impl Read, tell: &Sender<Heard>, session: &Thread) {
 
         let closed = matches!(heard, Heard::Closed);
 
-        // Nobody listens any more when the job was given up.
+        // The receiver is gone when the job was given up.
         let given_up = tell.send(heard).is_err();
         session.unpark();
 
@@ -230,7 +230,7 @@ fn remember(stderr: impl Read, last_words: &Mutex<VecDeque<String>>) {
     loop {
         line.clear();
 
-        // A line without end does not grow without end.
+        // A line without an end must not grow without limit.
         let read = lines.by_ref().take(1 << 16).read_until(b'\n', &mut line);
         if !matches!(read, Ok(1..)) {
             return;
@@ -252,8 +252,8 @@ fn remember(stderr: impl Read, last_words: &Mutex<VecDeque<String>>) {
     }
 }
 
-/// Keeps the process out of the way: playing on goes undisturbed. On Unix the worker sees to it
-/// itself.
+/// Gives the process a low priority and no console window, so that playback is not disturbed. On
+/// Unix the worker lowers its priority itself.
 #[cfg(windows)]
 fn background(process: &mut Command) {
     use std::os::windows::process::CommandExt as _;

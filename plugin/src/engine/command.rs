@@ -1,18 +1,19 @@
-//! Where the `sextet` command is.
+//! The search for the `sextet` command.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use sextet_protocol::{COMMAND_FILE, COMMAND_VARIABLE, Folders};
 
-/// Folders between the plugin's library and a bundle's root:
+/// Number of folders between the plugin's library and a bundle's root:
 /// `Sextet.vst3/Contents/x86_64-linux/Sextet.so`.
 const BUNDLE_DEPTH: usize = 3;
 
-/// The command, and whether it was looked for everywhere in vain.
+/// Finds the command; `None` if it is in none of the places.
 ///
-/// The variable [`COMMAND_VARIABLE`] names it whatever else there is. Else it is looked for beside
-/// the plugin's library and in its bundle, in the user's folder and on `PATH`.
+/// The variable [`COMMAND_VARIABLE`] names it and overrides all else, without a check. Otherwise it
+/// is searched for beside the plugin's library and in its bundle, in the user's folder and on
+/// `PATH`.
 pub(crate) fn find(folders: &Folders) -> Option<PathBuf> {
     if let Some(named) = env::var_os(COMMAND_VARIABLE).filter(|name| !name.is_empty()) {
         return Some(PathBuf::from(named));
@@ -31,7 +32,7 @@ pub(crate) fn find(folders: &Folders) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Places in and around a bundle where the command may lie.
+/// Returns the places in and around a bundle where the command may be.
 fn around(library: &Path) -> Vec<PathBuf> {
     let mut places = Vec::new();
     for folder in library.ancestors().skip(1).take(BUNDLE_DEPTH) {
@@ -42,7 +43,7 @@ fn around(library: &Path) -> Vec<PathBuf> {
     places
 }
 
-/// The file that this code was loaded from.
+/// Returns the path of the file that this code was loaded from.
 fn library_path() -> Option<PathBuf> {
     process_path::get_dylib_path().or_else(|| env::current_exe().ok())
 }

@@ -1,4 +1,4 @@
-//! What can go wrong around a job, in words for people: what happened and what to do.
+//! Failures of a job, in words for people: the message and the remedy.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,60 +6,60 @@ use std::time::Duration;
 
 use sextet_protocol::worker::PROTOCOL;
 
-/// Why there are no stems. The message says what was expected and found; the
-/// [remedy](Fault::remedy) what to do.
+/// The reason for which there are no stems. The message says what was expected and found; the
+/// [remedy](Fault::remedy) says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// The command is nowhere.
+    /// The command was not found.
     #[error("The sextet command, which does the separating, was not found in the plugin's bundle, in {} or on PATH.", installed.display())]
     NoCommand {
-        /// Where an installer puts it.
+        /// Path at which an installer puts the command.
         installed: PathBuf,
     },
     /// The command cannot be run.
     #[error("The sextet command {} cannot be started: {reason}.", command.display())]
     Spawn {
-        /// What was run.
+        /// Path of the command.
         command: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         reason: String,
     },
-    /// It speaks another version.
+    /// The command speaks another version.
     #[error("The sextet command {} is of another version ({found}); this plugin is {}.", command.display(), env!("CARGO_PKG_VERSION"))]
     Version {
-        /// What was run.
+        /// Path of the command.
         command: PathBuf,
-        /// Its version by its own account.
+        /// Version that the command gives for itself.
         found: String,
     },
-    /// What answers is no worker.
+    /// The program that answers is no worker.
     #[error("{} does not answer as a sextet command does: {said}", command.display())]
     Stranger {
-        /// What was run.
+        /// Path of the command.
         command: PathBuf,
-        /// What it said instead.
+        /// The unexpected answer.
         said: String,
     },
-    /// It ended in the middle.
+    /// The process ended in the middle of a job.
     #[error("The engine process ended unexpectedly ({how}).{said}")]
     Died {
         /// Exit code or signal.
         how: String,
-        /// Its last words.
+        /// Last words of the process.
         said: String,
     },
-    /// It does nothing any more.
+    /// The process does nothing any more.
     #[error("The engine process has not said anything for {} s and was ended.", after.as_secs())]
     Stalled {
-        /// For how long.
+        /// Duration of the silence.
         after: Duration,
     },
-    /// The job failed and the worker says why.
+    /// The job failed; the worker gives the reason.
     #[error("{message}")]
     Failed {
-        /// What happened.
+        /// The worker's message.
         message: String,
-        /// What to do.
+        /// The worker's remedy.
         remedy: String,
     },
     /// The stems cannot be played.
@@ -68,24 +68,24 @@ pub(crate) enum Fault {
     /// The capture cannot be kept.
     #[error("{0}")]
     Capture(String),
-    /// A project's clip is gone.
+    /// The clip of a project is gone.
     #[error("The stems of this clip are no longer in the cache, and its capture is gone: {}", path.display())]
     Missing {
-        /// Where the capture was.
+        /// Path at which the capture was.
         path: PathBuf,
     },
-    /// There is nowhere to keep anything.
+    /// The user has no folder for files.
     #[error("{0}")]
     NoFolder(String),
 }
 
 impl Fault {
-    /// Whether the same may go well another time: not without the capture.
+    /// Returns whether a second try may succeed. It cannot without the capture.
     pub(crate) fn can_be_tried_again(&self) -> bool {
         !matches!(self, Self::Missing { .. })
     }
 
-    /// What to do about it.
+    /// Returns the remedy: one sentence.
     pub(crate) fn remedy(&self) -> String {
         match self {
             Self::NoCommand { .. } => {
@@ -126,7 +126,7 @@ impl Fault {
     }
 }
 
-/// What a worker says, with a capital letter and a full stop: commands speak in phrases.
+/// Returns a worker's phrase as a sentence, with a capital letter and a full stop.
 pub(super) fn sentence(phrase: &str) -> String {
     let mut letters = phrase.trim().chars();
     let Some(first) = letters.next() else {
@@ -143,7 +143,7 @@ pub(super) fn sentence(phrase: &str) -> String {
     format!("{}{rest}{stop}", first.to_uppercase())
 }
 
-/// What the system says about a program that cannot be run.
+/// Returns the system's reason why a program cannot be run.
 pub(super) fn spawn_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),

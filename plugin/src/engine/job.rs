@@ -1,7 +1,7 @@
 //! A job from the first line to the last: a state machine that is stepped by the session thread.
 //!
-//! A job has its worker for itself until it ends, so that dropping it is ending a process, and all
-//! its memory, the GPU's too, goes with it. A separation hands its worker on to the next.
+//! A job has a worker of its own until it ends. Dropping the job ends the process and frees all its
+//! memory, the GPU's too. A separation hands its worker on to the next one.
 
 use std::path::PathBuf;
 use std::thread::Thread;
@@ -17,65 +17,65 @@ use super::fault::{Fault, sentence};
 use super::kept::Kept;
 use super::worker::Worker;
 
-/// What is to be done.
+/// The work of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Task {
-    /// Make stems of a capture.
+    /// Makes stems of a capture.
     Separate {
         song: PathBuf,
         model: String,
         engine: EngineName,
     },
-    /// Make a capture of a file.
+    /// Makes a capture of a file.
     Import { song: PathBuf },
-    /// Write stems as files.
+    /// Writes stems as files.
     Render(Box<Render>),
-    /// Say what was found on this machine.
+    /// Reports the GPU and the models of this machine.
     Inspect,
-    /// Fetch what the GPU needs.
+    /// Fetches the library that the GPU needs.
     SetUpGpu,
-    /// Say what fetching a model takes.
+    /// Reports the terms of fetching a model.
     Offer { model: String },
-    /// Fetch a model.
+    /// Fetches a model.
     Fetch { model: String },
-    /// Look whether a checkpoint can be used.
+    /// Checks whether a checkpoint can be used.
     Check { model: String },
 }
 
-/// How far it is. The worker may skip any of the middle ones.
+/// The stage of a job. The worker may skip any of the middle ones.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Stage {
     /// The process was started and has not answered.
     Starting,
-    /// It waits for its turn.
+    /// The job waits for its turn.
     Queued(Waiting),
-    /// It loads.
+    /// The job waits while something is loaded.
     Loading(Loading),
-    /// It works.
+    /// The job works.
     Working {
         stage: Option<worker::Stage>,
         done: u64,
         total: u64,
-        /// Times real time.
+        /// Speed as a multiple of real time.
         speed: Option<f64>,
         left_s: Option<f64>,
     },
 }
 
-/// What is loaded, or made once.
+/// A thing that is loaded, or made once.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Loading {
     /// A phrase for people: `loading sextet-mini`.
     pub(crate) what: String,
     pub(crate) done: u64,
-    /// 0 where there is nothing to count.
+    /// Number of steps in all; 0 where there is nothing to count.
     pub(crate) total: u64,
-    /// Seconds that it usually takes, where it has no steps to count.
+    /// Usual duration in seconds, where there are no steps to count.
     pub(crate) usual_s: Option<f64>,
     pub(crate) since: Instant,
 }
 
-/// How it ended.
+/// The result of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ended {
     /// The stems are in the cache.
@@ -88,17 +88,17 @@ pub(crate) enum Ended {
     },
     /// The files are written.
     Rendered { paths: Vec<PathBuf> },
-    /// This was found.
+    /// The machine was inspected.
     Inspected(Box<Machine>),
     /// The GPU was set up.
     GpuSetUp(Box<Gpu>),
-    /// This would be fetched.
+    /// The terms of fetching a model.
     Offered(Offer),
-    /// The model is here.
+    /// The model is on this machine.
     Fetched(ModelInfo),
     /// The checkpoint can be used.
     Checked(Checked),
-    /// It was not done.
+    /// The job failed.
     Failed(Fault),
 }
 
@@ -108,9 +108,9 @@ pub(crate) struct Job {
     id: JobId,
     worker: Worker,
     stage: Stage,
-    /// The worker had other jobs before.
+    /// Whether the worker had other jobs before.
     is_later: bool,
-    /// The worker has begun.
+    /// Whether the worker has begun with the job.
     begun: bool,
     /// Engine and model in use, for people, once they are known.
     pub(crate) engine: Option<String>,
@@ -119,7 +119,7 @@ pub(crate) struct Job {
 }
 
 impl Loading {
-    /// What a line says of it, if it says something.
+    /// Returns the loading that a reply tells of; `None` for any other reply.
     pub(super) fn of(reply: &Reply, now: Instant) -> Option<Self> {
         let Reply::Loading {
             what,
@@ -154,7 +154,7 @@ impl Job {
         })
     }
 
-    /// Gives a task to a worker, which is still loading perhaps.
+    /// Gives a task to a worker, which may still be loading.
     pub(super) fn after(mut worker: Worker, task: Task, loading: Option<Loading>) -> Self {
         let stage = loading.map_or(Stage::Starting, Stage::Loading);
         let id = worker.ask(|id| request(&task, id));
@@ -170,23 +170,23 @@ impl Job {
         }
     }
 
-    /// What is being done.
+    /// Returns the job's task.
     pub(crate) fn task(&self) -> &Task {
         &self.task
     }
 
-    /// How far it is.
+    /// Returns the job's stage.
     pub(crate) fn stage(&self) -> &Stage {
         &self.stage
     }
 
-    /// Whether this fault is that a worker that had been kept went before it began with this:
-    /// another one may do it.
+    /// Returns whether this fault means that a kept worker ended before it began with the job.
+    /// Another worker may do it then.
     pub(crate) fn was_never_begun(&self, fault: &Fault) -> bool {
         self.is_later && !self.begun && matches!(fault, Fault::Died { .. })
     }
 
-    /// Takes in what the worker has said; gives the end when it has come.
+    /// Processes the worker's replies; returns the result once the job has ended.
     pub(crate) fn step(&mut self, now: Instant) -> Option<Ended> {
         loop {
             match self.worker.hear(now) {
@@ -209,7 +209,7 @@ impl Job {
         }
     }
 
-    /// The worker of a separation that is done, for the next one.
+    /// Returns the worker of a finished separation, for the next one.
     pub(crate) fn keep_worker(self) -> Option<Kept> {
         let Task::Separate { model, engine, .. } = self.task else {
             return None;
@@ -217,7 +217,7 @@ impl Job {
         Some(Kept::after_job(self.worker, (model, engine)))
     }
 
-    /// Gives a separation up. Its worker is kept for the next one if it is through with it at once.
+    /// Cancels a separation. Its worker is kept for the next one if it stops computing at once.
     pub(crate) fn cancel(mut self) -> Option<Kept> {
         let Task::Separate { model, engine, .. } = self.task else {
             return None;
@@ -227,7 +227,7 @@ impl Job {
             .then(|| Kept::after_cancel(self.worker, (model, engine)))
     }
 
-    /// The process' number.
+    /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
         self.worker.pid()
@@ -240,7 +240,7 @@ impl Job {
 
     fn take(&mut self, reply: Reply, now: Instant) -> Option<Ended> {
         if let Some(loading) = Loading::of(&reply, now) {
-            // An earlier job's, too: this one waits for it.
+            // The loading may belong to an earlier job, which this one waits for.
             self.stage = Stage::Loading(loading);
             return None;
         }
@@ -250,6 +250,7 @@ impl Job {
         }
 
         match reply {
+            // The loading of an earlier job says more than its place in the queue.
             Reply::Queued {
                 reason: Waiting::EarlierJob,
                 ..
@@ -291,8 +292,7 @@ impl Job {
     }
 }
 
-/// How a job ended with its last line. One that is cancelled is dropped, so that nobody is told of
-/// it.
+/// Returns the result that a last line tells. A cancelled job is dropped, so its result is `None`.
 fn end(reply: Reply) -> Option<Ended> {
     Some(match reply {
         Reply::Done { key, cached, .. } => Ended::Separated { key, cached },

@@ -1,5 +1,5 @@
-//! A worker that is kept between separations, with model and engine loaded, so that the next one
-//! does not wait for them.
+//! A worker that is kept between separations with model and engine loaded, so that the next
+//! separation does not wait for them.
 
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -11,34 +11,33 @@ use super::fault::Fault;
 use super::job::{Job, Loading, Task};
 use super::worker::Worker;
 
-/// A worker that had nothing to do for so long is ended, and with it its memory, the GPU's too, is
-/// free.
+/// Time after which an idle worker is ended. This frees its memory, the GPU's too.
 const IDLE: Duration = Duration::from_secs(120);
-/// While it is needed soon, it is told so this often: a worker that hears nothing for two minutes
-/// unloads by itself.
+/// Interval of the reminders to a worker that is needed soon. A worker that receives nothing for
+/// two minutes unloads by itself.
 const REMIND: Duration = Duration::from_secs(60);
-/// An engine that needs longer to leave off what was cancelled is ended with its process. A GPU is
-/// through with a batch in this time, a CPU with a chunk is not.
+/// Time that an engine has to stop a cancelled job. One that needs longer is ended with its
+/// process. A GPU finishes a batch in this time, a CPU does not finish a chunk.
 const LEAVING_OFF: Duration = Duration::from_millis(500);
 
-/// See the module. Dropping it ends its process.
+/// A kept worker. Dropping it ends its process.
 pub(crate) struct Kept {
     worker: Worker,
     /// The model and the engine that it has loaded, or is loading.
     loaded: (String, EngineName),
-    /// The jobs that load them.
+    /// Numbers of the jobs that load them.
     preparing: Vec<JobId>,
-    /// What they last said.
+    /// Loading that they last reported.
     loading: Option<Loading>,
     idle_since: Instant,
-    /// When it was last asked to load something, or has used it.
+    /// Time of the last request to load, or of the last use.
     asked_at: Instant,
-    /// By when it has to have left off what was cancelled.
+    /// Time by which the cancelled job must have stopped.
     due: Option<Instant>,
 }
 
 impl Kept {
-    /// Starts a worker and lets it load.
+    /// Starts a worker and makes it load.
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
@@ -52,7 +51,7 @@ impl Kept {
         Ok(kept)
     }
 
-    /// Keeps a worker that has done a job with a model and an engine.
+    /// Keeps a worker that has finished a job with a model and an engine.
     pub(super) fn after_job(worker: Worker, loaded: (String, EngineName)) -> Self {
         let now = Instant::now();
         Self {
@@ -66,8 +65,8 @@ impl Kept {
         }
     }
 
-    /// Keeps a worker whose job was cancelled, if its engine is soon free. That it is shows when it
-    /// has loaded what it has loaded already.
+    /// Keeps a worker whose job was cancelled, if its engine is free soon. The worker is asked to
+    /// load what it has loaded already; its answer shows that the engine is free.
     pub(super) fn after_cancel(worker: Worker, loaded: (String, EngineName)) -> Self {
         let mut kept = Self::after_job(worker, loaded);
         kept.ask();
@@ -75,17 +74,17 @@ impl Kept {
         kept
     }
 
-    /// Whether it runs the command that would be started now.
+    /// Returns whether it runs the command that would be started now.
     pub(crate) fn is_current(&self, folders: &Folders) -> bool {
         self.worker.is_current(folders)
     }
 
-    /// Whether it has to be looked at soon.
+    /// Returns whether it is still stopping a cancelled job, so that it has to be stepped soon.
     pub(crate) fn is_leaving_off(&self) -> bool {
         self.due.is_some()
     }
 
-    /// Lets it load a model for an engine, or keep it loaded.
+    /// Makes it load a model for an engine, or keep it loaded.
     pub(crate) fn prepare(&mut self, wanted: (String, EngineName)) {
         self.idle_since = Instant::now();
         if self.loaded != wanted {
@@ -103,9 +102,9 @@ impl Kept {
         self.preparing.push(job);
     }
 
-    /// Takes in what it has said; false when it is of no use any more. Why is told by the
-    /// separation that goes wrong, too. `wanted`: it is needed soon, however long it has had
-    /// nothing to do.
+    /// Processes its replies; returns false when it is of no use any more. The reason is not told
+    /// here, because the separation that fails tells it, too. `wanted` means that it is needed
+    /// soon, however long it has been idle.
     pub(crate) fn step(&mut self, now: Instant, wanted: bool) -> bool {
         loop {
             match self.worker.hear(now) {
@@ -147,18 +146,18 @@ impl Kept {
         }
     }
 
-    /// Gives it a job, which waits until it has loaded.
+    /// Gives it a job, which waits until loading is done.
     pub(crate) fn start_job(self, task: Task) -> Job {
         Job::after(self.worker, task, self.loading)
     }
 
-    /// The process' number.
+    /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
         self.worker.pid()
     }
 
-    /// Whether it has loaded what it was asked for.
+    /// Returns whether it has loaded what it was asked for.
     #[cfg(test)]
     pub(super) fn has_loaded(&self) -> bool {
         self.preparing.is_empty()

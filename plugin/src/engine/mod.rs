@@ -1,5 +1,5 @@
-//! The engine process as the plugin sees it: finding the command, talking to it, and what becomes
-//! of a job.
+//! The engine process as the plugin sees it: finding the command, the conversation with it, and the
+//! results of its jobs.
 
 mod client;
 mod command;

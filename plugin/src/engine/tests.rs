@@ -1,4 +1,4 @@
-//! The real engine process, kept from one separation to the next, and lost or given up in between.
+//! Tests with the real engine process: kept from one separation to the next, killed, and given up.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::*;
 use crate::test_folders::TestFolders;
 
 const RATE_HZ: u32 = 44_100;
-/// Chunks of the model take long on a busy machine.
+/// Time limit of a test: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 struct Room {
@@ -23,12 +23,12 @@ impl Room {
         }
     }
 
-    /// A song of so many seconds.
+    /// Makes a song of so many seconds.
     fn song(&self, name: &str, seconds: u32, level: f32) -> PathBuf {
         self.home.song(name, RATE_HZ, seconds, level)
     }
 
-    /// A worker that has loaded the bundled model.
+    /// Starts a worker and waits until it has loaded the bundled model.
     fn warm(&self) -> Kept {
         let mut kept =
             Kept::start(computing(), &self.home.folders, std::thread::current()).unwrap();
@@ -61,7 +61,7 @@ fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Steps a job to its end; gives it and every stage that was seen.
+/// Steps a job to its end; returns the result and every stage that was seen.
 fn finish(job: &mut Job) -> (Ended, Vec<Stage>) {
     let (mut end, mut stages) = (None, Vec::new());
     wait("an end", || {
@@ -121,7 +121,8 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
     assert!(!is_running(pid), "it goes when nobody keeps it");
 }
 
-/// A separation that comes while the model is still loaded shows that, and waits for it.
+/// A separation that is started while the model is still loaded shows the loading, and waits for
+/// it.
 #[test]
 fn a_separation_may_come_before_all_is_loaded() {
     let room = Room::new();
@@ -152,7 +153,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
     kill(kept.pid());
     wait("that it is noticed", || !kept.step(Instant::now(), true));
 
-    // Not noticed yet when a clip comes.
+    // The worker's end is not noticed before the job starts.
     let kept = room.warm();
     kill(kept.pid());
     let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
@@ -163,7 +164,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
 
     assert!(job.was_never_begun(&fault), "{fault}");
 
-    // One that dies in the middle is told of.
+    // The end of a worker in the middle of a job is reported.
     let mut job = room
         .warm()
         .start_job(separate(&room.song("long.wav", 60, 0.5)));
@@ -192,7 +193,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
     );
 }
 
-/// Whatever it is doing, a worker that is given up is soon free for the next clip, or gone.
+/// A worker that is given up is soon free for the next clip, or ended, whatever it was doing.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {

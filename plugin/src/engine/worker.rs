@@ -1,4 +1,4 @@
-//! A worker that has been started: greeted, and asked for one job after another.
+//! A started worker: the handshake, and one job after another.
 
 use std::path::PathBuf;
 use std::thread::Thread;
@@ -11,23 +11,24 @@ use super::client::{Client, Heard};
 use super::command;
 use super::fault::{Fault, spawn_reason};
 
-/// A command that does not introduce itself for so long is none.
+/// Time limit of the handshake. A command that has not answered by then is no worker.
 const HANDSHAKE: Duration = Duration::from_secs(20);
-/// A worker that has a job and says nothing for so long has hung: chunks take seconds.
+/// Time limit of a working worker's silence. Chunks take seconds, so a longer silence means that it
+/// hangs.
 const SILENCE: Duration = Duration::from_secs(300);
-/// The same while it loads. A GPU's driver that compiles an engine says nothing of it: a quarter of
-/// a minute on most machines, many minutes on some.
+/// Time limit of a loading worker's silence. A GPU's driver that compiles an engine reports nothing
+/// meanwhile: it takes a quarter of a minute on most machines, many minutes on some.
 const LOADING: Duration = Duration::from_secs(1800);
-/// Lines that are no messages before the command is taken for something else.
+/// Number of lines without a message before the command is taken for another program.
 const MOST_RUBBISH: u32 = 20;
 
-/// See the module. Dropping it ends its process.
+/// A started worker. Dropping it ends its process.
 pub(crate) struct Worker {
     command: PathBuf,
     client: Client,
-    /// It has introduced itself.
+    /// Whether the worker has answered the handshake.
     greeted: bool,
-    /// What it is asked for once it has.
+    /// Requests that wait for the handshake.
     waiting: Vec<Request>,
     heard_at: Instant,
     rubbish: u32,
@@ -68,14 +69,14 @@ impl Worker {
         })
     }
 
-    /// Asks for a job, which gets the next number.
+    /// Sends a request for a job, which gets the next number.
     pub(super) fn ask(&mut self, request: impl FnOnce(JobId) -> Request) -> JobId {
         self.last += 1;
         let job = JobId(self.last);
         let request = request(job);
 
         if self.greeted {
-            // Until now it had nothing to say.
+            // The worker owed no answer until now.
             self.heard_at = Instant::now();
             self.client.say(&request);
         } else {
@@ -85,7 +86,7 @@ impl Worker {
         job
     }
 
-    /// Gives a job up; false where the worker has not even said hello.
+    /// Cancels a job; false where the worker has not answered the handshake yet.
     pub(super) fn cancel(&mut self, job: JobId) -> bool {
         if self.greeted {
             self.client.say(&Request::Cancel { job });
@@ -93,12 +94,12 @@ impl Worker {
         self.greeted
     }
 
-    /// Whether it runs the command that would be started now.
+    /// Returns whether it runs the command that would be started now.
     pub(super) fn is_current(&self, folders: &Folders) -> bool {
         command::find(folders).as_ref() == Some(&self.command)
     }
 
-    /// The next line about a job; `None` if nothing has come.
+    /// Returns the next line about a job; `None` if there is none.
     ///
     /// # Errors
     /// When no more lines will come, or none that make sense.
@@ -130,11 +131,11 @@ impl Worker {
         Ok(None)
     }
 
-    /// Ends the process of a worker that owes an answer and has been silent for too long, which is
-    /// longer while it loads.
+    /// Ends the process of a worker that owes an answer and has been silent for too long. The limit
+    /// is longer while it loads.
     ///
     /// # Errors
-    /// When it is so.
+    /// When the limit was exceeded.
     pub(super) fn check_patience(&mut self, now: Instant, is_loading: bool) -> Result<(), Fault> {
         let patience = match (self.greeted, is_loading) {
             (false, _) => HANDSHAKE,
@@ -155,7 +156,7 @@ impl Worker {
         Err(Fault::Stranger { command, said })
     }
 
-    /// The process' number.
+    /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
         self.client.pid()
@@ -166,7 +167,7 @@ impl Worker {
         self.client.dismiss();
     }
 
-    /// A second greeting says nothing.
+    /// Completes the handshake and sends the waiting requests. A second greeting has no effect.
     fn greet(&mut self) {
         self.greeted = true;
         for request in self.waiting.drain(..) {
@@ -181,7 +182,8 @@ impl Worker {
         }
     }
 
-    /// A line that is no message: from whoever has not said hello it shows that this is no worker.
+    /// Counts a line that is no message. Before the handshake, such a line shows that the process
+    /// is no worker.
     fn puzzle(&mut self, said: String) -> Result<(), Fault> {
         self.rubbish += 1;
         if self.greeted && self.rubbish <= MOST_RUBBISH {

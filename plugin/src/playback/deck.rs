@@ -1,4 +1,5 @@
-//! A clip's stems, ready to be played: what the session thread makes and the audio thread plays.
+//! The deck: a clip's stems, ready to be played. The session thread makes it and the audio thread
+//! plays it.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,16 +12,16 @@ use super::pages::Pages;
 use super::prefetch::Prefetcher;
 use super::stem_files::StemFiles;
 
-/// Bytes of pages that one instance holds at most, however long the clip: half a minute of stems at
+/// Largest size in bytes of one instance's pages, however long the clip: half a minute of stems at
 /// 44.1 kHz.
 const MOST_BYTES: usize = 96 << 20;
-/// Pages that are held even where they are so long that they exceed that.
+/// Number of pages that are held even where they are so long that they exceed that size.
 const FEWEST_SLOTS: usize = 8;
 
-/// Why a deck cannot play.
+/// The reason for which a deck cannot play.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeckFault {
-    /// No filter between the clip's and the session's rates.
+    /// No filter exists between the clip's and the session's rates.
     #[error("the stems cannot be converted to the session's sample rate")]
     Rates,
     /// The disk failed while playing.
@@ -31,34 +32,35 @@ pub(crate) enum DeckFault {
     Thread,
 }
 
-/// What audio thread, prefetching thread and session share of a deck.
+/// The part of a deck that audio thread, prefetching thread and session share.
 pub(super) struct Shared {
     pub(super) geometry: Geometry,
     pub(super) pages: Pages,
-    /// Where the transport is, relative to the clip's start, at the session's rate.
+    /// Position of the transport in frames from the clip's start, at the session's rate.
     pub(super) head: AtomicI64,
-    /// Where it will jump back to, if it loops; `i64::MIN` if it does not.
+    /// Position that a looping transport will jump back to; `i64::MIN` if it does not loop.
     pub(super) loop_start: AtomicI64,
-    /// Counts what the audio thread asked for.
+    /// Number of the audio thread's requests.
     pub(super) asked: AtomicU64,
     pub(super) stop: AtomicBool,
     pub(super) failed: AtomicBool,
     pub(super) fault: Mutex<Option<DeckFault>>,
 }
 
-/// See the module. The prefetching thread ends when the deck is dropped.
+/// A deck of one clip. Dropping it ends the prefetching thread.
 pub(crate) struct Deck {
     shared: Arc<Shared>,
-    /// The audio thread asks it for pages.
+    /// Handle of the prefetching thread, which the audio thread wakes when it needs pages.
     reader: Thread,
     prefetcher: Prefetcher,
 }
 
 impl Deck {
-    /// Stems for a session at `session_hz`; `session` is woken when reading fails later.
+    /// Creates a deck for a session at `session_hz`. The thread `session` is woken when reading
+    /// fails later.
     ///
     /// # Errors
-    /// When the rates do not fit or there is no thread to be had.
+    /// When the rates do not fit, or the system gives no thread.
     pub(crate) fn new(
         files: StemFiles,
         placement: Placement,
@@ -92,7 +94,7 @@ impl Deck {
         })
     }
 
-    /// What went wrong since, if anything.
+    /// Returns the fault that has occurred since, if any.
     pub(crate) fn fault(&self) -> Option<DeckFault> {
         self.shared
             .fault
@@ -101,7 +103,7 @@ impl Deck {
             .clone()
     }
 
-    /// Bytes of pages that it takes at most.
+    /// Returns the largest size of the deck's pages in bytes.
     #[cfg(test)]
     pub(crate) fn most_bytes(&self) -> usize {
         self.shared.pages.slots()
@@ -114,8 +116,9 @@ impl Deck {
         &self.shared.geometry
     }
 
-    /// Says where the transport is, frames from the clip's start, and where it will jump to. Wakes
-    /// the prefetching thread when that is another page than before. Neither locks nor allocates.
+    /// Stores the position of the transport, in frames from the clip's start, and the position that
+    /// it will jump to. Wakes the prefetching thread when the transport has reached another page.
+    /// Neither locks nor allocates.
     pub(super) fn ask(&self, head: i64, loop_start: Option<i64>) {
         let page = self.shared.geometry.page_frames.cast_signed();
         let before = self.shared.head.swap(head, Ordering::Relaxed);
@@ -126,14 +129,14 @@ impl Deck {
         }
     }
 
-    /// Wakes the prefetching thread: a page is missing.
+    /// Wakes the prefetching thread, because a page is missing.
     pub(super) fn wake(&self) {
         self.shared.asked.fetch_add(1, Ordering::Release);
         self.reader.unpark();
     }
 
-    /// Copies frames from `first` of the clip on to `out`; returns how many there are in a row, at
-    /// most `frames`.
+    /// Copies frames from `first` of the clip on to `out`. Returns the number of frames in a row
+    /// that were in memory, at most `frames`.
     pub(super) fn read<const N: usize>(
         &self,
         first: u64,
@@ -155,7 +158,7 @@ impl Deck {
         done
     }
 
-    /// Whether `frames` frames from `first` on, or all up to the clip's end, are in memory.
+    /// Returns whether `frames` frames from `first` on, or all up to the clip's end, are in memory.
     pub(super) fn has(&self, first: u64, frames: usize) -> bool {
         let geometry = &self.shared.geometry;
         let end = (first + frames as u64).min(geometry.frames);
@@ -163,7 +166,7 @@ impl Deck {
         pages.all(|page| self.shared.pages.holds(page as usize))
     }
 
-    /// Whether pages that are missing will never come.
+    /// Returns whether reading has failed, so that missing pages will never come.
     pub(super) fn is_broken(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
     }

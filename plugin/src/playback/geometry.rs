@@ -1,39 +1,39 @@
-//! Where a clip lies on the session's timeline, and how it is cut into pages at the session's rate.
+//! A clip's place on the session's timeline, and its division into pages at the session's rate.
 
-/// Pages have about so many frames: a tenth of a second at 44.1 kHz. Longer ones make a locate to
-/// an unexpected place wait longer; shorter ones cost more reads, and shorten the filter between
-/// two rates, which spans a page.
+/// Approximate number of frames of a page: a tenth of a second at 44.1 kHz. With longer pages, a
+/// locate to an unexpected place waits longer. Shorter pages cost more reads, and shorten the
+/// filter between two rates, which spans a page.
 const PAGE_FRAMES: u64 = 4096;
 
-/// Where a clip lies.
+/// A clip's place on the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// The clip's first frame on the timeline, in frames at the clip's rate; a project may begin
-    /// before 0.
+    /// First frame of the clip on the timeline, in frames at the clip's rate. Negative for a
+    /// project that begins before 0.
     pub(crate) start_frame: i64,
-    /// The clip's length, at its own rate.
+    /// Length of the clip in frames, at its own rate.
     pub(crate) frames: u64,
-    /// The clip's rate.
+    /// Sample rate of the clip in Hz.
     pub(crate) rate_hz: u32,
 }
 
-/// The clip at the session's rate, in pages.
+/// The clip at the session's rate, divided into pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
-    /// The clip's first frame on the timeline, in frames at the session's rate.
+    /// First frame of the clip on the timeline, in frames at the session's rate.
     pub(crate) start: i64,
-    /// The clip's length at the session's rate.
+    /// Length of the clip in frames, at the session's rate.
     pub(crate) frames: u64,
-    /// Frames of a page at the session's rate.
+    /// Number of frames of a page, at the session's rate.
     pub(crate) page_frames: u64,
-    /// Frames of the clip that a page is made of.
+    /// Number of the clip's own frames that a page is made of.
     pub(crate) step_frames: u64,
 }
 
 impl Geometry {
-    /// Cuts a clip for a session at `session_hz`. Where the rates differ, a page is a whole number
-    /// of the smallest blocks in which both rates have whole frames, an even one, so that half a
-    /// page, the filter's delay, is whole too.
+    /// Divides a clip into pages for a session at `session_hz`. Where the rates differ, a page is a
+    /// whole number of the smallest blocks in which both rates have whole frames. This number is
+    /// even, so that half a page, the filter's delay, is whole too.
     pub(crate) fn new(clip: Placement, session_hz: u32) -> Self {
         let (from, to) = (u64::from(clip.rate_hz.max(1)), u64::from(session_hz.max(1)));
         let common = greatest_common_divisor(from, to);
@@ -53,13 +53,13 @@ impl Geometry {
         }
     }
 
-    /// How many pages the clip has.
+    /// Returns the number of the clip's pages.
     pub(crate) fn pages(&self) -> usize {
         self.frames.div_ceil(self.page_frames) as usize
     }
 }
 
-/// `frames * to / from`, to the nearest.
+/// Returns `frames * to / from`, rounded to the nearest integer.
 fn scaled(frames: i64, from: u64, to: u64) -> i64 {
     let (twice, from) = (2 * i128::from(frames) * i128::from(to), i128::from(from));
     i64::try_from((twice + from).div_euclid(2 * from)).unwrap_or(i64::MAX)

@@ -1,5 +1,5 @@
-//! What the main output is made of: the dry signal and six stems, each at a level that moves
-//! without a click.
+//! The mixer of the main output: the dry signal and six stems, each at a level that changes without
+//! a click.
 
 use sextet_protocol::Stem;
 
@@ -8,23 +8,23 @@ use super::ramp::Ramp;
 
 const STEMS: usize = Stem::ALL.len();
 
-/// How long a level takes to its new value: short enough to feel immediate, long enough not to
-/// click.
+/// Time in seconds in which a level reaches its new value: short enough to feel immediate, long
+/// enough not to click.
 const RAMP_S: f32 = 0.010;
 
 /// The levels that the parameters ask for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Levels {
-    /// The dry signal, while the clip is played.
+    /// Level of the dry signal within the clip.
     pub(crate) dry: f32,
-    /// Each stem.
+    /// Level of each stem.
     pub(crate) stems: [f32; STEMS],
-    /// The dry signal outside of the clip.
+    /// Level of the dry signal outside of the clip.
     pub(crate) outside: f32,
 }
 
 impl Levels {
-    /// The input as it is, wherever the transport is.
+    /// The unchanged input, at any position of the transport.
     pub(crate) const DRY: Self = Self {
         dry: 1.0,
         stems: [0.0; STEMS],
@@ -32,7 +32,7 @@ impl Levels {
     };
 }
 
-/// The levels on their way.
+/// The current levels, which move towards their targets.
 pub(super) struct Mixer {
     dry: Ramp,
     stems: [Ramp; STEMS],
@@ -51,7 +51,8 @@ impl Mixer {
         }
     }
 
-    /// Moves to other levels; at once if nothing has sounded yet.
+    /// Sets the target levels. `at_once` applies them immediately, which is for when nothing has
+    /// sounded yet.
     pub(super) fn aim(&mut self, levels: &Levels, at_once: bool) {
         let frames = if at_once { 0 } else { self.ramp_frames };
         self.dry.aim(levels.dry, frames);
@@ -68,8 +69,8 @@ impl Mixer {
         }
     }
 
-    /// Mixes within the clip: `main` holds the dry signal and receives the mix. It is summed in
-    /// float64, so that stems that add up to the clip do so here.
+    /// Mixes within the clip: `main` holds the dry signal and receives the mix. The sum is computed
+    /// in float64, so that stems that add up to the clip do so here.
     ///
     /// # Panics
     /// If the block is longer than `N`.
@@ -95,7 +96,7 @@ impl Mixer {
         }
     }
 
-    /// Outside of the clip: the dry signal, or none of it.
+    /// Mixes outside of the clip: `main` keeps the dry signal at its level there, which may be 0.
     pub(super) fn outside(&mut self, main: &mut [&mut [f32]; 2]) {
         let frames = main[0].len();
         self.dry.skip(frames);
@@ -104,7 +105,7 @@ impl Mixer {
     }
 }
 
-/// Adds two channels at one level.
+/// Adds two channels to `sums`, at one level.
 fn add<const N: usize>(sums: &mut [[f64; N]; 2], ramp: &mut Ramp, left: &[f32], right: &[f32]) {
     if ramp.is_off() {
         return;
@@ -125,7 +126,7 @@ fn add<const N: usize>(sums: &mut [[f64; N]; 2], ramp: &mut Ramp, left: &[f32], 
 fn scale(channels: &mut [&mut [f32]; 2], ramp: &mut Ramp) {
     let [left, right] = channels;
     match ramp.steady() {
-        // Not `0 * x`, which is no silence where the input is no number.
+        // Zeros are written because `0 * x` is not silent where `x` is not a number.
         Some(0.0) => {
             left.fill(0.0);
             right.fill(0.0);

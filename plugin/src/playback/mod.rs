@@ -23,7 +23,7 @@ pub(crate) use mixer::Levels;
 pub(crate) use player::{Block, Player};
 pub(crate) use stem_files::StemFiles;
 
-/// Stereo channels of all stems: drums left, drums right, bass left and so on.
+/// Number of channels of all stems, which are stereo: drums left, drums right, bass left and so on.
 pub(crate) const CHANNELS: usize = 2 * sextet_protocol::Stem::ALL.len();
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Makes pages at the session's rate out of stems at the clip's.
+//! The source of pages: makes pages at the session's rate out of stems at the clip's.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use super::geometry::Geometry;
 use super::stem_files::StemFiles;
 use super::{CHANNELS, DeckFault};
 
-/// Reads pages, in any order.
+/// A reader of pages, in any order.
 pub(crate) struct PageSource {
     files: StemFiles,
     geometry: Geometry,
@@ -20,22 +20,22 @@ pub(crate) struct PageSource {
 
 /// The filter (rubato's FFT resampler, linear phase, in float64) over one page at a time.
 ///
-/// It works block by block, a block being a page, and overlaps each into the next: after a block of
-/// silence its output depends on the last two blocks alone. Its delay is half a block. So page `n`
-/// is the second half of what block `n` gives and the first half of what block `n + 1` gives,
-/// whatever was read before: pages read in any order are those of one pass.
+/// The filter works block by block, a block being a page, and overlaps each into the next: after a
+/// block of silence its output depends on the last two blocks alone. Its delay is half a block. So
+/// page `n` is the second half of the output of block `n` and the first half of the output of block
+/// `n + 1`, whatever was read before: pages read in any order are those of one pass.
 struct PageResampler {
     fft: Fft<f64>,
-    /// The page that comes out complete with the next block; none before the first.
+    /// Page that the next block completes; `None` before the first block.
     next_page: Option<usize>,
     input: Vec<Vec<f64>>,
     output: Vec<Vec<f64>>,
-    /// The second half of the output before.
+    /// Second half of the previous block's output.
     half: Vec<Vec<f64>>,
 }
 
 impl PageSource {
-    /// Stems for a session at `session_hz`.
+    /// Creates a source for a session at `session_hz`.
     ///
     /// # Errors
     /// When there is no filter between the two rates.
@@ -54,9 +54,10 @@ impl PageSource {
     /// Reads page `page` into planar channels.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The system's error.
     pub(crate) fn read_into(&mut self, page: usize, planar: &mut [f32]) -> io::Result<()> {
         let step = self.geometry.step_frames as usize;
+        // Equal rates need no filter.
         let Some(resampler) = &mut self.resampler else {
             return self
                 .files
@@ -69,6 +70,8 @@ impl PageSource {
             resampler.push(&self.clip_page).map_err(io::Error::other)
         };
 
+        // After a jump, the filter is reset and fed with the two blocks that the next output
+        // depends on.
         if resampler.next_page != Some(page) {
             resampler.fft.reset();
             for number in [page as i64 - 1, page as i64] {
@@ -76,11 +79,12 @@ impl PageSource {
             }
         }
 
-        // Should this block fail, the next page begins anew.
+        // The next page starts over if this block fails.
         resampler.next_page = None;
         block(page as i64 + 1, resampler)?;
         resampler.next_page = Some(page + 1);
 
+        // The page is the second half of the previous output and the first half of the last one.
         let half = self.geometry.page_frames as usize / 2;
         for (channel, planar) in planar.chunks_exact_mut(2 * half).enumerate() {
             let samples = resampler.half[channel]
@@ -99,7 +103,7 @@ impl PageResampler {
     fn new(geometry: &Geometry) -> Result<Self, DeckFault> {
         let (step, page) = (geometry.step_frames as usize, geometry.page_frames as usize);
 
-        // Pages have the ratio of the rates, so they may stand for them.
+        // Pages have the ratio of the rates, so their lengths may stand for the rates.
         let fft = Fft::new_custom(
             step,
             page,
@@ -129,7 +133,8 @@ impl PageResampler {
         })
     }
 
-    /// Takes one block and gives another; the second half of the one before moves to `half`.
+    /// Processes one block and stores its output. The second half of the output before moves to
+    /// `half`.
     fn push(&mut self, planar: &[f32]) -> Result<(), rubato::ResampleError> {
         let (step, page) = (self.input[0].len(), self.output[0].len());
         for (input, planar) in self.input.iter_mut().zip(planar.chunks_exact(step)) {
@@ -142,7 +147,7 @@ impl PageResampler {
             half.copy_from_slice(&output[page / 2..]);
         }
 
-        // The sizes are those of the buffers.
+        // The sizes are those of the buffers, so this error cannot occur.
         let sizes = |_| rubato::ResampleError::InsufficientOutputBufferSize {
             expected: page,
             actual: 0,

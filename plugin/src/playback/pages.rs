@@ -1,35 +1,35 @@
 //! Pages of audio in memory, written by one thread and read by the audio thread without locks.
 //!
-//! A page table says which slot holds a page; each slot's tag says which page it holds and how
-//! often it was written. The reader copies samples out and looks at the tag again (a seqlock): a
-//! page that was replaced meanwhile counts as missing. Samples are atomic words, so that the race
-//! is a defined one; relaxed loads and stores of them are plain moves.
+//! A page table gives the slot of a page. Each slot's tag gives the page that it holds and the
+//! number of times that it was written. The reader copies samples out and reads the tag again (a
+//! seqlock): a page that was replaced meanwhile counts as missing. Samples are atomic words, so
+//! that the race is a defined one; relaxed loads and stores of them are plain moves.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::CHANNELS;
 
-/// A tag that no written slot has: generations begin with 1.
+/// Tag that no written slot has: generations begin with 1.
 const NOTHING: u64 = 0;
 
-/// See the module.
+/// The pages of one deck.
 pub(crate) struct Pages {
     page_frames: usize,
-    /// For each page of the clip the slot that holds it, plus one; 0 if none.
+    /// Number of the slot that holds each page of the clip, plus one; 0 if none.
     table: Box<[AtomicU32]>,
     slots: Box<[Slot]>,
 }
 
 struct Slot {
-    /// Generation in the upper half, page in the lower.
+    /// Generation in the upper half, page in the lower half.
     tag: AtomicU64,
-    /// Planar: all frames of channel 0, of channel 1 and so on; bits of float32. Empty until first
-    /// used.
+    /// Planar samples as bits of float32: all frames of channel 0, of channel 1 and so on. Empty
+    /// until first used.
     samples: std::sync::OnceLock<Box<[AtomicU32]>>,
 }
 
 impl Pages {
-    /// Room for `slots` of `pages` pages. Slots take memory when they are first filled.
+    /// Creates `slots` slots for `pages` pages. A slot takes memory when it is first filled.
     pub(crate) fn new(page_frames: usize, pages: usize, slots: usize) -> Self {
         let slot = |_| Slot {
             tag: AtomicU64::new(NOTHING),
@@ -42,20 +42,20 @@ impl Pages {
         }
     }
 
-    /// How many slots there are.
+    /// Returns the number of slots.
     pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether a page can be read now.
+    /// Returns whether a page can be read now.
     pub(crate) fn holds(&self, page: usize) -> bool {
         self.table
             .get(page)
             .is_some_and(|slot| slot.load(Ordering::Acquire) != 0)
     }
 
-    /// Fills a slot with a page, in place of `replaced`. For one thread only: the one that
-    /// prefetches.
+    /// Fills a slot with a page, in place of `replaced`. Only one thread may call this: the
+    /// prefetching thread.
     ///
     /// # Panics
     /// If `planar` has not all channels of a page.
@@ -64,6 +64,7 @@ impl Pages {
         let number = slot as u32 + 1;
         let slot = &self.slots[slot];
 
+        // Take the old page out of the table, and mark the slot as being written.
         if let Some(old) = replaced {
             self.table[old].store(0, Ordering::Release);
         }
@@ -80,14 +81,15 @@ impl Pages {
             to.store(from.to_bits(), Ordering::Relaxed);
         }
 
+        // Publish the page.
         slot.tag
             .store(generation << 32 | page as u64, Ordering::Release);
         self.table[page].store(number, Ordering::Release);
     }
 
-    /// Copies frames of a page, beginning with frame `first` of it, to the beginnings of `out`;
-    /// false if the page is not there, or was replaced during the copy. Neither allocates nor
-    /// waits.
+    /// Copies `frames` frames of a page, from its frame `first` on, to each channel of `out` from
+    /// frame `at` on. Returns false if the page is not there, or was replaced during the copy.
+    /// Neither allocates nor waits.
     ///
     /// # Panics
     /// If the frames do not lie within the page or do not fit `out`.
@@ -106,6 +108,7 @@ impl Pages {
             return false;
         };
 
+        // Copy only from a slot that holds this page.
         let slot = &self.slots[number];
         let tag = slot.tag.load(Ordering::Acquire);
         if tag & u64::from(u32::MAX) != page as u64 {
@@ -123,6 +126,7 @@ impl Pages {
             }
         }
 
+        // The copy is whole if the tag has not changed meanwhile.
         fence(Ordering::Acquire);
         slot.tag.load(Ordering::Relaxed) == tag
     }
@@ -163,8 +167,8 @@ mod tests {
         );
     }
 
-    /// One thread replaces pages as fast as it can while another reads: no read that says it is
-    /// whole is torn.
+    /// One thread replaces pages as fast as it can while another reads. No read that reports a
+    /// whole page may be torn.
     #[test]
     fn a_page_replaced_while_it_is_read_is_never_taken_for_whole() {
         let pages = Arc::new(Pages::new(FRAMES, 8, 2));
@@ -189,7 +193,7 @@ mod tests {
         let mut out = [[0.0; FRAMES]; CHANNELS];
         let mut whole = 0;
 
-        // On a busy machine the writer may begin long after the reader.
+        // The writer may begin long after the reader on a busy machine.
         let late = std::time::Instant::now() + std::time::Duration::from_secs(20);
         for round in 0.. {
             if round >= 200_000 && (whole > 0 || std::time::Instant::now() > late) {

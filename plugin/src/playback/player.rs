@@ -1,4 +1,4 @@
-//! The audio thread's part: what the buses hear in a block.
+//! The player: the audio thread's part, which fills the buses for a block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +8,17 @@ use sextet_protocol::Stem;
 use super::mixer::Mixer;
 use super::{CHANNELS, Deck, Levels};
 
-/// Frames that are worked on at a time.
+/// Number of frames that are processed at a time.
 const RUN_FRAMES: usize = 128;
-/// Frames over which stems fade where they are missing for a while, or the transport stops.
+/// Number of frames over which stems fade where they are missing for a while, or the transport
+/// stops.
 const FADE_FRAMES: usize = 256;
-/// How long a render sleeps between looks for stems that are still on the disk.
+/// Time that an offline render sleeps between checks for stems that are still on the disk.
 const OFFLINE_NAP: Duration = Duration::from_micros(200);
 
 type Run = [[f32; RUN_FRAMES]; CHANNELS];
 
-/// One block of the host's.
+/// One block of the host.
 pub(crate) struct Block<'a> {
     /// The main bus: the input, to be replaced by the output.
     pub(crate) main: [&'a mut [f32]; 2],
@@ -26,22 +27,22 @@ pub(crate) struct Block<'a> {
     /// The timeline's frame at the block's start; `None` if the transport stands or has no
     /// position.
     pub(crate) position: Option<i64>,
-    /// Where the transport will jump back to, if it loops.
+    /// Position that a looping transport will jump back to.
     pub(crate) loop_start: Option<i64>,
-    /// Whether the host waits as long as it takes.
+    /// Whether the host renders offline and waits as long as it takes.
     pub(crate) offline: bool,
 }
 
-/// Plays a deck to the buses. Neither allocates, locks nor waits, but for a host that renders
+/// The player of a deck. It neither allocates, locks nor waits, except in a host that renders
 /// offline.
 pub(crate) struct Player {
     mixer: Mixer,
-    /// Nothing has sounded since the start: levels need not move.
+    /// Whether nothing has sounded since the start, so that levels need not move gradually.
     fresh: bool,
-    /// How much of the stems is heard: 1, or less where they come and go.
+    /// Level of the stems: 1, or less where they fade in and out.
     presence: f32,
-    /// Where the stems would go on, and how many frames of fading are left, when the transport
-    /// stops.
+    /// Position at which the stems would go on, and number of frames of fading that are left, when
+    /// the transport stops.
     tail: Option<(i64, usize)>,
     run: Box<Run>,
 }
@@ -58,7 +59,7 @@ impl Player {
         }
     }
 
-    /// Forgets what sounded.
+    /// Resets the player: what sounded before no longer counts.
     pub(crate) fn reset(&mut self) {
         (self.fresh, self.presence, self.tail) = (true, 1.0, None);
     }
@@ -85,7 +86,7 @@ impl Player {
         }
     }
 
-    /// The transport runs: before, inside and after the clip.
+    /// Fills the buses while the transport runs: before, inside and after the clip.
     fn roll(&mut self, deck: &Deck, block: &mut Block<'_>, position: i64) {
         let geometry = *deck.geometry();
         let frames = block.main[0].len();
@@ -93,6 +94,7 @@ impl Player {
         let length = geometry.frames.cast_signed();
 
         deck.ask(head, block.loop_start.map(|start| start - geometry.start));
+        // Split the block at the clip's ends.
         let mut done = 0;
         while done < frames {
             let at = head + done as i64;
@@ -112,11 +114,12 @@ impl Player {
             }
         }
 
+        // The stems fade out from here if the transport stops.
         let end = head + frames as i64;
         self.tail = (0..length).contains(&end).then_some((end, FADE_FRAMES));
     }
 
-    /// The transport has stopped: what was heard goes on for a moment and fades.
+    /// Fades out the last stems after the transport has stopped.
     fn fade_out(&mut self, deck: &Deck, block: &mut Block<'_>, position: i64, left: usize) {
         let frames = block.main[0].len();
         let length = deck.geometry().frames.cast_signed();
@@ -146,7 +149,7 @@ impl Player {
         self.outside(block, done, frames - done);
     }
 
-    /// At most [`RUN_FRAMES`] frames within the clip, from its frame `first` on.
+    /// Plays at most [`RUN_FRAMES`] frames within the clip, from its frame `first` on.
     fn inside(&mut self, deck: &Deck, block: &mut Block<'_>, first: u64, at: usize, frames: usize) {
         let mut have = deck.read(first, frames, &mut self.run);
         if have < frames {
@@ -157,7 +160,7 @@ impl Player {
             }
         }
 
-        // What follows has to be there in time to fade before it is not.
+        // The frames that follow must be in memory while there is still time to fade out.
         let safe = block.offline || have == frames && deck.has(first + frames as u64, FADE_FRAMES);
         if have < frames || !safe || self.presence < 1.0 {
             self.shade(frames, have, safe);
@@ -166,8 +169,8 @@ impl Player {
         self.hand_out(block, at, frames);
     }
 
-    /// Fades in and out where stems are missing: `have` of `frames` frames are there; not all that
-    /// follow if not `safe`.
+    /// Fades in and out where stems are missing: `have` of `frames` frames are there. If not
+    /// `safe`, some of those that follow are missing.
     fn shade(&mut self, frames: usize, have: usize, safe: bool) {
         let step = 1.0 / FADE_FRAMES as f32;
         let start = self.presence;
@@ -197,7 +200,7 @@ impl Player {
         };
     }
 
-    /// Gives the run's first frames to the buses, from frame `at` of the block on.
+    /// Copies the run's first frames to the buses, from frame `at` of the block on.
     fn hand_out(&mut self, block: &mut Block<'_>, at: usize, frames: usize) {
         for (bus, channels) in block.stems.iter_mut().zip(self.run.chunks_exact(2)) {
             for (out, channel) in bus.iter_mut().zip(channels) {

@@ -1,4 +1,4 @@
-//! The thread that reads pages before they are played.
+//! The prefetching thread, which reads pages before they are played.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -10,15 +10,15 @@ use super::deck::Shared;
 use super::page_source::PageSource;
 use super::{CHANNELS, DeckFault};
 
-/// Pages before the transport that are kept, for a short rewind.
+/// Number of pages before the transport that are kept, for a short rewind.
 const KEPT_BEHIND: usize = 2;
-/// Pages at the loop's start and at the clip's start that are kept: the transport often jumps
-/// there.
+/// Number of pages at the loop's start and at the clip's start that are kept, because the transport
+/// often jumps there.
 const KEPT_AT_JUMPS: usize = 3;
-/// The thread looks up by itself so often, should a wake-up ever be lost.
+/// Interval at which the thread looks for work by itself, should a wake-up ever be lost.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// The thread's handle.
+/// The handle of the prefetching thread.
 pub(super) struct Prefetcher {
     thread: Option<JoinHandle<()>>,
     handle: Thread,
@@ -45,7 +45,7 @@ impl Prefetcher {
         self.handle.clone()
     }
 
-    /// Waits for the end, which comes after the page being read at the latest.
+    /// Waits until the thread has ended, which takes no longer than the page that it is reading.
     pub(super) fn join(&mut self) {
         self.handle.unpark();
         if let Some(thread) = self.thread.take() {
@@ -57,12 +57,12 @@ impl Prefetcher {
 struct Work<'a> {
     shared: &'a Shared,
     source: PageSource,
-    /// Which page each slot holds.
+    /// Page that each slot holds.
     held: Vec<Option<usize>>,
     planar: Vec<f32>,
     /// Pages that should be in memory, the most urgent first.
     wanted: Vec<usize>,
-    /// For each page the plan that last wanted it.
+    /// Number of the plan that last wanted each page.
     wanted_by: Vec<u64>,
     plan: u64,
 }
@@ -108,15 +108,17 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Says which pages are wanted: where the transport is and goes, then where it may jump to,
-    /// then what it came from; no more than there are slots.
+    /// Plans the wanted pages, the most urgent first: the transport's page and the next one, those
+    /// that it may jump to, a few behind it, then the rest ahead and the rest behind. There are no
+    /// more of them than slots.
     fn make_plan(&mut self) {
         let geometry = &self.shared.geometry;
         let pages = geometry.pages();
         let page_of = |frame: i64| (frame.max(0).cast_unsigned() / geometry.page_frames) as usize;
         let head = self.shared.head.load(Ordering::Relaxed);
 
-        // What lies behind the clip can only be left by a jump, most likely to its beginning.
+        // A transport behind the clip can only come back by a jump, most likely to the clip's
+        // beginning.
         let head = if page_of(head) < pages {
             page_of(head)
         } else {
@@ -134,7 +136,7 @@ impl<'a> Work<'a> {
         let jumps = (jump..jump + KEPT_AT_JUMPS).chain(0..KEPT_AT_JUMPS);
         let behind = head.saturating_sub(KEPT_BEHIND)..head;
 
-        // Where the clip ends soon, there is room for all that lies before.
+        // Near the clip's end there is room for all pages before the transport.
         let rest = (0..head).rev();
         self.wanted.clear();
         self.plan += 1;
@@ -157,7 +159,7 @@ impl<'a> Work<'a> {
             .iter()
             .position(|held| held.is_none_or(|held| self.wanted_by[held] != self.plan));
 
-        // There are no more wanted pages than slots, and this one is in none.
+        // The wanted pages are no more than the slots, and this one is in none.
         let Some(slot) = free else { return Ok(()) };
 
         self.shared

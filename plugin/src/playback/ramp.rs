@@ -1,13 +1,13 @@
 //! A level that moves to its target in a straight line, sample by sample.
 
-/// One smoothed level. Once it has arrived it is the target exactly; levels that move together add
-/// up on the way, since each is computed anew for every sample instead of step upon step.
+/// A smoothed level. It ends exactly at the target. Levels that move together add up on the way,
+/// because each is computed anew for every sample instead of step upon step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ramp {
-    /// Where it was when it was sent elsewhere.
+    /// Level at which the current move began.
     start: f64,
     target: f64,
-    /// Samples of the whole way, and of what is left of it.
+    /// Number of samples of the whole move; `left` counts those that remain.
     frames: u32,
     left: u32,
 }
@@ -32,29 +32,29 @@ impl Ramp {
         (self.frames, self.left) = (frames.max(1), frames);
     }
 
-    /// Arrives at once.
+    /// Jumps to the target.
     pub(super) fn snap(&mut self) {
         self.left = 0;
     }
 
-    /// Whether it is silent and stays so.
+    /// Returns whether it is silent and stays so.
     pub(super) fn is_off(&self) -> bool {
         self.left == 0 && self.target == 0.0
     }
 
-    /// The level of the next sample.
+    /// Returns the level of the next sample.
     #[inline]
     pub(super) fn next(&mut self) -> f64 {
         self.left = self.left.saturating_sub(1);
         self.value()
     }
 
-    /// The level if it stays as it is.
+    /// Returns the level if it does not move.
     pub(super) fn steady(&self) -> Option<f64> {
         (self.left == 0).then_some(self.target)
     }
 
-    /// Passes `frames` samples.
+    /// Skips `frames` samples.
     pub(super) fn skip(&mut self, frames: usize) {
         self.left = self
             .left

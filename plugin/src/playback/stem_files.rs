@@ -10,24 +10,24 @@ use sextet_protocol::cache::Entry;
 use super::CHANNELS;
 use crate::wav::{FloatWav, WavError};
 
-/// Float32 stereo WAV files of one rate and length, held open: they can be played on when the cache
-/// is deleted. A stem that the model does not give is silent.
+/// Float32 stereo WAV files of one rate and length, held open, so that they can be played on when
+/// the cache is deleted. A stem that the model does not give is silent.
 pub(crate) struct StemFiles {
     entry: Entry,
     files: Vec<Option<FloatWav>>,
-    /// Samples of one read, reused.
+    /// Buffer for the samples of one read, reused.
     scratch: Vec<f32>,
 }
 
-/// Why stems cannot be played.
+/// The reason for which stems cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StemFilesError {
-    /// A file is not there or is not what an entry holds.
+    /// A file is missing or is not of the kind that an entry holds.
     #[error("the stem '{}' cannot be read: {source}", path.display())]
     Open {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: WavError,
     },
     /// A file does not fit its manifest.
@@ -35,15 +35,15 @@ pub(crate) enum StemFilesError {
         "the stem '{}' has {found_frames} frames at {found_hz} Hz; expected {frames} at {rate_hz} Hz", path.display()
     )]
     Length {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Frames by the manifest.
+        /// Number of frames by the manifest.
         frames: u64,
-        /// Rate by the manifest.
+        /// Sample rate in Hz by the manifest.
         rate_hz: u32,
-        /// Frames it has.
+        /// Number of frames in the file.
         found_frames: u64,
-        /// Rate it has.
+        /// Sample rate in Hz of the file.
         found_hz: u32,
     },
 }
@@ -92,21 +92,21 @@ impl StemFiles {
         })
     }
 
-    /// The entry.
+    /// Returns the entry.
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
     }
 
-    /// Frames of each stem.
+    /// Returns the number of frames of each stem.
     pub(crate) fn frames(&self) -> u64 {
         self.entry.manifest().frames
     }
 
-    /// Reads `frames` frames from `first` on of all stems into planar channels, silence before the
-    /// beginning and after the end: channel `c` begins at `c * frames` of `planar`.
+    /// Reads `frames` frames from `first` on of all stems into planar channels, with silence before
+    /// the beginning and after the end. Channel `c` begins at `c * frames` of `planar`.
     ///
     /// # Errors
-    /// What the disk says; `planar` is silent then from where it failed.
+    /// The system's error. From the failure on, `planar` is silent then.
     pub(crate) fn read_into(
         &mut self,
         first: i64,

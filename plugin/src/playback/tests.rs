@@ -1,4 +1,4 @@
-//! What the buses hear, block by block, against what the stems hold.
+//! Tests that compare the buses, block by block, with the stems' files.
 
 #![allow(
     clippy::needless_range_loop,
@@ -58,7 +58,7 @@ impl Cache {
 /// The channels of one block: main, then the stems.
 type Heard = [[Vec<f32>; 2]; 7];
 
-/// Plays one block; `dry` gives the input's sample at a frame.
+/// Plays one block; `dry` returns the input's sample at a frame.
 fn play(
     player: &mut Player,
     deck: Option<&Arc<Deck>>,
@@ -95,7 +95,7 @@ fn play(
 }
 
 fn value(stem: Stem, side: usize, frame: u64) -> f32 {
-    // Different in every stem, channel and frame; sums exactly in float32.
+    // The values differ in every stem, channel and frame, and sum exactly in float32.
     ((frame * 37 + 11 * stem as u64 + 5 * side as u64) % 4096) as f32 / 8192.0 - 0.25
 }
 
@@ -118,7 +118,7 @@ fn every_frame_is_that_of_the_timeline_whatever_the_blocks() {
         let size = [1, 2, 31, 64, 441, 512, 1024, 4096, 8192][(random >> 40) as usize % 9];
 
         if round % 7 == 6 {
-            // Loops and locates, also to where there is no clip.
+            // Loops and locates, also to positions without a clip.
             position = start - 2_000 + (random >> 33) as i64 % (frames as i64 + 4_000);
         }
 
@@ -194,7 +194,8 @@ fn at_another_rate_stems_are_where_they_were_in_time() {
             let mut worst: f64 = 0.0;
             let mut before: Option<Heard> = None;
             let mut player = Player::new(session_hz as f32);
-            // Out of order, twice: random access gives the same samples.
+            // The positions are out of order and visited twice: random access must give the same
+            // samples.
             for round in 0..6 {
                 let at = [1.0, 0.4, 2.1, 0.4, 1.7, 1.0][round];
                 let offset = (at * f64::from(session_hz)) as i64;
@@ -287,7 +288,7 @@ fn in_real_time_what_is_not_there_yet_is_faded_and_never_waited_for() {
         );
 
         for (frame, &sample) in heard[1][0].iter().enumerate() {
-            // A locate may cut off what sounded; and at the clip's ends the filter rings.
+            // A locate may cut off the sound, and at the clip's ends the filter rings.
             let located = block % 150 == 149 && frame == 0;
             if !located && position > 20_000 && position < length - 20_000 {
                 worst_step = worst_step.max((sample - last).abs());
@@ -308,7 +309,7 @@ fn in_real_time_what_is_not_there_yet_is_faded_and_never_waited_for() {
 
     assert!(worst_step < 0.01);
 
-    // Sooner or later they come.
+    // The stems come sooner or later.
     let is_heard = |heard: Heard| heard[1][0].iter().all(|&sample| sample > 0.49);
     let mut waits = 0..10_000;
     assert!(waits.any(|_| {

@@ -9,13 +9,13 @@ use crate::capture::{Input, Recorder, Tape, tape};
 use crate::link::Link;
 use crate::playback::Deck;
 
-/// Decks that may be on their way at once.
+/// Number of decks that may be on their way at once.
 const DECKS: usize = 8;
 
-/// A deck to play, or none.
+/// A deck to play, or `None` to play nothing.
 type Handover = Option<Arc<Deck>>;
 
-/// The audio thread's end.
+/// The audio thread's end of the lines.
 pub(crate) struct AudioEnd {
     pub(crate) recorder: Recorder,
     decks: Consumer<Handover>,
@@ -23,19 +23,21 @@ pub(crate) struct AudioEnd {
     deck: Handover,
 }
 
-/// The session thread's end.
+/// The session thread's end of the lines.
 pub(crate) struct SessionEnd {
-    /// Away while somebody listens to it, who may hand decks over meanwhile.
+    /// The tape. It is taken out while the session reads it, so that decks can be handed over
+    /// meanwhile.
     pub(super) tape: Option<Tape>,
     decks: Producer<Handover>,
-    /// What found the line full, which it is only while nothing is processed. The last one counts.
+    /// The last handover that found the line full. The line is full only while nothing is
+    /// processed.
     waiting: Option<Handover>,
     retired: Consumer<Arc<Deck>>,
     session_hz: u32,
 }
 
-/// Makes both ends for a session at `session_hz`. A take that was over for the ends before is over
-/// for these.
+/// Creates both ends for a session at `session_hz`. A take that was over for the previous ends is
+/// over for these.
 pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd, SessionEnd) {
     let (mut recorder, tape) = tape(session_hz, session);
     if link.is_take_over() {
@@ -44,7 +46,7 @@ pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd,
 
     let (send, decks) = RingBuffer::new(DECKS);
 
-    // One more than can be on their way: the one that is played.
+    // Holds one more than can be on their way: the deck that is played.
     let (retired, collect) = RingBuffer::new(DECKS + 1);
     (
         AudioEnd {
@@ -64,9 +66,9 @@ pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd,
 }
 
 impl AudioEnd {
-    /// Notes what is heard, if it is to be captured, and lets the editor see how that stands.
+    /// Records the input if the capture is armed, and reports the recorder's state to the editor.
     pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>, link: &Link) {
-        // Before the parameter is on again there is nothing to arm.
+        // There is nothing to arm again until the parameter is on again.
         if armed && link.take_arm_again() {
             self.recorder.arm_again();
         }
@@ -86,7 +88,7 @@ impl AudioEnd {
         link.set_take_over(self.recorder.is_over());
     }
 
-    /// The host stops processing: a take that is running is over.
+    /// Ends a running take, because the host stops processing.
     pub(crate) fn end_take(&mut self, link: &Link) {
         if self.recorder.is_rolling() {
             self.recorder.stop();
@@ -95,14 +97,16 @@ impl AudioEnd {
         }
     }
 
-    /// The session has a take to keep, which a render waits for. Counted once the take's end is on
-    /// the tape: the session would settle an end that it has not heard.
+    /// Counts a take that the session has to keep, for which an offline render waits. The count is
+    /// raised after the take's end was written to the tape; otherwise the session could settle an
+    /// end that it has not read.
     fn post_take(&self, link: &Link) {
         link.post();
         self.recorder.wake_session();
     }
 
-    /// The deck to play, after taking what has come. Decks are given back, never dropped here.
+    /// Returns the deck to play, after processing the handovers. Old decks are sent back, never
+    /// dropped here.
     pub(crate) fn deck(&mut self) -> Option<&Arc<Deck>> {
         while !self.retired.is_full() {
             let Ok(next) = self.decks.pop() else { break };
@@ -119,13 +123,13 @@ impl SessionEnd {
         self.session_hz
     }
 
-    /// Hands a deck over, or takes it away.
+    /// Hands a deck over, or takes the current one away.
     pub(super) fn play(&mut self, deck: Handover) {
         self.waiting = Some(deck);
         self.collect();
     }
 
-    /// Drops what was given back, and hands over what had to wait.
+    /// Drops the decks that were sent back, and hands over the deck that had to wait.
     pub(super) fn collect(&mut self) {
         while self.retired.pop().is_ok() {}
         if let Some(deck) = self.waiting.take()
@@ -135,7 +139,7 @@ impl SessionEnd {
         }
     }
 
-    /// Whether a deck waits to be handed over.
+    /// Returns whether a deck waits to be handed over.
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }

@@ -1,4 +1,4 @@
-//! What a session is asked to do.
+//! The commands to a session.
 
 use std::path::PathBuf;
 
@@ -10,47 +10,47 @@ use super::upkeep::Wish;
 use super::view::ErrandKind;
 use crate::saved::{Saved, Settings};
 
-/// By the host, through the plugin, or by people, through the editor.
+/// A command of the host, through the plugin, or of the user, through the editor.
 pub(crate) enum Command {
-    /// Processing begins: the session's end of the lines to the audio thread.
+    /// Processing begins. The value is the session's end of the lines to the audio thread.
     Activate(Box<SessionEnd>),
     /// A project was loaded.
     Load(Box<Saved>),
-    /// Make stems of the clip.
+    /// Makes stems of the clip.
     Separate,
-    /// Give up making stems.
+    /// Cancels the separation.
     Cancel,
-    /// The clip before this one.
+    /// Returns to the previous clip.
     Undo,
-    /// The clip that was undone.
+    /// Returns to the clip that was undone.
     Redo,
-    /// Make a file the clip.
+    /// Makes a file the clip.
     Open(PathBuf),
-    /// Write stems as files.
+    /// Writes stems as files.
     Render(Order),
-    /// Give up reading or writing files.
+    /// Cancels reading or writing files.
     CancelErrand(ErrandKind),
-    /// Have no clip.
+    /// Removes the clip.
     Clear,
-    /// Move the clip to a frame of the timeline, at the session's rate.
+    /// Moves the clip to a frame of the timeline, at the session's rate.
     Place(i64),
-    /// Other settings.
+    /// Replaces the settings.
     Settings(Settings),
-    /// Look after the machine.
+    /// Passes a request on to the upkeep of the machine.
     Upkeep(Wish),
-    /// The notice was read.
+    /// Dismisses the notice.
     Dismiss,
-    /// The hint about the GPU was read.
+    /// Dismisses the hint about the GPU.
     DismissHint,
 }
 
-/// What is to be written.
+/// The order to write stems as files.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Order {
     pub(crate) folder: PathBuf,
     pub(crate) stems: Vec<Stem>,
     pub(crate) format: RenderFormat,
     pub(crate) bits: RenderBits,
-    /// The clip's own where it is not said.
+    /// Sample rate of the files in Hz. `None`: the clip's own.
     pub(crate) rate_hz: Option<u32>,
 }

@@ -1,5 +1,5 @@
-//! A session: one instance's clip, from capture to stems. It lives on a thread of its own, off the
-//! audio thread and off the host's, and is told and shown everything through [`Session`].
+//! The session: one instance's clip, from capture to stems. It runs on a thread of its own, off the
+//! audio thread and off the host's. [`Session`] is the way to command it and to see its state.
 
 mod audio_end;
 mod command;
@@ -25,13 +25,13 @@ use conductor::Conductor;
 pub(crate) use upkeep::{Deed, Upkept, Wish};
 pub(crate) use view::{Errand, Phase, View, ViewCell, model_title};
 
-/// A session from outside. The thread ends when it is dropped.
+/// A handle of a session. Dropping it ends the thread.
 pub(crate) struct Session {
     remote: Remote,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it takes to tell a session something and to see it.
+/// A handle to send commands to a session and to see its state.
 #[derive(Clone)]
 pub(crate) struct Remote {
     commands: Sender<Command>,
@@ -85,24 +85,25 @@ impl Session {
         })
     }
 
-    /// For whoever else speaks to the session.
+    /// Returns the handle for other parts that send commands to the session.
     pub(crate) fn remote(&self) -> &Remote {
         &self.remote
     }
 }
 
 impl Remote {
-    /// Asks for something.
+    /// Sends a command.
     pub(crate) fn tell(&self, command: Command) {
-        // A session whose thread is gone has nothing left to do.
+        // Ignore the error: a session whose thread is gone has nothing left to do.
         let _ = self.commands.send(command);
 
-        // Counted once it is there: the session would settle a command that it has not seen.
+        // The command is counted after it was sent; otherwise the session could settle a command
+        // that it has not seen.
         self.link.post();
         self.thread.unpark();
     }
 
-    /// One of a session that does nothing, and what it is told.
+    /// Returns the handle of a session that does nothing, and the commands that it receives.
     #[cfg(test)]
     pub(crate) fn alone() -> (Self, mpsc::Receiver<Command>) {
         let (commands, inbox) = mpsc::channel();
@@ -118,7 +119,7 @@ impl Remote {
         )
     }
 
-    /// The session's thread, to wake it.
+    /// Returns the session's thread, to wake it.
     pub(crate) fn thread(&self) -> Thread {
         self.thread.clone()
     }

@@ -1,5 +1,5 @@
-//! A thread that looks at a clip's files: for their waveforms, and whether the stems are what they
-//! were.
+//! The scan: a thread that reads a clip's files for their waveforms, and checks that the stems are
+//! unchanged.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -15,30 +15,30 @@ use crate::overview::Overview;
 use crate::playback::{CHANNELS, StemFiles};
 use crate::wav::{FloatWav, WavError};
 
-/// Frames that are read at a time.
+/// Number of frames that are read at a time.
 const RUN_FRAMES: usize = 1 << 15;
-/// The editor hears so often of what was seen.
+/// Interval at which the editor is told of the progress.
 const REPORT: Duration = Duration::from_millis(250);
 
-/// What is looked at.
+/// The files that are scanned.
 pub(super) enum Subject {
-    /// A capture.
+    /// A capture, given by its path.
     Clip(PathBuf),
     /// An entry of the cache, and whether its files may have changed since they were made.
     Stems { files: Box<StemFiles>, verify: bool },
 }
 
-/// What was seen.
+/// A finding of the scan.
 pub(super) enum Seen {
-    /// The clip, so far.
+    /// The overview of the clip so far.
     Clip(Overview),
-    /// The stems, so far, and their sum, which is the clip.
+    /// The overviews of the stems so far, and the overview of their sum, which is the clip.
     Stems(Box<[Overview; Stem::ALL.len()]>, Overview),
-    /// The stems are not what their manifest says.
+    /// The reason for which the stems are damaged: they differ from their manifest.
     Damaged(String),
 }
 
-/// A running look. It ends when it is dropped.
+/// A running scan. Dropping it ends the scan.
 pub(super) struct Scan {
     seen: Receiver<Seen>,
     stop: Arc<AtomicBool>,
@@ -46,8 +46,8 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Looks at `subject`; wakes `session` when there is something to tell. `None` if the system
-    /// gives no thread.
+    /// Starts a scan of `subject`, which wakes the thread `session` for every finding. `None` if
+    /// the system gives no thread.
     pub(super) fn start(subject: Subject, session: Thread) -> Option<Self> {
         let (tell, seen) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -67,7 +67,7 @@ impl Scan {
         })
     }
 
-    /// What was seen since the last time.
+    /// Returns the next finding; `None` if there is none.
     pub(super) fn hear(&self) -> Option<Seen> {
         self.seen.try_recv().ok()
     }
@@ -93,7 +93,7 @@ impl Scanner {
     fn run(mut self, subject: Subject) {
         match subject {
             Subject::Clip(path) => {
-                // A capture that cannot be read is noticed by whoever needs it.
+                // A capture that cannot be read is noticed where it is needed.
                 let wav = File::open(path)
                     .map_err(WavError::from)
                     .and_then(FloatWav::open);
@@ -159,6 +159,7 @@ impl Scanner {
                 .map(|channel| &channel[..count])
                 .collect();
 
+            // Add the samples to the stems' overviews, and their sum to the clip's.
             for (overview, pair) in overviews.iter_mut().zip(channels.chunks_exact(2)) {
                 pair.iter()
                     .for_each(|channel| overview.add(first, channel.iter().copied()));
@@ -182,6 +183,7 @@ impl Scanner {
         }
 
         self.report(Seen::Stems(overviews, clip));
+        // Compare the files with the manifest.
         if verify
             && let Err(error) = files.entry().verify(&|| self.stopped())
             && error.kind() != ErrorKind::Cancelled

@@ -1,4 +1,5 @@
-//! Opening and rendering files, with the real engine process, which is given up in the middle.
+//! Tests of opening and rendering files with the real engine process, which is cancelled in the
+//! middle.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +23,7 @@ struct Room {
 }
 
 impl Room {
-    /// A session that separates nothing by itself.
+    /// Starts a session that separates nothing automatically.
     fn new() -> Self {
         let home = TestFolders::with_command();
         let saved = Arc::new(SavedField::default());
@@ -69,7 +70,7 @@ impl Room {
         }
     }
 
-    /// Waits until there are files in `folder`, which are half written then.
+    /// Waits until there are half-written files in `folder`.
     fn wait_for_half(&self, folder: &Path) {
         self.wait("files that are being written", |view| {
             assert!(view.notice.is_none(), "{:?}", view.notice);
@@ -79,19 +80,19 @@ impl Room {
         assert!(half.iter().all(|path| is_unfinished(path)), "{half:?}");
     }
 
-    /// A song of so many seconds.
+    /// Makes a song of so many seconds.
     fn song(&self, name: &str, seconds: u32) -> std::path::PathBuf {
         self.home.song(name, RATE_HZ, seconds, 0.5)
     }
 
-    /// Removes the instance; gives what is left of its folders.
+    /// Removes the instance; returns what is left of its folders.
     fn remove(self) -> TestFolders {
         drop(self.session);
         self.home
     }
 }
 
-/// All files in and below a folder.
+/// Returns all files in and below a folder.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder)
         .into_iter()
@@ -109,7 +110,7 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-/// Whether a file has the name that it has until it is complete.
+/// Returns whether a file has the name of one that is not complete.
 fn is_unfinished(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with('.'))
@@ -156,8 +157,8 @@ fn a_file_that_is_opened_is_the_clip() {
     );
 }
 
-/// A session that plays stems of so many seconds, and a folder to render into, which is not there
-/// yet.
+/// Starts a session that plays stems of so many seconds. Returns it and a folder to render into,
+/// which does not exist yet.
 fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
     let room = Room::new();
     let frames = u64::from(seconds * RATE_HZ);
@@ -302,7 +303,7 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
     );
 }
 
-/// A hub that takes every call and never says a word.
+/// The hub accepts every connection and never answers.
 #[test]
 fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
     let (room, folder) = with_stems(2);
@@ -341,7 +342,7 @@ fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
     });
 }
 
-/// Three clips in a row, the second given up: what is made is what was asked for.
+/// Three clips in a row, the second one cancelled: the stems must be those that were asked for.
 #[test]
 fn a_separation_that_is_given_up_is_followed_by_another() {
     let room = Room::new();
@@ -381,8 +382,8 @@ fn a_separation_that_is_given_up_is_followed_by_another() {
     );
 }
 
-/// What was told counts as settled only when it was obeyed: a render would play on without stems
-/// that are on their way.
+/// A command counts as settled only when it was obeyed; otherwise an offline render would play on
+/// without stems that are on their way.
 #[test]
 fn nothing_is_settled_before_it_is_obeyed() {
     const TOLD: usize = 50_000;

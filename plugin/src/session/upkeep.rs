@@ -1,5 +1,5 @@
-//! Looking after the machine: what was found on it, setting its GPU up, and its models. Each errand
-//! has a process and a place of its own, so that fetching for minutes keeps nothing else waiting.
+//! The upkeep of the machine: inspecting it, setting its GPU up, and fetching its models. Each
+//! errand has a process of its own, so that fetching for minutes delays nothing else.
 
 use std::sync::Arc;
 use std::thread::Thread;
@@ -10,57 +10,57 @@ use sextet_protocol::worker::{Checked, Gpu, Machine, ModelInfo, Offer};
 
 use crate::engine::{Ended, Fault, Job, Stage, Task};
 
-/// What is asked for.
+/// A request to the upkeep.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Wish {
-    /// Look at the machine.
+    /// Inspects the machine.
     Inspect,
-    /// Fetch what the GPU needs.
+    /// Fetches the library that the GPU needs.
     SetUpGpu,
-    /// Give that up. What was fetched is kept and gone on with.
+    /// Cancels the setup. Fetched data is kept, and a later setup resumes.
     CancelSetUp,
-    /// Say what fetching a model takes.
+    /// Asks for the terms of fetching a model.
     Offer(String),
-    /// Make a checkpoint the model, if it can be used.
+    /// Makes a checkpoint the model, if it can be used.
     Check(String),
-    /// Close what was asked about a model or a checkpoint.
+    /// Closes the question about a model or a checkpoint.
     CloseQuestion,
-    /// Fetch a model.
+    /// Fetches a model.
     Fetch(String),
-    /// Give that up. What was fetched is kept and gone on with.
+    /// Cancels the fetch. Fetched data is kept, and a later fetch resumes.
     CancelFetch,
 }
 
-/// What the editor shows of it.
+/// The upkeep's state, as the editor shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Upkept {
-    /// What was found, once it was looked for.
+    /// Report on the machine, once it was inspected.
     pub(crate) machine: Option<Arc<Machine>>,
-    /// Looking for it.
+    /// State of the inspection.
     pub(crate) look: Deed,
-    /// Setting the GPU up.
+    /// State of the GPU's setup.
     pub(crate) set_up: Deed,
-    /// Asking what a model takes, or looking at a checkpoint; which.
+    /// State of the question about a model's terms or a checkpoint; `asked` names it.
     pub(crate) question: Deed,
     pub(crate) asked: String,
-    /// What fetching a model would take.
+    /// Terms of fetching a model.
     pub(crate) offer: Option<Offer>,
-    /// Fetching a model; which.
+    /// State of fetching a model; `fetched` names it.
     pub(crate) fetch: Deed,
     pub(crate) fetched: String,
-    /// Checkpoints that can be used, as far as they were looked at.
+    /// Checkpoints that can be used, of those that were checked.
     pub(crate) checkpoints: Vec<Checked>,
 }
 
-/// How something stands that was asked for.
+/// The state of something that was asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Deed {
-    /// Nothing is going on, or it is done.
+    /// Nothing is going on, or the work is done.
     #[default]
     Idle,
-    /// So far it is.
+    /// The work is at this stage.
     Running(Stage),
-    /// It was not done, for this reason.
+    /// The work failed for this reason.
     Failed(Fault),
 }
 
@@ -70,16 +70,16 @@ impl Deed {
     }
 }
 
-/// What came of it for the session.
+/// A result that concerns the session.
 #[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
     /// The GPU can be used from now on.
     GpuReady,
-    /// A checkpoint that can be used.
+    /// A checkpoint can be used; this is its name.
     Usable(String),
 }
 
-/// See the module. Dropping it ends the processes.
+/// The upkeep of one instance. Dropping it ends the processes.
 #[derive(Default)]
 pub(super) struct Upkeep {
     look: Place,
@@ -91,17 +91,17 @@ pub(super) struct Upkeep {
     checkpoints: Vec<Checked>,
 }
 
-/// Room for one errand.
+/// A place for one errand.
 #[derive(Default)]
 struct Place {
     job: Option<Job>,
     fault: Option<Fault>,
-    /// The model that it is about, where it is about one.
+    /// Model that the errand is about, if any.
     model: String,
 }
 
 impl Upkeep {
-    /// Does what is asked.
+    /// Obeys a request.
     pub(super) fn obey(&mut self, wish: Wish, folders: &Result<Folders, String>, session: &Thread) {
         match wish {
             Wish::Inspect => self.look.start(Task::Inspect, folders, session),
@@ -124,12 +124,12 @@ impl Upkeep {
         }
     }
 
-    /// What was found on this machine, once it was looked for.
+    /// Returns the report on the machine, once it was inspected.
     pub(super) fn machine(&self) -> Option<&Machine> {
         self.machine.as_deref()
     }
 
-    /// Takes in what the workers have said.
+    /// Processes the workers' replies.
     pub(super) fn step(
         &mut self,
         folders: &Result<Folders, String>,
@@ -167,6 +167,7 @@ impl Upkeep {
             }
         }
 
+        // Inspect the machine if a result arrived before the report on it.
         if self.machine.is_none() && !outcomes.is_empty() && self.look.job.is_none() {
             self.obey(Wish::Inspect, folders, session);
         }
@@ -192,14 +193,14 @@ impl Upkeep {
         }
     }
 
-    /// Whether something is going on.
+    /// Returns whether an errand is running.
     pub(super) fn is_busy(&self) -> bool {
         [&self.look, &self.set_up, &self.question, &self.fetch]
             .iter()
             .any(|place| place.job.is_some())
     }
 
-    /// What is to be shown.
+    /// Returns the state for the editor.
     pub(super) fn shown(&self) -> Upkept {
         Upkept {
             machine: self.machine.clone(),
@@ -230,7 +231,7 @@ impl Upkeep {
 }
 
 impl Place {
-    /// Begins a task, in place of what was going on here.
+    /// Starts a task, in place of the one that ran here.
     fn start(&mut self, task: Task, folders: &Result<Folders, String>, session: &Thread) {
         let model = match &task {
             Task::Offer { model } | Task::Check { model } | Task::Fetch { model } => model.clone(),
@@ -251,7 +252,7 @@ impl Place {
         }
     }
 
-    /// Takes in what its worker has said; gives what came of it. A fault stays here.
+    /// Processes the worker's replies; returns the result once there is one. A fault is kept here.
     fn step(&mut self, now: Instant) -> Option<Ended> {
         let ended = self.job.as_mut()?.step(now)?;
         self.job = None;

@@ -1,4 +1,4 @@
-//! What the editor shows of a session: a snapshot that is replaced when something changes.
+//! The view of a session: a snapshot for the editor that is replaced when something changes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::overview::Overview;
 use crate::playback::Placement;
 use crate::saved::Settings;
 
-/// What an instance is doing.
+/// The phase of an instance's work.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Phase {
     /// There is no clip.
@@ -21,20 +21,20 @@ pub(crate) enum Phase {
     Empty,
     /// The track is being captured.
     Capturing,
-    /// The capture is written to its place.
+    /// The capture is being written to its place.
     Keeping,
-    /// There is a clip and nothing is made of it.
+    /// There is a clip without stems, and no work on it.
     Captured,
-    /// Stems are being made.
+    /// The stems are being made.
     Separating(Stage),
     /// The stems are there.
     Ready,
-    /// There is a clip, but no stems of it, for a reason.
+    /// There is a clip without stems, for this reason.
     Failed(Fault),
 }
 
 impl Phase {
-    /// In a few words, for projects and logs.
+    /// Returns the phase in a few words, for projects and logs.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Empty => "empty".to_owned(),
@@ -59,7 +59,7 @@ impl Phase {
     }
 }
 
-/// A waveform in its place.
+/// A waveform in its place on the timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wave {
     pub(crate) placement: Placement,
@@ -70,27 +70,27 @@ pub(crate) struct Wave {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Errand {
     pub(crate) kind: ErrandKind,
-    /// For people: what.
+    /// Name of the files, for people.
     pub(crate) what: String,
-    /// 0 to 1, where it is known.
+    /// Part that is done, 0 to 1, where it is known.
     pub(crate) part: Option<f32>,
 }
 
-/// Which of the two it is.
+/// The kind of an errand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrandKind {
     Import,
     Render,
 }
 
-/// What stems were made with, by their entry's manifest.
+/// The model and the engine that stems were made with, by their entry's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MadeWith {
-    /// As the worker was asked for it: a name or a path.
+    /// Name or path of the model, as the worker was asked for it.
     pub(crate) model: String,
-    /// The engine, for people.
+    /// Name of the engine, for people.
     pub(crate) engine: String,
-    /// Its class: `cpu-f32`.
+    /// Class of the engine: `cpu-f32`.
     class: String,
 }
 
@@ -103,12 +103,12 @@ impl MadeWith {
         }
     }
 
-    /// Both, for people: `sextet-mini on CPU (rten)`.
+    /// Returns model and engine for people: `sextet-mini on CPU (rten)`.
     pub(crate) fn words(&self) -> String {
         format!("{} on {}", model_title(&self.model), self.engine)
     }
 
-    /// The engine as it is asked for; `None` for one of another version.
+    /// Returns the engine as the settings name it; `None` for one of another version.
     pub(crate) fn engine(&self) -> Option<EngineName> {
         match self.class.split('-').next() {
             Some("cpu") => Some(EngineName::Cpu),
@@ -117,14 +117,14 @@ impl MadeWith {
         }
     }
 
-    /// Whether that is what is chosen.
+    /// Returns whether model and engine are the chosen ones.
     pub(crate) fn fits(&self, settings: &Settings) -> bool {
         let engine = settings.engine == EngineName::Auto || self.engine() == Some(settings.engine);
         self.model == settings.model && engine
     }
 }
 
-/// What people call a model: its name, or that of its file.
+/// Returns a model's name for people: its own, or that of its file.
 pub(crate) fn model_title(model: &str) -> String {
     let path = Path::new(model);
     let is_file = path.components().count() > 1;
@@ -135,31 +135,31 @@ pub(crate) fn model_title(model: &str) -> String {
     name.unwrap_or_else(|| model.to_owned())
 }
 
-/// See the module.
+/// The snapshot of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct View {
     pub(crate) phase: Phase,
-    /// What people call the clip.
+    /// Name of the clip, for people.
     pub(crate) name: String,
-    /// The clip, or what is captured of it so far.
+    /// The clip's waveform, or the part that is captured so far.
     pub(crate) clip: Option<Wave>,
-    /// Each stem, as far as it was looked at.
+    /// Overview of each stem, as far as it was scanned.
     pub(crate) stems: [Option<Arc<Overview>>; Stem::ALL.len()],
-    /// Frames that were lost while capturing.
+    /// Number of frames that were lost while capturing.
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.
     pub(crate) engine: Option<String>,
-    /// What the stems were made with.
+    /// Model and engine that the stems were made with.
     pub(crate) made_with: Option<MadeWith>,
-    /// That is not what is chosen now.
+    /// Whether `made_with` differs from the current choice.
     pub(crate) is_made_otherwise: bool,
     pub(crate) errand: Option<Errand>,
     pub(crate) upkeep: Upkept,
-    /// The clip was separated on the CPU although there is a GPU, which is not set up.
+    /// Whether the clip was separated on the CPU although there is a GPU, which is not set up.
     pub(crate) has_gpu_hint: bool,
-    /// Something that went wrong besides, or is worth knowing, and what to do.
+    /// A message about a fault or a fact, and the remedy.
     pub(crate) notice: Option<(String, String)>,
-    /// Where files were rendered to last.
+    /// Folder of the files that were rendered last.
     pub(crate) rendered: Option<PathBuf>,
     pub(crate) settings: Settings,
     pub(crate) can_undo: bool,
@@ -168,7 +168,7 @@ pub(crate) struct View {
     pub(crate) has_stems: bool,
 }
 
-/// Where the snapshot lies.
+/// The cell that holds the snapshot.
 #[derive(Default)]
 pub(crate) struct ViewCell(Mutex<Arc<View>>);
 
@@ -180,7 +180,7 @@ impl ViewCell {
             .clone()
     }
 
-    /// Replaces the snapshot; true if it differs.
+    /// Replaces the snapshot; returns true if the new one differs.
     pub(crate) fn set(&self, view: View) -> bool {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let differs = **current != view;

@@ -1,5 +1,5 @@
 //! The plugin's own CLAP entry and VST3 factory: thin layers around nice-plug 0.4.2's public
-//! wrappers that put right what those get wrong. They are to go when the framework is fixed.
+//! wrappers that correct their defects. They are to be removed when the framework is fixed.
 //!
 //! | defect of nice-plug 0.4.2 | where it is put right |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Completes a host's audio ports: its own channels where it has them, our scratch elsewhere.
+//! The ports of a block: the host's own channels where it has them, the plugin's scratch elsewhere.
 //!
 //! nice-plug 0.4.2 skips `process()` when any output port is absent or lacks storage, and
 //! dereferences null channels. Both shims give it a full set of ports for every block.
@@ -9,14 +9,15 @@ use crate::Sextet;
 
 const LAYOUT: &AudioIOLayout = &<Sextet as Plugin>::AUDIO_IO_LAYOUTS[0];
 
-/// The ports of one direction, and what stands in for those that the host left out.
+/// The ports of one direction, with replacements for those that the host left out.
 pub(super) struct Ports {
-    /// Channels of each port.
+    /// Number of channels of each port.
     channels: Vec<u32>,
-    /// `stride` frames for every channel of every port.
+    /// Samples of the replacements: `stride` frames for every channel of every port.
     scratch: Vec<f32>,
     stride: usize,
-    /// One pointer a channel, all ports in a row; only meaningful during one process call.
+    /// One pointer for each channel, all ports in a row. They are only meaningful during one
+    /// process call.
     pointers: Vec<*mut f32>,
 }
 
@@ -24,16 +25,16 @@ pub(super) struct Ports {
 // calls.
 unsafe impl Send for Ports {}
 
-/// A host's table of channel pointers and how many it holds.
+/// A host's table of channel pointers, and the number of them.
 pub(super) type HostPort = (*mut *mut f32, usize);
 
 impl Ports {
-    /// The plugin's input ports, main first.
+    /// Returns the plugin's input ports, main first.
     pub(super) fn inputs() -> Self {
         Self::new(LAYOUT.main_input_channels, LAYOUT.aux_input_ports)
     }
 
-    /// The plugin's output ports, main first.
+    /// Returns the plugin's output ports, main first.
     pub(super) fn outputs() -> Self {
         Self::new(LAYOUT.main_output_channels, LAYOUT.aux_output_ports)
     }
@@ -49,26 +50,26 @@ impl Ports {
         }
     }
 
-    /// How many ports there are.
+    /// Returns the number of ports.
     pub(super) fn count(&self) -> usize {
         self.channels.len()
     }
 
-    /// Makes room for blocks of up to `max_frames`. Allocates: for activation, not for the audio
-    /// thread.
+    /// Makes room for blocks of up to `max_frames`. Allocates, so it is for activation, not for the
+    /// audio thread.
     pub(super) fn resize(&mut self, max_frames: usize) {
         self.stride = max_frames;
         self.scratch = vec![0.0; max_frames * self.pointers.len()];
     }
 
-    /// Blocks of so many frames at most can be completed.
+    /// Returns the largest number of frames of a block that can be completed.
     pub(super) fn max_frames(&self) -> usize {
         self.stride
     }
 
     /// Calls `set` for every port with its number, a complete table of channels and their count. A
-    /// channel that `host` does not have is one of ours: silent if `silence`, else with whatever it
-    /// held.
+    /// channel that `host` does not have is replaced by scratch: silent if `silence`, else with its
+    /// old contents.
     ///
     /// # Safety
     /// Each table that `host` returns holds as many entries as it says, each null or valid for
@@ -119,12 +120,12 @@ impl Ports {
     }
 }
 
-/// nice-plug names the main output after the main input; this is the name it should have.
+/// Returns the main output's name. nice-plug gives it the main input's name instead.
 pub(super) fn main_output_name() -> &'static str {
     LAYOUT.names.main_output.unwrap_or("Output")
 }
 
-/// Writes `text` and zeros into a host's fixed-size name, cut where it does not fit.
+/// Writes `text` and zeros into a host's fixed-size name, truncated where it does not fit.
 pub(super) fn write_name<T: Copy + Default>(name: &mut [T], text: impl Iterator<Item = T>) {
     name.fill(T::default());
     let room = name.len().saturating_sub(1);
@@ -137,8 +138,8 @@ pub(super) fn write_name<T: Copy + Default>(name: &mut [T], text: impl Iterator<
 mod tests {
     use super::*;
 
-    /// Every combination of absent table, too few channels and null channel leaves no channel
-    /// without storage.
+    /// No combination of absent table, too few channels and null channel leaves a channel without
+    /// storage.
     #[test]
     fn whatever_the_host_leaves_out_is_there() {
         let frames = 4;

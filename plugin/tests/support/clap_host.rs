@@ -1,4 +1,4 @@
-//! A CLAP host on clack-host that hands over buses the way the worst of hosts do.
+//! A CLAP host on clack-host that can hand over buses as badly as the worst of hosts do.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
@@ -60,20 +60,20 @@ impl HostHandlers for TestHost {
     }
 }
 
-/// How a block's buses are handed over.
+/// The way in which a block's buses are handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buses {
-    /// All of them.
+    /// All buses.
     All,
     /// Only the main output is in the table.
     MainOnly,
-    /// All are in the table, but the auxiliary ones have no channels.
+    /// All buses are in the table, but the auxiliary ones have no channels.
     NoAuxChannels,
-    /// The auxiliary ones have a null table of channels.
+    /// The auxiliary buses have a null table of channels.
     NullAuxTables,
-    /// The auxiliary ones' channels are null.
+    /// The auxiliary buses' channels are null.
     NullAuxChannels,
-    /// Every second auxiliary one has a null table.
+    /// Every second auxiliary bus has a null table.
     Holes,
     /// No input at all.
     NoInput,
@@ -84,14 +84,14 @@ pub enum Buses {
 /// One call of `process`.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
-    /// The input's channels; their length is the block's.
+    /// Channels of the input; their length is the block's.
     pub input: [&'a [f32]; 2],
-    /// Where the transport is, while it runs.
+    /// Position of the transport; `None` while it stands.
     pub position: Option<i64>,
     pub buses: Buses,
-    /// Parameter, frame, value.
+    /// Parameter changes: parameter, frame, value.
     pub changes: &'a [(u32, u32, f64)],
-    /// Frame and new position of the transport, within the block.
+    /// Jumps of the transport within the block: frame and new position.
     pub locates: &'a [(u32, i64)],
 }
 
@@ -156,7 +156,7 @@ impl Host {
         }
     }
 
-    /// A parameter's number by its name.
+    /// Returns a parameter's number by its name.
     pub fn param(&self, name: &str) -> u32 {
         *self
             .params
@@ -164,7 +164,7 @@ impl Host {
             .unwrap_or_else(|| panic!("no '{name}' among {:?}", self.params.keys()))
     }
 
-    /// A parameter's value.
+    /// Returns a parameter's value.
     pub fn value(&self, name: &str) -> f64 {
         let params: &clap_plugin_params = self.extension(CLAP_EXT_PARAMS);
         let mut value = 0.0;
@@ -173,8 +173,8 @@ impl Host {
         value
     }
 
-    /// What the host hands over for a plain value: CLAP's parameters of this framework are
-    /// normalized, choices counted.
+    /// Returns the value that the host hands over for a plain value: this framework's CLAP
+    /// parameters are normalized, choices are counted.
     pub fn normalized(&self, name: &str, plain: f64) -> f64 {
         if !name.ends_with("gain") {
             return plain;
@@ -313,7 +313,8 @@ impl Host {
 
         let mut events = self.events(call);
 
-        // A transport that stands does so somewhere: at 0 it would be taken for none.
+        // A standing transport needs a position other than 0, which would be taken for no
+        // transport.
         let mut transport = self.transport(call.position.unwrap_or(1), 0);
         if call.position.is_none() {
             transport.flags &= !CLAP_TRANSPORT_IS_PLAYING;
@@ -367,7 +368,7 @@ impl Host {
         event
     }
 
-    /// Parameter changes and locates in the order of their frames.
+    /// Returns parameter changes and locates in the order of their frames.
     fn events(&self, call: &Call<'_>) -> Vec<Event> {
         let change = |&(param_id, time, value): &(u32, u32, f64)| {
             Event::Param(clap_event_param_value {
@@ -422,7 +423,7 @@ impl Host {
         unsafe { state.load.unwrap()(self.raw(), &stream) }
     }
 
-    /// Opens the editor within an X11 window; gives its size.
+    /// Opens the editor within an X11 window; returns its size.
     pub fn open_editor(&self, window: u32) -> (u32, u32) {
         let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
         let api = CLAP_WINDOW_API_X11.as_ptr();
@@ -444,7 +445,7 @@ impl Host {
         (width, height)
     }
 
-    /// Gives the editor another size.
+    /// Resizes the editor.
     pub fn resize_editor(&self, width: u32, height: u32) -> bool {
         let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
         // SAFETY: the plugin's own function.
@@ -457,7 +458,7 @@ impl Host {
         unsafe { gui.destroy.unwrap()(self.raw()) }
     }
 
-    /// What the instance says that it is doing.
+    /// Returns the status that the instance saves.
     pub fn status(&self) -> String {
         project::saved(&self.save())["status"]
             .as_str()
@@ -465,7 +466,7 @@ impl Host {
             .to_owned()
     }
 
-    /// Waits until the instance says that it is doing something.
+    /// Waits until the instance's status begins with `status`.
     pub fn wait_for(&self, status: &str, patience: Duration) {
         project::until(status, patience, || {
             let found = self.status();
@@ -519,7 +520,7 @@ fn buffer(table: &mut [*mut f32]) -> clap_audio_buffer {
     }
 }
 
-/// An output bus as the host hands it over.
+/// Returns an output bus in the form in which the host hands it over.
 fn handed(buses: Buses, bus: usize, table: &mut [*mut f32]) -> clap_audio_buffer {
     let (aux, main) = (bus > 0, bus == 0);
     match buses {

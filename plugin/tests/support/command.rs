@@ -1,15 +1,16 @@
-//! The command that the plugin runs.
+//! The command that the plugin runs in tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The folder of what `cargo xtask bundle` has made, where that is to be tried instead of this
-/// build.
+/// Returns the folder of the bundles that `cargo xtask bundle` has made, if they are tested instead
+/// of this build.
 pub fn bundled() -> Option<PathBuf> {
     std::env::var_os("SEXTET_TEST_BUNDLED").map(PathBuf::from)
 }
 
-/// The command of the bundles that are tried, else that of this workspace, built if it is not.
+/// Returns the command of the tested bundles, else that of this workspace, which is built if it is
+/// missing.
 pub fn command() -> &'static Path {
     static COMMAND: OnceLock<PathBuf> = OnceLock::new();
     COMMAND.get_or_init(|| {

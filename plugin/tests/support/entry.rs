@@ -1,4 +1,4 @@
-//! Entries of the stem cache with stems of one's own choice.
+//! Entries of the stem cache with given stems.
 
 use std::fs;
 use std::path::Path;
@@ -70,7 +70,7 @@ pub fn make(
     key
 }
 
-/// Every entry of the cache.
+/// Returns every entry of the cache.
 #[allow(dead_code, reason = "not every test looks at all")]
 pub fn all(folders: &Folders) -> Vec<Entry> {
     let names = fs::read_dir(folders.stems())
@@ -98,7 +98,7 @@ pub fn write_wav(path: &Path, rate_hz: u32, samples: &[f32]) {
     fs::write(path, file).unwrap();
 }
 
-/// Reads a stereo float32 WAV file: its rate and both channels.
+/// Reads a stereo float32 WAV file; returns its rate and both channels.
 #[allow(dead_code, reason = "not every test reads one")]
 pub fn read_wav(path: &Path) -> (u32, [Vec<f32>; 2]) {
     let bytes = fs::read(path).unwrap();

@@ -1,4 +1,4 @@
-//! What the hosts' tests share.
+//! Helpers that the hosts' tests share.
 #![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
 
 pub mod clap_host;
@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 use sextet_protocol::worker::{JobId, Lines, Reply, Request, to_line};
 
-/// The plugin as it is shipped: the library that hosts load.
+/// Returns the path of the plugin as it is shipped: the library that hosts load.
 pub fn library() -> PathBuf {
     if let Some(folder) = bundled() {
         return folder.join("Sextet.clap");
@@ -30,7 +30,7 @@ pub fn library() -> PathBuf {
         std::env::consts::DLL_SUFFIX
     );
 
-    // Examples lie beside the folder that tests lie in.
+    // Examples are beside the folder of the tests.
     let program = std::env::current_exe().unwrap();
     let folders = program
         .ancestors()
@@ -45,8 +45,8 @@ pub fn library() -> PathBuf {
     path
 }
 
-/// A VST3 bundle with the library in it, as hosts on Linux want it; made in `folder` where there is
-/// none.
+/// Returns a VST3 bundle with the library in it, in the form that hosts on Linux require. It is
+/// made in `folder` unless bundles are tested.
 pub fn bundle(folder: &Path) -> PathBuf {
     if let Some(folder) = bundled() {
         return folder.join("Sextet.vst3");
@@ -62,17 +62,17 @@ pub fn bundle(folder: &Path) -> PathBuf {
     bundle
 }
 
-/// Lets instances run [`command`]. Those of bundles find theirs themselves.
+/// Makes instances run [`command`]. Those of bundles find their own command.
 pub fn use_command() {
     if bundled().is_none() {
         project::use_command(command());
     }
 }
 
-/// Runs a test that is ignored otherwise in a process of its own; gives what it printed.
+/// Runs a test that is ignored otherwise in a process of its own; returns its output.
 ///
 /// # Panics
-/// When it fails, and when there is no such test.
+/// When the test fails, and when there is no such test.
 pub fn in_a_process_of_its_own(test: &str, environment: &[(&str, &std::ffi::OsStr)]) -> String {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     child
@@ -94,19 +94,19 @@ pub const BUSES: [&str; 7] = [
     "Main", "Drums", "Bass", "Other", "Vocals", "Guitar", "Piano",
 ];
 
-/// The channels of the seven buses.
+/// Channels of the seven buses.
 pub type Heard = [[Vec<f32>; 2]; 7];
 
-/// Level of a difference against full scale, in dB.
+/// Returns the level of a difference against full scale, in dB.
 pub fn db(value: f64) -> f64 {
     20.0 * value.max(1e-12).log10()
 }
 
-/// The beginning of the sample song: its rate and both channels.
+/// Returns the beginning of the sample song: its rate and both channels.
 pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
     static SONG: OnceLock<(u32, [Vec<f32>; 2])> = OnceLock::new();
     let (rate_hz, channels) = SONG.get_or_init(|| {
-        // Cargo says where the sources are, and so does whoever runs the tests elsewhere.
+        // The variable is set by Cargo, and by tools that run the tests elsewhere.
         let here = std::env::var_os("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let path = Path::new(&here).join("../samples/six-of-one.flac");
@@ -133,7 +133,7 @@ pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
     )
 }
 
-/// Runs a worker and gives its last answer to the last request.
+/// Runs a worker and returns its last reply to the last request.
 pub fn ask(requests: &[Request]) -> Reply {
     project::folders();
     let mut worker = std::process::Command::new(command());

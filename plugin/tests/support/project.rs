@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sextet_protocol::{Fingerprint, Folders};
 
-/// Folders of this test run, where all instances of this process keep what they make; a test that
-/// runs another process gives it its own.
+/// Returns the folders of this test run, which all instances of this process use. A test that runs
+/// another process gives it its own.
 pub fn folders() -> &'static Folders {
     static FOLDERS: OnceLock<(tempfile::TempDir, Folders)> = OnceLock::new();
     let (_, folders) = FOLDERS.get_or_init(|| {
@@ -30,7 +30,7 @@ pub fn folders() -> &'static Folders {
     folders
 }
 
-/// Lets instances run another command from now on.
+/// Makes instances run another command from now on.
 pub fn use_command(path: &Path) {
     folders();
     // SAFETY: only tests that run alone in their process do this, while no session is about to
@@ -38,7 +38,7 @@ pub fn use_command(path: &Path) {
     unsafe { std::env::set_var("SEXTET_COMMAND", path) };
 }
 
-/// A project with one clip, as nice-plug writes it.
+/// Returns a project with one clip, in nice-plug's format.
 pub fn with_clip(
     audio: Fingerprint,
     key: Option<Fingerprint>,
@@ -52,7 +52,7 @@ pub fn with_clip(
     framed(&json!({ "format": 1, "clip": clip }))
 }
 
-/// A project with other contents.
+/// Returns a project with other contents.
 pub fn framed(saved: &Value) -> Vec<u8> {
     let state =
         json!({ "version": "0.1.0", "params": {}, "fields": { "sextet": saved.to_string() } });
@@ -62,16 +62,16 @@ pub fn framed(saved: &Value) -> Vec<u8> {
     bytes
 }
 
-/// What an instance keeps in a CLAP host's project.
+/// Returns the state of an instance from a CLAP host's project.
 pub fn saved(state: &[u8]) -> Value {
     let state: Value = serde_json::from_slice(&state[8..]).unwrap();
     serde_json::from_str(state["fields"]["sextet"].as_str().unwrap()).unwrap()
 }
 
-/// Asks until it is so.
+/// Calls `is_so` until it succeeds.
 ///
 /// # Panics
-/// When it never is.
+/// When it never does.
 pub fn until(what: &str, patience: Duration, mut is_so: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What the plugin's stems are compared with: those that the command writes for the same song.
+//! The reference for the plugin's stems: those that the command writes for the same song.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,11 +7,11 @@ use sextet_protocol::Stem;
 
 use super::{command, db, entry};
 
-/// Names the engine that has to make the stems, as `sextet separate --engine` takes it; any engine
-/// may where it is not set.
+/// Environment variable that names the engine which has to make the stems, as `sextet separate
+/// --engine` takes it. Any engine may make them where it is not set.
 const ENGINE_VARIABLE: &str = "SEXTET_TEST_ENGINE";
 
-/// The engine that has to make the stems, where somebody has named one.
+/// Returns the engine that has to make the stems, if one is named.
 pub fn engine() -> Option<String> {
     std::env::var(ENGINE_VARIABLE)
         .ok()
@@ -30,7 +30,8 @@ pub fn assert_engine(class: &str) {
     }
 }
 
-/// The stems that `sextet separate` writes for `song`, two channels at `rate_hz`, below `folder`.
+/// Returns the stems that `sextet separate` writes for `song`, two channels at `rate_hz`, below
+/// `folder`.
 pub fn stems_of_the_command(
     rate_hz: u32,
     song: &[Vec<f32>; 2],
@@ -66,7 +67,7 @@ pub fn stems_of_the_command(
         .to_vec()
 }
 
-/// Fails unless each of `buses` carries what the command wrote for its stem.
+/// Fails unless each of `buses` carries the command's stem.
 pub fn assert_same_stems(buses: &[[Vec<f32>; 2]], stems: &[[Vec<f32>; 2]]) {
     assert_eq!(buses.len(), stems.len());
     for (bus, stem) in buses.iter().zip(stems) {
@@ -80,7 +81,7 @@ pub fn assert_same_stems(buses: &[[Vec<f32>; 2]], stems: &[[Vec<f32>; 2]]) {
     }
 }
 
-/// The largest difference of two channels, in dB of full scale, and their correlation.
+/// Returns the largest difference of two channels, in dB of full scale, and their correlation.
 pub fn compare(a: &[f32], b: &[f32]) -> (f64, f64) {
     assert_eq!(a.len(), b.len());
     let (mut worst, mut ab, mut aa, mut bb) = (0.0_f64, 0.0, 1e-30, 1e-30);

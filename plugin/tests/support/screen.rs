@@ -1,5 +1,4 @@
-//! A screen that nobody looks at, by Xvfb: windows are opened on it, and what it shows is read
-//! back.
+//! An invisible screen, by Xvfb: opens windows on it, and reads its contents back.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -16,7 +15,7 @@ use x11rb::wrapper::ConnectionExt as _;
 
 use super::project;
 
-/// Names that window managers register and JUCE takes for granted.
+/// Names that window managers register and that JUCE expects.
 const OF_WINDOW_MANAGERS: [&str; 5] = [
     "WM_PROTOCOLS",
     "WM_STATE",
@@ -24,7 +23,7 @@ const OF_WINDOW_MANAGERS: [&str; 5] = [
     "_NET_WM_WINDOW_TYPE",
     "_NET_WM_STATE",
 ];
-/// A desktop's density before anybody changes it.
+/// Density of a desktop by default.
 const USUAL_DOTS_PER_INCH: f64 = 96.0;
 
 /// A running X server, and this process' connection to it.
@@ -33,12 +32,12 @@ pub struct Screen {
     server: Option<Child>,
     connection: RustConnection,
     root: Window,
-    /// What other programs find it by, as `DISPLAY`.
+    /// Name by which other programs find it, as `DISPLAY`.
     pub name: String,
 }
 
 impl Screen {
-    /// A screen with so many pixels a point.
+    /// Starts a screen with a number of pixels per point.
     pub fn start(pixels_per_point: u32) -> Self {
         let mut xvfb = Command::new("Xvfb");
         xvfb.args([
@@ -80,7 +79,7 @@ impl Screen {
         screen
     }
 
-    /// Gives windows that are opened from now on so many pixels a point.
+    /// Sets the number of pixels per point for windows that are opened from now on.
     pub fn set_density(&self, pixels_per_point: f64) {
         let desktop = format!("Xft.dpi:\t{}\n", USUAL_DOTS_PER_INCH * pixels_per_point);
         let (resources, text) = (AtomEnum::RESOURCE_MANAGER, AtomEnum::STRING);
@@ -91,7 +90,7 @@ impl Screen {
         connection.sync().unwrap();
     }
 
-    /// A screen that another process has started.
+    /// Connects to a screen that another process has started.
     pub fn connect(name: &str) -> Self {
         let (connection, screen) = x11rb::connect(Some(name)).unwrap();
         let root = connection.setup().roots[screen].root;
@@ -125,7 +124,7 @@ impl Screen {
         window
     }
 
-    /// The window with this title, wherever it hangs in the tree of windows.
+    /// Returns the window with this title, at any depth of the tree of windows.
     fn find(&self, title: &str) -> Option<Window> {
         self.below(self.root, title)
     }
@@ -148,7 +147,7 @@ impl Screen {
                 64,
             );
 
-            // A window may go while it is asked.
+            // A window may be closed during the query.
             let is_it = name
                 .ok()?
                 .reply()
@@ -161,8 +160,8 @@ impl Screen {
         })
     }
 
-    /// The editor as soon as its window has this size and shows six waveforms, each of so many
-    /// pixels at least.
+    /// Returns a picture of the editor once its window has this size and shows six waveforms, each
+    /// of `least` pixels or more.
     ///
     /// # Panics
     /// When that does not come about.
@@ -194,8 +193,8 @@ impl Screen {
         shown.unwrap()
     }
 
-    /// What a window shows now, all of it; none while it reaches over the screen's edge or is not
-    /// shown.
+    /// Returns a picture of a whole window; `None` while it reaches over the screen's edge or is
+    /// not shown.
     fn picture(&self, window: Window) -> Option<Picture> {
         let size = self.connection.get_geometry(window).ok()?.reply().ok()?;
         let (width, height) = (size.width, size.height);
@@ -206,7 +205,7 @@ impl Screen {
 
         let pixels = image.reply().ok()?.data;
 
-        // Four bytes a pixel: blue, green, red and nothing.
+        // A pixel has four bytes: blue, green, red and an unused one.
         let pixels = pixels
             .chunks_exact(4)
             .map(|pixel| [pixel[2], pixel[1], pixel[0]])
@@ -232,16 +231,17 @@ fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// What was on a screen.
+/// A picture of a screen's contents.
 pub struct Picture {
     pub width: usize,
     pub height: usize,
-    /// Red, green and blue, row by row.
+    /// Red, green and blue of each pixel, row by row.
     pixels: Vec<[u8; 3]>,
 }
 
 impl Picture {
-    /// Pixels of one of the editor's stem colours, full or darker: that stem's waveform, mostly.
+    /// Returns the number of pixels in one of the editor's stem colours, full or darker: that
+    /// stem's waveform, mostly.
     pub fn pixels_of(&self, stem: Stem) -> usize {
         let colour: [f32; 3] = match stem {
             Stem::Drums => [255.0, 176.0, 58.0],
@@ -268,7 +268,7 @@ impl Picture {
             .count()
     }
 
-    /// Writes it as a portable pixmap, for people to look at.
+    /// Writes the picture as a portable pixmap, for people to look at.
     pub fn write(&self, path: &Path) {
         let mut file = format!("P6\n{} {}\n255\n", self.width, self.height).into_bytes();
         file.extend(self.pixels.as_flattened());

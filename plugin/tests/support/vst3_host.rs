@@ -6,7 +6,7 @@ use vst3_host::{Plugin, TransportPosition, Vst3Host};
 
 use super::{BUSES, project};
 
-/// Frames of a block.
+/// Number of frames of a block.
 pub const BLOCK: usize = 512;
 
 /// Loads the plugin of `bundle` into a host at `rate_hz`.
@@ -20,12 +20,12 @@ pub fn load(bundle: &Path, rate_hz: u32) -> Plugin {
     host.load_plugin(bundle).unwrap()
 }
 
-/// Processes one block in which the input is `dry`; gives the outputs of the buses that are active.
+/// Processes one block in which the input is `dry`; returns the outputs of the active buses.
 pub fn process(plugin: &mut Plugin, dry: f32) -> Vec<Vec<Vec<f32>>> {
     process_block(plugin, [&[dry; BLOCK]; 2])
 }
 
-/// Processes one block of the two channels `input`; gives the outputs of the buses that are active.
+/// Processes one block of the two channels `input`; returns the outputs of the active buses.
 pub fn process_block(plugin: &mut Plugin, input: [&[f32]; 2]) -> Vec<Vec<Vec<f32>>> {
     let mut buffers = plugin.create_bus_audio_buffers(BLOCK).unwrap();
     for bus in &mut buffers.inputs {

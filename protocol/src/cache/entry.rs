@@ -1,4 +1,4 @@
-//! An entry of the cache, held while it is read.
+//! A complete entry of the stem cache, locked against eviction while it is read.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
@@ -14,22 +14,23 @@ use crate::{Fingerprint, Folders, Result, Stem};
 /// Name of the file whose lock says that an entry is in use and whose time says when it last was.
 pub const IN_USE_FILE: &str = "in-use";
 
-/// A complete entry. While it is held, no worker evicts it.
+/// A complete cache entry. No worker evicts it while it is held.
 #[derive(Debug)]
 pub struct Entry {
     folder: PathBuf,
     manifest: Manifest,
-    /// Locked, shared, while the entry is held; `None` where the disk knows no locks.
+    /// The shared lock of the held entry; `None` on a file system without locks.
     _hold: Option<File>,
 }
 
 impl Entry {
-    /// Opens the entry `key` and notes that it was used. The manifest is read and the files' sizes
-    /// are compared with it; their contents are not, which [`Entry::verify`] does.
+    /// Opens the entry `key` and records the time of use. The manifest is read and the files' sizes
+    /// are compared with it. Their contents are not compared; [`Entry::verify`] does that.
     ///
     /// # Errors
-    /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) when there is none, [`ErrorKind::Damaged`](crate::ErrorKind::Damaged)
-    /// when it is not whole, [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be read.
+    /// [`ErrorKind::Missing`](crate::ErrorKind::Missing) when there is no such entry,
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when it is not whole,
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be read.
     pub fn open(folders: &Folders, key: &Fingerprint) -> Result<Self> {
         let folder = folders.stems().join(key.to_string());
         let missing = || Cause::NoEntry {
@@ -48,8 +49,8 @@ impl Entry {
             },
         })?;
 
-        // Between the look and the lock, the entry may have been evicted: it is gone from its name
-        // then.
+        // The entry may have been evicted between the check and the lock. Its folder has another
+        // name then, and reading the manifest fails.
         let manifest = read_manifest(&folder, key)?;
         let entry = Self {
             folder,
@@ -61,28 +62,29 @@ impl Entry {
         Ok(entry)
     }
 
-    /// What is in it.
+    /// Returns the entry's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The entry's folder.
+    /// Returns the entry's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file of `stem`; `None` for one that the model does not give.
+    /// Returns the path of the file of `stem`; `None` for a stem that the model does not give.
     pub fn stem_path(&self, stem: Stem) -> Option<PathBuf> {
         let has = self.manifest.stems.iter().any(|file| file.stem == stem);
         has.then(|| self.path_of(stem))
     }
 
-    /// Reads every file and compares it with the manifest; `cancelled` is asked about 100 times a
+    /// Reads every file and compares it with the manifest. `cancelled` is called about 100 times a
     /// second or more often.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when a file is not what it was,
-    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), [`ErrorKind::Io`](crate::ErrorKind::Io).
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) when a file differs from the manifest,
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled),
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io).
     pub fn verify(&self, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<()> {
         let check = |file: &StemFile| {
             let path = self.path_of(file.stem);
@@ -147,8 +149,8 @@ impl Entry {
     }
 }
 
-/// Locks the entry in `folder` against eviction and notes the time. A cache that cannot be written
-/// to is not evicted from either, so neither is needed there.
+/// Locks the entry in `folder` against eviction and records the time of use. Neither is needed in a
+/// cache that cannot be written to, because it is not evicted from either.
 fn hold(folder: &Path) -> std::result::Result<Option<File>, TryLockError> {
     let path = folder.join(IN_USE_FILE);
     let file = match File::options()
@@ -172,7 +174,7 @@ fn hold(folder: &Path) -> std::result::Result<Option<File>, TryLockError> {
 }
 
 fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
-    /// All that is known of other formats.
+    /// The one field that manifests of all formats have.
     #[derive(serde::Deserialize)]
     struct AnyFormat {
         format: u32,
@@ -193,6 +195,7 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
         path: path.clone(),
         source,
     };
+    // Check the format before the fields, which may differ in other formats.
     let AnyFormat { format } = serde_json::from_slice(&bytes).map_err(unreadable)?;
 
     if format != MANIFEST_FORMAT {
@@ -204,6 +207,7 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
         .into());
     }
 
+    // The recipe must have the key that names the folder.
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(unreadable)?;
     let found = manifest.recipe.key();
     if found != *key {
@@ -218,10 +222,10 @@ fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// The SHA-256 of the file at `path` in hexadecimal, unless `cancelled` says so.
+/// Returns the SHA-256 of the file at `path` in hexadecimal, unless `cancelled` returns true first.
 ///
 /// # Errors
-/// When it cannot be read, or was cancelled.
+/// When the file cannot be read, or the call was cancelled.
 pub fn sha256_of_file(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<String> {
     let unreadable = |source| Cause::Read {
         path: path.to_owned(),
@@ -255,7 +259,7 @@ mod tests {
 
     const NEVER: fn() -> bool = || false;
 
-    /// An entry of two small files.
+    /// Makes an entry of two small files.
     fn make(folders: &Folders) -> (Fingerprint, PathBuf) {
         let recipe = example();
         let key = recipe.key();
@@ -342,7 +346,7 @@ mod tests {
         );
     }
 
-    /// What may happen to an entry on a disk.
+    /// A damage that an entry may suffer on a disk.
     type Harm = fn(&Path);
 
     #[test]
@@ -421,7 +425,7 @@ mod tests {
         assert!(error.to_string().contains("bass.wav"), "{error}");
     }
 
-    /// Old entries without the file are held all the same; they only cannot be locked.
+    /// Old entries without the file can be opened all the same; they only cannot be locked.
     #[test]
     fn a_missing_in_use_file_is_no_harm() {
         let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! An entry's manifest: what is in it, and what it was made of.
+//! The manifest of a cache entry: its files and what they were made from.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use crate::Stem;
 
 /// File name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// Version of the entries' layout; another one is not read.
+/// Version of the entries' layout. Entries of another version are not read.
 pub const MANIFEST_FORMAT: u32 = 1;
 
-/// What is in an entry.
+/// The contents and the origin of a cache entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`MANIFEST_FORMAT`].
+    /// Version of the layout: [`MANIFEST_FORMAT`].
     pub format: u32,
-    /// Version of the command that made it.
+    /// Version of the command that made the entry.
     pub sextet: String,
-    /// When it was complete, in seconds since 1970.
+    /// Time at which the entry was complete, in seconds since 1970.
     pub created_s: u64,
-    /// File name of the clip, for people.
+    /// File name of the clip, shown to people.
     pub song: String,
-    /// Name of the model, for people.
+    /// Name of the model, shown to people.
     pub model: String,
-    /// Name of the engine, for people.
+    /// Name of the engine, shown to people.
     pub engine: String,
-    /// What the stems were made of.
+    /// The recipe that the stems were made by.
     pub recipe: Recipe,
-    /// Rate of the stems, which is the clip's.
+    /// Sample rate of the stems in Hz, which is the clip's.
     pub rate_hz: u32,
-    /// Channels of every stem.
+    /// Number of channels of every stem.
     pub channels: u32,
-    /// Frames of every stem, which are the clip's.
+    /// Length of every stem in frames, which is the clip's.
     pub frames: u64,
     /// The stems in canonical order.
     pub stems: Vec<StemFile>,
@@ -42,26 +42,26 @@ pub struct Manifest {
 pub struct StemFile {
     /// The stem.
     pub stem: Stem,
-    /// Size of its file.
+    /// Size of its file in bytes.
     pub bytes: u64,
     /// SHA-256 of its file, in hexadecimal.
     pub sha256: String,
 }
 
 impl StemFile {
-    /// Name of a stem's file in an entry's folder.
+    /// Returns the name of a stem's file in an entry's folder.
     pub fn name(stem: Stem) -> String {
         format!("{stem}.wav")
     }
 }
 
 impl Manifest {
-    /// Bytes of all stems.
+    /// Returns the size of all stems in bytes.
     pub fn bytes(&self) -> u64 {
         self.stems.iter().map(|file| file.bytes).sum()
     }
 
-    /// Length of the clip in seconds.
+    /// Returns the length of the clip in seconds.
     pub fn seconds(&self) -> f64 {
         self.frames as f64 / f64::from(self.rate_hz.max(1))
     }

@@ -1,11 +1,11 @@
-//! The stem cache: finished stems, by what they were made of.
+//! The stem cache: finished stems, keyed by the recipe that they were made by.
 //!
 //! ```text
 //! <cache>/stems/
 //!   <key>/              one entry: 32 hexadecimal digits, the fingerprint of its recipe
-//!     manifest.json     what is in it, with size and SHA-256 of every file; written last
+//!     manifest.json     its contents, with size and SHA-256 of every file; written last
 //!     drums.wav ...     float32, stereo, at the clip's own rate and exactly as long as the clip
-//!     in-use            locked (shared) by whoever reads the entry; its time is when the entry was last used
+//!     in-use            locked (shared) by every reader of the entry; its time is the last use
 //!   .making-*/          an entry that is being made: renamed to its key when it is complete
 //!   .leaving-*/         an entry that is being deleted
 //!   .lock               held (exclusively) for the moment in which entries come and go

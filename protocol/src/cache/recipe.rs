@@ -1,4 +1,4 @@
-//! What stems are made of: whatever changes a sample of them.
+//! The recipe of a separation: everything that changes a sample of its stems.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,24 @@ use crate::worker::SeparationOptions;
 /// Everything that decides the samples of a separation's stems. Equal recipes make equal stems.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Samples, rate and channels of the clip: see [`AudioHasher`](crate::AudioHasher).
+    /// Fingerprint of the clip's samples, rate and channels: see
+    /// [`AudioHasher`](crate::AudioHasher).
     pub audio: Fingerprint,
     /// SHA-256 of the model's weights.
     pub model_hash: String,
-    /// Kind and precision of the engine, as in `cpu-f32`.
+    /// Kind and precision of the engine, such as `cpu-f32`.
     pub engine: String,
     /// Version of the graph and of the stages around it.
     pub pipeline: u32,
-    /// How it is separated.
+    /// Options of the separation.
     pub options: SeparationOptions,
 }
 
 impl Recipe {
-    /// The key of the cache's entry.
+    /// Returns the key of the cache entry.
     pub fn key(&self) -> Fingerprint {
-        // The fields in their order, which serde keeps; a struct of numbers and strings always
-        // serializes.
+        // Serde keeps the order of the fields. Serializing a struct of numbers and strings never
+        // fails.
         let text = serde_json::to_string(self).unwrap_or_default();
         Fingerprint::of(format!("sextet stems 1\n{text}").as_bytes())
     }
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(recipe.clone().key(), recipe.key());
     }
 
-    /// Entries that are on people's disks must be found again.
+    /// Existing entries on users' disks must be found again.
     #[test]
     fn keys_stay_what_they_are() {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a worker tells of its machine: the GPU and what it lacks, and the models.
+//! The worker's account of its machine: the GPU and what it lacks, and the models.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Stem;
 
-/// What was found on this machine.
+/// The GPU and the models that were found on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The GPU and its driver, and what they lack.
@@ -15,10 +15,10 @@ pub struct Machine {
     pub models: Vec<ModelInfo>,
 }
 
-/// The NVIDIA GPU, in words for people, and whether a separation can use it.
+/// The NVIDIA GPU, described for people, and whether a separation can use it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gpu {
-    /// Whether it can be used.
+    /// Whether a separation can use the GPU.
     pub state: GpuState,
     /// Name and memory of each GPU: `NVIDIA H200, 141 GB`.
     pub devices: Vec<String>,
@@ -26,12 +26,13 @@ pub struct Gpu {
     pub driver: Option<String>,
     /// The library in use: `TensorRT-RTX 1.6.1`.
     pub library: Option<String>,
-    /// One sentence: what a separation would run on, or why the GPU is not used.
+    /// One sentence: the engine that a separation would run on, or the reason why the GPU is not
+    /// used.
     pub message: String,
-    /// One sentence: what to do about it. Empty where there is nothing to do.
+    /// One sentence: the remedy. Empty where there is nothing to do.
     pub remedy: String,
-    /// What [`Request::SetUpGpu`](super::Request::SetUpGpu) would fetch; `None` where it would not
-    /// help.
+    /// The download that [`Request::SetUpGpu`](super::Request::SetUpGpu) would make; `None` where
+    /// it would not help.
     pub setup: Option<GpuSetup>,
 }
 
@@ -41,45 +42,45 @@ pub struct Gpu {
 pub enum GpuState {
     /// The command was built for the CPU alone.
     NotBuiltIn,
-    /// There is no NVIDIA GPU.
+    /// The machine has no NVIDIA GPU.
     NoGpu,
-    /// There is a GPU, and setting up would not help: it or its driver is too old, or the driver
-    /// does not work.
+    /// The GPU cannot be used and setting up would not help: it or its driver is too old, or the
+    /// driver does not work.
     Unusable,
-    /// GPU and driver will do; the library is missing or damaged.
+    /// The GPU and its driver are sufficient; the library is missing or damaged.
     ToBeSetUp,
     /// Separations run on it.
     Ready,
 }
 
-/// What setting up the GPU fetches.
+/// The download that setting up the GPU makes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuSetup {
-    /// What: `TensorRT-RTX 1.6.1`.
+    /// Name of the library: `TensorRT-RTX 1.6.1`.
     pub what: String,
-    /// Bytes to be fetched in all.
+    /// Size of the download in bytes.
     pub bytes: u64,
-    /// Whose licence it is under, in a sentence or two.
+    /// The library's licence and its owner, in a sentence or two.
     pub licence: String,
-    /// Where it is put.
+    /// The folder that the library is put into.
     pub folder: PathBuf,
 }
 
 /// A model of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// What a job names it by.
+    /// The name by which a job refers to the model.
     pub name: String,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub about: String,
     /// The stems that it gives, in canonical order.
     pub stems: Vec<Stem>,
-    /// Whether it is on this machine.
+    /// Whether the model is on this machine.
     pub state: ModelState,
 }
 
 impl ModelInfo {
-    /// Whether a job can use it right now.
+    /// Returns whether a job can use the model right now.
     pub fn is_ready(&self) -> bool {
         matches!(self.state, ModelState::Bundled | ModelState::Fetched)
     }
@@ -89,36 +90,37 @@ impl ModelInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelState {
-    /// It is part of the command.
+    /// The model is part of the command.
     Bundled,
-    /// It was fetched.
+    /// The model was fetched.
     Fetched,
-    /// A part of it was fetched; fetching goes on from there.
+    /// The model was fetched in part; fetching resumes from there.
     Incomplete,
-    /// It can be fetched.
+    /// The model can be fetched.
     NotFetched,
 }
 
-/// What fetching a model takes.
+/// The size, source and licence of a model that can be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The model.
     pub model: String,
-    /// Where it comes from: `huggingface.co`.
+    /// Host that the model comes from: `huggingface.co`.
     pub from: String,
-    /// Bytes of all its files, where the hub says so.
+    /// Size of all its files in bytes, where the hub tells it.
     pub bytes: Option<u64>,
-    /// What to know about its licence before it is fetched.
+    /// The licence's terms, in words for people, to be read before fetching.
     pub licence: String,
 }
 
 /// A checkpoint or bag that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// What a job names it by: its absolute path, or its name in the catalogue.
+    /// The name by which a job refers to the model: its absolute path, or its name in the
+    /// catalogue.
     pub model: String,
     /// The stems that it gives, in canonical order.
     pub stems: Vec<Stem>,
-    /// How many weights it has.
+    /// Number of weights.
     pub parameters: u64,
 }

@@ -1,8 +1,8 @@
-//! What a front end says to the engine process, `sextet worker`, and what that answers.
+//! The conversation of a front end with the engine process, `sextet worker`.
 //!
-//! One JSON object a line, UTF-8, each with a `type`: [`Request`]s on the worker's standard input,
-//! [`Reply`]s on its standard output. Standard error is for people. `docs/worker.md` tells the
-//! whole conversation.
+//! Each message is one JSON object on a line of its own, in UTF-8, with a `type`: [`Request`]s on
+//! the worker's standard input, [`Reply`]s on its standard output. Standard error is for people.
+//! `docs/worker.md` describes the whole conversation.
 
 mod machine;
 mod options;
@@ -16,12 +16,12 @@ pub use reply::{FailKind, Reply, Stage, Waiting, Welcome};
 pub use request::{JobId, Prepare, Render, Request, Separate};
 pub use wire::{LONGEST_LINE_BYTES, Lines, to_line};
 
-/// Version of the conversation. Both ends have to have the same; `hello` and `refused` are the same
-/// in all versions.
+/// Version of the conversation. Both ends must have the same; `hello` and `refused` are the same in
+/// all versions.
 ///
-/// It is raised when a field goes or changes its meaning, or when a reader has to know a new one.
-/// Readers ignore fields that they do not know.
+/// The version is raised when a field goes or changes its meaning, or when a reader has to know a
+/// new one. Readers ignore fields that they do not know.
 pub const PROTOCOL: u32 = 2;
 
-/// Name of the model that is inside the command.
+/// Name of the model that is built into the command.
 pub const BUNDLED_MODEL: &str = "sextet-mini";

@@ -1,12 +1,12 @@
-//! How a clip is to be separated.
+//! Options of a separation.
 
 use serde::{Deserialize, Serialize};
 
-/// What computes.
+/// The engine that computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineName {
-    /// The fastest that works.
+    /// The fastest engine that works on this machine.
     #[default]
     Auto,
     /// The CPU.
@@ -19,10 +19,10 @@ pub enum EngineName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sum {
-    /// Within rounding: below -120 dBFS.
+    /// The sum matches the clip within rounding: below -120 dBFS.
     #[default]
     Exact,
-    /// As the model gives them, which is nearly.
+    /// The stems are as the model gives them; their sum matches the clip nearly.
     Model,
 }
 
@@ -30,9 +30,9 @@ pub enum Sum {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SeparationOptions {
-    /// How much of a chunk is shared with the next: 0 up to, but not including, 1.
+    /// Part of a chunk that is shared with the next: 0 up to, but not including, 1.
     pub overlap: f64,
-    /// Passes over shifted copies that are averaged; 0: one pass over the clip as it is.
+    /// Number of passes over shifted copies that are averaged; 0: one pass over the clip as it is.
     pub shifts: u32,
     /// Whether the stems add up to the clip.
     pub sum: Sum,

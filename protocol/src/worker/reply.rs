@@ -1,4 +1,4 @@
-//! What the worker answers.
+//! The worker's replies.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,150 +12,150 @@ use crate::{Fingerprint, Stem};
 
 /// One line of the worker.
 ///
-/// A job is any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last
-/// exactly one of `done` (or what else answers its request: `imported`, `rendered`, `inspected`
-/// ...), `cancelled` and `failed`.
+/// A job sends any number of `queued`, `loading`, `started`, `progress` and `warning`, and at last
+/// exactly one of `done` (or the other reply that answers its request: `imported`, `rendered`,
+/// `inspected` ...), `cancelled` and `failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
-    /// Both ends speak the same version.
+    /// The handshake succeeded: both ends speak the same version.
     Hello(Welcome),
-    /// They do not; the worker ends.
+    /// The handshake failed: the versions differ. The worker ends.
     Refused {
         /// [`PROTOCOL`](super::PROTOCOL) of the worker.
         protocol: u32,
         /// Version of the command.
         version: String,
-        /// What was expected and what was found.
+        /// The version that was expected and the one that was found.
         message: String,
-        /// What to do.
+        /// The remedy: one sentence.
         remedy: String,
     },
-    /// A line was no request, or could not be heeded; the worker goes on.
+    /// A line was no request, or could not be heeded. The worker goes on.
     Error {
-        /// What was wrong.
+        /// The fault that was found.
         message: String,
-        /// What to do.
+        /// The remedy: one sentence.
         remedy: String,
     },
     /// The job has to wait.
     Queued {
         /// The job.
         job: JobId,
-        /// For what.
+        /// The reason for waiting.
         reason: Waiting,
     },
     /// Something has to be loaded, or made once, before the job can begin.
     Loading {
         /// The job.
         job: JobId,
-        /// What is going on, as a phrase for people: `loading sextet-mini`, `building the engine,
+        /// A phrase for people that names the work: `loading sextet-mini`, `building the engine,
         /// once for this model`.
         what: String,
-        /// Steps done.
+        /// Number of steps done.
         done: u64,
-        /// Of so many; 0 where it is not known.
+        /// Number of steps in all; 0 where it is not known.
         total: u64,
-        /// Seconds that it usually takes, where it has no steps to count.
+        /// Usual duration in seconds, where there are no steps to count.
         usual_s: Option<f64>,
     },
-    /// Model and engine are loaded and the cache does not have the stems: the separation begins.
+    /// The separation begins: model and engine are loaded and the cache does not have the stems.
     Started {
         /// The job.
         job: JobId,
-        /// Key of the entry that will be made.
+        /// Key of the cache entry that will be made.
         key: Fingerprint,
         /// The model, as it was named.
         model: String,
         /// The engine, for people: `CPU (rten)`.
         engine: String,
-        /// Why it is this engine, where there was a choice.
+        /// The reason for this engine, where there was a choice.
         note: Option<String>,
         /// The stems that will be made, in canonical order.
         stems: Vec<Stem>,
     },
-    /// The job has come on; at most about ten times a second.
+    /// The job has progressed. Sent at most about ten times a second.
     Progress {
         /// The job.
         job: JobId,
-        /// What is being done.
+        /// The stage of the job.
         stage: Stage,
-        /// What the stage counts.
+        /// Number of the stage's units done; [`Stage`] names the unit.
         done: u64,
-        /// Of so many; 0 where it is not known.
+        /// Number of units in all; 0 where it is not known.
         total: u64,
-        /// Times real time.
+        /// Speed as a multiple of real time.
         speed: Option<f64>,
-        /// Time left.
+        /// Time left, in seconds.
         seconds_left: Option<f64>,
     },
-    /// Something is odd but stops nothing.
+    /// A condition that is odd but stops nothing.
     Warning {
         /// The job.
         job: JobId,
-        /// What.
+        /// The warning, for people.
         message: String,
     },
     /// The stems are in the cache.
     Done {
         /// The job.
         job: JobId,
-        /// Key of their entry.
+        /// Key of their cache entry.
         key: Fingerprint,
-        /// Whether they were there before.
+        /// Whether the cache had them before the job.
         cached: bool,
-        /// How long the job took.
+        /// Duration of the job in seconds.
         seconds: f64,
     },
-    /// The capture is in its place, as it was if it was there before.
+    /// The capture is in its place. One that was there before is left as it was.
     Imported {
         /// The job.
         job: JobId,
-        /// Its audio, which the capture is named after.
+        /// Fingerprint of its audio, which the capture is named after.
         audio: Fingerprint,
-        /// Its rate.
+        /// Sample rate of the capture in Hz.
         rate_hz: u32,
-        /// Its length.
+        /// Length of the capture in frames.
         frames: u64,
     },
     /// The files are written.
     Rendered {
         /// The job.
         job: JobId,
-        /// Where they are, in the order of the stems.
+        /// Paths of the files, in the order of the stems.
         paths: Vec<PathBuf>,
     },
-    /// What was found on this machine.
+    /// The machine was inspected.
     Inspected {
         /// The job.
         job: JobId,
-        /// What.
+        /// The GPU and the models that were found.
         machine: Machine,
     },
-    /// Model and engine are loaded, and stay so for a while.
+    /// Model and engine are loaded. They stay loaded for a while.
     Prepared {
         /// The job.
         job: JobId,
         /// The engine, for people.
         engine: String,
-        /// Why it is this engine, where there was a choice.
+        /// The reason for this engine, where there was a choice.
         note: Option<String>,
     },
     /// The GPU was set up.
     GpuSetUp {
         /// The job.
         job: JobId,
-        /// What is found of it now.
+        /// The GPU's state after the setup.
         gpu: Gpu,
     },
-    /// What fetching a model would take.
+    /// The terms of fetching a model are known; nothing was fetched.
     Offered {
         /// The job.
         job: JobId,
-        /// What.
+        /// The size, source and licence of the model.
         offer: Offer,
     },
-    /// The model is here and opens.
+    /// The model is on this machine and opens.
     Fetched {
         /// The job.
         job: JobId,
@@ -166,7 +166,7 @@ pub enum Reply {
     Checked {
         /// The job.
         job: JobId,
-        /// What is in it.
+        /// The stems and the size of the checkpoint or bag.
         checked: Checked,
     },
     /// The job was ended on request; nothing is left of it.
@@ -178,11 +178,11 @@ pub enum Reply {
     Failed {
         /// The job.
         job: JobId,
-        /// What sort of failure it was.
+        /// The sort of failure.
         kind: FailKind,
-        /// What happened.
+        /// The failure, in a sentence for people.
         message: String,
-        /// What to do.
+        /// The remedy: one sentence.
         remedy: String,
     },
 }
@@ -194,14 +194,14 @@ pub struct Welcome {
     pub protocol: u32,
     /// Version of the command.
     pub version: String,
-    /// Engines of this build. Whether the machine can run them takes a look at it:
+    /// Engines of this build. Whether the machine can run them is told by
     /// [`Request::Inspect`](super::Request::Inspect).
     pub engines: Vec<EngineName>,
     /// Models that have a name, the bundled one first.
     pub models: Vec<ModelInfo>,
 }
 
-/// What a job waits for.
+/// The reason for which a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Waiting {
@@ -220,7 +220,7 @@ impl fmt::Display for Waiting {
     }
 }
 
-/// What a job is doing.
+/// The stage of a job that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -234,15 +234,15 @@ pub enum Stage {
     Writing,
     /// Files come over the network. `done` counts bytes.
     Fetching,
-    /// What was fetched is checked and put in its place. `done` counts files.
+    /// Fetched files are checked and put in their place. `done` counts files.
     Installing,
 }
 
-/// What sort of failure ended a job.
+/// The sort of failure that ended a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailKind {
-    /// The request cannot be heeded: an option's value cannot be used.
+    /// The request cannot be heeded, because an option's value cannot be used.
     Request,
     /// The clip is not there or cannot be read.
     Input,
@@ -254,15 +254,15 @@ pub enum FailKind {
     Engine,
     /// The cache or the files asked for cannot be written: a full disk, a folder that is read-only.
     Output,
-    /// What was to be fetched could not be reached, or what came was wrong. Asked again, it goes on
-    /// where it stopped.
+    /// The network could not be reached, or the wrong data came. A repeated request goes on where
+    /// this one stopped.
     Network,
-    /// A mistake of the worker's.
+    /// The worker has a bug.
     Internal,
 }
 
 impl Reply {
-    /// The job that the line is about.
+    /// Returns the job that the line is about; `None` for a line about no job.
     pub fn job(&self) -> Option<JobId> {
         match self {
             Reply::Hello(_) | Reply::Refused { .. } | Reply::Error { .. } => None,
@@ -285,7 +285,7 @@ impl Reply {
         }
     }
 
-    /// Whether the job is over with this line.
+    /// Returns whether this line is the last one of its job.
     pub fn is_last(&self) -> bool {
         matches!(
             self,

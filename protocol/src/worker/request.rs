@@ -1,4 +1,4 @@
-//! What a front end says.
+//! The front end's requests.
 
 use std::path::PathBuf;
 
@@ -19,14 +19,14 @@ pub struct JobId(pub u64);
 pub enum Request {
     /// The first line, answered by `hello` or `refused`.
     Hello {
-        /// [`PROTOCOL`] of whoever asks.
+        /// [`PROTOCOL`] of the front end.
         protocol: u32,
-        /// Who asks, for the log: `sextet-plugin 0.1.0`.
+        /// Name and version of the front end, for the log: `sextet-plugin 0.1.0`.
         client: String,
     },
     /// Makes the stems of a clip, or finds them in the cache.
     Separate(Separate),
-    /// Turns an audio file into a capture: stereo, float32, at its own rate. Answered at last by
+    /// Turns an audio file into a capture: stereo, float32, at its own rate. The last reply is
     /// `imported`.
     Import {
         /// The job.
@@ -34,48 +34,49 @@ pub enum Request {
         /// Path of an audio file of any kind that the command reads.
         song: PathBuf,
     },
-    /// Writes stems of the cache as files. Answered at last by `rendered`.
+    /// Writes stems of the cache as files. The last reply is `rendered`.
     Render(Render),
-    /// Says what was found on this machine: the GPU and what it lacks, the models. Answered at last
-    /// by `inspected`.
+    /// Reports the machine: the GPU and what it lacks, and the models. The last reply is
+    /// `inspected`.
     Inspect {
         /// The job.
         job: JobId,
     },
-    /// Loads a model and starts its engine, so that the next clip does not wait for them. Answered
-    /// at last by `prepared`.
+    /// Loads a model and starts its engine, so that the next clip does not wait for them. The last
+    /// reply is `prepared`.
     Prepare(Prepare),
-    /// Fetches the library that the GPU needs, for this user. What an earlier try left is gone on
-    /// with. Answered at last by `gpu_set_up`.
+    /// Fetches the library that the GPU needs, for this user. A download that an earlier try left
+    /// incomplete is resumed. The last reply is `gpu_set_up`.
     SetUpGpu {
         /// The job.
         job: JobId,
-        /// The wheel, where it is on this machine already.
+        /// The library's wheel, where it is on this machine already.
         #[serde(default)]
         from: Option<PathBuf>,
     },
-    /// Asks what fetching a model takes, and fetches nothing. Answered at last by `offered`.
+    /// Reports the terms of fetching a model, and fetches nothing. The last reply is `offered`.
     Offer {
         /// The job.
         job: JobId,
-        /// A name of the catalogue.
+        /// Name of the model in the catalogue.
         model: String,
     },
-    /// Fetches a model. What an earlier try left is gone on with. Answered at last by `fetched`.
+    /// Fetches a model. A download that an earlier try left incomplete is resumed. The last reply
+    /// is `fetched`.
     Fetch {
         /// The job.
         job: JobId,
-        /// A name of the catalogue.
+        /// Name of the model in the catalogue.
         model: String,
     },
-    /// Looks whether a checkpoint or a bag can be used. Answered at last by `checked`.
+    /// Checks whether a checkpoint or a bag can be used. The last reply is `checked`.
     Check {
         /// The job.
         job: JobId,
-        /// Its path, or a name of the catalogue.
+        /// Path of the checkpoint or bag, or a name in the catalogue.
         model: String,
     },
-    /// Ends a job, whether it waits or runs. Answered by `cancelled` unless the job is over.
+    /// Ends a job, whether it waits or runs. The reply is `cancelled` unless the job is over.
     Cancel {
         /// The job.
         job: JobId,
@@ -87,17 +88,17 @@ pub enum Request {
 /// A clip to be separated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Separate {
-    /// Its number.
+    /// Number of the job.
     pub job: JobId,
     /// Path of an audio file that is not changed meanwhile.
     pub song: PathBuf,
-    /// As `sextet separate -m` takes it: a name of the catalogue, a checkpoint or a bag.
+    /// The model as `sextet separate -m` takes it: a name in the catalogue, a checkpoint or a bag.
     #[serde(default = "bundled")]
     pub model: String,
-    /// What computes.
+    /// The engine that computes.
     #[serde(default)]
     pub engine: EngineName,
-    /// How it is separated.
+    /// Options that change the stems' samples.
     #[serde(flatten)]
     pub options: SeparationOptions,
 }
@@ -105,44 +106,44 @@ pub struct Separate {
 /// A model that is to be loaded into its engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prepare {
-    /// Its number.
+    /// Number of the job.
     pub job: JobId,
-    /// As `sextet separate -m` takes it.
+    /// The model as `sextet separate -m` takes it.
     #[serde(default = "bundled")]
     pub model: String,
-    /// What computes.
+    /// The engine that computes.
     #[serde(default)]
     pub engine: EngineName,
 }
 
 /// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<wav or flac>`.
-/// Files that are there are replaced when all are complete.
+/// Existing files are replaced when all new ones are complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Render {
-    /// Its number.
+    /// Number of the job.
     pub job: JobId,
-    /// The entry.
+    /// Key of the cache entry.
     pub key: Fingerprint,
-    /// Which stems; all where none is named.
+    /// The stems to write. An empty list means all of them.
     #[serde(default)]
     pub stems: Vec<Stem>,
-    /// An absolute path. It is made if it is not there.
+    /// Absolute path of the folder. It is made if it does not exist.
     pub folder: PathBuf,
-    /// Name of the folder in it that the stems go to.
+    /// Name of the subfolder that the stems go to.
     pub name: String,
     /// Kind of the files.
     #[serde(default)]
     pub format: RenderFormat,
-    /// Bits of a sample; the most that the format has where it is not said.
+    /// Bits of a sample. `None`: the most that the format has.
     #[serde(default)]
     pub bits: Option<RenderBits>,
-    /// Rate of the files; the stems' own where it is not said.
+    /// Sample rate of the files in Hz. `None`: the stems' own.
     #[serde(default)]
     pub rate_hz: Option<u32>,
 }
 
 impl Request {
-    /// The first line of this version's front ends.
+    /// Returns the first line of a front end of this version.
     pub fn hello(client: impl Into<String>) -> Self {
         Self::Hello {
             protocol: PROTOCOL,
@@ -152,7 +153,7 @@ impl Request {
 }
 
 impl Separate {
-    /// A job with the bundled model, the best engine and the default options.
+    /// Returns a job with the bundled model, the best engine and the default options.
     pub fn new(job: JobId, song: impl Into<PathBuf>) -> Self {
         let (model, engine, options) = (
             bundled(),

@@ -1,4 +1,4 @@
-//! Messages as lines, in both directions.
+//! Messages as lines, in both directions: writing and reading them.
 
 use std::io::{BufRead, Read as _};
 
@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use crate::Result;
 use crate::error::Cause;
 
-/// Bytes that no line exceeds; a reader skips a longer one without keeping it.
+/// Largest length of a line in bytes. A reader skips a longer one without keeping it.
 pub const LONGEST_LINE_BYTES: usize = 1 << 20;
 
-/// Characters of a line that is not understood that its error shows.
+/// Characters that an error shows of a line that is not understood.
 const SHOWN: usize = 80;
 
-/// A message as one line, with its end.
+/// Returns a message as one line, with its line feed.
 ///
 /// # Errors
 /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a path that is not valid Unicode.
@@ -25,7 +25,7 @@ pub fn to_line(message: &impl Serialize) -> Result<String> {
     Ok(line)
 }
 
-/// Reads messages, line by line.
+/// A reader of messages, line by line.
 #[derive(Debug)]
 pub struct Lines<R> {
     from: R,
@@ -33,7 +33,7 @@ pub struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads from `from`, which blocks until there is a line.
+    /// Creates a reader of `from`, whose reads block until there is a line.
     pub fn new(from: R) -> Self {
         Self {
             from,
@@ -41,11 +41,12 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next message; `None` at the end. Blank lines are skipped.
+    /// Reads the next message; `None` at the end. Blank lines are skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a line that is no message, after which there may be others;
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when nothing more can be read.
+    /// [`ErrorKind::Message`](crate::ErrorKind::Message) for a line that is no
+    /// message, after which there may be others; [`ErrorKind::Io`](crate::ErrorKind::Io) when
+    /// nothing more can be read.
     #[allow(
         clippy::should_implement_trait,
         reason = "an iterator's items have one type"
@@ -61,7 +62,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Reads the next line, of which no more than the limit is ever kept; `false` at the end.
+    /// Reads the next line and returns `false` at the end. No more than the limit is ever kept.
     fn read_line(&mut self) -> std::result::Result<bool, Cause> {
         self.line.clear();
         let failed = |source| Cause::Stream { source };

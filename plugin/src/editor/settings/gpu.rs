@@ -1,4 +1,4 @@
-//! What computes: the engine that is chosen, and the GPU with what it lacks.
+//! The engine and the GPU: the choice of the engine, and the GPU with what it lacks.
 
 use egui::accesskit::Role;
 use egui::{Button, Color32, Label, RichText, Sense, Ui, WidgetInfo, vec2};
@@ -10,7 +10,7 @@ use super::{cancel_button, deed, main_button, section, strong, tell, weak};
 use crate::saved::Settings;
 use crate::session::{Deed, Remote, Upkept, View, Wish};
 
-/// Engines that can be chosen, and what each is.
+/// Engines that can be chosen, each with its name and description.
 const ENGINES: [(EngineName, &str, &str); 3] = [
     (
         EngineName::Auto,
@@ -29,10 +29,10 @@ const ENGINES: [(EngineName, &str, &str); 3] = [
     ),
 ];
 
-/// The part of the panel that is about the GPU.
+/// The panel's part about the engine and the GPU.
 #[derive(Default)]
 pub(super) struct GpuPart {
-    /// What setting it up fetches is shown, and waits for a yes.
+    /// Whether the terms of the setup are shown and wait for consent.
     is_asking: bool,
 }
 
@@ -80,7 +80,7 @@ impl GpuPart {
         }
     }
 
-    /// What setting up takes, before anything is fetched.
+    /// Shows the terms of the setup, before anything is fetched.
     fn ask(&mut self, ui: &mut Ui, setup: &GpuSetup, remote: &Remote) {
         strong(
             ui,
@@ -103,7 +103,7 @@ impl GpuPart {
     }
 }
 
-/// What computes.
+/// Shows the choice of the engine.
 fn engines(ui: &mut Ui, settings: &mut Settings) {
     ui.horizontal(|ui| {
         for (engine, name, what) in ENGINES {
@@ -122,7 +122,7 @@ fn engines(ui: &mut Ui, settings: &mut Settings) {
     });
 }
 
-/// What was found of the GPU, and how it is looked for.
+/// Shows the state of the GPU, or of the search for it.
 fn found(ui: &mut Ui, upkeep: &Upkept, engine: EngineName, remote: &Remote) {
     match (&upkeep.machine, &upkeep.look) {
         (Some(machine), _) => facts(ui, &machine.gpu, engine),
@@ -136,7 +136,7 @@ fn found(ui: &mut Ui, upkeep: &Upkept, engine: EngineName, remote: &Remote) {
     }
 }
 
-/// A dot and a sentence, and below it what there is.
+/// Shows the GPU's state as a dot and a sentence, and its parts below.
 fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
     ui.horizontal_top(|ui| {
         let (dot, _) = ui.allocate_exact_size(vec2(12.0, 18.0), Sense::hover());
@@ -151,7 +151,7 @@ fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
                 ui.add(Label::new(RichText::new(text).color(colour)).wrap());
             }
 
-            // What setting up does is said beside its button.
+            // The setup is described beside its button.
             if gpu.setup.is_none() {
                 weak(ui, &gpu.remedy);
             }
@@ -159,8 +159,8 @@ fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
     });
 }
 
-/// What the chosen engine makes of a GPU in this state, where that is not what the GPU's own
-/// sentence says.
+/// Returns the effect of the chosen engine on a GPU in this state, where it differs from the GPU's
+/// own sentence.
 fn at_odds(state: GpuState, engine: EngineName) -> Option<(&'static str, Color32)> {
     match (state, engine) {
         (GpuState::Ready, EngineName::Cpu) => {
@@ -174,7 +174,7 @@ fn at_odds(state: GpuState, engine: EngineName) -> Option<(&'static str, Color32
     }
 }
 
-/// GPU, driver and library.
+/// Returns the names of GPU, driver and library.
 fn parts(gpu: &Gpu) -> Vec<String> {
     let driver = gpu.driver.iter().map(|driver| format!("Driver {driver}"));
     gpu.devices
@@ -185,7 +185,7 @@ fn parts(gpu: &Gpu) -> Vec<String> {
         .collect()
 }
 
-/// A machine without a GPU has nothing wrong with it.
+/// Returns the colour of a state. A machine without a GPU has no fault.
 fn colour(state: GpuState) -> Color32 {
     match state {
         GpuState::Ready => GOOD,

@@ -1,4 +1,4 @@
-//! The settings: how clips are taken, what computes, and the models.
+//! The settings: the handling of clips, the engine, and the models.
 
 mod gpu;
 mod models;
@@ -18,26 +18,26 @@ use crate::saved::Settings;
 use crate::session::{Command, Deed, Remote, View, Wish};
 use gpu::GpuPart;
 
-/// Width of the panel's contents.
+/// Width of the panel's contents, in points.
 const WIDTH: f32 = 640.0;
-/// Height of what lies around the part that scrolls.
+/// Height of everything around the part that scrolls, in points.
 const AROUND: f32 = 132.0;
-/// Height of that part where there is room: it does not depend on what is found, so that nothing
-/// moves under the pointer.
+/// Height of the part that scrolls where there is room, in points. It does not depend on the
+/// contents, so that nothing moves under the pointer.
 const HEIGHT: f32 = 560.0;
 
-/// The panel.
+/// The panel's state.
 #[derive(Default)]
 pub(super) struct SettingsPanel {
     is_open: bool,
-    /// The machine was looked at.
+    /// Whether the machine was inspected.
     has_looked: bool,
     gpu: GpuPart,
     checkpoint: PathField,
 }
 
 impl SettingsPanel {
-    /// Opens it. The machine is looked at the first time.
+    /// Opens the panel. The machine is inspected the first time.
     pub(super) fn open(&mut self, view: &View, remote: &Remote) {
         self.is_open = true;
         if !std::mem::replace(&mut self.has_looked, true) && view.upkeep.machine.is_none() {
@@ -59,7 +59,7 @@ impl SettingsPanel {
             ui.heading("Settings");
             let height = (ui.ctx().content_rect().height() - AROUND).min(HEIGHT);
 
-            // A bar that is always seen says that there is more.
+            // A visible scroll bar shows that there is more.
             ui.spacing_mut().scroll = ScrollStyle::thin();
             ScrollArea::vertical()
                 .max_height(height)
@@ -100,7 +100,7 @@ impl SettingsPanel {
     }
 }
 
-/// How clips are taken.
+/// Shows the handling of clips.
 fn clips(ui: &mut Ui, settings: &mut Settings) {
     section(ui, "Clips", |ui| {
         ui.horizontal(|ui| {
@@ -114,7 +114,7 @@ fn clips(ui: &mut Ui, settings: &mut Settings) {
     });
 }
 
-/// Scrolls to what the keyboard has come to.
+/// Scrolls to the widget that has the keyboard's focus.
 fn follow_focus(ui: &Ui) {
     let focused = ui
         .memory(|memory| memory.focused())
@@ -124,7 +124,7 @@ fn follow_focus(ui: &Ui) {
     }
 }
 
-/// A part of the panel with its title.
+/// Shows a part of the panel with its title.
 fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
     let frame = Frame::new()
         .fill(BACKGROUND)
@@ -150,25 +150,27 @@ fn weak(ui: &mut Ui, text: &str) {
     }
 }
 
-/// What went wrong and what to do about it.
+/// Shows a fault and its remedy.
 fn fault(ui: &mut Ui, fault: &Fault) {
     ui.add(Label::new(RichText::new(fault.to_string()).color(TROUBLE)).wrap());
     weak(ui, &fault.remedy());
 }
 
-/// A button for what the section is there for.
+/// Returns a button for the section's main action.
 fn main_button(text: &str) -> Button<'_> {
     Button::new(RichText::new(text).color(BACKGROUND)).fill(ACCENT)
 }
 
-/// A way out; true when it is taken. `what` is its name for whoever does not see where it stands.
+/// Shows a cancel button; returns true when it is clicked. `what` is its accessible name, for users
+/// who do not see its position.
 fn cancel_button(ui: &mut Ui, what: &str) -> bool {
     let cancel = ui.button("Cancel");
     cancel.widget_info(|| WidgetInfo::labeled(Role::Button, true, what));
     cancel.clicked()
 }
 
-/// How far something is, and the way out, which is called `what`; true when that was taken.
+/// Shows the progress of a stage, and a cancel button named `what`; returns true when that is
+/// clicked.
 fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
     let (text, part, rest) = status::progress(stage);
     let mut cancelled = false;
@@ -184,8 +186,8 @@ fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
     cancelled
 }
 
-/// How something stands that was asked for; true when its way out, which is called `what`, was
-/// taken.
+/// Shows the state of something that was asked for; returns true when its cancel button, named
+/// `what`, is clicked.
 fn deed(ui: &mut Ui, deed: &Deed, what: &str) -> bool {
     let (cancelled, failed) = match deed {
         Deed::Idle => (false, None),
@@ -196,7 +198,7 @@ fn deed(ui: &mut Ui, deed: &Deed, what: &str) -> bool {
     cancelled
 }
 
-/// Scrolls to what has just appeared, which may be out of sight. `what` tells it from others.
+/// Scrolls to a part that has just appeared and may be out of sight. `what` identifies it.
 fn reveal(ui: &Ui, what: &str, place: Option<Rect>) {
     let id = Id::unique("revealed").with(what);
     let was_there = ui.data(|data| data.get_temp(id)).unwrap_or(false);

@@ -1,4 +1,4 @@
-//! The models: those of the catalogue, which can be fetched, and checkpoints that somebody has.
+//! The models: those of the catalogue, which can be fetched, and the user's checkpoints.
 
 use egui::accesskit::Role;
 use egui::{Align, Button, Label, Layout, RadioButton, RichText, Ui, WidgetInfo};
@@ -11,9 +11,9 @@ use super::{cancel_button, deed, main_button, reveal, section, strong, tell, wea
 use crate::saved::Settings;
 use crate::session::{Deed, Remote, View, Wish, model_title};
 
-/// What a line's second line is moved in by: what a radio button takes.
+/// Indent of a model's second line, which is the width of a radio button's circle.
 const INDENT: f32 = 24.0;
-/// Space below a model, and between the parts of what is shown of it.
+/// Space below a model, and between the parts that belong to it.
 const BELOW: f32 = 6.0;
 
 pub(super) fn show(
@@ -24,7 +24,7 @@ pub(super) fn show(
     remote: &Remote,
 ) {
     section(ui, "Model", |ui| {
-        // A model's lines lie closer to each other than to the next one's.
+        // A model's lines are closer to each other than to the next model's.
         ui.spacing_mut().item_spacing.y = 1.0;
         let models = view
             .upkeep
@@ -41,7 +41,7 @@ pub(super) fn show(
             self::checkpoint(ui, checked, settings);
         }
 
-        // What is chosen is shown also before anything was found.
+        // The chosen model is shown even before the machine was inspected.
         let chosen = view.settings.model.as_str();
         let known = models
             .iter()
@@ -56,7 +56,7 @@ pub(super) fn show(
     });
 }
 
-/// A line of the catalogue, and below it what is going on with it.
+/// Shows a model of the catalogue, and below it the state of its fetch.
 fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, remote: &Remote) {
     ui.horizontal(|ui| {
         let chosen = settings.model == model.name;
@@ -76,7 +76,7 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
             if !model.is_ready() && !is_under_way(view, model) {
                 fetch_button(ui, view, model, remote);
             }
-            // What is going on or went wrong is said below.
+            // Progress and faults are shown below.
             let is_told = view.upkeep.fetched == model.name && view.upkeep.fetch != Deed::Idle;
             if !is_told {
                 ui.label(RichText::new(state(model.state)).small().color(WEAK));
@@ -114,7 +114,7 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
     });
 }
 
-/// Whether it is asked about, offered or fetched right now, which is shown below it.
+/// Returns whether the model is asked about, offered or fetched right now, which is shown below it.
 fn is_under_way(view: &View, model: &ModelInfo) -> bool {
     let upkeep = &view.upkeep;
     upkeep
@@ -125,7 +125,8 @@ fn is_under_way(view: &View, model: &ModelInfo) -> bool {
         || upkeep.fetched == model.name && upkeep.fetch.is_running()
 }
 
-/// Asks what fetching takes. What was begun is gone on with without asking again.
+/// Shows the button that asks for the terms of fetching. An incomplete fetch is resumed without
+/// asking again.
 fn fetch_button(ui: &mut Ui, view: &View, model: &ModelInfo, remote: &Remote) {
     let failed = view.upkeep.fetched == model.name && matches!(view.upkeep.fetch, Deed::Failed(_));
     let begun = failed || model.state == ModelState::Incomplete;
@@ -147,7 +148,7 @@ fn fetch_button(ui: &mut Ui, view: &View, model: &ModelInfo, remote: &Remote) {
     }
 }
 
-/// What fetching takes, before anything is fetched.
+/// Shows the terms of fetching, before anything is fetched.
 fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
     let size = offer
         .bytes
@@ -168,7 +169,7 @@ fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
     });
 }
 
-/// A checkpoint that was found to be usable.
+/// Shows a checkpoint that can be used.
 fn checkpoint(ui: &mut Ui, checked: &Checked, settings: &mut Settings) {
     ui.horizontal(|ui| {
         let chosen = settings.model == checked.model;
@@ -193,7 +194,7 @@ fn checkpoint(ui: &mut Ui, checked: &Checked, settings: &mut Settings) {
     });
 }
 
-/// Asks for a checkpoint, which is looked at before it becomes the model.
+/// Asks for a checkpoint, which is checked before it becomes the model.
 fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
     ui.spacing_mut().item_spacing.y = BELOW;
     ui.add_space(BELOW);
@@ -230,7 +231,7 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
     }
 }
 
-/// Contents below a radio button's text.
+/// Shows contents below a radio button's text.
 fn indented(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         ui.add_space(INDENT - ui.spacing().item_spacing.x);

@@ -1,11 +1,12 @@
-//! All that can be clicked can be reached and used with keys alone, and has a name.
+//! Tests of the keyboard: all controls that can be clicked can be reached and used with keys alone,
+//! and have a name.
 
 use egui::Key;
 use egui::accesskit::Action;
 
 use super::*;
 
-/// What is reached by Tab alone, in that order, beginning at `first`.
+/// Returns the controls that Tab reaches, in that order, beginning at `first`.
 pub(super) fn walk(harness: &mut Harness<'static, EditorApp>, first: &str) -> Vec<String> {
     let mut reached = Vec::new();
     for _ in 0..200 {
@@ -38,7 +39,7 @@ fn name(node: &egui_kittest::Node<'_>) -> String {
         .unwrap_or_default()
 }
 
-/// Everything that takes clicks or keys, by name.
+/// Returns the names of all controls that take clicks or keys.
 pub(super) fn controls(harness: &Harness<'static, EditorApp>) -> Vec<String> {
     let root = harness.root();
     let usable = root.children_recursive().filter(|node| {
@@ -48,7 +49,7 @@ pub(super) fn controls(harness: &Harness<'static, EditorApp>) -> Vec<String> {
     usable.map(|node| name(&node)).collect()
 }
 
-/// In another order, which is the same where every name is there once.
+/// Returns the names in sorted order, to compare lists whose names are all different.
 pub(super) fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names

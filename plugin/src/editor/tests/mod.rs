@@ -1,4 +1,4 @@
-//! The editor without a window: what it shows, what its controls do, and who can reach them.
+//! Tests of the editor without a window: its display, its controls, and their accessibility.
 
 mod keyboard;
 mod panel;
@@ -27,13 +27,13 @@ use crate::test_folders::TestFolders;
 
 const SESSION_HZ: u32 = 48_000;
 const BLOCK: usize = 512;
-/// Session threads of a busy machine take their time.
+/// Time limit for the session: its threads are slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A host that heeds the editor when it likes: changes wait until they are
+/// A host that applies the editor's changes late: they wait until they are
 /// [delivered](SlowHost::deliver).
 struct SlowHost {
-    /// What the changes point to.
+    /// Owner of the parameters that the changes point to.
     _params: Arc<SextetParams>,
     changes: Mutex<Vec<(ParamPtr, f32)>>,
 }
@@ -77,7 +77,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// With no clip, and nothing separated by itself.
+    /// Starts an instance with no clip that separates nothing automatically.
     fn new() -> Self {
         Self::sized(egui::vec2(1020.0, 640.0), 1.0)
     }
@@ -125,7 +125,7 @@ impl Desk {
         desk
     }
 
-    /// With a clip of a second whose stems are in the cache.
+    /// Starts an instance with a clip of a second whose stems are in the cache.
     fn ready(points: egui::Vec2, pixels_per_point: f32) -> Self {
         let mut desk = Self::sized(points, pixels_per_point);
         let wave = |stem: Stem, side: usize, frame: u64| {
@@ -142,7 +142,7 @@ impl Desk {
         desk
     }
 
-    /// As a host loads a project.
+    /// Loads a state as a host loads a project.
     fn load(&self, clip: Option<SavedClip>) {
         let settings = Settings {
             automatic: false,
@@ -159,7 +159,7 @@ impl Desk {
         self.session.remote().view.get()
     }
 
-    /// Waits until the session shows it, and draws it.
+    /// Waits until the session's view satisfies `is_so`, and draws it.
     fn wait(&mut self, what: &str, is_so: impl Fn(&View) -> bool) {
         let begun = Instant::now();
         while !is_so(&self.view()) {
@@ -174,7 +174,7 @@ impl Desk {
         self.harness.run();
     }
 
-    /// Plays one block of a value, or stands.
+    /// Plays one block of a constant value, or none while the transport stands.
     fn block(&mut self, position: Option<i64>, value: f32) {
         let side = [value; BLOCK];
         let input = Input {
@@ -191,7 +191,7 @@ impl Desk {
         );
     }
 
-    /// Plays ten blocks of a value and stops.
+    /// Plays ten blocks of a constant value and stops.
     fn pass(&mut self, value: f32) {
         for block in 0..10 {
             self.block(Some(block * BLOCK as i64), value);
@@ -199,7 +199,7 @@ impl Desk {
         self.block(None, 0.0);
     }
 
-    /// Clicks what is called so, and draws what came of it.
+    /// Clicks the control of this name, and draws the result.
     fn click(&mut self, label: &str) {
         self.harness.run();
         self.harness.get_by_label(label).click();
@@ -210,7 +210,7 @@ impl Desk {
         self.harness.query_all_by_label(label).next().is_some()
     }
 
-    /// Whether a control of this name can be used; it has to be there.
+    /// Returns whether the control of this name can be used. It must exist.
     fn can(&self, label: &str) -> bool {
         !self
             .harness
@@ -220,7 +220,7 @@ impl Desk {
     }
 }
 
-/// A clip of a second, whose capture nobody has.
+/// Returns a clip of a second whose capture does not exist.
 fn clip(key: Option<Fingerprint>) -> SavedClip {
     let (audio, frames) = (Fingerprint::of(b"a capture"), u64::from(SESSION_HZ));
     SavedClip {

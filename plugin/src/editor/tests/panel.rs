@@ -1,4 +1,5 @@
-//! The settings' panel in every state of machine and models, and what its buttons ask for.
+//! Tests of the settings' panel in every state of machine and models, and of the requests of its
+//! buttons.
 
 use std::sync::mpsc::Receiver;
 
@@ -14,10 +15,10 @@ use crate::editor::window;
 use crate::engine::{Fault, Loading, Stage};
 use crate::session::{Deed, Remote, Upkept, Wish};
 
-/// A new editor's size.
+/// Size of a new editor.
 const SIZE: egui::Vec2 = egui::vec2(window::SIZE.width, window::SIZE.height);
 
-/// An editor that shows what a test says.
+/// An editor that shows a view given by the test.
 struct Panel {
     harness: Harness<'static, EditorApp>,
     remote: Remote,
@@ -56,7 +57,7 @@ impl Panel {
         }
     }
 
-    /// With the settings open.
+    /// Opens the settings.
     fn open(upkeep: Upkept) -> Self {
         Self::opened(
             View {
@@ -76,7 +77,7 @@ impl Panel {
 
     fn click(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
-        // A panel takes its time to open, and what moves by the clock is never through.
+        // The panel opens gradually, and a bar that moves by the clock never comes to rest.
         self.harness.run_steps(30);
     }
 
@@ -87,14 +88,14 @@ impl Panel {
             .is_some()
     }
 
-    /// Whether a control of this name can be used.
+    /// Returns whether the control of this name can be used.
     fn can(&self, label: &str) -> bool {
         self.harness
             .query_by_label(label)
             .is_some_and(|node| !node.accesskit_node().is_disabled())
     }
 
-    /// What the session was asked for since the last time.
+    /// Returns the requests to the upkeep since the last call.
     fn wishes(&self) -> Vec<Wish> {
         let wish = |command| match command {
             Command::Upkeep(wish) => Some(wish),
@@ -209,7 +210,7 @@ fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
         let panel = Panel::open(found(state));
         assert!(panel.shows(&format!("This is {state:?}.")));
 
-        // What setting up does is said by its button.
+        // The setup is described by its button.
         assert_eq!(
             panel.shows("What to do"),
             !matches!(state, Ready | ToBeSetUp),
@@ -234,7 +235,7 @@ fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
     println!("{} states", states.len());
 }
 
-/// What the GPU's own sentence says holds for the fastest engine.
+/// The GPU's own sentence is true for the fastest engine.
 #[test]
 fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
     let cases = [
@@ -284,7 +285,7 @@ fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
     println!("{} cases", cases.len());
 }
 
-/// What can be pressed is never moved by what comes to be known.
+/// Results that arrive late never move a control that can be pressed.
 #[test]
 fn the_panel_keeps_its_place_and_stays_within_the_smallest_editor() {
     let long = "/mnt/studio/".to_owned() + &"a-folder-with-a-long-name/".repeat(12);
@@ -474,7 +475,7 @@ fn a_checkpoint_is_looked_at_before_it_is_the_model() {
     );
 }
 
-/// In the smallest editor they are below what is seen at first.
+/// Both are below the visible part in the smallest editor.
 #[test]
 fn what_went_wrong_and_what_is_offered_is_scrolled_to() {
     let offer = Offer {

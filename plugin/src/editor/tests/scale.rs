@@ -1,11 +1,11 @@
-//! The editor on screens of every density, and in every size it can be given.
+//! Tests of the editor on screens of every density, and in all possible sizes.
 
 use egui::accesskit::Action;
 
 use super::*;
 use crate::editor::window;
 
-/// Every control's name and place, in points.
+/// Returns every control's name and place, in points.
 fn places(desk: &Desk) -> Vec<(String, egui::Rect)> {
     let root = desk.harness.root();
     let controls = root
@@ -21,7 +21,7 @@ fn places(desk: &Desk) -> Vec<(String, egui::Rect)> {
         .collect()
 }
 
-/// Columns of all waveforms: one is one pixel wide, whatever a point is.
+/// Returns the number of columns of all waveforms: a column is one pixel wide, at any density.
 fn columns(desk: &Desk) -> usize {
     let meshes = desk
         .harness

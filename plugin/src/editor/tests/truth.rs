@@ -1,4 +1,4 @@
-//! The editor says what is so, and its buttons do what they say.
+//! Tests that the editor shows the true state, and that its buttons have the effect that they name.
 
 use super::*;
 
@@ -19,8 +19,8 @@ fn a_take_that_is_over_is_not_shown_as_armed_whatever_the_host_has_heard() {
     desk.block(None, 0.0);
     desk.wait("a clip", |view| view.phase == Phase::Captured);
 
-    // The host has not taken the editor's change yet, and plays on: nothing is heard, and nothing
-    // else is said.
+    // The host has not applied the editor's change yet, and plays on. Nothing is captured, and the
+    // editor does not claim otherwise.
     assert!(desk.params.capture.value());
     assert!(desk.shows("Capture") && !desk.shows("Armed"));
     desk.pass(0.75);
@@ -109,7 +109,7 @@ fn clips_are_undone_and_done_again_from_the_editor() {
     );
     desk.host.deliver();
 
-    // Twice, so that what undo leaves behind is what it began with.
+    // Runs twice, so that the state after undo and redo is the same as before.
     for _ in 0..2 {
         desk.click("Undo");
         desk.wait("the first clip's stems", |view| view.phase == Phase::Ready);
@@ -125,7 +125,7 @@ fn clips_are_undone_and_done_again_from_the_editor() {
         assert!(desk.can("Undo") && !desk.can("Redo"));
     }
 
-    // Something new makes what was undone unreachable. Parameters are the host's to undo.
+    // A new clip makes the undone one unreachable. Undoing parameters is up to the host.
     desk.click("Undo");
     desk.wait("the first clip's stems", |view| view.phase == Phase::Ready);
     desk.session.remote().link.transport(Some(1_000));
@@ -153,7 +153,7 @@ fn clips_are_undone_and_done_again_from_the_editor() {
     assert!(!desk.params.capture.value() && desk.params.levels().stems == [1.0; 6]);
 }
 
-/// Nothing is processed meanwhile, so that the line to the audio thread is full long before the
+/// No block is processed meanwhile, so that the line to the audio thread is full long before the
 /// end.
 #[test]
 fn what_is_played_is_the_clip_that_is_shown_after_any_number_of_undos() {
@@ -174,7 +174,7 @@ fn what_is_played_is_the_clip_that_is_shown_after_any_number_of_undos() {
 
     let begun = Instant::now();
 
-    // The line is emptied by the first look; what had to wait comes then.
+    // The first call empties the line; the deck that had to wait comes then.
     while desk.end.deck().is_none() {
         assert!(
             begun.elapsed() < PATIENCE,
@@ -208,7 +208,7 @@ fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
     assert!(desk.shows(&said));
     assert!(!desk.shows("Try again") && !desk.can("Separate"));
 
-    // The remedy is at hand: in the header, and beside what is said.
+    // The remedy is offered twice: in the header, and beside the message.
     assert_eq!(desk.harness.query_all_by_label("Open file").count(), 2);
     let low = |rect: egui::Rect| rect.top() > 500.0;
     desk.harness
@@ -220,13 +220,13 @@ fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
     desk.harness.run();
     assert!(desk.shows("Open a file"));
 
-    // It comes back, with the disk that it lies on.
+    // The capture comes back, with the disk that it is on.
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     entry::write_wav(&path, SESSION_HZ, &vec![0.25; 2 * SESSION_HZ as usize]);
     desk.wait("the job that makes the stems again", |view| {
         match &view.phase {
             Phase::Separating(_) => true,
-            // No command is there in this test, or another one than this.
+            // This test has no command, or another one.
             Phase::Failed(fault) => fault.can_be_tried_again(),
             _ => false,
         }

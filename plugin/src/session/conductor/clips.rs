@@ -1,4 +1,4 @@
-//! The clip: which one it is, undoing it, and playing its stems.
+//! The clip: replacing and undoing it, and playing its stems.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::session::audio_end::SessionEnd;
 use crate::session::scan::{Scan, Subject};
 use crate::session::view::{MadeWith, Phase, Wave};
 
-/// Clips that can be undone.
+/// Number of clips that can be undone.
 const MOST_UNDO: usize = 50;
 
 impl Conductor {
-    /// Makes another clip the clip, so that it can be undone.
+    /// Replaces the clip, so that the change can be undone.
     pub(super) fn replace_clip(&mut self, clip: Option<SavedClip>) {
         if self.clip == clip {
             return;
@@ -62,7 +62,7 @@ impl Conductor {
         self.save();
     }
 
-    /// Shows the clip without its waveforms, which are to be looked at.
+    /// Shows the clip without its waveforms, and starts the scan that reads them.
     pub(super) fn show_clip(&mut self) {
         self.stems = Default::default();
         self.wave = self.clip.as_ref().map(|clip| Wave {
@@ -90,8 +90,8 @@ impl Conductor {
         self.prepare(true);
     }
 
-    /// Plays the clip's stems if they are there; makes them if `make` and they were there once, or
-    /// are made by themselves.
+    /// Plays the clip's stems if they exist. Otherwise starts a separation if `make`, and the clip
+    /// had stems before or clips are separated automatically.
     pub(super) fn prepare(&mut self, make: bool) {
         let Some(clip) = &self.clip else {
             self.phase = Phase::Empty;
@@ -104,7 +104,7 @@ impl Conductor {
         }
     }
 
-    /// Plays the clip's stems; false if there are none in the cache. `verify`: they may have
+    /// Plays the clip's stems; returns false if the cache has none. `verify`: the files may have
     /// changed since they were made.
     pub(super) fn open_stems(&mut self, verify: bool) -> bool {
         match self.try_open_stems(verify) {
@@ -119,7 +119,7 @@ impl Conductor {
             Err(fault) => {
                 self.play(None);
                 self.phase = Phase::Failed(fault);
-                // What is damaged can be made again.
+                // The caller can make damaged stems again.
                 false
             }
         }
@@ -133,6 +133,7 @@ impl Conductor {
             return Ok(false);
         };
 
+        // Open the files twice: the deck and the scan read independently of each other.
         let open = || -> Result<Option<StemFiles>, Fault> {
             match Entry::open(folders, &key) {
                 Ok(entry) => StemFiles::open(entry)
@@ -163,6 +164,7 @@ impl Conductor {
             self.play(Some(Arc::new(deck)));
         }
 
+        // Note the model and the engine, and scan the files.
         self.engine = Some(made_with.words());
         self.made_with = Some(made_with);
         let subject = Subject::Stems {
@@ -174,8 +176,9 @@ impl Conductor {
         Ok(true)
     }
 
-    /// Whether the stems were made with another model than is chosen, or another engine than is
-    /// asked for by name. Stems that were the answer to this very choice are what can be had.
+    /// Returns whether the stems were made with another model than the chosen one, or another
+    /// engine than the one that was chosen by name. Stems that this very choice led to are the best
+    /// that it gives, so they do not count.
     pub(super) fn is_made_otherwise(&self) -> bool {
         let Some(made) = self
             .made_with
@@ -195,7 +198,8 @@ impl Conductor {
         !is_answer && !made.fits(&self.settings)
     }
 
-    /// A capture that was missing may be there again, with the disk that it lies on.
+    /// Resumes with a capture that was missing and exists again, together with the disk that it is
+    /// on.
     pub(super) fn find_again(&mut self) {
         if let Phase::Failed(Fault::Missing { path }) = &self.phase
             && path.is_file()
@@ -220,6 +224,7 @@ impl Conductor {
             return;
         }
 
+        // Keep the waveforms, the stems and the separation: only the place changes.
         let was_ready = self.phase == Phase::Ready;
         let (wave, stems) = (self.wave.take(), std::mem::take(&mut self.stems));
         let separation = self.separation.take();

@@ -1,4 +1,4 @@
-//! Errands: opening a file, and rendering files. Each has a process and a place of its own.
+//! Errands: opening a file, and rendering files. Each errand has a process of its own.
 
 use std::path::Path;
 use std::time::Instant;
@@ -38,7 +38,7 @@ impl Conductor {
             rate_hz,
         } = order;
 
-        // The job's number is its worker's to give.
+        // The worker assigns the job's number.
         let render = Render {
             job: JobId(0),
             key,
@@ -77,7 +77,8 @@ impl Conductor {
         }
     }
 
-    /// What is shown of them: the file being opened before those that are written.
+    /// Returns the errand that is shown: the file that is being opened before files that are
+    /// written.
     pub(super) fn errand(&self) -> Option<Errand> {
         let kinds = [
             (ErrandKind::Import, &self.import),
@@ -113,7 +114,7 @@ impl Conductor {
             return;
         };
         match (job.task(), ended) {
-            // The clip's own file, which was missing: it stays where it lies.
+            // The file is the clip's own, which was missing. It stays in its place on the timeline.
             (_, Ended::Imported { audio, .. })
                 if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) =>
             {

@@ -1,4 +1,4 @@
-//! The hint that a GPU lies idle: shown once to a user, after a clip was separated on the CPU.
+//! The hint about an unused GPU: shown once to a user, after a clip was separated on the CPU.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,11 +8,12 @@ use sextet_protocol::worker::{EngineName, GpuState};
 use super::Conductor;
 use crate::session::upkeep::Wish;
 
-/// A file of the data folder that is there once the hint was read.
+/// File of the data folder that exists once the hint was read.
 const READ_FILE: &str = "gpu-hint-was-read";
 
 impl Conductor {
-    /// Looks for a GPU after the first clip that was separated on the CPU without being asked to.
+    /// Looks for a GPU after the first clip that was separated on the CPU although the CPU was not
+    /// chosen.
     pub(super) fn consider_hint(&mut self, cached: bool) {
         let on_cpu = self
             .made_with
@@ -32,7 +33,7 @@ impl Conductor {
         }
     }
 
-    /// Shows it as soon as it is known that there is a GPU to be set up.
+    /// Shows the hint once it is known that there is a GPU to be set up.
     pub(super) fn show_hint(&mut self) {
         let Some(machine) = self.upkeep.machine().filter(|_| self.awaits_hint) else {
             return;
@@ -41,13 +42,13 @@ impl Conductor {
         self.awaits_hint = false;
     }
 
-    /// It was read, and is shown in no instance any more.
+    /// Hides the hint and records that it was read, so that no instance shows it any more.
     pub(super) fn dismiss_hint(&mut self) {
         if !std::mem::take(&mut self.has_hint) {
             return;
         }
         if let Some(file) = self.hint_file() {
-            // Where it cannot be written the hint comes again.
+            // Ignore errors: if the file cannot be written, the hint is shown again.
             let _ = file.parent().map(fs::create_dir_all);
             let _ = fs::write(file, "");
         }

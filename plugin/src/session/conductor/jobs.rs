@@ -1,4 +1,4 @@
-//! Separating the clip, and the worker that is kept for it.
+//! The separation of the clip, and the worker that is kept for it.
 
 use std::time::Instant;
 
@@ -61,7 +61,7 @@ impl Conductor {
         }
     }
 
-    /// Gives the separation up, if there is one. Its worker is kept if its engine is free at once.
+    /// Cancels the separation, if there is one. Its worker is kept if its engine is free at once.
     pub(super) fn give_up(&mut self) -> bool {
         let Some(job) = self.separation.take() else {
             return false;
@@ -92,6 +92,7 @@ impl Conductor {
             return;
         };
 
+        // A worker that was started before the GPU was set up is not kept.
         let is_outrun = std::mem::take(&mut self.is_outrun);
         match ended {
             Ended::Separated { key, cached } => {
@@ -112,7 +113,7 @@ impl Conductor {
         }
     }
 
-    /// Has a worker load model and engine if a separation is to be expected soon.
+    /// Makes a worker load model and engine if a separation is to be expected soon.
     pub(super) fn warm_up(&mut self) {
         let Ok(folders) = &self.folders else { return };
         if !self.settings.automatic || self.separation.is_some() {
@@ -121,7 +122,7 @@ impl Conductor {
 
         match self.kept.as_mut().filter(|kept| kept.is_current(folders)) {
             Some(kept) => kept.prepare(self.settings.computing()),
-            // What is wrong is told by the separation.
+            // Ignore the error: the separation will report it.
             None => {
                 self.kept =
                     Kept::start(self.settings.computing(), folders, std::thread::current()).ok()
@@ -129,7 +130,7 @@ impl Conductor {
         }
     }
 
-    /// Looks after the worker that is kept, which is over when it is of no use any more.
+    /// Steps the kept worker, and drops it when it is of no use any more.
     pub(super) fn step_kept(&mut self) {
         let wanted = self.take.is_some() || self.import.is_some();
         if let Some(kept) = &mut self.kept
@@ -139,7 +140,7 @@ impl Conductor {
         }
     }
 
-    /// Tells all processes to end, so that they do so side by side.
+    /// Tells all processes to end, so that they end side by side.
     pub(super) fn dismiss_workers(&mut self) {
         let jobs = [&mut self.separation, &mut self.import, &mut self.render];
         jobs.into_iter().flatten().for_each(Job::dismiss);
@@ -157,16 +158,16 @@ impl Conductor {
         self.show_hint();
     }
 
-    /// A worker that was started before the GPU was set up computes without it: the next separation
-    /// has another.
+    /// Drops the workers that were started before the GPU was set up, because they compute without
+    /// it. The next separation starts a new one.
     fn use_gpu(&mut self) {
         self.kept = None;
         self.is_outrun = self.separation.is_some();
         self.has_hint = false;
     }
 
-    /// Plays stems that were made. The worker has just hashed their files, or compared their
-    /// hashes.
+    /// Plays stems that were made. They need no check, because the worker has just hashed their
+    /// files, or compared their hashes.
     pub(super) fn separated(&mut self, key: Fingerprint) {
         let Some(clip) = &mut self.clip else { return };
         clip.key = Some(key);

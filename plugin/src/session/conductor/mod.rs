@@ -1,4 +1,4 @@
-//! The session thread: what it owns, and what it does in turn.
+//! The conductor: the state of the session thread, and its loop.
 
 mod clips;
 mod errands;
@@ -25,14 +25,14 @@ use crate::session::scan::{Scan, Seen};
 use crate::session::upkeep::Upkeep;
 use crate::session::view::{MadeWith, Phase, View, ViewCell, Wave};
 
-/// How long it sleeps when nothing is going on; whoever has something wakes it.
+/// Time that the thread sleeps when nothing is going on. Any event wakes it.
 const IDLE: Duration = Duration::from_secs(5);
-/// While a job or a take is going on.
+/// Time that the thread sleeps while a job or a take is going on.
 const BUSY: Duration = Duration::from_millis(100);
-/// The editor sees a take grow so often.
+/// Interval at which the editor shows a growing take.
 const GROWTH: Duration = Duration::from_millis(80);
 
-/// See the module.
+/// The state of the session thread.
 pub(super) struct Conductor {
     inbox: Receiver<Command>,
     folders: Result<Folders, String>,
@@ -49,7 +49,7 @@ pub(super) struct Conductor {
     shown_at: Instant,
     separation: Option<Job>,
     kept: Option<Kept>,
-    /// The separation's worker was started before the GPU was set up.
+    /// Whether the separation's worker was started before the GPU was set up.
     is_outrun: bool,
     import: Option<Job>,
     render: Option<Job>,
@@ -60,13 +60,13 @@ pub(super) struct Conductor {
     stems: [Option<Arc<Overview>>; Stem::ALL.len()],
     engine: Option<String>,
     made_with: Option<MadeWith>,
-    /// Stems that were the answer to a choice of model and engine, whatever they were made with.
+    /// Stems that the last choice of model and engine led to, whatever they were made with.
     answered: Option<(Fingerprint, (String, EngineName))>,
-    /// It was considered whether the hint about the GPU is needed,
+    /// Whether the need for the hint about the GPU was considered.
     considered_hint: bool,
-    /// it is needed if there is a GPU to be set up,
+    /// Whether the hint waits for the report on the GPU.
     awaits_hint: bool,
-    /// and there is.
+    /// Whether the hint is shown, because there is a GPU to be set up.
     has_hint: bool,
     notice: Option<(String, String)>,
     rendered: Option<std::path::PathBuf>,
@@ -120,10 +120,11 @@ impl Conductor {
         }
     }
 
-    /// Works until the session is stopped.
+    /// Runs the loop until the session is stopped.
     pub(super) fn run(mut self) {
         loop {
             let posted = self.link.posted();
+            // Obey the commands, then read the tape.
             while let Ok(command) = self.inbox.try_recv() {
                 self.obey(command);
             }
@@ -133,6 +134,7 @@ impl Conductor {
                 self.warm_up();
             }
 
+            // Step the jobs, and take their results.
             self.step_separation();
             self.step_errands();
             self.step_kept();
@@ -142,11 +144,14 @@ impl Conductor {
             self.check_deck();
             self.find_again();
 
+            // All requests that were counted before this round are settled, unless stems are on
+            // their way.
             let waiting = self.separation.is_some() || self.import.is_some();
             if !waiting {
                 self.link.settle(posted);
             }
 
+            // Show the new state, and end or sleep.
             self.publish();
             if self.link.is_stopped() {
                 self.dismiss_workers();
@@ -161,7 +166,7 @@ impl Conductor {
         }
     }
 
-    /// Whether something goes on that has to be looked at.
+    /// Returns whether there is work that needs a short interval.
     fn is_busy(&self) -> bool {
         let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
         let leaving_off = self.kept.as_ref().is_some_and(Kept::is_leaving_off);
@@ -227,7 +232,7 @@ impl Conductor {
         }
     }
 
-    /// The stems are not what they were: they are not played on, but made again if that can be.
+    /// Stops playing stems that are damaged, and makes them again if that is possible.
     fn remake(&mut self, fault: &Fault) {
         self.play(None);
         self.scan = None;

@@ -1,4 +1,4 @@
-//! Captures: from the audio thread's line to the clip.
+//! Takes: from the audio thread's line to the clip.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::session::view::{Phase, Wave};
 
 impl Conductor {
     pub(super) fn activate(&mut self, line: SessionEnd) {
-        // What is left on the line before, and an end to it.
+        // The take ends with the old line, so the rest of that line is read first.
         self.listen();
         if self.take.is_some() {
             self.finish_take();
@@ -26,7 +26,7 @@ impl Conductor {
         }
     }
 
-    /// Hands the audio thread what it plays from now on.
+    /// Sets the deck that the audio thread plays from now on.
     pub(super) fn play(&mut self, deck: Option<Arc<Deck>>) {
         if let Some(line) = &mut self.line {
             line.play(deck.clone());
@@ -45,6 +45,8 @@ impl Conductor {
         self.lost_frames = tape.lost_frames();
         let rate_hz = tape.rate_hz();
 
+        // Process the events. The tape is taken out of the line, which may hand decks over
+        // meanwhile.
         let mut ended = false;
         tape.drain(|event| match event {
             Event::Begin => self.begin_take(rate_hz),
@@ -55,6 +57,7 @@ impl Conductor {
             }
         });
 
+        // The line ends with the audio thread's end of the tape.
         if ended && tape.is_over() {
             self.line = None;
         } else if let Some(line) = &mut self.line {
@@ -97,6 +100,7 @@ impl Conductor {
             return;
         };
 
+        // Show the phase before the files are written, which may take a while.
         self.phase = Phase::Keeping;
         self.publish();
         let base = self
@@ -136,7 +140,7 @@ impl Conductor {
                     overview,
                 });
 
-                // The waveform is known.
+                // The waveform is known, so that no scan is needed.
                 self.scan = None;
             }
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
@@ -147,7 +151,7 @@ impl Conductor {
         }
     }
 
-    /// Goes back to the clip as it was before a capture that came to nothing.
+    /// Returns to the clip as it was before a capture that failed or was empty.
     pub(super) fn resume(&mut self) {
         self.show_clip();
         self.prepare(false);

@@ -1,4 +1,4 @@
-//! The CLAP entry point and its factory of one plugin.
+//! The CLAP entry point, and its factory of one plugin.
 
 #![allow(unreachable_pub, reason = "hosts look the entry point up by name")]
 
@@ -23,7 +23,7 @@ static FACTORY: clap_plugin_factory = clap_plugin_factory {
     create_plugin: Some(create),
 };
 
-/// What a CLAP host looks for in the library.
+/// Entry point that CLAP hosts look for in the library.
 #[unsafe(no_mangle)]
 #[used]
 #[allow(non_upper_case_globals, reason = "the name is CLAP's")]

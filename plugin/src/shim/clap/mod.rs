@@ -1,5 +1,5 @@
-//! CLAP: an object that is nice-plug's but for `process`, `activate`, `destroy` and the audio-ports
-//! extension.
+//! The CLAP object: forwards to nice-plug's, except for `process`, `activate`, `destroy` and the
+//! audio-ports extension.
 
 mod entry;
 mod transport;
@@ -32,9 +32,9 @@ const EMPTY: clap_audio_buffer = clap_audio_buffer {
     constant_mask: 0,
 };
 
-/// The object handed to the host. `plugin` comes first, so that the host's pointer to it is a
-/// pointer to the whole; its `plugin_data` is nice-plug's, so that nice-plug's callbacks take it
-/// for their own.
+/// The object that the host receives. `plugin` comes first, so that the host's pointer to it is a
+/// pointer to the whole. Its `plugin_data` is nice-plug's, so that nice-plug's callbacks accept the
+/// object as their own.
 #[repr(C)]
 struct Shim {
     plugin: clap_plugin,
@@ -44,7 +44,7 @@ struct Shim {
     audio: Mutex<Block>,
 }
 
-/// What a block is completed with.
+/// The ports and events that complete a block.
 struct Block {
     inputs: Ports,
     outputs: Ports,
@@ -58,7 +58,7 @@ static AUDIO_PORTS: clap_plugin_audio_ports = clap_plugin_audio_ports {
     get: Some(ports_get),
 };
 
-/// Makes an instance.
+/// Creates an instance.
 ///
 /// # Safety
 /// `host` is a host's and outlives the object, as CLAP demands.
@@ -115,7 +115,7 @@ impl Shim {
         unsafe { &*plugin.cast() }
     }
 
-    /// One of nice-plug's own extensions.
+    /// Returns one of nice-plug's own extensions.
     ///
     /// # Safety
     /// `T` is the extension's table.
@@ -171,7 +171,7 @@ unsafe extern "C" fn process(
     // SAFETY: the host passes the object that it got, and a process structure or null.
     let (shim, data) = unsafe { (Shim::of(plugin), data.as_ref()) };
 
-    // Only a host that activates while it processes holds the lock meanwhile.
+    // The lock can only be held by a host that activates while it processes.
     let (Some(data), Ok(mut block)) = (data, shim.audio.try_lock()) else {
         return CLAP_PROCESS_ERROR;
     };
@@ -197,7 +197,7 @@ unsafe extern "C" fn process(
     }
 }
 
-/// A block of no frames only carries parameter changes.
+/// Handles a block of no frames, which only carries parameter changes.
 ///
 /// # Safety
 /// `plugin` is `shim`'s, `data` the host's.
@@ -219,7 +219,8 @@ unsafe fn flush(
 }
 
 impl Block {
-    /// The block with all ports, and with transport events where nice-plug will look for them.
+    /// Returns the block with all ports, and with transport events where nice-plug will look for
+    /// them.
     ///
     /// # Safety
     /// The host's tables are valid for the counts it gives, its channels for the block's frames.
@@ -265,7 +266,7 @@ impl Block {
     }
 }
 
-/// The host's port of a number, where it has one.
+/// Returns the host's port of a number, if it has one.
 ///
 /// # Safety
 /// `ports` is null or holds `count` ports.

@@ -1,9 +1,9 @@
-//! Transport that arrives inside a block.
+//! The correction of transport events inside a block.
 //!
 //! nice-plug 0.4.2 splits a block at a transport event, and then takes the event's position for
 //! that of the block's start: it adds the event's offset to it. Without a tempo it adds nothing at
-//! all, not even at a parameter change. So positions are handed over with the offset taken off, and
-//! always with a tempo.
+//! all, not even at a parameter change. So the correction subtracts the offset from every position,
+//! and always sets a tempo.
 
 use std::ffi::c_void;
 
@@ -14,18 +14,19 @@ use clap_sys::events::{
 use clap_sys::fixedpoint::{CLAP_BEATTIME_FACTOR, CLAP_SECTIME_FACTOR};
 use clap_sys::process::clap_process;
 
-/// Transport events of one block that are put right; any more are passed on as they are.
+/// Number of transport events of one block that are corrected. Any more are passed on as they are.
 const MOST_EVENTS: usize = 64;
 
 /// Tempo where the host has none. Nothing musical is derived from it: the plugin reads seconds and
 /// samples.
 const ANY_TEMPO: f64 = 120.0;
 
-/// One block's list of events with corrected transport. Boxed by its owner: the list points to it.
+/// One block's list of events with corrected transport. The list points to this object, so its
+/// owner keeps it in a box.
 pub(super) struct Corrected {
     list: clap_input_events,
     hosts: *const clap_input_events,
-    /// Copies of transport events, and which event of the host's list each is.
+    /// Copies of transport events, each with its index in the host's list.
     events: Vec<(u32, clap_event_transport)>,
     start: Option<clap_event_transport>,
     rate_hz: f64,
@@ -108,7 +109,7 @@ fn is_transport(header: &clap_event_header) -> bool {
     header.space_id == CLAP_CORE_EVENT_SPACE_ID && header.type_ == CLAP_EVENT_TRANSPORT
 }
 
-/// The transport as it would have been at the block's start, had it run from there.
+/// Returns the transport as it would have been at the block's start, had it run from there.
 fn corrected(transport: &clap_event_transport, offset_s: f64) -> clap_event_transport {
     let mut copy = *transport;
     if copy.flags & CLAP_TRANSPORT_HAS_TEMPO == 0 {

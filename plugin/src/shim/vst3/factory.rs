@@ -21,7 +21,7 @@ impl Class for Factory {
     type Interfaces = (IPluginFactory, IPluginFactory2, IPluginFactory3);
 }
 
-/// Writes one class description; there is one class.
+/// Writes the class description of `index`; there is one class.
 ///
 /// # Safety
 /// `to` is null or may be written to.
@@ -95,7 +95,7 @@ impl IPluginFactory3Trait for Factory {
     }
 }
 
-/// What a VST3 host looks for in the library.
+/// Function that VST3 hosts look for in the library.
 #[unsafe(no_mangle)]
 pub extern "system" fn GetPluginFactory() -> *mut c_void {
     let factory = ComWrapper::new(Factory {

@@ -1,4 +1,4 @@
-//! Lets an instance go only when nice-plug's worker has nothing left to do for it.
+//! The fence: delays an instance's end until nice-plug's worker has nothing left to do for it.
 //!
 //! On Linux nice-plug 0.4.2 sends every parameter change of the audio thread to a worker thread
 //! that all VST3 instances share. The worker ends when it meets a task of an instance that is gone;
@@ -16,7 +16,7 @@ use nice_plug::wrapper::vst3::Wrapper;
 
 use crate::Sextet;
 
-/// How long an instance waits at most: longer than the worker was ever seen to need, shorter than
+/// Longest time that an instance waits: longer than the worker was ever seen to need, shorter than
 /// people wait.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Fence(SyncSender<()>);
 
 impl Fence {
-    /// Reports; nobody listens any more if the instance has run out of patience.
+    /// Reports that the task ran. Ignores the error: the instance may have run out of patience.
     pub(crate) fn pass(self) {
         let _ = self.0.send(());
     }
@@ -35,7 +35,7 @@ thread_local! {
 }
 static KEPT: OnceLock<Option<AsyncExecutor<Sextet>>> = OnceLock::new();
 
-/// Keeps the executor that nice-plug gives to the instance being made on this thread.
+/// Keeps the executor that nice-plug gives to the instance which is being made on this thread.
 pub(crate) fn remember_executor(executor: &AsyncExecutor<Sextet>) {
     LAST.set(Some(executor.clone()));
 }
@@ -50,7 +50,7 @@ pub(super) fn keep_worker() {
     }
 }
 
-/// Waits until the worker has done what was sent to it so far.
+/// Waits until the worker has done all tasks that were sent to it so far.
 pub(super) fn drain_worker() {
     let Some(executor) = KEPT.get().and_then(Option::as_ref) else {
         return;
@@ -61,7 +61,7 @@ pub(super) fn drain_worker() {
         let (passed, wait) = mpsc::sync_channel(1);
         executor.execute_background(Fence(passed));
         match wait.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            // The queue was full and the fence dropped.
+            // The queue was full, so the fence was dropped.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(1)),
             Ok(()) | Err(RecvTimeoutError::Timeout) => return,
         }

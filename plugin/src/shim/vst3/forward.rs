@@ -1,5 +1,5 @@
-//! The interfaces of the VST3 class, method by method: forwarded to nice-plug's wrapper but for the
-//! few that are ours.
+//! The interfaces of the VST3 class, method by method: forwarded to nice-plug's wrapper, except for
+//! the few that the plugin implements itself.
 
 #![allow(non_snake_case, reason = "the names are VST3's")]
 
@@ -10,8 +10,8 @@ use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 use super::Shim;
 use crate::Sextet;
 
-/// Forwards the listed methods of one interface to nice-plug's implementation of it; those in
-/// braces are ours.
+/// Forwards the listed methods of one interface to nice-plug's implementation of it. Those in
+/// braces are the plugin's own.
 macro_rules! forward {
     ($trait:path { $($own:item)* } $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
         impl $trait for Shim {

@@ -1,4 +1,4 @@
-//! VST3: a class that owns nice-plug's wrapper and forwards to it, but for complete ports in
+//! The VST3 class, which owns nice-plug's wrapper and forwards to it. It adds complete ports in
 //! `process`, the right mode in `setupProcessing`, and the main output's name.
 
 mod factory;
@@ -26,7 +26,7 @@ fn bus(table: *mut *mut f32, channels: u32) -> AudioBusBuffers {
     }
 }
 
-/// What a block is completed with.
+/// The ports that complete a block.
 struct Block {
     inputs: Ports,
     outputs: Ports,
@@ -102,7 +102,7 @@ impl Shim {
         let Some(data) = (unsafe { data.as_ref() }) else {
             return kInvalidArgument;
         };
-        // Only a host that sets up while it processes holds the lock meanwhile.
+        // The lock can only be held by a host that sets up while it processes.
         let Ok(mut block) = self.block.try_lock() else {
             return kResultFalse;
         };
@@ -143,7 +143,8 @@ impl Shim {
 }
 
 impl Block {
-    /// The block with all ports; without any frames where the host only hands over parameters.
+    /// Returns the block with all ports; without any frames where the host only hands over
+    /// parameters.
     ///
     /// # Safety
     /// The host's tables are valid for the counts it gives, its channels for the block's frames.
@@ -189,7 +190,7 @@ impl Block {
     }
 }
 
-/// The host's bus of a number, where it has one.
+/// Returns the host's bus of a number, if it has one.
 ///
 /// # Safety
 /// `buses` is null or holds `count` buses.
