@@ -61,6 +61,7 @@ pub(crate) fn run(
         .warnings
         .iter()
         .for_each(|warning| listener.warning(warning));
+
     // Plan the output and the passes.
     let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
@@ -331,7 +332,7 @@ fn lanes(
     Ok(lanes)
 }
 
-/// Returns the begin of pass number `shift` of `shifts`. `apply_model` puts half a second of
+/// Returns the beginning of pass number `shift` of `shifts`. `apply_model` puts half a second of
 /// silence before the song and begins somewhere in it.
 fn origin(shifts: u32, shift: u32) -> i64 {
     match shifts {

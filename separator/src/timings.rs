@@ -18,7 +18,7 @@ pub struct Timing {
     pub stage: &'static str,
     /// Number of runs.
     pub times: u64,
-    /// Begin of the first run, counted from the moment given to [`enable`].
+    /// Beginning of the first run, counted from the moment given to [`enable`].
     pub from: Duration,
     /// End of the last run, counted from the same moment.
     pub to: Duration,

@@ -262,6 +262,7 @@ impl AudioWriter {
         } = self;
 
         let failed = |source| write_error(&path, source);
+
         // Complete the contents.
         match encoder {
             Encoder::Wav(wav) => drop(wav.finish().map_err(failed)?),
@@ -270,6 +271,7 @@ impl AudioWriter {
 
         out.flush_all().map_err(failed)?;
         let sha256 = out.hash();
+
         // Flush the file to disk, unless it is a checked one, and rename it.
         if sha256.is_none() {
             file.as_file().sync_all().map_err(failed)?;

@@ -3,8 +3,8 @@
 /// Division of one pass over a song into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// Begin of the pass, in frames of the song. Negative for a shifted pass, which begins before
-    /// the song.
+    /// Beginning of the pass, in frames of the song. Negative for a shifted pass, which begins
+    /// before the song.
     origin: i64,
     /// Number of frames from the beginning of the pass to the end of the song.
     length: u64,
@@ -40,7 +40,7 @@ impl Plan {
         })
     }
 
-    /// Returns the begin of the pass, in frames of the song.
+    /// Returns the beginning of the pass, in frames of the song.
     pub(crate) fn origin(&self) -> i64 {
         self.origin
     }

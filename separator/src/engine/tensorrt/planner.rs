@@ -93,6 +93,7 @@ fn compile(onnx: &[u8], options: &PlanOptions, monitor: Monitor) -> Result<Vec<u
         .map_err(failed("make a network"))?;
     let mut parser = OnnxParser::new(network, logger).map_err(failed("start its ONNX parser"))?;
     parser.parse(onnx).map_err(failed("read the graph"))?;
+
     // Configure the build.
     let mut config = builder
         .create_config()
@@ -123,6 +124,7 @@ fn compile(onnx: &[u8], options: &PlanOptions, monitor: Monitor) -> Result<Vec<u
     config
         .set_progress_monitor(Box::new(monitor))
         .map_err(failed("watch its progress"))?;
+
     // Build the plan.
     let plan = builder
         .build_serialized_network(parser.network_mut(), &mut config)

@@ -148,6 +148,7 @@ impl Session {
             reason: "its thread ended".to_owned(),
         };
         let slots = slots.map_err(ended)??;
+
         // Reserve the network's own buffers and bind them.
         let allocated = TensorRtError::cuda("reserve memory");
         let input = compute

@@ -193,6 +193,7 @@ fn in_float16(
 ) -> Result<(Session, usize, Precision)> {
     let Plans { network, cache } = plans;
     let gpu_key = GpuKey::of(gpu);
+
     // Use the plan without a comparison if this model has passed on this GPU before.
     let known = cache
         .as_ref()

@@ -174,6 +174,7 @@ impl Layer {
     fn statistics(&self, g: &mut Graph, h: &Value) -> (Value, Value) {
         let (batch, hidden, rows, frames) = (h.size(0), h.size(1), h.size(2), h.size(3));
         let over_rows = OverRows::of(&self.conv2.0, self.conv2.1.data());
+
         // Mean and covariance of h over time.
         let by_row = g.transpose(h, &[0, 2, 1, 3]);
         let by_row = g.cast_to_f32(&by_row);
@@ -200,6 +201,7 @@ impl Layer {
         let mean = product(g, &mu, 1, &over_rows.mean_weight);
         let bias = g.scalar(over_rows.mean_bias, &mean);
         let mean = g.add(&mean, &bias);
+
         // Mean variance within the rows.
         let within = product(g, &covariance, 1, &over_rows.products);
 

@@ -59,6 +59,7 @@ fn turn(product: usize, points: usize) -> (f64, f64) {
 pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let (n, blocks) = (x.size(0), x.size(1) / HOP);
     let frames = blocks + 1 - OVERLAP;
+
     // Cut the signal into frames and apply the window.
     let x = g.reshape(x, &[n, blocks, HOP]);
     let x = g.transpose(&x, &[0, 2, 1]);
@@ -69,6 +70,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
     let x = g.mul(&x, &window);
+
     // Apply both stages.
     let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
 
@@ -78,6 +80,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
     let second = g.exact(&ANALYSIS_SECOND);
 
     let z = g.matmul(&second, &y);
+
     // Order the bins by frequency.
     let z = g.reshape(&z, &[n, STAGE, 2, UPPER, frames]);
 
@@ -121,6 +124,7 @@ fn analysis_second() -> Array {
 /// of 64 - k1. 0 and 32, which are real, share one place.
 pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let (n, frames) = (z.size(0), z.size(3));
+
     // Put the bins of each k1 and of its mirror side by side.
     let z = g.reshape(z, &[n, 2, UPPER, STAGE, frames]);
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
@@ -128,6 +132,7 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
 
     let z = g.pick(&z, 1, &pairs);
     let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
+
     // Apply both inverse stages.
     let first = g.exact(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
@@ -136,6 +141,7 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let second = g.exact(&synthesis_second());
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
+
     // Apply the window and join the frames.
     let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
 

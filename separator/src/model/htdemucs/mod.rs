@@ -45,6 +45,7 @@ pub(crate) fn write(
     let frames = config.spectrogram_frames();
 
     let mix = g.input(INPUT, &[batch, CHANNELS, config.segment_frames]);
+
     // Spectrum and waveform, both standardised.
     let spectrum = spectrum(g, &mix, frames);
     let frequency = standardise(g, &spectrum);
@@ -53,6 +54,7 @@ pub(crate) fn write(
 
     let x = g.cast_to_trunk(&frequency.x);
     let xt = g.cast_to_trunk(&time.x);
+
     // The network itself.
     let encoded = encode(g, w, config, x, xt)?;
     let (x, xt) = middle(g, w, config, &encoded)?;
