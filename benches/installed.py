@@ -232,7 +232,7 @@ class Trial:
         if lost:
             shutil.rmtree(out, ignore_errors=True)
             command = [self.sextet, "separate", batch, "--gpu", "0,0", "-o", out, "--json"]
-            code, text, err, took = self.run("lost-by-two", command, 600, LOSE_GPU_AFTER=str(2 * self.a.lose_after), **lost)
+            code, text, err, took = self.run("lost-by-two", command, 600, LOSE_GPU_AFTER=str(20 + self.a.lose_after), **lost)
             said = [json.loads(line) for line in text.splitlines()]
             ends = [(line["index"], line["status"], line["gpu"]) for line in said if line.get("event") == "song_end"]
             warned = sum("the CPU takes over" in line["message"] for line in said if line.get("event") == "warning")

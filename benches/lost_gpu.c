@@ -49,3 +49,7 @@ int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t bytes, void *
 int cuMemFree_v2(unsigned long long at) {
     return is_lost(0) ? CUDA_ERROR_UNKNOWN : REAL(cuMemFree_v2, unsigned long long)(at);
 }
+
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+    return is_lost(0) ? CUDA_ERROR_UNKNOWN : REAL(cuMemGetInfo_v2, size_t *, size_t *)(free, total);
+}

@@ -87,7 +87,7 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
         let begins = subject(line).filter(|_| subject(before).is_none_or(str::is_empty));
         let riddle =
             begins.and_then(|text| RIDDLES.iter().find(|riddle| text.starts_with(**riddle)));
-        if let Some(riddle) = riddle {
+        if let Some(riddle) = riddle.filter(|_| !name.starts_with(HELP)) {
             let riddle = riddle.trim_end();
             complaints.push(format!(
                 "{at} begins with '{riddle}'; begin with the thing that the comment is about"

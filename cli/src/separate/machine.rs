@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::thread::scope;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sextet_separator::{EngineChoice, EngineOptions, Model, Separator, Work};
 
 use super::report::Running;
@@ -54,25 +54,15 @@ impl<'a> Machines<'a> {
     ) -> Result<Self> {
         let mut each = engine::options_of_all(args.engine, args.threads)?;
         each.truncate(songs.max(1));
-        let mut rest = each.into_iter();
-        let mut left_out = Vec::new();
 
         // The first starts alone: it makes whatever is made once for a model, and the others find
         // it.
-        let mut first = None;
-        let mut kept = Some(model);
-        while let (None, Some(options)) = (&first, rest.next()) {
-            let is_last = rest.len() == 0;
-            let model = if is_last { kept.take() } else { kept.clone() };
-            let Some(model) = model else { break };
-            let (machine, failed) = Machine::start(args, model, options, &mut *work())?;
-            match failed {
-                Some(why) if !is_last => left_out.push(why),
-                _ => first = Some(machine),
-            }
-        }
-
-        let first = first.ok_or_else(|| anyhow::anyhow!("there is no engine to start"))?;
+        let begin = |options| Machine::start(args, model.clone(), options, &mut *work());
+        let First {
+            started: first,
+            rest,
+            mut left_out,
+        } = start_first(each, begin)?;
 
         let ahead = format!(
             "`sextet engine build {}` does that ahead",
@@ -81,11 +71,11 @@ impl<'a> Machines<'a> {
         let note = engine::note(&first.separator, &ahead);
 
         let mut all = vec![first];
-        if let Some(model) = kept.filter(|_| rest.len() > 0 && !all[0].separator.is_on_cpu()) {
+        if !rest.is_empty() && !all[0].separator.is_on_cpu() {
             // Networks of a bag are started now, too: an engine that starts must not come between
             // others that compute.
             all[0].separator.start(&mut waiting(args))?;
-            for started in start_others(args, &model, rest.collect()) {
+            for started in start_others(args, &model, rest) {
                 match started {
                     Ok(machine) => all.push(machine),
                     Err(error) if args.engine == EngineArg::Tensorrt => return Err(error.1),
@@ -105,6 +95,46 @@ impl<'a> Machines<'a> {
     /// one would delay it.
     pub(super) fn leave(self) {
         std::mem::forget(self);
+    }
+}
+
+/// The first machine that could be used, out of several.
+#[derive(Debug, PartialEq)]
+struct First<M, O> {
+    started: M,
+    /// Options of the machines that were not tried.
+    rest: Vec<O>,
+    /// Messages about those that were tried before and are left out.
+    left_out: Vec<String>,
+}
+
+/// Starts one of `each` after the other by `start`, which also returns a message where the machine
+/// is not what was asked for. The first without one is taken, or else the last of all.
+///
+/// # Errors
+/// The first error of `start`, or when there is nothing to start.
+fn start_first<M, O>(
+    each: Vec<O>,
+    mut start: impl FnMut(O) -> Result<(M, Option<String>)>,
+) -> Result<First<M, O>> {
+    let mut rest = each.into_iter();
+    let mut left_out = Vec::new();
+    loop {
+        let Some(options) = rest.next() else {
+            bail!("there is no engine to start");
+        };
+
+        let (started, failed) = start(options)?;
+        match failed {
+            Some(why) if rest.len() > 0 => left_out.push(why),
+            _ => {
+                return Ok(First {
+                    started,
+                    rest: rest.collect(),
+                    left_out,
+                });
+            }
+        }
     }
 }
 
@@ -228,6 +258,37 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Command};
     use crate::unfinished::Unfinished;
+
+    #[test]
+    fn one_machine_is_started_and_the_others_are_left_to_be_started() {
+        /// Machines to start, of which those below zero cannot be used; then the one that is taken,
+        /// the rest, and the ones that are left out.
+        type Case = (&'static [i32], i32, &'static [i32], &'static [i32]);
+        let cases: [Case; 7] = [
+            (&[0], 0, &[], &[]),
+            (&[0, 0], 0, &[0], &[]),
+            (&[0, 1, 2], 0, &[1, 2], &[]),
+            (&[-1, 1, 2], 1, &[2], &[-1]),
+            (&[-1, -2, 2], 2, &[], &[-1, -2]),
+            // The last one stands, whatever it is on.
+            (&[-1, -2], -2, &[], &[-1]),
+            (&[-1], -1, &[], &[]),
+        ];
+
+        for (each, started, rest, left_out) in cases {
+            let start = |gpu: i32| Ok((gpu, (gpu < 0).then(|| gpu.to_string())));
+            let expected = First {
+                started,
+                rest: rest.to_vec(),
+                left_out: left_out.iter().map(i32::to_string).collect(),
+            };
+            let found = start_first(each.to_vec(), start).unwrap();
+            assert_eq!(found, expected, "{each:?}");
+        }
+
+        let none = start_first(Vec::<i32>::new(), |gpu| Ok((gpu, None)));
+        assert!(none.is_err(), "nothing to start");
+    }
 
     /// The calls that a reporter received: the songs that began, and for each song that ended, its
     /// number and where it was computed.

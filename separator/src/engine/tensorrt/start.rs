@@ -324,8 +324,8 @@ pub(super) fn open(
     let (plan, cached) = timed("read the plan", || plans.get(&key, false, listener))?;
     let mut session = match begin(&plan, listener) {
         // A whole plan may still be refused, for example when another library has the same version
-        // number. Build it again.
-        Err(error) if cached && !error.is_out_of_memory() => {
+        // number. Build it again, unless the GPU does not answer any more.
+        Err(error) if cached && !error.is_out_of_memory() && gpu.free_bytes().is_ok() => {
             let (plan, _) = plans.get(&key, true, listener)?;
             begin(&plan, listener)?
         }
