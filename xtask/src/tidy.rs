@@ -84,9 +84,11 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
         }
 
         // A line that goes on with a sentence may begin with any word.
-        let begins = subject(line).filter(|_| subject(before).is_none_or(str::is_empty));
+        let goes_on = documentation(before)
+            .is_some_and(|(kind, text)| !text.is_empty() && line.starts_with(kind));
+        let begins = documentation(line).filter(|_| !goes_on);
         let riddle =
-            begins.and_then(|text| RIDDLES.iter().find(|riddle| text.starts_with(**riddle)));
+            begins.and_then(|(_, text)| RIDDLES.iter().find(|riddle| text.starts_with(**riddle)));
         if let Some(riddle) = riddle.filter(|_| !name.starts_with(HELP)) {
             let riddle = riddle.trim_end();
             complaints.push(format!(
@@ -98,12 +100,12 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
     complaints
 }
 
-/// The text of a documenting comment; `None` for other lines.
-fn subject(line: &str) -> Option<&str> {
-    let text = line
-        .strip_prefix("///")
-        .or_else(|| line.strip_prefix("//!"))?;
-    Some(text.strip_prefix(' ').unwrap_or(text))
+/// The kind and the text of a documenting comment; `None` for other lines.
+fn documentation(line: &str) -> Option<(&'static str, &str)> {
+    let kind = ["///", "//!"]
+        .into_iter()
+        .find(|kind| line.starts_with(kind))?;
+    Some((kind, line[kind.len()..].trim_start_matches(' ')))
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub enum TensorRtError {
     )]
     Cuda { action: &'static str, code: String },
     #[error(
-        "the self-test gave numbers that are not finite on {gpu} with {batch} segments at a time; use --engine cpu, or \
+        "the self-test gave numbers that are not finite on {gpu} with a batch of {batch}; use --engine cpu, or \
          another batch in the configuration, and please report it"
     )]
     SelfTest { gpu: String, batch: usize },
