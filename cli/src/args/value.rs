@@ -8,7 +8,7 @@ use sextet_separator::Stem;
 /// `--engine`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineArg {
-    /// TensorRT where it can run, else the CPU
+    /// TensorRT where it can run and is ready in time, else the CPU
     #[default]
     Auto,
     /// The CPU
