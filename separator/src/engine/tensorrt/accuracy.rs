@@ -3,7 +3,7 @@
 use super::session::{Session, Shape};
 use super::start::noise;
 use crate::Result;
-use crate::engine::Engine as _;
+use crate::engine::contract::Engine as _;
 use crate::engine::cpu::Cpu;
 use crate::model::Network;
 

@@ -156,11 +156,11 @@ fn load_version(
 
     // SAFETY: loading runs the library's initialisers; it was found under TensorRT's own name in a
     // folder that the user or the system trusts with code.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|source| {
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| {
         if path.is_file() {
             TensorRtError::Unloadable {
                 path: path.to_owned(),
-                source,
+                source: error.into(),
             }
         } else {
             TensorRtError::NoLibrary {

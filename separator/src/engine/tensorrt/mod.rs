@@ -40,25 +40,70 @@ pub use start::{Built, Found, build, probe};
 pub use target::Target;
 pub use whole::Damage;
 
-pub(super) use start::{Opened, begin, open_gpu, settle};
+use std::sync::Arc;
 
 use session::Session;
 
-use super::Engine;
+use super::class::EngineClass;
+use super::contract::{Engine, GpuEngine, OpenedGpu};
+use super::options::{EngineChoice, EngineOptions};
 use crate::Result;
+use crate::model::{Network, Precision};
 
-/// Whether this build has TensorRT.
-pub(super) const IS_BUILT_IN: bool = true;
+/// TensorRT as an engine to choose.
+pub(super) struct TensorRtEngine;
+
+impl GpuEngine for TensorRtEngine {
+    fn choice(&self) -> EngineChoice {
+        EngineChoice::TensorRt
+    }
+
+    fn name(&self) -> &'static str {
+        "TensorRT-RTX"
+    }
+
+    fn class(&self, options: &EngineOptions) -> EngineClass {
+        class(start::precision(&options.tensorrt))
+    }
+
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn probe(&self, options: &EngineOptions) -> Result<()> {
+        start::probe(&options.tensorrt).map(drop)
+    }
+
+    fn begin(&self, options: &EngineOptions) {
+        start::begin(&options.tensorrt);
+    }
+
+    fn settle(&self) {
+        start::settle();
+    }
+
+    fn open(&self, network: &Network, options: &EngineOptions) -> Result<Arc<dyn OpenedGpu>> {
+        Ok(Arc::new(start::open_gpu(network, &options.tensorrt)?))
+    }
+}
+
+/// Returns the class of the engine in `precision`.
+fn class(precision: Precision) -> EngineClass {
+    match precision {
+        Precision::F32 => EngineClass::TensorRtF32,
+        Precision::F16 => EngineClass::TensorRtF16,
+    }
+}
 
 /// Network on a GPU.
 pub(crate) struct TensorRt {
     session: Session,
     name: String,
-    class: &'static str,
+    class: EngineClass,
 }
 
 impl TensorRt {
-    fn new(session: Session, name: String, class: &'static str) -> Self {
+    fn new(session: Session, name: String, class: EngineClass) -> Self {
         Self {
             session,
             name,
@@ -72,7 +117,7 @@ impl Engine for TensorRt {
         self.name.clone()
     }
 
-    fn class(&self) -> &'static str {
+    fn class(&self) -> EngineClass {
         self.class
     }
 

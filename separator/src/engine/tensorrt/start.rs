@@ -3,20 +3,22 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-use super::TensorRt;
 use super::accuracy::{self, TOLERANCE};
 use super::cache::{GpuKey, PlanCache, PlanKey};
 use super::error::TensorRtError;
 use super::gpu::{self, Gpu};
 use super::library::{Library, LibraryVersion};
+use super::outlook;
 use super::planner::{self, PlanOptions};
 use super::sealed::Sealed;
 use super::session::{Session, Shape};
 use super::target::Target;
+use super::{TensorRt, class};
 use crate::Result;
-use crate::engine::choice::gpu_class;
-use crate::engine::{Engine, TensorRtOptions};
+use crate::engine::contract::{Engine, OpenedGpu};
+use crate::engine::options::{EngineOptions, TensorRtOptions};
 use crate::model::{CHANNELS, ExportOptions, Model, Network, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
@@ -116,37 +118,39 @@ pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<O
     })
 }
 
-impl Opened {
-    /// Returns the name of the engine before it is started.
-    pub(crate) fn name(&self) -> String {
+impl OpenedGpu for Opened {
+    fn name(&self) -> String {
         format!("TensorRT-RTX {} on {}", self.library.version, self.gpu.name)
     }
 
-    /// Starts `network` and checks that its precision is sufficient.
-    ///
-    /// # Errors
-    /// Fails when the GPU or its memory does not allow a start. An unusable cache is not an error:
-    /// it is reported to `listener`.
-    pub(crate) fn start(
-        self,
+    fn until_ready(&self, networks: &[&Network], options: &EngineOptions) -> Duration {
+        outlook::until_ready(self, networks, &options.tensorrt)
+    }
+
+    /// Starts `network` and checks that its precision is sufficient. An unusable cache is not an
+    /// error: it is reported to `listener`.
+    fn start(
+        &self,
         network: &Network,
-        options: &TensorRtOptions,
+        options: &EngineOptions,
         listener: &mut dyn Listener,
     ) -> Result<Box<dyn Engine>> {
-        let name = self.name();
-        let Self { gpu, cache, .. } = self;
-        let plans = Plans { network, cache };
+        let (gpu, options) = (&self.gpu, &options.tensorrt);
+        let plans = Plans {
+            network,
+            cache: self.cache.clone(),
+        };
         let (session, batch, precision) = match precision(options) {
-            Precision::F16 => in_float16(&plans, options, &gpu, listener)?,
-            Precision::F32 => open_largest(&plans, options, Precision::F32, &gpu, listener)?,
+            Precision::F16 => in_float16(&plans, options, gpu, listener)?,
+            Precision::F32 => open_largest(&plans, options, Precision::F32, gpu, listener)?,
         };
 
-        let (spoken, class) = match precision {
-            Precision::F32 => ("float32", gpu_class(true)),
-            Precision::F16 => ("float16", gpu_class(false)),
+        let spoken = match precision {
+            Precision::F32 => "float32",
+            Precision::F16 => "float16",
         };
-        let name = format!("{name} ({spoken}, batch {batch})");
-        Ok(Box::new(TensorRt::new(session, name, class)))
+        let name = format!("{} ({spoken}, batch {batch})", self.name());
+        Ok(Box::new(TensorRt::new(session, name, class(precision))))
     }
 }
 
