@@ -19,6 +19,7 @@ pub enum Remedy {
         engine: String,
     },
     /// Install NVIDIA's library, TensorRT-RTX, in the place that Sextet keeps for it.
+    #[serde(rename = "install_tensorrt")]
     InstallTensorRt,
     /// Remove a library of another version from the folders that are searched.
     RemoveLibrary {
@@ -45,6 +46,7 @@ pub enum Remedy {
         variable: String,
     },
     /// Set an environment variable to 0, by which the GPU computes exactly in float32.
+    #[serde(rename = "compute_in_float32")]
     ComputeInFloat32 {
         /// Name of the variable.
         variable: String,
