@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::accuracy::TF32_VARIABLE;
-use super::gpu::VISIBLE_VARIABLE;
-use super::library::LibraryVersion;
-use super::whole::Damage;
+use super::damage::Damage;
+use super::tf32::TF32_VARIABLE;
+use super::version::LibraryVersion;
+use super::visible::VISIBLE_VARIABLE;
 use crate::error::BoxedError;
 use crate::model::ModelError;
 use crate::{Error, ErrorKind, Remedy};

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use super::accuracy::TOLERANCE;
+use super::batch::first_batch;
 use super::cache::{GpuKey, PlanCache, PlanKey};
-use super::start::{Opened, Plans, first_batch, precision};
-use crate::engine::TensorRtOptions;
+use super::gpu::Gpu;
+use super::plans::Plans;
+use super::precision::precision;
+use crate::engine::options::TensorRtOptions;
 use crate::model::{Network, Precision};
 
 /// Times of the steps that only a first start has. On an H200 they took 24 to 39 s in all, and the
@@ -16,22 +19,22 @@ const PLAN: Duration = Duration::from_secs(15);
 const KERNELS: Duration = Duration::from_secs(20);
 const COMPARISON: Duration = Duration::from_secs(2);
 
-/// Returns the time until all of `networks` can begin on `opened` with `options`, beyond the time of
+/// Returns the time until all of `networks` can begin on `gpu` with `options`, beyond the time of
 /// every start. Returns zero when all files are cached.
 pub(super) fn until_ready(
-    opened: &Opened,
+    gpu: &Gpu,
+    cache: Option<&PlanCache>,
     networks: &[&Network],
     options: &TensorRtOptions,
 ) -> Duration {
-    let Opened { gpu, cache, .. } = opened;
     let (gpu_key, batch) = (GpuKey::of(gpu), first_batch(options, gpu));
     let each = networks.iter().map(|network| {
         let plans = Plans {
             network,
-            cache: cache.clone(),
+            cache: cache.cloned(),
         };
         let key = plans.key_on(gpu, options, precision(options), batch);
-        time_to_make(cache.as_ref(), &key, &gpu_key)
+        time_to_make(cache, &key, &gpu_key)
     });
 
     each.sum()

@@ -13,8 +13,8 @@ use std::time::UNIX_EPOCH;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::library::FILES;
-use super::whole::Damage;
+use super::damage::Damage;
+use super::version::FILES;
 
 /// File name of the record.
 const FILE: &str = "sextet-libraries.json";
