@@ -14,6 +14,7 @@ mod fault;
 mod files;
 mod gpu;
 mod interrupt;
+mod log;
 mod manual;
 mod mishap;
 mod models;
@@ -39,6 +40,7 @@ use unfinished::Unfinished;
 
 fn main() -> ! {
     timings::begin();
+    log::begin();
     mishap::keep_quiet();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);

@@ -22,7 +22,7 @@ use sextet_separator::tensorrt::{
 };
 use sextet_separator::{
     EngineChoice, EngineClass, EngineOptions, Error, ErrorKind, Ignore, Listener, Model, Preparing,
-    Separator, TensorRtOptions, engine_class,
+    Remedy, Separator, TensorRtOptions, engine_class,
 };
 use support::checkpoint::Checkpoint;
 use support::small::{checkpoint, model, tiny};
@@ -601,48 +601,27 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
     that_says("getNvOnnxParserVersion", 1, &unlike.join(PARSER));
 
     let cases: [(&Path, &str, &[&str]); 6] = [
-        (
-            &empty,
-            "NoLibrary",
-            &[RUNTIME, "was not found", "sextet setup tensorrt"],
-        ),
+        (&empty, "NoLibrary", &[RUNTIME, "was not found"]),
         (
             &junk,
             "Unloadable",
-            &[
-                "junk/libtensorrt_rtx.so.1",
-                "cannot be loaded",
-                "sextet setup tensorrt",
-            ],
+            &["junk/libtensorrt_rtx.so.1", "cannot be loaded"],
         ),
         (
             &other,
             "NotTensorRt",
-            &[
-                "other/libtensorrt_rtx.so.1",
-                "getInferLibVersion",
-                "sextet setup tensorrt",
-            ],
+            &["other/libtensorrt_rtx.so.1", "getInferLibVersion"],
         ),
         (
             &newer,
             "WrongVersion",
-            &[
-                "newer/libtensorrt_rtx.so.1",
-                "1.7.0",
-                "1.6.1",
-                "sextet setup tensorrt",
-            ],
+            &["newer/libtensorrt_rtx.so.1", "1.7.0", "1.6.1"],
         ),
         (&alone, "NoLibrary", &[PARSER, "was not found"]),
         (
             &unlike,
             "WrongVersion",
-            &[
-                "unlike/libtensorrt_onnxparser_rtx.so.1",
-                "0.0.1",
-                "sextet setup tensorrt",
-            ],
+            &["unlike/libtensorrt_onnxparser_rtx.so.1", "0.0.1"],
         ),
     ];
 
@@ -663,6 +642,11 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
                 "'{error}' does not name '{part}'"
             );
         }
+        assert_eq!(
+            error.remedies().first(),
+            Some(&Remedy::InstallTensorRt),
+            "{error}"
+        );
     }
 
     // None of the wrong libraries prevents the right one from being found, behind a folder without
@@ -670,6 +654,14 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
     let library = Library::load(&[empty.clone(), library()]).unwrap();
     assert_eq!(library.version, REQUIRED_VERSION);
     assert!(!folder.path().join("cache").exists());
+
+    // The loaded library stays, and is no other one's stand-in.
+    assert_eq!(Library::load(&[empty.clone()]).unwrap().path, library.path);
+    let error = Library::load(&[alone.clone()]).unwrap_err();
+    assert!(
+        matches!(&error, TensorRtError::AlreadyLoaded { path, .. } if *path == library.path),
+        "{error}"
+    );
     println!("\n{} libraries refused", cases.len());
 }
 
@@ -728,7 +720,7 @@ fn without_a_driver_the_gpu_is_refused_and_auto_takes_the_cpu() {
         (error.kind(), error.to_string()),
         (ErrorKind::Engine, missing.to_string())
     );
-    assert!(error.to_string().contains("--engine cpu"), "{error}");
+    assert!(error.remedies().contains(&Remedy::UseCpu), "{error}");
 
     let separator = Separator::new(quick(), engine(EngineChoice::Auto)).unwrap();
     assert!(

@@ -44,6 +44,16 @@ pub enum TensorRtError {
         file: String,
         searched: Vec<PathBuf>,
     },
+    #[error(
+        "'{}' is asked for, and '{}' is loaded already, for the life of the process",
+        asked.display(), path.display()
+    )]
+    AlreadyLoaded {
+        /// Path of the library that is loaded.
+        path: PathBuf,
+        /// Path of the library that would have been loaded.
+        asked: PathBuf,
+    },
     #[error("'{}' cannot be loaded ({source})", path.display())]
     Unloadable { path: PathBuf, source: BoxedError },
     #[error("'{}' is damaged: {damage}", path.display())]
@@ -159,6 +169,7 @@ impl TensorRtError {
                 let path = path.display().to_string();
                 vec![InstallTensorRt, Remedy::RemoveLibrary { path }, UseCpu]
             }
+            Self::AlreadyLoaded { .. } => vec![StartAgain, UseCpu],
             Self::NotTensorRt { .. } => vec![InstallTensorRt, UseCpu],
             Self::Model(error) => error.remedies(),
             Self::Failed { .. } => vec![UseCpu, Report],

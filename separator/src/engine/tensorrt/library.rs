@@ -34,15 +34,16 @@ impl Library {
     /// # Errors
     /// Returns [`TensorRtError::NoLibrary`] when no library is found, and
     /// [`TensorRtError::Damaged`], [`TensorRtError::Unloadable`], [`TensorRtError::NotTensorRt`] or
-    /// [`TensorRtError::WrongVersion`] when the first one found cannot be used.
+    /// [`TensorRtError::WrongVersion`] when the first one found cannot be used. Returns
+    /// [`TensorRtError::AlreadyLoaded`] when this process has loaded another one before.
     pub fn load(folders: &[PathBuf]) -> Result<Self, TensorRtError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let [runtime, parser] = Self::find(folders);
         if let Some(library) = &*loaded {
-            return Ok(library.clone());
+            return library.unless_another_is(runtime);
         }
 
         let _loading = stage("load TensorRT's libraries");
-        let [runtime, parser] = Self::find(folders);
 
         for file in [&runtime, &parser] {
             whole::check(file)?;
@@ -63,6 +64,19 @@ impl Library {
                 version: REQUIRED_VERSION,
             })
             .clone())
+    }
+
+    /// Returns this library, which is loaded, unless `asked` is another file. Where `asked` is in none
+    /// of the folders, the system's loader would find the loaded one too.
+    fn unless_another_is(&self, asked: PathBuf) -> Result<Self, TensorRtError> {
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if asked.is_file() && whole(&asked) != whole(&self.path) {
+            return Err(TensorRtError::AlreadyLoaded {
+                path: self.path.clone(),
+                asked,
+            });
+        }
+        Ok(self.clone())
     }
 
     /// Returns whether the runtime is in one of `folders`, or loaded.

@@ -7,6 +7,9 @@ use trtx::{LogHandler, Logger, Severity};
 
 use super::error::TensorRtError;
 
+/// Target under which everything is logged that TensorRT says.
+const TARGET: &str = "sextet::tensorrt";
+
 /// Last error message of TensorRT. Its calls only report that they failed.
 static COMPLAINT: Mutex<String> = Mutex::new(String::new());
 
@@ -23,8 +26,14 @@ impl LogHandler for Complaints {
             message.clone_into(&mut COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
             OWN_COMPLAINT.with_borrow_mut(|own| message.clone_into(own));
         }
-        if std::env::var_os("SEXTET_TENSORRT_LOG").is_some() {
-            eprintln!("tensorrt {severity:?}: {message}");
+
+        match severity {
+            Severity::InternalError | Severity::Error => {
+                tracing::error!(target: TARGET, "{message}")
+            }
+            Severity::Warning => tracing::warn!(target: TARGET, "{message}"),
+            Severity::Info => tracing::info!(target: TARGET, "{message}"),
+            Severity::Verbose => tracing::debug!(target: TARGET, "{message}"),
         }
     }
 }
