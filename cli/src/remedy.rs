@@ -3,7 +3,7 @@
 
 use sextet_protocol::Remedy;
 
-/// What can be done about a failure, the best first.
+/// Remedies of a failure, the best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Remedies {
     /// Remedies that every front end puts in its own words.

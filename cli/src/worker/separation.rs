@@ -380,8 +380,8 @@ impl Bench {
         })
     }
 
-    /// Sets the remedy of the error of a cache that cannot be written to, whichever library reported
-    /// it.
+    /// Sets the remedy of the error of a cache that cannot be written to, whichever library
+    /// reported it.
     fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let report = Report::of(&error);
         if report.kind != Kind::Output {

@@ -340,8 +340,8 @@ fn start_among(
     })
 }
 
-/// Starts the first engine that starts. A GPU in `opened` is not opened again, nor are engines tried
-/// that failed to open one before it.
+/// Starts the first engine that starts. A GPU in `opened` is not opened again, and engines that
+/// failed to open one before it are not tried again.
 fn on_gpu(
     all: &[&dyn GpuEngine],
     network: &Network,

@@ -66,8 +66,8 @@ impl Library {
             .clone())
     }
 
-    /// Returns this library, which is loaded, unless `asked` is another file. Where `asked` is in none
-    /// of the folders, the system's loader would find the loaded one too.
+    /// Returns this library, which is loaded, unless `asked` is another file. Where `asked` is in
+    /// none of the folders, the system's loader would find the loaded one too.
     fn unless_another_is(&self, asked: PathBuf) -> Result<Self, TensorRtError> {
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if asked.is_file() && whole(&asked) != whole(&self.path) {
