@@ -656,8 +656,11 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
     assert!(!folder.path().join("cache").exists());
 
     // The loaded library stays, and is no other one's stand-in.
-    assert_eq!(Library::load(&[empty.clone()]).unwrap().path, library.path);
-    let error = Library::load(&[alone.clone()]).unwrap_err();
+    assert_eq!(
+        Library::load(std::slice::from_ref(&empty)).unwrap().path,
+        library.path
+    );
+    let error = Library::load(std::slice::from_ref(&alone)).unwrap_err();
     assert!(
         matches!(&error, TensorRtError::AlreadyLoaded { path, .. } if *path == library.path),
         "{error}"
