@@ -113,9 +113,17 @@ impl SavedField {
             .clone()
     }
 
-    /// Replaces the current state.
-    pub(crate) fn update(&self, saved: Saved) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = saved;
+    /// Replaces the parts of the current state that differ.
+    pub(crate) fn save(&self, clip: Option<&SavedClip>, settings: &Settings, status: String) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.format = FORMAT;
+        if current.clip.as_ref() != clip {
+            current.clip = clip.cloned();
+        }
+        if current.settings != *settings {
+            current.settings = settings.clone();
+        }
+        current.status = status;
     }
 
     /// Sets the callback for a state that a host loads.
@@ -126,7 +134,7 @@ impl SavedField {
 
 impl PersistentField<'_, Saved> for std::sync::Arc<SavedField> {
     fn set(&self, saved: Saved) {
-        self.update(saved.clone());
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = saved.clone();
         if let Some(tell) = &*self.on_load.lock().unwrap_or_else(PoisonError::into_inner) {
             tell(saved);
         }

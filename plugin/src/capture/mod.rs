@@ -13,5 +13,5 @@ mod take;
 mod tape;
 
 pub(crate) use recorder::{Input, Recorder};
-pub(crate) use take::{Take, TakeError};
+pub(crate) use take::{Capture, Take, TakeError};
 pub(crate) use tape::{Event, Tape, tape};

@@ -200,7 +200,7 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
         ui.horizontal(|ui| {
             ui.label(RichText::new(text).color(TEXT));
             ui.label(RichText::new(left).color(WEAK));
-            let engine = view.engine.clone().unwrap_or_default();
+            let engine = view.engine.as_deref().unwrap_or_default();
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.add(egui::Label::new(RichText::new(engine).small().color(WEAK)).truncate());
             });

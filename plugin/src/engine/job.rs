@@ -4,6 +4,7 @@
 //! memory, the GPU's too. A separation hands its worker on to the next one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -112,8 +113,10 @@ pub(crate) struct Job {
     is_later: bool,
     /// Whether the worker has begun with the job.
     begun: bool,
+    /// Whether the worker may be kept for the next separation.
+    can_keep_worker: bool,
     /// Engine and model in use, for people, once they are known.
-    pub(crate) engine: Option<String>,
+    pub(crate) engine: Option<Arc<str>>,
     /// The last warning.
     pub(crate) warning: Option<String>,
 }
@@ -165,6 +168,7 @@ impl Job {
             stage,
             is_later: true,
             begun: false,
+            can_keep_worker: true,
             engine: None,
             warning: None,
         }
@@ -209,12 +213,18 @@ impl Job {
         }
     }
 
+    /// Makes sure that the worker ends with this job.
+    pub(crate) fn do_not_keep_worker(&mut self) {
+        self.can_keep_worker = false;
+    }
+
     /// Returns the worker of a finished separation, for the next one.
     pub(crate) fn keep_worker(self) -> Option<Kept> {
         let Task::Separate { model, engine, .. } = self.task else {
             return None;
         };
-        Some(Kept::after_job(self.worker, (model, engine)))
+        self.can_keep_worker
+            .then(|| Kept::after_job(self.worker, (model, engine)))
     }
 
     /// Cancels a separation. Its worker is kept for the next one if it stops computing at once.
@@ -222,8 +232,7 @@ impl Job {
         let Task::Separate { model, engine, .. } = self.task else {
             return None;
         };
-        self.worker
-            .cancel(self.id)
+        (self.can_keep_worker && self.worker.cancel(self.id))
             .then(|| Kept::after_cancel(self.worker, (model, engine)))
     }
 
@@ -258,7 +267,7 @@ impl Job {
             Reply::Queued { reason, .. } => self.stage = Stage::Queued(reason),
             Reply::Started { model, engine, .. } => {
                 self.begun = true;
-                self.engine = Some(format!("{model} on {engine}"));
+                self.engine = Some(format!("{model} on {engine}").into());
                 self.stage = Stage::Working {
                     stage: None,
                     done: 0,

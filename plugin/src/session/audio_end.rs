@@ -32,6 +32,8 @@ pub(crate) struct SessionEnd {
     /// The last handover that found the line full. The line is full only while nothing is
     /// processed.
     waiting: Option<Handover>,
+    /// The last handover.
+    played: Handover,
     retired: Consumer<Arc<Deck>>,
     session_hz: u32,
 }
@@ -59,6 +61,7 @@ pub(crate) fn lines(session_hz: u32, session: Thread, link: &Link) -> (AudioEnd,
             tape: Some(tape),
             decks: send,
             waiting: None,
+            played: None,
             retired: collect,
             session_hz,
         },
@@ -123,9 +126,13 @@ impl SessionEnd {
         self.session_hz
     }
 
-    /// Hands a deck over, or takes the current one away.
-    pub(super) fn play(&mut self, deck: Handover) {
-        self.waiting = Some(deck);
+    /// Hands a deck over, or takes the current one away, unless that was done before.
+    pub(super) fn play(&mut self, deck: Option<&Arc<Deck>>) {
+        if deck.map(Arc::as_ptr) == self.played.as_ref().map(Arc::as_ptr) {
+            return;
+        }
+        self.played = deck.cloned();
+        self.waiting = Some(self.played.clone());
         self.collect();
     }
 

@@ -89,6 +89,8 @@ pub(super) struct Upkeep {
     machine: Option<Arc<Machine>>,
     offer: Option<Offer>,
     checkpoints: Vec<Checked>,
+    /// Whether the state may have changed since it was taken last.
+    is_changed: bool,
 }
 
 /// A place for one errand.
@@ -103,6 +105,7 @@ struct Place {
 impl Upkeep {
     /// Obeys a request.
     pub(super) fn obey(&mut self, wish: Wish, folders: &Result<Folders, String>, session: &Thread) {
+        self.is_changed = true;
         match wish {
             Wish::Inspect => self.look.start(Task::Inspect, folders, session),
             Wish::SetUpGpu => self.set_up.start(Task::SetUpGpu, folders, session),
@@ -136,6 +139,7 @@ impl Upkeep {
         session: &Thread,
     ) -> Vec<Outcome> {
         let now = Instant::now();
+        self.is_changed |= self.is_busy();
         let places = [
             &mut self.look,
             &mut self.set_up,
@@ -200,8 +204,12 @@ impl Upkeep {
             .any(|place| place.job.is_some())
     }
 
-    /// Returns the state for the editor.
-    pub(super) fn shown(&self) -> Upkept {
+    /// Returns the state for the editor, if it may have changed since the last call.
+    pub(super) fn take_changed(&mut self) -> Option<Upkept> {
+        std::mem::take(&mut self.is_changed).then(|| self.shown())
+    }
+
+    fn shown(&self) -> Upkept {
         Upkept {
             machine: self.machine.clone(),
             look: self.look.deed(),

@@ -148,9 +148,9 @@ pub(crate) struct View {
     /// Number of frames that were lost while capturing.
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.
-    pub(crate) engine: Option<String>,
+    pub(crate) engine: Option<Arc<str>>,
     /// Model and engine that the stems were made with.
-    pub(crate) made_with: Option<MadeWith>,
+    pub(crate) made_with: Option<Arc<MadeWith>>,
     /// Whether `made_with` differs from the current choice.
     pub(crate) is_made_otherwise: bool,
     pub(crate) errand: Option<Errand>,
@@ -180,13 +180,40 @@ impl ViewCell {
             .clone()
     }
 
-    /// Replaces the snapshot; returns true if the new one differs.
-    pub(crate) fn set(&self, view: View) -> bool {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let differs = **current != view;
-        if differs {
-            *current = Arc::new(view);
+    /// Replaces the snapshot.
+    pub(crate) fn set(&self, view: View) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+}
+
+/// The next snapshot, while it is compared with the last one part by part.
+#[derive(Default)]
+pub(super) struct Draft {
+    view: View,
+    is_changed: bool,
+}
+
+impl Draft {
+    /// Sets a part.
+    pub(super) fn put<T: PartialEq>(&mut self, part: fn(&mut View) -> &mut T, now: T) {
+        let part = part(&mut self.view);
+        if *part != now {
+            *part = now;
+            self.is_changed = true;
         }
-        differs
+    }
+
+    /// Sets a part, which is copied only if it differs.
+    pub(super) fn put_ref<T: PartialEq + Clone>(&mut self, part: fn(&mut View) -> &mut T, now: &T) {
+        let part = part(&mut self.view);
+        if *part != *now {
+            part.clone_from(now);
+            self.is_changed = true;
+        }
+    }
+
+    /// Returns the snapshot if it differs from the one that was returned last.
+    pub(super) fn take_changed(&mut self) -> Option<View> {
+        std::mem::take(&mut self.is_changed).then(|| self.view.clone())
     }
 }

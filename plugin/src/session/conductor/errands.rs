@@ -23,8 +23,8 @@ impl Conductor {
 
     pub(super) fn render(&mut self, order: Order) {
         let Some((key, name)) = self
-            .clip
-            .as_ref()
+            .history
+            .clip()
             .and_then(|clip| Some((clip.key?, clip.name.clone())))
         else {
             return;
@@ -116,7 +116,7 @@ impl Conductor {
         match (job.task(), ended) {
             // The file is the clip's own, which was missing. It stays in its place on the timeline.
             (_, Ended::Imported { audio, .. })
-                if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) =>
+                if self.history.clip().is_some_and(|clip| clip.audio == audio) =>
             {
                 self.find_again();
             }

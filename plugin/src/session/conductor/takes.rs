@@ -1,37 +1,25 @@
 //! Takes: from the audio thread's line to the clip.
 
-use std::sync::Arc;
-
 use super::Conductor;
-use crate::capture::{Event, Take, TakeError};
+use super::state::Event;
+use crate::capture::{Capture, Event as TapeEvent, Take, TakeError};
 use crate::engine::Fault;
-use crate::playback::{Deck, Placement};
+use crate::playback::Placement;
 use crate::saved::SavedClip;
 use crate::session::audio_end::SessionEnd;
-use crate::session::view::{Phase, Wave};
 
 impl Conductor {
     pub(super) fn activate(&mut self, line: SessionEnd) {
         // The take ends with the old line, so the rest of that line is read first.
         self.listen();
-        if self.take.is_some() {
-            self.finish_take();
-        }
+        self.apply(Event::TakeEnded);
 
         self.line = Some(line);
         self.lost_frames = 0;
 
-        if self.deck.is_some() || self.phase == Phase::Ready {
+        if self.state.stems().is_some() {
             self.open_stems(false);
         }
-    }
-
-    /// Sets the deck that the audio thread plays from now on.
-    pub(super) fn play(&mut self, deck: Option<Arc<Deck>>) {
-        if let Some(line) = &mut self.line {
-            line.play(deck.clone());
-        }
-        self.deck = deck;
     }
 
     pub(super) fn listen(&mut self) {
@@ -49,11 +37,11 @@ impl Conductor {
         // meanwhile.
         let mut ended = false;
         tape.drain(|event| match event {
-            Event::Begin => self.begin_take(rate_hz),
-            Event::Audio(position, samples) => self.keep(position, samples),
-            Event::End => {
+            TapeEvent::Begin => self.begin_take(rate_hz),
+            TapeEvent::Audio(position, samples) => self.keep(position, samples),
+            TapeEvent::End => {
                 ended = true;
-                self.finish_take();
+                self.apply(Event::TakeEnded);
             }
         });
 
@@ -65,7 +53,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn begin_take(&mut self, rate_hz: u32) {
+    fn begin_take(&mut self, rate_hz: u32) {
         let made = match &self.folders {
             Ok(folders) => {
                 Take::new(folders, rate_hz).map_err(|error| Fault::Capture(error.to_string()))
@@ -74,9 +62,7 @@ impl Conductor {
         };
         match made {
             Ok(take) => {
-                self.take = Some(take);
-                self.give_up();
-                self.phase = Phase::Capturing;
+                self.apply(Event::TakeBegun(take));
                 self.notice = None;
                 self.warm_up();
             }
@@ -84,10 +70,11 @@ impl Conductor {
         }
     }
 
-    pub(super) fn keep(&mut self, position: i64, samples: &[f32]) {
-        let Some(take) = &mut self.take else { return };
+    fn keep(&mut self, position: i64, samples: &[f32]) {
+        let Some(take) = self.state.take_mut() else {
+            return;
+        };
         if let Err(error) = take.keep(position, samples) {
-            self.take = None;
             self.give_notice(&Fault::Capture(format!(
                 "The capture was ended: it could not be written ({error})."
             )));
@@ -95,54 +82,23 @@ impl Conductor {
         }
     }
 
-    pub(super) fn finish_take(&mut self) {
-        let (Some(take), Ok(folders)) = (self.take.take(), self.folders.clone()) else {
-            return;
+    /// Makes a capture of a take that is over.
+    pub(super) fn finish_take(&mut self, take: Take) {
+        let Ok(folders) = self.folders.clone() else {
+            return self.resume();
         };
 
-        // Show the phase before the files are written, which may take a while.
-        self.phase = Phase::Keeping;
+        // Show the state before the files are written, which may take a while.
         self.publish();
         let base = self
-            .clip
-            .as_ref()
+            .history
+            .clip()
             .filter(|_| self.settings.extend)
             .map(|clip| (clip.audio, clip.placement()));
 
         let link = self.link.clone();
         match take.finish(&folders, base, &|| link.is_stopped()) {
-            Ok(capture) => {
-                self.takes += 1;
-                let name = format!("Take {}", self.takes);
-                let Placement {
-                    start_frame,
-                    frames,
-                    rate_hz,
-                } = capture.placement;
-
-                let clip = SavedClip {
-                    audio: capture.audio,
-                    start_frame,
-                    frames,
-                    rate_hz,
-                    name,
-                    key: None,
-                };
-
-                self.replace_clip(Some(clip));
-                if self.settings.automatic {
-                    self.separate();
-                }
-
-                let overview = Arc::new(capture.overview);
-                self.wave = Some(Wave {
-                    placement: capture.placement,
-                    overview,
-                });
-
-                // The waveform is known, so that no scan is needed.
-                self.scan = None;
-            }
+            Ok(capture) => self.take_finished(capture),
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {
                 self.give_notice(&Fault::Capture(error.to_string()));
@@ -151,9 +107,42 @@ impl Conductor {
         }
     }
 
+    /// Makes a capture the clip.
+    fn take_finished(&mut self, capture: Capture) {
+        self.takes += 1;
+        let Placement {
+            start_frame,
+            frames,
+            rate_hz,
+        } = capture.placement;
+
+        self.history.replace(Some(SavedClip {
+            audio: capture.audio,
+            start_frame,
+            frames,
+            rate_hz,
+            name: format!("Take {}", self.takes),
+            key: None,
+        }));
+
+        self.clip_changed();
+        if self.settings.automatic {
+            self.separate();
+        }
+        self.waveforms
+            .show_capture(capture.placement, capture.overview);
+    }
+
     /// Returns to the clip as it was before a capture that failed or was empty.
-    pub(super) fn resume(&mut self) {
+    fn resume(&mut self) {
+        self.abandon_take();
         self.show_clip();
-        self.prepare(false);
+        self.open_stems(true);
+    }
+
+    /// Drops the take, if there is one.
+    pub(super) fn abandon_take(&mut self) {
+        let has_clip = self.history.clip().is_some();
+        self.apply(Event::TakeAbandoned { has_clip });
     }
 }

@@ -1,0 +1,137 @@
+//! The waveforms that the editor draws: of the clip or of the take that is growing, and of the
+//! stems, as far as a scan has read them.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sextet_protocol::{Folders, Stem};
+
+use crate::capture::Take;
+use crate::overview::{BIN_FRAMES, Overview};
+use crate::playback::{Placement, StemFiles};
+use crate::saved::SavedClip;
+use crate::session::scan::{Scan, Seen, Subject};
+use crate::session::view::Wave;
+
+/// Interval at which the editor shows a growing take.
+const GROWTH: Duration = Duration::from_millis(80);
+
+/// The waveforms, and the scan that reads them.
+pub(super) struct Waveforms {
+    clip: Option<Wave>,
+    stems: [Option<Arc<Overview>>; Stem::ALL.len()],
+    scan: Option<Scan>,
+    grown_at: Instant,
+}
+
+impl Default for Waveforms {
+    fn default() -> Self {
+        Self {
+            clip: None,
+            stems: Default::default(),
+            scan: None,
+            grown_at: Instant::now(),
+        }
+    }
+}
+
+impl Waveforms {
+    pub(super) fn clip(&self) -> &Option<Wave> {
+        &self.clip
+    }
+
+    pub(super) fn stems(&self) -> &[Option<Arc<Overview>>; Stem::ALL.len()] {
+        &self.stems
+    }
+
+    /// Shows a clip without its waveforms, and starts the scan that reads its capture.
+    pub(super) fn show_clip(&mut self, clip: Option<&SavedClip>, folders: Option<&Folders>) {
+        self.scan = None;
+        self.stems = Default::default();
+        self.clip = clip.map(|clip| Wave {
+            placement: clip.placement(),
+            overview: Arc::default(),
+        });
+
+        if let (Some(clip), Some(folders)) = (clip, folders) {
+            let path = folders.capture(&clip.audio);
+            self.scan = path
+                .is_file()
+                .then(|| Scan::start(Subject::Clip(path), thread::current()))
+                .flatten();
+        }
+    }
+
+    /// Shows a capture whose waveform is known, so that no scan is needed.
+    pub(super) fn show_capture(&mut self, placement: Placement, overview: Overview) {
+        self.scan = None;
+        self.show(placement, overview);
+    }
+
+    /// Shows a take as far as it has grown, if it was not shown just now.
+    pub(super) fn show_take(&mut self, take: &Take, rate_hz: u32) {
+        if self.grown_at.elapsed() < GROWTH {
+            return;
+        }
+
+        self.grown_at = Instant::now();
+        let (start_frame, overview) = take.overview();
+        let placement = Placement {
+            start_frame,
+            frames: overview.bins.len() as u64 * BIN_FRAMES as u64,
+            rate_hz,
+        };
+        self.show(placement, overview);
+    }
+
+    /// Shows the clip's waveform in another place.
+    pub(super) fn move_clip(&mut self, placement: Placement) {
+        if let Some(wave) = &mut self.clip {
+            wave.placement = placement;
+        }
+    }
+
+    /// Starts the scan of a clip's stems. `verify`: the files may have changed since they were made.
+    pub(super) fn scan_stems(&mut self, files: StemFiles, verify: bool) {
+        let subject = Subject::Stems {
+            files: Box::new(files),
+            verify,
+        };
+        self.scan = Scan::start(subject, thread::current());
+    }
+
+    pub(super) fn stop_scan(&mut self) {
+        self.scan = None;
+    }
+
+    /// Takes the findings of the scan over. The clip's place is `None` while a take is shown in its
+    /// stead. Returns the reason for which the stems are damaged, if they are.
+    pub(super) fn poll_scan(&mut self, placement: Option<Placement>) -> Option<String> {
+        let mut damage = None;
+        while let Some(seen) = self.scan.as_ref().and_then(Scan::hear) {
+            let clip = match seen {
+                Seen::Clip(clip) => Some(clip),
+                Seen::Stems(stems, clip) => {
+                    self.stems = stems.map(|overview| Some(Arc::new(overview)));
+                    Some(clip)
+                }
+                Seen::Damaged(reason) => {
+                    damage = Some(reason);
+                    None
+                }
+            };
+            if let (Some(overview), Some(placement)) = (clip, placement) {
+                self.show(placement, overview);
+            }
+        }
+        damage
+    }
+
+    fn show(&mut self, placement: Placement, overview: Overview) {
+        self.clip = Some(Wave {
+            placement,
+            overview: Arc::new(overview),
+        });
+    }
+}
