@@ -6,12 +6,12 @@
 //! audio thread         session thread   captures/<fingerprint>.wav
 //! ```
 
+mod contiguous;
 mod recorder;
 mod spans;
-mod straight;
 mod take;
 mod tape;
 
 pub(crate) use recorder::{Input, Recorder};
 pub(crate) use take::{Capture, Take, TakeError};
-pub(crate) use tape::{Event, Tape, tape};
+pub(crate) use tape::{Tape, TapeEvent, tape};

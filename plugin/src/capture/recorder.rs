@@ -53,7 +53,7 @@ impl Recorder {
     }
 
     /// Processes one block.
-    pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>) {
+    pub(crate) fn process(&mut self, armed: bool, input: &Input<'_>) {
         self.state = match (armed, self.state) {
             (false, State::Rolling) => self.end(State::Off),
             (false, _) => State::Off,
@@ -172,7 +172,7 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tape::{Event, tape};
+    use super::super::tape::{TapeEvent, tape};
     use super::*;
 
     /// Plays blocks of ten frames, the value of each frame being its position, and returns the
@@ -184,7 +184,7 @@ mod tests {
             let frames: Vec<f32> = (0..10)
                 .map(|n| (position.unwrap_or(0) + n) as f32)
                 .collect();
-            recorder.hear(
+            recorder.process(
                 armed,
                 &Input {
                     left: &frames,
@@ -195,13 +195,13 @@ mod tests {
             );
 
             tape.drain(|event| match event {
-                Event::Begin => seen.push("begin".to_owned()),
-                Event::Audio(at, samples) => {
+                TapeEvent::Begin => seen.push("begin".to_owned()),
+                TapeEvent::Audio(at, samples) => {
                     assert_eq!(samples.len(), 20);
                     assert_eq!((samples[0], samples[19]), (at as f32, (at + 9) as f32));
                     seen.push(at.to_string());
                 }
-                Event::End => seen.push("end".to_owned()),
+                TapeEvent::End => seen.push("end".to_owned()),
             });
         }
 
@@ -261,7 +261,7 @@ mod tests {
         let frames = [0.5; 1_000];
         for second in 0..6 {
             let position = Some(second * 1_000);
-            recorder.hear(
+            recorder.process(
                 true,
                 &Input {
                     left: &frames,
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(tape.lost_frames(), 2_000);
 
         let mut seen = Vec::new();
-        tape.drain(|event| seen.push(matches!(event, Event::Audio(..))));
+        tape.drain(|event| seen.push(matches!(event, TapeEvent::Audio(..))));
 
         assert_eq!(seen, [false, true, true, true, true, false]);
     }
@@ -288,7 +288,7 @@ mod tests {
             for second in 0..20 {
                 let frames = [second as f32; 1_000];
                 let position = Some(second * 1_000);
-                recorder.hear(
+                recorder.process(
                     true,
                     &Input {
                         left: &frames,
@@ -305,9 +305,9 @@ mod tests {
         let mut over = false;
         while !over {
             tape.drain(|event| match event {
-                Event::Audio(_, samples) => frames += samples.len() / 2,
-                Event::End => over = true,
-                Event::Begin => {}
+                TapeEvent::Audio(_, samples) => frames += samples.len() / 2,
+                TapeEvent::End => over = true,
+                TapeEvent::Begin => {}
             });
         }
 

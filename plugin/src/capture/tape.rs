@@ -47,7 +47,7 @@ pub(crate) struct Tape {
 
 /// An event that is read from the tape.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Event<'a> {
+pub(crate) enum TapeEvent<'a> {
     /// A take begins.
     Begin,
     /// The frame of the timeline and the interleaved frames that were captured there.
@@ -99,13 +99,13 @@ impl Tape {
     }
 
     /// Passes all events to `take`. A recorder that is gone has ended its take.
-    pub(crate) fn drain(&mut self, mut take: impl FnMut(Event<'_>)) {
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(TapeEvent<'_>)) {
         let abandoned = self.marks.is_abandoned();
         while let Ok(mark) = self.marks.pop() {
             match mark {
                 Mark::Begin => {
                     self.rolling = true;
-                    take(Event::Begin);
+                    take(TapeEvent::Begin);
                 }
                 Mark::Span { position, frames } => {
                     self.run.resize(2 * frames, 0.0);
@@ -119,17 +119,17 @@ impl Tape {
                     self.run[..first.len()].copy_from_slice(first);
                     self.run[first.len()..].copy_from_slice(second);
                     chunk.commit_all();
-                    take(Event::Audio(position, &self.run));
+                    take(TapeEvent::Audio(position, &self.run));
                 }
                 Mark::End => {
                     self.rolling = false;
-                    take(Event::End);
+                    take(TapeEvent::End);
                 }
             }
         }
 
         if abandoned && std::mem::take(&mut self.rolling) {
-            take(Event::End);
+            take(TapeEvent::End);
         }
     }
 }

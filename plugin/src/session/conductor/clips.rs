@@ -8,11 +8,11 @@ use sextet_protocol::cache::Entry;
 use super::Conductor;
 use super::history::History;
 use super::state::{Event, State, Stems};
-use crate::engine::Fault;
 use crate::playback::{Deck, StemFiles};
-use crate::saved::{Saved, SavedClip};
-use crate::session::audio_end::SessionEnd;
-use crate::session::view::MadeWith;
+use crate::saved::{SavedClip, SavedState};
+use crate::session::channel::SessionEndpoint;
+use crate::session::view::StemOrigin;
+use crate::worker::Fault;
 
 impl Conductor {
     /// Replaces the clip, so that the change can be undone.
@@ -36,7 +36,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn load(&mut self, saved: Saved) {
+    pub(super) fn load(&mut self, saved: SavedState) {
         self.settings = saved.settings;
         if self.history.clip() == saved.clip.as_ref() && !self.state.is_capturing() {
             return;
@@ -66,7 +66,7 @@ impl Conductor {
     }
 
     /// Plays the clip's stems if they exist. Otherwise starts a separation if the clip had stems
-    /// before, or clips are separated automatically.
+    /// before, or clips are play_new_stems automatically.
     pub(super) fn open_or_make_stems(&mut self) {
         let had_stems = self.history.clip().is_some_and(|clip| clip.key.is_some());
         if !self.open_stems(true) && (had_stems || self.settings.automatic) {
@@ -111,7 +111,7 @@ impl Conductor {
         };
 
         let manifest = to_play.entry().manifest();
-        let made_with = MadeWith::of(manifest);
+        let stem_origin = StemOrigin::of(manifest);
 
         if (manifest.frames, manifest.rate_hz) != (clip.frames, clip.rate_hz) {
             return Err(Fault::Stems(
@@ -120,7 +120,7 @@ impl Conductor {
         }
 
         let placement = clip.placement();
-        let session_hz = self.line.as_ref().map(SessionEnd::session_hz);
+        let session_hz = self.channel.as_ref().map(SessionEndpoint::session_hz);
         let deck = session_hz
             .map(|session_hz| Deck::new(to_play, placement, session_hz, std::thread::current()))
             .transpose()
@@ -128,16 +128,16 @@ impl Conductor {
 
         self.waveforms.scan_stems(to_see, verify);
         Ok(Some(Stems {
-            engine: made_with.words().into(),
-            made_with: Arc::new(made_with),
+            engine: stem_origin.description().into(),
+            stem_origin: Arc::new(stem_origin),
             deck: deck.map(Arc::new),
         }))
     }
 
     /// Hands the deck of the stems over to the audio thread, or takes the one that it has away.
     pub(super) fn hand_deck_over(&mut self) {
-        if let Some(line) = &mut self.line {
-            line.play(self.state.deck());
+        if let Some(endpoint) = &mut self.channel {
+            endpoint.play(self.state.deck());
         }
     }
 
@@ -149,7 +149,7 @@ impl Conductor {
     }
 
     /// Takes the findings of the scan over.
-    pub(super) fn look(&mut self) {
+    pub(super) fn poll_scan(&mut self) {
         let placement = self.history.clip().map(SavedClip::placement);
         let placement = placement.filter(|_| !self.state.is_capturing());
         if let Some(damage) = self.waveforms.poll_scan(placement) {
@@ -160,14 +160,14 @@ impl Conductor {
     /// Stops playing stems that are damaged, and makes them again if that is possible.
     fn remake(&mut self, damage: String) {
         self.waveforms.stop_scan();
-        self.give_notice(&Fault::Stems(damage));
+        self.show_notice(&Fault::Stems(damage));
         self.apply(Event::StemsDamaged);
     }
 
     /// Returns whether the stems were made with another model than the chosen one, or another
     /// engine than the one that was chosen by name. Stems that this very choice led to are the best
     /// that it gives, so they do not count.
-    pub(super) fn is_made_otherwise(&self) -> bool {
+    pub(super) fn differs_from_settings(&self) -> bool {
         let State::Ready(stems) = &self.state else {
             return false;
         };
@@ -181,12 +181,12 @@ impl Conductor {
                     && (model, *engine) == (&self.settings.model, self.settings.engine)
             });
 
-        !is_answer && !stems.made_with.fits(&self.settings)
+        !is_answer && !stems.stem_origin.fits(&self.settings)
     }
 
     /// Resumes with a capture that was missing and exists again, together with the disk that it is
     /// on.
-    pub(super) fn find_again(&mut self) {
+    pub(super) fn retry_missing_capture(&mut self) {
         if let State::Failed {
             fault: Fault::Missing { path },
             ..
@@ -200,8 +200,8 @@ impl Conductor {
     }
 
     /// Moves the clip. Its waveforms, its stems and its separation stay.
-    pub(super) fn place(&mut self, frame: i64) {
-        let (Some(clip), Some(session_hz)) = (self.history.clip(), self.link.session_hz()) else {
+    pub(super) fn move_clip(&mut self, frame: i64) {
+        let (Some(clip), Some(session_hz)) = (self.history.clip(), self.shared.session_hz()) else {
             return;
         };
 

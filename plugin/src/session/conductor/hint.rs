@@ -1,4 +1,4 @@
-//! The hint about an unused GPU: shown once to a user, after a clip was separated on the CPU.
+//! The hint about an unused GPU: shown once to a user, after a clip was play_new_stems on the CPU.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sextet_protocol::worker::{EngineName, GpuState};
 
 use super::Conductor;
-use crate::session::upkeep::Wish;
+use crate::session::upkeep::UpkeepRequest;
 
 /// File of the data folder that exists once the hint was read.
 const READ_FILE: &str = "gpu-hint-was-read";
@@ -39,13 +39,13 @@ impl GpuHint {
 }
 
 impl Conductor {
-    /// Looks for a GPU after the first clip that was separated on the CPU although the CPU was not
+    /// Looks for a GPU after the first clip that was play_new_stems on the CPU although the CPU was not
     /// chosen.
     pub(super) fn consider_hint(&mut self, cached: bool) {
         let on_cpu = self
             .state
             .stems()
-            .is_some_and(|stems| stems.made_with.engine() == Some(EngineName::Cpu));
+            .is_some_and(|stems| stems.stem_origin.engine() == Some(EngineName::Cpu));
         let is_new = self.hint == GpuHint::Unconsidered;
         if cached || !on_cpu || self.settings.engine != EngineName::Auto || !is_new {
             return;
@@ -55,8 +55,11 @@ impl Conductor {
         if self.hint_file().is_some_and(|file| !file.exists()) {
             self.hint = GpuHint::Awaited;
             if self.upkeep.machine().is_none() {
-                self.upkeep
-                    .obey(Wish::Inspect, &self.folders, &std::thread::current());
+                self.upkeep.handle(
+                    UpkeepRequest::Inspect,
+                    &self.folders,
+                    &std::thread::current(),
+                );
             }
         }
     }

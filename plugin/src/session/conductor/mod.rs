@@ -1,7 +1,7 @@
 //! The conductor: the state of the session thread, and its loop.
 
+mod background;
 mod clips;
-mod errands;
 mod hint;
 mod history;
 mod publish;
@@ -18,13 +18,13 @@ use std::time::Duration;
 use sextet_protocol::worker::EngineName;
 use sextet_protocol::{Fingerprint, Folders};
 
-use crate::engine::{Job, Kept};
-use crate::link::Link;
 use crate::saved::{SavedField, Settings};
-use crate::session::audio_end::SessionEnd;
+use crate::session::channel::SessionEndpoint;
 use crate::session::command::Command;
 use crate::session::upkeep::Upkeep;
 use crate::session::view::{Draft, ViewCell};
+use crate::shared_state::SharedState;
+use crate::worker::{IdleWorker, Job};
 use hint::GpuHint;
 use history::History;
 use state::{Effect, Event, State};
@@ -41,8 +41,8 @@ pub(super) struct Conductor {
     inbox: Receiver<Command>,
     folders: Result<Folders, String>,
     saved: Arc<SavedField>,
-    link: Arc<Link>,
-    line: Option<SessionEnd>,
+    shared: Arc<SharedState>,
+    channel: Option<SessionEndpoint>,
 
     // The clip and the work on it.
     settings: Settings,
@@ -52,7 +52,7 @@ pub(super) struct Conductor {
     /// Stems that the last choice of model and engine led to, whatever they were made with.
     answered: Option<(Fingerprint, String, EngineName)>,
     /// Worker that waits for the next separation.
-    kept: Option<Kept>,
+    idle_worker: Option<IdleWorker>,
     /// Number of takes so far, by which captures are named.
     takes: u32,
     lost_frames: u64,
@@ -76,21 +76,21 @@ impl Conductor {
         inbox: Receiver<Command>,
         folders: Result<Folders, String>,
         saved: Arc<SavedField>,
-        link: Arc<Link>,
+        shared: Arc<SharedState>,
         view: Arc<ViewCell>,
     ) -> Self {
         Self {
             inbox,
             folders,
-            link,
-            line: None,
+            shared,
+            channel: None,
             settings: saved.get().settings,
             saved,
             history: History::default(),
             state: State::Empty,
             waveforms: Waveforms::default(),
             answered: None,
-            kept: None,
+            idle_worker: None,
             takes: 0,
             lost_frames: 0,
             import: None,
@@ -107,40 +107,40 @@ impl Conductor {
     /// Runs the loop until the session is stopped.
     pub(super) fn run(mut self) {
         loop {
-            let posted = self.link.posted();
-            // Obey the commands, then read the tape.
+            let posted = self.shared.posted();
+            // Handle the commands, then read the tape.
             while let Ok(command) = self.inbox.try_recv() {
-                self.obey(command);
+                self.handle(command);
             }
 
-            self.listen();
-            if self.link.take_armed() {
+            self.read_tape();
+            if self.shared.take_armed() {
                 self.warm_up();
             }
 
             // Step the jobs, and take their results.
             self.step_separation();
-            self.step_errands();
-            self.step_kept();
+            self.step_background();
+            self.step_idle_worker();
             self.step_upkeep();
-            self.look();
+            self.poll_scan();
 
             self.check_deck();
-            self.find_again();
+            self.retry_missing_capture();
 
             // Let the audio thread play what the state says. All requests that were counted before
             // this round are settled then, unless stems are on their way.
             self.hand_deck_over();
             let waiting = self.state.job().is_some() || self.import.is_some();
             if !waiting {
-                self.link.settle(posted);
+                self.shared.settle(posted);
             }
 
             // Show the new state, and end or sleep.
             self.save();
             self.publish();
-            if self.link.is_stopped() {
-                self.dismiss_workers();
+            if self.shared.is_stopped() {
+                self.shut_workers_down();
                 return;
             }
 
@@ -154,18 +154,24 @@ impl Conductor {
 
     /// Returns whether there is work that needs a short interval.
     fn is_busy(&self) -> bool {
-        let handing_over = self.line.as_ref().is_some_and(SessionEnd::is_waiting);
-        let leaving_off = self.kept.as_ref().is_some_and(Kept::is_leaving_off);
+        let handing_over = self
+            .channel
+            .as_ref()
+            .is_some_and(SessionEndpoint::is_waiting);
+        let is_cancelling = self
+            .idle_worker
+            .as_ref()
+            .is_some_and(IdleWorker::is_cancelling);
         self.state.is_capturing()
             || self.render.is_some()
             || self.upkeep.is_busy()
             || handing_over
-            || leaving_off
+            || is_cancelling
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle(&mut self, command: Command) {
         match command {
-            Command::Activate(line) => self.activate(*line),
+            Command::Activate(endpoint) => self.activate(*endpoint),
             Command::Load(saved) => self.load(*saved),
             Command::Separate => self.separate(),
             Command::Cancel => self.apply(Event::SeparationCancelled),
@@ -173,14 +179,15 @@ impl Conductor {
             Command::Redo => self.redo(),
             Command::Open(path) => self.open(&path),
             Command::Render(order) => self.render(order),
-            Command::CancelErrand(kind) => self.cancel_errand(kind),
+            Command::CancelBackground(kind) => self.cancel_background(kind),
             Command::Clear => self.replace_clip(None),
-            Command::Place(frame) => self.place(frame),
+            Command::MoveClip(frame) => self.move_clip(frame),
             Command::Settings(settings) => self.settings = settings,
-            Command::Upkeep(wish) => self
-                .upkeep
-                .obey(wish, &self.folders, &std::thread::current()),
-            Command::Dismiss => self.notice = None,
+            Command::Upkeep(request) => {
+                self.upkeep
+                    .handle(request, &self.folders, &std::thread::current())
+            }
+            Command::DismissNotice => self.notice = None,
             Command::DismissHint => self.dismiss_hint(),
         }
     }
@@ -192,8 +199,8 @@ impl Conductor {
         match effect {
             None => {}
             Some(Effect::FinishTake(take)) => self.finish_take(take),
-            Some(Effect::CancelJob(job)) => self.kept = job.cancel(),
-            Some(Effect::KeepWorker(job)) => self.kept = job.keep_worker(),
+            Some(Effect::CancelJob(job)) => self.idle_worker = job.cancel(),
+            Some(Effect::KeepWorker(job)) => self.idle_worker = job.keep_worker(),
             Some(Effect::Separate) => self.separate(),
         }
     }

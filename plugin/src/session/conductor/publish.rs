@@ -1,4 +1,4 @@
-//! Telling others about the state: the editor's view of it, and the part that a project saves.
+//! Publishing the state: the editor's view of it, and the part that a project saves.
 
 use super::Conductor;
 use super::state::State;
@@ -9,15 +9,15 @@ static NO_NAME: String = String::new();
 impl Conductor {
     /// Updates the editor's view. Parts that are unchanged are compared and not copied.
     pub(super) fn publish(&mut self) {
-        let rate_hz = self.link.session_hz().unwrap_or(44_100);
+        let rate_hz = self.shared.session_hz().unwrap_or(44_100);
         if let Some(take) = self.state.take_mut() {
             self.waveforms.show_take(take, rate_hz);
         }
 
-        let is_made_otherwise = self.is_made_otherwise();
+        let differs_from_settings = self.differs_from_settings();
         let has_stems = matches!(self.state, State::Ready(_)) || self.state.deck().is_some();
-        let made_with = self.state.stems().map(|stems| stems.made_with.clone());
-        let errand = self.errand();
+        let stem_origin = self.state.stems().map(|stems| stems.stem_origin.clone());
+        let background_job = self.background_job();
         let clip = self.history.clip();
 
         let draft = &mut self.draft;
@@ -28,11 +28,14 @@ impl Conductor {
         draft.put(|view| &mut view.lost_frames, self.lost_frames);
 
         draft.put(|view| &mut view.engine, self.state.engine());
-        draft.put(|view| &mut view.made_with, made_with);
-        draft.put(|view| &mut view.is_made_otherwise, is_made_otherwise);
+        draft.put(|view| &mut view.stem_origin, stem_origin);
+        draft.put(
+            |view| &mut view.differs_from_settings,
+            differs_from_settings,
+        );
         draft.put(|view| &mut view.has_stems, has_stems);
 
-        draft.put(|view| &mut view.errand, errand);
+        draft.put(|view| &mut view.background_job, background_job);
         if let Some(shown) = self.upkeep.take_changed() {
             draft.put(|view| &mut view.upkeep, shown);
         }
@@ -46,13 +49,13 @@ impl Conductor {
 
         if let Some(view) = draft.take_changed() {
             self.view.set(view);
-            self.link.repaint.request_repaint();
+            self.shared.repaint.request_repaint();
         }
     }
 
     /// Saves the state as the project keeps it.
     pub(super) fn save(&self) {
-        let status = self.state.phase().words();
+        let status = self.state.phase().description();
         self.saved.save(self.history.clip(), &self.settings, status);
     }
 }

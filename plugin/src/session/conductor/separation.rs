@@ -6,8 +6,8 @@ use sextet_protocol::Fingerprint;
 
 use super::Conductor;
 use super::state::{Event, State};
-use crate::engine::{Ended, Fault, Job, Kept, Task};
 use crate::session::upkeep::Outcome;
+use crate::worker::{Fault, IdleWorker, Job, JobOutcome, Task};
 
 impl Conductor {
     /// Starts the separation of the clip, unless there is one or a take is running.
@@ -45,8 +45,12 @@ impl Conductor {
             engine,
         };
 
-        match self.kept.take().filter(|kept| kept.is_current(folders)) {
-            Some(kept) => Ok(Some(kept.start_job(task))),
+        match self
+            .idle_worker
+            .take()
+            .filter(|idle| idle.is_current(folders))
+        {
+            Some(idle) => Ok(Some(idle.start_job(task))),
             None => Job::start(task, folders, std::thread::current()).map(Some),
         }
     }
@@ -63,12 +67,12 @@ impl Conductor {
 
         match ended {
             None => {}
-            Some(Ended::Separated { key, cached }) => {
+            Some(JobOutcome::Separated { key, cached }) => {
                 self.apply(Event::SeparationDone);
-                self.separated(key);
+                self.play_new_stems(key);
                 self.consider_hint(cached);
             }
-            Some(Ended::Failed(fault)) => {
+            Some(JobOutcome::Failed(fault)) => {
                 let was_never_begun = job.was_never_begun(&fault);
                 self.apply(Event::SeparationFailed(fault));
                 if was_never_begun {
@@ -84,7 +88,7 @@ impl Conductor {
 
     /// Plays stems that were made. They need no check, because the worker has just hashed their
     /// files, or compared their hashes.
-    fn separated(&mut self, key: Fingerprint) {
+    fn play_new_stems(&mut self, key: Fingerprint) {
         let (model, engine) = self.settings.computing();
         self.answered = Some((key, model, engine));
         self.history.set_key(key);
@@ -103,33 +107,38 @@ impl Conductor {
             return;
         }
 
-        match self.kept.as_mut().filter(|kept| kept.is_current(folders)) {
-            Some(kept) => kept.prepare(self.settings.computing()),
+        match self
+            .idle_worker
+            .as_mut()
+            .filter(|idle| idle.is_current(folders))
+        {
+            Some(idle) => idle.prepare(self.settings.computing()),
             // Ignore the error: the separation will report it.
             None => {
-                self.kept =
-                    Kept::start(self.settings.computing(), folders, std::thread::current()).ok()
+                self.idle_worker =
+                    IdleWorker::start(self.settings.computing(), folders, std::thread::current())
+                        .ok()
             }
         }
     }
 
-    /// Steps the kept worker, and drops it when it is of no use any more.
-    pub(super) fn step_kept(&mut self) {
+    /// Steps the idle worker, and drops it when it is of no use any more.
+    pub(super) fn step_idle_worker(&mut self) {
         let wanted = self.state.is_capturing() || self.import.is_some();
-        if let Some(kept) = &mut self.kept
-            && !kept.step(Instant::now(), wanted)
+        if let Some(idle) = &mut self.idle_worker
+            && !idle.step(Instant::now(), wanted)
         {
-            self.kept = None;
+            self.idle_worker = None;
         }
     }
 
     /// Tells all processes to end, so that they end side by side.
-    pub(super) fn dismiss_workers(&mut self) {
-        let errands = [&mut self.import, &mut self.render];
-        let jobs = errands.into_iter().flatten();
-        jobs.chain(self.state.job_mut()).for_each(Job::dismiss);
-        self.kept.iter_mut().for_each(Kept::dismiss);
-        self.upkeep.dismiss();
+    pub(super) fn shut_workers_down(&mut self) {
+        let background = [&mut self.import, &mut self.render];
+        let jobs = background.into_iter().flatten();
+        jobs.chain(self.state.job_mut()).for_each(Job::shut_down);
+        self.idle_worker.iter_mut().for_each(IdleWorker::shut_down);
+        self.upkeep.shut_down();
     }
 
     pub(super) fn step_upkeep(&mut self) {
@@ -145,14 +154,14 @@ impl Conductor {
     /// Drops the workers that were started before the GPU was set up, because they compute without
     /// it. The next separation starts a new one.
     fn use_gpu(&mut self) {
-        self.kept = None;
+        self.idle_worker = None;
         if let Some(job) = self.state.job_mut() {
             job.do_not_keep_worker();
         }
         self.hint.gpu_is_ready();
     }
 
-    pub(super) fn give_notice(&mut self, fault: &Fault) {
+    pub(super) fn show_notice(&mut self, fault: &Fault) {
         self.notice = Some((fault.to_string(), fault.remedy()));
     }
 }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::capture::Take;
-use crate::engine::{Fault, Job};
 use crate::playback::Deck;
-use crate::session::view::{MadeWith, Phase};
+use crate::session::view::{Phase, StemOrigin};
+use crate::worker::{Fault, Job};
 
 /// The state of an instance's work. Each state owns what it needs, so that there is no separation
 /// without a job and nothing ready without stems.
@@ -36,7 +36,7 @@ pub(super) enum State<T = Take, J = Job, S = Stems> {
 
 /// A clip's stems, which are open.
 pub(super) struct Stems {
-    pub(super) made_with: Arc<MadeWith>,
+    pub(super) stem_origin: Arc<StemOrigin>,
     /// Model and engine, for people.
     pub(super) engine: Arc<str>,
     /// Deck that plays them; `None` until the host has said the session's rate.

@@ -1,20 +1,20 @@
-//! Takes: from the audio thread's line to the clip.
+//! Takes: from the audio thread's channel to the clip.
 
 use super::Conductor;
 use super::state::Event;
-use crate::capture::{Capture, Event as TapeEvent, Take, TakeError};
-use crate::engine::Fault;
+use crate::capture::{Capture, Take, TakeError, TapeEvent};
 use crate::playback::Placement;
 use crate::saved::SavedClip;
-use crate::session::audio_end::SessionEnd;
+use crate::session::channel::SessionEndpoint;
+use crate::worker::Fault;
 
 impl Conductor {
-    pub(super) fn activate(&mut self, line: SessionEnd) {
-        // The take ends with the old line, so the rest of that line is read first.
-        self.listen();
+    pub(super) fn activate(&mut self, endpoint: SessionEndpoint) {
+        // The take ends with the old channel, so the rest of that channel is read first.
+        self.read_tape();
         self.apply(Event::TakeEnded);
 
-        self.line = Some(line);
+        self.channel = Some(endpoint);
         self.lost_frames = 0;
 
         if self.state.stems().is_some() {
@@ -22,34 +22,36 @@ impl Conductor {
         }
     }
 
-    pub(super) fn listen(&mut self) {
-        let Some(line) = &mut self.line else { return };
+    pub(super) fn read_tape(&mut self) {
+        let Some(endpoint) = &mut self.channel else {
+            return;
+        };
 
-        line.collect();
-        let Some(mut tape) = line.tape.take() else {
+        endpoint.collect();
+        let Some(mut tape) = endpoint.tape.take() else {
             return;
         };
 
         self.lost_frames = tape.lost_frames();
         let rate_hz = tape.rate_hz();
 
-        // Process the events. The tape is taken out of the line, which may hand decks over
+        // Process the events. The tape is taken out of the channel, which may hand decks over
         // meanwhile.
         let mut ended = false;
         tape.drain(|event| match event {
             TapeEvent::Begin => self.begin_take(rate_hz),
-            TapeEvent::Audio(position, samples) => self.keep(position, samples),
+            TapeEvent::Audio(position, samples) => self.write_to_take(position, samples),
             TapeEvent::End => {
                 ended = true;
                 self.apply(Event::TakeEnded);
             }
         });
 
-        // The line ends with the audio thread's end of the tape.
+        // The channel ends with the audio thread's end of the tape.
         if ended && tape.is_over() {
-            self.line = None;
-        } else if let Some(line) = &mut self.line {
-            line.tape = Some(tape);
+            self.channel = None;
+        } else if let Some(endpoint) = &mut self.channel {
+            endpoint.tape = Some(tape);
         }
     }
 
@@ -66,16 +68,16 @@ impl Conductor {
                 self.notice = None;
                 self.warm_up();
             }
-            Err(fault) => self.give_notice(&fault),
+            Err(fault) => self.show_notice(&fault),
         }
     }
 
-    fn keep(&mut self, position: i64, samples: &[f32]) {
+    fn write_to_take(&mut self, position: i64, samples: &[f32]) {
         let Some(take) = self.state.take_mut() else {
             return;
         };
-        if let Err(error) = take.keep(position, samples) {
-            self.give_notice(&Fault::Capture(format!(
+        if let Err(error) = take.write(position, samples) {
+            self.show_notice(&Fault::Capture(format!(
                 "The capture was ended: it could not be written ({error})."
             )));
             self.resume();
@@ -96,12 +98,12 @@ impl Conductor {
             .filter(|_| self.settings.extend)
             .map(|clip| (clip.audio, clip.placement()));
 
-        let link = self.link.clone();
-        match take.finish(&folders, base, &|| link.is_stopped()) {
+        let shared = self.shared.clone();
+        match take.finish(&folders, base, &|| shared.is_stopped()) {
             Ok(capture) => self.take_finished(capture),
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {
-                self.give_notice(&Fault::Capture(error.to_string()));
+                self.show_notice(&Fault::Capture(error.to_string()));
                 self.resume();
             }
         }

@@ -11,7 +11,7 @@ use crate::capture::Take;
 use crate::overview::{BIN_FRAMES, Overview};
 use crate::playback::{Placement, StemFiles};
 use crate::saved::SavedClip;
-use crate::session::scan::{Scan, Seen, Subject};
+use crate::session::scan::{Scan, ScanEvent, ScanSubject};
 use crate::session::view::Wave;
 
 /// Interval at which the editor shows a growing take.
@@ -58,7 +58,7 @@ impl Waveforms {
             let path = folders.capture(&clip.audio);
             self.scan = path
                 .is_file()
-                .then(|| Scan::start(Subject::Clip(path), thread::current()))
+                .then(|| Scan::start(ScanSubject::Clip(path), thread::current()))
                 .flatten();
         }
     }
@@ -94,7 +94,7 @@ impl Waveforms {
 
     /// Starts the scan of a clip's stems. `verify`: the files may have changed since they were made.
     pub(super) fn scan_stems(&mut self, files: StemFiles, verify: bool) {
-        let subject = Subject::Stems {
+        let subject = ScanSubject::Stems {
             files: Box::new(files),
             verify,
         };
@@ -109,14 +109,14 @@ impl Waveforms {
     /// stead. Returns the reason for which the stems are damaged, if they are.
     pub(super) fn poll_scan(&mut self, placement: Option<Placement>) -> Option<String> {
         let mut damage = None;
-        while let Some(seen) = self.scan.as_ref().and_then(Scan::hear) {
-            let clip = match seen {
-                Seen::Clip(clip) => Some(clip),
-                Seen::Stems(stems, clip) => {
+        while let Some(event) = self.scan.as_ref().and_then(Scan::poll) {
+            let clip = match event {
+                ScanEvent::Clip(clip) => Some(clip),
+                ScanEvent::Stems(stems, clip) => {
                     self.stems = stems.map(|overview| Some(Arc::new(overview)));
                     Some(clip)
                 }
-                Seen::Damaged(reason) => {
+                ScanEvent::Damaged(reason) => {
                     damage = Some(reason);
                     None
                 }
