@@ -18,8 +18,10 @@ mod editor;
 #[allow(unreachable_pub, reason = "the hosts' tests use it too")]
 #[path = "../tests/support/entry.rs"]
 mod entry;
+mod exports;
 mod overview;
 mod params;
+mod placement;
 mod playback;
 mod saved;
 mod session;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
 
-use crate::playback::Placement;
+use crate::placement::Placement;
 
 /// Version of [`SavedState`]. A newer version is read as far as it is understood.
 const FORMAT: u32 = 1;

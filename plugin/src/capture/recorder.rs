@@ -172,13 +172,14 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tape::{TapeEvent, tape};
+    use super::super::tape::{TapeEvent, ring};
     use super::*;
 
     /// Plays blocks of ten frames, the value of each frame being its position, and returns the
     /// events from the tape.
     fn heard(blocks: &[(bool, Option<i64>)]) -> Vec<String> {
-        let (mut recorder, mut tape) = tape(48_000, std::thread::current());
+        let (head, mut tape) = ring(48_000, std::thread::current());
+        let mut recorder = Recorder::new(head);
         let mut seen = Vec::new();
         for &(armed, position) in blocks {
             let frames: Vec<f32> = (0..10)
@@ -257,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_full_ring_loses_frames_and_says_so() {
-        let (mut recorder, mut tape) = tape(1_000, std::thread::current());
+        let (head, mut tape) = ring(1_000, std::thread::current());
+        let mut recorder = Recorder::new(head);
         let frames = [0.5; 1_000];
         for second in 0..6 {
             let position = Some(second * 1_000);
@@ -283,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_render_waits_for_the_disk() {
-        let (mut recorder, mut tape) = tape(1_000, std::thread::current());
+        let (head, mut tape) = ring(1_000, std::thread::current());
+        let mut recorder = Recorder::new(head);
         let render = std::thread::spawn(move || {
             for second in 0..20 {
                 let frames = [second as f32; 1_000];

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::contiguous::ContiguousTake;
 use super::spans::Spans;
 use crate::overview::{GrowingOverview, Overview};
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 
 /// Number of frames of a piece of the take's file. Pieces lie in the order in which they were first

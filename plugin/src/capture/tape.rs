@@ -6,8 +6,6 @@ use std::thread::Thread;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::recorder::Recorder;
-
 /// Length of the ring in seconds. A disk may block the session thread for so long.
 const RING_S: f64 = 4.0;
 /// Number of spans that the ring holds: more than the blocks in those seconds, unless blocks are
@@ -56,9 +54,9 @@ pub(crate) enum TapeEvent<'a> {
     End,
 }
 
-/// Creates a tape for a session at `rate_hz`. The recorder wakes the thread `session` when it has
-/// written something.
-pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
+/// Creates both ends of a tape for a session at `rate_hz`. The audio thread's end wakes the thread
+/// `session`.
+pub(super) fn ring(rate_hz: u32, session: Thread) -> (TapeHead, Tape) {
     let (mark_writer, marks) = RingBuffer::new(SPANS);
     let (sample_writer, samples) = RingBuffer::new((2.0 * RING_S * f64::from(rate_hz)) as usize);
 
@@ -79,7 +77,7 @@ pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
         rolling: false,
     };
 
-    (Recorder::new(head), tape)
+    (head, tape)
 }
 
 impl Tape {

@@ -6,7 +6,7 @@ use super::theme::{
     self, CLIP, CONTROLS, GAP, LINE, PANEL, PLAYHEAD, RECORD, ROUND, TEXT, WEAK, WELL,
 };
 use super::{waveform, words};
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::session::{Command, Phase, Remote, View};
 use crate::shared_state::SharedState;
 use crate::worker::Fault;

@@ -6,7 +6,7 @@ use std::thread::Thread;
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
-use crate::capture::{Input, Recorder, Tape, tape};
+use crate::capture::{Input, Recorder, Tape, recorder_and_tape};
 use crate::playback::Deck;
 use crate::shared_state::SharedState;
 
@@ -46,7 +46,7 @@ pub(crate) fn channel(
     session: Thread,
     shared: &SharedState,
 ) -> (AudioEndpoint, SessionEndpoint) {
-    let (mut recorder, tape) = tape(session_hz, session);
+    let (mut recorder, tape) = recorder_and_tape(session_hz, session);
     if shared.is_take_over() {
         recorder.begin_over();
     }

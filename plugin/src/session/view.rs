@@ -9,7 +9,7 @@ use sextet_protocol::worker::{self, EngineName};
 
 use super::upkeep::UpkeepState;
 use crate::overview::Overview;
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::saved::Settings;
 use crate::worker::{Fault, Stage};
 

@@ -3,7 +3,7 @@
 use super::Conductor;
 use super::state::Event;
 use crate::capture::{Capture, Take, TakeError, TapeEvent};
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::saved::SavedClip;
 use crate::session::channel::SessionEndpoint;
 use crate::worker::Fault;

@@ -9,7 +9,8 @@ use sextet_protocol::{Folders, Stem};
 
 use crate::capture::Take;
 use crate::overview::{BIN_FRAMES, Overview};
-use crate::playback::{Placement, StemFiles};
+use crate::placement::Placement;
+use crate::playback::StemFiles;
 use crate::saved::SavedClip;
 use crate::session::scan::{Scan, ScanEvent, ScanSubject};
 use crate::session::view::Wave;
