@@ -1,5 +1,5 @@
-//! The functions that hosts look up by name in the library, each of which creates the plugin through
-//! its shim.
+//! The functions that hosts look up by name in the library. They create the plugin through its
+//! shims.
 
 mod clap;
 mod vst3;

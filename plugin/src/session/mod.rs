@@ -19,6 +19,7 @@ use sextet_protocol::Folders;
 
 use crate::saved::SavedField;
 use crate::shared_state::SharedState;
+use crate::worker::Launcher;
 pub(crate) use channel::{AudioEndpoint, channel};
 pub(crate) use command::{Command, RenderRequest};
 use conductor::Conductor;
@@ -48,18 +49,20 @@ impl Session {
     pub(crate) fn start(saved: Arc<SavedField>, repaint: RepaintNotifier) -> std::io::Result<Self> {
         Self::start_at(
             saved,
-            Folders::of_user().map_err(|error| error.to_string()),
+            Folders::of_user()
+                .map(Launcher::new)
+                .map_err(|error| error.to_string()),
             repaint,
         )
     }
 
-    /// Starts a session for other folders.
+    /// Starts a session for other folders, or another command.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start_at(
         saved: Arc<SavedField>,
-        folders: Result<Folders, String>,
+        launcher: Result<Launcher, String>,
         repaint: RepaintNotifier,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
@@ -67,7 +70,8 @@ impl Session {
             Arc::new(SharedState::new(repaint)),
             Arc::new(ViewCell::default()),
         );
-        let conductor = Conductor::new(inbox, folders, saved.clone(), shared.clone(), view.clone());
+        let conductor =
+            Conductor::new(inbox, launcher, saved.clone(), shared.clone(), view.clone());
         let named = std::thread::Builder::new().name("sextet session".to_owned());
 
         let thread = named.spawn(move || conductor.run())?;

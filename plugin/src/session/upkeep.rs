@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Instant;
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{Checked, Gpu, Machine, ModelInfo, Offer};
 
-use crate::worker::{Fault, Job, JobOutcome, Stage, Task};
+use crate::worker::{Fault, Job, JobOutcome, Launcher, Stage, Task};
 
 /// A request to the upkeep.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,28 +106,30 @@ impl Upkeep {
     pub(super) fn handle(
         &mut self,
         request: UpkeepRequest,
-        folders: &Result<Folders, String>,
+        launcher: &Result<Launcher, String>,
         session: &Thread,
     ) {
         self.is_changed = true;
         match request {
-            UpkeepRequest::Inspect => self.inspection.start(Task::Inspect, folders, session),
-            UpkeepRequest::SetUpGpu => self.set_up.start(Task::SetUpGpu, folders, session),
+            UpkeepRequest::Inspect => self.inspection.start(Task::Inspect, launcher, session),
+            UpkeepRequest::SetUpGpu => self.set_up.start(Task::SetUpGpu, launcher, session),
             UpkeepRequest::CancelSetUp => self.set_up = JobSlot::default(),
             UpkeepRequest::Offer(model) => {
                 self.offer = None;
-                self.question.start(Task::Offer { model }, folders, session);
+                self.question
+                    .start(Task::Offer { model }, launcher, session);
             }
             UpkeepRequest::Check(model) => {
                 self.offer = None;
-                self.question.start(Task::Check { model }, folders, session);
+                self.question
+                    .start(Task::Check { model }, launcher, session);
             }
             UpkeepRequest::CloseQuestion => {
                 (self.question, self.offer) = (JobSlot::default(), None)
             }
             UpkeepRequest::Fetch(model) => {
                 self.offer = None;
-                self.fetch.start(Task::Fetch { model }, folders, session);
+                self.fetch.start(Task::Fetch { model }, launcher, session);
             }
             UpkeepRequest::CancelFetch => self.fetch = JobSlot::default(),
         }
@@ -142,7 +143,7 @@ impl Upkeep {
     /// Processes the workers' replies.
     pub(super) fn step(
         &mut self,
-        folders: &Result<Folders, String>,
+        launcher: &Result<Launcher, String>,
         session: &Thread,
     ) -> Vec<Outcome> {
         let now = Instant::now();
@@ -180,7 +181,7 @@ impl Upkeep {
 
         // Inspect the machine if a result arrived before the report on it.
         if self.machine.is_none() && !outcomes.is_empty() && self.inspection.job.is_none() {
-            self.handle(UpkeepRequest::Inspect, folders, session);
+            self.handle(UpkeepRequest::Inspect, launcher, session);
         }
 
         outcomes
@@ -204,7 +205,7 @@ impl Upkeep {
         }
     }
 
-    /// Returns whether an job is running.
+    /// Returns whether a job is running.
     pub(super) fn is_busy(&self) -> bool {
         [&self.inspection, &self.set_up, &self.question, &self.fetch]
             .iter()
@@ -247,7 +248,7 @@ impl Upkeep {
 
 impl JobSlot {
     /// Starts a task, in place of the one that ran here.
-    fn start(&mut self, task: Task, folders: &Result<Folders, String>, session: &Thread) {
+    fn start(&mut self, task: Task, launcher: &Result<Launcher, String>, session: &Thread) {
         let model = match &task {
             Task::Offer { model } | Task::Check { model } | Task::Fetch { model } => model.clone(),
             _ => String::new(),
@@ -256,8 +257,8 @@ impl JobSlot {
             model,
             ..Self::default()
         };
-        let started = match folders {
-            Ok(folders) => Job::start(task, folders, session.clone()),
+        let started = match launcher {
+            Ok(launcher) => Job::start(task, launcher, session.clone()),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
 

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{JobId, PROTOCOL, Reply, Request};
 
-use super::command;
+use super::command::Launcher;
 use super::fault::{Fault, spawn_reason};
 use super::process::{Process, ProcessEvent};
 
@@ -41,13 +40,13 @@ impl Connection {
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
-    pub(crate) fn start(folders: &Folders, session: Thread) -> Result<Self, Fault> {
+    pub(crate) fn start(launcher: &Launcher, session: Thread) -> Result<Self, Fault> {
         let missing = || Fault::NoCommand {
-            installed: folders.installed_command(),
+            installed: launcher.folders().installed_command(),
         };
-        let command = command::find(folders).ok_or_else(missing)?;
+        let command = launcher.command().ok_or_else(missing)?;
 
-        let started = Process::start(&command, folders, session);
+        let started = Process::start(&command, launcher.folders(), session);
         let mut process = started.map_err(|error| Fault::Spawn {
             command: command.clone(),
             reason: spawn_reason(&error),
@@ -95,8 +94,8 @@ impl Connection {
     }
 
     /// Returns whether it runs the command that would be started now.
-    pub(super) fn is_current(&self, folders: &Folders) -> bool {
-        command::find(folders).as_ref() == Some(&self.command)
+    pub(super) fn is_current(&self, launcher: &Launcher) -> bool {
+        launcher.command().as_ref() == Some(&self.command)
     }
 
     /// Returns the next line about a job; `None` if there is none.

@@ -4,17 +4,17 @@
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{EngineName, JobId, Prepare, Reply, Request};
 
+use super::command::Launcher;
 use super::connection::Connection;
 use super::fault::Fault;
 use super::job::{Job, Loading, Task};
 
 /// Time after which an idle worker is ended. This frees its memory, the GPU's too.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// Interval of the requests to prepare to a worker that is needed soon. A worker that receives nothing for
-/// two minutes unloads by itself.
+/// Interval at which a worker that is needed soon is asked to prepare. A worker that receives
+/// nothing for two minutes unloads by itself.
 const PREPARE_INTERVAL: Duration = Duration::from_secs(60);
 /// Time that an engine has to stop a cancelled job. One that needs longer is ended with its
 /// process. A GPU finishes a batch in this time, a CPU does not finish a chunk.
@@ -43,10 +43,10 @@ impl IdleWorker {
     /// When the command is not there or cannot be run.
     pub(crate) fn start(
         loaded: (String, EngineName),
-        folders: &Folders,
+        launcher: &Launcher,
         session: Thread,
     ) -> Result<Self, Fault> {
-        let mut idle = Self::after_job(Connection::start(folders, session)?, loaded);
+        let mut idle = Self::after_job(Connection::start(launcher, session)?, loaded);
         idle.request_loading();
         Ok(idle)
     }
@@ -75,8 +75,8 @@ impl IdleWorker {
     }
 
     /// Returns whether it runs the command that would be started now.
-    pub(crate) fn is_current(&self, folders: &Folders) -> bool {
-        self.connection.is_current(folders)
+    pub(crate) fn is_current(&self, launcher: &Launcher) -> bool {
+        self.connection.is_current(launcher)
     }
 
     /// Returns whether it is still stopping a cancelled job, so that it has to be stepped soon.

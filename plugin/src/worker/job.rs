@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Instant;
 
+use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{
     self, Checked, EngineName, Gpu, JobId, Machine, ModelInfo, Offer, Render, Reply, Request,
     Separate, Waiting,
 };
-use sextet_protocol::{Fingerprint, Folders};
 
+use super::command::Launcher;
 use super::connection::Connection;
 use super::fault::{Fault, sentence};
 use super::idle::IdleWorker;
@@ -149,8 +150,8 @@ impl Job {
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
-    pub(crate) fn start(task: Task, folders: &Folders, session: Thread) -> Result<Self, Fault> {
-        let connection = Connection::start(folders, session)?;
+    pub(crate) fn start(task: Task, launcher: &Launcher, session: Thread) -> Result<Self, Fault> {
+        let connection = Connection::start(launcher, session)?;
         Ok(Self {
             is_later: false,
             ..Self::after(connection, task, None)

@@ -10,6 +10,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use command::Launcher;
 pub(crate) use fault::Fault;
 pub(crate) use idle::IdleWorker;
 pub(crate) use job::{Job, JobOutcome, Loading, Stage, Task};

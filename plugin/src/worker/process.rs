@@ -16,7 +16,8 @@ use sextet_protocol::{CACHE_VARIABLE, DATA_VARIABLE, ErrorKind, Folders};
 const TAIL_LINES: usize = 4;
 /// Number of characters of a line that are kept.
 const TAIL_LINE_CHARS: usize = 300;
-/// Time that a process has to end by itself after its input was closed, with all its unfinished work.
+/// Time that a process has to end by itself, with all its unfinished work, after its input was
+/// closed.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time to wait for a killed process. The system ends it at once, unless it hangs in a driver.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,7 +25,8 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSED_EXIT_TIMEOUT: Duration = Duration::from_millis(200);
 /// Pause between two checks.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
-/// Time to wait for a dead process' standard error: other processes may hold its end of the pipe open.
+/// Time to wait for a dead process' standard error: other processes may hold its end of the pipe
+/// open.
 const TAIL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// An event from the process.

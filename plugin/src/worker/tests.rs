@@ -14,13 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 struct WorkerFixture {
     home: TestFolders,
+    launcher: Launcher,
 }
 
 impl WorkerFixture {
     fn new() -> Self {
-        Self {
-            home: TestFolders::with_command(),
-        }
+        let home = TestFolders::with_command();
+        let launcher = Launcher::new(home.folders.clone());
+        Self { home, launcher }
     }
 
     /// Makes a song of so many seconds.
@@ -31,7 +32,7 @@ impl WorkerFixture {
     /// Starts a worker and waits until it has loaded the bundled model.
     fn warm(&self) -> IdleWorker {
         let mut idle =
-            IdleWorker::start(computing(), &self.home.folders, std::thread::current()).unwrap();
+            IdleWorker::start(computing(), &self.launcher, std::thread::current()).unwrap();
         wait("the model", || {
             assert!(idle.step(Instant::now(), true), "the worker is of no use");
             idle.has_loaded()
@@ -126,8 +127,7 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
 #[test]
 fn a_separation_may_come_before_all_is_loaded() {
     let fixture = WorkerFixture::new();
-    let idle =
-        IdleWorker::start(computing(), &fixture.home.folders, std::thread::current()).unwrap();
+    let idle = IdleWorker::start(computing(), &fixture.launcher, std::thread::current()).unwrap();
     let mut job = idle.start_job(separate(&fixture.song("song.wav", 1, 0.5)));
     let (ended, stages) = finish(&mut job);
 
@@ -200,12 +200,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
 fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
     let fixture = WorkerFixture::new();
     let long = fixture.song("long.wav", 60, 0.5);
-    let fresh = Job::start(
-        separate(&long),
-        &fixture.home.folders,
-        std::thread::current(),
-    )
-    .unwrap();
+    let fresh = Job::start(separate(&long), &fixture.launcher, std::thread::current()).unwrap();
 
     let pid = fresh.pid();
     assert!(

@@ -24,6 +24,7 @@ use crate::params::SextetParams;
 use crate::saved::{SavedClip, SavedField, SavedState, Settings};
 use crate::session::{AudioEndpoint, Command, Phase, Session, View, channel};
 use crate::test_folders::TestFolders;
+use crate::worker::Launcher;
 
 const SESSION_HZ: u32 = 48_000;
 const BLOCK: usize = 512;
@@ -86,8 +87,8 @@ impl EditorFixture {
         let home = TestFolders::new();
         let saved = Arc::new(SavedField::default());
         let repaint = RepaintNotifier::default();
-        let session =
-            Session::start_at(saved.clone(), Ok(home.folders.clone()), repaint.clone()).unwrap();
+        let launcher = Launcher::new(home.folders.clone());
+        let session = Session::start_at(saved.clone(), Ok(launcher), repaint.clone()).unwrap();
 
         let params = Arc::new(SextetParams::new(saved.clone(), repaint));
         let host = Arc::new(SlowHost {

@@ -55,8 +55,8 @@ impl Conductor {
     }
 
     fn start_background(&mut self, task: Task) -> Option<Job> {
-        let started = match &self.folders {
-            Ok(folders) => Job::start(task, folders, std::thread::current()),
+        let started = match &self.launcher {
+            Ok(launcher) => Job::start(task, launcher, std::thread::current()),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
         match started {

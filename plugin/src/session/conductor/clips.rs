@@ -12,7 +12,7 @@ use crate::playback::{Deck, StemFiles};
 use crate::saved::{SavedClip, SavedState};
 use crate::session::channel::SessionEndpoint;
 use crate::session::view::StemOrigin;
-use crate::worker::Fault;
+use crate::worker::{Fault, Launcher};
 
 impl Conductor {
     /// Replaces the clip, so that the change can be undone.
@@ -61,12 +61,12 @@ impl Conductor {
 
     /// Shows the clip without its waveforms, and starts the scan that reads them.
     pub(super) fn show_clip(&mut self) {
-        self.waveforms
-            .show_clip(self.history.clip(), self.folders.as_ref().ok());
+        let folders = self.launcher.as_ref().ok().map(Launcher::folders);
+        self.waveforms.show_clip(self.history.clip(), folders);
     }
 
     /// Plays the clip's stems if they exist. Otherwise starts a separation if the clip had stems
-    /// before, or clips are play_new_stems automatically.
+    /// before, or clips are separated automatically.
     pub(super) fn open_or_make_stems(&mut self) {
         let had_stems = self.history.clip().is_some_and(|clip| clip.key.is_some());
         if !self.open_stems(true) && (had_stems || self.settings.automatic) {
@@ -74,8 +74,8 @@ impl Conductor {
         }
     }
 
-    /// Plays the clip's stems; returns false if the cache has none that can be played. `verify`: the
-    /// files may have changed since they were made.
+    /// Plays the clip's stems; returns false if the cache has none that can be played. `verify`:
+    /// the files may have changed since they were made.
     pub(super) fn open_stems(&mut self, verify: bool) -> bool {
         let event = match self.try_open_stems(verify) {
             Ok(Some(stems)) => Event::StemsOpened(stems),
@@ -88,7 +88,7 @@ impl Conductor {
     }
 
     fn try_open_stems(&mut self, verify: bool) -> Result<Option<Stems>, Fault> {
-        let (Some(clip), Ok(folders)) = (self.history.clip(), &self.folders) else {
+        let (Some(clip), Ok(launcher)) = (self.history.clip(), &self.launcher) else {
             return Ok(None);
         };
         let Some(key) = clip.key else {
@@ -97,7 +97,7 @@ impl Conductor {
 
         // Open the files twice: the deck and the scan read independently of each other.
         let open = || -> Result<Option<StemFiles>, Fault> {
-            match Entry::open(folders, &key) {
+            match Entry::open(launcher.folders(), &key) {
                 Ok(entry) => StemFiles::open(entry)
                     .map(Some)
                     .map_err(|error| Fault::Stems(error.to_string())),

@@ -1,4 +1,4 @@
-//! The hint about an unused GPU: shown once to a user, after a clip was play_new_stems on the CPU.
+//! The hint about an unused GPU: shown once to a user, after a clip was separated on the CPU.
 
 use std::fs;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ impl GpuHint {
 }
 
 impl Conductor {
-    /// Looks for a GPU after the first clip that was play_new_stems on the CPU although the CPU was not
+    /// Looks for a GPU after the first clip that was separated on the CPU although the CPU was not
     /// chosen.
     pub(super) fn consider_hint(&mut self, cached: bool) {
         let on_cpu = self
@@ -57,7 +57,7 @@ impl Conductor {
             if self.upkeep.machine().is_none() {
                 self.upkeep.handle(
                     UpkeepRequest::Inspect,
-                    &self.folders,
+                    &self.launcher,
                     &std::thread::current(),
                 );
             }
@@ -92,9 +92,9 @@ impl Conductor {
     }
 
     fn hint_file(&self) -> Option<PathBuf> {
-        self.folders
+        self.launcher
             .as_ref()
             .ok()
-            .map(|folders| folders.data().join(READ_FILE))
+            .map(|launcher| launcher.folders().data().join(READ_FILE))
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::EngineName;
-use sextet_protocol::{Fingerprint, Folders};
 
 use crate::saved::{SavedField, Settings};
 use crate::session::channel::SessionEndpoint;
@@ -24,7 +24,7 @@ use crate::session::command::Command;
 use crate::session::upkeep::Upkeep;
 use crate::session::view::{Draft, ViewCell};
 use crate::shared_state::SharedState;
-use crate::worker::{IdleWorker, Job};
+use crate::worker::{IdleWorker, Job, Launcher};
 use hint::GpuHint;
 use history::History;
 use state::{Effect, Event, State};
@@ -39,7 +39,7 @@ const BUSY: Duration = Duration::from_millis(100);
 pub(super) struct Conductor {
     // Those that the session speaks to.
     inbox: Receiver<Command>,
-    folders: Result<Folders, String>,
+    launcher: Result<Launcher, String>,
     saved: Arc<SavedField>,
     shared: Arc<SharedState>,
     channel: Option<SessionEndpoint>,
@@ -74,14 +74,14 @@ pub(super) struct Conductor {
 impl Conductor {
     pub(super) fn new(
         inbox: Receiver<Command>,
-        folders: Result<Folders, String>,
+        launcher: Result<Launcher, String>,
         saved: Arc<SavedField>,
         shared: Arc<SharedState>,
         view: Arc<ViewCell>,
     ) -> Self {
         Self {
             inbox,
-            folders,
+            launcher,
             shared,
             channel: None,
             settings: saved.get().settings,
@@ -185,7 +185,7 @@ impl Conductor {
             Command::Settings(settings) => self.settings = settings,
             Command::Upkeep(request) => {
                 self.upkeep
-                    .handle(request, &self.folders, &std::thread::current())
+                    .handle(request, &self.launcher, &std::thread::current())
             }
             Command::DismissNotice => self.notice = None,
             Command::DismissHint => self.dismiss_hint(),

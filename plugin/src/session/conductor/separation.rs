@@ -28,12 +28,12 @@ impl Conductor {
         let Some(clip) = self.history.clip() else {
             return Ok(None);
         };
-        let folders = match &self.folders {
-            Ok(folders) => folders,
+        let launcher = match &self.launcher {
+            Ok(launcher) => launcher,
             Err(reason) => return Err(Fault::NoFolder(reason.clone())),
         };
 
-        let song = folders.capture(&clip.audio);
+        let song = launcher.folders().capture(&clip.audio);
         if !song.is_file() {
             return Err(Fault::Missing { path: song });
         }
@@ -48,10 +48,10 @@ impl Conductor {
         match self
             .idle_worker
             .take()
-            .filter(|idle| idle.is_current(folders))
+            .filter(|idle| idle.is_current(launcher))
         {
             Some(idle) => Ok(Some(idle.start_job(task))),
-            None => Job::start(task, folders, std::thread::current()).map(Some),
+            None => Job::start(task, launcher, std::thread::current()).map(Some),
         }
     }
 
@@ -102,7 +102,7 @@ impl Conductor {
 
     /// Makes a worker load model and engine if a separation is to be expected soon.
     pub(super) fn warm_up(&mut self) {
-        let Ok(folders) = &self.folders else { return };
+        let Ok(launcher) = &self.launcher else { return };
         if !self.settings.automatic || self.state.job().is_some() {
             return;
         }
@@ -110,13 +110,13 @@ impl Conductor {
         match self
             .idle_worker
             .as_mut()
-            .filter(|idle| idle.is_current(folders))
+            .filter(|idle| idle.is_current(launcher))
         {
             Some(idle) => idle.prepare(self.settings.computing()),
             // Ignore the error: the separation will report it.
             None => {
                 self.idle_worker =
-                    IdleWorker::start(self.settings.computing(), folders, std::thread::current())
+                    IdleWorker::start(self.settings.computing(), launcher, std::thread::current())
                         .ok()
             }
         }
@@ -142,7 +142,7 @@ impl Conductor {
     }
 
     pub(super) fn step_upkeep(&mut self) {
-        for outcome in self.upkeep.step(&self.folders, &std::thread::current()) {
+        for outcome in self.upkeep.step(&self.launcher, &std::thread::current()) {
             match outcome {
                 Outcome::GpuReady => self.use_gpu(),
                 Outcome::Usable(model) => self.settings.model = model,

@@ -413,8 +413,8 @@ mod tests {
             .collect()
     }
 
-    /// Compares a transition with a cell of the table: "-" is an event that changes nothing, "stays"
-    /// one that changes the stems alone.
+    /// Compares a transition with a cell of the table: "-" is an event that changes nothing,
+    /// "stays" one that changes the stems alone.
     fn check(cell: &str, older: Option<&str>, before: &NamedState, event: &NamedEvent) {
         let case = format!("{before:?}, {event:?}");
         let (after, effect) = before.clone().apply(event.clone());

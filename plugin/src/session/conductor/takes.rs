@@ -56,10 +56,9 @@ impl Conductor {
     }
 
     fn begin_take(&mut self, rate_hz: u32) {
-        let made = match &self.folders {
-            Ok(folders) => {
-                Take::new(folders, rate_hz).map_err(|error| Fault::Capture(error.to_string()))
-            }
+        let made = match &self.launcher {
+            Ok(launcher) => Take::new(launcher.folders(), rate_hz)
+                .map_err(|error| Fault::Capture(error.to_string())),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
         match made {
@@ -86,7 +85,7 @@ impl Conductor {
 
     /// Makes a capture of a take that is over.
     pub(super) fn finish_take(&mut self, take: Take) {
-        let Ok(folders) = self.folders.clone() else {
+        let Ok(launcher) = self.launcher.clone() else {
             return self.resume();
         };
 
@@ -99,7 +98,7 @@ impl Conductor {
             .map(|clip| (clip.audio, clip.placement()));
 
         let shared = self.shared.clone();
-        match take.finish(&folders, base, &|| shared.is_stopped()) {
+        match take.finish(launcher.folders(), base, &|| shared.is_stopped()) {
             Ok(capture) => self.take_finished(capture),
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {

@@ -93,7 +93,8 @@ impl Waveforms {
         }
     }
 
-    /// Starts the scan of a clip's stems. `verify`: the files may have changed since they were made.
+    /// Starts the scan of a clip's stems. `verify`: the files may have changed since they were
+    /// made.
     pub(super) fn scan_stems(&mut self, files: StemFiles, verify: bool) {
         let subject = ScanSubject::Stems {
             files: Box::new(files),

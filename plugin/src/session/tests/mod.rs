@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use sextet_protocol::worker::{RenderBits, RenderFormat};
 use sextet_protocol::{Fingerprint, Stem};
 
+#[cfg(unix)]
+mod faults;
+
 use super::*;
 use crate::entry;
 use crate::saved::{SavedClip, SavedState, Settings};
@@ -26,9 +29,13 @@ impl SessionFixture {
     /// Starts a session that separates nothing automatically.
     fn new() -> Self {
         let home = TestFolders::with_command();
+        let launcher = Launcher::new(home.folders.clone());
+        Self::start(home, launcher)
+    }
+
+    fn start(home: TestFolders, launcher: Launcher) -> Self {
         let saved = Arc::new(SavedField::default());
-        let session =
-            Session::start_at(saved, Ok(home.folders.clone()), RepaintNotifier::default()).unwrap();
+        let session = Session::start_at(saved, Ok(launcher), RepaintNotifier::default()).unwrap();
         let fixture = Self { session, home };
         fixture.load(None);
         fixture
