@@ -126,7 +126,7 @@ impl Conductor {
             .transpose()
             .map_err(|error| Fault::Stems(error.to_string()))?;
 
-        self.waveforms.scan_stems(to_see, verify);
+        self.waveforms.scan_stems(key, to_see, verify);
         Ok(Some(Stems {
             engine: stem_origin.description().into(),
             stem_origin: Arc::new(stem_origin),
