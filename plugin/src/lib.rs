@@ -4,7 +4,7 @@
 //! Hosts load the library, which is a CLAP plugin and a VST3 plugin in one. Its Rust exports are
 //! for the standalone program. `sextet.rs` takes a block from input to buses; `session/` conducts
 //! an instance's clip, off the audio thread; the `sextet` command separates in a process of its
-//! own, see `engine/`.
+//! own, see `worker/`.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,21 +14,23 @@ mod capture;
 #[path = "../tests/support/command.rs"]
 mod command_under_test;
 mod editor;
-mod engine;
 #[cfg(test)]
 #[allow(unreachable_pub, reason = "the hosts' tests use it too")]
 #[path = "../tests/support/entry.rs"]
 mod entry;
-mod link;
+mod exports;
 mod overview;
 mod params;
+mod placement;
 mod playback;
 mod saved;
 mod session;
 mod sextet;
+mod shared_state;
 mod shim;
 #[cfg(test)]
 mod test_folders;
 mod wav;
+mod worker;
 
 pub use sextet::Sextet;

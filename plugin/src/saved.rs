@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
 
-use crate::playback::Placement;
+use crate::placement::Placement;
 
-/// Version of [`Saved`]. A newer version is read as far as it is understood.
+/// Version of [`SavedState`]. A newer version is read as far as it is understood.
 const FORMAT: u32 = 1;
 
 /// The saved state of one instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Saved {
+pub(crate) struct SavedState {
     pub(crate) format: u32,
     pub(crate) clip: Option<SavedClip>,
     pub(crate) settings: Settings,
@@ -72,7 +72,7 @@ impl SavedClip {
     }
 }
 
-impl Default for Saved {
+impl Default for SavedState {
     fn default() -> Self {
         Self {
             format: FORMAT,
@@ -95,27 +95,35 @@ impl Default for Settings {
 }
 
 /// Callback for a state that a host loads.
-type OnLoad = Box<dyn Fn(Saved) + Send + Sync>;
+type OnLoad = Box<dyn Fn(SavedState) + Send + Sync>;
 
 /// The saved state as a persistent field of nice-plug's.
 #[derive(Default)]
 pub(crate) struct SavedField {
-    current: Mutex<Saved>,
+    current: Mutex<SavedState>,
     on_load: Mutex<Option<OnLoad>>,
 }
 
 impl SavedField {
     /// Returns the current state.
-    pub(crate) fn get(&self) -> Saved {
+    pub(crate) fn get(&self) -> SavedState {
         self.current
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Replaces the current state.
-    pub(crate) fn update(&self, saved: Saved) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = saved;
+    /// Replaces the parts of the current state that differ.
+    pub(crate) fn save(&self, clip: Option<&SavedClip>, settings: &Settings, status: String) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.format = FORMAT;
+        if current.clip.as_ref() != clip {
+            current.clip = clip.cloned();
+        }
+        if current.settings != *settings {
+            current.settings = settings.clone();
+        }
+        current.status = status;
     }
 
     /// Sets the callback for a state that a host loads.
@@ -124,9 +132,9 @@ impl SavedField {
     }
 }
 
-impl PersistentField<'_, Saved> for std::sync::Arc<SavedField> {
-    fn set(&self, saved: Saved) {
-        self.update(saved.clone());
+impl PersistentField<'_, SavedState> for std::sync::Arc<SavedField> {
+    fn set(&self, saved: SavedState) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = saved.clone();
         if let Some(tell) = &*self.on_load.lock().unwrap_or_else(PoisonError::into_inner) {
             tell(saved);
         }
@@ -134,7 +142,7 @@ impl PersistentField<'_, Saved> for std::sync::Arc<SavedField> {
 
     fn map<F, R>(&self, read: F) -> R
     where
-        F: Fn(&Saved) -> R,
+        F: Fn(&SavedState) -> R,
     {
         read(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -150,7 +158,7 @@ mod tests {
         let text = r#"{"format":1,"clip":{"audio":"00112233445566778899aabbccddeeff","start_frame":-5,"frames":10,
             "rate_hz":48000,"name":"Take 1","key":null},"settings":{"automatic":false,"extend":true,
             "model":"htdemucs_6s","engine":"cpu"},"status":"ready","something_new":1}"#;
-        let saved: Saved = serde_json::from_str(text).unwrap();
+        let saved: SavedState = serde_json::from_str(text).unwrap();
 
         let clip = saved.clip.unwrap();
         assert_eq!(
@@ -168,7 +176,7 @@ mod tests {
         );
         assert_eq!(saved.settings.engine, EngineName::Cpu);
 
-        let empty: Saved = serde_json::from_str("{}").unwrap();
-        assert_eq!(empty, Saved::default());
+        let empty: SavedState = serde_json::from_str("{}").unwrap();
+        assert_eq!(empty, SavedState::default());
     }
 }

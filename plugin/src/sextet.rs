@@ -11,7 +11,7 @@ use crate::editor::{EditorWindow, ScaledEditor};
 use crate::params::{CAPTURE_ID, SextetParams};
 use crate::playback::{Block, Player};
 use crate::saved::SavedField;
-use crate::session::{AudioEnd, Command, Session, lines};
+use crate::session::{AudioEndpoint, Command, Session, channel};
 use crate::shim::{Fence, remember_executor};
 
 const STEREO: NonZeroU32 = new_nonzero_u32(2);
@@ -29,7 +29,7 @@ pub struct Sextet {
 
 /// The audio thread's state while the plugin is active.
 struct Audio {
-    end: AudioEnd,
+    end: AudioEndpoint,
     player: Player,
     offline: bool,
     /// Number of frames since the beginning, for a render in a host that has no transport.
@@ -113,10 +113,10 @@ impl Plugin for Sextet {
 
         let session_hz = config.sample_rate.round() as u32;
         let remote = session.remote();
-        remote.link.set_session_hz(session_hz);
-        let (end, line) = lines(session_hz, remote.thread(), &remote.link);
+        remote.shared.set_session_hz(session_hz);
+        let (end, endpoint) = channel(session_hz, remote.thread(), &remote.shared);
 
-        remote.tell(Command::Activate(Box::new(line)));
+        remote.send(Command::Activate(Box::new(endpoint)));
         let offline = config.process_mode == ProcessMode::Offline;
         self.audio = Some(Audio {
             end,
@@ -175,7 +175,7 @@ impl Plugin for Sextet {
 
         audio
             .end
-            .hear(self.params.capture.value(), &input, &remote.link);
+            .record(self.params.capture.value(), &input, &remote.shared);
         // Wait in a render until the stems are there, then play them.
         if audio.offline {
             wait_for_stems(audio, remote, position);
@@ -186,8 +186,8 @@ impl Plugin for Sextet {
         player.play(end.deck(), &levels, &mut block);
 
         // Show the transport in the editor.
-        if remote.link.transport(position) {
-            remote.link.repaint.request_repaint();
+        if remote.shared.transport(position) {
+            remote.shared.repaint.request_repaint();
         }
 
         ProcessStatus::KeepAlive
@@ -201,7 +201,7 @@ impl Plugin for Sextet {
         self.end_take();
         self.audio = None;
         if let Some(session) = &self.session {
-            session.remote().link.transport(None);
+            session.remote().shared.transport(None);
             session.remote().thread().unpark();
         }
     }
@@ -226,7 +226,7 @@ impl Sextet {
     /// Ends a running take.
     fn end_take(&mut self) {
         if let (Some(audio), Some(session)) = (&mut self.audio, &self.session) {
-            audio.end.end_take(&session.remote().link);
+            audio.end.end_take(&session.remote().shared);
         }
     }
 }
@@ -236,7 +236,7 @@ fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: 
     while position.is_some()
         && !audio.end.recorder.is_rolling()
         && audio.end.deck().is_none()
-        && remote.link.is_pending()
+        && remote.shared.is_pending()
     {
         std::thread::sleep(OFFLINE_NAP);
     }

@@ -1,16 +1,15 @@
 //! Tests of faults around an instance: in each case the host survives and the instance reports the
-//! fault.
+//! fault. Faults of the command are tested with the session, `session/tests/faults.rs`.
 
 #![cfg(unix)]
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sextet_protocol::worker::PROTOCOL;
 use support::clap_host::Host;
 use support::{command, entry, project, song};
 
@@ -18,12 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Time limit of a removal: a host that removes a plugin must not wait longer.
 const REMOVAL: Duration = Duration::from_secs(5);
 
-/// Writes a command that runs a shell script.
-fn script(folder: &Path, name: &str, lines: &str) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    path
+/// Held by the test that is running: they share folders, and make them unusable.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Prepares a test, which runs alone until the value is dropped.
+fn alone() -> MutexGuard<'static, ()> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    project::use_command(command());
+    song(1.0);
+    alone
 }
 
 /// Returns an instance that has just captured a little and therefore separates.
@@ -113,103 +115,10 @@ fn signal(pid: u32, name: &str) {
     );
 }
 
-/// A single test, because all of it changes the environment that workers are started in.
 #[test]
-fn whatever_happens_the_host_lives_and_the_instance_says_what() {
-    project::use_command(command());
-    song(1.0);
-    let folder = tempfile::tempdir().unwrap();
-    strange_commands(folder.path());
-    project::use_command(command());
-    a_worker_that_is_killed_or_stopped();
-    a_cache_that_cannot_be_used(folder.path());
-    an_entry_that_is_corrupted();
-}
-
-fn strange_commands(folder: &Path) {
-    let not_executable = folder.join("text");
-    std::fs::write(&not_executable, "hello").unwrap();
-    let hello = r#"{"type":"hello","protocol":99,"version":"9.9.9","engines":[],"models":[]}"#;
-    let refused =
-        r#"{"type":"refused","protocol":99,"version":"8.8.8","message":"m","remedy":"r"}"#;
-
-    let fine = format!(
-        r#"{{"type":"hello","protocol":{PROTOCOL},"version":"0.1.0","engines":[],"models":[]}}"#
-    );
-    let cases = [
-        (folder.join("nowhere"), "there is no such file"),
-        (not_executable, "it may not be executed"),
-        (script(folder, "ends", "echo oh no >&2; exit 3"), "oh no"),
-        (
-            script(folder, "rubbish", "echo rubbish; exec sleep 600"),
-            "rubbish",
-        ),
-        (
-            script(
-                folder,
-                "binary",
-                "head -c 3000000 /dev/zero; echo; exec sleep 600",
-            ),
-            "does not answer as a sextet command does",
-        ),
-        (
-            script(folder, "newer", &format!("echo '{hello}'; exec sleep 600")),
-            "of another version (9.9.9)",
-        ),
-        (
-            script(
-                folder,
-                "refuses",
-                &format!("read line; echo '{refused}'; exec sleep 600"),
-            ),
-            "of another version (8.8.8)",
-        ),
-        (
-            script(
-                folder,
-                "dies",
-                &format!("echo '{fine}'; read line; read line; exit 7"),
-            ),
-            "ended unexpectedly (exit status: 7)",
-        ),
-        (
-            script(folder, "babbles", &format!("echo '{fine}'; yes")),
-            "does not answer as a sextet command does",
-        ),
-    ];
-
-    for (path, expected) in cases {
-        project::use_command(&path);
-        let (mut host, _) = captured(0.5);
-        project::until(expected, PATIENCE, || {
-            let status = host.status();
-            if status.starts_with("failed") && status.contains(expected) {
-                Ok(())
-            } else {
-                Err(status)
-            }
-        });
-
-        println!(
-            "{}: {}",
-            path.file_name().unwrap().to_string_lossy(),
-            host.status()
-        );
-
-        check_dry(&mut host);
-        remove(host);
-    }
-
-    // A command that never answers is waited for, but delays nothing else.
-    project::use_command(&script(folder, "silent", "exec sleep 600"));
-    let (mut host, _) = captured(0.5);
-    host.wait_for("starting", PATIENCE);
-    check_dry(&mut host);
-    remove(host);
-}
-
-fn a_worker_that_is_killed_or_stopped() {
-    let (mut host, state) = captured(6.0);
+fn a_worker_that_is_killed() {
+    let _alone = alone();
+    let (mut host, _) = captured(6.0);
     host.wait_for("separating", PATIENCE);
     signal(worker_pid(), "KILL");
     host.wait_for(
@@ -219,33 +128,49 @@ fn a_worker_that_is_killed_or_stopped() {
 
     println!("killed: {}", host.status());
     check_dry(&mut host);
+    remove(host);
+}
 
-    // Loading the same project again starts the job anew. The worker is stopped, so the job waits;
-    // and ends with the instance.
-    let other = Host::new();
-    assert!(other.load(&state));
-    other.wait_for("separating", PATIENCE);
+/// The worker is stopped, so its job waits; and ends with the instance.
+#[test]
+fn a_worker_that_is_stopped_goes_with_its_instance() {
+    let _alone = alone();
+    let (mut host, _) = captured(6.5);
+    host.wait_for("separating", PATIENCE);
 
     let pid = worker_pid();
     signal(pid, "STOP");
     std::thread::sleep(Duration::from_millis(300));
     check_dry(&mut host);
-    remove(other);
-
-    let is_gone = || !Path::new(&format!("/proc/{pid}")).exists();
-    assert!(is_gone(), "a stopped worker goes with its instance");
-
-    // The worker ends, too, when the instance is removed in the middle of a job.
-    let third = Host::new();
-    assert!(third.load(&state));
-    third.wait_for("separating", PATIENCE);
-    let pid = worker_pid();
-
-    remove(third);
-    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    remove(host);
+    assert!(!is_there(pid));
 }
 
-fn a_cache_that_cannot_be_used(folder: &Path) {
+#[test]
+fn a_worker_in_the_middle_of_a_job_goes_with_its_instance() {
+    let _alone = alone();
+    let (host, state) = captured(7.0);
+    host.wait_for("separating", PATIENCE);
+    let pid = worker_pid();
+    remove(host);
+    assert!(!is_there(pid));
+
+    // Loading the same project again starts the job anew.
+    let host = Host::new();
+    assert!(host.load(&state));
+    host.wait_for("separating", PATIENCE);
+    let pid = worker_pid();
+    remove(host);
+    assert!(!is_there(pid));
+}
+
+fn is_there(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[test]
+fn a_cache_that_cannot_be_written() {
+    let _alone = alone();
     let folders = project::folders();
     let stems = folders.stems();
     if stems.exists() {
@@ -263,10 +188,13 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
 
     remove(host);
     std::fs::remove_file(&stems).unwrap();
+}
 
-    // The same holds for captures.
-    let captures = folders.captures();
-    let aside = folder.join("captures");
+#[test]
+fn captures_that_cannot_be_written() {
+    let _alone = alone();
+    let captures = project::folders().captures();
+    let aside = captures.with_extension("aside");
     std::fs::rename(&captures, &aside).unwrap();
     std::fs::write(&captures, "").unwrap();
     let (rate_hz, song) = song(0.5);
@@ -284,7 +212,9 @@ fn a_cache_that_cannot_be_used(folder: &Path) {
     std::fs::rename(&aside, &captures).unwrap();
 }
 
+#[test]
 fn an_entry_that_is_corrupted() {
+    let _alone = alone();
     let (host, _) = captured(0.6);
     host.wait_for("ready", PATIENCE);
     let state = host.save();

@@ -9,7 +9,7 @@ use sextet_protocol::cache::Entry;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate};
 use support::clap_host::Host;
 use support::reference::{self, compare};
-use support::{BUSES, Heard, ask, project, song};
+use support::{BUSES, Heard, ask, assert_same_buses, project, song};
 
 /// Time limit of a separation: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -141,7 +141,7 @@ fn captured(host: &Host) -> Fingerprint {
 /// Checks that the stems are equal bit for bit, and the main output except for the rounding of its
 /// fade from dry.
 fn check_same(heard: &Heard, before: &Heard, what: &str) {
-    assert!(heard[1..] == before[1..], "{what}: other stems");
+    assert_same_buses(&heard[1..], &before[1..], what);
     let error_db = (0..2)
         .map(|side| compare(&heard[0][side], &before[0][side]).0)
         .fold(f64::MIN, f64::max);

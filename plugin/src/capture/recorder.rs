@@ -53,7 +53,7 @@ impl Recorder {
     }
 
     /// Processes one block.
-    pub(crate) fn hear(&mut self, armed: bool, input: &Input<'_>) {
+    pub(crate) fn process(&mut self, armed: bool, input: &Input<'_>) {
         self.state = match (armed, self.state) {
             (false, State::Rolling) => self.end(State::Off),
             (false, _) => State::Off,
@@ -172,19 +172,20 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tape::{Event, tape};
+    use super::super::tape::{TapeEvent, ring};
     use super::*;
 
     /// Plays blocks of ten frames, the value of each frame being its position, and returns the
     /// events from the tape.
     fn heard(blocks: &[(bool, Option<i64>)]) -> Vec<String> {
-        let (mut recorder, mut tape) = tape(48_000, std::thread::current());
+        let (head, mut tape) = ring(48_000, std::thread::current());
+        let mut recorder = Recorder::new(head);
         let mut seen = Vec::new();
         for &(armed, position) in blocks {
             let frames: Vec<f32> = (0..10)
                 .map(|n| (position.unwrap_or(0) + n) as f32)
                 .collect();
-            recorder.hear(
+            recorder.process(
                 armed,
                 &Input {
                     left: &frames,
@@ -195,13 +196,13 @@ mod tests {
             );
 
             tape.drain(|event| match event {
-                Event::Begin => seen.push("begin".to_owned()),
-                Event::Audio(at, samples) => {
+                TapeEvent::Begin => seen.push("begin".to_owned()),
+                TapeEvent::Audio(at, samples) => {
                     assert_eq!(samples.len(), 20);
                     assert_eq!((samples[0], samples[19]), (at as f32, (at + 9) as f32));
                     seen.push(at.to_string());
                 }
-                Event::End => seen.push("end".to_owned()),
+                TapeEvent::End => seen.push("end".to_owned()),
             });
         }
 
@@ -257,11 +258,12 @@ mod tests {
 
     #[test]
     fn a_full_ring_loses_frames_and_says_so() {
-        let (mut recorder, mut tape) = tape(1_000, std::thread::current());
+        let (head, mut tape) = ring(1_000, std::thread::current());
+        let mut recorder = Recorder::new(head);
         let frames = [0.5; 1_000];
         for second in 0..6 {
             let position = Some(second * 1_000);
-            recorder.hear(
+            recorder.process(
                 true,
                 &Input {
                     left: &frames,
@@ -276,19 +278,20 @@ mod tests {
         assert_eq!(tape.lost_frames(), 2_000);
 
         let mut seen = Vec::new();
-        tape.drain(|event| seen.push(matches!(event, Event::Audio(..))));
+        tape.drain(|event| seen.push(matches!(event, TapeEvent::Audio(..))));
 
         assert_eq!(seen, [false, true, true, true, true, false]);
     }
 
     #[test]
     fn a_render_waits_for_the_disk() {
-        let (mut recorder, mut tape) = tape(1_000, std::thread::current());
+        let (head, mut tape) = ring(1_000, std::thread::current());
+        let mut recorder = Recorder::new(head);
         let render = std::thread::spawn(move || {
             for second in 0..20 {
                 let frames = [second as f32; 1_000];
                 let position = Some(second * 1_000);
-                recorder.hear(
+                recorder.process(
                     true,
                     &Input {
                         left: &frames,
@@ -305,9 +308,9 @@ mod tests {
         let mut over = false;
         while !over {
             tape.drain(|event| match event {
-                Event::Audio(_, samples) => frames += samples.len() / 2,
-                Event::End => over = true,
-                Event::Begin => {}
+                TapeEvent::Audio(_, samples) => frames += samples.len() / 2,
+                TapeEvent::End => over = true,
+                TapeEvent::Begin => {}
             });
         }
 

@@ -7,10 +7,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use sextet_protocol::{AudioHasher, Fingerprint, Folders};
 use tempfile::NamedTempFile;
 
+use super::contiguous::ContiguousTake;
 use super::spans::Spans;
-use super::straight::Straight;
 use crate::overview::{GrowingOverview, Overview};
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 
 /// Number of frames of a piece of the take's file. Pieces lie in the order in which they were first
@@ -30,7 +30,7 @@ pub(crate) struct Take {
     /// room for a header, so that a take without gaps or jumps already is a clip's file.
     origin: Option<i64>,
     /// Fingerprint and overview of the take, as long as it has no gaps or jumps.
-    straight: Option<Straight>,
+    contiguous: Option<ContiguousTake>,
     /// Position in the file of each piece of the timeline.
     pieces: BTreeMap<i64, u64>,
     spans: Spans,
@@ -104,7 +104,7 @@ impl Take {
             file,
             rate_hz,
             origin: None,
-            straight: None,
+            contiguous: None,
             pieces,
             spans,
             overview,
@@ -117,7 +117,7 @@ impl Take {
     ///
     /// # Errors
     /// The system's error: mostly that the disk is full.
-    pub(crate) fn keep(&mut self, position: i64, interleaved: &[f32]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, position: i64, interleaved: &[f32]) -> io::Result<()> {
         let end = position.saturating_add(interleaved.len() as i64 / 2);
         let (first, last) = self.spans.bounds().unwrap_or((position, end));
 
@@ -128,14 +128,14 @@ impl Take {
 
         // Extend the hash and the overview while there are no gaps or jumps.
         if self.origin.is_none() {
-            self.straight = Some(Straight::new(position, self.rate_hz));
+            self.contiguous = Some(ContiguousTake::new(position, self.rate_hz));
         }
 
         let origin = *self.origin.get_or_insert(position);
-        self.straight = self
-            .straight
+        self.contiguous = self
+            .contiguous
             .take()
-            .and_then(|straight| straight.extended(position, interleaved));
+            .and_then(|contiguous| contiguous.extended(position, interleaved));
 
         // Write piece by piece. A new piece goes to the end of the file.
         let mut done = 0;
@@ -183,11 +183,11 @@ impl Take {
     ) -> Result<Capture, TakeError> {
         let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
         // A take without gaps or jumps only needs a header, unless it is laid over a clip.
-        if let (None, Some(straight)) = (&base, self.straight.take()) {
+        if let (None, Some(contiguous)) = (&base, self.contiguous.take()) {
             if cancelled() {
                 return Err(TakeError::Cancelled);
             }
-            return self.finish_straight(folders, straight, start, end);
+            return self.finish_straight(folders, contiguous, start, end);
         }
 
         // Extend the range to that of the clip below the take.
@@ -268,7 +268,7 @@ impl Take {
     fn finish_straight(
         mut self,
         folders: &Folders,
-        straight: Straight,
+        contiguous: ContiguousTake,
         start: i64,
         end: i64,
     ) -> Result<Capture, TakeError> {
@@ -276,7 +276,7 @@ impl Take {
         let written = wav::write_header(self.file.as_file_mut(), self.rate_hz, frames);
         written.map_err(|source| unwritable(folders, source))?;
 
-        let (audio, overview) = straight.finish();
+        let (audio, overview) = contiguous.finish();
         let file = self.file.persist(folders.capture(&audio));
         let file = file.map_err(|error| unwritable(folders, error.error))?;
 
@@ -417,23 +417,23 @@ mod tests {
                 let mut take = Take::new(&folders, 48_000).unwrap();
                 for from in (start..start + length).step_by(1_000) {
                     let to = (from + 1_000).min(start + length);
-                    take.keep(from, &frames(from, to)).unwrap();
+                    take.write(from, &frames(from, to)).unwrap();
                 }
 
                 if again {
-                    take.keep(start, &frames(start, start + 1)).unwrap();
+                    take.write(start, &frames(start, start + 1)).unwrap();
                 }
 
-                assert_eq!(take.straight.is_none(), again);
+                assert_eq!(take.contiguous.is_none(), again);
                 take.finish(&folders, None, &|| false).unwrap()
             };
 
-            let straight = take(false);
+            let contiguous = take(false);
             assert_eq!(
-                read_back(&folders, &straight),
+                read_back(&folders, &contiguous),
                 frames(start, start + length)
             );
-            assert_eq!(take(true), straight, "from {start}, {length} frames");
+            assert_eq!(take(true), contiguous, "from {start}, {length} frames");
             cases += 1;
         }
 
@@ -449,10 +449,10 @@ mod tests {
         let mut take = Take::new(&folders, 44_100).unwrap();
 
         // Ahead, across pieces, back before the beginning, over earlier frames.
-        take.keep(10, &[9.0; 200]).unwrap();
-        take.keep(100_000, &frames(100_000, 300_000)).unwrap();
-        take.keep(-70_000, &frames(-70_000, 50)).unwrap();
-        take.keep(20, &frames(20, 110)).unwrap();
+        take.write(10, &[9.0; 200]).unwrap();
+        take.write(100_000, &frames(100_000, 300_000)).unwrap();
+        take.write(-70_000, &frames(-70_000, 50)).unwrap();
+        take.write(20, &frames(20, 110)).unwrap();
 
         let capture = take.finish(&folders, None, &|| false).unwrap();
         assert_eq!(
@@ -478,12 +478,12 @@ mod tests {
         let folders = Folders::at(folder.path(), folder.path());
 
         let mut take = Take::new(&folders, 48_000).unwrap();
-        take.keep(0, &[0.5; 2_000]).unwrap();
+        take.write(0, &[0.5; 2_000]).unwrap();
         let first = take.finish(&folders, None, &|| false).unwrap();
 
         let mut take = Take::new(&folders, 48_000).unwrap();
-        take.keep(900, &frames(900, 1_500)).unwrap();
-        take.keep(-100, &frames(-100, 10)).unwrap();
+        take.write(900, &frames(900, 1_500)).unwrap();
+        take.write(-100, &frames(-100, 10)).unwrap();
         let second = take
             .finish(&folders, Some((first.audio, first.placement)), &|| false)
             .unwrap();
@@ -502,7 +502,7 @@ mod tests {
         let folders = Folders::at(folder.path(), folder.path());
         let take = || {
             let mut take = Take::new(&folders, 48_000).unwrap();
-            take.keep(0, &[0.5; 2_000]).unwrap();
+            take.write(0, &[0.5; 2_000]).unwrap();
             take
         };
 

@@ -6,8 +6,6 @@ use std::thread::Thread;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::recorder::Recorder;
-
 /// Length of the ring in seconds. A disk may block the session thread for so long.
 const RING_S: f64 = 4.0;
 /// Number of spans that the ring holds: more than the blocks in those seconds, unless blocks are
@@ -47,7 +45,7 @@ pub(crate) struct Tape {
 
 /// An event that is read from the tape.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Event<'a> {
+pub(crate) enum TapeEvent<'a> {
     /// A take begins.
     Begin,
     /// The frame of the timeline and the interleaved frames that were captured there.
@@ -56,9 +54,9 @@ pub(crate) enum Event<'a> {
     End,
 }
 
-/// Creates a tape for a session at `rate_hz`. The recorder wakes the thread `session` when it has
-/// written something.
-pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
+/// Creates both ends of a tape for a session at `rate_hz`. The audio thread's end wakes the thread
+/// `session`.
+pub(super) fn ring(rate_hz: u32, session: Thread) -> (TapeHead, Tape) {
     let (mark_writer, marks) = RingBuffer::new(SPANS);
     let (sample_writer, samples) = RingBuffer::new((2.0 * RING_S * f64::from(rate_hz)) as usize);
 
@@ -79,7 +77,7 @@ pub(crate) fn tape(rate_hz: u32, session: Thread) -> (Recorder, Tape) {
         rolling: false,
     };
 
-    (Recorder::new(head), tape)
+    (head, tape)
 }
 
 impl Tape {
@@ -99,13 +97,13 @@ impl Tape {
     }
 
     /// Passes all events to `take`. A recorder that is gone has ended its take.
-    pub(crate) fn drain(&mut self, mut take: impl FnMut(Event<'_>)) {
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(TapeEvent<'_>)) {
         let abandoned = self.marks.is_abandoned();
         while let Ok(mark) = self.marks.pop() {
             match mark {
                 Mark::Begin => {
                     self.rolling = true;
-                    take(Event::Begin);
+                    take(TapeEvent::Begin);
                 }
                 Mark::Span { position, frames } => {
                     self.run.resize(2 * frames, 0.0);
@@ -119,17 +117,17 @@ impl Tape {
                     self.run[..first.len()].copy_from_slice(first);
                     self.run[first.len()..].copy_from_slice(second);
                     chunk.commit_all();
-                    take(Event::Audio(position, &self.run));
+                    take(TapeEvent::Audio(position, &self.run));
                 }
                 Mark::End => {
                     self.rolling = false;
-                    take(Event::End);
+                    take(TapeEvent::End);
                 }
             }
         }
 
         if abandoned && std::mem::take(&mut self.rolling) {
-            take(Event::End);
+            take(TapeEvent::End);
         }
     }
 }

@@ -6,10 +6,10 @@ use super::theme::{
     self, CLIP, CONTROLS, GAP, LINE, PANEL, PLAYHEAD, RECORD, ROUND, TEXT, WEAK, WELL,
 };
 use super::{waveform, words};
-use crate::engine::Fault;
-use crate::link::Link;
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::session::{Command, Phase, Remote, View};
+use crate::shared_state::SharedState;
+use crate::worker::Fault;
 
 /// Height of the lane, in points.
 const HEIGHT: f32 = 96.0;
@@ -26,12 +26,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    pub(super) fn new(view: &View, link: &Link) -> Self {
+    pub(super) fn new(view: &View, shared: &SharedState) -> Self {
         let clip = view.clip.as_ref().map(|wave| wave.placement);
-        let session_hz = link.session_hz().map(f64::from);
+        let session_hz = shared.session_hz().map(f64::from);
         let playhead_s = session_hz
-            .filter(|_| link.is_playing())
-            .map(|hz| link.position() as f64 / hz);
+            .filter(|_| shared.is_playing())
+            .map(|hz| shared.position() as f64 / hz);
         Self { clip, playhead_s }
     }
 
@@ -218,7 +218,7 @@ fn facts(ui: &mut Ui, view: &View, remote: &Remote) {
                 .color(WEAK),
         );
 
-        let session_hz = remote.link.session_hz();
+        let session_hz = remote.shared.session_hz();
         let here = egui::Button::new(RichText::new("Move here").small());
 
         let tip = "Moves the clip's start to where the transport was last.";
@@ -227,7 +227,7 @@ fn facts(ui: &mut Ui, view: &View, remote: &Remote) {
             .on_hover_text(tip)
             .clicked()
         {
-            remote.tell(Command::Place(remote.link.position()));
+            remote.send(Command::MoveClip(remote.shared.position()));
         }
     });
 }

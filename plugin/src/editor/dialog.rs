@@ -10,7 +10,7 @@ use egui::{Ui, vec2};
 #[derive(Default)]
 pub(super) struct PathField {
     pub(super) text: String,
-    asked: Option<Receiver<Option<PathBuf>>>,
+    request: Option<Receiver<Option<PathBuf>>>,
 }
 
 /// The kind of path that the system's dialog asks for.
@@ -34,8 +34,12 @@ const CHECKPOINTS: [&str; 5] = ["safetensors", "yaml", "yml", "th", "ckpt"];
 impl PathField {
     /// Shows the field and its button; returns true when the return key was pressed in it.
     pub(super) fn show(&mut self, ui: &mut Ui, want: Want, hint: &str) -> bool {
-        if let Some(answer) = self.asked.as_ref().and_then(|asked| asked.try_recv().ok()) {
-            self.asked = None;
+        if let Some(answer) = self
+            .request
+            .as_ref()
+            .and_then(|request| request.try_recv().ok())
+        {
+            self.request = None;
             if let Some(path) = answer {
                 self.text = path.display().to_string();
             }
@@ -47,7 +51,7 @@ impl PathField {
                 .desired_width(340.0);
             let response = ui.add(field);
 
-            let browse = ui.add_enabled(self.asked.is_none(), egui::Button::new("Browse"));
+            let browse = ui.add_enabled(self.request.is_none(), egui::Button::new("Browse"));
             if browse.clicked() {
                 self.ask(want, ui.ctx().clone());
             }
@@ -63,7 +67,7 @@ impl PathField {
     }
 
     fn ask(&mut self, want: Want, context: egui::Context) {
-        let (answer, asked) = mpsc::channel();
+        let (answer, request) = mpsc::channel();
         let dialog = rfd::FileDialog::new();
         let run = move || {
             let path = match want {
@@ -88,7 +92,7 @@ impl PathField {
             .spawn(run)
             .is_ok()
         {
-            self.asked = Some(asked);
+            self.request = Some(request);
         }
     }
 }

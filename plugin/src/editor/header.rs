@@ -11,7 +11,7 @@ use crate::session::{Command, Phase, Remote, View, model_title};
 
 /// A request that the header does not carry out itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum PanelRequest {
     Open,
     Render,
     Settings,
@@ -24,14 +24,14 @@ pub(super) fn show(
     setter: &ParamSetter<'_>,
     view: &View,
     remote: &Remote,
-) -> Option<Asked> {
-    let mut asked = None;
+) -> Option<PanelRequest> {
+    let mut request = None;
     ui.horizontal(|ui| {
         wordmark(ui);
         capture(ui, params, setter, view, remote);
 
         if ui.button("Open file").clicked() {
-            asked = Some(Asked::Open);
+            request = Some(PanelRequest::Open);
         }
 
         if ui
@@ -39,10 +39,10 @@ pub(super) fn show(
             .on_hover_text("The clip before this one.")
             .clicked()
         {
-            remote.tell(Command::Undo);
+            remote.send(Command::Undo);
         }
         if ui.add_enabled(view.can_redo, Button::new("Redo")).clicked() {
-            remote.tell(Command::Redo);
+            remote.send(Command::Redo);
         }
 
         to_the_right(ui, |ui| {
@@ -59,15 +59,15 @@ pub(super) fn show(
                 .add_enabled(view.has_stems, Button::new("Render to files"))
                 .clicked()
             {
-                asked = Some(Asked::Render);
+                request = Some(PanelRequest::Render);
             }
             if ui.button("Settings").clicked() {
-                asked = Some(Asked::Settings);
+                request = Some(PanelRequest::Settings);
             }
         });
     });
 
-    asked
+    request
 }
 
 /// Shows widgets at the row's right end but ordered from left to right, which is the order in which
@@ -115,7 +115,7 @@ fn capture(
     view: &View,
     remote: &Remote,
 ) {
-    let armed = params.capture.value() && !remote.link.is_take_over();
+    let armed = params.capture.value() && !remote.shared.is_take_over();
     let rolling = view.phase == Phase::Capturing;
     let (text, tip) = match (armed, rolling) {
         (_, true) => ("Stop capture", "Keeps what was captured so far."),
@@ -134,8 +134,8 @@ fn capture(
 
     if ui.add(button).on_hover_text(tip).clicked() {
         let arm = !armed && !rolling;
-        if arm && remote.link.is_take_over() {
-            remote.link.arm_again();
+        if arm && remote.shared.is_take_over() {
+            remote.shared.arm_again();
         }
         set_capture(params, setter, arm);
     }
@@ -159,7 +159,7 @@ fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
     let mut button = Button::new(text);
     if can && view.phase != Phase::Ready {
         button = button.fill(ACCENT);
-    } else if can && view.is_made_otherwise {
+    } else if can && view.differs_from_settings {
         button = Button::new(RichText::new("Separate again").color(BACKGROUND)).fill(ACCENT);
     } else if can {
         button = Button::new("Separate again");
@@ -170,7 +170,7 @@ fn separate(ui: &mut Ui, view: &View, remote: &Remote) {
         .on_hover_text(settings_tip(view))
         .clicked()
     {
-        remote.tell(Command::Separate);
+        remote.send(Command::Separate);
     }
 }
 

@@ -30,7 +30,7 @@ use nice_plug_egui::{Frame, NiceEguiApp};
 use crate::params::SextetParams;
 use crate::session::Remote;
 use clip::Timeline;
-use header::Asked;
+use header::PanelRequest;
 use open::OpenPanel;
 use render::RenderPanel;
 use settings::SettingsPanel;
@@ -68,7 +68,7 @@ impl EditorApp {
 
     /// Disarms a capture whose take is over, so that hosts do not show it as armed.
     fn disarm(&mut self, setter: &ParamSetter<'_>) {
-        let over = self.remote.link.is_take_over();
+        let over = self.remote.shared.is_take_over();
         let newly = over && !std::mem::replace(&mut self.saw_take_over, over);
         if newly && self.params.capture.value() {
             header::set_capture(&self.params, setter, false);
@@ -79,14 +79,14 @@ impl EditorApp {
     fn draw(&mut self, ui: &mut egui::Ui, host: &GuiContext) {
         let setter = host.param_setter();
         let view = self.remote.view.get();
-        let timeline = Timeline::new(&view, &self.remote.link);
+        let timeline = Timeline::new(&view, &self.remote.shared);
 
         self.disarm(&setter);
         let frame = egui::Frame::new()
             .fill(theme::BACKGROUND)
             .inner_margin(12.0);
-        let asked = egui::CentralPanel::default().frame(frame).show(ui, |ui| {
-            let asked = header::show(ui, &self.params, &setter, &view, &self.remote);
+        let request = egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+            let request = header::show(ui, &self.params, &setter, &view, &self.remote);
             clip::show(ui, &view, &timeline, &self.remote);
             selector::show(ui, &self.params, &setter);
             let foot = ui.available_rect_before_wrap();
@@ -102,17 +102,17 @@ impl EditorApp {
             );
 
             let foot = foot.with_min_y(foot.top() + 8.0);
-            asked.or(status::show(
+            request.or(status::show(
                 &mut ui.new_child(place(foot)),
                 &view,
                 &self.remote,
             ))
         });
 
-        match asked.inner {
-            Some(Asked::Open) => self.open.open(),
-            Some(Asked::Render) => self.render.open(),
-            Some(Asked::Settings) => self.settings.open(&view, &self.remote),
+        match request.inner {
+            Some(PanelRequest::Open) => self.open.open(),
+            Some(PanelRequest::Render) => self.render.open(),
+            Some(PanelRequest::Settings) => self.settings.open(&view, &self.remote),
             None => {}
         }
 
@@ -132,7 +132,7 @@ impl NiceEguiApp for EditorApp {
     ) -> Result<(), HandlerError> {
         theme::apply(&context);
         #[cfg(debug_assertions)]
-        places::tell(&context);
+        places::write(&context);
         self.context = Some(host);
         Ok(())
     }

@@ -41,7 +41,7 @@ impl OpenPanel {
                     || entered;
 
                 if let (true, Some(path)) = (open, path) {
-                    remote.tell(Command::Open(path));
+                    remote.send(Command::Open(path));
                     self.is_open = false;
                 }
 

@@ -18,7 +18,7 @@ struct Places {
 }
 
 /// Starts to write the list if the variable is set.
-pub(super) fn tell(context: &Context) {
+pub(super) fn write(context: &Context) {
     let Some(file) = std::env::var_os(VARIABLE) else {
         return;
     };
@@ -50,10 +50,10 @@ impl Plugin for Places {
 
         // Readers must find a complete list or none.
         let unfinished = self.file.with_extension("part");
-        let told = std::fs::write(&unfinished, &list)
+        let written = std::fs::write(&unfinished, &list)
             .and_then(|()| std::fs::rename(&unfinished, &self.file));
 
-        if told.is_ok() {
+        if written.is_ok() {
             self.written = list;
         }
     }

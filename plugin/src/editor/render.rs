@@ -8,7 +8,7 @@ use super::dialog::{PathField, Want};
 use super::theme::{self, WEAK};
 use super::words;
 use crate::params::title;
-use crate::session::{Command, Order, Remote};
+use crate::session::{Command, Remote, RenderRequest};
 
 /// The panel's state.
 pub(super) struct RenderPanel {
@@ -66,7 +66,7 @@ impl RenderPanel {
                     .clicked()
                     && let Some(order) = order
                 {
-                    remote.tell(Command::Render(order));
+                    remote.send(Command::Render(order));
                     self.is_open = false;
                 }
                 if ui.button("Close").clicked() {
@@ -116,7 +116,7 @@ impl RenderPanel {
             .as_ref()
             .map(|wave| wave.placement.rate_hz);
 
-        if let (Some(session_hz), Some(clip_hz)) = (remote.link.session_hz(), clip_hz)
+        if let (Some(session_hz), Some(clip_hz)) = (remote.shared.session_hz(), clip_hz)
             && session_hz != clip_hz
         {
             ui.horizontal(|ui| {
@@ -134,7 +134,7 @@ impl RenderPanel {
     }
 
     /// Returns the order to render; `None` while something is missing.
-    fn order(&self, remote: &Remote) -> Option<Order> {
+    fn order(&self, remote: &Remote) -> Option<RenderRequest> {
         let folder = self.folder.path().filter(|folder| folder.is_absolute())?;
         let stems: Vec<Stem> = Stem::ALL
             .into_iter()
@@ -142,9 +142,9 @@ impl RenderPanel {
             .filter_map(|(stem, on)| on.then_some(stem))
             .collect();
 
-        let rate_hz = remote.link.session_hz().filter(|_| self.at_session_rate);
+        let rate_hz = remote.shared.session_hz().filter(|_| self.at_session_rate);
         let (format, bits) = (self.format, self.bits);
-        (!stems.is_empty()).then_some(Order {
+        (!stems.is_empty()).then_some(RenderRequest {
             folder,
             stems,
             format,

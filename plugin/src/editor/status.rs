@@ -6,11 +6,11 @@ use egui::accesskit::Role;
 use egui::{Align, Color32, Layout, Rect, RichText, Ui, WidgetInfo, vec2};
 use sextet_protocol::worker::{self, EngineName};
 
-use super::header::Asked;
+use super::header::PanelRequest;
 use super::theme::{self, ACCENT, GOOD, LINE, PANEL, RECORD, ROUND, TEXT, TROUBLE, WEAK, WELL};
 use super::words;
-use crate::engine::{Loading, Stage};
-use crate::session::{Command, Deed, Phase, Remote, Upkept, View, model_title};
+use crate::session::{Command, Phase, Remote, TaskState, UpkeepState, View, model_title};
+use crate::worker::{Loading, Stage};
 
 /// Height of the strip, in points.
 const HEIGHT: f32 = 52.0;
@@ -20,7 +20,7 @@ const LINE_HEIGHT: f32 = 17.0;
 const BY_THE_CLOCK: Duration = Duration::from_millis(100);
 
 /// Shows the strip at the editor's foot.
-pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
+pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<PanelRequest> {
     let (strip, _) =
         ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), egui::Sense::hover());
     let trouble = matches!(view.phase, Phase::Failed(_))
@@ -54,10 +54,10 @@ pub(super) fn show(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
     contents(&mut ui.new_child(place), view, remote)
 }
 
-fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
-    let mut asked = None;
-    if let Some(errand) = &view.errand {
-        errand_bar(ui, errand, remote);
+fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<PanelRequest> {
+    let mut request = None;
+    if let Some(job) = &view.background_job {
+        background_bar(ui, job, remote);
         return None;
     }
 
@@ -65,24 +65,30 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
         (Phase::Separating(stage), _) => job(ui, view, stage, remote),
         (Phase::Failed(fault), None) => {
             if !fault.can_be_tried_again() {
-                asked = ui.button("Open file").clicked().then_some(Asked::Open);
+                request = ui
+                    .button("Open file")
+                    .clicked()
+                    .then_some(PanelRequest::Open);
             } else if ui.button("Try again").clicked() {
-                remote.tell(Command::Separate);
+                remote.send(Command::Separate);
             }
             two_lines(ui, &fault.to_string(), &fault.remedy(), TEXT);
         }
         (_, Some((text, remedy))) => {
             if ui.button("Close").clicked() {
-                remote.tell(Command::Dismiss);
+                remote.send(Command::DismissNotice);
             }
             two_lines(ui, text, remedy, TEXT);
         }
         (Phase::Ready, None) if view.has_gpu_hint => {
             if ui.button("Close").clicked() {
-                remote.tell(Command::DismissHint);
+                remote.send(Command::DismissHint);
             }
 
-            asked = ui.button("Set it up").clicked().then_some(Asked::Settings);
+            request = ui
+                .button("Set it up")
+                .clicked()
+                .then_some(PanelRequest::Settings);
             let (colour, text, _) = calm(&Phase::Ready, view);
             two_lines(
                 ui,
@@ -98,7 +104,7 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<Asked> {
         }
     }
 
-    asked
+    request
 }
 
 /// Returns the text that is shown while nothing is going on or wrong.
@@ -107,7 +113,7 @@ fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
         .engine
         .clone()
         .map_or_else(String::new, |engine| format!("Separated with {engine}"));
-    let engine = if view.is_made_otherwise {
+    let engine = if view.differs_from_settings {
         format!("{engine}. Chosen now: {}.", chosen(view))
     } else {
         engine
@@ -146,12 +152,12 @@ fn chosen(view: &View) -> String {
 }
 
 /// Returns the progress of the work in the settings.
-fn aside(upkeep: &Upkept) -> Option<String> {
+fn aside(upkeep: &UpkeepState) -> Option<String> {
     let (what, deed) = match (&upkeep.set_up, &upkeep.fetch) {
-        (deed @ Deed::Running(_), _) => ("Setting up the GPU".to_owned(), deed),
-        (_, deed) => (format!("Fetching {}", upkeep.fetched), deed),
+        (deed @ TaskState::Running(_), _) => ("Setting up the GPU".to_owned(), deed),
+        (_, deed) => (format!("Fetching {}", upkeep.fetched_model), deed),
     };
-    let Deed::Running(stage) = deed else {
+    let TaskState::Running(stage) = deed else {
         return None;
     };
     let (_, _, rest) = progress(stage);
@@ -177,7 +183,7 @@ fn two_lines(ui: &mut Ui, text: &str, more: &str, colour: Color32) {
 /// Shows a separation: its stage, its progress, the time left, and a cancel button.
 fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
     if ui.button("Cancel").clicked() {
-        remote.tell(Command::Cancel);
+        remote.send(Command::Cancel);
     }
 
     let (text, part, left) = progress(stage);
@@ -200,7 +206,7 @@ fn job(ui: &mut Ui, view: &View, stage: &Stage, remote: &Remote) {
         ui.horizontal(|ui| {
             ui.label(RichText::new(text).color(TEXT));
             ui.label(RichText::new(left).color(WEAK));
-            let engine = view.engine.clone().unwrap_or_default();
+            let engine = view.engine.as_deref().unwrap_or_default();
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.add(egui::Label::new(RichText::new(engine).small().color(WEAK)).truncate());
             });
@@ -291,15 +297,15 @@ pub(super) fn progress(stage: &Stage) -> (String, Option<f32>, String) {
     }
 }
 
-fn errand_bar(ui: &mut Ui, errand: &crate::session::Errand, remote: &Remote) {
+fn background_bar(ui: &mut Ui, job: &crate::session::BackgroundJob, remote: &Remote) {
     if ui.button("Cancel").clicked() {
-        remote.tell(Command::CancelErrand(errand.kind));
+        remote.send(Command::CancelBackground(job.kind));
     }
     ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         ui.add_space(4.0);
-        ui.add(egui::Label::new(RichText::new(&errand.what).color(TEXT)).truncate());
-        bar(ui, errand.part);
+        ui.add(egui::Label::new(RichText::new(&job.what).color(TEXT)).truncate());
+        bar(ui, job.part);
     });
 }
 

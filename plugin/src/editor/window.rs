@@ -49,7 +49,7 @@ impl EditorWindow {
             ..EguiNiceSettings::default()
         };
 
-        let repaint = remote.link.repaint.clone();
+        let repaint = remote.shared.repaint.clone();
         let editor = create_egui_editor(
             self.state.clone(),
             repaint,

@@ -6,46 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 
 use super::CHANNELS;
-use super::geometry::{Geometry, Placement};
+use super::geometry::Geometry;
 use super::page_source::PageSource;
 use super::pages::Pages;
 use super::prefetch::Prefetcher;
+use super::shared::{DeckFault, Shared};
 use super::stem_files::StemFiles;
+use crate::placement::Placement;
 
 /// Largest size in bytes of one instance's pages, however long the clip: half a minute of stems at
 /// 44.1 kHz.
 const MOST_BYTES: usize = 96 << 20;
 /// Number of pages that are held even where they are so long that they exceed that size.
 const FEWEST_SLOTS: usize = 8;
-
-/// The reason for which a deck cannot play.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DeckFault {
-    /// No filter exists between the clip's and the session's rates.
-    #[error("the stems cannot be converted to the session's sample rate")]
-    Rates,
-    /// The disk failed while playing.
-    #[error("the stems could no longer be read from the disk: {0}")]
-    Disk(std::io::ErrorKind),
-    /// The system gives no thread.
-    #[error("no thread could be started to read the stems")]
-    Thread,
-}
-
-/// The part of a deck that audio thread, prefetching thread and session share.
-pub(super) struct Shared {
-    pub(super) geometry: Geometry,
-    pub(super) pages: Pages,
-    /// Position of the transport in frames from the clip's start, at the session's rate.
-    pub(super) head: AtomicI64,
-    /// Position that a looping transport will jump back to; `i64::MIN` if it does not loop.
-    pub(super) loop_start: AtomicI64,
-    /// Number of the audio thread's requests.
-    pub(super) asked: AtomicU64,
-    pub(super) stop: AtomicBool,
-    pub(super) failed: AtomicBool,
-    pub(super) fault: Mutex<Option<DeckFault>>,
-}
 
 /// A deck of one clip. Dropping it ends the prefetching thread.
 pub(crate) struct Deck {

@@ -1,21 +1,11 @@
-//! A clip's place on the session's timeline, and its division into pages at the session's rate.
+//! A clip's division into pages at the session's rate.
+
+use crate::placement::Placement;
 
 /// Approximate number of frames of a page: a tenth of a second at 44.1 kHz. With longer pages, a
 /// locate to an unexpected place waits longer. Shorter pages cost more reads, and shorten the
 /// filter between two rates, which spans a page.
 const PAGE_FRAMES: u64 = 4096;
-
-/// A clip's place on the timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placement {
-    /// First frame of the clip on the timeline, in frames at the clip's rate. Negative for a
-    /// project that begins before 0.
-    pub(crate) start_frame: i64,
-    /// Length of the clip in frames, at its own rate.
-    pub(crate) frames: u64,
-    /// Sample rate of the clip in Hz.
-    pub(crate) rate_hz: u32,
-}
 
 /// The clip at the session's rate, divided into pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,10 @@ mod pages;
 mod player;
 mod prefetch;
 mod ramp;
+mod shared;
 mod stem_files;
 
-pub(crate) use deck::{Deck, DeckFault};
-pub(crate) use geometry::Placement;
+pub(crate) use deck::Deck;
 pub(crate) use mixer::Levels;
 pub(crate) use player::{Block, Player};
 pub(crate) use stem_files::StemFiles;

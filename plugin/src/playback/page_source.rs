@@ -5,9 +5,10 @@ use std::io;
 use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
+use super::CHANNELS;
 use super::geometry::Geometry;
+use super::shared::DeckFault;
 use super::stem_files::StemFiles;
-use super::{CHANNELS, DeckFault};
 
 /// A reader of pages, in any order.
 pub(crate) struct PageSource {

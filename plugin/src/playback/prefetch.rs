@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use super::deck::Shared;
+use super::CHANNELS;
 use super::page_source::PageSource;
-use super::{CHANNELS, DeckFault};
+use super::shared::{DeckFault, Shared};
 
 /// Number of pages before the transport that are kept, for a short rewind.
 const KEPT_BEHIND: usize = 2;

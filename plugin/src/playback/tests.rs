@@ -12,8 +12,9 @@ use sextet_protocol::cache::Entry;
 use sextet_protocol::{Folders, Stem};
 
 use crate::entry;
+use crate::placement::Placement;
 
-use super::{Block, Deck, Levels, Placement, Player, StemFiles};
+use super::{Block, Deck, Levels, Player, StemFiles};
 
 const UNITY: Levels = Levels {
     dry: 0.0,

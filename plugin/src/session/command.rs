@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use sextet_protocol::Stem;
 use sextet_protocol::worker::{RenderBits, RenderFormat};
 
-use super::audio_end::SessionEnd;
-use super::upkeep::Wish;
-use super::view::ErrandKind;
-use crate::saved::{Saved, Settings};
+use super::channel::SessionEndpoint;
+use super::upkeep::UpkeepRequest;
+use super::view::BackgroundKind;
+use crate::saved::{SavedState, Settings};
 
 /// A command of the host, through the plugin, or of the user, through the editor.
 pub(crate) enum Command {
     /// Processing begins. The value is the session's end of the lines to the audio thread.
-    Activate(Box<SessionEnd>),
+    Activate(Box<SessionEndpoint>),
     /// A project was loaded.
-    Load(Box<Saved>),
+    Load(Box<SavedState>),
     /// Makes stems of the clip.
     Separate,
     /// Cancels the separation.
@@ -27,26 +27,26 @@ pub(crate) enum Command {
     /// Makes a file the clip.
     Open(PathBuf),
     /// Writes stems as files.
-    Render(Order),
+    Render(RenderRequest),
     /// Cancels reading or writing files.
-    CancelErrand(ErrandKind),
+    CancelBackground(BackgroundKind),
     /// Removes the clip.
     Clear,
     /// Moves the clip to a frame of the timeline, at the session's rate.
-    Place(i64),
+    MoveClip(i64),
     /// Replaces the settings.
     Settings(Settings),
     /// Passes a request on to the upkeep of the machine.
-    Upkeep(Wish),
+    Upkeep(UpkeepRequest),
     /// Dismisses the notice.
-    Dismiss,
+    DismissNotice,
     /// Dismisses the hint about the GPU.
     DismissHint,
 }
 
 /// The order to write stems as files.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Order {
+pub(crate) struct RenderRequest {
     pub(crate) folder: PathBuf,
     pub(crate) stems: Vec<Stem>,
     pub(crate) format: RenderFormat,

@@ -1,7 +1,7 @@
 //! The session: one instance's clip, from capture to stems. It runs on a thread of its own, off the
 //! audio thread and off the host's. [`Session`] is the way to command it and to see its state.
 
-mod audio_end;
+mod channel;
 mod command;
 mod conductor;
 mod scan;
@@ -17,13 +17,14 @@ use std::thread::{JoinHandle, Thread};
 use nice_plug_egui::RepaintNotifier;
 use sextet_protocol::Folders;
 
-use crate::link::Link;
 use crate::saved::SavedField;
-pub(crate) use audio_end::{AudioEnd, lines};
-pub(crate) use command::{Command, Order};
+use crate::shared_state::SharedState;
+use crate::worker::Launcher;
+pub(crate) use channel::{AudioEndpoint, channel};
+pub(crate) use command::{Command, RenderRequest};
 use conductor::Conductor;
-pub(crate) use upkeep::{Deed, Upkept, Wish};
-pub(crate) use view::{Errand, Phase, View, ViewCell, model_title};
+pub(crate) use upkeep::{TaskState, UpkeepRequest, UpkeepState};
+pub(crate) use view::{BackgroundJob, Phase, View, ViewCell, model_title};
 
 /// A handle of a session. Dropping it ends the thread.
 pub(crate) struct Session {
@@ -36,7 +37,7 @@ pub(crate) struct Session {
 pub(crate) struct Remote {
     commands: Sender<Command>,
     thread: Thread,
-    pub(crate) link: Arc<Link>,
+    pub(crate) shared: Arc<SharedState>,
     pub(crate) view: Arc<ViewCell>,
 }
 
@@ -48,36 +49,42 @@ impl Session {
     pub(crate) fn start(saved: Arc<SavedField>, repaint: RepaintNotifier) -> std::io::Result<Self> {
         Self::start_at(
             saved,
-            Folders::of_user().map_err(|error| error.to_string()),
+            Folders::of_user()
+                .map(Launcher::new)
+                .map_err(|error| error.to_string()),
             repaint,
         )
     }
 
-    /// Starts a session for other folders.
+    /// Starts a session for other folders, or another command.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start_at(
         saved: Arc<SavedField>,
-        folders: Result<Folders, String>,
+        launcher: Result<Launcher, String>,
         repaint: RepaintNotifier,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
-        let (link, view) = (Arc::new(Link::new(repaint)), Arc::new(ViewCell::default()));
-        let conductor = Conductor::new(inbox, folders, saved.clone(), link.clone(), view.clone());
+        let (shared, view) = (
+            Arc::new(SharedState::new(repaint)),
+            Arc::new(ViewCell::default()),
+        );
+        let conductor =
+            Conductor::new(inbox, launcher, saved.clone(), shared.clone(), view.clone());
         let named = std::thread::Builder::new().name("sextet session".to_owned());
 
         let thread = named.spawn(move || conductor.run())?;
         let remote = Remote {
             commands,
             thread: thread.thread().clone(),
-            link,
+            shared,
             view,
         };
 
         let on_load = remote.clone();
         saved.on_load(Some(Box::new(move |saved| {
-            on_load.tell(Command::Load(Box::new(saved)))
+            on_load.send(Command::Load(Box::new(saved)))
         })));
         Ok(Self {
             remote,
@@ -93,26 +100,26 @@ impl Session {
 
 impl Remote {
     /// Sends a command.
-    pub(crate) fn tell(&self, command: Command) {
+    pub(crate) fn send(&self, command: Command) {
         // Ignore the error: a session whose thread is gone has nothing left to do.
         let _ = self.commands.send(command);
 
         // The command is counted after it was sent; otherwise the session could settle a command
         // that it has not seen.
-        self.link.post();
+        self.shared.post();
         self.thread.unpark();
     }
 
     /// Returns the handle of a session that does nothing, and the commands that it receives.
     #[cfg(test)]
-    pub(crate) fn alone() -> (Self, mpsc::Receiver<Command>) {
+    pub(crate) fn detached() -> (Self, mpsc::Receiver<Command>) {
         let (commands, inbox) = mpsc::channel();
-        let (link, view) = (Arc::default(), Arc::default());
+        let (shared, view) = (Arc::default(), Arc::default());
         (
             Self {
                 commands,
                 thread: std::thread::current(),
-                link,
+                shared,
                 view,
             },
             inbox,
@@ -127,7 +134,7 @@ impl Remote {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.remote.link.stop();
+        self.remote.shared.stop();
         self.remote.thread.unpark();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

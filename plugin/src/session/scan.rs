@@ -21,7 +21,7 @@ const RUN_FRAMES: usize = 1 << 15;
 const REPORT: Duration = Duration::from_millis(250);
 
 /// The files that are scanned.
-pub(super) enum Subject {
+pub(super) enum ScanSubject {
     /// A capture, given by its path.
     Clip(PathBuf),
     /// An entry of the cache, and whether its files may have changed since they were made.
@@ -29,7 +29,7 @@ pub(super) enum Subject {
 }
 
 /// A finding of the scan.
-pub(super) enum Seen {
+pub(super) enum ScanEvent {
     /// The overview of the clip so far.
     Clip(Overview),
     /// The overviews of the stems so far, and the overview of their sum, which is the clip.
@@ -40,7 +40,7 @@ pub(super) enum Seen {
 
 /// A running scan. Dropping it ends the scan.
 pub(super) struct Scan {
-    seen: Receiver<Seen>,
+    events: Receiver<ScanEvent>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -48,11 +48,11 @@ pub(super) struct Scan {
 impl Scan {
     /// Starts a scan of `subject`, which wakes the thread `session` for every finding. `None` if
     /// the system gives no thread.
-    pub(super) fn start(subject: Subject, session: Thread) -> Option<Self> {
-        let (tell, seen) = mpsc::channel();
+    pub(super) fn start(subject: ScanSubject, session: Thread) -> Option<Self> {
+        let (sender, events) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let scanner = Scanner {
-            tell,
+            sender,
             session,
             stop: stop.clone(),
             reported: Instant::now(),
@@ -61,15 +61,15 @@ impl Scan {
         let named = std::thread::Builder::new().name("sextet scan".to_owned());
         let thread = named.spawn(move || scanner.run(subject)).ok()?;
         Some(Self {
-            seen,
+            events,
             stop,
             thread: Some(thread),
         })
     }
 
     /// Returns the next finding; `None` if there is none.
-    pub(super) fn hear(&self) -> Option<Seen> {
-        self.seen.try_recv().ok()
+    pub(super) fn poll(&self) -> Option<ScanEvent> {
+        self.events.try_recv().ok()
     }
 }
 
@@ -83,16 +83,16 @@ impl Drop for Scan {
 }
 
 struct Scanner {
-    tell: Sender<Seen>,
+    sender: Sender<ScanEvent>,
     session: Thread,
     stop: Arc<AtomicBool>,
     reported: Instant,
 }
 
 impl Scanner {
-    fn run(mut self, subject: Subject) {
+    fn run(mut self, subject: ScanSubject) {
         match subject {
-            Subject::Clip(path) => {
+            ScanSubject::Clip(path) => {
                 // A capture that cannot be read is noticed where it is needed.
                 let wav = File::open(path)
                     .map_err(WavError::from)
@@ -101,7 +101,7 @@ impl Scanner {
                     self.clip(wav);
                 }
             }
-            Subject::Stems { files, verify } => self.stems(*files, verify),
+            ScanSubject::Stems { files, verify } => self.stems(*files, verify),
         }
     }
 
@@ -109,8 +109,8 @@ impl Scanner {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn report(&mut self, seen: Seen) {
-        let _ = self.tell.send(seen);
+    fn report(&mut self, events: ScanEvent) {
+        let _ = self.sender.send(events);
         self.session.unpark();
         self.reported = Instant::now();
     }
@@ -132,11 +132,11 @@ impl Scanner {
             }
 
             if self.reported.elapsed() > REPORT {
-                self.report(Seen::Clip(overview.clone()));
+                self.report(ScanEvent::Clip(overview.clone()));
             }
         }
 
-        self.report(Seen::Clip(overview));
+        self.report(ScanEvent::Clip(overview));
     }
 
     fn stems(&mut self, mut files: StemFiles, verify: bool) {
@@ -178,17 +178,17 @@ impl Scanner {
             }
 
             if self.reported.elapsed() > REPORT {
-                self.report(Seen::Stems(overviews.clone(), clip.clone()));
+                self.report(ScanEvent::Stems(overviews.clone(), clip.clone()));
             }
         }
 
-        self.report(Seen::Stems(overviews, clip));
+        self.report(ScanEvent::Stems(overviews, clip));
         // Compare the files with the manifest.
         if verify
             && let Err(error) = files.entry().verify(&|| self.stopped())
             && error.kind() != ErrorKind::Cancelled
         {
-            self.report(Seen::Damaged(error.to_string()));
+            self.report(ScanEvent::Damaged(error.to_string()));
         }
     }
 }

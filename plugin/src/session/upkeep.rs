@@ -1,18 +1,17 @@
 //! The upkeep of the machine: inspecting it, setting its GPU up, and fetching its models. Each
-//! errand has a process of its own, so that fetching for minutes delays nothing else.
+//! job has a process of its own, so that fetching for minutes delays nothing else.
 
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Instant;
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{Checked, Gpu, Machine, ModelInfo, Offer};
 
-use crate::engine::{Ended, Fault, Job, Stage, Task};
+use crate::worker::{Fault, Job, JobOutcome, Launcher, Stage, Task};
 
 /// A request to the upkeep.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Wish {
+pub(crate) enum UpkeepRequest {
     /// Inspects the machine.
     Inspect,
     /// Fetches the library that the GPU needs.
@@ -33,28 +32,28 @@ pub(crate) enum Wish {
 
 /// The upkeep's state, as the editor shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Upkept {
+pub(crate) struct UpkeepState {
     /// Report on the machine, once it was inspected.
     pub(crate) machine: Option<Arc<Machine>>,
     /// State of the inspection.
-    pub(crate) look: Deed,
+    pub(crate) inspection: TaskState,
     /// State of the GPU's setup.
-    pub(crate) set_up: Deed,
-    /// State of the question about a model's terms or a checkpoint; `asked` names it.
-    pub(crate) question: Deed,
-    pub(crate) asked: String,
+    pub(crate) set_up: TaskState,
+    /// State of the question about a model's terms or a checkpoint; `asked_model` names it.
+    pub(crate) question: TaskState,
+    pub(crate) asked_model: String,
     /// Terms of fetching a model.
     pub(crate) offer: Option<Offer>,
-    /// State of fetching a model; `fetched` names it.
-    pub(crate) fetch: Deed,
-    pub(crate) fetched: String,
+    /// State of fetching a model; `fetched_model` names it.
+    pub(crate) fetch: TaskState,
+    pub(crate) fetched_model: String,
     /// Checkpoints that can be used, of those that were checked.
     pub(crate) checkpoints: Vec<Checked>,
 }
 
 /// The state of something that was asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Deed {
+pub(crate) enum TaskState {
     /// Nothing is going on, or the work is done.
     #[default]
     Idle,
@@ -64,7 +63,7 @@ pub(crate) enum Deed {
     Failed(Fault),
 }
 
-impl Deed {
+impl TaskState {
     pub(crate) fn is_running(&self) -> bool {
         matches!(self, Self::Running(_))
     }
@@ -82,45 +81,57 @@ pub(super) enum Outcome {
 /// The upkeep of one instance. Dropping it ends the processes.
 #[derive(Default)]
 pub(super) struct Upkeep {
-    look: Place,
-    set_up: Place,
-    question: Place,
-    fetch: Place,
+    inspection: JobSlot,
+    set_up: JobSlot,
+    question: JobSlot,
+    fetch: JobSlot,
     machine: Option<Arc<Machine>>,
     offer: Option<Offer>,
     checkpoints: Vec<Checked>,
+    /// Whether the state may have changed since it was taken last.
+    is_changed: bool,
 }
 
-/// A place for one errand.
+/// A slot for one job.
 #[derive(Default)]
-struct Place {
+struct JobSlot {
     job: Option<Job>,
     fault: Option<Fault>,
-    /// Model that the errand is about, if any.
+    /// Model that the job is about, if any.
     model: String,
 }
 
 impl Upkeep {
-    /// Obeys a request.
-    pub(super) fn obey(&mut self, wish: Wish, folders: &Result<Folders, String>, session: &Thread) {
-        match wish {
-            Wish::Inspect => self.look.start(Task::Inspect, folders, session),
-            Wish::SetUpGpu => self.set_up.start(Task::SetUpGpu, folders, session),
-            Wish::CancelSetUp => self.set_up = Place::default(),
-            Wish::Offer(model) => {
+    /// Handles a request.
+    pub(super) fn handle(
+        &mut self,
+        request: UpkeepRequest,
+        launcher: &Result<Launcher, String>,
+        session: &Thread,
+    ) {
+        self.is_changed = true;
+        match request {
+            UpkeepRequest::Inspect => self.inspection.start(Task::Inspect, launcher, session),
+            UpkeepRequest::SetUpGpu => self.set_up.start(Task::SetUpGpu, launcher, session),
+            UpkeepRequest::CancelSetUp => self.set_up = JobSlot::default(),
+            UpkeepRequest::Offer(model) => {
                 self.offer = None;
-                self.question.start(Task::Offer { model }, folders, session);
+                self.question
+                    .start(Task::Offer { model }, launcher, session);
             }
-            Wish::Check(model) => {
+            UpkeepRequest::Check(model) => {
                 self.offer = None;
-                self.question.start(Task::Check { model }, folders, session);
+                self.question
+                    .start(Task::Check { model }, launcher, session);
             }
-            Wish::CloseQuestion => (self.question, self.offer) = (Place::default(), None),
-            Wish::Fetch(model) => {
+            UpkeepRequest::CloseQuestion => {
+                (self.question, self.offer) = (JobSlot::default(), None)
+            }
+            UpkeepRequest::Fetch(model) => {
                 self.offer = None;
-                self.fetch.start(Task::Fetch { model }, folders, session);
+                self.fetch.start(Task::Fetch { model }, launcher, session);
             }
-            Wish::CancelFetch => self.fetch = Place::default(),
+            UpkeepRequest::CancelFetch => self.fetch = JobSlot::default(),
         }
     }
 
@@ -132,32 +143,33 @@ impl Upkeep {
     /// Processes the workers' replies.
     pub(super) fn step(
         &mut self,
-        folders: &Result<Folders, String>,
+        launcher: &Result<Launcher, String>,
         session: &Thread,
     ) -> Vec<Outcome> {
         let now = Instant::now();
-        let places = [
-            &mut self.look,
+        self.is_changed |= self.is_busy();
+        let slots = [
+            &mut self.inspection,
             &mut self.set_up,
             &mut self.question,
             &mut self.fetch,
         ];
 
-        let ended: Vec<Ended> = places
+        let ended: Vec<JobOutcome> = slots
             .into_iter()
-            .filter_map(|place| place.step(now))
+            .filter_map(|slot| slot.step(now))
             .collect();
         let mut outcomes = Vec::new();
         for ended in ended {
             match ended {
-                Ended::Inspected(machine) => self.machine = Some(Arc::new(*machine)),
-                Ended::GpuSetUp(gpu) => {
-                    self.note_gpu(*gpu);
+                JobOutcome::Inspected(machine) => self.machine = Some(Arc::new(*machine)),
+                JobOutcome::GpuSetUp(gpu) => {
+                    self.set_gpu(*gpu);
                     outcomes.push(Outcome::GpuReady);
                 }
-                Ended::Offered(offer) => self.offer = Some(offer),
-                Ended::Fetched(model) => self.note_model(model),
-                Ended::Checked(checked) => {
+                JobOutcome::Offered(offer) => self.offer = Some(offer),
+                JobOutcome::Fetched(model) => self.set_model(model),
+                JobOutcome::Checked(checked) => {
                     outcomes.push(Outcome::Usable(checked.model.clone()));
                     self.checkpoints
                         .retain(|other| other.model != checked.model);
@@ -168,20 +180,20 @@ impl Upkeep {
         }
 
         // Inspect the machine if a result arrived before the report on it.
-        if self.machine.is_none() && !outcomes.is_empty() && self.look.job.is_none() {
-            self.obey(Wish::Inspect, folders, session);
+        if self.machine.is_none() && !outcomes.is_empty() && self.inspection.job.is_none() {
+            self.handle(UpkeepRequest::Inspect, launcher, session);
         }
 
         outcomes
     }
 
-    fn note_gpu(&mut self, gpu: Gpu) {
+    fn set_gpu(&mut self, gpu: Gpu) {
         if let Some(machine) = &mut self.machine {
             Arc::make_mut(machine).gpu = gpu;
         }
     }
 
-    fn note_model(&mut self, model: ModelInfo) {
+    fn set_model(&mut self, model: ModelInfo) {
         let models = self
             .machine
             .as_mut()
@@ -193,46 +205,50 @@ impl Upkeep {
         }
     }
 
-    /// Returns whether an errand is running.
+    /// Returns whether a job is running.
     pub(super) fn is_busy(&self) -> bool {
-        [&self.look, &self.set_up, &self.question, &self.fetch]
+        [&self.inspection, &self.set_up, &self.question, &self.fetch]
             .iter()
-            .any(|place| place.job.is_some())
+            .any(|slot| slot.job.is_some())
     }
 
-    /// Returns the state for the editor.
-    pub(super) fn shown(&self) -> Upkept {
-        Upkept {
+    /// Returns the state for the editor, if it may have changed since the last call.
+    pub(super) fn take_changed(&mut self) -> Option<UpkeepState> {
+        std::mem::take(&mut self.is_changed).then(|| self.state())
+    }
+
+    fn state(&self) -> UpkeepState {
+        UpkeepState {
             machine: self.machine.clone(),
-            look: self.look.deed(),
-            set_up: self.set_up.deed(),
-            question: self.question.deed(),
-            asked: self.question.model.clone(),
+            inspection: self.inspection.state(),
+            set_up: self.set_up.state(),
+            question: self.question.state(),
+            asked_model: self.question.model.clone(),
             offer: self.offer.clone(),
-            fetch: self.fetch.deed(),
-            fetched: self.fetch.model.clone(),
+            fetch: self.fetch.state(),
+            fetched_model: self.fetch.model.clone(),
             checkpoints: self.checkpoints.clone(),
         }
     }
 
     /// Tells all processes to end, and waits for nothing.
-    pub(super) fn dismiss(&mut self) {
-        let places = [
-            &mut self.look,
+    pub(super) fn shut_down(&mut self) {
+        let slots = [
+            &mut self.inspection,
             &mut self.set_up,
             &mut self.question,
             &mut self.fetch,
         ];
-        places
+        slots
             .into_iter()
-            .filter_map(|place| place.job.as_mut())
-            .for_each(Job::dismiss);
+            .filter_map(|slot| slot.job.as_mut())
+            .for_each(Job::shut_down);
     }
 }
 
-impl Place {
+impl JobSlot {
     /// Starts a task, in place of the one that ran here.
-    fn start(&mut self, task: Task, folders: &Result<Folders, String>, session: &Thread) {
+    fn start(&mut self, task: Task, launcher: &Result<Launcher, String>, session: &Thread) {
         let model = match &task {
             Task::Offer { model } | Task::Check { model } | Task::Fetch { model } => model.clone(),
             _ => String::new(),
@@ -241,8 +257,8 @@ impl Place {
             model,
             ..Self::default()
         };
-        let started = match folders {
-            Ok(folders) => Job::start(task, folders, session.clone()),
+        let started = match launcher {
+            Ok(launcher) => Job::start(task, launcher, session.clone()),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
 
@@ -253,11 +269,11 @@ impl Place {
     }
 
     /// Processes the worker's replies; returns the result once there is one. A fault is kept here.
-    fn step(&mut self, now: Instant) -> Option<Ended> {
+    fn step(&mut self, now: Instant) -> Option<JobOutcome> {
         let ended = self.job.as_mut()?.step(now)?;
         self.job = None;
         match ended {
-            Ended::Failed(fault) => {
+            JobOutcome::Failed(fault) => {
                 self.fault = Some(fault);
                 None
             }
@@ -265,11 +281,11 @@ impl Place {
         }
     }
 
-    fn deed(&self) -> Deed {
+    fn state(&self) -> TaskState {
         match (&self.job, &self.fault) {
-            (Some(job), _) => Deed::Running(job.stage().clone()),
-            (None, Some(fault)) => Deed::Failed(fault.clone()),
-            (None, None) => Deed::Idle,
+            (Some(job), _) => TaskState::Running(job.stage().clone()),
+            (None, Some(fault)) => TaskState::Failed(fault.clone()),
+            (None, None) => TaskState::Idle,
         }
     }
 }

@@ -7,11 +7,11 @@ use sextet_protocol::Stem;
 use sextet_protocol::cache::Manifest;
 use sextet_protocol::worker::{self, EngineName};
 
-use super::upkeep::Upkept;
-use crate::engine::{Fault, Stage};
+use super::upkeep::UpkeepState;
 use crate::overview::Overview;
-use crate::playback::Placement;
+use crate::placement::Placement;
 use crate::saved::Settings;
+use crate::worker::{Fault, Stage};
 
 /// The phase of an instance's work.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// Returns the phase in a few words, for projects and logs.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         match self {
             Self::Empty => "empty".to_owned(),
             Self::Capturing => "capturing".to_owned(),
@@ -68,24 +68,24 @@ pub(crate) struct Wave {
 
 /// A file being read, or files being written.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Errand {
-    pub(crate) kind: ErrandKind,
+pub(crate) struct BackgroundJob {
+    pub(crate) kind: BackgroundKind,
     /// Name of the files, for people.
     pub(crate) what: String,
     /// Part that is done, 0 to 1, where it is known.
     pub(crate) part: Option<f32>,
 }
 
-/// The kind of an errand.
+/// The kind of a background job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ErrandKind {
+pub(crate) enum BackgroundKind {
     Import,
     Render,
 }
 
 /// The model and the engine that stems were made with, by their entry's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MadeWith {
+pub(crate) struct StemOrigin {
     /// Name or path of the model, as the worker was asked for it.
     pub(crate) model: String,
     /// Name of the engine, for people.
@@ -94,7 +94,7 @@ pub(crate) struct MadeWith {
     class: String,
 }
 
-impl MadeWith {
+impl StemOrigin {
     pub(crate) fn of(manifest: &Manifest) -> Self {
         Self {
             model: manifest.model.clone(),
@@ -104,7 +104,7 @@ impl MadeWith {
     }
 
     /// Returns model and engine for people: `sextet-mini on CPU (rten)`.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         format!("{} on {}", model_title(&self.model), self.engine)
     }
 
@@ -148,13 +148,13 @@ pub(crate) struct View {
     /// Number of frames that were lost while capturing.
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.
-    pub(crate) engine: Option<String>,
+    pub(crate) engine: Option<Arc<str>>,
     /// Model and engine that the stems were made with.
-    pub(crate) made_with: Option<MadeWith>,
-    /// Whether `made_with` differs from the current choice.
-    pub(crate) is_made_otherwise: bool,
-    pub(crate) errand: Option<Errand>,
-    pub(crate) upkeep: Upkept,
+    pub(crate) stem_origin: Option<Arc<StemOrigin>>,
+    /// Whether `stem_origin` differs from the current choice.
+    pub(crate) differs_from_settings: bool,
+    pub(crate) background_job: Option<BackgroundJob>,
+    pub(crate) upkeep: UpkeepState,
     /// Whether the clip was separated on the CPU although there is a GPU, which is not set up.
     pub(crate) has_gpu_hint: bool,
     /// A message about a fault or a fact, and the remedy.
@@ -180,13 +180,40 @@ impl ViewCell {
             .clone()
     }
 
-    /// Replaces the snapshot; returns true if the new one differs.
-    pub(crate) fn set(&self, view: View) -> bool {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let differs = **current != view;
-        if differs {
-            *current = Arc::new(view);
+    /// Replaces the snapshot.
+    pub(crate) fn set(&self, view: View) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+}
+
+/// The next snapshot, while it is compared with the last one part by part.
+#[derive(Default)]
+pub(super) struct Draft {
+    view: View,
+    is_changed: bool,
+}
+
+impl Draft {
+    /// Sets a part.
+    pub(super) fn put<T: PartialEq>(&mut self, part: fn(&mut View) -> &mut T, now: T) {
+        let part = part(&mut self.view);
+        if *part != now {
+            *part = now;
+            self.is_changed = true;
         }
-        differs
+    }
+
+    /// Sets a part, which is copied only if it differs.
+    pub(super) fn put_ref<T: PartialEq + Clone>(&mut self, part: fn(&mut View) -> &mut T, now: &T) {
+        let part = part(&mut self.view);
+        if *part != *now {
+            part.clone_from(now);
+            self.is_changed = true;
+        }
+    }
+
+    /// Returns the snapshot if it differs from the one that was returned last.
+    pub(super) fn take_changed(&mut self) -> Option<View> {
+        std::mem::take(&mut self.is_changed).then(|| self.view.clone())
     }
 }

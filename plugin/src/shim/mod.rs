@@ -1,5 +1,5 @@
-//! The plugin's own CLAP entry and VST3 factory: thin layers around nice-plug 0.4.2's public
-//! wrappers that correct their defects. They are to be removed when the framework is fixed.
+//! Shims between hosts and nice-plug, for CLAP and for VST3: thin layers around nice-plug 0.4.2's
+//! public wrappers that correct their defects. They are to be removed when the framework is fixed.
 //!
 //! | defect of nice-plug 0.4.2 | where it is put right |
 //! |---|---|
@@ -10,10 +10,11 @@
 //! | VST3: `setupProcessing` keeps the mode of the call before | [`vst3`] |
 //! | VST3 on Linux: a parameter change under way when the last instance goes aborts the host | [`vst3`], `fence.rs` |
 //!
-//! This folder holds all of the project's `unsafe` code.
+//! The shims are generic over the plugin, which `exports/` names. The plugin's `unsafe` code is in
+//! these two folders.
 
-mod clap;
+pub(crate) mod clap;
 mod ports;
-mod vst3;
+pub(crate) mod vst3;
 
 pub(crate) use vst3::{Fence, remember_executor};

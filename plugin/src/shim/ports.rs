@@ -5,9 +5,10 @@
 
 use nice_plug::prelude::*;
 
-use crate::Sextet;
-
-const LAYOUT: &AudioIOLayout = &<Sextet as Plugin>::AUDIO_IO_LAYOUTS[0];
+/// Returns the layout of a plugin that has one.
+pub(super) fn layout<P: Plugin>() -> &'static AudioIOLayout {
+    &P::AUDIO_IO_LAYOUTS[0]
+}
 
 /// The ports of one direction, with replacements for those that the host left out.
 pub(super) struct Ports {
@@ -30,13 +31,13 @@ pub(super) type HostPort = (*mut *mut f32, usize);
 
 impl Ports {
     /// Returns the plugin's input ports, main first.
-    pub(super) fn inputs() -> Self {
-        Self::new(LAYOUT.main_input_channels, LAYOUT.aux_input_ports)
+    pub(super) fn inputs(layout: &AudioIOLayout) -> Self {
+        Self::new(layout.main_input_channels, layout.aux_input_ports)
     }
 
     /// Returns the plugin's output ports, main first.
-    pub(super) fn outputs() -> Self {
-        Self::new(LAYOUT.main_output_channels, LAYOUT.aux_output_ports)
+    pub(super) fn outputs(layout: &AudioIOLayout) -> Self {
+        Self::new(layout.main_output_channels, layout.aux_output_ports)
     }
 
     fn new(main: Option<NonZeroU32>, aux: &[NonZeroU32]) -> Self {
@@ -121,8 +122,8 @@ impl Ports {
 }
 
 /// Returns the main output's name. nice-plug gives it the main input's name instead.
-pub(super) fn main_output_name() -> &'static str {
-    LAYOUT.names.main_output.unwrap_or("Output")
+pub(super) fn main_output_name(layout: &AudioIOLayout) -> &'static str {
+    layout.names.main_output.unwrap_or("Output")
 }
 
 /// Writes `text` and zeros into a host's fixed-size name, truncated where it does not fit.
@@ -138,6 +139,13 @@ pub(super) fn write_name<T: Copy + Default>(name: &mut [T], text: impl Iterator<
 mod tests {
     use super::*;
 
+    const STEREO: NonZeroU32 = new_nonzero_u32(2);
+    const SEVEN_OUTPUTS: AudioIOLayout = AudioIOLayout {
+        main_output_channels: Some(STEREO),
+        aux_output_ports: &[STEREO; 6],
+        ..AudioIOLayout::const_default()
+    };
+
     /// No combination of absent table, too few channels and null channel leaves a channel without
     /// storage.
     #[test]
@@ -147,7 +155,7 @@ mod tests {
         for absent in 0..=7 {
             for have in 0..=2 {
                 for null_channel in 0..=2 {
-                    let mut ports = Ports::outputs();
+                    let mut ports = Ports::outputs(&SEVEN_OUTPUTS);
                     ports.resize(frames);
                     let mut audio = [[1.0_f32; 4], [2.0; 4]];
                     let mut table: Vec<*mut f32> = audio

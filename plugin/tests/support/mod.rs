@@ -97,6 +97,35 @@ pub const BUSES: [&str; 7] = [
 /// Channels of the seven buses.
 pub type Heard = [[Vec<f32>; 2]; 7];
 
+/// Checks that samples are equal.
+///
+/// # Panics
+/// When they differ; the message names the first frame that does.
+#[track_caller]
+pub fn assert_same_samples(heard: &[f32], expected: &[f32], what: &str) {
+    let difference = heard.iter().zip(expected).position(|(a, b)| a != b);
+    if let Some(frame) = difference {
+        let (heard, expected) = (heard[frame], expected[frame]);
+        panic!("{what}: frame {frame} is {heard} instead of {expected}");
+    }
+    assert_eq!(heard.len(), expected.len(), "{what}: number of frames");
+}
+
+/// Checks that all samples of some buses are equal.
+///
+/// # Panics
+/// When they differ; the message names the first bus and the first frame that does.
+#[track_caller]
+pub fn assert_same_buses(heard: &[[Vec<f32>; 2]], expected: &[[Vec<f32>; 2]], what: &str) {
+    assert_eq!(heard.len(), expected.len(), "{what}: number of buses");
+    for (bus, (heard, expected)) in heard.iter().zip(expected).enumerate() {
+        for side in 0..2 {
+            let what = format!("{what}, bus {bus}, channel {side}");
+            assert_same_samples(&heard[side], &expected[side], &what);
+        }
+    }
+}
+
 /// Returns the level of a difference against full scale, in dB.
 pub fn db(value: f64) -> f64 {
     20.0 * value.max(1e-12).log10()

@@ -6,9 +6,9 @@ use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
 
 use super::super::theme::{ACCENT, GOOD, TROUBLE, WEAK};
 use super::super::words;
-use super::{cancel_button, deed, main_button, section, strong, tell, weak};
+use super::{cancel_button, deed, main_button, section, send, strong, weak};
 use crate::saved::Settings;
-use crate::session::{Deed, Remote, Upkept, View, Wish};
+use crate::session::{Remote, TaskState, UpkeepRequest, UpkeepState, View};
 
 /// Engines that can be chosen, each with its name and description.
 const ENGINES: [(EngineName, &str, &str); 3] = [
@@ -51,9 +51,9 @@ impl GpuPart {
         });
     }
 
-    fn set_up(&mut self, ui: &mut Ui, upkeep: &Upkept, remote: &Remote) {
+    fn set_up(&mut self, ui: &mut Ui, upkeep: &UpkeepState, remote: &Remote) {
         if deed(ui, &upkeep.set_up, "Cancel setting up the GPU") {
-            tell(remote, Wish::CancelSetUp);
+            send(remote, UpkeepRequest::CancelSetUp);
         }
 
         let setup = upkeep
@@ -61,14 +61,14 @@ impl GpuPart {
             .as_ref()
             .and_then(|machine| machine.gpu.setup.as_ref());
         match (&upkeep.set_up, setup) {
-            (Deed::Running(_), _) | (_, None) => self.is_asking = false,
+            (TaskState::Running(_), _) | (_, None) => self.is_asking = false,
             (_, Some(setup)) if self.is_asking => self.ask(ui, setup, remote),
-            (Deed::Failed(_), _) => {
+            (TaskState::Failed(_), _) => {
                 if ui.add(main_button("Go on setting up the GPU")).clicked() {
-                    tell(remote, Wish::SetUpGpu);
+                    send(remote, UpkeepRequest::SetUpGpu);
                 }
             }
-            (Deed::Idle, Some(setup)) => {
+            (TaskState::Idle, Some(setup)) => {
                 ui.horizontal(|ui| {
                     self.is_asking = ui.add(main_button("Set up the GPU")).clicked();
                     weak(
@@ -95,7 +95,7 @@ impl GpuPart {
         weak(ui, &format!("It is put into {}", setup.folder.display()));
         ui.horizontal(|ui| {
             if ui.add(main_button("Set up")).clicked() {
-                tell(remote, Wish::SetUpGpu);
+                send(remote, UpkeepRequest::SetUpGpu);
                 self.is_asking = false;
             }
             self.is_asking &= !cancel_button(ui, "Do not set up the GPU");
@@ -123,14 +123,14 @@ fn engines(ui: &mut Ui, settings: &mut Settings) {
 }
 
 /// Shows the state of the GPU, or of the search for it.
-fn found(ui: &mut Ui, upkeep: &Upkept, engine: EngineName, remote: &Remote) {
-    match (&upkeep.machine, &upkeep.look) {
+fn found(ui: &mut Ui, upkeep: &UpkeepState, engine: EngineName, remote: &Remote) {
+    match (&upkeep.machine, &upkeep.inspection) {
         (Some(machine), _) => facts(ui, &machine.gpu, engine),
-        (None, Deed::Running(_)) => weak(ui, "Looking for a GPU"),
+        (None, TaskState::Running(_)) => weak(ui, "Looking for a GPU"),
         (None, look) => {
             deed(ui, look, "");
             if ui.button("Look for a GPU").clicked() {
-                tell(remote, Wish::Inspect);
+                send(remote, UpkeepRequest::Inspect);
             }
         }
     }

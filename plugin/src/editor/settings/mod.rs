@@ -13,9 +13,9 @@ use egui::{
 use super::dialog::PathField;
 use super::status;
 use super::theme::{ACCENT, BACKGROUND, LINE, ROUND, TEXT, TROUBLE, WEAK};
-use crate::engine::{Fault, Stage};
 use crate::saved::Settings;
-use crate::session::{Command, Deed, Remote, View, Wish};
+use crate::session::{Command, Remote, TaskState, UpkeepRequest, View};
+use crate::worker::{Fault, Stage};
 use gpu::GpuPart;
 
 /// Width of the panel's contents, in points.
@@ -41,10 +41,10 @@ impl SettingsPanel {
     pub(super) fn open(&mut self, view: &View, remote: &Remote) {
         self.is_open = true;
         if !std::mem::replace(&mut self.has_looked, true) && view.upkeep.machine.is_none() {
-            tell(remote, Wish::Inspect);
+            send(remote, UpkeepRequest::Inspect);
         }
         if view.has_gpu_hint {
-            remote.tell(Command::DismissHint);
+            remote.send(Command::DismissHint);
         }
     }
 
@@ -79,7 +79,7 @@ impl SettingsPanel {
         }
 
         if settings != view.settings {
-            remote.tell(Command::Settings(settings));
+            remote.send(Command::Settings(settings));
         }
     }
 
@@ -93,7 +93,7 @@ impl SettingsPanel {
                 .add_enabled(view.clip.is_some(), Button::new("Remove the clip"))
                 .clicked()
             {
-                remote.tell(Command::Clear);
+                remote.send(Command::Clear);
                 self.is_open = false;
             }
         });
@@ -188,11 +188,11 @@ fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
 
 /// Shows the state of something that was asked for; returns true when its cancel button, named
 /// `what`, is clicked.
-fn deed(ui: &mut Ui, deed: &Deed, what: &str) -> bool {
+fn deed(ui: &mut Ui, deed: &TaskState, what: &str) -> bool {
     let (cancelled, failed) = match deed {
-        Deed::Idle => (false, None),
-        Deed::Running(stage) => (transfer(ui, stage, what), None),
-        Deed::Failed(wrong) => (false, Some(ui.scope(|ui| fault(ui, wrong)).response.rect)),
+        TaskState::Idle => (false, None),
+        TaskState::Running(stage) => (transfer(ui, stage, what), None),
+        TaskState::Failed(wrong) => (false, Some(ui.scope(|ui| fault(ui, wrong)).response.rect)),
     };
     reveal(ui, what, failed);
     cancelled
@@ -209,6 +209,6 @@ fn reveal(ui: &Ui, what: &str, place: Option<Rect>) {
     ui.data_mut(|data| data.insert_temp(id, place.is_some()));
 }
 
-fn tell(remote: &Remote, wish: Wish) {
-    remote.tell(Command::Upkeep(wish));
+fn send(remote: &Remote, request: UpkeepRequest) {
+    remote.send(Command::Upkeep(request));
 }

@@ -7,9 +7,9 @@ use sextet_protocol::worker::{Checked, ModelInfo, ModelState, Offer};
 use super::super::dialog::{PathField, Want};
 use super::super::theme::{TEXT, WEAK};
 use super::super::words;
-use super::{cancel_button, deed, main_button, reveal, section, strong, tell, weak};
+use super::{cancel_button, deed, main_button, reveal, section, send, strong, weak};
 use crate::saved::Settings;
-use crate::session::{Deed, Remote, View, Wish, model_title};
+use crate::session::{Remote, TaskState, UpkeepRequest, View, model_title};
 
 /// Indent of a model's second line, which is the width of a radio button's circle.
 const INDENT: f32 = 24.0;
@@ -77,7 +77,8 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
                 fetch_button(ui, view, model, remote);
             }
             // Progress and faults are shown below.
-            let is_told = view.upkeep.fetched == model.name && view.upkeep.fetch != Deed::Idle;
+            let is_told =
+                view.upkeep.fetched_model == model.name && view.upkeep.fetch != TaskState::Idle;
             if !is_told {
                 ui.label(RichText::new(state(model.state)).small().color(WEAK));
             }
@@ -101,14 +102,15 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
         });
 
         reveal(ui, &format!("offer of {}", model.name), place);
-        if view.upkeep.asked == model.name && deed(ui, &view.upkeep.question, "Cancel asking") {
-            tell(remote, Wish::CloseQuestion);
+        if view.upkeep.asked_model == model.name && deed(ui, &view.upkeep.question, "Cancel asking")
+        {
+            send(remote, UpkeepRequest::CloseQuestion);
         }
 
-        if view.upkeep.fetched == model.name {
+        if view.upkeep.fetched_model == model.name {
             let cancel = format!("Cancel fetching {}", model.name);
             if deed(ui, &view.upkeep.fetch, &cancel) {
-                tell(remote, Wish::CancelFetch);
+                send(remote, UpkeepRequest::CancelFetch);
             }
         }
     });
@@ -121,14 +123,15 @@ fn is_under_way(view: &View, model: &ModelInfo) -> bool {
         .offer
         .as_ref()
         .is_some_and(|offer| offer.model == model.name)
-        || upkeep.asked == model.name && upkeep.question.is_running()
-        || upkeep.fetched == model.name && upkeep.fetch.is_running()
+        || upkeep.asked_model == model.name && upkeep.question.is_running()
+        || upkeep.fetched_model == model.name && upkeep.fetch.is_running()
 }
 
 /// Shows the button that asks for the terms of fetching. An incomplete fetch is resumed without
 /// asking again.
 fn fetch_button(ui: &mut Ui, view: &View, model: &ModelInfo, remote: &Remote) {
-    let failed = view.upkeep.fetched == model.name && matches!(view.upkeep.fetch, Deed::Failed(_));
+    let failed = view.upkeep.fetched_model == model.name
+        && matches!(view.upkeep.fetch, TaskState::Failed(_));
     let begun = failed || model.state == ModelState::Incomplete;
     let text = if begun { "Go on fetching" } else { "Fetch" };
     let can = !view.upkeep.fetch.is_running() && !view.upkeep.question.is_running();
@@ -137,12 +140,12 @@ fn fetch_button(ui: &mut Ui, view: &View, model: &ModelInfo, remote: &Remote) {
     button.widget_info(|| WidgetInfo::labeled(Role::Button, can, format!("{text} {}", model.name)));
 
     if button.clicked() {
-        tell(
+        send(
             remote,
             if failed {
-                Wish::Fetch(model.name.clone())
+                UpkeepRequest::Fetch(model.name.clone())
             } else {
-                Wish::Offer(model.name.clone())
+                UpkeepRequest::Offer(model.name.clone())
             },
         );
     }
@@ -161,10 +164,10 @@ fn offer(ui: &mut Ui, view: &View, offer: &Offer, remote: &Remote) {
             .add_enabled(!view.upkeep.fetch.is_running(), main_button("Fetch"))
             .clicked()
         {
-            tell(remote, Wish::Fetch(offer.model.clone()));
+            send(remote, UpkeepRequest::Fetch(offer.model.clone()));
         }
         if cancel_button(ui, &format!("Do not fetch {}", offer.model)) {
-            tell(remote, Wish::CloseQuestion);
+            send(remote, UpkeepRequest::CloseQuestion);
         }
     });
 }
@@ -208,7 +211,7 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
         let add = ui.add_enabled(can.is_some(), Button::new("Add"));
         add.widget_info(|| WidgetInfo::labeled(Role::Button, can.is_some(), "Add the checkpoint"));
         if let (true, Some(path)) = (add.clicked() || entered, &can) {
-            tell(remote, Wish::Check(path.display().to_string()));
+            send(remote, UpkeepRequest::Check(path.display().to_string()));
         }
     });
 
@@ -219,7 +222,9 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
         .map(|machine| machine.models.as_slice())
         .unwrap_or_default();
 
-    let is_of_catalogue = models.iter().any(|model| model.name == view.upkeep.asked);
+    let is_of_catalogue = models
+        .iter()
+        .any(|model| model.name == view.upkeep.asked_model);
     if !is_of_catalogue
         && deed(
             ui,
@@ -227,7 +232,7 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
             "Cancel looking at the checkpoint",
         )
     {
-        tell(remote, Wish::CloseQuestion);
+        send(remote, UpkeepRequest::CloseQuestion);
     }
 }
 

@@ -58,26 +58,29 @@ pub(super) fn sorted(mut names: Vec<String>) -> Vec<String> {
 #[test]
 fn every_control_is_reached_by_tab_in_every_phase() {
     let mut phases = [
-        ("no clip", Desk::new()),
-        ("stems", Desk::ready(egui::vec2(1020.0, 640.0), 1.0)),
+        ("no clip", EditorFixture::new()),
+        (
+            "stems",
+            EditorFixture::ready(egui::vec2(1020.0, 640.0), 1.0),
+        ),
         ("missing", {
-            let mut desk = Desk::new();
-            desk.load(Some(clip(None)));
-            desk.wait("a clip", |view| view.phase == Phase::Captured);
-            desk.click("Separate");
-            desk.wait("what is missing", |view| {
+            let mut fixture = EditorFixture::new();
+            fixture.load(Some(clip(None)));
+            fixture.wait("a clip", |view| view.phase == Phase::Captured);
+            fixture.click("Separate");
+            fixture.wait("what is missing", |view| {
                 matches!(view.phase, Phase::Failed(_))
             });
-            desk
+            fixture
         }),
     ];
 
-    for (phase, desk) in &mut phases {
-        desk.harness.run();
-        let reached = walk(&mut desk.harness, "Capture");
+    for (phase, fixture) in &mut phases {
+        fixture.harness.run();
+        let reached = walk(&mut fixture.harness, "Capture");
         assert_eq!(
             sorted(reached.clone()),
-            sorted(controls(&desk.harness)),
+            sorted(controls(&fixture.harness)),
             "{phase}"
         );
 
@@ -88,8 +91,8 @@ fn every_control_is_reached_by_tab_in_every_phase() {
         );
     }
 
-    let (_, desk) = &mut phases[1];
-    let reached = walk(&mut desk.harness, "Capture");
+    let (_, fixture) = &mut phases[1];
+    let reached = walk(&mut fixture.harness, "Capture");
     let head = [
         "Capture",
         "Open file",
@@ -125,64 +128,65 @@ fn every_control_is_reached_by_tab_in_every_phase() {
 
 #[test]
 fn panels_and_menus_are_used_with_keys_alone() {
-    let mut desk = Desk::ready(egui::vec2(1020.0, 640.0), 1.0);
+    let mut fixture = EditorFixture::ready(egui::vec2(1020.0, 640.0), 1.0);
     for (opener, first, expected) in [
         ("Open file", "Path of an audio file", 3),
         // The folder is not chosen yet, so that `Render` cannot be used.
         ("Render to files", "Folder to write to", 14),
     ] {
-        desk.harness.run();
-        desk.harness.get_by_label(opener).focus();
-        desk.harness.run();
-        desk.harness.key_press(Key::Enter);
-        desk.harness.run();
-        let reached = walk(&mut desk.harness, first);
+        fixture.harness.run();
+        fixture.harness.get_by_label(opener).focus();
+        fixture.harness.run();
+        fixture.harness.key_press(Key::Enter);
+        fixture.harness.run();
+        let reached = walk(&mut fixture.harness, first);
         println!("{opener}: {}", reached.join(", "));
         assert_eq!(reached.len(), expected, "{opener}: {reached:?}");
         assert!(
             reached.iter().any(|name| name == "Close"),
             "nothing behind a panel takes the keys: {reached:?}"
         );
-        desk.harness.key_press(Key::Escape);
-        desk.harness.run();
-        assert!(!desk.shows("Close"), "{opener} closes");
+        fixture.harness.key_press(Key::Escape);
+        fixture.harness.run();
+        assert!(!fixture.shows("Close"), "{opener} closes");
     }
 
-    desk.harness.get_by_label("Settings").focus();
-    desk.harness.run();
-    desk.harness.key_press(Key::Enter);
-    desk.harness.run();
+    fixture.harness.get_by_label("Settings").focus();
+    fixture.harness.run();
+    fixture.harness.key_press(Key::Enter);
+    fixture.harness.run();
 
-    assert!(desk.shows("Captures extend the clip"));
-    desk.harness
+    assert!(fixture.shows("Captures extend the clip"));
+    fixture
+        .harness
         .get_by_label("Captures extend the clip")
         .focus();
-    desk.harness.run();
-    desk.harness.key_press(Key::Space);
-    desk.harness.run();
+    fixture.harness.run();
+    fixture.harness.key_press(Key::Space);
+    fixture.harness.run();
 
-    desk.wait("the setting", |view| view.settings.extend);
+    fixture.wait("the setting", |view| view.settings.extend);
 }
 
 #[test]
 fn switches_and_sliders_are_used_with_keys_alone() {
-    let mut desk = Desk::new();
+    let mut fixture = EditorFixture::new();
     let mut press = |label: &str, keys: &[Key]| {
-        desk.harness.run();
-        desk.harness.get_by_label_contains(label).focus();
-        desk.harness.run();
+        fixture.harness.run();
+        fixture.harness.get_by_label_contains(label).focus();
+        fixture.harness.run();
 
         for &key in keys {
-            desk.harness.key_press(key);
-            desk.harness.run();
-            desk.host.deliver();
+            fixture.harness.key_press(key);
+            fixture.harness.run();
+            fixture.host.deliver();
         }
 
-        desk.harness.run();
+        fixture.harness.run();
         (
-            desk.params.bass.mute.value(),
-            desk.params.bass.gain.value(),
-            desk.params.output.value(),
+            fixture.params.bass.mute.value(),
+            fixture.params.bass.gain.value(),
+            fixture.params.output.value(),
         )
     };
 

@@ -21,9 +21,10 @@ use super::{EditorApp, theme};
 use crate::capture::Input;
 use crate::entry;
 use crate::params::SextetParams;
-use crate::saved::{Saved, SavedClip, SavedField, Settings};
-use crate::session::{AudioEnd, Command, Phase, Session, View, lines};
+use crate::saved::{SavedClip, SavedField, SavedState, Settings};
+use crate::session::{AudioEndpoint, Command, Phase, Session, View, channel};
 use crate::test_folders::TestFolders;
+use crate::worker::Launcher;
 
 const SESSION_HZ: u32 = 48_000;
 const BLOCK: usize = 512;
@@ -66,17 +67,17 @@ impl GuiContextInner for SlowHost {
 }
 
 /// An instance without its framework: session, editor, and the audio thread's end of the lines.
-struct Desk {
+struct EditorFixture {
     harness: Harness<'static, EditorApp>,
     host: Arc<SlowHost>,
     params: Arc<SextetParams>,
     saved: Arc<SavedField>,
     session: Session,
-    end: AudioEnd,
+    end: AudioEndpoint,
     home: TestFolders,
 }
 
-impl Desk {
+impl EditorFixture {
     /// Starts an instance with no clip that separates nothing automatically.
     fn new() -> Self {
         Self::sized(egui::vec2(1020.0, 640.0), 1.0)
@@ -86,8 +87,8 @@ impl Desk {
         let home = TestFolders::new();
         let saved = Arc::new(SavedField::default());
         let repaint = RepaintNotifier::default();
-        let session =
-            Session::start_at(saved.clone(), Ok(home.folders.clone()), repaint.clone()).unwrap();
+        let launcher = Launcher::new(home.folders.clone());
+        let session = Session::start_at(saved.clone(), Ok(launcher), repaint.clone()).unwrap();
 
         let params = Arc::new(SextetParams::new(saved.clone(), repaint));
         let host = Arc::new(SlowHost {
@@ -107,11 +108,11 @@ impl Desk {
             .with_context_setup(theme::apply)
             .build_ui_state(move |ui, app: &mut EditorApp| app.draw(ui, &context), app);
 
-        remote.link.set_session_hz(SESSION_HZ);
-        let (end, line) = lines(SESSION_HZ, remote.thread(), &remote.link);
-        remote.tell(Command::Activate(Box::new(line)));
+        remote.shared.set_session_hz(SESSION_HZ);
+        let (end, endpoint) = channel(SESSION_HZ, remote.thread(), &remote.shared);
+        remote.send(Command::Activate(Box::new(endpoint)));
 
-        let desk = Self {
+        let fixture = Self {
             harness,
             host,
             params,
@@ -121,25 +122,25 @@ impl Desk {
             home,
         };
 
-        desk.load(None);
-        desk
+        fixture.load(None);
+        fixture
     }
 
     /// Starts an instance with a clip of a second whose stems are in the cache.
     fn ready(points: egui::Vec2, pixels_per_point: f32) -> Self {
-        let mut desk = Self::sized(points, pixels_per_point);
+        let mut fixture = Self::sized(points, pixels_per_point);
         let wave = |stem: Stem, side: usize, frame: u64| {
             ((frame % (50 + 7 * stem as u64)) as f32 - side as f32) / 400.0
         };
         let frames = u64::from(SESSION_HZ);
 
-        let key = entry::make(&desk.home.folders, SESSION_HZ, frames, wave);
-        desk.load(Some(clip(Some(key))));
-        desk.wait("stems and their waveforms", |view| {
+        let key = entry::make(&fixture.home.folders, SESSION_HZ, frames, wave);
+        fixture.load(Some(clip(Some(key))));
+        fixture.wait("stems and their waveforms", |view| {
             view.phase == Phase::Ready && view.stems.iter().all(Option::is_some)
         });
 
-        desk
+        fixture
     }
 
     /// Loads a state as a host loads a project.
@@ -148,11 +149,13 @@ impl Desk {
             automatic: false,
             ..Settings::default()
         };
-        self.session.remote().tell(Command::Load(Box::new(Saved {
-            clip,
-            settings,
-            ..Saved::default()
-        })));
+        self.session
+            .remote()
+            .send(Command::Load(Box::new(SavedState {
+                clip,
+                settings,
+                ..SavedState::default()
+            })));
     }
 
     fn view(&self) -> Arc<View> {
@@ -184,10 +187,10 @@ impl Desk {
             offline: true,
         };
 
-        self.end.hear(
+        self.end.record(
             self.params.capture.value(),
             &input,
-            &self.session.remote().link,
+            &self.session.remote().shared,
         );
     }
 

@@ -12,8 +12,8 @@ use sextet_protocol::worker::{
 use super::keyboard::{controls, sorted, walk};
 use super::*;
 use crate::editor::window;
-use crate::engine::{Fault, Loading, Stage};
-use crate::session::{Deed, Remote, Upkept, Wish};
+use crate::session::{Remote, TaskState, UpkeepRequest, UpkeepState};
+use crate::worker::{Fault, Loading, Stage};
 
 /// Size of a new editor.
 const SIZE: egui::Vec2 = egui::vec2(window::SIZE.width, window::SIZE.height);
@@ -31,7 +31,7 @@ impl Panel {
     }
 
     fn sized(view: View, points: egui::Vec2) -> Self {
-        let (remote, inbox) = Remote::alone();
+        let (remote, inbox) = Remote::detached();
         remote.view.set(view);
         let params = Arc::new(SextetParams::new(
             Arc::default(),
@@ -58,7 +58,7 @@ impl Panel {
     }
 
     /// Opens the settings.
-    fn open(upkeep: Upkept) -> Self {
+    fn open(upkeep: UpkeepState) -> Self {
         Self::opened(
             View {
                 upkeep,
@@ -96,7 +96,7 @@ impl Panel {
     }
 
     /// Returns the requests to the upkeep since the last call.
-    fn wishes(&self) -> Vec<Wish> {
+    fn wishes(&self) -> Vec<UpkeepRequest> {
         let wish = |command| match command {
             Command::Upkeep(wish) => Some(wish),
             _ => None,
@@ -155,20 +155,20 @@ fn models() -> Vec<ModelInfo> {
     names.into_iter().zip(states).map(model).collect()
 }
 
-fn found(state: GpuState) -> Upkept {
+fn found(state: GpuState) -> UpkeepState {
     let machine = Machine {
         gpu: gpu(state),
         models: models(),
     };
-    Upkept {
+    UpkeepState {
         machine: Some(Arc::new(machine)),
-        ..Upkept::default()
+        ..UpkeepState::default()
     }
 }
 
-fn fetching(done: u64) -> Deed {
+fn fetching(done: u64) -> TaskState {
     let stage = Some(worker::Stage::Fetching);
-    Deed::Running(Stage::Working {
+    TaskState::Running(Stage::Working {
         stage,
         done,
         total: 91_800_000,
@@ -177,12 +177,12 @@ fn fetching(done: u64) -> Deed {
     })
 }
 
-fn broken() -> Deed {
+fn broken() -> TaskState {
     let (message, remedy) = (
         "The hub could not be reached.".to_owned(),
         "Try again: it goes on there.".to_owned(),
     );
-    Deed::Failed(Fault::Failed { message, remedy })
+    TaskState::Failed(Fault::Failed { message, remedy })
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn the_machine_is_looked_at_when_the_panel_opens_for_the_first_time() {
     assert_eq!(panel.wishes(), [], "not before");
     panel.click("Settings");
 
-    assert_eq!(panel.wishes(), [Wish::Inspect]);
+    assert_eq!(panel.wishes(), [UpkeepRequest::Inspect]);
     panel.harness.key_press(Key::Escape);
     panel.harness.run();
 
@@ -291,21 +291,26 @@ fn the_panel_keeps_its_place_and_stays_within_the_smallest_editor() {
     let long = "/mnt/studio/".to_owned() + &"a-folder-with-a-long-name/".repeat(12);
     let message =
         format!("'{long}model.th' is a file of PyTorch's, which runs code when it is opened.");
-    let fault = Deed::Failed(Fault::Failed {
+    let fault = TaskState::Failed(Fault::Failed {
         message,
         remedy: "Convert it.".to_owned(),
     });
 
-    let crowded = Upkept {
+    let crowded = UpkeepState {
         set_up: fault.clone(),
         question: fault,
-        asked: long,
+        asked_model: long,
         ..found(GpuState::ToBeSetUp)
     };
 
     let smallest = egui::vec2(window::MIN_SIZE.width, window::MIN_SIZE.height);
     for size in [smallest, SIZE, egui::vec2(1360.0, 860.0)] {
-        let places = [Upkept::default(), found(GpuState::NoGpu), crowded.clone()].map(|upkeep| {
+        let places = [
+            UpkeepState::default(),
+            found(GpuState::NoGpu),
+            crowded.clone(),
+        ]
+        .map(|upkeep| {
             let panel = Panel::opened(
                 View {
                     upkeep,
@@ -337,12 +342,12 @@ fn nothing_is_fetched_before_its_size_and_licence_were_shown() {
         assert_eq!(panel.wishes(), []);
         panel.click(answer);
     }
-    assert_eq!(panel.wishes(), [Wish::SetUpGpu]);
+    assert_eq!(panel.wishes(), [UpkeepRequest::SetUpGpu]);
 }
 
 #[test]
 fn setting_up_shows_how_far_it_is_and_goes_on_after_a_fault() {
-    let mut panel = Panel::open(Upkept {
+    let mut panel = Panel::open(UpkeepState {
         set_up: fetching(40_000_000),
         ..found(GpuState::ToBeSetUp)
     });
@@ -350,16 +355,16 @@ fn setting_up_shows_how_far_it_is_and_goes_on_after_a_fault() {
     assert!(!panel.shows("Set up the GPU"));
     panel.click("Cancel setting up the GPU");
 
-    assert_eq!(panel.wishes(), [Wish::CancelSetUp]);
+    assert_eq!(panel.wishes(), [UpkeepRequest::CancelSetUp]);
 
-    let mut panel = Panel::open(Upkept {
+    let mut panel = Panel::open(UpkeepState {
         set_up: broken(),
         ..found(GpuState::ToBeSetUp)
     });
     assert!(panel.shows("could not be reached") && panel.shows("Try again: it goes on there."));
     panel.click("Go on setting up the GPU");
 
-    assert_eq!(panel.wishes(), [Wish::SetUpGpu]);
+    assert_eq!(panel.wishes(), [UpkeepRequest::SetUpGpu]);
 }
 
 #[test]
@@ -377,7 +382,7 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
     panel.click("Fetch htdemucs_6s");
     panel.click("Go on fetching htdemucs_ft");
 
-    let offers = ["htdemucs_6s", "htdemucs_ft"].map(|name| Wish::Offer(name.to_owned()));
+    let offers = ["htdemucs_6s", "htdemucs_ft"].map(|name| UpkeepRequest::Offer(name.to_owned()));
     assert_eq!(panel.wishes(), offers);
 
     let offer = Offer {
@@ -387,9 +392,9 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
         licence: "The licence is unsettled upstream.".to_owned(),
     };
 
-    let offered = Upkept {
+    let offered = UpkeepState {
         offer: Some(offer),
-        asked: "htdemucs_6s".to_owned(),
+        asked_model: "htdemucs_6s".to_owned(),
         ..found(GpuState::NoGpu)
     };
 
@@ -408,13 +413,16 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
 
     assert_eq!(
         panel.wishes(),
-        [Wish::CloseQuestion, Wish::Fetch("htdemucs_6s".to_owned())]
+        [
+            UpkeepRequest::CloseQuestion,
+            UpkeepRequest::Fetch("htdemucs_6s".to_owned())
+        ]
     );
 
     let fetched = "htdemucs_6s".to_owned();
-    let going = Upkept {
+    let going = UpkeepState {
         fetch: fetching(9_000_000),
-        fetched: fetched.clone(),
+        fetched_model: fetched.clone(),
         ..found(GpuState::NoGpu)
     };
 
@@ -429,18 +437,18 @@ fn models_are_chosen_where_they_are_here_and_fetched_where_they_are_not() {
     );
 
     panel.click("Cancel fetching htdemucs_6s");
-    assert_eq!(panel.wishes(), [Wish::CancelFetch]);
+    assert_eq!(panel.wishes(), [UpkeepRequest::CancelFetch]);
 
-    let mut panel = Panel::open(Upkept {
+    let mut panel = Panel::open(UpkeepState {
         fetch: broken(),
-        fetched: fetched.clone(),
+        fetched_model: fetched.clone(),
         ..found(GpuState::NoGpu)
     });
 
     assert!(panel.shows("could not be reached"));
     panel.click("Go on fetching htdemucs_6s");
 
-    assert_eq!(panel.wishes(), [Wish::Fetch(fetched)]);
+    assert_eq!(panel.wishes(), [UpkeepRequest::Fetch(fetched)]);
 }
 
 #[test]
@@ -460,12 +468,15 @@ fn a_checkpoint_is_looked_at_before_it_is_the_model() {
     panel.harness.run();
     panel.click("Add the checkpoint");
 
-    assert_eq!(panel.wishes(), [Wish::Check("/models/mine.th".to_owned())]);
+    assert_eq!(
+        panel.wishes(),
+        [UpkeepRequest::Check("/models/mine.th".to_owned())]
+    );
 
-    let asked = "/models/mine.th".to_owned();
-    let panel = Panel::open(Upkept {
+    let asked_model = "/models/mine.th".to_owned();
+    let panel = Panel::open(UpkeepState {
         question: broken(),
-        asked,
+        asked_model,
         ..found(GpuState::NoGpu)
     });
 
@@ -489,25 +500,25 @@ fn what_went_wrong_and_what_is_offered_is_scrolled_to() {
     let cases = [
         (
             "Try again",
-            Upkept {
+            UpkeepState {
                 question: broken(),
-                asked: "/models/mine.th".to_owned(),
+                asked_model: "/models/mine.th".to_owned(),
                 ..base.clone()
             },
         ),
         (
             "Try again",
-            Upkept {
+            UpkeepState {
                 fetch: broken(),
-                fetched: "htdemucs_ft".to_owned(),
+                fetched_model: "htdemucs_ft".to_owned(),
                 ..base.clone()
             },
         ),
         (
             "Do not fetch",
-            Upkept {
+            UpkeepState {
                 offer: Some(offer),
-                asked: "htdemucs_ft".to_owned(),
+                asked_model: "htdemucs_ft".to_owned(),
                 ..base.clone()
             },
         ),
@@ -548,27 +559,27 @@ fn everything_in_the_panel_is_reached_by_tab_and_has_a_name_of_its_own() {
     };
 
     let cases = [
-        ("nothing known", Upkept::default()),
+        ("nothing known", UpkeepState::default()),
         ("to be set up", found(GpuState::ToBeSetUp)),
         (
             "setting up",
-            Upkept {
+            UpkeepState {
                 set_up: fetching(1),
                 ..found(GpuState::ToBeSetUp)
             },
         ),
         (
             "offered",
-            Upkept {
+            UpkeepState {
                 offer: Some(offer),
                 ..found(GpuState::Ready)
             },
         ),
         (
             "fetching",
-            Upkept {
+            UpkeepState {
                 fetch: fetching(1),
-                fetched: "htdemucs_6s".to_owned(),
+                fetched_model: "htdemucs_6s".to_owned(),
                 ..found(GpuState::Ready)
             },
         ),
@@ -685,12 +696,13 @@ fn the_hint_about_the_gpu_is_shown_until_it_was_read() {
 
 #[test]
 fn stems_of_another_choice_are_offered_to_be_made_again() {
-    let mut desk = Desk::ready(egui::vec2(1020.0, 640.0), 1.0);
+    let mut fixture = EditorFixture::ready(egui::vec2(1020.0, 640.0), 1.0);
 
     // The entry of these tests was made by no model.
-    assert!(desk.view().is_made_otherwise);
+    assert!(fixture.view().differs_from_settings);
     assert!(
-        desk.harness
+        fixture
+            .harness
             .query_all_by_label_contains("Chosen now: sextet-mini.")
             .next()
             .is_some()
@@ -704,9 +716,9 @@ fn stems_of_another_choice_are_offered_to_be_made_again() {
             ..Settings::default()
         };
 
-        desk.session.remote().tell(Command::Settings(settings));
-        desk.wait("the choice", |view| {
-            view.settings.engine == engine && view.is_made_otherwise != fits
+        fixture.session.remote().send(Command::Settings(settings));
+        fixture.wait("the choice", |view| {
+            view.settings.engine == engine && view.differs_from_settings != fits
         });
     }
 }

@@ -6,8 +6,8 @@ use super::*;
 use crate::editor::window;
 
 /// Returns every control's name and place, in points.
-fn places(desk: &Desk) -> Vec<(String, egui::Rect)> {
-    let root = desk.harness.root();
+fn places(fixture: &EditorFixture) -> Vec<(String, egui::Rect)> {
+    let root = fixture.harness.root();
     let controls = root
         .children_recursive()
         .filter(|node| node.accesskit_node().data().supports_action(Action::Focus));
@@ -22,8 +22,8 @@ fn places(desk: &Desk) -> Vec<(String, egui::Rect)> {
 }
 
 /// Returns the number of columns of all waveforms: a column is one pixel wide, at any density.
-fn columns(desk: &Desk) -> usize {
-    let meshes = desk
+fn columns(fixture: &EditorFixture) -> usize {
+    let meshes = fixture
         .harness
         .output()
         .shapes
@@ -47,11 +47,11 @@ fn controls_lie_side_by_side_within_the_window_in_every_size_and_on_every_screen
         let points = egui::vec2(size.width, size.height);
         let mut plain: Option<(Vec<(String, egui::Rect)>, usize)> = None;
         for pixels in [1.0, 1.25, 1.5, 2.0, 3.0] {
-            let mut desk = Desk::ready(points, pixels);
-            desk.session.remote().link.transport(Some(0));
-            desk.harness.run();
+            let mut fixture = EditorFixture::ready(points, pixels);
+            fixture.session.remote().shared.transport(Some(0));
+            fixture.harness.run();
 
-            let places = places(&desk);
+            let places = places(&fixture);
             assert_eq!(places.len(), 35, "at {points} and {pixels}: {places:?}");
 
             let window = egui::Rect::from_min_size(egui::Pos2::ZERO, points);
@@ -67,7 +67,7 @@ fn controls_lie_side_by_side_within_the_window_in_every_size_and_on_every_screen
                 }
             }
 
-            let columns = columns(&desk);
+            let columns = columns(&fixture);
             let (at_one, columns_at_one) = plain.get_or_insert_with(|| (places.clone(), columns));
 
             for ((name, rect), (_, other)) in places.iter().zip(at_one.iter()) {

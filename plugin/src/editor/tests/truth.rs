@@ -4,178 +4,181 @@ use super::*;
 
 #[test]
 fn a_take_that_is_over_is_not_shown_as_armed_whatever_the_host_has_heard() {
-    let mut desk = Desk::new();
-    desk.click("Capture");
-    desk.host.deliver();
-    desk.harness.run();
+    let mut fixture = EditorFixture::new();
+    fixture.click("Capture");
+    fixture.host.deliver();
+    fixture.harness.run();
 
-    assert!(desk.shows("Armed"));
+    assert!(fixture.shows("Armed"));
     for block in 0..10 {
-        desk.block(Some(block * BLOCK as i64), 0.25);
+        fixture.block(Some(block * BLOCK as i64), 0.25);
     }
 
-    desk.wait("a capture", |view| view.phase == Phase::Capturing);
-    assert!(desk.shows("Stop capture"));
-    desk.block(None, 0.0);
-    desk.wait("a clip", |view| view.phase == Phase::Captured);
+    fixture.wait("a capture", |view| view.phase == Phase::Capturing);
+    assert!(fixture.shows("Stop capture"));
+    fixture.block(None, 0.0);
+    fixture.wait("a clip", |view| view.phase == Phase::Captured);
 
     // The host has not applied the editor's change yet, and plays on. Nothing is captured, and the
     // editor does not claim otherwise.
-    assert!(desk.params.capture.value());
-    assert!(desk.shows("Capture") && !desk.shows("Armed"));
-    desk.pass(0.75);
+    assert!(fixture.params.capture.value());
+    assert!(fixture.shows("Capture") && !fixture.shows("Armed"));
+    fixture.pass(0.75);
 
-    assert!(!desk.end.recorder.is_rolling());
-    desk.host.deliver();
+    assert!(!fixture.end.recorder.is_rolling());
+    fixture.host.deliver();
 
     assert!(
-        !desk.params.capture.value(),
+        !fixture.params.capture.value(),
         "the host hears that the take is over"
     );
 }
 
 #[test]
 fn a_second_take_can_be_armed_before_the_host_has_disarmed_the_first() {
-    let mut desk = Desk::new();
-    desk.click("Capture");
-    desk.host.deliver();
-    desk.pass(0.25);
-    desk.wait("a clip", |view| view.phase == Phase::Captured);
+    let mut fixture = EditorFixture::new();
+    fixture.click("Capture");
+    fixture.host.deliver();
+    fixture.pass(0.25);
+    fixture.wait("a clip", |view| view.phase == Phase::Captured);
 
-    desk.click("Capture");
-    assert!(desk.shows("Armed"));
+    fixture.click("Capture");
+    assert!(fixture.shows("Armed"));
 
     // Both changes, off and on, reach the audio thread between two blocks.
-    desk.host.deliver();
-    let first = desk.saved.get().clip.unwrap();
-    desk.pass(0.5);
-    desk.wait("another clip", |view| {
+    fixture.host.deliver();
+    let first = fixture.saved.get().clip.unwrap();
+    fixture.pass(0.5);
+    fixture.wait("another clip", |view| {
         view.name == "Take 2" && view.phase == Phase::Captured
     });
 
-    assert_ne!(desk.saved.get().clip.unwrap().audio, first.audio);
+    assert_ne!(fixture.saved.get().clip.unwrap().audio, first.audio);
 }
 
 /// A host that ends a render deactivates the plugin, and may process again with the parameter still
 /// on.
 #[test]
 fn a_take_stays_over_when_the_host_activates_anew() {
-    let mut desk = Desk::new();
-    desk.click("Capture");
-    desk.host.deliver();
-    desk.block(Some(0), 0.25);
+    let mut fixture = EditorFixture::new();
+    fixture.click("Capture");
+    fixture.host.deliver();
+    fixture.block(Some(0), 0.25);
 
-    let remote = desk.session.remote().clone();
-    desk.end.end_take(&remote.link);
-    let (end, line) = lines(SESSION_HZ, remote.thread(), &remote.link);
+    let remote = fixture.session.remote().clone();
+    fixture.end.end_take(&remote.shared);
+    let (end, endpoint) = channel(SESSION_HZ, remote.thread(), &remote.shared);
 
-    remote.tell(Command::Activate(Box::new(line)));
-    desk.end = end;
-    desk.wait("a clip", |view| view.phase == Phase::Captured);
-    desk.block(Some(0), 0.5);
+    remote.send(Command::Activate(Box::new(endpoint)));
+    fixture.end = end;
+    fixture.wait("a clip", |view| view.phase == Phase::Captured);
+    fixture.block(Some(0), 0.5);
 
-    assert!(!desk.end.recorder.is_rolling());
-    desk.click("Capture");
-    desk.host.deliver();
-    desk.block(Some(0), 0.5);
+    assert!(!fixture.end.recorder.is_rolling());
+    fixture.click("Capture");
+    fixture.host.deliver();
+    fixture.block(Some(0), 0.5);
 
-    assert!(desk.end.recorder.is_rolling());
+    assert!(fixture.end.recorder.is_rolling());
 }
 
 #[test]
 fn clips_are_undone_and_done_again_from_the_editor() {
-    let mut desk = Desk::ready(egui::vec2(1020.0, 640.0), 1.0);
-    let first = desk.saved.get().clip.unwrap();
+    let mut fixture = EditorFixture::ready(egui::vec2(1020.0, 640.0), 1.0);
+    let first = fixture.saved.get().clip.unwrap();
 
-    assert!(desk.end.deck().is_some());
+    assert!(fixture.end.deck().is_some());
     assert!(
-        !desk.can("Undo") && !desk.can("Redo"),
+        !fixture.can("Undo") && !fixture.can("Redo"),
         "a project begins anew"
     );
-    desk.click("Capture");
-    desk.host.deliver();
-    desk.pass(0.25);
+    fixture.click("Capture");
+    fixture.host.deliver();
+    fixture.pass(0.25);
 
-    desk.wait("a take", |view| view.phase == Phase::Captured);
-    let take = desk.saved.get().clip.unwrap();
+    fixture.wait("a take", |view| view.phase == Phase::Captured);
+    let take = fixture.saved.get().clip.unwrap();
     assert_eq!(
         (take.name.as_str(), take.frames, take.key),
         ("Take 1", 10 * BLOCK as u64, None)
     );
 
     assert!(
-        desk.end.deck().is_none(),
+        fixture.end.deck().is_none(),
         "the first clip's stems are not played to another clip"
     );
-    desk.host.deliver();
+    fixture.host.deliver();
 
     // Runs twice, so that the state after undo and redo is the same as before.
     for _ in 0..2 {
-        desk.click("Undo");
-        desk.wait("the first clip's stems", |view| view.phase == Phase::Ready);
+        fixture.click("Undo");
+        fixture.wait("the first clip's stems", |view| view.phase == Phase::Ready);
 
-        assert_eq!(desk.saved.get().clip.as_ref(), Some(&first));
-        assert!(desk.end.deck().is_some());
-        assert!(!desk.can("Undo") && desk.can("Redo"));
-        desk.click("Redo");
-        desk.wait("the take", |view| view.phase == Phase::Captured);
+        assert_eq!(fixture.saved.get().clip.as_ref(), Some(&first));
+        assert!(fixture.end.deck().is_some());
+        assert!(!fixture.can("Undo") && fixture.can("Redo"));
+        fixture.click("Redo");
+        fixture.wait("the take", |view| view.phase == Phase::Captured);
 
-        assert_eq!(desk.saved.get().clip.as_ref(), Some(&take));
-        assert!(desk.end.deck().is_none());
-        assert!(desk.can("Undo") && !desk.can("Redo"));
+        assert_eq!(fixture.saved.get().clip.as_ref(), Some(&take));
+        assert!(fixture.end.deck().is_none());
+        assert!(fixture.can("Undo") && !fixture.can("Redo"));
     }
 
     // A new clip makes the undone one unreachable. Undoing parameters is up to the host.
-    desk.click("Undo");
-    desk.wait("the first clip's stems", |view| view.phase == Phase::Ready);
-    desk.session.remote().link.transport(Some(1_000));
-    desk.click("Move here");
+    fixture.click("Undo");
+    fixture.wait("the first clip's stems", |view| view.phase == Phase::Ready);
+    fixture.session.remote().shared.transport(Some(1_000));
+    fixture.click("Move here");
 
-    desk.wait("the move", |view| {
+    fixture.wait("the move", |view| {
         view.clip
             .as_ref()
             .is_some_and(|wave| wave.placement.start_frame == 1_000)
     });
 
-    assert!(desk.can("Undo") && !desk.can("Redo"));
-    assert!(desk.end.deck().is_some(), "it is played in its new place");
-    desk.click("Undo");
+    assert!(fixture.can("Undo") && !fixture.can("Redo"));
+    assert!(
+        fixture.end.deck().is_some(),
+        "it is played in its new place"
+    );
+    fixture.click("Undo");
 
-    desk.wait("the old place", |view| {
+    fixture.wait("the old place", |view| {
         view.clip
             .as_ref()
             .is_some_and(|wave| wave.placement.start_frame == 0)
     });
 
-    assert_eq!(desk.saved.get().clip.as_ref(), Some(&first));
-    desk.host.deliver();
+    assert_eq!(fixture.saved.get().clip.as_ref(), Some(&first));
+    fixture.host.deliver();
 
-    assert!(!desk.params.capture.value() && desk.params.levels().stems == [1.0; 6]);
+    assert!(!fixture.params.capture.value() && fixture.params.levels().stems == [1.0; 6]);
 }
 
-/// No block is processed meanwhile, so that the line to the audio thread is full long before the
+/// No block is processed meanwhile, so that the channel to the audio thread is full long before the
 /// end.
 #[test]
 fn what_is_played_is_the_clip_that_is_shown_after_any_number_of_undos() {
-    let mut desk = Desk::ready(egui::vec2(1020.0, 640.0), 1.0);
-    desk.click("Capture");
-    desk.host.deliver();
-    desk.pass(0.25);
-    desk.wait("a take", |view| view.phase == Phase::Captured);
+    let mut fixture = EditorFixture::ready(egui::vec2(1020.0, 640.0), 1.0);
+    fixture.click("Capture");
+    fixture.host.deliver();
+    fixture.pass(0.25);
+    fixture.wait("a take", |view| view.phase == Phase::Captured);
 
     for round in 0..15 {
-        desk.click("Undo");
-        desk.wait("stems", |view| view.phase == Phase::Ready);
+        fixture.click("Undo");
+        fixture.wait("stems", |view| view.phase == Phase::Ready);
         if round < 14 {
-            desk.click("Redo");
-            desk.wait("the take", |view| view.phase == Phase::Captured);
+            fixture.click("Redo");
+            fixture.wait("the take", |view| view.phase == Phase::Captured);
         }
     }
 
     let begun = Instant::now();
 
-    // The first call empties the line; the deck that had to wait comes then.
-    while desk.end.deck().is_none() {
+    // The first call empties the channel; the deck that had to wait comes then.
+    while fixture.end.deck().is_none() {
         assert!(
             begun.elapsed() < PATIENCE,
             "the stems that are shown are not played"
@@ -183,21 +186,21 @@ fn what_is_played_is_the_clip_that_is_shown_after_any_number_of_undos() {
         std::thread::sleep(Duration::from_millis(2));
     }
 
-    desk.click("Redo");
-    desk.wait("the take", |view| view.phase == Phase::Captured);
+    fixture.click("Redo");
+    fixture.wait("the take", |view| view.phase == Phase::Captured);
 
-    assert!(desk.end.deck().is_none());
+    assert!(fixture.end.deck().is_none());
 }
 
 #[test]
 fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
-    let mut desk = Desk::new();
+    let mut fixture = EditorFixture::new();
     let gone = Fingerprint::of(b"stems that nobody has");
     let clip = clip(Some(gone));
-    let path = desk.home.folders.capture(&clip.audio);
+    let path = fixture.home.folders.capture(&clip.audio);
 
-    desk.load(Some(clip));
-    desk.wait("what is missing", |view| {
+    fixture.load(Some(clip));
+    fixture.wait("what is missing", |view| {
         matches!(view.phase, Phase::Failed(_))
     });
     let said = format!(
@@ -205,25 +208,26 @@ fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
         path.display()
     );
 
-    assert!(desk.shows(&said));
-    assert!(!desk.shows("Try again") && !desk.can("Separate"));
+    assert!(fixture.shows(&said));
+    assert!(!fixture.shows("Try again") && !fixture.can("Separate"));
 
     // The remedy is offered twice: in the header, and beside the message.
-    assert_eq!(desk.harness.query_all_by_label("Open file").count(), 2);
+    assert_eq!(fixture.harness.query_all_by_label("Open file").count(), 2);
     let low = |rect: egui::Rect| rect.top() > 500.0;
-    desk.harness
+    fixture
+        .harness
         .query_all_by_label("Open file")
         .find(|node| low(node.rect()))
         .unwrap()
         .click();
 
-    desk.harness.run();
-    assert!(desk.shows("Open a file"));
+    fixture.harness.run();
+    assert!(fixture.shows("Open a file"));
 
     // The capture comes back, with the disk that it is on.
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     entry::write_wav(&path, SESSION_HZ, &vec![0.25; 2 * SESSION_HZ as usize]);
-    desk.wait("the job that makes the stems again", |view| {
+    fixture.wait("the job that makes the stems again", |view| {
         match &view.phase {
             Phase::Separating(_) => true,
             // This test has no command, or another one.

@@ -6,136 +6,98 @@ use sextet_protocol::ErrorKind;
 use sextet_protocol::cache::Entry;
 
 use super::Conductor;
-use crate::engine::Fault;
+use super::history::History;
+use super::state::{Event, State, Stems};
 use crate::playback::{Deck, StemFiles};
-use crate::saved::{Saved, SavedClip};
-use crate::session::audio_end::SessionEnd;
-use crate::session::scan::{Scan, Subject};
-use crate::session::view::{MadeWith, Phase, Wave};
-
-/// Number of clips that can be undone.
-const MOST_UNDO: usize = 50;
+use crate::saved::{SavedClip, SavedState};
+use crate::session::channel::SessionEndpoint;
+use crate::session::view::StemOrigin;
+use crate::worker::{Fault, Launcher};
 
 impl Conductor {
     /// Replaces the clip, so that the change can be undone.
     pub(super) fn replace_clip(&mut self, clip: Option<SavedClip>) {
-        if self.clip == clip {
-            return;
+        if self.history.replace(clip) {
+            self.clip_changed();
         }
-        self.undo.push(self.clip.take());
-        if self.undo.len() > MOST_UNDO {
-            self.undo.remove(0);
-        }
-        self.redo.clear();
-        self.change_clip(clip);
     }
 
     pub(super) fn undo(&mut self) {
-        if let Some(before) = self.undo.pop() {
-            self.redo.push(self.clip.take());
-            self.change_clip(before);
-            self.prepare(true);
+        if self.history.undo() {
+            self.clip_changed();
+            self.open_or_make_stems();
         }
     }
 
     pub(super) fn redo(&mut self) {
-        if let Some(after) = self.redo.pop() {
-            self.undo.push(self.clip.take());
-            self.change_clip(after);
-            self.prepare(true);
+        if self.history.redo() {
+            self.clip_changed();
+            self.open_or_make_stems();
         }
     }
 
-    pub(super) fn change_clip(&mut self, clip: Option<SavedClip>) {
-        self.give_up();
-        (self.scan, self.engine, self.made_with) = (None, None, None);
-        self.play(None);
-        self.clip = clip;
+    pub(super) fn load(&mut self, saved: SavedState) {
+        self.settings = saved.settings;
+        if self.history.clip() == saved.clip.as_ref() && !self.state.is_capturing() {
+            return;
+        }
 
-        self.phase = if self.clip.is_some() {
-            Phase::Captured
-        } else {
-            Phase::Empty
-        };
+        (self.import, self.render, self.notice) = (None, None, None);
+        self.abandon_take();
+        self.history = History::starting_with(saved.clip);
+        self.clip_changed();
+        self.open_or_make_stems();
+    }
 
+    /// Makes state, waveforms and project follow a change of the clip.
+    pub(super) fn clip_changed(&mut self) {
+        self.apply(match self.history.clip() {
+            Some(_) => Event::ClipReplaced,
+            None => Event::ClipRemoved,
+        });
         self.show_clip();
         self.save();
     }
 
     /// Shows the clip without its waveforms, and starts the scan that reads them.
     pub(super) fn show_clip(&mut self) {
-        self.stems = Default::default();
-        self.wave = self.clip.as_ref().map(|clip| Wave {
-            placement: clip.placement(),
-            overview: Arc::default(),
-        });
-
-        if let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) {
-            let path = folders.capture(&clip.audio);
-            self.scan = path
-                .is_file()
-                .then(|| Scan::start(Subject::Clip(path), std::thread::current()))
-                .flatten();
-        }
+        let folders = self.launcher.as_ref().ok().map(Launcher::folders);
+        self.waveforms.show_clip(self.history.clip(), folders);
     }
 
-    pub(super) fn load(&mut self, saved: Saved) {
-        self.settings = saved.settings;
-        if self.clip == saved.clip && self.take.is_none() {
-            return;
-        }
-        (self.take, self.import, self.render, self.notice) = (None, None, None, None);
-        (self.undo, self.redo) = (Vec::new(), Vec::new());
-        self.change_clip(saved.clip);
-        self.prepare(true);
-    }
-
-    /// Plays the clip's stems if they exist. Otherwise starts a separation if `make`, and the clip
-    /// had stems before or clips are separated automatically.
-    pub(super) fn prepare(&mut self, make: bool) {
-        let Some(clip) = &self.clip else {
-            self.phase = Phase::Empty;
-            return;
-        };
-        let had_stems = clip.key.is_some();
-        self.phase = Phase::Captured;
-        if !self.open_stems(true) && make && (had_stems || self.settings.automatic) {
+    /// Plays the clip's stems if they exist. Otherwise starts a separation if the clip had stems
+    /// before, or clips are separated automatically.
+    pub(super) fn open_or_make_stems(&mut self) {
+        let had_stems = self.history.clip().is_some_and(|clip| clip.key.is_some());
+        if !self.open_stems(true) && (had_stems || self.settings.automatic) {
             self.separate();
         }
     }
 
-    /// Plays the clip's stems; returns false if the cache has none. `verify`: the files may have
-    /// changed since they were made.
+    /// Plays the clip's stems; returns false if the cache has none that can be played. `verify`:
+    /// the files may have changed since they were made.
     pub(super) fn open_stems(&mut self, verify: bool) -> bool {
-        match self.try_open_stems(verify) {
-            Ok(true) => {
-                self.phase = Phase::Ready;
-                true
-            }
-            Ok(false) => {
-                self.play(None);
-                false
-            }
-            Err(fault) => {
-                self.play(None);
-                self.phase = Phase::Failed(fault);
-                // The caller can make damaged stems again.
-                false
-            }
-        }
+        let event = match self.try_open_stems(verify) {
+            Ok(Some(stems)) => Event::StemsOpened(stems),
+            Ok(None) => Event::StemsMissing,
+            Err(fault) => Event::StemsUnreadable(fault),
+        };
+        let opened = matches!(event, Event::StemsOpened(_));
+        self.apply(event);
+        opened
     }
 
-    fn try_open_stems(&mut self, verify: bool) -> Result<bool, Fault> {
-        let (Some(clip), Ok(folders)) = (&self.clip, &self.folders) else {
-            return Ok(false);
+    fn try_open_stems(&mut self, verify: bool) -> Result<Option<Stems>, Fault> {
+        let (Some(clip), Ok(launcher)) = (self.history.clip(), &self.launcher) else {
+            return Ok(None);
         };
         let Some(key) = clip.key else {
-            return Ok(false);
+            return Ok(None);
         };
 
         // Open the files twice: the deck and the scan read independently of each other.
         let open = || -> Result<Option<StemFiles>, Fault> {
-            match Entry::open(folders, &key) {
+            match Entry::open(launcher.folders(), &key) {
                 Ok(entry) => StemFiles::open(entry)
                     .map(Some)
                     .map_err(|error| Fault::Stems(error.to_string())),
@@ -145,11 +107,11 @@ impl Conductor {
         };
 
         let (Some(to_play), Some(to_see)) = (open()?, open()?) else {
-            return Ok(false);
+            return Ok(None);
         };
 
         let manifest = to_play.entry().manifest();
-        let made_with = MadeWith::of(manifest);
+        let stem_origin = StemOrigin::of(manifest);
 
         if (manifest.frames, manifest.rate_hz) != (clip.frames, clip.rate_hz) {
             return Err(Fault::Stems(
@@ -158,59 +120,88 @@ impl Conductor {
         }
 
         let placement = clip.placement();
-        if let Some(session_hz) = self.line.as_ref().map(SessionEnd::session_hz) {
-            let deck = Deck::new(to_play, placement, session_hz, std::thread::current());
-            let deck = deck.map_err(|error| Fault::Stems(error.to_string()))?;
-            self.play(Some(Arc::new(deck)));
+        let session_hz = self.channel.as_ref().map(SessionEndpoint::session_hz);
+        let deck = session_hz
+            .map(|session_hz| Deck::new(to_play, placement, session_hz, std::thread::current()))
+            .transpose()
+            .map_err(|error| Fault::Stems(error.to_string()))?;
+
+        self.waveforms.scan_stems(key, to_see, verify);
+        Ok(Some(Stems {
+            engine: stem_origin.description().into(),
+            stem_origin: Arc::new(stem_origin),
+            deck: deck.map(Arc::new),
+        }))
+    }
+
+    /// Hands the deck of the stems over to the audio thread, or takes the one that it has away.
+    pub(super) fn hand_deck_over(&mut self) {
+        if let Some(endpoint) = &mut self.channel {
+            endpoint.play(self.state.deck());
         }
+    }
 
-        // Note the model and the engine, and scan the files.
-        self.engine = Some(made_with.words());
-        self.made_with = Some(made_with);
-        let subject = Subject::Stems {
-            files: Box::new(to_see),
-            verify,
-        };
+    /// Makes stems again that turn out to be damaged while they are played.
+    pub(super) fn check_deck(&mut self) {
+        if let Some(fault) = self.state.deck().and_then(|deck| deck.fault()) {
+            self.remake(fault.to_string());
+        }
+    }
 
-        self.scan = Scan::start(subject, std::thread::current());
-        Ok(true)
+    /// Takes the findings of the scan over.
+    pub(super) fn poll_scan(&mut self) {
+        let placement = self.history.clip().map(SavedClip::placement);
+        let placement = placement.filter(|_| !self.state.is_capturing());
+        if let Some(damage) = self.waveforms.poll_scan(placement) {
+            self.remake(damage);
+        }
+    }
+
+    /// Stops playing stems that are damaged, and makes them again if that is possible.
+    fn remake(&mut self, damage: String) {
+        self.waveforms.stop_scan();
+        self.show_notice(&Fault::Stems(damage));
+        self.apply(Event::StemsDamaged);
     }
 
     /// Returns whether the stems were made with another model than the chosen one, or another
     /// engine than the one that was chosen by name. Stems that this very choice led to are the best
     /// that it gives, so they do not count.
-    pub(super) fn is_made_otherwise(&self) -> bool {
-        let Some(made) = self
-            .made_with
-            .as_ref()
-            .filter(|_| self.phase == Phase::Ready)
-        else {
+    pub(super) fn differs_from_settings(&self) -> bool {
+        let State::Ready(stems) = &self.state else {
             return false;
         };
 
-        let key = self.clip.as_ref().and_then(|clip| clip.key);
-        let computing = self.settings.computing();
+        let key = self.history.clip().and_then(|clip| clip.key);
         let is_answer = self
             .answered
             .as_ref()
-            .is_some_and(|(answer, to)| Some(*answer) == key && *to == computing);
+            .is_some_and(|(answer, model, engine)| {
+                Some(*answer) == key
+                    && (model, *engine) == (&self.settings.model, self.settings.engine)
+            });
 
-        !is_answer && !made.fits(&self.settings)
+        !is_answer && !stems.stem_origin.fits(&self.settings)
     }
 
     /// Resumes with a capture that was missing and exists again, together with the disk that it is
     /// on.
-    pub(super) fn find_again(&mut self) {
-        if let Phase::Failed(Fault::Missing { path }) = &self.phase
+    pub(super) fn retry_missing_capture(&mut self) {
+        if let State::Failed {
+            fault: Fault::Missing { path },
+            ..
+        } = &self.state
             && path.is_file()
         {
+            self.apply(Event::CaptureFound);
             self.show_clip();
-            self.prepare(true);
+            self.open_or_make_stems();
         }
     }
 
-    pub(super) fn place(&mut self, frame: i64) {
-        let (Some(clip), Some(session_hz)) = (&self.clip, self.link.session_hz()) else {
+    /// Moves the clip. Its waveforms, its stems and its separation stay.
+    pub(super) fn move_clip(&mut self, frame: i64) {
+        let (Some(clip), Some(session_hz)) = (self.history.clip(), self.shared.session_hz()) else {
             return;
         };
 
@@ -220,24 +211,16 @@ impl Conductor {
             ..clip.clone()
         };
 
-        if self.clip.as_ref() == Some(&clip) {
+        let placement = clip.placement();
+        if !self.history.replace(Some(clip)) {
             return;
         }
 
-        // Keep the waveforms, the stems and the separation: only the place changes.
-        let was_ready = self.phase == Phase::Ready;
-        let (wave, stems) = (self.wave.take(), std::mem::take(&mut self.stems));
-        let separation = self.separation.take();
-
-        self.replace_clip(Some(clip));
-        (self.wave, self.stems) = (wave, stems);
-
-        if let (Some(wave), Some(clip)) = (&mut self.wave, &self.clip) {
-            wave.placement = clip.placement();
+        if !self.state.is_capturing() {
+            self.waveforms.move_clip(placement);
         }
-
-        self.separation = separation;
-        if was_ready {
+        self.save();
+        if self.state.stems().is_some() {
             self.open_stems(false);
         }
     }

@@ -1,159 +1,149 @@
-//! Takes: from the audio thread's line to the clip.
-
-use std::sync::Arc;
+//! Takes: from the audio thread's channel to the clip.
 
 use super::Conductor;
-use crate::capture::{Event, Take, TakeError};
-use crate::engine::Fault;
-use crate::playback::{Deck, Placement};
+use super::state::Event;
+use crate::capture::{Capture, Take, TakeError, TapeEvent};
+use crate::placement::Placement;
 use crate::saved::SavedClip;
-use crate::session::audio_end::SessionEnd;
-use crate::session::view::{Phase, Wave};
+use crate::session::channel::SessionEndpoint;
+use crate::worker::Fault;
 
 impl Conductor {
-    pub(super) fn activate(&mut self, line: SessionEnd) {
-        // The take ends with the old line, so the rest of that line is read first.
-        self.listen();
-        if self.take.is_some() {
-            self.finish_take();
-        }
+    pub(super) fn activate(&mut self, endpoint: SessionEndpoint) {
+        // The take ends with the old channel, so the rest of that channel is read first.
+        self.read_tape();
+        self.apply(Event::TakeEnded);
 
-        self.line = Some(line);
+        self.channel = Some(endpoint);
         self.lost_frames = 0;
 
-        if self.deck.is_some() || self.phase == Phase::Ready {
+        if self.state.stems().is_some() {
             self.open_stems(false);
         }
     }
 
-    /// Sets the deck that the audio thread plays from now on.
-    pub(super) fn play(&mut self, deck: Option<Arc<Deck>>) {
-        if let Some(line) = &mut self.line {
-            line.play(deck.clone());
-        }
-        self.deck = deck;
-    }
+    pub(super) fn read_tape(&mut self) {
+        let Some(endpoint) = &mut self.channel else {
+            return;
+        };
 
-    pub(super) fn listen(&mut self) {
-        let Some(line) = &mut self.line else { return };
-
-        line.collect();
-        let Some(mut tape) = line.tape.take() else {
+        endpoint.collect();
+        let Some(mut tape) = endpoint.tape.take() else {
             return;
         };
 
         self.lost_frames = tape.lost_frames();
         let rate_hz = tape.rate_hz();
 
-        // Process the events. The tape is taken out of the line, which may hand decks over
+        // Process the events. The tape is taken out of the channel, which may hand decks over
         // meanwhile.
         let mut ended = false;
         tape.drain(|event| match event {
-            Event::Begin => self.begin_take(rate_hz),
-            Event::Audio(position, samples) => self.keep(position, samples),
-            Event::End => {
+            TapeEvent::Begin => self.begin_take(rate_hz),
+            TapeEvent::Audio(position, samples) => self.write_to_take(position, samples),
+            TapeEvent::End => {
                 ended = true;
-                self.finish_take();
+                self.apply(Event::TakeEnded);
             }
         });
 
-        // The line ends with the audio thread's end of the tape.
+        // The channel ends with the audio thread's end of the tape.
         if ended && tape.is_over() {
-            self.line = None;
-        } else if let Some(line) = &mut self.line {
-            line.tape = Some(tape);
+            self.channel = None;
+        } else if let Some(endpoint) = &mut self.channel {
+            endpoint.tape = Some(tape);
         }
     }
 
-    pub(super) fn begin_take(&mut self, rate_hz: u32) {
-        let made = match &self.folders {
-            Ok(folders) => {
-                Take::new(folders, rate_hz).map_err(|error| Fault::Capture(error.to_string()))
-            }
+    fn begin_take(&mut self, rate_hz: u32) {
+        let made = match &self.launcher {
+            Ok(launcher) => Take::new(launcher.folders(), rate_hz)
+                .map_err(|error| Fault::Capture(error.to_string())),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
         match made {
             Ok(take) => {
-                self.take = Some(take);
-                self.give_up();
-                self.phase = Phase::Capturing;
+                self.apply(Event::TakeBegun(take));
                 self.notice = None;
                 self.warm_up();
             }
-            Err(fault) => self.give_notice(&fault),
+            Err(fault) => self.show_notice(&fault),
         }
     }
 
-    pub(super) fn keep(&mut self, position: i64, samples: &[f32]) {
-        let Some(take) = &mut self.take else { return };
-        if let Err(error) = take.keep(position, samples) {
-            self.take = None;
-            self.give_notice(&Fault::Capture(format!(
+    fn write_to_take(&mut self, position: i64, samples: &[f32]) {
+        let Some(take) = self.state.take_mut() else {
+            return;
+        };
+        if let Err(error) = take.write(position, samples) {
+            self.show_notice(&Fault::Capture(format!(
                 "The capture was ended: it could not be written ({error})."
             )));
             self.resume();
         }
     }
 
-    pub(super) fn finish_take(&mut self) {
-        let (Some(take), Ok(folders)) = (self.take.take(), self.folders.clone()) else {
-            return;
+    /// Makes a capture of a take that is over.
+    pub(super) fn finish_take(&mut self, take: Take) {
+        let Ok(launcher) = self.launcher.clone() else {
+            return self.resume();
         };
 
-        // Show the phase before the files are written, which may take a while.
-        self.phase = Phase::Keeping;
+        // Show the state before the files are written, which may take a while.
         self.publish();
         let base = self
-            .clip
-            .as_ref()
+            .history
+            .clip()
             .filter(|_| self.settings.extend)
             .map(|clip| (clip.audio, clip.placement()));
 
-        let link = self.link.clone();
-        match take.finish(&folders, base, &|| link.is_stopped()) {
-            Ok(capture) => {
-                self.takes += 1;
-                let name = format!("Take {}", self.takes);
-                let Placement {
-                    start_frame,
-                    frames,
-                    rate_hz,
-                } = capture.placement;
-
-                let clip = SavedClip {
-                    audio: capture.audio,
-                    start_frame,
-                    frames,
-                    rate_hz,
-                    name,
-                    key: None,
-                };
-
-                self.replace_clip(Some(clip));
-                if self.settings.automatic {
-                    self.separate();
-                }
-
-                let overview = Arc::new(capture.overview);
-                self.wave = Some(Wave {
-                    placement: capture.placement,
-                    overview,
-                });
-
-                // The waveform is known, so that no scan is needed.
-                self.scan = None;
-            }
+        let shared = self.shared.clone();
+        match take.finish(launcher.folders(), base, &|| shared.is_stopped()) {
+            Ok(capture) => self.take_finished(capture),
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {
-                self.give_notice(&Fault::Capture(error.to_string()));
+                self.show_notice(&Fault::Capture(error.to_string()));
                 self.resume();
             }
         }
     }
 
+    /// Makes a capture the clip.
+    fn take_finished(&mut self, capture: Capture) {
+        self.takes += 1;
+        let Placement {
+            start_frame,
+            frames,
+            rate_hz,
+        } = capture.placement;
+
+        self.history.replace(Some(SavedClip {
+            audio: capture.audio,
+            start_frame,
+            frames,
+            rate_hz,
+            name: format!("Take {}", self.takes),
+            key: None,
+        }));
+
+        self.clip_changed();
+        if self.settings.automatic {
+            self.separate();
+        }
+        self.waveforms
+            .show_capture(capture.placement, capture.overview);
+    }
+
     /// Returns to the clip as it was before a capture that failed or was empty.
-    pub(super) fn resume(&mut self) {
+    fn resume(&mut self) {
+        self.abandon_take();
         self.show_clip();
-        self.prepare(false);
+        self.open_stems(true);
+    }
+
+    /// Drops the take, if there is one.
+    pub(super) fn abandon_take(&mut self) {
+        let has_clip = self.history.clip().is_some();
+        self.apply(Event::TakeAbandoned { has_clip });
     }
 }

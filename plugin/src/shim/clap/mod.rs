@@ -1,7 +1,6 @@
 //! The CLAP object: forwards to nice-plug's, except for `process`, `activate`, `destroy` and the
 //! audio-ports extension.
 
-mod entry;
 mod transport;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -18,10 +17,10 @@ use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{
     CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status,
 };
+use nice_plug::prelude::ClapPlugin;
 use nice_plug::wrapper::clap::Wrapper;
 
-use super::ports::{HostPort, Ports, main_output_name, write_name};
-use crate::Sextet;
+use super::ports::{HostPort, Ports, layout, main_output_name, write_name};
 use transport::Corrected;
 
 const EMPTY: clap_audio_buffer = clap_audio_buffer {
@@ -41,6 +40,7 @@ struct Shim {
     inner: *const clap_plugin,
     /// Whether the host has its side of the editor's extension.
     host_has_gui: bool,
+    main_output: &'static str,
     audio: Mutex<Block>,
 }
 
@@ -58,11 +58,11 @@ static AUDIO_PORTS: clap_plugin_audio_ports = clap_plugin_audio_ports {
     get: Some(ports_get),
 };
 
-/// Creates an instance.
+/// Creates an instance of the plugin `P`.
 ///
 /// # Safety
 /// `host` is a host's and outlives the object, as CLAP demands.
-unsafe fn create(host: *const clap_host) -> *const clap_plugin {
+pub(crate) unsafe fn create<P: ClapPlugin>(host: *const clap_host) -> *const clap_plugin {
     // SAFETY: a host answers what it is asked for its extensions.
     let gui = unsafe {
         (*host)
@@ -73,11 +73,12 @@ unsafe fn create(host: *const clap_host) -> *const clap_plugin {
     let host_has_gui = gui.is_some_and(|gui| !gui.is_null());
 
     // SAFETY: passed on from the caller.
-    let wrapper = Arc::into_raw(unsafe { Wrapper::<Sextet>::new(host) });
+    let wrapper = Arc::into_raw(unsafe { Wrapper::<P>::new(host) });
 
     // SAFETY: the wrapper lives until its `destroy`, which ours calls.
     let inner: *const clap_plugin = unsafe { (*wrapper).clap_plugin.as_ptr() };
-    let (inputs, outputs) = (Ports::inputs(), Ports::outputs());
+    let layout = layout::<P>();
+    let (inputs, outputs) = (Ports::inputs(layout), Ports::outputs(layout));
     let (input_table, output_table) = (vec![EMPTY; inputs.count()], vec![EMPTY; outputs.count()]);
 
     let plugin = clap_plugin {
@@ -102,6 +103,7 @@ unsafe fn create(host: *const clap_host) -> *const clap_plugin {
         plugin,
         inner,
         host_has_gui,
+        main_output: main_output_name(layout),
         audio,
     }))
     .cast()
@@ -319,8 +321,11 @@ unsafe extern "C" fn ports_get(
     info: *mut clap_audio_port_info,
 ) -> bool {
     // SAFETY: the host passes the object that it got; the table's type belongs to the name.
-    let ports =
-        unsafe { Shim::of(plugin).extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS) };
+    let (shim, ports) = unsafe {
+        let shim = Shim::of(plugin);
+        let ports = shim.extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS);
+        (shim, ports)
+    };
     let Some(get) = ports.and_then(|ports| ports.get) else {
         return false;
     };
@@ -330,7 +335,7 @@ unsafe extern "C" fn ports_get(
     if done && index == 0 && !is_input {
         // SAFETY: nice-plug has just written there.
         let name = unsafe { &mut (*info).name };
-        write_name(name, main_output_name().bytes().map(|byte| byte as c_char));
+        write_name(name, shim.main_output.bytes().map(|byte| byte as c_char));
     }
 
     done

@@ -1,23 +1,25 @@
-//! The VST3 factory of one class, and the module's entry points on each system.
+//! The VST3 factory of one class.
 
 #![allow(non_snake_case, reason = "the names are VST3's")]
-#![allow(unreachable_pub, reason = "hosts look the entry points up by name")]
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
 
+use nice_plug::prelude::Vst3Plugin;
 use nice_plug::wrapper::vst3::PluginInfo;
 use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 use nice_plug::wrapper::vst3::vst3::{Class, ComWrapper};
 
 use super::Shim;
 use super::fence::keep_worker;
-use crate::Sextet;
 
-struct Factory {
+/// The factory of the plugin `P`.
+struct Factory<P> {
     info: PluginInfo,
+    plugin: PhantomData<fn() -> P>,
 }
 
-impl Class for Factory {
+impl<P: Vst3Plugin> Class for Factory<P> {
     type Interfaces = (IPluginFactory, IPluginFactory2, IPluginFactory3);
 }
 
@@ -34,7 +36,7 @@ unsafe fn describe<T>(index: int32, to: *mut T, with: impl FnOnce() -> T) -> tre
     kResultOk
 }
 
-impl IPluginFactoryTrait for Factory {
+impl<P: Vst3Plugin> IPluginFactoryTrait for Factory<P> {
     unsafe fn getFactoryInfo(&self, info: *mut PFactoryInfo) -> tresult {
         // SAFETY: the host's pointer.
         unsafe { describe(0, info, || self.info.create_factory_info()) }
@@ -64,8 +66,8 @@ impl IPluginFactoryTrait for Factory {
             return kInvalidArgument;
         }
 
-        keep_worker();
-        let shim = ComWrapper::new(Shim::new());
+        keep_worker::<P>();
+        let shim = ComWrapper::new(Shim::<P>::new());
         let Some(unknown) = shim.as_com_ref::<FUnknown>() else {
             return kNoInterface;
         };
@@ -77,14 +79,14 @@ impl IPluginFactoryTrait for Factory {
     }
 }
 
-impl IPluginFactory2Trait for Factory {
+impl<P: Vst3Plugin> IPluginFactory2Trait for Factory<P> {
     unsafe fn getClassInfo2(&self, index: int32, info: *mut PClassInfo2) -> tresult {
         // SAFETY: the host's pointer.
         unsafe { describe(index, info, || self.info.create_class_info_2()) }
     }
 }
 
-impl IPluginFactory3Trait for Factory {
+impl<P: Vst3Plugin> IPluginFactory3Trait for Factory<P> {
     unsafe fn getClassInfoUnicode(&self, index: int32, info: *mut PClassInfoW) -> tresult {
         // SAFETY: the host's pointer.
         unsafe { describe(index, info, || self.info.create_class_info_unicode()) }
@@ -95,36 +97,13 @@ impl IPluginFactory3Trait for Factory {
     }
 }
 
-/// Function that VST3 hosts look for in the library.
-#[unsafe(no_mangle)]
-pub extern "system" fn GetPluginFactory() -> *mut c_void {
-    let factory = ComWrapper::new(Factory {
-        info: PluginInfo::for_plugin::<Sextet>(),
+/// Creates the factory of the plugin `P`, which the host owns from then on.
+pub(crate) fn create_factory<P: Vst3Plugin>() -> *mut c_void {
+    let factory = ComWrapper::new(Factory::<P> {
+        info: PluginInfo::for_plugin::<P>(),
+        plugin: PhantomData,
     });
     factory
         .to_com_ptr::<IPluginFactory>()
         .map_or(std::ptr::null_mut(), |pointer| pointer.into_raw().cast())
 }
-
-/// Defines the entry and exit points that a system's hosts call.
-macro_rules! module_entry {
-    ($cfg:meta, $abi:literal, $enter:ident($($arg:ident: $ty:ty)?), $exit:ident) => {
-        /// Called by the host when it has loaded the library.
-        #[cfg($cfg)]
-        #[unsafe(no_mangle)]
-        pub extern $abi fn $enter($($arg: $ty)?) -> bool {
-            nice_plug::wrapper::setup_logger::<Sextet>();
-            true
-        }
-
-        /// Called by the host before it unloads the library.
-        #[cfg($cfg)]
-        #[unsafe(no_mangle)]
-        pub extern $abi fn $exit() -> bool {
-            true
-        }
-    };
-}
-module_entry!(all(target_family = "unix", not(target_os = "macos")), "C", ModuleEntry(_handle: *mut c_void), ModuleExit);
-module_entry!(target_os = "macos", "C", bundleEntry(_handle: *mut c_void), bundleExit);
-module_entry!(target_os = "windows", "system", InitDll(), ExitDll);

@@ -11,10 +11,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use nice_plug::prelude::AsyncExecutor;
+use nice_plug::prelude::{AsyncExecutor, Plugin, Vst3Plugin};
 use nice_plug::wrapper::vst3::Wrapper;
-
-use crate::Sextet;
 
 /// Longest time that an instance waits: longer than the worker was ever seen to need, shorter than
 /// people wait.
@@ -30,21 +28,27 @@ impl Fence {
     }
 }
 
+/// Sends a fence to nice-plug's worker through one instance.
+type SendFence = Box<dyn Fn(Fence) + Send + Sync>;
+
 thread_local! {
-    static LAST: RefCell<Option<AsyncExecutor<Sextet>>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<SendFence>> = const { RefCell::new(None) };
 }
-static KEPT: OnceLock<Option<AsyncExecutor<Sextet>>> = OnceLock::new();
+static KEPT: OnceLock<Option<SendFence>> = OnceLock::new();
 
 /// Keeps the executor that nice-plug gives to the instance which is being made on this thread.
-pub(crate) fn remember_executor(executor: &AsyncExecutor<Sextet>) {
-    LAST.set(Some(executor.clone()));
+pub(crate) fn remember_executor<P: Plugin<BackgroundTask = Fence>>(executor: &AsyncExecutor<P>) {
+    let executor = executor.clone();
+    LAST.set(Some(Box::new(move |fence| {
+        executor.execute_background(fence);
+    })));
 }
 
 /// Makes the instance that is never destroyed, once.
-pub(super) fn keep_worker() {
+pub(super) fn keep_worker<P: Vst3Plugin>() {
     if cfg!(target_os = "linux") {
         KEPT.get_or_init(|| {
-            std::mem::forget(Wrapper::<Sextet>::new());
+            std::mem::forget(Wrapper::<P>::new());
             LAST.take()
         });
     }
@@ -52,14 +56,14 @@ pub(super) fn keep_worker() {
 
 /// Waits until the worker has done all tasks that were sent to it so far.
 pub(super) fn drain_worker() {
-    let Some(executor) = KEPT.get().and_then(Option::as_ref) else {
+    let Some(send) = KEPT.get().and_then(Option::as_ref) else {
         return;
     };
 
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         let (passed, wait) = mpsc::sync_channel(1);
-        executor.execute_background(Fence(passed));
+        send(Fence(passed));
         match wait.recv_timeout(end.saturating_duration_since(Instant::now())) {
             // The queue was full, so the fence was dropped.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(1)),

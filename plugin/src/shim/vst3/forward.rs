@@ -3,22 +3,22 @@
 
 #![allow(non_snake_case, reason = "the names are VST3's")]
 
+use nice_plug::prelude::Vst3Plugin;
 use nice_plug::wrapper::vst3::Wrapper;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::*;
 use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 
 use super::Shim;
-use crate::Sextet;
 
 /// Forwards the listed methods of one interface to nice-plug's implementation of it. Those in
 /// braces are the plugin's own.
 macro_rules! forward {
     ($trait:path { $($own:item)* } $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
-        impl $trait for Shim {
+        impl<P: Vst3Plugin> $trait for Shim<P> {
             $($own)*
             $(unsafe fn $name(&self, $($arg: $ty),*) -> $ret {
                 // SAFETY: forwarded as it came.
-                unsafe { <Wrapper<Sextet> as $trait>::$name(&self.inner, $($arg),*) }
+                unsafe { <Wrapper<P> as $trait>::$name(&self.inner, $($arg),*) }
             })*
         }
     };

@@ -7,13 +7,14 @@ mod forward;
 
 use std::sync::Mutex;
 
+use nice_plug::prelude::Vst3Plugin;
 use nice_plug::wrapper::vst3::Wrapper;
 use nice_plug::wrapper::vst3::vst3::Class;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::*;
 use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 
-use super::ports::{HostPort, Ports, main_output_name, write_name};
-use crate::Sextet;
+use super::ports::{HostPort, Ports, layout, main_output_name, write_name};
+pub(crate) use factory::create_factory;
 pub(crate) use fence::{Fence, remember_executor};
 
 fn bus(table: *mut *mut f32, channels: u32) -> AudioBusBuffers {
@@ -39,12 +40,12 @@ struct Block {
 unsafe impl Send for Block {}
 
 /// One instance of the plugin, as a VST3 host sees it.
-struct Shim {
-    inner: Wrapper<Sextet>,
+struct Shim<P: Vst3Plugin> {
+    inner: Wrapper<P>,
     block: Mutex<Block>,
 }
 
-impl Class for Shim {
+impl<P: Vst3Plugin> Class for Shim<P> {
     type Interfaces = (
         IComponent,
         IEditController,
@@ -54,9 +55,9 @@ impl Class for Shim {
     );
 }
 
-impl Shim {
+impl<P: Vst3Plugin> Shim<P> {
     fn new() -> Self {
-        let (inputs, outputs) = (Ports::inputs(), Ports::outputs());
+        let (inputs, outputs) = (Ports::inputs(layout::<P>()), Ports::outputs(layout::<P>()));
         let empty = |_| bus(std::ptr::null_mut(), 0);
         let input_table = (0..inputs.count()).map(empty).collect();
 
@@ -134,7 +135,9 @@ impl Shim {
             let name = unsafe { &mut (*info).name };
             write_name(
                 name,
-                main_output_name().encode_utf16().map(|unit| unit as TChar),
+                main_output_name(layout::<P>())
+                    .encode_utf16()
+                    .map(|unit| unit as TChar),
             );
         }
 
@@ -208,7 +211,7 @@ unsafe fn of_host(buses: *mut AudioBusBuffers, count: int32) -> impl Fn(usize) -
     }
 }
 
-impl Drop for Shim {
+impl<P: Vst3Plugin> Drop for Shim<P> {
     fn drop(&mut self) {
         fence::drain_worker();
     }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{JobId, PROTOCOL, Reply, Request};
 
-use super::client::{Client, Heard};
-use super::command;
+use super::command::Launcher;
 use super::fault::{Fault, spawn_reason};
+use super::process::{Process, ProcessEvent};
 
 /// Time limit of the handshake. A command that has not answered by then is no worker.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -20,65 +19,65 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// meanwhile: it takes a quarter of a minute on most machines, many minutes on some.
 const LOADING: Duration = Duration::from_secs(1800);
 /// Number of lines without a message before the command is taken for another program.
-const MOST_RUBBISH: u32 = 20;
+const MOST_NON_MESSAGES: u32 = 20;
 
 /// A started worker. Dropping it ends its process.
-pub(crate) struct Worker {
+pub(crate) struct Connection {
     command: PathBuf,
-    client: Client,
+    process: Process,
     /// Whether the worker has answered the handshake.
-    greeted: bool,
+    has_answered: bool,
     /// Requests that wait for the handshake.
     waiting: Vec<Request>,
-    heard_at: Instant,
-    rubbish: u32,
+    last_reply_at: Instant,
+    non_messages: u32,
     /// Number of the last job.
     last: u64,
 }
 
-impl Worker {
+impl Connection {
     /// Starts a process.
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
-    pub(crate) fn start(folders: &Folders, session: Thread) -> Result<Self, Fault> {
+    pub(crate) fn start(launcher: &Launcher, session: Thread) -> Result<Self, Fault> {
         let missing = || Fault::NoCommand {
-            installed: folders.installed_command(),
+            installed: launcher.folders().installed_command(),
         };
-        let command = command::find(folders).ok_or_else(missing)?;
+        let command = launcher.command().ok_or_else(missing)?;
 
-        let started = Client::start(&command, folders, session);
-        let mut client = started.map_err(|error| Fault::Spawn {
+        let started = Process::start(&command, launcher.folders(), session);
+        let mut process = started.map_err(|error| Fault::Spawn {
             command: command.clone(),
             reason: spawn_reason(&error),
         })?;
-        client.say(&Request::hello(concat!(
+        process.send(&Request::hello(concat!(
             "sextet-plugin ",
             env!("CARGO_PKG_VERSION")
         )));
 
-        let (waiting, heard_at) = (Vec::new(), Instant::now());
+        let (waiting, last_reply_at) = (Vec::new(), Instant::now());
         Ok(Self {
             command,
-            client,
-            greeted: false,
+            process,
+            has_answered: false,
             waiting,
-            heard_at,
-            rubbish: 0,
+            last_reply_at,
+            non_messages: 0,
             last: 0,
         })
     }
 
     /// Sends a request for a job, which gets the next number.
-    pub(super) fn ask(&mut self, request: impl FnOnce(JobId) -> Request) -> JobId {
+    pub(super) fn send_request(&mut self, request: impl FnOnce(JobId) -> Request) -> JobId {
         self.last += 1;
         let job = JobId(self.last);
         let request = request(job);
 
-        if self.greeted {
+        if self.has_answered {
             // The worker owed no answer until now.
-            self.heard_at = Instant::now();
-            self.client.say(&request);
+            self.last_reply_at = Instant::now();
+            self.process.send(&request);
         } else {
             self.waiting.push(request);
         }
@@ -88,41 +87,41 @@ impl Worker {
 
     /// Cancels a job; false where the worker has not answered the handshake yet.
     pub(super) fn cancel(&mut self, job: JobId) -> bool {
-        if self.greeted {
-            self.client.say(&Request::Cancel { job });
+        if self.has_answered {
+            self.process.send(&Request::Cancel { job });
         }
-        self.greeted
+        self.has_answered
     }
 
     /// Returns whether it runs the command that would be started now.
-    pub(super) fn is_current(&self, folders: &Folders) -> bool {
-        command::find(folders).as_ref() == Some(&self.command)
+    pub(super) fn is_current(&self, launcher: &Launcher) -> bool {
+        launcher.command().as_ref() == Some(&self.command)
     }
 
     /// Returns the next line about a job; `None` if there is none.
     ///
     /// # Errors
     /// When no more lines will come, or none that make sense.
-    pub(super) fn hear(&mut self, now: Instant) -> Result<Option<Reply>, Fault> {
-        while let Some(heard) = self.client.hear() {
-            if !matches!(heard, Heard::Closed) {
-                self.heard_at = now;
+    pub(super) fn next_reply(&mut self, now: Instant) -> Result<Option<Reply>, Fault> {
+        while let Some(event) = self.process.poll() {
+            if !matches!(event, ProcessEvent::Closed) {
+                self.last_reply_at = now;
             }
 
-            let reply = match heard {
-                Heard::Reply(reply) => *reply,
-                Heard::Rubbish(said) => {
-                    self.puzzle(said)?;
+            let reply = match event {
+                ProcessEvent::Reply(reply) => *reply,
+                ProcessEvent::NotAMessage(said) => {
+                    self.count_non_message(said)?;
                     continue;
                 }
-                Heard::Closed => return Err(self.obituary()),
+                ProcessEvent::Closed => return Err(self.exit_fault()),
             };
 
             match reply {
                 Reply::Hello(welcome) if welcome.protocol != PROTOCOL => {
                     return Err(self.version(welcome.version));
                 }
-                Reply::Hello(_) => self.greet(),
+                Reply::Hello(_) => self.complete_handshake(),
                 Reply::Refused { version, .. } => return Err(self.version(version)),
                 Reply::Error { message, remedy } => return Err(Fault::Failed { message, remedy }),
                 reply => return Ok(Some(reply)),
@@ -136,42 +135,42 @@ impl Worker {
     ///
     /// # Errors
     /// When the limit was exceeded.
-    pub(super) fn check_patience(&mut self, now: Instant, is_loading: bool) -> Result<(), Fault> {
-        let patience = match (self.greeted, is_loading) {
+    pub(super) fn check_timeout(&mut self, now: Instant, is_loading: bool) -> Result<(), Fault> {
+        let timeout = match (self.has_answered, is_loading) {
             (false, _) => HANDSHAKE,
             (true, false) => SILENCE,
             (true, true) => LOADING,
         };
 
-        if now.duration_since(self.heard_at) <= patience {
+        if now.duration_since(self.last_reply_at) <= timeout {
             return Ok(());
         }
 
-        self.client.bury();
-        if self.greeted {
-            return Err(Fault::Stalled { after: patience });
+        self.process.kill();
+        if self.has_answered {
+            return Err(Fault::Stalled { after: timeout });
         }
 
         let (command, said) = (self.command.clone(), "it says nothing.".to_owned());
-        Err(Fault::Stranger { command, said })
+        Err(Fault::NotAWorker { command, said })
     }
 
     /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
-        self.client.pid()
+        self.process.pid()
     }
 
     /// Tells the process to end, and waits for nothing.
-    pub(crate) fn dismiss(&mut self) {
-        self.client.dismiss();
+    pub(crate) fn shut_down(&mut self) {
+        self.process.shut_down();
     }
 
     /// Completes the handshake and sends the waiting requests. A second greeting has no effect.
-    fn greet(&mut self) {
-        self.greeted = true;
+    fn complete_handshake(&mut self) {
+        self.has_answered = true;
         for request in self.waiting.drain(..) {
-            self.client.say(&request);
+            self.process.send(&request);
         }
     }
 
@@ -184,28 +183,28 @@ impl Worker {
 
     /// Counts a line that is no message. Before the handshake, such a line shows that the process
     /// is no worker.
-    fn puzzle(&mut self, said: String) -> Result<(), Fault> {
-        self.rubbish += 1;
-        if self.greeted && self.rubbish <= MOST_RUBBISH {
+    fn count_non_message(&mut self, said: String) -> Result<(), Fault> {
+        self.non_messages += 1;
+        if self.has_answered && self.non_messages <= MOST_NON_MESSAGES {
             return Ok(());
         }
-        self.client.bury();
-        Err(Fault::Stranger {
+        self.process.kill();
+        Err(Fault::NotAWorker {
             command: self.command.clone(),
             said,
         })
     }
 
-    fn obituary(&mut self) -> Fault {
-        let status = self.client.how_it_ended();
-        let said = self.client.last_words();
-        if !self.greeted {
+    fn exit_fault(&mut self) -> Fault {
+        let status = self.process.exit_status();
+        let said = self.process.stderr_tail();
+        if !self.has_answered {
             let said = if said.is_empty() {
                 "it ends at once.".to_owned()
             } else {
                 said.trim().to_owned()
             };
-            return Fault::Stranger {
+            return Fault::NotAWorker {
                 command: self.command.clone(),
                 said,
             };

@@ -7,7 +7,7 @@ use nice_plug_egui::RepaintNotifier;
 
 /// The shared state of one instance.
 #[derive(Default)]
-pub(crate) struct Link {
+pub(crate) struct SharedState {
     /// The timeline's frame that was played last, at the session's rate.
     position: AtomicI64,
     playing: AtomicBool,
@@ -28,7 +28,7 @@ pub(crate) struct Link {
     pub(crate) repaint: RepaintNotifier,
 }
 
-impl Link {
+impl SharedState {
     /// Creates the state; `repaint` makes the editor draw again.
     pub(crate) fn new(repaint: RepaintNotifier) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! Errands: opening a file, and rendering files. Each errand has a process of its own.
+//! Background jobs beside the separation: opening a file, and rendering files. Each has a worker of
+//! its own.
 
 use std::path::Path;
 use std::time::Instant;
@@ -6,14 +7,14 @@ use std::time::Instant;
 use sextet_protocol::worker::{JobId, Render};
 
 use super::Conductor;
-use crate::engine::{Ended, Fault, Job, Stage, Task};
 use crate::saved::SavedClip;
-use crate::session::command::Order;
-use crate::session::view::{Errand, ErrandKind};
+use crate::session::command::RenderRequest;
+use crate::session::view::{BackgroundJob, BackgroundKind};
+use crate::worker::{Fault, Job, JobOutcome, Stage, Task};
 
 impl Conductor {
     pub(super) fn open(&mut self, path: &Path) {
-        self.import = self.start_errand(Task::Import {
+        self.import = self.start_background(Task::Import {
             song: path.to_owned(),
         });
         if self.import.is_some() {
@@ -21,16 +22,16 @@ impl Conductor {
         }
     }
 
-    pub(super) fn render(&mut self, order: Order) {
+    pub(super) fn render(&mut self, order: RenderRequest) {
         let Some((key, name)) = self
-            .clip
-            .as_ref()
+            .history
+            .clip()
             .and_then(|clip| Some((clip.key?, clip.name.clone())))
         else {
             return;
         };
 
-        let Order {
+        let RenderRequest {
             folder,
             stems,
             format,
@@ -50,12 +51,12 @@ impl Conductor {
             rate_hz,
         };
 
-        self.render = self.start_errand(Task::Render(Box::new(render)));
+        self.render = self.start_background(Task::Render(Box::new(render)));
     }
 
-    fn start_errand(&mut self, task: Task) -> Option<Job> {
-        let started = match &self.folders {
-            Ok(folders) => Job::start(task, folders, std::thread::current()),
+    fn start_background(&mut self, task: Task) -> Option<Job> {
+        let started = match &self.launcher {
+            Ok(launcher) => Job::start(task, launcher, std::thread::current()),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
         match started {
@@ -64,25 +65,25 @@ impl Conductor {
                 Some(job)
             }
             Err(fault) => {
-                self.give_notice(&fault);
+                self.show_notice(&fault);
                 None
             }
         }
     }
 
-    pub(super) fn cancel_errand(&mut self, kind: ErrandKind) {
+    pub(super) fn cancel_background(&mut self, kind: BackgroundKind) {
         match kind {
-            ErrandKind::Import => self.import = None,
-            ErrandKind::Render => self.render = None,
+            BackgroundKind::Import => self.import = None,
+            BackgroundKind::Render => self.render = None,
         }
     }
 
-    /// Returns the errand that is shown: the file that is being opened before files that are
+    /// Returns the job that is shown: the file that is being opened before files that are
     /// written.
-    pub(super) fn errand(&self) -> Option<Errand> {
+    pub(super) fn background_job(&self) -> Option<BackgroundJob> {
         let kinds = [
-            (ErrandKind::Import, &self.import),
-            (ErrandKind::Render, &self.render),
+            (BackgroundKind::Import, &self.import),
+            (BackgroundKind::Render, &self.render),
         ];
         let (kind, job) = kinds
             .into_iter()
@@ -96,10 +97,10 @@ impl Conductor {
             Stage::Working { done, total, .. } if *total > 0 => Some(*done as f32 / *total as f32),
             _ => None,
         };
-        Some(Errand { kind, what, part })
+        Some(BackgroundJob { kind, what, part })
     }
 
-    pub(super) fn step_errands(&mut self) {
+    pub(super) fn step_background(&mut self) {
         let now = Instant::now();
         if let Some(ended) = self.import.as_mut().and_then(|job| job.step(now)) {
             self.end_import(ended);
@@ -109,20 +110,20 @@ impl Conductor {
         }
     }
 
-    fn end_import(&mut self, ended: Ended) {
+    fn end_import(&mut self, ended: JobOutcome) {
         let Some(job) = self.import.take() else {
             return;
         };
         match (job.task(), ended) {
             // The file is the clip's own, which was missing. It stays in its place on the timeline.
-            (_, Ended::Imported { audio, .. })
-                if self.clip.as_ref().is_some_and(|clip| clip.audio == audio) =>
+            (_, JobOutcome::Imported { audio, .. })
+                if self.history.clip().is_some_and(|clip| clip.audio == audio) =>
             {
-                self.find_again();
+                self.retry_missing_capture();
             }
             (
                 Task::Import { song },
-                Ended::Imported {
+                JobOutcome::Imported {
                     audio,
                     rate_hz,
                     frames,
@@ -144,17 +145,17 @@ impl Conductor {
                     self.separate();
                 }
             }
-            (_, Ended::Failed(fault)) => self.give_notice(&fault),
+            (_, JobOutcome::Failed(fault)) => self.show_notice(&fault),
             _ => {}
         }
     }
 
-    fn end_render(&mut self, ended: Ended) {
+    fn end_render(&mut self, ended: JobOutcome) {
         let Some(job) = self.render.take() else {
             return;
         };
         match (job.task(), ended) {
-            (Task::Render(order), Ended::Rendered { paths }) => {
+            (Task::Render(order), JobOutcome::Rendered { paths }) => {
                 let folder = paths
                     .first()
                     .and_then(|path| path.parent())
@@ -172,7 +173,7 @@ impl Conductor {
 
                 self.rendered = Some(folder);
             }
-            (_, Ended::Failed(fault)) => self.give_notice(&fault),
+            (_, JobOutcome::Failed(fault)) => self.show_notice(&fault),
             _ => {}
         }
     }

@@ -4,25 +4,25 @@
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::Folders;
 use sextet_protocol::worker::{EngineName, JobId, Prepare, Reply, Request};
 
+use super::command::Launcher;
+use super::connection::Connection;
 use super::fault::Fault;
 use super::job::{Job, Loading, Task};
-use super::worker::Worker;
 
 /// Time after which an idle worker is ended. This frees its memory, the GPU's too.
-const IDLE: Duration = Duration::from_secs(120);
-/// Interval of the reminders to a worker that is needed soon. A worker that receives nothing for
-/// two minutes unloads by itself.
-const REMIND: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Interval at which a worker that is needed soon is asked to prepare. A worker that receives
+/// nothing for two minutes unloads by itself.
+const PREPARE_INTERVAL: Duration = Duration::from_secs(60);
 /// Time that an engine has to stop a cancelled job. One that needs longer is ended with its
 /// process. A GPU finishes a batch in this time, a CPU does not finish a chunk.
-const LEAVING_OFF: Duration = Duration::from_millis(500);
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A kept worker. Dropping it ends its process.
-pub(crate) struct Kept {
-    worker: Worker,
+/// A worker without a job, kept for the next separation. Dropping it ends its process.
+pub(crate) struct IdleWorker {
+    connection: Connection,
     /// The model and the engine that it has loaded, or is loading.
     loaded: (String, EngineName),
     /// Numbers of the jobs that load them.
@@ -31,57 +31,57 @@ pub(crate) struct Kept {
     loading: Option<Loading>,
     idle_since: Instant,
     /// Time of the last request to load, or of the last use.
-    asked_at: Instant,
+    requested_at: Instant,
     /// Time by which the cancelled job must have stopped.
-    due: Option<Instant>,
+    cancel_deadline: Option<Instant>,
 }
 
-impl Kept {
+impl IdleWorker {
     /// Starts a worker and makes it load.
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
     pub(crate) fn start(
         loaded: (String, EngineName),
-        folders: &Folders,
+        launcher: &Launcher,
         session: Thread,
     ) -> Result<Self, Fault> {
-        let mut kept = Self::after_job(Worker::start(folders, session)?, loaded);
-        kept.ask();
-        Ok(kept)
+        let mut idle = Self::after_job(Connection::start(launcher, session)?, loaded);
+        idle.request_loading();
+        Ok(idle)
     }
 
     /// Keeps a worker that has finished a job with a model and an engine.
-    pub(super) fn after_job(worker: Worker, loaded: (String, EngineName)) -> Self {
+    pub(super) fn after_job(connection: Connection, loaded: (String, EngineName)) -> Self {
         let now = Instant::now();
         Self {
-            worker,
+            connection,
             loaded,
             preparing: Vec::new(),
             loading: None,
             idle_since: now,
-            asked_at: now,
-            due: None,
+            requested_at: now,
+            cancel_deadline: None,
         }
     }
 
     /// Keeps a worker whose job was cancelled, if its engine is free soon. The worker is asked to
     /// load what it has loaded already; its answer shows that the engine is free.
-    pub(super) fn after_cancel(worker: Worker, loaded: (String, EngineName)) -> Self {
-        let mut kept = Self::after_job(worker, loaded);
-        kept.ask();
-        kept.due = Some(kept.asked_at + LEAVING_OFF);
-        kept
+    pub(super) fn after_cancel(connection: Connection, loaded: (String, EngineName)) -> Self {
+        let mut idle = Self::after_job(connection, loaded);
+        idle.request_loading();
+        idle.cancel_deadline = Some(idle.requested_at + CANCEL_TIMEOUT);
+        idle
     }
 
     /// Returns whether it runs the command that would be started now.
-    pub(crate) fn is_current(&self, folders: &Folders) -> bool {
-        self.worker.is_current(folders)
+    pub(crate) fn is_current(&self, launcher: &Launcher) -> bool {
+        self.connection.is_current(launcher)
     }
 
     /// Returns whether it is still stopping a cancelled job, so that it has to be stepped soon.
-    pub(crate) fn is_leaving_off(&self) -> bool {
-        self.due.is_some()
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.cancel_deadline.is_some()
     }
 
     /// Makes it load a model for an engine, or keep it loaded.
@@ -89,16 +89,16 @@ impl Kept {
         self.idle_since = Instant::now();
         if self.loaded != wanted {
             self.loaded = wanted;
-            self.ask();
+            self.request_loading();
         }
     }
 
-    fn ask(&mut self) {
-        self.asked_at = Instant::now();
+    fn request_loading(&mut self) {
+        self.requested_at = Instant::now();
         let (model, engine) = self.loaded.clone();
         let job = self
-            .worker
-            .ask(|job| Request::Prepare(Prepare { job, model, engine }));
+            .connection
+            .send_request(|job| Request::Prepare(Prepare { job, model, engine }));
         self.preparing.push(job);
     }
 
@@ -107,54 +107,54 @@ impl Kept {
     /// soon, however long it has been idle.
     pub(crate) fn step(&mut self, now: Instant, wanted: bool) -> bool {
         loop {
-            match self.worker.hear(now) {
-                Ok(Some(reply)) => self.take(&reply, now),
+            match self.connection.next_reply(now) {
+                Ok(Some(reply)) => self.handle_reply(&reply, now),
                 Ok(None) => break,
                 Err(_) => return false,
             }
         }
 
-        if self.due.is_some_and(|due| now >= due) {
+        if self.cancel_deadline.is_some_and(|deadline| now >= deadline) {
             return false;
         }
 
         if !self.preparing.is_empty() {
             return self
-                .worker
-                .check_patience(now, self.loading.is_some())
+                .connection
+                .check_timeout(now, self.loading.is_some())
                 .is_ok();
         }
 
         if wanted {
             self.idle_since = now;
-            if now.duration_since(self.asked_at) >= REMIND {
-                self.ask();
+            if now.duration_since(self.requested_at) >= PREPARE_INTERVAL {
+                self.request_loading();
             }
         }
 
-        now.duration_since(self.idle_since) < IDLE
+        now.duration_since(self.idle_since) < IDLE_TIMEOUT
     }
 
-    fn take(&mut self, reply: &Reply, now: Instant) {
+    fn handle_reply(&mut self, reply: &Reply, now: Instant) {
         self.loading = Loading::of(reply, now).or(self.loading.take());
         if reply.is_last() {
             self.preparing.retain(|job| reply.job() != Some(*job));
             self.idle_since = now;
         }
         if self.preparing.is_empty() {
-            (self.loading, self.due) = (None, None);
+            (self.loading, self.cancel_deadline) = (None, None);
         }
     }
 
     /// Gives it a job, which waits until loading is done.
     pub(crate) fn start_job(self, task: Task) -> Job {
-        Job::after(self.worker, task, self.loading)
+        Job::after(self.connection, task, self.loading)
     }
 
     /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
-        self.worker.pid()
+        self.connection.pid()
     }
 
     /// Returns whether it has loaded what it was asked for.
@@ -164,7 +164,7 @@ impl Kept {
     }
 
     /// Tells the process to end, and waits for nothing.
-    pub(crate) fn dismiss(&mut self) {
-        self.worker.dismiss();
+    pub(crate) fn shut_down(&mut self) {
+        self.connection.shut_down();
     }
 }

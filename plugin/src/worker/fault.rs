@@ -35,7 +35,7 @@ pub(crate) enum Fault {
     },
     /// The program that answers is no worker.
     #[error("{} does not answer as a sextet command does: {said}", command.display())]
-    Stranger {
+    NotAWorker {
         /// Path of the command.
         command: PathBuf,
         /// The unexpected answer.
@@ -100,7 +100,7 @@ impl Fault {
                     "Install plugin and command of the same release (protocol {PROTOCOL}), then separate again."
                 )
             }
-            Self::Stranger { .. } => {
+            Self::NotAWorker { .. } => {
                 "Check SEXTET_COMMAND and PATH: another program has the command's name.".to_owned()
             }
             Self::Died { .. } => {

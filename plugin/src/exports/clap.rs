@@ -1,4 +1,4 @@
-//! The CLAP entry point, and its factory of one plugin.
+//! The CLAP entry point, and its factory of the one plugin.
 
 #![allow(unreachable_pub, reason = "hosts look the entry point up by name")]
 
@@ -12,7 +12,7 @@ use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
 use clap_sys::version::CLAP_VERSION;
 use nice_plug::wrapper::clap::PluginDescriptor;
 
-use crate::Sextet;
+use crate::{Sextet, shim};
 
 static DESCRIPTOR: LazyLock<PluginDescriptor> =
     LazyLock::new(PluginDescriptor::for_plugin::<Sextet>);
@@ -76,5 +76,5 @@ unsafe extern "C" fn create(
         return std::ptr::null();
     }
     // SAFETY: the host outlives its plugins, as CLAP demands.
-    unsafe { super::create(host) }
+    unsafe { shim::clap::create::<Sextet>(host) }
 }

@@ -6,7 +6,7 @@ use sextet_protocol::{AudioHasher, Fingerprint};
 use crate::overview::Overview;
 
 /// A take without gaps or jumps. It grows with every block.
-pub(super) struct Straight {
+pub(super) struct ContiguousTake {
     start: i64,
     frames: u64,
     hasher: AudioHasher,
@@ -14,7 +14,7 @@ pub(super) struct Straight {
     sides: [Vec<f32>; 2],
 }
 
-impl Straight {
+impl ContiguousTake {
     /// Creates a take that begins at a frame of the timeline.
     pub(super) fn new(start: i64, rate_hz: u32) -> Self {
         let (hasher, overview) = (AudioHasher::new(2, rate_hz), Overview::default());

@@ -1,4 +1,4 @@
-//! The search for the `sextet` command.
+//! The search for the `sextet` command, and the folders that it works on.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,48 @@ use sextet_protocol::{COMMAND_FILE, COMMAND_VARIABLE, Folders};
 /// `Sextet.vst3/Contents/x86_64-linux/Sextet.so`.
 const BUNDLE_DEPTH: usize = 3;
 
+/// The folders that workers use, and the command that they run.
+#[derive(Clone, Debug)]
+pub(crate) struct Launcher {
+    folders: Folders,
+    /// Command that is run without a search.
+    command: Option<PathBuf>,
+}
+
+impl Launcher {
+    /// Returns a launcher of the command that is found.
+    pub(crate) fn new(folders: Folders) -> Self {
+        Self {
+            folders,
+            command: None,
+        }
+    }
+
+    /// Returns a launcher of this command.
+    #[cfg(test)]
+    pub(crate) fn with_command(folders: Folders, command: PathBuf) -> Self {
+        Self {
+            folders,
+            command: Some(command),
+        }
+    }
+
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// Returns the command that would be run now; `None` if there is none.
+    pub(super) fn command(&self) -> Option<PathBuf> {
+        self.command.clone().or_else(|| find(&self.folders))
+    }
+}
+
 /// Finds the command; `None` if it is in none of the places.
 ///
 /// The variable [`COMMAND_VARIABLE`] names it and overrides all else, without a check. Otherwise it
 /// is searched for beside the plugin's library and in its bundle, in the user's folder and on
 /// `PATH`.
-pub(crate) fn find(folders: &Folders) -> Option<PathBuf> {
+fn find(folders: &Folders) -> Option<PathBuf> {
     if let Some(named) = env::var_os(COMMAND_VARIABLE).filter(|name| !name.is_empty()) {
         return Some(PathBuf::from(named));
     }

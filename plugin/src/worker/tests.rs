@@ -1,4 +1,4 @@
-//! Tests with the real engine process: kept from one separation to the next, killed, and given up.
+//! Tests with the real worker: kept from one separation to the next, killed, and given up.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,15 +12,16 @@ const RATE_HZ: u32 = 44_100;
 /// Time limit of a test: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-struct Room {
+struct WorkerFixture {
     home: TestFolders,
+    launcher: Launcher,
 }
 
-impl Room {
+impl WorkerFixture {
     fn new() -> Self {
-        Self {
-            home: TestFolders::with_command(),
-        }
+        let home = TestFolders::with_command();
+        let launcher = Launcher::new(home.folders.clone());
+        Self { home, launcher }
     }
 
     /// Makes a song of so many seconds.
@@ -29,14 +30,14 @@ impl Room {
     }
 
     /// Starts a worker and waits until it has loaded the bundled model.
-    fn warm(&self) -> Kept {
-        let mut kept =
-            Kept::start(computing(), &self.home.folders, std::thread::current()).unwrap();
+    fn warm(&self) -> IdleWorker {
+        let mut idle =
+            IdleWorker::start(computing(), &self.launcher, std::thread::current()).unwrap();
         wait("the model", || {
-            assert!(kept.step(Instant::now(), true), "the worker is of no use");
-            kept.has_loaded()
+            assert!(idle.step(Instant::now(), true), "the worker is of no use");
+            idle.has_loaded()
         });
-        kept
+        idle
     }
 }
 
@@ -62,7 +63,7 @@ fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Steps a job to its end; returns the result and every stage that was seen.
-fn finish(job: &mut Job) -> (Ended, Vec<Stage>) {
+fn finish(job: &mut Job) -> (JobOutcome, Vec<Stage>) {
     let (mut end, mut stages) = (None, Vec::new());
     wait("an end", || {
         end = job.step(Instant::now());
@@ -91,18 +92,18 @@ fn kill(pid: u32) {
 
 #[test]
 fn one_worker_does_one_separation_after_the_other_and_loads_once() {
-    let room = Room::new();
-    let mut kept = room.warm();
+    let fixture = WorkerFixture::new();
+    let mut idle = fixture.warm();
 
-    let pid = kept.pid();
+    let pid = idle.pid();
     for (number, level) in [0.5, 0.25, 0.5].into_iter().enumerate() {
-        let song = room.song(&format!("{number}.wav"), 1, level);
-        let mut job = kept.start_job(separate(&song));
+        let song = fixture.song(&format!("{number}.wav"), 1, level);
+        let mut job = idle.start_job(separate(&song));
         let (ended, stages) = finish(&mut job);
 
         // The third is the first once more.
         assert!(
-            matches!(ended, Ended::Separated { cached, .. } if cached == (number == 2)),
+            matches!(ended, JobOutcome::Separated { cached, .. } if cached == (number == 2)),
             "{ended:?}"
         );
         let loads = stages
@@ -110,13 +111,13 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
             .any(|stage| matches!(stage, Stage::Loading(_)));
 
         assert!(!loads, "it was loaded already: {stages:?}");
-        kept = job.keep_worker().unwrap();
+        idle = job.keep_worker().unwrap();
 
-        assert_eq!(kept.pid(), pid);
-        assert!(kept.step(Instant::now(), false));
+        assert_eq!(idle.pid(), pid);
+        assert!(idle.step(Instant::now(), false));
     }
 
-    drop(kept);
+    drop(idle);
     #[cfg(target_os = "linux")]
     assert!(!is_running(pid), "it goes when nobody keeps it");
 }
@@ -125,13 +126,13 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
 /// it.
 #[test]
 fn a_separation_may_come_before_all_is_loaded() {
-    let room = Room::new();
-    let kept = Kept::start(computing(), &room.home.folders, std::thread::current()).unwrap();
-    let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
+    let fixture = WorkerFixture::new();
+    let idle = IdleWorker::start(computing(), &fixture.launcher, std::thread::current()).unwrap();
+    let mut job = idle.start_job(separate(&fixture.song("song.wav", 1, 0.5)));
     let (ended, stages) = finish(&mut job);
 
     assert!(
-        matches!(ended, Ended::Separated { cached: false, .. }),
+        matches!(ended, JobOutcome::Separated { cached: false, .. }),
         "{ended:?}"
     );
     let loading = stages.iter().find_map(|stage| match stage {
@@ -148,26 +149,26 @@ fn a_separation_may_come_before_all_is_loaded() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
-    let room = Room::new();
-    let mut kept = room.warm();
-    kill(kept.pid());
-    wait("that it is noticed", || !kept.step(Instant::now(), true));
+    let fixture = WorkerFixture::new();
+    let mut idle = fixture.warm();
+    kill(idle.pid());
+    wait("that it is noticed", || !idle.step(Instant::now(), true));
 
     // The worker's end is not noticed before the job starts.
-    let kept = room.warm();
-    kill(kept.pid());
-    let mut job = kept.start_job(separate(&room.song("song.wav", 1, 0.5)));
+    let idle = fixture.warm();
+    kill(idle.pid());
+    let mut job = idle.start_job(separate(&fixture.song("song.wav", 1, 0.5)));
     let (ended, _) = finish(&mut job);
-    let Ended::Failed(fault) = ended else {
+    let JobOutcome::Failed(fault) = ended else {
         panic!("{ended:?}")
     };
 
     assert!(job.was_never_begun(&fault), "{fault}");
 
     // The end of a worker in the middle of a job is reported.
-    let mut job = room
+    let mut job = fixture
         .warm()
-        .start_job(separate(&room.song("long.wav", 60, 0.5)));
+        .start_job(separate(&fixture.song("long.wav", 60, 0.5)));
     let mut pid = None;
     wait("its beginning", || {
         assert_eq!(job.step(Instant::now()), None);
@@ -183,7 +184,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
 
     kill(pid.unwrap());
     let (ended, _) = finish(&mut job);
-    let Ended::Failed(fault) = ended else {
+    let JobOutcome::Failed(fault) = ended else {
         panic!("{ended:?}")
     };
 
@@ -197,9 +198,9 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
-    let room = Room::new();
-    let long = room.song("long.wav", 60, 0.5);
-    let fresh = Job::start(separate(&long), &room.home.folders, std::thread::current()).unwrap();
+    let fixture = WorkerFixture::new();
+    let long = fixture.song("long.wav", 60, 0.5);
+    let fresh = Job::start(separate(&long), &fixture.launcher, std::thread::current()).unwrap();
 
     let pid = fresh.pid();
     assert!(
@@ -207,7 +208,7 @@ fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
         "it has not said hello"
     );
 
-    let mut job = room.warm().start_job(separate(&long));
+    let mut job = fixture.warm().start_job(separate(&long));
     let pid = job.pid();
     wait("its beginning", || {
         assert_eq!(job.step(Instant::now()), None);
@@ -220,11 +221,11 @@ fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
         )
     });
 
-    let mut kept = job.cancel().unwrap();
+    let mut idle = job.cancel().unwrap();
     let mut is_of_use = true;
     wait("that it has left off", || {
-        is_of_use = kept.step(Instant::now(), false);
-        !is_of_use || !kept.is_leaving_off()
+        is_of_use = idle.step(Instant::now(), false);
+        !is_of_use || !idle.is_cancelling()
     });
 
     println!(
@@ -232,10 +233,10 @@ fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
         if is_of_use { "free" } else { "still computing" }
     );
     if is_of_use {
-        let mut job = kept.start_job(separate(&room.song("short.wav", 1, 0.5)));
-        assert!(matches!(finish(&mut job).0, Ended::Separated { .. }));
+        let mut job = idle.start_job(separate(&fixture.song("short.wav", 1, 0.5)));
+        assert!(matches!(finish(&mut job).0, JobOutcome::Separated { .. }));
     } else {
-        drop(kept);
+        drop(idle);
         assert!(!is_running(pid));
     }
 }

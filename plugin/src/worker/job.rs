@@ -4,18 +4,20 @@
 //! memory, the GPU's too. A separation hands its worker on to the next one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Instant;
 
+use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{
     self, Checked, EngineName, Gpu, JobId, Machine, ModelInfo, Offer, Render, Reply, Request,
     Separate, Waiting,
 };
-use sextet_protocol::{Fingerprint, Folders};
 
+use super::command::Launcher;
+use super::connection::Connection;
 use super::fault::{self, Fault, sentence};
-use super::kept::Kept;
-use super::worker::Worker;
+use super::idle::IdleWorker;
 
 /// The work of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +79,7 @@ pub(crate) struct Loading {
 
 /// The result of a job.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ended {
+pub(crate) enum JobOutcome {
     /// The stems are in the cache.
     Separated { key: Fingerprint, cached: bool },
     /// The capture is in its place.
@@ -106,14 +108,16 @@ pub(crate) enum Ended {
 pub(crate) struct Job {
     task: Task,
     id: JobId,
-    worker: Worker,
+    connection: Connection,
     stage: Stage,
     /// Whether the worker had other jobs before.
     is_later: bool,
     /// Whether the worker has begun with the job.
-    begun: bool,
+    has_begun: bool,
+    /// Whether the worker may be kept for the next separation.
+    can_keep_worker: bool,
     /// Engine and model in use, for people, once they are known.
-    pub(crate) engine: Option<String>,
+    pub(crate) engine: Option<Arc<str>>,
     /// The last warning.
     pub(crate) warning: Option<String>,
 }
@@ -146,25 +150,26 @@ impl Job {
     ///
     /// # Errors
     /// When the command is not there or cannot be run.
-    pub(crate) fn start(task: Task, folders: &Folders, session: Thread) -> Result<Self, Fault> {
-        let worker = Worker::start(folders, session)?;
+    pub(crate) fn start(task: Task, launcher: &Launcher, session: Thread) -> Result<Self, Fault> {
+        let connection = Connection::start(launcher, session)?;
         Ok(Self {
             is_later: false,
-            ..Self::after(worker, task, None)
+            ..Self::after(connection, task, None)
         })
     }
 
     /// Gives a task to a worker, which may still be loading.
-    pub(super) fn after(mut worker: Worker, task: Task, loading: Option<Loading>) -> Self {
+    pub(super) fn after(mut connection: Connection, task: Task, loading: Option<Loading>) -> Self {
         let stage = loading.map_or(Stage::Starting, Stage::Loading);
-        let id = worker.ask(|id| request(&task, id));
+        let id = connection.send_request(|id| request(&task, id));
         Self {
             task,
             id,
-            worker,
+            connection,
             stage,
             is_later: true,
-            begun: false,
+            has_begun: false,
+            can_keep_worker: true,
             engine: None,
             warning: None,
         }
@@ -183,15 +188,15 @@ impl Job {
     /// Returns whether this fault means that a kept worker ended before it began with the job.
     /// Another worker may do it then.
     pub(crate) fn was_never_begun(&self, fault: &Fault) -> bool {
-        self.is_later && !self.begun && matches!(fault, Fault::Died { .. })
+        self.is_later && !self.has_begun && matches!(fault, Fault::Died { .. })
     }
 
     /// Processes the worker's replies; returns the result once the job has ended.
-    pub(crate) fn step(&mut self, now: Instant) -> Option<Ended> {
+    pub(crate) fn step(&mut self, now: Instant) -> Option<JobOutcome> {
         loop {
-            match self.worker.hear(now) {
+            match self.connection.next_reply(now) {
                 Ok(Some(reply)) => {
-                    let ended = self.take(reply, now);
+                    let ended = self.handle_reply(reply, now);
                     if ended.is_some() {
                         return ended;
                     }
@@ -199,46 +204,51 @@ impl Job {
                 Ok(None) => {
                     let is_loading = matches!(self.stage, Stage::Loading(_));
                     return self
-                        .worker
-                        .check_patience(now, is_loading)
+                        .connection
+                        .check_timeout(now, is_loading)
                         .err()
-                        .map(Ended::Failed);
+                        .map(JobOutcome::Failed);
                 }
-                Err(fault) => return Some(Ended::Failed(fault)),
+                Err(fault) => return Some(JobOutcome::Failed(fault)),
             }
         }
     }
 
+    /// Makes sure that the worker ends with this job.
+    pub(crate) fn do_not_keep_worker(&mut self) {
+        self.can_keep_worker = false;
+    }
+
     /// Returns the worker of a finished separation, for the next one.
-    pub(crate) fn keep_worker(self) -> Option<Kept> {
+    pub(crate) fn keep_worker(self) -> Option<IdleWorker> {
         let Task::Separate { model, engine, .. } = self.task else {
             return None;
         };
-        Some(Kept::after_job(self.worker, (model, engine)))
+        self.can_keep_worker
+            .then(|| IdleWorker::after_job(self.connection, (model, engine)))
     }
 
     /// Cancels a separation. Its worker is kept for the next one if it stops computing at once.
-    pub(crate) fn cancel(mut self) -> Option<Kept> {
+    pub(crate) fn cancel(mut self) -> Option<IdleWorker> {
         let Task::Separate { model, engine, .. } = self.task else {
             return None;
         };
-        self.worker
-            .cancel(self.id)
-            .then(|| Kept::after_cancel(self.worker, (model, engine)))
+        (self.can_keep_worker && self.connection.cancel(self.id))
+            .then(|| IdleWorker::after_cancel(self.connection, (model, engine)))
     }
 
     /// Returns the process' number.
     #[cfg(test)]
     pub(super) fn pid(&self) -> u32 {
-        self.worker.pid()
+        self.connection.pid()
     }
 
     /// Tells the process to end, and waits for nothing.
-    pub(crate) fn dismiss(&mut self) {
-        self.worker.dismiss();
+    pub(crate) fn shut_down(&mut self) {
+        self.connection.shut_down();
     }
 
-    fn take(&mut self, reply: Reply, now: Instant) -> Option<Ended> {
+    fn handle_reply(&mut self, reply: Reply, now: Instant) -> Option<JobOutcome> {
         if let Some(loading) = Loading::of(&reply, now) {
             // The loading may belong to an earlier job, which this one waits for.
             self.stage = Stage::Loading(loading);
@@ -257,8 +267,8 @@ impl Job {
             } if matches!(self.stage, Stage::Loading(_)) => {}
             Reply::Queued { reason, .. } => self.stage = Stage::Queued(reason),
             Reply::Started { model, engine, .. } => {
-                self.begun = true;
-                self.engine = Some(format!("{model} on {engine}"));
+                self.has_begun = true;
+                self.engine = Some(format!("{model} on {engine}").into());
                 self.stage = Stage::Working {
                     stage: None,
                     done: 0,
@@ -275,7 +285,7 @@ impl Job {
                 seconds_left,
                 ..
             } => {
-                self.begun = true;
+                self.has_begun = true;
                 self.stage = Stage::Working {
                     stage: Some(stage),
                     done,
@@ -285,7 +295,7 @@ impl Job {
                 };
             }
             Reply::Warning { message, .. } => self.warning = Some(message),
-            last => return end(last),
+            last => return outcome_of(last),
         }
 
         None
@@ -293,31 +303,31 @@ impl Job {
 }
 
 /// Returns the result that a last line tells. A cancelled job is dropped, so its result is `None`.
-fn end(reply: Reply) -> Option<Ended> {
+fn outcome_of(reply: Reply) -> Option<JobOutcome> {
     Some(match reply {
-        Reply::Done { key, cached, .. } => Ended::Separated { key, cached },
+        Reply::Done { key, cached, .. } => JobOutcome::Separated { key, cached },
         Reply::Imported {
             audio,
             rate_hz,
             frames,
             ..
-        } => Ended::Imported {
+        } => JobOutcome::Imported {
             audio,
             rate_hz,
             frames,
         },
-        Reply::Rendered { paths, .. } => Ended::Rendered { paths },
-        Reply::Inspected { machine, .. } => Ended::Inspected(Box::new(machine)),
-        Reply::GpuSetUp { gpu, .. } => Ended::GpuSetUp(Box::new(gpu)),
-        Reply::Offered { offer, .. } => Ended::Offered(offer),
-        Reply::Fetched { model, .. } => Ended::Fetched(model),
-        Reply::Checked { checked, .. } => Ended::Checked(checked),
+        Reply::Rendered { paths, .. } => JobOutcome::Rendered { paths },
+        Reply::Inspected { machine, .. } => JobOutcome::Inspected(Box::new(machine)),
+        Reply::GpuSetUp { gpu, .. } => JobOutcome::GpuSetUp(Box::new(gpu)),
+        Reply::Offered { offer, .. } => JobOutcome::Offered(offer),
+        Reply::Fetched { model, .. } => JobOutcome::Fetched(model),
+        Reply::Checked { checked, .. } => JobOutcome::Checked(checked),
         Reply::Failed {
             message,
             remedy,
             remedies,
             ..
-        } => Ended::Failed(Fault::Failed {
+        } => JobOutcome::Failed(Fault::Failed {
             message: sentence(&message),
             remedy: fault::remedy(&remedies, &remedy),
         }),

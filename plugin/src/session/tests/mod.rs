@@ -1,4 +1,4 @@
-//! Tests of opening and rendering files with the real engine process, which is cancelled in the
+//! Tests of opening and rendering files with the real worker, which is cancelled in the
 //! middle.
 
 use std::path::Path;
@@ -8,30 +8,37 @@ use std::time::{Duration, Instant};
 use sextet_protocol::worker::{RenderBits, RenderFormat};
 use sextet_protocol::{Fingerprint, Stem};
 
+#[cfg(unix)]
+mod faults;
+
 use super::*;
-use crate::engine::Stage;
 use crate::entry;
-use crate::saved::{Saved, SavedClip, Settings};
+use crate::saved::{SavedClip, SavedState, Settings};
 use crate::test_folders::TestFolders;
+use crate::worker::Stage;
 
 const RATE_HZ: u32 = 48_000;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-struct Room {
+struct SessionFixture {
     session: Session,
     home: TestFolders,
 }
 
-impl Room {
+impl SessionFixture {
     /// Starts a session that separates nothing automatically.
     fn new() -> Self {
         let home = TestFolders::with_command();
+        let launcher = Launcher::new(home.folders.clone());
+        Self::start(home, launcher)
+    }
+
+    fn start(home: TestFolders, launcher: Launcher) -> Self {
         let saved = Arc::new(SavedField::default());
-        let session =
-            Session::start_at(saved, Ok(home.folders.clone()), RepaintNotifier::default()).unwrap();
-        let room = Self { session, home };
-        room.load(None);
-        room
+        let session = Session::start_at(saved, Ok(launcher), RepaintNotifier::default()).unwrap();
+        let fixture = Self { session, home };
+        fixture.load(None);
+        fixture
     }
 
     fn load(&self, clip: Option<SavedClip>) {
@@ -39,15 +46,15 @@ impl Room {
             automatic: false,
             ..Settings::default()
         };
-        self.tell(Command::Load(Box::new(Saved {
+        self.send(Command::Load(Box::new(SavedState {
             clip,
             settings,
-            ..Saved::default()
+            ..SavedState::default()
         })));
     }
 
-    fn tell(&self, command: Command) {
-        self.session.remote().tell(command);
+    fn send(&self, command: Command) {
+        self.session.remote().send(command);
     }
 
     fn wait(&self, what: &str, is_so: impl Fn(&View) -> bool) {
@@ -62,7 +69,7 @@ impl Room {
                 begun.elapsed() < PATIENCE,
                 "{what}: {:?}, {:?}, {:?}",
                 view.phase,
-                view.errand,
+                view.background_job,
                 view.notice
             );
 
@@ -118,13 +125,13 @@ fn is_unfinished(path: &Path) -> bool {
 
 #[test]
 fn an_instance_is_removed_while_it_opens_a_file() {
-    let room = Room::new();
-    let song = room.song("song.wav", 240);
-    room.tell(Command::Open(song));
+    let fixture = SessionFixture::new();
+    let song = fixture.song("song.wav", 240);
+    fixture.send(Command::Open(song));
 
-    let captures = room.home.folders.captures();
-    room.wait_for_half(&captures);
-    let _home = room.remove();
+    let captures = fixture.home.folders.captures();
+    fixture.wait_for_half(&captures);
+    let _home = fixture.remove();
 
     assert_eq!(
         files(&captures),
@@ -135,16 +142,17 @@ fn an_instance_is_removed_while_it_opens_a_file() {
 
 #[test]
 fn a_file_that_is_opened_is_the_clip() {
-    let room = Room::new();
-    let song = room.song("short song.wav", 2);
-    room.tell(Command::Open(song));
-    room.wait("the clip", |view| {
+    let fixture = SessionFixture::new();
+    let song = fixture.song("short song.wav", 2);
+    fixture.send(Command::Open(song));
+    fixture.wait("the clip", |view| {
         view.phase == Phase::Captured && view.name == "short song"
     });
 
-    assert_eq!(files(&room.home.folders.captures()).len(), 1);
+    assert_eq!(files(&fixture.home.folders.captures()).len(), 1);
     assert_eq!(
-        room.session
+        fixture
+            .session
             .remote()
             .view
             .get()
@@ -159,11 +167,11 @@ fn a_file_that_is_opened_is_the_clip() {
 
 /// Starts a session that plays stems of so many seconds. Returns it and a folder to render into,
 /// which does not exist yet.
-fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
-    let room = Room::new();
+fn with_stems(seconds: u32) -> (SessionFixture, std::path::PathBuf) {
+    let fixture = SessionFixture::new();
     let frames = u64::from(seconds * RATE_HZ);
     let key = entry::make(
-        &room.home.folders,
+        &fixture.home.folders,
         RATE_HZ,
         frames,
         |stem: Stem, side, frame| {
@@ -173,7 +181,7 @@ fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
 
     let audio = Fingerprint::of(b"a capture that nobody has");
     let name = "Clip".to_owned();
-    room.load(Some(SavedClip {
+    fixture.load(Some(SavedClip {
         audio,
         start_frame: 0,
         frames,
@@ -182,14 +190,14 @@ fn with_stems(seconds: u32) -> (Room, std::path::PathBuf) {
         key: Some(key),
     }));
 
-    room.wait("stems", |view| view.phase == Phase::Ready);
-    let folder = room.home.path().join("rendered");
-    (room, folder)
+    fixture.wait("stems", |view| view.phase == Phase::Ready);
+    let folder = fixture.home.path().join("rendered");
+    (fixture, folder)
 }
 
 fn order(folder: &Path) -> Command {
     let (format, bits) = (RenderFormat::Flac, RenderBits::Int24);
-    Command::Render(Order {
+    Command::Render(RenderRequest {
         folder: folder.to_owned(),
         stems: Stem::ALL.to_vec(),
         format,
@@ -200,10 +208,10 @@ fn order(folder: &Path) -> Command {
 
 #[test]
 fn an_instance_is_removed_while_it_renders_to_files() {
-    let (room, folder) = with_stems(60);
-    room.tell(order(&folder));
-    room.wait_for_half(&folder);
-    let _home = room.remove();
+    let (fixture, folder) = with_stems(60);
+    fixture.send(order(&folder));
+    fixture.wait_for_half(&folder);
+    let _home = fixture.remove();
     assert_eq!(
         files(&folder),
         [] as [std::path::PathBuf; 0],
@@ -213,11 +221,11 @@ fn an_instance_is_removed_while_it_renders_to_files() {
 
 #[test]
 fn a_render_that_is_given_up_leaves_nothing_and_another_one_can_be_asked_for() {
-    let (room, folder) = with_stems(30);
-    room.tell(order(&folder));
-    room.wait_for_half(&folder);
-    room.tell(Command::CancelErrand(view::ErrandKind::Render));
-    room.wait("an end", |view| view.errand.is_none());
+    let (fixture, folder) = with_stems(30);
+    fixture.send(order(&folder));
+    fixture.wait_for_half(&folder);
+    fixture.send(Command::CancelBackground(view::BackgroundKind::Render));
+    fixture.wait("an end", |view| view.background_job.is_none());
 
     assert_eq!(
         files(&folder),
@@ -225,19 +233,19 @@ fn a_render_that_is_given_up_leaves_nothing_and_another_one_can_be_asked_for() {
         "nothing half-written stays behind"
     );
 
-    room.tell(order(&folder));
-    room.wait("the files", |view| view.rendered.is_some());
+    fixture.send(order(&folder));
+    fixture.wait("the files", |view| view.rendered.is_some());
 
     assert_eq!(files(&folder).len(), Stem::ALL.len());
 }
 
 #[test]
 fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_used() {
-    let room = Room::new();
-    room.tell(Command::Upkeep(Wish::Inspect));
-    room.wait("what was found", |view| view.upkeep.machine.is_some());
+    let fixture = SessionFixture::new();
+    fixture.send(Command::Upkeep(UpkeepRequest::Inspect));
+    fixture.wait("what was found", |view| view.upkeep.machine.is_some());
 
-    let machine = room
+    let machine = fixture
         .session
         .remote()
         .view
@@ -256,15 +264,17 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
         "{machine:?}"
     );
 
-    let pickle = room.home.path().join("model.th");
+    let pickle = fixture.home.path().join("model.th");
     std::fs::write(&pickle, "PK").unwrap();
-    room.tell(Command::Upkeep(Wish::Check(pickle.display().to_string())));
-    room.wait("a refusal", |view| {
-        matches!(view.upkeep.question, Deed::Failed(_))
+    fixture.send(Command::Upkeep(UpkeepRequest::Check(
+        pickle.display().to_string(),
+    )));
+    fixture.wait("a refusal", |view| {
+        matches!(view.upkeep.question, TaskState::Failed(_))
     });
 
-    let view = room.session.remote().view.get();
-    let Deed::Failed(fault) = &view.upkeep.question else {
+    let view = fixture.session.remote().view.get();
+    let TaskState::Failed(fault) = &view.upkeep.question else {
         panic!()
     };
 
@@ -276,7 +286,7 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
 
     assert_eq!(view.settings.model, "sextet-mini", "it is not the model");
 
-    let checkpoint = room.home.path().join("mine.safetensors");
+    let checkpoint = fixture.home.path().join("mine.safetensors");
     std::fs::copy(
         concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -286,88 +296,97 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
     )
     .unwrap();
 
-    room.tell(Command::Upkeep(Wish::Check(
+    fixture.send(Command::Upkeep(UpkeepRequest::Check(
         checkpoint.display().to_string(),
     )));
-    room.wait("the model", |view| {
+    fixture.wait("the model", |view| {
         view.settings.model == checkpoint.display().to_string()
     });
-    let view = room.session.remote().view.get();
+    let view = fixture.session.remote().view.get();
     let [checked] = view.upkeep.checkpoints.as_slice() else {
         panic!("{:?}", view.upkeep)
     };
 
     assert_eq!(
         (checked.stems.as_slice(), view.upkeep.question.clone()),
-        (Stem::ALL.as_slice(), Deed::Idle)
+        (Stem::ALL.as_slice(), TaskState::Idle)
     );
 }
 
 /// The hub accepts every connection and never answers.
 #[test]
 fn a_hub_that_does_not_answer_keeps_nothing_else_waiting() {
-    let (room, folder) = with_stems(2);
+    let (fixture, folder) = with_stems(2);
     let hub = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
 
-    // SAFETY: the environment is read and written by the standard library alone, which locks it.
+    // SAFETY: the environment is read and written by the standard library detached, which locks it.
     unsafe {
         std::env::set_var(
             "HF_ENDPOINT",
             format!("http://{}", hub.local_addr().unwrap()),
         );
-        std::env::set_var("HF_HOME", room.home.path().join("hub"));
+        std::env::set_var("HF_HOME", fixture.home.path().join("hub"));
         std::env::set_var("NO_PROXY", "*");
     }
 
-    room.tell(Command::Upkeep(Wish::Fetch("htdemucs".to_owned())));
-    room.tell(Command::Upkeep(Wish::Offer("htdemucs_6s".to_owned())));
+    fixture.send(Command::Upkeep(UpkeepRequest::Fetch("htdemucs".to_owned())));
+    fixture.send(Command::Upkeep(UpkeepRequest::Offer(
+        "htdemucs_6s".to_owned(),
+    )));
     let _calls = [hub.accept().unwrap(), hub.accept().unwrap()];
 
-    room.tell(Command::Upkeep(Wish::Inspect));
-    room.tell(order(&folder));
-    room.wait("the files", |view| {
+    fixture.send(Command::Upkeep(UpkeepRequest::Inspect));
+    fixture.send(order(&folder));
+    fixture.wait("the files", |view| {
         view.rendered.is_some() && view.upkeep.machine.is_some()
     });
 
-    let upkeep = room.session.remote().view.get().upkeep.clone();
+    let upkeep = fixture.session.remote().view.get().upkeep.clone();
     assert!(
         upkeep.fetch.is_running() && upkeep.question.is_running(),
         "{upkeep:?}"
     );
 
-    room.tell(Command::Upkeep(Wish::CancelFetch));
-    room.tell(Command::Upkeep(Wish::CloseQuestion));
-    room.wait("an end", |view| {
-        (&view.upkeep.fetch, &view.upkeep.question) == (&Deed::Idle, &Deed::Idle)
+    fixture.send(Command::Upkeep(UpkeepRequest::CancelFetch));
+    fixture.send(Command::Upkeep(UpkeepRequest::CloseQuestion));
+    fixture.wait("an end", |view| {
+        (&view.upkeep.fetch, &view.upkeep.question) == (&TaskState::Idle, &TaskState::Idle)
     });
 }
 
 /// Three clips in a row, the second one cancelled: the stems must be those that were asked for.
 #[test]
 fn a_separation_that_is_given_up_is_followed_by_another() {
-    let room = Room::new();
+    let fixture = SessionFixture::new();
     for (number, seconds) in [(1, 1), (2, 60), (3, 2)] {
-        let song = room.song(&format!("song {number}.wav"), seconds);
-        room.tell(Command::Open(song));
-        room.wait("the clip", |view| {
+        let song = fixture.song(&format!("song {number}.wav"), seconds);
+        fixture.send(Command::Open(song));
+        fixture.wait("the clip", |view| {
             view.phase == Phase::Captured && view.name == format!("song {number}")
         });
 
-        room.tell(Command::Separate);
+        fixture.send(Command::Separate);
         if number == 2 {
-            room.wait("its beginning", |view| {
+            fixture.wait("its beginning", |view| {
                 matches!(&view.phase, Phase::Separating(Stage::Working { .. }))
             });
-            room.tell(Command::Cancel);
-            room.wait("its end", |view| view.phase == Phase::Captured);
+            fixture.send(Command::Cancel);
+            fixture.wait("its end", |view| view.phase == Phase::Captured);
         } else {
-            room.wait("the stems", |view| view.phase == Phase::Ready);
-            let made = room.session.remote().view.get().made_with.clone().unwrap();
+            fixture.wait("the stems", |view| view.phase == Phase::Ready);
+            let made = fixture
+                .session
+                .remote()
+                .view
+                .get()
+                .stem_origin
+                .clone()
+                .unwrap();
             assert_eq!(made.model, "sextet-mini");
         }
     }
 
-    let entries = std::fs::read_dir(room.home.folders.stems())
+    let entries = std::fs::read_dir(fixture.home.folders.stems())
         .unwrap()
         .flatten();
     let names: Vec<_> = entries
@@ -387,28 +406,28 @@ fn a_separation_that_is_given_up_is_followed_by_another() {
 #[test]
 fn nothing_is_settled_before_it_is_obeyed() {
     const TOLD: usize = 50_000;
-    let (remote, inbox) = Remote::alone();
+    let (remote, inbox) = Remote::detached();
     let (remote, obeyed) = (&remote, &AtomicUsize::new(0));
 
     std::thread::scope(|threads| {
         threads.spawn(move || {
-            while !remote.link.is_stopped() {
-                let posted = remote.link.posted();
+            while !remote.shared.is_stopped() {
+                let posted = remote.shared.posted();
                 obeyed.fetch_add(inbox.try_iter().count(), Ordering::AcqRel);
-                remote.link.settle(posted);
+                remote.shared.settle(posted);
             }
         });
 
         let mut early = 0;
         for told in 1..=TOLD {
-            remote.tell(Command::Dismiss);
-            while remote.link.is_pending() {
+            remote.send(Command::DismissNotice);
+            while remote.shared.is_pending() {
                 std::hint::spin_loop();
             }
             early += usize::from(obeyed.load(Ordering::Acquire) < told);
         }
 
-        remote.link.stop();
+        remote.shared.stop();
         assert_eq!(early, 0, "of {TOLD} commands");
     });
 
