@@ -210,8 +210,7 @@ impl FloatWavWriter {
             .file
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
-        write_header(&mut file, self.rate_hz, self.frames)?;
-        file.sync_all()
+        write_header(&mut file, self.rate_hz, self.frames)
     }
 }
 
@@ -219,7 +218,11 @@ impl FloatWavWriter {
 ///
 /// # Errors
 /// The system's error.
-pub(crate) fn write_header(file: &mut File, rate_hz: u32, frames: u64) -> io::Result<()> {
+pub(crate) fn write_header(
+    file: &mut (impl Write + Seek),
+    rate_hz: u32,
+    frames: u64,
+) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     file.write_all(&header(rate_hz, frames))
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
+use sextet_fs::AtomicDir;
 use zip::ZipArchive;
 
 use crate::fault::{Fault, Kind};
@@ -105,8 +106,8 @@ impl Wheel {
             .into())
     }
 
-    /// Unpacks the libraries and their licence into `folder`. The folder is replaced as a whole
-    /// when all files are there.
+    /// Unpacks the libraries and their licence into `folder`, which is replaced as a whole when all
+    /// files are there.
     pub(super) fn unpack(
         &self,
         file: &Path,
@@ -118,7 +119,7 @@ impl Wheel {
         let beside = folder.parent().unwrap_or(folder);
         fs::create_dir_all(beside).with_context(cannot_write)?;
 
-        let new = tempfile::tempdir_in(beside).with_context(cannot_write)?;
+        let new = AtomicDir::beside(folder).with_context(cannot_write)?;
         let damaged = || {
             Fault::new(
                 Kind::Hub,
@@ -146,7 +147,7 @@ impl Wheel {
             }
         }
 
-        replace(new.path(), folder).with_context(cannot_write)
+        new.commit(folder).with_context(cannot_write)
     }
 }
 
@@ -160,18 +161,6 @@ fn copy(
         && io::copy(&mut from.by_ref().take(AT_ONCE_BYTES), to)? == AT_ONCE_BYTES
     {}
     Ok(())
-}
-
-/// Moves the folder `new` to the place of `folder`. If that fails, the old folder is restored.
-fn replace(new: &Path, folder: &Path) -> io::Result<()> {
-    let aside = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
-    let old = aside.path().join("old");
-    if folder.exists() {
-        fs::rename(folder, &old)?;
-    }
-    fs::rename(new, folder).inspect_err(|_| {
-        let _ = fs::rename(&old, folder);
-    })
 }
 
 fn is_wanted(name: &str) -> bool {

@@ -41,25 +41,15 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).help(advice)
     };
 
-    // Begin the capture under a temporary name.
+    // Begin the capture under an unfinished name.
     let mut set = workshop.unfinished.set();
     let layout = Layout {
         channels: 2,
         rate_hz: clip.rate_hz,
     };
-    let create = |path: &Path| {
-        Ok(AudioWriter::create(
-            path,
-            layout,
-            &WriteOptions::default(),
-            clip.frames,
-        )?)
-    };
-
-    let via = |writer: &AudioWriter| Some(writer.temporary_path().to_owned());
-    let mut writer = set
-        .add::<_, anyhow::Error>(&place, create, via)
-        .map_err(fault)?;
+    let file = set.create(&place).map_err(|error| fault(error.into()))?;
+    let mut writer = AudioWriter::new(file, layout, &WriteOptions::default(), clip.frames)
+        .map_err(|error| fault(error.into()))?;
     let mut stream = Folded::new(clip.file.stream()?);
     let (mut progress, mut done) = (Throttled::new(job), 0);
 

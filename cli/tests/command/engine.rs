@@ -526,7 +526,7 @@ mod with_tensorrt {
         let (bench, host) = (Bench::new(), host(&WHEEL));
         bench.file("data/keep", b"");
 
-        let name = format!("{}.part", host.names()[0]);
+        let name = format!("{}.incomplete", host.names()[0]);
         bench.file(&format!("data/{name}"), &WHEEL[..400_000]);
         host.fail(Fault::Cut {
             after: 0,

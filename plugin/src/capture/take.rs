@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::thread;
 
+use sextet_fs::AtomicFile;
 use sextet_protocol::{AudioHasher, Fingerprint, Folders};
-use tempfile::NamedTempFile;
 
 use super::spans::Spans;
 use super::straight::Straight;
@@ -22,9 +23,15 @@ const FRAME_BYTES: usize = 8;
 /// between.
 const MOST_FRAMES: i64 = 8 * 3600 * 192_000;
 
-/// A growing take in a temporary file. Dropping it deletes the file.
+/// Number of bytes after which a growing take is synced to the disk.
+const SYNC_BYTES: usize = 4 << 20;
+
+/// A growing take in an unfinished file. Dropping it deletes the file.
 pub(crate) struct Take {
-    file: NamedTempFile,
+    file: AtomicFile,
+    /// Number of bytes that were written since the last sync began.
+    unsynced_bytes: usize,
+    syncing: Option<thread::JoinHandle<()>>,
     rate_hz: u32,
     /// The frame of the timeline that was captured first. Pieces are counted from there, behind the
     /// room for a header, so that a take without gaps or jumps already is a clip's file.
@@ -86,12 +93,7 @@ impl Take {
     /// When no file can be made there.
     pub(crate) fn new(folders: &Folders, rate_hz: u32) -> Result<Self, TakeError> {
         let folder = folders.captures();
-        let made = std::fs::create_dir_all(&folder).and_then(|()| {
-            tempfile::Builder::new()
-                .prefix(".take-")
-                .suffix(".raw")
-                .tempfile_in(&folder)
-        });
+        let made = std::fs::create_dir_all(&folder).and_then(|()| AtomicFile::new_in(&folder));
 
         let file = made.map_err(|source| unwritable(folders, source))?;
         let (pieces, spans, overview) = (
@@ -102,6 +104,8 @@ impl Take {
 
         Ok(Self {
             file,
+            unsynced_bytes: 0,
+            syncing: None,
             rate_hz,
             origin: None,
             straight: None,
@@ -155,15 +159,33 @@ impl Take {
                     .flat_map(|sample| sample.to_le_bytes()),
             );
 
-            let file = self.file.as_file_mut();
-            file.seek(SeekFrom::Start(byte))?;
-            file.write_all(&self.bytes)?;
+            self.file.seek(SeekFrom::Start(byte))?;
+            self.file.write_all(&self.bytes)?;
+            self.unsynced_bytes += self.bytes.len();
             done += run;
         }
+        self.sync_behind();
 
         self.spans.add(position, end);
         self.overview.add(position, interleaved);
         Ok(())
+    }
+
+    /// Syncs the file to the disk on a thread of its own now and then, so that little is left to be
+    /// synced when the take ends and its stems are waited for.
+    fn sync_behind(&mut self) {
+        let busy = self.syncing.as_ref();
+        if self.unsynced_bytes < SYNC_BYTES || busy.is_some_and(|sync| !sync.is_finished()) {
+            return;
+        }
+        self.unsynced_bytes = 0;
+
+        // The file is opened once more: the system reports a failure once for each opening, and the
+        // sync that counts is the last one.
+        let file = File::options().write(true).open(self.file.path());
+        let sync = move || drop(file.and_then(|file| file.sync_data()));
+        let thread = thread::Builder::new().name("sextet sync".to_owned());
+        self.syncing = thread.spawn(sync).ok();
     }
 
     /// Returns the overview so far, and the timeline's frame where it begins.
@@ -199,14 +221,12 @@ impl Take {
             (start, end) = (start.min(clip.start_frame), end.max(clip_end));
         }
 
-        // Write to a temporary file first: the capture's name depends on all samples.
-        let out = tempfile::Builder::new()
-            .prefix(".new-")
-            .suffix(".wav")
-            .tempfile_in(folders.captures());
+        // The capture's name depends on all samples.
+        let out = AtomicFile::new_in(&folders.captures());
         let out = out.map_err(|source| unwritable(folders, source))?;
         let written = out
-            .reopen()
+            .file()
+            .try_clone()
             .and_then(|file| FloatWavWriter::new(file, self.rate_hz));
 
         let mut writer = written.map_err(|source| unwritable(folders, source))?;
@@ -248,8 +268,8 @@ impl Take {
             .finish()
             .map_err(|source| unwritable(folders, source))?;
         let audio = hasher.finish();
-        out.persist(folders.capture(&audio))
-            .map_err(|error| unwritable(folders, error.error))?;
+        out.commit(&folders.capture(&audio))
+            .map_err(|source| unwritable(folders, source))?;
 
         let placement = Placement {
             start_frame: start,
@@ -264,7 +284,7 @@ impl Take {
         })
     }
 
-    /// Makes a capture of a take without gaps or jumps, in the same time for any length.
+    /// Makes a capture of a take without gaps or jumps, in much the same time for any length.
     fn finish_straight(
         mut self,
         folders: &Folders,
@@ -273,18 +293,13 @@ impl Take {
         end: i64,
     ) -> Result<Capture, TakeError> {
         let frames = (end - start).cast_unsigned();
-        let written = wav::write_header(self.file.as_file_mut(), self.rate_hz, frames);
+        let written = wav::write_header(&mut self.file, self.rate_hz, frames);
         written.map_err(|source| unwritable(folders, source))?;
 
         let (audio, overview) = straight.finish();
-        let file = self.file.persist(folders.capture(&audio));
-        let file = file.map_err(|error| unwritable(folders, error.error))?;
-
-        // The disk takes its time to sync. A file that a power failure cuts short is noticed by its
-        // length.
-        let _ = std::thread::Builder::new()
-            .name("sextet sync".to_owned())
-            .spawn(move || file.sync_all());
+        self.file
+            .commit(&folders.capture(&audio))
+            .map_err(|source| unwritable(folders, source))?;
 
         let placement = Placement {
             start_frame: start,
@@ -335,9 +350,8 @@ impl Take {
                 let byte = byte_of(place, offset);
 
                 self.bytes.resize(FRAME_BYTES * count as usize, 0);
-                let file = self.file.as_file_mut();
-                file.seek(SeekFrom::Start(byte))?;
-                file.read_exact(&mut self.bytes)?;
+                self.file.seek(SeekFrom::Start(byte))?;
+                self.file.read_exact(&mut self.bytes)?;
 
                 let out = &mut run[2 * (from - first) as usize..][..2 * count as usize];
                 for (sample, bytes) in out.iter_mut().zip(self.bytes.chunks_exact(4)) {

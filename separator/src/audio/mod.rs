@@ -1,8 +1,8 @@
 //! Audio: the type that passes through every stage, its readers and its writers.
 //!
 //! [`AudioFile`] decodes a file block by block, [`Folded`] folds any number of channels to stereo,
-//! and [`Resampled`] changes the rate. [`AudioWriter`] writes a file that appears whole or not at
-//! all. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in memory
+//! and [`Resampled`] changes the rate. [`AudioWriter`] writes to a file that its caller has
+//! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in memory
 //! that does not depend on the length.
 
 mod buffer;
