@@ -29,6 +29,5 @@ mod sextet;
 mod shim;
 #[cfg(test)]
 mod test_folders;
-mod wav;
 
 pub use sextet::Sextet;

@@ -7,12 +7,12 @@ use std::thread;
 
 use sextet_fs::AtomicFile;
 use sextet_protocol::{AudioHasher, Fingerprint, Folders};
+use sextet_wav::{FloatWav, FloatWavWriter, WavError, bytes_of, bytes_of_mut};
 
 use super::spans::Spans;
 use super::straight::Straight;
 use crate::overview::{GrowingOverview, Overview};
 use crate::playback::Placement;
-use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 
 /// Number of frames of a piece of the take's file. Pieces lie in the order in which they were first
 /// captured.
@@ -42,7 +42,6 @@ pub(crate) struct Take {
     pieces: BTreeMap<i64, u64>,
     spans: Spans,
     overview: GrowingOverview,
-    bytes: Vec<u8>,
 }
 
 /// A clip on disk, with its place on the timeline.
@@ -112,7 +111,6 @@ impl Take {
             pieces,
             spans,
             overview,
-            bytes: Vec::new(),
         })
     }
 
@@ -150,18 +148,11 @@ impl Take {
             let next = self.pieces.len() as u64;
 
             let place = *self.pieces.entry(piece).or_insert(next);
-            let byte = byte_of(place, offset);
-            self.bytes.clear();
+            let bytes = bytes_of(&interleaved[done..done + run]);
+            self.file.seek(SeekFrom::Start(byte_of(place, offset)))?;
+            self.file.write_all(bytes)?;
 
-            self.bytes.extend(
-                interleaved[done..done + run]
-                    .iter()
-                    .flat_map(|sample| sample.to_le_bytes()),
-            );
-
-            self.file.seek(SeekFrom::Start(byte))?;
-            self.file.write_all(&self.bytes)?;
-            self.unsynced_bytes += self.bytes.len();
+            self.unsynced_bytes += bytes.len();
             done += run;
         }
         self.sync_behind();
@@ -224,12 +215,8 @@ impl Take {
         // The capture's name depends on all samples.
         let out = AtomicFile::new_in(&folders.captures());
         let out = out.map_err(|source| unwritable(folders, source))?;
-        let written = out
-            .file()
-            .try_clone()
-            .and_then(|file| FloatWavWriter::new(file, self.rate_hz));
-
-        let mut writer = written.map_err(|source| unwritable(folders, source))?;
+        let mut writer =
+            FloatWavWriter::new(out, self.rate_hz).map_err(|source| unwritable(folders, source))?;
         let mut hasher = AudioHasher::new(2, self.rate_hz);
         let frames = (end - start).cast_unsigned();
         let mut overview = Overview::silent(frames);
@@ -264,11 +251,10 @@ impl Take {
         }
 
         // Complete the file and give it its name.
+        let audio = hasher.finish();
         writer
             .finish()
-            .map_err(|source| unwritable(folders, source))?;
-        let audio = hasher.finish();
-        out.commit(&folders.capture(&audio))
+            .and_then(|out| out.commit(&folders.capture(&audio)))
             .map_err(|source| unwritable(folders, source))?;
 
         let placement = Placement {
@@ -293,7 +279,7 @@ impl Take {
         end: i64,
     ) -> Result<Capture, TakeError> {
         let frames = (end - start).cast_unsigned();
-        let written = wav::write_header(&mut self.file, self.rate_hz, frames);
+        let written = sextet_wav::write_header(&mut self.file, self.rate_hz, frames);
         written.map_err(|source| unwritable(folders, source))?;
 
         let (audio, overview) = straight.finish();
@@ -347,17 +333,10 @@ impl Take {
                 let (piece, offset) = (at.div_euclid(PIECE_FRAMES), at.rem_euclid(PIECE_FRAMES));
                 let count = (PIECE_FRAMES - offset).min(to - from);
                 let place = self.pieces.get(&piece).copied().unwrap_or(0);
-                let byte = byte_of(place, offset);
-
-                self.bytes.resize(FRAME_BYTES * count as usize, 0);
-                self.file.seek(SeekFrom::Start(byte))?;
-                self.file.read_exact(&mut self.bytes)?;
 
                 let out = &mut run[2 * (from - first) as usize..][..2 * count as usize];
-                for (sample, bytes) in out.iter_mut().zip(self.bytes.chunks_exact(4)) {
-                    *sample = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                }
-
+                self.file.seek(SeekFrom::Start(byte_of(place, offset)))?;
+                self.file.read_exact(bytes_of_mut(out))?;
                 from += count;
             }
         }
@@ -368,7 +347,7 @@ impl Take {
 
 /// Returns the position in a take's file of a frame of a piece, in bytes.
 fn byte_of(place: u64, offset: i64) -> u64 {
-    wav::HEADER_BYTES
+    sextet_wav::HEADER_BYTES
         + (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64
 }
 

@@ -23,7 +23,6 @@ mod stream;
 mod tags;
 mod track;
 mod trim;
-mod wav_header;
 mod wav_reader;
 mod wav_writer;
 mod write_error;
