@@ -235,8 +235,7 @@ fn a_summary_is_that_of_the_file() {
 
         let bytes = out.into_inner();
         assert_eq!(written.bytes, bytes.len() as u64);
-        let hash = sha2::Sha256::digest(&bytes);
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(sha2::Sha256::digest(&bytes));
         let expected = (with_hash && format == FileFormat::Wav).then_some(hash);
         assert_eq!(written.sha256, expected, "{format:?}");
     }

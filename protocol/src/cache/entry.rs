@@ -231,13 +231,7 @@ pub fn sha256_of_file(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<Strin
             return Err(Cause::Cancelled.into());
         }
         match file.read(&mut buffer).map_err(unreadable)? {
-            0 => {
-                return Ok(hash
-                    .finalize()
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect());
-            }
+            0 => return Ok(hex::encode(hash.finalize())),
             read => hash.update(&buffer[..read]),
         }
     }

@@ -253,9 +253,8 @@ impl<W: Write> Output<W> {
         let only = Arc::into_inner(self.0).ok_or_else(|| io::Error::other("it is in use"))?;
         let Buffered { out, hash } = only.into_inner().unwrap_or_else(PoisonError::into_inner);
 
-        let hex = |hash: Sha256| hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((out, hash.map(hex)))
+        Ok((out, hash.map(|hash| hex::encode(hash.finalize()))))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Buffered<W>) -> T) -> T {

@@ -171,11 +171,7 @@ impl Model {
                 .for_each(|weight| digest.update(weight.to_le_bytes()));
         }
 
-        digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(digest.finalize())
     }
 
     /// Returns a network as the bytes of one ONNX file. Input: `mix` [batch, 2, segment]; output: `stems` [batch,

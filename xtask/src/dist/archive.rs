@@ -42,11 +42,7 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut hash = Sha256::new();
     io::copy(&mut File::open(&archive)?, &mut HashWriter(&mut hash))?;
 
-    let hash: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex::encode(hash.finalize());
 
     let line = format!("{hash}  {name}.{extension}\n");
     fs::write(

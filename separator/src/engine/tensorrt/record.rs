@@ -83,11 +83,7 @@ fn sha256(path: &Path) -> io::Result<String> {
         }
     }
 
-    Ok(digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]
