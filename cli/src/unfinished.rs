@@ -144,7 +144,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Returns the temporary path of the folder.
+    /// Returns the unfinished path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -185,8 +185,8 @@ impl Set<'_> {
     /// Creates the file for `place` under an unfinished name, and its folder if needed.
     ///
     /// # Errors
-    /// When the folder or the file cannot be created, or `place` is a folder or a name that the disk
-    /// does not accept.
+    /// When the folder or the file cannot be created, or `place` is a folder or a name that the
+    /// disk does not accept.
     pub(crate) fn create(&mut self, place: &Path) -> io::Result<File> {
         let mut state = self.unfinished.lock();
         let work = state.works.entry(self.id).or_default();

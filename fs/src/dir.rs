@@ -57,8 +57,8 @@ impl AtomicDir {
         self.commit_unsynced(place)
     }
 
-    /// Renames the folder to `place` and leaves it to the system when its files get to the disk: for
-    /// files that are compared with their hashes when they are used.
+    /// Renames the folder to `place` and leaves it to the system when its files get to the disk:
+    /// for files that are compared with their hashes when they are used.
     ///
     /// # Errors
     /// As [`AtomicDir::commit`].

@@ -81,7 +81,8 @@ impl WavFormat {
     }
 
     /// Returns the `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for integers
-    /// above 16 bits, where Microsoft requires it, otherwise the plain one, which all programs read.
+    /// above 16 bits, where Microsoft requires it, otherwise the plain one, which all programs
+    /// read.
     fn format_chunk(&self) -> Vec<u8> {
         let tag = if self.samples.is_float() { FLOAT } else { PCM };
         let is_wide = matches!(self.samples, SampleFormat::I24 | SampleFormat::I32);

@@ -1,4 +1,4 @@
-//! Unpublished cache entries: each is a folder under a temporary name until all its files are in
+//! Unpublished cache entries: each is a folder under an unfinished name until all its files are in
 //! it.
 
 use std::fs::{self, File};

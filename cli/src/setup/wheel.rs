@@ -127,7 +127,7 @@ impl Wheel {
             )
         };
 
-        // Unpack the wanted files into a temporary folder.
+        // Unpack the wanted files beside the folder.
         let mut archive =
             ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
         for index in 0..archive.len() {

@@ -61,8 +61,11 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         progress.tell(Stage::Writing, done, clip.frames, None, None);
     }
 
-    // Publish the capture.
-    writer.finish().map_err(|error| fault(error.into()))?;
+    // Sync the capture while the job can still be cancelled, then publish it.
+    let (_, file) = writer.finish().map_err(|error| fault(error.into()))?;
+    file.sync_all().map_err(|error| fault(error.into()))?;
+    drop(file);
+
     job.end(|| {
         set.commit().map_err(|error| fault(error.into()))?;
         Ok(reply)

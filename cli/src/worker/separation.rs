@@ -290,11 +290,11 @@ impl Bench {
         Ok(true)
     }
 
-    /// Waits for other processes, and calls `waiting` once if it has to. Returns `None` when the job
-    /// is over before its turn.
+    /// Waits for other processes, and calls `waiting` once if it has to. Returns `None` when the
+    /// job is over before its turn.
     ///
-    /// Only one process separates at a time: several at once would run out of memory, and none would
-    /// be quick.
+    /// Only one process separates at a time: several at once would run out of memory, and none
+    /// would be quick.
     fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<FileLock>> {
         let mut waiting = Some(waiting);
         let cancelled = || {

@@ -156,8 +156,8 @@ impl Entry {
 }
 
 /// Opens the file whose lock keeps the entry in `folder` from eviction and whose time says when the
-/// entry was used. There may be none in a cache that cannot be written to, which is not evicted from
-/// either.
+/// entry was used. There may be none in a cache that cannot be written to, which is not evicted
+/// from either.
 fn open_hold(folder: &Path) -> Option<(PathBuf, File)> {
     let path = folder.join(IN_USE_FILE);
     let file = File::options().write(true).open(&path);

@@ -2,8 +2,8 @@
 //!
 //! [`AudioFile`] decodes a file block by block, [`Folded`] folds any number of channels to stereo,
 //! and [`Resampled`] changes the rate. [`AudioWriter`] writes to a file that its caller has
-//! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in memory
-//! that does not depend on the length.
+//! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in
+//! memory that does not depend on the length.
 
 mod buffer;
 mod condition;

@@ -247,8 +247,8 @@ impl<W: Write> Output<W> {
         Self(Arc::new(Mutex::new(Buffered { out, hash })))
     }
 
-    /// Flushes the buffer. Returns the output and the hash of all bytes written, in hexadecimal. The
-    /// encoder must be gone.
+    /// Flushes the buffer. Returns the output and the hash of all bytes written, in hexadecimal.
+    /// The encoder must be gone.
     fn into_inner(self) -> io::Result<(W, Option<String>)> {
         let only = Arc::into_inner(self.0).ok_or_else(|| io::Error::other("it is in use"))?;
         let Buffered { out, hash } = only.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -174,9 +174,9 @@ impl Model {
         hex::encode(digest.finalize())
     }
 
-    /// Returns a network as the bytes of one ONNX file. Input: `mix` [batch, 2, segment]; output: `stems` [batch,
-    /// stems, 2, segment]; both float32. `member` is the number of the network in a bag, counted
-    /// from 0.
+    /// Returns a network as the bytes of one ONNX file. Input: `mix` [batch, 2, segment]; output:
+    /// `stems` [batch, stems, 2, segment]; both float32. `member` is the number of the network in a
+    /// bag, counted from 0.
     ///
     /// # Errors
     /// Returns [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such member
