@@ -35,9 +35,9 @@ impl AtomicDir {
     /// # Errors
     /// The system's error.
     pub fn new_in(folder: &Path) -> io::Result<Self> {
-        let made = unfinished(0o777, |builder| builder.tempdir_in(folder))?;
+        let ((), path) = unfinished(folder, |path| fs::create_dir(path))?.keep()?;
         Ok(Self {
-            path: made.keep(),
+            path,
             renamed: false,
         })
     }

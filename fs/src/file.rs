@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::older::Older;
-use crate::{folder_of, unfinished, without_name};
+use crate::{folder_of, unfinished};
 
 /// A file under an unfinished name. Dropping it deletes the file.
 #[derive(Debug)]
@@ -27,7 +27,14 @@ impl AtomicFile {
     /// # Errors
     /// The system's error.
     pub fn new_in(folder: &Path) -> io::Result<Self> {
-        unfinished(0o666, |builder| builder.tempfile_in(folder)).map(Self)
+        let create = |path: &Path| {
+            File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(path)
+        };
+        unfinished(folder, create).map(Self)
     }
 
     /// Returns the unfinished path.
@@ -51,8 +58,8 @@ impl AtomicFile {
     }
 
     fn rename(self, place: &Path) -> io::Result<()> {
-        let renamed = self.0.persist(place);
-        renamed.map(drop).map_err(|error| without_name(error.error))
+        self.0.persist(place).map_err(|error| error.error)?;
+        Ok(())
     }
 }
 

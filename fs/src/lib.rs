@@ -17,6 +17,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 pub use dir::AtomicDir;
 pub use file::{AtomicFile, commit_all, rename_synced, write};
 pub use lock::FileLock;
@@ -45,32 +47,18 @@ fn folder_of(place: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Creates a file or folder under an unfinished name with `create`. The name is short, since that
-/// of the place may already have the maximum length. The user's umask applies to `mode`, as for any
-/// other new file.
+/// Creates a file or folder under an unfinished name in `folder` with `create`. The name is short,
+/// since that of the place may already have the maximum length.
+///
+/// Errors are those of `create`, which, unlike tempfile's own, do not tell the user that name.
 fn unfinished<T>(
-    #[cfg_attr(not(unix), expect(unused_variables, reason = "Unix has modes"))] mode: u32,
-    create: impl FnOnce(&tempfile::Builder) -> io::Result<T>,
-) -> io::Result<T> {
-    let suffix = format!(".{UNFINISHED}");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(&suffix);
-
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-
-    create(&builder).map_err(without_name)
-}
-
-/// The system's error alone: tempfile adds the unfinished name, which tells a user nothing.
-fn without_name(error: io::Error) -> io::Error {
-    let system = error
-        .get_ref()
-        .and_then(|named| named.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-    system.map_or(error, io::Error::from_raw_os_error)
+    folder: &Path,
+    create: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<NamedTempFile<T>> {
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .suffix(&format!(".{UNFINISHED}"))
+        .make_in(folder, create)
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ impl<R: Read + Seek> FloatWav<R> {
     /// When the file is not stereo float32 WAV, does not say how long it is, or is shorter than it
     /// says.
     pub fn open(mut file: R) -> Result<Self, WavError> {
+        file.rewind()?;
         let WavHeader {
             format,
             data_start,
