@@ -1,4 +1,4 @@
-//! Files that are being written. Each has a temporary name beside its place. A complete set of
+//! Files that are being written. Each has an unfinished name beside its place. A complete set of
 //! files is renamed; an incomplete one is deleted, whichever thread ends the work. Folders can be
 //! filled in the same way.
 //!
@@ -7,15 +7,12 @@
 //! unfinished files and exit.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-/// Attempts to delete a folder that another thread may still write to, and the pause between two.
-const TRIES: u32 = 50;
-const PAUSE: Duration = Duration::from_millis(10);
+use sextet_fs::{AtomicDir, AtomicFile};
 
 /// The unfinished files of this process.
 #[derive(Clone, Debug, Default)]
@@ -31,24 +28,20 @@ struct State {
 /// Files that belong together: they are completed or discarded as a whole.
 #[derive(Debug, Default)]
 struct Work {
-    files: Vec<PathBuf>,
+    /// Files and their places.
+    files: Vec<(AtomicFile, PathBuf)>,
     /// Folders that were created for the files.
     folders: Vec<PathBuf>,
     /// A folder that is deleted with all its content.
-    tree: Option<PathBuf>,
+    tree: Option<AtomicDir>,
 }
 
 impl Work {
     /// Deletes the files, and those folders created for them that are empty. Returns the folders
     /// that are not.
     fn discard(&mut self) -> Vec<PathBuf> {
-        for file in self.files.drain(..) {
-            let _ = fs::remove_file(file);
-        }
-
-        if let Some(tree) = self.tree.take() {
-            remove_tree(&tree);
-        }
+        self.files.clear();
+        self.tree = None;
 
         let stay = |folder: &PathBuf| fs::remove_dir(folder).is_err() && folder.is_dir();
         let mut staying: Vec<PathBuf> = self.folders.drain(..).rev().filter(stay).collect();
@@ -74,19 +67,13 @@ impl State {
 
         let staying = work.discard();
         for folder in staying.into_iter().rev() {
-            let inside = |work: &&mut Work| work.files.iter().any(|file| file.starts_with(&folder));
+            let inside = |work: &&mut Work| {
+                let mut paths = work.files.iter().map(|(file, _)| file.path());
+                paths.any(|path| path.starts_with(&folder))
+            };
             if let Some(heir) = self.works.values_mut().find(inside) {
                 heir.folders.insert(0, folder);
             }
-        }
-    }
-
-    /// Completes the work: nothing of it will be deleted any more.
-    fn complete(&mut self, id: u64) {
-        if let Some(mut work) = self.works.remove(&id) {
-            work.files.clear();
-            work.folders.clear();
-            work.tree = None;
         }
     }
 }
@@ -109,7 +96,6 @@ impl Unfinished {
         Set {
             unfinished: self,
             id,
-            pairs: Vec::new(),
         }
     }
 
@@ -119,15 +105,14 @@ impl Unfinished {
     /// Those of `make`.
     pub(crate) fn scratch(
         &self,
-        make: impl FnOnce() -> io::Result<PathBuf>,
+        make: impl FnOnce() -> io::Result<AtomicDir>,
     ) -> io::Result<Scratch> {
         let mut state = self.lock();
-        let path = make()?;
+        let tree = make()?;
 
+        let path = tree.path().to_owned();
         let id = state.begin();
-        if let Some(work) = state.works.get_mut(&id) {
-            work.tree = Some(path.clone());
-        }
+        state.works.entry(id).or_default().tree = Some(tree);
 
         drop(state);
         Ok(Scratch {
@@ -159,7 +144,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Returns the temporary path of the folder.
+    /// Returns the unfinished path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -170,19 +155,18 @@ impl Scratch {
         state.works.contains_key(&self.id).then(create)
     }
 
-    /// Renames the folder with `rename`, unless it has been discarded. Returns whether it was
-    /// renamed.
+    /// Renames the folder to `place`, unless it has been discarded. Returns whether it was renamed.
+    /// The files in it are not synced to the disk.
     ///
     /// # Errors
-    /// Those of `rename`; the folder is still to be discarded then.
-    pub(crate) fn commit<E>(&self, rename: impl FnOnce(&Path) -> Result<(), E>) -> Result<bool, E> {
+    /// When it cannot be renamed; it is deleted then.
+    pub(crate) fn commit(&self, place: &Path) -> io::Result<bool> {
         let mut state = self.unfinished.lock();
-        if !state.works.contains_key(&self.id) {
-            return Ok(false);
+        let work = state.works.remove(&self.id);
+        match work.and_then(|work| work.tree) {
+            Some(tree) => tree.commit_unsynced(place).map(|()| true),
+            None => Ok(false),
         }
-        rename(&self.path)?;
-        state.complete(self.id);
-        Ok(true)
     }
 
     /// Deletes the folder, unless it has been renamed already.
@@ -191,63 +175,30 @@ impl Scratch {
     }
 }
 
-/// Deletes `tree`. Another thread may just be adding a last file, so failures are retried.
-fn remove_tree(tree: &Path) {
-    for _ in 0..TRIES {
-        match fs::remove_dir_all(tree) {
-            Ok(()) => return,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !tree.exists() => return,
-            Err(_) => std::thread::sleep(PAUSE),
-        }
-    }
-}
-
 /// Files that appear together or not at all.
 pub(crate) struct Set<'a> {
     unfinished: &'a Unfinished,
     id: u64,
-    pairs: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Set<'_> {
-    /// Creates the folder of `place`, picks a temporary name there and runs `create` with that
-    /// path. The file may first have yet another name, which `via` returns.
+    /// Creates the file for `place` under an unfinished name, and its folder if needed.
     ///
     /// # Errors
-    /// When the folder cannot be created, `place` is a folder or a name that the disk does not
-    /// accept, or `create` fails.
-    pub(crate) fn add<T, E>(
-        &mut self,
-        place: &Path,
-        create: impl FnOnce(&Path) -> Result<T, E>,
-        via: impl FnOnce(&T) -> Option<PathBuf>,
-    ) -> Result<T, E>
-    where
-        E: From<io::Error>,
-    {
+    /// When the folder or the file cannot be created, or `place` is a folder or a name that the
+    /// disk does not accept.
+    pub(crate) fn create(&mut self, place: &Path) -> io::Result<File> {
         let mut state = self.unfinished.lock();
         let work = state.works.entry(self.id).or_default();
 
         // Prepare the folder, and refuse a place that a rename could not reach.
-        let folder = place.parent().unwrap_or(Path::new(""));
-        make_folders(folder, &mut work.folders)?;
+        make_folders(place.parent().unwrap_or(Path::new("")), &mut work.folders)?;
         check_place(place)?;
 
-        let name = format!(
-            ".sextet-{}-{}-{}.part",
-            std::process::id(),
-            self.id,
-            self.pairs.len()
-        );
-
-        let path = folder.join(name);
-        self.pairs.push((path.clone(), place.to_owned()));
-        let made = create(&path);
-
-        // First the name that the file has now, then the one that it may get at any moment.
-        work.files.extend(made.as_ref().ok().and_then(via));
-        work.files.push(path);
-        made
+        let file = AtomicFile::beside(place)?;
+        let writer = file.file().try_clone()?;
+        work.files.push((file, place.to_owned()));
+        Ok(writer)
     }
 
     /// Renames every file to its place. Older files there are replaced; they are restored if one of
@@ -257,41 +208,13 @@ impl Set<'_> {
     /// When a file cannot be renamed; none of the set is left then.
     pub(crate) fn commit(self) -> io::Result<()> {
         let mut state = self.unfinished.lock();
+        let work = state.works.entry(self.id).or_default();
+        sextet_fs::commit_all(std::mem::take(&mut work.files))?;
 
-        // Rename the files; if one fails, undo all renames in reverse.
-        let mut moved = Vec::new();
-        for (from, to) in &self.pairs {
-            if let Err(error) = replace(from, to, &mut moved) {
-                moved
-                    .iter()
-                    .rev()
-                    .for_each(|(from, to)| drop(fs::rename(to, from)));
-                return Err(error);
-            }
-        }
-
-        // Delete the older files that were moved out of the way.
-        let old = moved
-            .into_iter()
-            .filter(|(from, _)| self.pairs.iter().any(|(_, to)| to == from));
-        old.for_each(|(_, aside)| drop(fs::remove_file(aside)));
-        state.complete(self.id);
-
+        // Its folders stay.
+        state.works.remove(&self.id);
         Ok(())
     }
-}
-
-/// Renames `from` to `to`, after moving an older file there out of the way. `moved` records both
-/// renames.
-fn replace(from: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> io::Result<()> {
-    if to.symlink_metadata().is_ok() {
-        let aside = from.with_extension("old");
-        fs::rename(to, &aside)?;
-        moved.push((to.to_owned(), aside));
-    }
-    fs::rename(from, to)?;
-    moved.push((from.to_owned(), to.to_owned()));
-    Ok(())
 }
 
 impl Drop for Set<'_> {
@@ -339,6 +262,8 @@ fn check_place(place: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -350,6 +275,12 @@ mod tests {
         names
     }
 
+    /// Adds a file that holds `text`.
+    fn add(set: &mut Set, place: &Path, text: &str) {
+        let mut file = set.create(place).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
     #[test]
     fn a_set_appears_whole() {
         let folder = tempfile::tempdir().unwrap();
@@ -357,12 +288,7 @@ mod tests {
 
         let mut set = unfinished.set();
         for stem in ["a", "b"] {
-            set.add(
-                &folder.path().join("song").join(stem),
-                |path| fs::write(path, stem),
-                |()| None,
-            )
-            .unwrap();
+            add(&mut set, &folder.path().join("song").join(stem), stem);
         }
 
         assert!(
@@ -383,16 +309,14 @@ mod tests {
 
         let mut set = unfinished.set();
         for stem in ["a", "b"] {
-            set.add(
-                &folder.path().join(stem),
-                |path| fs::write(path, "newer"),
-                |()| None,
-            )
-            .unwrap();
+            add(&mut set, &folder.path().join(stem), "newer");
         }
 
         // An unfinished file is deleted from outside.
-        let vanished = set.pairs[1].0.clone();
+        let vanished = unfinished.lock().works[&set.id].files[1]
+            .0
+            .path()
+            .to_owned();
         fs::remove_file(vanished).unwrap();
         set.commit().unwrap_err();
 
@@ -410,12 +334,7 @@ mod tests {
         fs::write(folder.path().join("a"), "older").unwrap();
 
         let mut set = unfinished.set();
-        set.add(
-            &folder.path().join("a"),
-            |path| fs::write(path, "newer"),
-            |()| None,
-        )
-        .unwrap();
+        add(&mut set, &folder.path().join("a"), "newer");
 
         set.commit().unwrap();
         assert_eq!(names(folder.path()), ["a"]);
@@ -431,12 +350,7 @@ mod tests {
         let unfinished = Unfinished::default();
 
         let mut set = unfinished.set();
-        set.add(
-            &folder.path().join("x/y/a"),
-            |path| fs::write(path, "a"),
-            |()| None,
-        )
-        .unwrap();
+        add(&mut set, &folder.path().join("x/y/a"), "a");
 
         drop(set);
         assert!(names(folder.path()).is_empty());
@@ -450,11 +364,7 @@ mod tests {
         let unfinished = Unfinished::default();
         let error = unfinished
             .set()
-            .add(
-                &folder.path().join("a"),
-                |_| Ok::<(), io::Error>(()),
-                |()| None,
-            )
+            .create(&folder.path().join("a"))
             .unwrap_err();
 
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
@@ -466,12 +376,7 @@ mod tests {
         let unfinished = Unfinished::default();
 
         let mut set = unfinished.set();
-        set.add(
-            &folder.path().join("x/a"),
-            |path| fs::write(path, "a"),
-            |()| None,
-        )
-        .unwrap();
+        add(&mut set, &folder.path().join("x/a"), "a");
 
         unfinished.close();
         assert!(names(folder.path()).is_empty());
@@ -512,15 +417,17 @@ mod tests {
         for (name, end, left) in cases {
             let folder = tempfile::tempdir().unwrap();
             let unfinished = Unfinished::default();
-            let add = |song: &str| {
+            let begin = |song: &str| {
                 let mut set = unfinished.set();
-                let place = folder.path().join("stems").join(song).join("a");
-                set.add(&place, |path| fs::write(path, "a"), |()| None)
-                    .unwrap();
+                add(
+                    &mut set,
+                    &folder.path().join("stems").join(song).join("a"),
+                    "a",
+                );
                 set
             };
 
-            end(vec![add("first"), add("second")], &unfinished);
+            end(vec![begin("first"), begin("second")], &unfinished);
             assert_eq!(names(folder.path()), left, "{name}");
         }
 
@@ -533,20 +440,8 @@ mod tests {
         let unfinished = Unfinished::default();
         let (mut kept, mut dropped) = (unfinished.set(), unfinished.set());
 
-        kept.add(
-            &folder.path().join("a"),
-            |path| fs::write(path, "a"),
-            |()| None,
-        )
-        .unwrap();
-
-        dropped
-            .add(
-                &folder.path().join("b"),
-                |path| fs::write(path, "b"),
-                |()| None,
-            )
-            .unwrap();
+        add(&mut kept, &folder.path().join("a"), "a");
+        add(&mut dropped, &folder.path().join("b"), "b");
 
         drop(dropped);
         kept.commit().unwrap();
@@ -555,8 +450,7 @@ mod tests {
     }
 
     fn scratch(unfinished: &Unfinished, folder: &Path) -> Scratch {
-        let path = folder.join("making");
-        let make = || fs::create_dir(&path).map(|()| path.clone());
+        let make = || AtomicDir::new_in(folder);
         let scratch = unfinished.scratch(make).unwrap();
         scratch
             .create(|| fs::write(scratch.path().join("a"), "a"))
@@ -571,7 +465,7 @@ mod tests {
         let unfinished = Unfinished::default();
         let scratch = scratch(&unfinished, folder.path());
         let place = folder.path().join("done");
-        assert!(scratch.commit(|path| fs::rename(path, &place)).unwrap());
+        assert!(scratch.commit(&place).unwrap());
         scratch.discard();
         unfinished.close();
         assert_eq!(names(&place), ["a"]);
@@ -584,7 +478,7 @@ mod tests {
         let scratch = scratch(&unfinished, folder.path());
         scratch.clone().discard();
         assert!(scratch.create(|| ()).is_none());
-        assert!(!scratch.commit::<io::Error>(|_| panic!("renamed")).unwrap());
+        assert!(!scratch.commit(&folder.path().join("done")).unwrap());
         assert!(names(folder.path()).is_empty());
     }
 

@@ -30,7 +30,6 @@ mod shared_state;
 mod shim;
 #[cfg(test)]
 mod test_folders;
-mod wav;
 mod worker;
 
 pub use sextet::Sextet;

@@ -29,7 +29,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -51,24 +51,13 @@ impl FromStr for Fingerprint {
     type Err = NoFingerprint;
 
     fn from_str(text: &str) -> Result<Self, NoFingerprint> {
-        let wrong = || NoFingerprint {
-            found: text.to_owned(),
-        };
-        let digits =
-            text.len() == 2 * BYTES && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-
         let mut bytes = [0; BYTES];
-        for (byte, at) in bytes
-            .iter_mut()
-            .zip((0..).step_by(2))
-            .take_while(|_| digits)
-        {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
-        }
-        if digits {
-            Ok(Self(bytes))
-        } else {
-            Err(wrong())
+        let is_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        match hex::decode_to_slice(text, &mut bytes) {
+            Ok(()) if !is_upper => Ok(Self(bytes)),
+            _ => Err(NoFingerprint {
+                found: text.to_owned(),
+            }),
         }
     }
 }
@@ -87,8 +76,11 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// Number of samples that are turned into bytes at a time.
-const RUN_SAMPLES: usize = 1024;
+// Samples are hashed little endian, and they are on every processor that Sextet runs on.
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "samples are hashed as they lie in memory"
+);
 
 /// A hasher of audio: rate, channels, length and every sample's bits. The size of the blocks and
 /// the kind of file that the audio came from make no difference.
@@ -124,15 +116,9 @@ impl AudioHasher {
         let frames = block.first().map_or(0, |channel| channel.as_ref().len());
         self.frames += frames as u64;
 
-        let mut bytes = [0; 4 * RUN_SAMPLES];
         for (hash, channel) in self.channels.iter_mut().zip(block) {
             assert_eq!(channel.as_ref().len(), frames, "channels are equally long");
-            for run in channel.as_ref().chunks(RUN_SAMPLES) {
-                for (place, sample) in bytes.chunks_exact_mut(4).zip(run) {
-                    place.copy_from_slice(&sample.to_le_bytes());
-                }
-                hash.update(&bytes[..4 * run.len()]);
-            }
+            hash.update(bytemuck::cast_slice::<f32, u8>(channel.as_ref()));
         }
     }
 

@@ -5,6 +5,7 @@
 mod audio_support;
 mod support;
 
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,6 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         .iter()
         .map(|name| ((*name).to_owned(), std::fs::read(fixture(name)).unwrap()))
         .collect();
-    let folder = tempfile::tempdir().unwrap();
     for (bits, channels) in [(Bits::B16, 2), (Bits::B24, 3), (Bits::Float32, 1)] {
         let audio = chirp(
             Layout {
@@ -52,17 +52,17 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
             700,
         );
 
-        let path = folder.path().join("seed");
         let options = WriteOptions {
             format: FileFormat::Wav,
             bits,
             tags: Tags::read(fixture("tagged.mp3")),
         };
 
-        let mut writer = AudioWriter::create(&path, audio.layout(), &options, 700).unwrap();
+        let out = Cursor::new(Vec::new());
+        let mut writer = AudioWriter::new(out, audio.layout(), &options, 700).unwrap();
         writer.write(&audio).unwrap();
-        writer.finish().unwrap();
-        seeds.push((format!("{bits:?}.wav"), std::fs::read(&path).unwrap()));
+        let (_, bytes) = writer.finish().unwrap();
+        seeds.push((format!("{bits:?}.wav"), bytes.into_inner()));
     }
 
     seeds

@@ -867,9 +867,6 @@ fn what_demucs_writes_is_accepted() {
 #[test]
 fn graphs_are_written_for_1_to_64_segments() {
     let model = support::small::model(&small(), 1);
-    let folder = tempfile::tempdir().unwrap();
-
-    let path = folder.path().join("model.onnx");
     let export = |member, batch| {
         model.export_onnx(
             member,
@@ -877,7 +874,6 @@ fn graphs_are_written_for_1_to_64_segments() {
                 batch,
                 precision: Precision::F16,
             },
-            &path,
         )
     };
 
@@ -885,19 +881,10 @@ fn graphs_are_written_for_1_to_64_segments() {
     for (member, batch) in cases {
         let error = export(member, batch).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Options, "{error}");
-        assert!(!path.exists());
     }
 
-    export(0, 64).unwrap();
-    assert!(path.metadata().unwrap().len() > 1_000_000);
-    let nowhere = model.export_onnx(
-        0,
-        ExportOptions::default(),
-        &folder.path().join("no/such/folder/model.onnx"),
-    );
-
-    assert_eq!(nowhere.unwrap_err().kind(), ErrorKind::Output);
-    println!("{} exports refused", cases.len() + 1);
+    assert!(export(0, 64).unwrap().len() > 1_000_000);
+    println!("{} exports refused", cases.len());
 }
 
 /// Returns the number of damaged files: `SEXTET_FUZZ_CASES`, or few enough for every run of the

@@ -9,6 +9,8 @@
 
 mod support;
 
+use std::fs::File;
+
 use sextet_separator::audio::{
     Audio, AudioFile, AudioSource, AudioStream, AudioWriter, Bits, FileFormat, Layout, Tags,
     WriteOptions,
@@ -133,7 +135,7 @@ fn a_longer_song_takes_no_more_memory() {
 /// Sink that writes every part to a file as it arrives.
 struct Files<'a> {
     folder: &'a std::path::Path,
-    writers: Vec<AudioWriter>,
+    writers: Vec<AudioWriter<File>>,
 }
 
 impl StemSink for Files<'_> {
@@ -146,8 +148,8 @@ impl StemSink for Files<'_> {
                 tags: Tags::default(),
             };
 
-            self.writers.push(AudioWriter::create(
-                &path,
+            self.writers.push(AudioWriter::new(
+                File::create(&path).unwrap(),
                 outputs.layout,
                 &options,
                 outputs.frames,
@@ -188,7 +190,8 @@ fn a_song_streamed_through_files_is_the_same_as_in_memory() {
         tags: Tags::default(),
     };
 
-    let mut writer = AudioWriter::create(&path, LAYOUT, &options, song.frames() as u64).unwrap();
+    let file = File::create(&path).unwrap();
+    let mut writer = AudioWriter::new(file, LAYOUT, &options, song.frames() as u64).unwrap();
     writer.write(&song).unwrap();
     writer.finish().unwrap();
     let mut separator = separator();

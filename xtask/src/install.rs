@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use sextet_fs::{AtomicDir, AtomicFile};
 use sextet_protocol::Folders;
 
 use crate::bundle::{Bundle, bytes};
@@ -91,38 +92,23 @@ pub(crate) fn uninstall() -> Result<()> {
     Ok(())
 }
 
-/// Copies `from` beside `to` and renames it, so that hosts find either the old one or the new one,
-/// complete.
+/// Copies `from` to `to`, so that hosts find either the old one or the new one, complete.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let cannot_write = || format!("cannot write '{}'; close hosts that use it", to.display());
     let folder = to.parent().context("a place has a folder")?;
     fs::create_dir_all(folder).with_context(cannot_write)?;
-    let beside = |what: &str| {
-        let name = to.file_name().unwrap_or_default().to_string_lossy();
-        folder.join(format!(".{name}.{what}-{}", std::process::id()))
-    };
 
-    let (new, old) = (beside("new"), beside("old"));
-    let moved = copy(from, &new).and_then(|()| {
-        if to.exists() {
-            fs::rename(to, &old)?;
-        }
-        Ok(fs::rename(&new, to)?)
-    });
-
-    if moved.is_err() {
-        let _ = remove(&new);
-        if old.exists() && !to.exists() {
-            let _ = fs::rename(&old, to);
-        }
+    if from.is_dir() {
+        let new = AtomicDir::beside(to).with_context(cannot_write)?;
+        copy(from, new.path())?;
+        return new.commit(to).with_context(cannot_write);
     }
 
-    moved.with_context(cannot_write)?;
-    if old.exists() {
-        remove(&old).with_context(|| format!("cannot remove '{}'", old.display()))?;
-    }
-
-    Ok(())
+    // Moved out of the way first: Windows renames a library that a host has loaded, but replaces
+    // none.
+    let new = AtomicFile::beside(to).with_context(cannot_write)?;
+    copy(from, new.path())?;
+    sextet_fs::commit_all(vec![(new, to.to_owned())]).with_context(cannot_write)
 }
 
 /// Copies a file, or a folder with all its content.

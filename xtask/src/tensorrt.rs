@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context as _, Result};
+use sextet_fs::AtomicDir;
 
 use crate::step::{output, root, run};
 use crate::tools::{libclang_python, python, text};
@@ -73,10 +74,10 @@ pub(crate) fn library() -> Result<(String, String)> {
     let wheel =
         text(wheel().with_context(|| format!("pip left no wheel in '{}'", home.display()))?)?;
 
-    // Unpack it under a temporary name, then rename.
     let unpacked = home.join("unpacked");
     if !unpacked.is_dir() {
-        let unfinished = home.join("unfinished");
+        let cannot_make = || format!("cannot make '{}'", unpacked.display());
+        let unfinished = AtomicDir::beside(&unpacked).with_context(cannot_make)?;
         run(
             &python,
             &[
@@ -84,13 +85,12 @@ pub(crate) fn library() -> Result<(String, String)> {
                 "zipfile",
                 "--extract",
                 &wheel,
-                &text(unfinished.clone())?,
+                &text(unfinished.path().to_owned())?,
             ],
             &[],
         )?;
 
-        fs::rename(unfinished, &unpacked)
-            .with_context(|| format!("cannot make '{}'", unpacked.display()))?;
+        unfinished.commit(&unpacked).with_context(cannot_make)?;
     }
 
     Ok((text(unpacked.join(IN_WHEEL))?, wheel))

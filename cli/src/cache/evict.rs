@@ -1,16 +1,16 @@
 //! The entries of the stem cache, and their eviction.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
+use sextet_fs::FileLock;
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::{IN_USE_FILE, MANIFEST_FILE, Manifest};
 
 use super::StemCache;
-use super::making::MAKING;
 
 /// Prefix of the folder name of an entry that is being deleted.
 const LEAVING: &str = ".leaving-";
@@ -94,9 +94,11 @@ impl StemCache {
 
         let _lock = self.lock()?;
         for folder in self.items()? {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(LEAVING) || (name.starts_with(MAKING) && alone(&folder).is_some()) {
-                let _ = fs::remove_dir_all(&folder);
+            let name = folder.file_name().unwrap_or_default();
+            let is_leaving = name.to_string_lossy().starts_with(LEAVING);
+            let is_making = sextet_fs::is_unfinished(name) && alone(&folder).is_some();
+            if is_leaving || is_making {
+                let _ = fs::remove_dir_all(&folder).or_else(|_| fs::remove_file(&folder));
             }
         }
 
@@ -161,14 +163,13 @@ impl Kept {
 }
 
 /// Locks the entry in `folder` against readers. Returns `None` when it is being read or made. The
-/// inner lock is `None` when there is no lock file or the disk does not support locks.
-fn alone(folder: &Path) -> Option<Option<File>> {
+/// inner lock is `None` when there is no lock file or it cannot be locked.
+fn alone(folder: &Path) -> Option<Option<FileLock>> {
     let Ok(file) = File::options().write(true).open(folder.join(IN_USE_FILE)) else {
         return Some(None);
     };
-    match file.try_lock() {
-        Ok(()) => Some(Some(file)),
-        Err(TryLockError::WouldBlock) => None,
-        Err(TryLockError::Error(_)) => Some(None),
+    match FileLock::try_alone(file) {
+        Ok(lock) => lock.map(Some),
+        Err(_) => Some(None),
     }
 }

@@ -100,10 +100,7 @@ impl StemCache {
     pub(super) fn set_limit(&self, limit: Limit) -> Result<()> {
         let _lock = self.lock()?;
         let place = self.folders.stems().join(LIMIT_FILE);
-        let beside = place.with_extension("part");
-        let written =
-            fs::write(&beside, format!("{}\n", limit.0)).and_then(|()| fs::rename(&beside, &place));
-        written.with_context(|| self.cannot_write())
+        sextet_fs::write(&place, format!("{}\n", limit.0)).with_context(|| self.cannot_write())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Unpublished cache entries: each is a folder under a temporary name until all its files are in
+//! Unpublished cache entries: each is a folder under an unfinished name until all its files are in
 //! it.
 
 use std::fs::{self, File};
@@ -6,16 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use sextet_fs::{AtomicDir, FileLock};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::{IN_USE_FILE, MANIFEST_FILE, Manifest};
-use sextet_separator::audio::AudioWriter;
 
 use super::StemCache;
 use crate::fault::{Fault, Kind};
 use crate::unfinished::Scratch;
-
-/// Prefix of the folder name of an unpublished entry.
-pub(super) const MAKING: &str = ".making-";
 
 /// An unpublished cache entry. Dropping it deletes the folder and its files.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ pub(crate) struct Making<'a> {
     scratch: Scratch,
     /// Lock that this process holds as long as it lives. Other processes recognise the leftovers of
     /// a dead process by it.
-    hold: Option<File>,
+    hold: Option<FileLock>,
 }
 
 impl StemCache {
@@ -36,12 +33,11 @@ impl StemCache {
         let _lock = self.lock()?;
         let mut hold = None;
         let make = || {
-            let folder = new_folder(&self.folders.stems())?;
-            let file = super::open_lock(&folder.join(IN_USE_FILE))?;
-            // Ignore the error: on a disk without locks there is nothing to signal to other
-            // processes.
-            let _ = file.try_lock();
-            hold = Some(file);
+            let folder = AtomicDir::new_in(&self.folders.stems())?;
+            let file = FileLock::open(&folder.path().join(IN_USE_FILE))?;
+            // Nobody else knows the file. Where it cannot be locked, there is nothing to signal to
+            // other processes.
+            hold = FileLock::try_alone(file).ok().flatten();
             Ok(folder)
         };
 
@@ -57,18 +53,6 @@ impl StemCache {
     }
 }
 
-/// Creates a folder in `stems` that did not exist before.
-fn new_folder(stems: &Path) -> io::Result<PathBuf> {
-    let mut number = 0;
-    loop {
-        let folder = stems.join(format!("{MAKING}{}-{number}", std::process::id()));
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            made => return made.map(|()| folder),
-        }
-    }
-}
-
 impl Making<'_> {
     /// Returns a handle with which another thread can discard this entry.
     pub(crate) fn scratch(&self) -> Scratch {
@@ -80,18 +64,13 @@ impl Making<'_> {
         self.scratch.path().join(file)
     }
 
-    /// Creates the file at `path` in this entry, through `create`.
+    /// Creates the file at `path` in this entry.
     ///
     /// # Errors
-    /// Those of `create`, or when the entry has been discarded meanwhile.
-    pub(crate) fn create(
-        &self,
-        path: &Path,
-        create: &mut dyn FnMut(&Path) -> Result<AudioWriter>,
-    ) -> Result<AudioWriter> {
-        self.scratch
-            .create(|| create(path))
-            .unwrap_or_else(|| Err(discarded()))
+    /// When it cannot be created, or the entry has been discarded meanwhile.
+    pub(crate) fn create(&self, path: &Path) -> Result<File> {
+        let created = self.scratch.create(|| File::create(path));
+        Ok(created.ok_or_else(discarded)??)
     }
 
     /// Adds the manifest and gives the entry its final name, replacing a damaged entry. If a whole
@@ -127,7 +106,7 @@ impl Making<'_> {
         self.hold = None;
         let renamed = self
             .scratch
-            .commit(|from| fs::rename(from, &place))
+            .commit(&place)
             .with_context(|| cache.cannot_write())?;
         if renamed { Ok(()) } else { Err(discarded()) }
     }

@@ -5,12 +5,11 @@ mod evict;
 mod limit;
 mod making;
 
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use sextet_fs::FileLock;
 use sextet_protocol::cache::Entry;
 use sextet_protocol::{CACHE_VARIABLE, ErrorKind, Fingerprint, Folders};
 
@@ -81,28 +80,13 @@ impl StemCache {
     }
 
     /// Creates the cache's folder if needed and takes its lock, which also excludes other
-    /// processes. The lock lasts until the returned file is dropped.
-    fn lock(&self) -> Result<File> {
-        let stems = self.folders.stems();
-        let lock = fs::create_dir_all(&stems).and_then(|()| open_lock(&stems.join(LOCK_FILE)));
-        let lock = lock.with_context(|| self.cannot_write())?;
-
+    /// processes.
+    fn lock(&self) -> Result<FileLock> {
         let began = Instant::now();
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(lock),
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(lock);
-                }
-                Err(TryLockError::Error(error)) => {
-                    return Err(error).with_context(|| self.cannot_write());
-                }
-                Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => {
-                    return Err(self.held().into());
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            }
-        }
+        let path = self.folders.stems().join(LOCK_FILE);
+        let lock = FileLock::wait(&path, || began.elapsed() > PATIENCE, PAUSE);
+        lock.with_context(|| self.cannot_write())?
+            .ok_or_else(|| self.held().into())
     }
 
     /// The fault of a cache that cannot be written to.
@@ -130,13 +114,4 @@ impl StemCache {
         );
         Fault::new(Kind::Output, message).remedy("end hung `sextet` processes and try again")
     }
-}
-
-/// Opens `path` for locking; creates the file if needed.
-pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
 }

@@ -1,14 +1,13 @@
 //! `sextet engine build`: builds engines ahead of time.
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::time::Instant;
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
+use sextet_fs::AtomicFile;
 use sextet_separator::tensorrt::{self, Target};
 use sextet_separator::{EngineChoice, EngineOptions, Model, Separator, TensorRtOptions};
-use tempfile::NamedTempFile;
 
 use crate::args::BuildArgs;
 use crate::fault::{Fault, Kind};
@@ -122,12 +121,7 @@ fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
 
 /// Copies a file completely or not at all.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let folder = to
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut new = NamedTempFile::new_in(folder)?;
-    io::copy(&mut File::open(from)?, &mut new)?;
-    new.persist(to)?;
-    Ok(())
+    let new = AtomicFile::beside(to)?;
+    fs::copy(from, new.path())?;
+    new.commit(to)
 }

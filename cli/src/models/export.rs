@@ -1,5 +1,7 @@
 //! `sextet model export`: writes a model as one ONNX graph.
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, Result};
 use sextet_separator::model::{ExportOptions, Precision};
 
@@ -9,7 +11,7 @@ use crate::fault::{Fault, Kind};
 use crate::say;
 use crate::unfinished::Unfinished;
 
-/// Writes the graph under a temporary name and renames it.
+/// Writes the graph to a file that appears whole.
 pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
     let model = open(&args.model)?;
     if model.networks() > 1 {
@@ -37,20 +39,12 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
         )
     };
 
-    // Write under a temporary name, then rename.
     let mut set = unfinished.set();
-    set.add(
-        &args.output,
-        |path| {
-            model
-                .export_onnx(0, options, path)
-                .map_err(anyhow::Error::from)
-        },
-        |()| None,
-    )
-    .with_context(cannot_write)?;
-
-    set.commit().with_context(cannot_write)?;
+    let mut file = set.create(&args.output).with_context(cannot_write)?;
+    let onnx = model.export_onnx(0, options)?;
+    file.write_all(&onnx)
+        .and_then(|()| set.commit())
+        .with_context(cannot_write)?;
     say::out(&format!("wrote {}", args.output.display()));
     Ok(())
 }

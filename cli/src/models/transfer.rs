@@ -34,7 +34,7 @@ impl Transfer<'_> {
         let locks = lock_folder(self.hub);
         listener.began(self.file, self.facts.bytes);
 
-        for folder in [place.blob.parent(), Some(&locks)].into_iter().flatten() {
+        if let Some(folder) = place.blob.parent() {
             fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
         }
 
@@ -70,6 +70,8 @@ impl Transfer<'_> {
 
     /// Fetches the blob and verifies it. A file that fails is deleted.
     fn fetch(&self, place: &Place, listener: &mut dyn TransferListener) -> Result<()> {
+        // The hub's name for it. It is kept when the download is interrupted, so that the next one
+        // goes on with it.
         let part = place.blob.with_extension("incomplete");
         let source = self.remote.file(self.file);
 
@@ -89,7 +91,8 @@ impl Transfer<'_> {
             return Err(wrong);
         }
 
-        fs::rename(&part, &place.blob).map_err(|error| unwritable(&place.blob, &error).into())
+        sextet_fs::rename_synced(&part, &place.blob)
+            .map_err(|error| unwritable(&place.blob, &error).into())
     }
 
     /// Compares the file at `path` with all known facts about it.

@@ -1,4 +1,4 @@
-//! A song's stems as files. They are written under temporary names and renamed when all are whole.
+//! A song's stems as files. They are written under unfinished names and renamed when all are whole.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,9 @@ use crate::unfinished::{Set, Unfinished};
 pub(crate) struct StemFiles<'a> {
     /// Seconds of audio, set as soon as they are known, for the display of the speed.
     seconds: &'a Cell<Option<f64>>,
-    set: Set<'a>,
+    // Before the set: files are closed before they are deleted.
     writers: StemWriters,
+    set: Set<'a>,
 }
 
 impl<'a> StemFiles<'a> {
@@ -75,14 +76,8 @@ impl StemSink for StemFiles<'_> {
             outputs.frames as f64 / f64::from(outputs.layout.rate_hz),
         ));
         let set = &mut self.set;
-        let add = |place: &Path, create: &mut dyn FnMut(&Path) -> Result<_>| {
-            let via = |writer: &sextet_separator::audio::AudioWriter| {
-                Some(writer.temporary_path().to_owned())
-            };
-            set.add::<_, anyhow::Error>(place, create, via)
-        };
-
-        self.writers.start(outputs, add).map_err(as_library)
+        let create = |place: &Path| Ok(set.create(place)?);
+        self.writers.start(outputs, create).map_err(as_library)
     }
 
     fn write(&mut self, part: usize, block: &Audio) -> sextet_separator::Result<()> {

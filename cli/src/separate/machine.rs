@@ -330,8 +330,8 @@ mod tests {
         let side: Vec<f32> = (0..22_050)
             .map(|n| (n as f32 * 0.01 * pitch).sin() * 0.3)
             .collect();
-        let mut writer =
-            AudioWriter::create(path, layout, &WriteOptions::default(), 22_050).unwrap();
+        let file = fs::File::create(path).unwrap();
+        let mut writer = AudioWriter::new(file, layout, &WriteOptions::default(), 22_050).unwrap();
 
         writer
             .write(&Audio::new(vec![side.clone(), side], 44_100))

@@ -1,6 +1,7 @@
 //! Writers of a song's stems: one audio file a stem, each written by a thread of its own. The
-//! caller decides under which names the files are written until they are complete.
+//! caller creates the files, and decides which names they have until they are complete.
 
+use std::fs::File;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,7 +28,7 @@ pub(crate) struct StemWriters {
 /// The measure that protects against incomplete files after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Care {
-    /// Files are synced to the disk before they get their names.
+    /// Files are synced to the disk as soon as they are complete.
     OnDisk,
     /// Files are compared with their hashes when they are used.
     Checked,
@@ -63,27 +64,27 @@ impl StemWriters {
         &self.places
     }
 
-    /// Creates the files. `add` receives each place and a function that creates the file under the
-    /// path it is given; `add` chooses that path.
+    /// Begins the files. `create` creates the one for a place.
     ///
     /// # Errors
     /// When the disk has too little room, or a file cannot be created.
     pub(crate) fn start(
         &mut self,
         outputs: &Outputs,
-        mut add: impl FnMut(&Path, &mut dyn FnMut(&Path) -> Result<AudioWriter>) -> Result<AudioWriter>,
+        mut create: impl FnMut(&Path) -> Result<File>,
     ) -> Result<()> {
         self.check_room(outputs)?;
         for place in &self.places {
             let (layout, options, frames) = (outputs.layout, &self.options, outputs.frames);
-            let mut create = |path: &Path| {
+            let writer = create(place).and_then(|file| {
                 Ok(match self.care {
-                    Care::OnDisk => AudioWriter::create(path, layout, options, frames)?,
-                    Care::Checked => AudioWriter::create_checked(path, layout, options, frames)?,
+                    Care::OnDisk => AudioWriter::new(file, layout, options, frames)?,
+                    Care::Checked => AudioWriter::with_hash(file, layout, options, frames)?,
                 })
-            };
-            let writer = add(place, &mut create).map_err(|error| cannot_write(place, &error))?;
-            self.files.push(Filing::start(writer, place.clone()));
+            });
+            let writer = writer.map_err(|error| cannot_write(place, &error))?;
+            self.files
+                .push(Filing::start(writer, self.care, place.clone()));
         }
 
         Ok(())
@@ -158,7 +159,7 @@ impl StemWriters {
 }
 
 impl Drop for StemWriters {
-    /// Waits for the threads, which delete files that are not complete.
+    /// Waits for the threads, which close their files.
     fn drop(&mut self) {
         for Filing { orders, thread } in self.files.drain(..) {
             drop(orders);
@@ -168,10 +169,10 @@ impl Drop for StemWriters {
 }
 
 impl Filing {
-    fn start(writer: AudioWriter, place: PathBuf) -> Self {
+    fn start(writer: AudioWriter<File>, care: Care, place: PathBuf) -> Self {
         let (orders, heard) = sync_channel(BLOCKS);
         let thread = spawn(move || {
-            fill(writer, &heard).map_err(|error| cannot_write(&place, &error).into())
+            fill(writer, care, &heard).map_err(|error| cannot_write(&place, &error).into())
         });
         Self { orders, thread }
     }
@@ -187,14 +188,22 @@ impl Filing {
 }
 
 /// Carries out the orders for one file.
-fn fill(mut writer: AudioWriter, heard: &Receiver<Order>) -> Result<Written> {
+fn fill(mut writer: AudioWriter<File>, care: Care, heard: &Receiver<Order>) -> Result<Written> {
     while let Ok(order) = heard.recv() {
         match order {
             Order::Write(block) => timed("write a stem", || writer.write(&block))?,
-            Order::Finish => return Ok(timed("finish a stem", || writer.finish())?),
+            Order::Finish => return timed("finish a stem", || finish(writer, care)),
         }
     }
     Err(anyhow!("it was given up"))
+}
+
+fn finish(writer: AudioWriter<File>, care: Care) -> Result<Written> {
+    let (written, file) = writer.finish()?;
+    if care == Care::OnDisk {
+        file.sync_all()?;
+    }
+    Ok(written)
 }
 
 /// Returns the bytes of the samples of `files` files.
@@ -202,8 +211,7 @@ pub(crate) fn bytes(outputs: &Outputs, files: usize, bytes_a_sample: u32) -> u64
     outputs.frames * outputs.layout.channels as u64 * files as u64 * u64::from(bytes_a_sample)
 }
 
-/// The fault of a stem that cannot be written, with the root cause only: the causes between mention
-/// temporary names.
+/// The fault of a stem that cannot be written, with the root cause only.
 pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
     let root = error.root_cause();
     Fault::new(

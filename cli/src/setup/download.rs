@@ -39,7 +39,8 @@ pub(super) fn fetch(
         url: format!("{}/{}", host.trim_end_matches('/'), wheel.path),
         host,
     };
-    let part = beside.join(format!("{}.part", wheel.file()));
+    // Kept when the download is interrupted, so that the next one goes on with it.
+    let part = beside.join(format!("{}.incomplete", wheel.file()));
 
     listener.began(wheel.file(), Some(wheel.bytes));
 

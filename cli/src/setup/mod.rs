@@ -5,12 +5,13 @@ mod download;
 mod record;
 mod wheel;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::HumanBytes;
+use sextet_fs::FileLock;
 use sextet_protocol::{Folders, Remedy};
 
 use crate::args::SetupCommand;
@@ -137,8 +138,9 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
     })
 }
 
-/// Waits until no other process sets up. The returned file locks them out until it is dropped.
-fn turn(listener: &dyn TransferListener) -> Result<File> {
+/// Waits until no other process sets up. The returned lock keeps them out until it is
+/// dropped.
+fn turn(listener: &dyn TransferListener) -> Result<FileLock> {
     let folders = Folders::of_user()?;
     let path = folders.cache().join("setup.lock");
     let unwritable = |error: &io::Error| {
@@ -149,7 +151,6 @@ fn turn(listener: &dyn TransferListener) -> Result<File> {
         .remedy("make room, or choose another cache folder with SEXTET_CACHE")
     };
 
-    fs::create_dir_all(folders.cache()).map_err(|error| unwritable(&error))?;
     transfer::lock(&path, listener, unwritable)
 }
 

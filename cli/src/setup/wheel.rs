@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
+use sextet_fs::AtomicDir;
 use sextet_protocol::Remedy;
 use zip::ZipArchive;
 
@@ -106,8 +107,8 @@ impl Wheel {
             .into())
     }
 
-    /// Unpacks the libraries and their licence into `folder`. The folder is replaced as a whole
-    /// when all files are there.
+    /// Unpacks the libraries and their licence into `folder`, which is replaced as a whole when all
+    /// files are there.
     pub(super) fn unpack(
         &self,
         file: &Path,
@@ -119,7 +120,7 @@ impl Wheel {
         let beside = folder.parent().unwrap_or(folder);
         fs::create_dir_all(beside).with_context(cannot_write)?;
 
-        let new = tempfile::tempdir_in(beside).with_context(cannot_write)?;
+        let new = AtomicDir::beside(folder).with_context(cannot_write)?;
         let damaged = || {
             Fault::new(
                 Kind::Hub,
@@ -127,7 +128,7 @@ impl Wheel {
             )
         };
 
-        // Unpack the wanted files into a temporary folder.
+        // Unpack the wanted files beside the folder.
         let mut archive =
             ZipArchive::new(File::open(file).with_context(damaged)?).with_context(damaged)?;
         for index in 0..archive.len() {
@@ -147,7 +148,7 @@ impl Wheel {
             }
         }
 
-        replace(new.path(), folder).with_context(cannot_write)
+        new.commit(folder).with_context(cannot_write)
     }
 }
 
@@ -161,18 +162,6 @@ fn copy(
         && io::copy(&mut from.by_ref().take(AT_ONCE_BYTES), to)? == AT_ONCE_BYTES
     {}
     Ok(())
-}
-
-/// Moves the folder `new` to the place of `folder`. If that fails, the old folder is restored.
-fn replace(new: &Path, folder: &Path) -> io::Result<()> {
-    let aside = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
-    let old = aside.path().join("old");
-    if folder.exists() {
-        fs::rename(folder, &old)?;
-    }
-    fs::rename(new, folder).inspect_err(|_| {
-        let _ = fs::rename(&old, folder);
-    })
 }
 
 fn is_wanted(name: &str) -> bool {

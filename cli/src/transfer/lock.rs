@@ -1,18 +1,16 @@
 //! Locks between processes that fetch the same file.
 
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
-use std::thread;
 
 use anyhow::Result;
+use sextet_fs::FileLock;
 
 use super::exchange::GLANCE;
-use super::{TransferListener, check};
+use super::{TransferListener, cancelled};
 use crate::fault::Fault;
 
-/// Creates the file at `path` and locks it, waiting until no other process holds the lock. Dropping
-/// the file releases it.
+/// Waits for the lock of the file at `path`, which is created if needed, with its folder.
 ///
 /// # Errors
 /// `unwritable` when the file cannot be created or locked; or `listener` cancelled.
@@ -20,14 +18,8 @@ pub(crate) fn lock(
     path: &Path,
     listener: &dyn TransferListener,
     unwritable: impl Fn(&io::Error) -> Fault,
-) -> Result<File> {
-    let file = File::create(path).map_err(|error| unwritable(&error))?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => thread::sleep(GLANCE),
-            Err(TryLockError::Error(error)) => return Err(unwritable(&error).into()),
-        }
-        check(listener)?;
-    }
+) -> Result<FileLock> {
+    let lock = FileLock::wait(path, || listener.cancelled(), GLANCE);
+    let lock = lock.map_err(|error| unwritable(&error))?;
+    Ok(lock.ok_or_else(cancelled)?)
 }

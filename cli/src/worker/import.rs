@@ -41,25 +41,15 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).remedy(remedy)
     };
 
-    // Begin the capture under a temporary name.
+    // Begin the capture under an unfinished name.
     let mut set = workshop.unfinished.set();
     let layout = Layout {
         channels: 2,
         rate_hz: clip.rate_hz,
     };
-    let create = |path: &Path| {
-        Ok(AudioWriter::create(
-            path,
-            layout,
-            &WriteOptions::default(),
-            clip.frames,
-        )?)
-    };
-
-    let via = |writer: &AudioWriter| Some(writer.temporary_path().to_owned());
-    let mut writer = set
-        .add::<_, anyhow::Error>(&place, create, via)
-        .map_err(fault)?;
+    let file = set.create(&place).map_err(|error| fault(error.into()))?;
+    let mut writer = AudioWriter::new(file, layout, &WriteOptions::default(), clip.frames)
+        .map_err(|error| fault(error.into()))?;
     let mut stream = Folded::new(clip.file.stream()?);
     let (mut progress, mut done) = (Throttled::new(job), 0);
 
@@ -71,8 +61,11 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         progress.tell(Stage::Writing, done, clip.frames, None, None);
     }
 
-    // Publish the capture.
-    writer.finish().map_err(|error| fault(error.into()))?;
+    // Sync the capture while the job can still be cancelled, then publish it.
+    let (_, file) = writer.finish().map_err(|error| fault(error.into()))?;
+    file.sync_all().map_err(|error| fault(error.into()))?;
+    drop(file);
+
     job.end(|| {
         set.commit().map_err(|error| fault(error.into()))?;
         Ok(reply)

@@ -17,7 +17,6 @@ mod ready;
 mod render;
 mod separation;
 mod sink;
-mod turn;
 mod welcome;
 
 use std::collections::HashMap;

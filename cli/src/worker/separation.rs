@@ -7,6 +7,7 @@ use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use sextet_fs::FileLock;
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::{MANIFEST_FORMAT, Manifest, Recipe, StemFile};
 use sextet_protocol::worker::{
@@ -25,7 +26,6 @@ use super::job::Job;
 use super::loaded::{Loaded, engine_arg};
 use super::ready::Ready;
 use super::sink::CacheSink;
-use super::turn::{self, Turn};
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
@@ -34,6 +34,8 @@ use crate::separate::{Moved, work_of_song};
 
 /// Pause between two checks of the engine that is being prepared.
 const EVERY: Duration = Duration::from_millis(20);
+/// Pause between two checks of whether it is this process's turn.
+const TURN_EVERY: Duration = Duration::from_millis(50);
 
 /// Way to prepare the GPU in advance.
 const AHEAD: &str = "preparing this model does that ahead";
@@ -288,19 +290,25 @@ impl Bench {
         Ok(true)
     }
 
-    /// Waits for other processes, and calls `waiting` if it has to. Returns `None` when the job is
-    /// over before its turn.
-    fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<Turn>> {
-        let waiting = || {
-            waiting();
-            job.tell(&Reply::Queued {
-                job: job.id(),
-                reason: Waiting::OtherProcess,
-            });
+    /// Waits for other processes, and calls `waiting` once if it has to. Returns `None` when the
+    /// job is over before its turn.
+    ///
+    /// Only one process separates at a time: several at once would run out of memory, and none
+    /// would be quick.
+    fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<FileLock>> {
+        let mut waiting = Some(waiting);
+        let cancelled = || {
+            if let Some(waiting) = waiting.take() {
+                waiting();
+                job.tell(&Reply::Queued {
+                    job: job.id(),
+                    reason: Waiting::OtherProcess,
+                });
+            }
+            job.is_over()
         };
 
-        let lock = self.workshop.folders.engine_lock();
-        turn::take(&lock, || job.is_over(), waiting)
+        FileLock::wait(&self.workshop.folders.engine_lock(), cancelled, TURN_EVERY)
             .with_context(|| self.workshop.cache.cannot_write())
     }
 

@@ -68,11 +68,8 @@ impl StemSink for CacheSink<'_> {
         let making = self.making;
 
         let room = self.cache.make_room(needed, None);
-        room.and_then(|()| {
-            self.writers
-                .start(outputs, |place, create| making.create(place, create))
-        })
-        .map_err(as_library)
+        room.and_then(|()| self.writers.start(outputs, |place| making.create(place)))
+            .map_err(as_library)
     }
 
     fn write(&mut self, part: usize, block: &Audio) -> sextet_separator::Result<()> {

@@ -200,10 +200,7 @@ mod with_tensorrt {
         );
 
         assert!(entry.current && made.graph > 0 && made.platform.contains(std::env::consts::OS));
-        let model: String = Sha256::digest(std::fs::read(tiny_model()).unwrap())
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let model = hex::encode(Sha256::digest(std::fs::read(tiny_model()).unwrap()));
 
         assert_eq!(made.model, model);
         let line = stdout(&mut sextet(&bench, &["engine", "list"]));
@@ -458,10 +455,7 @@ mod with_tensorrt {
     }
 
     fn sha256(bytes: &[u8]) -> String {
-        Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(Sha256::digest(bytes))
     }
 
     #[test]
@@ -526,7 +520,7 @@ mod with_tensorrt {
         let (bench, host) = (Bench::new(), host(&WHEEL));
         bench.file("data/keep", b"");
 
-        let name = format!("{}.part", host.names()[0]);
+        let name = format!("{}.incomplete", host.names()[0]);
         bench.file(&format!("data/{name}"), &WHEEL[..400_000]);
         host.fail(Fault::Cut {
             after: 0,

@@ -247,10 +247,7 @@ fn resolve(
             bytes
         };
 
-        let sha256: String = Sha256::digest(content)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sha256 = hex::encode(Sha256::digest(content));
         let linked = format!(
             "X-Linked-Etag: \"{sha256}\"\r\nX-Linked-Size: {}\r\n",
             bytes.len()

@@ -26,10 +26,7 @@ fn fetch(bench: &Bench, hub: &Hub) -> Command {
 }
 
 fn checksum() -> String {
-    Sha256::digest(&*CHECKPOINT)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(Sha256::digest(&*CHECKPOINT))
 }
 
 /// The files as huggingface_hub writes them: see `_create_symlink` and `_get_pointer_path` in its

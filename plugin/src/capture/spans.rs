@@ -1,50 +1,29 @@
 //! The parts of the timeline that were captured.
 
-use std::collections::BTreeMap;
+use rangemap::RangeSet;
 
-/// A set of frames as runs that neither touch nor overlap: start to end, the end excluded.
+/// A set of frames as runs that neither touch nor overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spans(BTreeMap<i64, i64>);
+pub(super) struct Spans(RangeSet<i64>);
 
 impl Spans {
     /// Adds the frames from `start` up to `end`.
-    pub(super) fn add(&mut self, mut start: i64, mut end: i64) {
-        if start >= end {
-            return;
+    pub(super) fn add(&mut self, start: i64, end: i64) {
+        if start < end {
+            self.0.insert(start..end);
         }
-
-        while let Some((&other, &until)) = self
-            .0
-            .range(..=end)
-            .next_back()
-            .filter(|(_, until)| **until >= start)
-        {
-            self.0.remove(&other);
-            (start, end) = (start.min(other), end.max(until));
-        }
-        self.0.insert(start, end);
     }
 
     /// Returns the first frame and the one after the last; `None` for an empty set.
     pub(super) fn bounds(&self) -> Option<(i64, i64)> {
-        let (&start, _) = self.0.first_key_value()?;
-        let (_, &end) = self.0.last_key_value()?;
-        Some((start, end))
+        Some((self.0.first()?.start, self.0.last()?.end))
     }
 
     /// Returns the runs within `start` to `end`, cut at both.
     pub(super) fn within(&self, start: i64, end: i64) -> impl Iterator<Item = (i64, i64)> + '_ {
-        let first = self
-            .0
-            .range(..=start)
-            .next_back()
-            .map_or(start, |(&first, _)| first);
-
-        let cut = move |(&from, &to): (&i64, &i64)| (from.max(start), to.min(end));
         self.0
-            .range(first..end)
-            .map(cut)
-            .filter(|(from, to)| from < to)
+            .overlapping(start..end)
+            .map(move |run| (run.start.max(start), run.end.min(end)))
     }
 }
 

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::thread;
 
+use sextet_fs::AtomicFile;
 use sextet_protocol::{AudioHasher, Fingerprint, Folders};
-use tempfile::NamedTempFile;
+use sextet_wav::{FloatWav, FloatWavWriter, WavError, bytes_of, bytes_of_mut};
 
 use super::contiguous::ContiguousTake;
 use super::spans::Spans;
 use crate::overview::{GrowingOverview, Overview};
 use crate::placement::Placement;
-use crate::wav::{self, FloatWav, FloatWavWriter, WavError};
 
 /// Number of frames of a piece of the take's file. Pieces lie in the order in which they were first
 /// captured.
@@ -22,9 +23,15 @@ const FRAME_BYTES: usize = 8;
 /// between.
 const MOST_FRAMES: i64 = 8 * 3600 * 192_000;
 
-/// A growing take in a temporary file. Dropping it deletes the file.
+/// Number of bytes after which a growing take is synced to the disk.
+const SYNC_BYTES: usize = 4 << 20;
+
+/// A growing take in an unfinished file. Dropping it deletes the file.
 pub(crate) struct Take {
-    file: NamedTempFile,
+    file: AtomicFile,
+    /// Number of bytes that were written since the last sync began.
+    unsynced_bytes: usize,
+    syncing: Option<thread::JoinHandle<()>>,
     rate_hz: u32,
     /// The frame of the timeline that was captured first. Pieces are counted from there, behind the
     /// room for a header, so that a take without gaps or jumps already is a clip's file.
@@ -35,7 +42,6 @@ pub(crate) struct Take {
     pieces: BTreeMap<i64, u64>,
     spans: Spans,
     overview: GrowingOverview,
-    bytes: Vec<u8>,
 }
 
 /// A clip on disk, with its place on the timeline.
@@ -86,12 +92,7 @@ impl Take {
     /// When no file can be made there.
     pub(crate) fn new(folders: &Folders, rate_hz: u32) -> Result<Self, TakeError> {
         let folder = folders.captures();
-        let made = std::fs::create_dir_all(&folder).and_then(|()| {
-            tempfile::Builder::new()
-                .prefix(".take-")
-                .suffix(".raw")
-                .tempfile_in(&folder)
-        });
+        let made = std::fs::create_dir_all(&folder).and_then(|()| AtomicFile::new_in(&folder));
 
         let file = made.map_err(|source| unwritable(folders, source))?;
         let (pieces, spans, overview) = (
@@ -102,13 +103,14 @@ impl Take {
 
         Ok(Self {
             file,
+            unsynced_bytes: 0,
+            syncing: None,
             rate_hz,
             origin: None,
             contiguous: None,
             pieces,
             spans,
             overview,
-            bytes: Vec::new(),
         })
     }
 
@@ -146,24 +148,35 @@ impl Take {
             let next = self.pieces.len() as u64;
 
             let place = *self.pieces.entry(piece).or_insert(next);
-            let byte = byte_of(place, offset);
-            self.bytes.clear();
+            let bytes = bytes_of(&interleaved[done..done + run]);
+            self.file.seek(SeekFrom::Start(byte_of(place, offset)))?;
+            self.file.write_all(bytes)?;
 
-            self.bytes.extend(
-                interleaved[done..done + run]
-                    .iter()
-                    .flat_map(|sample| sample.to_le_bytes()),
-            );
-
-            let file = self.file.as_file_mut();
-            file.seek(SeekFrom::Start(byte))?;
-            file.write_all(&self.bytes)?;
+            self.unsynced_bytes += bytes.len();
             done += run;
         }
+        self.sync_behind();
 
         self.spans.add(position, end);
         self.overview.add(position, interleaved);
         Ok(())
+    }
+
+    /// Syncs the file to the disk on a thread of its own now and then, so that little is left to be
+    /// synced when the take ends and its stems are waited for.
+    fn sync_behind(&mut self) {
+        let busy = self.syncing.as_ref();
+        if self.unsynced_bytes < SYNC_BYTES || busy.is_some_and(|sync| !sync.is_finished()) {
+            return;
+        }
+        self.unsynced_bytes = 0;
+
+        // The file is opened once more: the system reports a failure once for each opening, and the
+        // sync that counts is the last one.
+        let file = File::options().write(true).open(self.file.path());
+        let sync = move || drop(file.and_then(|file| file.sync_data()));
+        let thread = thread::Builder::new().name("sextet sync".to_owned());
+        self.syncing = thread.spawn(sync).ok();
     }
 
     /// Returns the overview so far, and the timeline's frame where it begins.
@@ -199,17 +212,11 @@ impl Take {
             (start, end) = (start.min(clip.start_frame), end.max(clip_end));
         }
 
-        // Write to a temporary file first: the capture's name depends on all samples.
-        let out = tempfile::Builder::new()
-            .prefix(".new-")
-            .suffix(".wav")
-            .tempfile_in(folders.captures());
+        // The capture's name depends on all samples.
+        let out = AtomicFile::new_in(&folders.captures());
         let out = out.map_err(|source| unwritable(folders, source))?;
-        let written = out
-            .reopen()
-            .and_then(|file| FloatWavWriter::new(file, self.rate_hz));
-
-        let mut writer = written.map_err(|source| unwritable(folders, source))?;
+        let mut writer =
+            FloatWavWriter::new(out, self.rate_hz).map_err(|source| unwritable(folders, source))?;
         let mut hasher = AudioHasher::new(2, self.rate_hz);
         let frames = (end - start).cast_unsigned();
         let mut overview = Overview::silent(frames);
@@ -244,12 +251,11 @@ impl Take {
         }
 
         // Complete the file and give it its name.
+        let audio = hasher.finish();
         writer
             .finish()
+            .and_then(|out| out.commit(&folders.capture(&audio)))
             .map_err(|source| unwritable(folders, source))?;
-        let audio = hasher.finish();
-        out.persist(folders.capture(&audio))
-            .map_err(|error| unwritable(folders, error.error))?;
 
         let placement = Placement {
             start_frame: start,
@@ -264,7 +270,7 @@ impl Take {
         })
     }
 
-    /// Makes a capture of a take without gaps or jumps, in the same time for any length.
+    /// Makes a capture of a take without gaps or jumps, in much the same time for any length.
     fn finish_straight(
         mut self,
         folders: &Folders,
@@ -273,18 +279,13 @@ impl Take {
         end: i64,
     ) -> Result<Capture, TakeError> {
         let frames = (end - start).cast_unsigned();
-        let written = wav::write_header(self.file.as_file_mut(), self.rate_hz, frames);
+        let written = sextet_wav::write_header(&mut self.file, self.rate_hz, frames);
         written.map_err(|source| unwritable(folders, source))?;
 
         let (audio, overview) = contiguous.finish();
-        let file = self.file.persist(folders.capture(&audio));
-        let file = file.map_err(|error| unwritable(folders, error.error))?;
-
-        // The disk takes its time to sync. A file that a power failure cuts short is noticed by its
-        // length.
-        let _ = std::thread::Builder::new()
-            .name("sextet sync".to_owned())
-            .spawn(move || file.sync_all());
+        self.file
+            .commit(&folders.capture(&audio))
+            .map_err(|source| unwritable(folders, source))?;
 
         let placement = Placement {
             start_frame: start,
@@ -332,18 +333,10 @@ impl Take {
                 let (piece, offset) = (at.div_euclid(PIECE_FRAMES), at.rem_euclid(PIECE_FRAMES));
                 let count = (PIECE_FRAMES - offset).min(to - from);
                 let place = self.pieces.get(&piece).copied().unwrap_or(0);
-                let byte = byte_of(place, offset);
-
-                self.bytes.resize(FRAME_BYTES * count as usize, 0);
-                let file = self.file.as_file_mut();
-                file.seek(SeekFrom::Start(byte))?;
-                file.read_exact(&mut self.bytes)?;
 
                 let out = &mut run[2 * (from - first) as usize..][..2 * count as usize];
-                for (sample, bytes) in out.iter_mut().zip(self.bytes.chunks_exact(4)) {
-                    *sample = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                }
-
+                self.file.seek(SeekFrom::Start(byte_of(place, offset)))?;
+                self.file.read_exact(bytes_of_mut(out))?;
                 from += count;
             }
         }
@@ -354,7 +347,7 @@ impl Take {
 
 /// Returns the position in a take's file of a frame of a piece, in bytes.
 fn byte_of(place: u64, offset: i64) -> u64 {
-    wav::HEADER_BYTES
+    sextet_wav::HEADER_BYTES
         + (place * PIECE_FRAMES.cast_unsigned() + offset.cast_unsigned()) * FRAME_BYTES as u64
 }
 

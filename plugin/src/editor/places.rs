@@ -49,11 +49,7 @@ impl Plugin for Places {
         }
 
         // Readers must find a complete list or none.
-        let unfinished = self.file.with_extension("part");
-        let written = std::fs::write(&unfinished, &list)
-            .and_then(|()| std::fs::rename(&unfinished, &self.file));
-
-        if written.is_ok() {
+        if sextet_fs::write(&self.file, &list).is_ok() {
             self.written = list;
         }
     }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use sextet_protocol::Stem;
 use sextet_protocol::cache::Entry;
+use sextet_wav::{FloatWav, WavError};
 
 use super::CHANNELS;
-use crate::wav::{FloatWav, WavError};
 
 /// Float32 stereo WAV files of one rate and length, held open, so that they can be played on when
 /// the cache is deleted. A stem that the model does not give is silent.

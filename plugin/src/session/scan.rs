@@ -10,10 +10,10 @@ use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use sextet_protocol::{ErrorKind, Stem};
+use sextet_wav::{FloatWav, WavError};
 
 use crate::overview::Overview;
 use crate::playback::{CHANNELS, StemFiles};
-use crate::wav::{FloatWav, WavError};
 
 /// Number of frames that are read at a time.
 const RUN_FRAMES: usize = 1 << 15;

@@ -1,10 +1,11 @@
 //! A complete entry of the stem cache, locked against eviction while it is read.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use sextet_fs::FileLock;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::{MANIFEST_FILE, MANIFEST_FORMAT, Manifest, StemFile};
@@ -19,8 +20,8 @@ pub const IN_USE_FILE: &str = "in-use";
 pub struct Entry {
     folder: PathBuf,
     manifest: Manifest,
-    /// The shared lock of the held entry; `None` on a file system without locks.
-    _hold: Option<File>,
+    /// The shared lock of the held entry; `None` for an entry without a lock file.
+    _hold: Option<FileLock>,
 }
 
 impl Entry {
@@ -41,13 +42,18 @@ impl Entry {
             return Err(missing().into());
         }
 
-        let hold = hold(&folder).map_err(|error| match error {
-            TryLockError::WouldBlock => missing(),
-            TryLockError::Error(source) => Cause::Read {
-                path: folder.join(IN_USE_FILE),
-                source,
-            },
-        })?;
+        // Hold it, unless it is just being evicted.
+        let hold = match open_hold(&folder) {
+            Some((path, file)) => {
+                let lock = FileLock::try_shared(file);
+                let lock = lock.map_err(|source| Cause::Read { path, source })?;
+                Some(lock.ok_or_else(missing)?)
+            }
+            None => None,
+        };
+        if let Some(lock) = &hold {
+            let _ = lock.file().set_modified(SystemTime::now());
+        }
 
         // The entry may have been evicted between the check and the lock. Its folder has another
         // name then, and reading the manifest fails.
@@ -149,28 +155,14 @@ impl Entry {
     }
 }
 
-/// Locks the entry in `folder` against eviction and records the time of use. Neither is needed in a
-/// cache that cannot be written to, because it is not evicted from either.
-fn hold(folder: &Path) -> std::result::Result<Option<File>, TryLockError> {
+/// Opens the file whose lock keeps the entry in `folder` from eviction and whose time says when the
+/// entry was used. There may be none in a cache that cannot be written to, which is not evicted
+/// from either.
+fn open_hold(folder: &Path) -> Option<(PathBuf, File)> {
     let path = folder.join(IN_USE_FILE);
-    let file = match File::options()
-        .write(true)
-        .open(&path)
-        .or_else(|_| File::open(&path))
-    {
-        Ok(file) => file,
-        Err(_) => return Ok(None),
-    };
-
-    match file.try_lock_shared() {
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-            return Ok(None);
-        }
-        result => result?,
-    }
-
-    let _ = file.set_modified(SystemTime::now());
-    Ok(Some(file))
+    let file = File::options().write(true).open(&path);
+    let file = file.or_else(|_| File::open(&path)).ok()?;
+    Some((path, file))
 }
 
 fn read_manifest(folder: &Path, key: &Fingerprint) -> Result<Manifest> {
@@ -239,13 +231,7 @@ pub fn sha256_of_file(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<Strin
             return Err(Cause::Cancelled.into());
         }
         match file.read(&mut buffer).map_err(unreadable)? {
-            0 => {
-                return Ok(hash
-                    .finalize()
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect());
-            }
+            0 => return Ok(hex::encode(hash.finalize())),
             read => hash.update(&buffer[..read]),
         }
     }
@@ -327,18 +313,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folders = Folders::at(home.path(), home.path());
         let (key, folder) = make(&folders);
-        let lock = File::options()
-            .write(true)
-            .open(folder.join(IN_USE_FILE))
-            .unwrap();
+        let alone = || {
+            let file = FileLock::open(&folder.join(IN_USE_FILE)).unwrap();
+            FileLock::try_alone(file).unwrap()
+        };
 
         let entries = [
             Entry::open(&folders, &key).unwrap(),
             Entry::open(&folders, &key).unwrap(),
         ];
-        assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+        assert!(alone().is_none());
         drop(entries);
-        lock.try_lock().unwrap();
+        let _alone = alone().unwrap();
 
         assert_eq!(
             Entry::open(&folders, &key).unwrap_err().kind(),

@@ -6,7 +6,7 @@
 //!     manifest.json     its contents, with size and SHA-256 of every file; written last
 //!     drums.wav ...     float32, stereo, at the clip's own rate and exactly as long as the clip
 //!     in-use            locked (shared) by every reader of the entry; its time is the last use
-//!   .making-*/          an entry that is being made: renamed to its key when it is complete
+//!   .sextet-*.part/     an entry that is being made: renamed to its key when it is complete
 //!   .leaving-*/         an entry that is being deleted
 //!   .lock               held (exclusively) for the moment in which entries come and go
 //!   limit               bytes that the entries may have together, where the user has set it

@@ -139,10 +139,10 @@ impl FileStream {
     fn fill(&mut self) -> Result<(), ReadError> {
         if let Reader::Wav(wav) = &self.reader {
             // Check a WAVE header before any sample is read.
-            let header = wav.header();
+            let format = wav.header().format;
             self.layout = Layout {
-                channels: usize::from(header.channels),
-                rate_hz: header.rate_hz,
+                channels: usize::from(format.channels),
+                rate_hz: format.rate_hz,
             };
             check_layout(&self.path, self.layout)?;
         }
@@ -176,7 +176,7 @@ impl FileStream {
             Reader::Wav(wav) => (
                 wav.speakers(),
                 "pcm",
-                Some(8 * wav.header().format.bytes() as u32),
+                Some(8 * wav.header().format.samples.bytes() as u32),
             ),
             Reader::Packets(packets) => (packets.speakers(), packets.codec(), packets.bits()),
         };

@@ -1,9 +1,9 @@
 //! Audio: the type that passes through every stage, its readers and its writers.
 //!
 //! [`AudioFile`] decodes a file block by block, [`Folded`] folds any number of channels to stereo,
-//! and [`Resampled`] changes the rate. [`AudioWriter`] writes a file that appears whole or not at
-//! all. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in memory
-//! that does not depend on the length.
+//! and [`Resampled`] changes the rate. [`AudioWriter`] writes to a file that its caller has
+//! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in
+//! memory that does not depend on the length.
 
 mod buffer;
 mod condition;
@@ -24,7 +24,6 @@ mod stream;
 mod tags;
 mod track;
 mod trim;
-mod wav_header;
 mod wav_reader;
 mod wav_writer;
 mod write_error;

@@ -1,13 +1,14 @@
-//! Samples of a WAVE file.
+//! Samples of a WAVE file, whoever wrote it. Other codecs than plain samples go to symphonia.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use sextet_wav::{HeaderError, SampleFormat, WavHeader};
+
 use super::Speaker;
 use super::condition::Condition;
 use super::read_error::{CodecName, ReadError};
-use super::wav_header::{HeaderError, SampleFormat, WavHeader};
 
 /// Number of frames in a block.
 const BLOCK_FRAMES: usize = 4096;
@@ -45,7 +46,7 @@ impl WavReader {
         let header = match WavHeader::read(&mut file) {
             Ok(header) => header,
             Err(HeaderError::NotWave) => return Ok(Opened::NotWave),
-            Err(HeaderError::Codec(codec)) => return Ok(Opened::Coded(codec)),
+            Err(HeaderError::Codec(tag)) => return Ok(Opened::Coded(CodecName::WaveTag(tag))),
             Err(HeaderError::Io(source)) => return Err(unreadable(source)),
             Err(HeaderError::Incomplete) => {
                 return Err(ReadError::Damaged {
@@ -61,7 +62,7 @@ impl WavReader {
             }
         };
 
-        if header.channels == 0 {
+        if header.format.channels == 0 {
             return Err(ReadError::Channels {
                 path: path.to_owned(),
                 found: 0,
@@ -76,7 +77,7 @@ impl WavReader {
             .data_bytes
             .map_or(there, |announced| announced.min(there));
 
-        let frame_bytes = (usize::from(header.channels) * header.format.bytes()) as u64;
+        let frame_bytes = header.format.frame_bytes();
         let announced_frames = header.data_bytes.map(|bytes| bytes / frame_bytes);
         let condition = Condition {
             announced_frames,
@@ -108,19 +109,19 @@ impl WavReader {
 
     /// Returns the number of frames that remain, according to the file's length.
     pub(super) fn frames_there(&self) -> u64 {
-        self.left / (usize::from(self.header.channels) * self.header.format.bytes()) as u64
+        self.left / self.header.format.frame_bytes()
     }
 
     pub(super) fn speakers(&self) -> Vec<Speaker> {
-        let channels = usize::from(self.header.channels);
-        Speaker::from_wave_mask(self.header.channel_mask, channels)
+        let channels = usize::from(self.header.format.channels);
+        Speaker::from_wave_mask(self.header.format.channel_mask, channels)
             .unwrap_or_else(|| Speaker::usual(channels))
     }
 
     /// Returns the next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
-        let channels = usize::from(self.header.channels);
-        let frame_bytes = channels * self.header.format.bytes();
+        let channels = usize::from(self.header.format.channels);
+        let frame_bytes = channels * self.header.format.samples.bytes();
         let wanted = ((BLOCK_FRAMES * frame_bytes) as u64)
             .min(self.left / frame_bytes as u64 * frame_bytes as u64);
 
@@ -150,7 +151,7 @@ impl WavReader {
         Ok(Some(planar(
             &self.bytes[..frames * frame_bytes],
             channels,
-            self.header.format,
+            self.header.format.samples,
         )))
     }
 }

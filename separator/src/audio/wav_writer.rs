@@ -1,16 +1,14 @@
 //! WAVE files, written from the first byte to the last without seeking back.
 //!
-//! The sources are those of `wav_header`. The length is known beforehand, so every size in the
-//! header is right from the start. Above 4 GiB the file is an RF64 (EBU Tech 3306). hound, the
-//! usual library, writes neither RF64 nor tags, and lofty holds a whole file in memory to tag it.
+//! The length is known beforehand, so every size in the header is right from the start. Above 4 GiB
+//! the file is an RF64. lofty holds a whole file in memory to tag it, so tags are written here.
 
 use std::io::{self, Write};
 
+use sextet_wav::{SampleFormat, WavFormat, chunk};
+
 use super::quantize::Quantizer;
 use super::{Audio, Bits, Layout, Speaker, Tags};
-
-/// Last 14 bytes of every sub-format's GUID.
-const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 
 /// Number of frames that are encoded and written at a time: many for each system call, few enough
 /// to stay in a core's cache.
@@ -36,7 +34,17 @@ impl<W: Write> WavWriter<W> {
         tags: &Tags,
         frames: u64,
     ) -> io::Result<Self> {
-        let (header, data_bytes) = header(layout, bits, tags, frames);
+        let format = WavFormat {
+            channels: layout.channels as u16,
+            rate_hz: layout.rate_hz,
+            samples: match bits {
+                Bits::B16 => SampleFormat::I16,
+                Bits::B24 => SampleFormat::I24,
+                Bits::Float32 => SampleFormat::F32,
+            },
+            channel_mask: Speaker::usual_wave_mask(layout.channels),
+        };
+        let (header, data_bytes) = format.header(frames, &chunks(tags));
         out.write_all(&header)?;
 
         let quantizer = Quantizer::new(bits.count().min(24));
@@ -131,156 +139,14 @@ fn interleave<const N: usize>(
     }
 }
 
-/// Returns the header, that is, everything before the samples, and the number of bytes of samples
-/// that follow.
-fn header(layout: Layout, bits: Bits, tags: &Tags, frames: u64) -> (Vec<u8>, u64) {
-    let frame_bytes = layout.channels as u64 * u64::from(bits.count() / 8);
-    let data_bytes = frames.saturating_mul(frame_bytes);
-
+/// Returns the chunks of `tags`.
+fn chunks(tags: &Tags) -> Vec<u8> {
     let mut chunks = Vec::new();
-    chunk(&mut chunks, b"fmt ", &format_chunk(layout, bits));
-
-    if bits == Bits::Float32 {
-        // The `fact` chunk is required for everything but integer PCM. It holds the number of
-        // frames, or all ones where 32 bits cannot hold it.
-        chunk(
-            &mut chunks,
-            b"fact",
-            &u32::try_from(frames).unwrap_or(u32::MAX).to_le_bytes(),
-        );
-    }
-
     let (list, id3) = tags.wave_chunks();
     for (name, body) in [(b"LIST", list), (b"id3 ", id3)] {
         if !body.is_empty() {
             chunk(&mut chunks, name, &body);
         }
     }
-
-    // The RIFF size covers "WAVE", the chunks, the data chunk's head, the samples and the pad byte.
-    let riff_bytes = (4 + chunks.len() as u64 + 8)
-        .saturating_add(data_bytes)
-        .saturating_add(data_bytes % 2);
-    let mut header = Vec::new();
-    if let (Ok(riff), Ok(data)) = (u32::try_from(riff_bytes), u32::try_from(data_bytes)) {
-        header.extend(b"RIFF");
-        header.extend(riff.to_le_bytes());
-        header.extend(b"WAVE");
-        header.extend(chunks);
-        header.extend(b"data");
-        header.extend(data.to_le_bytes());
-    } else {
-        header.extend(b"RF64\xff\xff\xff\xffWAVE");
-        let mut sizes = Vec::new();
-
-        // The ds64 chunk itself has 36 bytes.
-        for size in [riff_bytes + 36, data_bytes, frames] {
-            sizes.extend(size.to_le_bytes());
-        }
-
-        // The table of other large chunks is empty.
-        sizes.extend([0; 4]);
-        chunk(&mut header, b"ds64", &sizes);
-        header.extend(chunks);
-        header.extend(b"data\xff\xff\xff\xff");
-    }
-
-    (header, data_bytes)
-}
-
-/// Returns the `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for 24 bits,
-/// where Microsoft requires it, otherwise the plain one, which all programs read.
-fn format_chunk(layout: Layout, bits: Bits) -> Vec<u8> {
-    let Layout { channels, rate_hz } = layout;
-    let tag: u16 = if bits == Bits::Float32 { 3 } else { 1 };
-    let extensible = channels > 2 || bits == Bits::B24;
-    let block_align = channels as u32 * bits.count() / 8;
-
-    let mut format = Vec::new();
-    format.extend(if extensible { 0xfffe_u16 } else { tag }.to_le_bytes());
-    format.extend((channels as u16).to_le_bytes());
-    format.extend(rate_hz.to_le_bytes());
-    format.extend(rate_hz.saturating_mul(block_align).to_le_bytes());
-
-    format.extend((block_align as u16).to_le_bytes());
-    format.extend((bits.count() as u16).to_le_bytes());
-
-    if extensible {
-        format.extend(22_u16.to_le_bytes());
-        format.extend((bits.count() as u16).to_le_bytes());
-        format.extend(Speaker::usual_wave_mask(channels).to_le_bytes());
-        format.extend(tag.to_le_bytes());
-        format.extend(GUID_TAIL);
-    } else if bits == Bits::Float32 {
-        // A size of 0 states that no extension follows.
-        format.extend(0_u16.to_le_bytes());
-    }
-
-    format
-}
-
-fn chunk(out: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
-    out.extend(name);
-    out.extend((body.len() as u32).to_le_bytes());
-    out.extend(body);
-    if body.len() % 2 == 1 {
-        out.push(0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::wav_header::WavHeader;
-    use super::{Bits, Layout, Tags, header};
-    use std::io::Cursor;
-
-    const STEREO: Layout = Layout {
-        channels: 2,
-        rate_hz: 44_100,
-    };
-
-    /// Checks that the sizes in the header add up to the file, on both sides of 4 GiB.
-    #[test]
-    fn sizes_are_right_on_both_sides_of_four_gib() {
-        let mut cases = 0;
-        let limit = u64::from(u32::MAX) / 8;
-        for frames in [
-            0,
-            1,
-            441,
-            limit - 100,
-            limit - 1,
-            limit,
-            limit + 1,
-            10 * limit,
-            1 << 40,
-        ] {
-            let (bytes, data_bytes) = header(STEREO, Bits::Float32, &Tags::default(), frames);
-            let is_rf64 = &bytes[..4] == b"RF64";
-            assert_eq!(data_bytes, frames * 8);
-            let file_bytes = bytes.len() as u64 + data_bytes;
-            let riff_bytes = if is_rf64 {
-                assert_eq!(&bytes[4..8], &[0xff; 4]);
-                u64::from_le_bytes(bytes[20..28].try_into().unwrap())
-            } else {
-                u64::from(u32::from_le_bytes(bytes[4..8].try_into().unwrap()))
-            };
-            assert_eq!(riff_bytes + 8, file_bytes, "{frames} frames");
-            assert_eq!(
-                is_rf64,
-                file_bytes - 8 > u64::from(u32::MAX),
-                "{frames} frames"
-            );
-            let read = WavHeader::read(&mut Cursor::new(&bytes)).unwrap();
-            assert_eq!(read.data_start, bytes.len() as u64);
-            assert_eq!(
-                read.data_bytes,
-                Some(data_bytes).filter(|&bytes| bytes > 0),
-                "{frames} frames"
-            );
-            cases += 1;
-        }
-
-        assert_eq!(cases, 9);
-    }
+    chunks
 }

@@ -1,7 +1,5 @@
 //! Errors of writing a file.
 
-use std::path::PathBuf;
-
 use super::Layout;
 use super::limits::MAX_CHANNELS;
 use crate::error::BoxedError;
@@ -11,42 +9,26 @@ use crate::{Error, ErrorKind, Remedy};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The file cannot be created in its folder.
-    #[error("{}: cannot be created", path.display())]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// Error of the operating system.
-        source: std::io::Error,
-    },
     /// The disk is full.
-    #[error("{}: the disk is full", path.display())]
+    #[error("the disk is full")]
     Full {
-        /// The file.
-        path: PathBuf,
         /// Error of the operating system.
         source: std::io::Error,
     },
     /// Writing failed.
-    #[error("{}: cannot be written", path.display())]
+    #[error("the file cannot be written")]
     Write {
-        /// The file.
-        path: PathBuf,
         /// Error of the operating system.
         source: std::io::Error,
     },
     /// FLAC does not support floating point.
-    #[error("{}: expected 16 or 24 bits for FLAC, found 32-bit floating point", path.display())]
-    FloatFlac {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("expected 16 or 24 bits for FLAC, found 32-bit floating point")]
+    FloatFlac,
     /// The format cannot hold the layout.
-    #[error("{}: expected 1 to {MAX_CHANNELS} channels at 1 to {max_rate_hz} Hz, found {channels} at {rate_hz} Hz",
-        path.display())]
+    #[error(
+        "expected 1 to {MAX_CHANNELS} channels at 1 to {max_rate_hz} Hz, found {channels} at {rate_hz} Hz"
+    )]
     Layout {
-        /// The file.
-        path: PathBuf,
         /// Number of channels asked for.
         channels: usize,
         /// Sample rate asked for, in Hz.
@@ -55,30 +37,24 @@ pub enum WriteError {
         max_rate_hz: u32,
     },
     /// A block has another layout than the file.
-    #[error("{}: expected blocks of {expected:?}, found {found:?}", path.display())]
+    #[error("expected blocks of {expected:?}, found {found:?}")]
     Block {
-        /// The file.
-        path: PathBuf,
         /// Layout of the file.
         expected: Layout,
         /// Layout of the block.
         found: Layout,
     },
     /// The number of frames differs from the announced one.
-    #[error("{}: expected {expected} frames, found {found}", path.display())]
+    #[error("expected {expected} frames, found {found}")]
     Frames {
-        /// The file.
-        path: PathBuf,
         /// Number of frames announced.
         expected: u64,
         /// Number of frames written.
         found: u64,
     },
     /// The FLAC encoder failed, for example on a file without any frame.
-    #[error("{}: the FLAC encoder failed", path.display())]
+    #[error("the FLAC encoder failed")]
     Flac {
-        /// The file.
-        path: PathBuf,
         /// Error of the encoder.
         source: BoxedError,
     },
@@ -88,10 +64,9 @@ impl WriteError {
     /// Returns what can be done about the error, the best first.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
-            Self::Create { .. } => vec![Remedy::CheckFolder],
             Self::Full { .. } => vec![Remedy::MakeRoom, Remedy::ChooseFolder],
             Self::Write { .. } => vec![Remedy::CheckPermissions],
-            Self::FloatFlac { .. } => vec![Remedy::ChooseBits { bits: 24 }, Remedy::ChooseWav],
+            Self::FloatFlac => vec![Remedy::ChooseBits { bits: 24 }, Remedy::ChooseWav],
             Self::Layout { .. } | Self::Block { .. } | Self::Frames { .. } | Self::Flac { .. } => {
                 Vec::new()
             }
@@ -102,7 +77,7 @@ impl WriteError {
 impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
         let kind = match error {
-            WriteError::FloatFlac { .. } => ErrorKind::Options,
+            WriteError::FloatFlac => ErrorKind::Options,
             _ => ErrorKind::Output,
         };
         let remedies = error.remedies();

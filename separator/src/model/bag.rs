@@ -1,6 +1,5 @@
 //! Models: one network, or a bag of networks with weights for each source.
 
-use std::fs;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -172,28 +171,17 @@ impl Model {
                 .for_each(|weight| digest.update(weight.to_le_bytes()));
         }
 
-        digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex::encode(digest.finalize())
     }
 
-    /// Writes a network as one ONNX file. Input: `mix` [batch, 2, segment]; output: `stems` [batch,
-    /// stems, 2, segment]; both float32. `member` is the number of the network in a bag, counted
-    /// from 0.
-    ///
-    /// The file appears under its name only when it is complete.
+    /// Returns a network as the bytes of one ONNX file. Input: `mix` [batch, 2, segment]; output:
+    /// `stems` [batch, stems, 2, segment]; both float32. `member` is the number of the network in a
+    /// bag, counted from 0.
     ///
     /// # Errors
-    /// Returns [`ModelError::Export`] when the file cannot be written, and
-    /// [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such member or no
-    /// graph for that many segments.
-    pub fn export_onnx(&self, member: usize, options: ExportOptions, path: &Path) -> Result<()> {
-        let failed = |source| ModelError::Export {
-            path: path.to_owned(),
-            source,
-        };
+    /// Returns [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such member
+    /// or no graph for that many segments.
+    pub fn export_onnx(&self, member: usize, options: ExportOptions) -> Result<Vec<u8>> {
         let Some((network, _)) = self.members.get(member) else {
             return Err(ModelError::NoSuchNetwork {
                 networks: self.members.len(),
@@ -202,17 +190,7 @@ impl Model {
             .into());
         };
 
-        let onnx = network.onnx(options)?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-
-        let partial = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        fs::write(partial.path(), onnx).map_err(failed)?;
-        partial.persist(path).map_err(|error| failed(error.error))?;
-
-        Ok(())
+        Ok(network.onnx(options)?)
     }
 
     /// Returns the networks.

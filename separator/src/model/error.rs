@@ -96,11 +96,6 @@ pub enum ModelError {
     NoSuchNetwork { networks: usize, found: usize },
     #[error("a graph for {found} segments at a time cannot be written; expected 1 to 64")]
     Batch { found: usize },
-    #[error("cannot write the graph to {path}: {source}", path = path.display())]
-    Export {
-        path: PathBuf,
-        source: std::io::Error,
-    },
 }
 
 /// Formats `found` for a message: on one line, and short however long the checkpoint's texts are.
@@ -143,7 +138,6 @@ impl ModelError {
             | Self::UnknownArgument { .. }
             | Self::Unsupported { .. }
             | Self::Sources { .. } => vec![Remedy::ChooseModel],
-            Self::Export { .. } => vec![Remedy::MakeRoom, Remedy::CheckFolder],
             Self::PositionalArguments { .. }
             | Self::ArgumentValue { .. }
             | Self::EmptyBag { .. }
@@ -158,7 +152,6 @@ impl ModelError {
 impl From<ModelError> for Error {
     fn from(error: ModelError) -> Self {
         let kind = match error {
-            ModelError::Export { .. } => ErrorKind::Output,
             ModelError::NoSuchNetwork { .. } | ModelError::Batch { .. } => ErrorKind::Options,
             _ => ErrorKind::Model,
         };

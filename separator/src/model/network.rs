@@ -79,7 +79,7 @@ impl Network {
         Ok(Self {
             config,
             weights,
-            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: hex::encode(hash),
         })
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use lzma_rust2::{XzOptions, XzWriter};
+use sextet_fs::AtomicFile;
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
@@ -27,26 +28,21 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut files = Vec::new();
     list(folder, Path::new(name), &mut files)?;
 
-    // Pack under a temporary name, then rename.
-    let part = folder.with_file_name(format!("{name}.part"));
+    let mut file = AtomicFile::beside(&archive).with_context(failed)?;
     if cfg!(windows) {
-        zip(&files, &part)
+        zip(&files, &mut file)
     } else {
-        tar_xz(&files, &part)
+        tar_xz(&files, &mut file)
     }
     .with_context(failed)?;
 
-    fs::rename(&part, &archive).with_context(failed)?;
+    file.commit(&archive).with_context(failed)?;
 
     // Write the checksum beside the archive.
     let mut hash = Sha256::new();
     io::copy(&mut File::open(&archive)?, &mut HashWriter(&mut hash))?;
 
-    let hash: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex::encode(hash.finalize());
 
     let line = format!("{hash}  {name}.{extension}\n");
     fs::write(
@@ -103,11 +99,8 @@ fn list(folder: &Path, name: &Path, items: &mut Vec<Item>) -> Result<()> {
     Ok(())
 }
 
-fn tar_xz(items: &[Item], place: &Path) -> Result<()> {
-    let xz = XzWriter::new(
-        BufWriter::new(File::create(place)?),
-        XzOptions::with_preset(XZ_LEVEL),
-    )?;
+fn tar_xz(items: &[Item], file: impl io::Write) -> Result<()> {
+    let xz = XzWriter::new(BufWriter::new(file), XzOptions::with_preset(XZ_LEVEL))?;
     let mut tar = tar::Builder::new(xz);
     for item in items {
         let mut header = tar::Header::new_gnu();
@@ -121,8 +114,8 @@ fn tar_xz(items: &[Item], place: &Path) -> Result<()> {
     Ok(file.flush()?)
 }
 
-fn zip(items: &[Item], place: &Path) -> Result<()> {
-    let mut zip = zip::ZipWriter::new(BufWriter::new(File::create(place)?));
+fn zip(items: &[Item], file: impl io::Write + io::Seek) -> Result<()> {
+    let mut zip = zip::ZipWriter::new(BufWriter::new(file));
     for item in items {
         let options = SimpleFileOptions::default().unix_permissions(mode(item));
         zip.start_file(&item.name, options)?;
@@ -174,13 +167,12 @@ mod tests {
 
     #[test]
     fn a_tar_holds_all_files_and_is_the_same_each_time() {
-        let (home, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let home = tempfile::tempdir().unwrap();
         let items = items(home.path());
-        let packed = [home.path(), again.path()].map(|folder| {
-            let place = folder.join("x.tar.xz");
-            tar_xz(&items, &place).unwrap();
-            fs::read(place).unwrap()
-        });
+        let mut packed = [Vec::new(), Vec::new()];
+        for archive in &mut packed {
+            tar_xz(&items, archive).unwrap();
+        }
 
         assert!(packed[0] == packed[1]);
         let mut tar = tar::Archive::new(lzma_rust2::XzReader::new(packed[0].as_slice(), true));
@@ -209,11 +201,9 @@ mod tests {
     #[test]
     fn a_zip_holds_all_files() {
         let home = tempfile::tempdir().unwrap();
-        let place = home.path().join("x.zip");
-
-        let items = items(home.path());
-        zip(&items, &place).unwrap();
-        let mut zip = zip::ZipArchive::new(File::open(place).unwrap()).unwrap();
+        let mut packed = io::Cursor::new(Vec::new());
+        zip(&items(home.path()), &mut packed).unwrap();
+        let mut zip = zip::ZipArchive::new(packed).unwrap();
         let names: Vec<_> = zip
             .file_names()
             .map(|name| name.unwrap().into_owned())

@@ -6,13 +6,15 @@
 //! absent and is written again. The lock keeps two processes from building the same plan at once.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::json;
+use sextet_fs::FileLock;
 use sha2::{Digest, Sha256};
 
 use super::error::TensorRtError;
@@ -24,6 +26,9 @@ use super::version::REQUIRED_VERSION;
 use crate::model::{GRAPH_VERSION, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
+
+/// Pause between two attempts to lock a plan.
+const EVERY: Duration = Duration::from_millis(100);
 
 /// Properties that distinguish one plan from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +98,7 @@ impl GpuKey {
 }
 
 fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(text.as_bytes())[..8])
 }
 
 /// Folder of plans.
@@ -242,36 +243,22 @@ impl PlanCache {
             .map_err(|source| self.failed("write the engine cache", path, source))
     }
 
-    /// Waits until no other process builds this plan. Other processes wait until the returned file
+    /// Waits until no other process builds this plan. Other processes wait until the returned lock
     /// is dropped.
     pub(super) fn lock(
         &self,
         key: &PlanKey,
         listener: &mut dyn Listener,
-    ) -> Result<File, TensorRtError> {
+    ) -> Result<FileLock, TensorRtError> {
         let path = self.folder.join(format!("{}.lock", key.name()));
-        let failed = |source| self.failed("lock the engine cache", &path, source);
-        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let cancelled = || {
+            listener.preparing(Preparing::Waiting);
+            listener.cancelled()
+        };
 
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
-
-        while let Err(error) = file.try_lock() {
-            match error {
-                fs::TryLockError::WouldBlock => listener.preparing(Preparing::Waiting),
-                fs::TryLockError::Error(source) => return Err(failed(source)),
-            }
-            if listener.cancelled() {
-                return Err(TensorRtError::Cancelled);
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-
-        Ok(file)
+        FileLock::wait(&path, cancelled, EVERY)
+            .map_err(|source| self.failed("lock the engine cache", &path, source))?
+            .ok_or(TensorRtError::Cancelled)
     }
 
     /// Returns every plan in the folder, damaged ones included.
@@ -337,9 +324,8 @@ impl PlanCache {
 
         let ours = |path: &PathBuf| {
             let name = file_name(path);
-            [".plan", ".kernels", ".lock", ".float16", sealed::UNFINISHED]
-                .iter()
-                .any(|end| name.ends_with(end))
+            let ends = [".plan", ".kernels", ".lock", ".float16"];
+            ends.iter().any(|end| name.ends_with(end)) || sextet_fs::is_unfinished(name.as_ref())
         };
 
         Ok(listing
@@ -600,13 +586,7 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
 
         // Files that a process leaves behind when it is killed while it writes.
-        fs::write(
-            folder
-                .path()
-                .join(format!(".tmpAb12{}", sealed::UNFINISHED)),
-            b"half",
-        )
-        .unwrap();
+        fs::write(folder.path().join(".sextet-aB12cD.part"), b"half").unwrap();
 
         assert!(cache.clear().unwrap() > 4);
         assert_eq!(cache.entries().unwrap(), []);

@@ -33,12 +33,8 @@ pub fn record(folder: &Path) -> io::Result<()> {
         libraries.insert(file.to_owned(), entry);
     }
 
-    let mut record = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut record, &Value::Object(libraries))?;
-    record.as_file().sync_all()?;
-    record.persist(folder.join(FILE))?;
-
-    Ok(())
+    let record = serde_json::to_vec_pretty(&Value::Object(libraries))?;
+    sextet_fs::write(&folder.join(FILE), record)
 }
 
 /// Returns the damage of `library` according to the record beside it, or nothing if there is no
@@ -87,11 +83,7 @@ fn sha256(path: &Path) -> io::Result<String> {
         }
     }
 
-    Ok(digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 //! everything.
 //!
 //! Layout: `SEXTET1\n`, length of the header in bytes (u32, little endian), the header (UTF-8), the
-//! contents, SHA-256 of all bytes before it. A file is written beside its final path and then
-//! renamed.
+//! contents, SHA-256 of all bytes before it.
 
 use std::fmt;
 use std::fs;
@@ -11,11 +10,10 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 
+use sextet_fs::AtomicFile;
 use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 8] = b"SEXTET1\n";
-/// Suffix of a file that is being written, or was left by a process that was killed while it wrote.
-pub(super) const UNFINISHED: &str = ".unfinished";
 const DIGEST_BYTES: usize = 32;
 
 /// Writes `contents` under `header` to `path`.
@@ -23,11 +21,10 @@ const DIGEST_BYTES: usize = 32;
 /// # Errors
 /// Returns the system's error. `path` is then unchanged.
 pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .suffix(UNFINISHED)
-        .tempfile_in(folder)?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = AtomicFile::beside(path)?;
 
     let mut digest = Sha256::new();
     let length = u32::try_from(header.len())
@@ -40,10 +37,7 @@ pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()
     }
 
     file.write_all(&digest.finalize())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-
-    Ok(())
+    file.commit(path)
 }
 
 /// File that was read and is whole.

@@ -1,71 +1,39 @@
 //! Header of a WAVE file, read so that false values in it do no harm.
-//!
-//! The formats are RIFF, RF64 and BW64: "Multimedia Programming Interface and Data Specifications
-//! 1.0" (Microsoft, 1991), `WAVEFORMATEXTENSIBLE` (Microsoft), EBU Tech 3306 (RF64) and ITU-R
-//! BS.2088 (BW64). symphonia's reader refuses a file whose sizes are wrong and does not support
-//! RF64, so plain samples are read here. Other codecs in WAVE files go to symphonia.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
-use super::read_error::CodecName;
-
-/// Storage format of the samples of a WAVE file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SampleFormat {
-    /// Unsigned integers; 128 is silence.
-    U8,
-    /// Signed integers, little endian.
-    I16,
-    /// Signed integers, little endian.
-    I24,
-    /// Signed integers, little endian.
-    I32,
-    /// IEEE 754, little endian.
-    F32,
-    /// IEEE 754, little endian.
-    F64,
-}
-
-impl SampleFormat {
-    /// Returns the number of bytes of a sample.
-    pub(super) fn bytes(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::I16 => 2,
-            Self::I24 => 3,
-            Self::I32 | Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
+use crate::format::{SampleFormat, WavFormat};
+use crate::{EXTENSIBLE, FLOAT, PCM};
 
 /// Fields of a WAVE file's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WavHeader {
-    pub(super) channels: u16,
-    pub(super) rate_hz: u32,
-    pub(super) format: SampleFormat,
-    /// Speakers of the channels, one bit a channel; 0 if the header does not state them.
-    pub(super) channel_mask: u32,
+pub struct WavHeader {
+    /// Format of the samples. The number of channels may be 0.
+    pub format: WavFormat,
     /// Offset of the first sample, in bytes.
-    pub(super) data_start: u64,
+    pub data_start: u64,
     /// Number of bytes of samples that the header announces; `None` where the header leaves it open
     /// (0 or all ones, as programs write that stream).
-    pub(super) data_bytes: Option<u64>,
+    pub data_bytes: Option<u64>,
 }
 
 /// Reason why a header could not be read.
-#[derive(Debug)]
-pub(super) enum HeaderError {
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
     /// The file could not be read.
-    Io(std::io::Error),
+    #[error("it cannot be read")]
+    Io(#[source] std::io::Error),
     /// The file is not a WAVE file.
+    #[error("it is no WAVE file")]
     NotWave,
     /// The `fmt ` or the `data` chunk is missing.
+    #[error("its header is cut off")]
     Incomplete,
-    /// The file holds samples in a codec that is not plain PCM.
-    Codec(CodecName),
+    /// The file holds samples in a codec that is not plain PCM. This is its number.
+    #[error("its samples are in codec {0:#06x}")]
+    Codec(u16),
     /// The sample width is not supported.
+    #[error("its samples have {0} bits")]
     Bits(u16),
 }
 
@@ -79,9 +47,6 @@ impl From<std::io::Error> for HeaderError {
     }
 }
 
-const PCM: u16 = 1;
-const FLOAT: u16 = 3;
-const EXTENSIBLE: u16 = 0xfffe;
 /// Unknown size: 32 bits of RIFF, all ones.
 const OPEN: u32 = u32::MAX;
 
@@ -96,7 +61,10 @@ struct FormatChunk {
 
 impl WavHeader {
     /// Reads the header from the start of `file` and skips unknown chunks.
-    pub(super) fn read(file: &mut (impl Read + Seek)) -> Result<Self, HeaderError> {
+    ///
+    /// # Errors
+    /// See [`HeaderError`].
+    pub fn read(file: &mut (impl Read + Seek)) -> Result<Self, HeaderError> {
         let start = read_array::<12>(file).map_err(|_| HeaderError::NotWave)?;
         let is_wave = matches!(&start[..4], b"RIFF" | b"RF64" | b"BW64") && &start[8..] == b"WAVE";
         if !is_wave {
@@ -168,7 +136,7 @@ impl FormatChunk {
         data_start: u64,
         data_bytes: Option<u64>,
     ) -> Result<WavHeader, HeaderError> {
-        let format = match (self.tag, self.bits) {
+        let samples = match (self.tag, self.bits) {
             (PCM, 8) => SampleFormat::U8,
             (PCM, 16) => SampleFormat::I16,
             (PCM, 24) => SampleFormat::I24,
@@ -176,7 +144,7 @@ impl FormatChunk {
             (FLOAT, 32) => SampleFormat::F32,
             (FLOAT, 64) => SampleFormat::F64,
             (PCM | FLOAT, bits) => return Err(HeaderError::Bits(bits)),
-            (tag, _) => return Err(HeaderError::Codec(CodecName::WaveTag(tag))),
+            (tag, _) => return Err(HeaderError::Codec(tag)),
         };
 
         let Self {
@@ -187,10 +155,12 @@ impl FormatChunk {
         } = self;
 
         Ok(WavHeader {
-            channels,
-            rate_hz,
-            format,
-            channel_mask,
+            format: WavFormat {
+                channels,
+                rate_hz,
+                samples,
+                channel_mask,
+            },
             data_start,
             data_bytes,
         })
