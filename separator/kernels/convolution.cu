@@ -1,0 +1,322 @@
+// Convolution as a product of matrices, without the matrix being made: row m of the left side is the
+// input at the taps of output position m, and K runs over taps and channels. Products of the
+// transformer are convolutions with one tap; a transposed convolution of kernel 8 and stride 4 is one
+// with two taps whose columns are the four outputs between two inputs.
+//
+// A block computes BM rows by BN columns. Both sides pass through shared memory in stages of 64 of K,
+// rows of 128 bytes whose chunks of 16 are exchanged by the row's number, so that reads of matrices
+// meet no bank twice. sm_80 instructions.
+#include "common.cuh"
+
+#ifndef WARPS_M
+#define WARPS_M 2
+#endif
+#ifndef WARPS_N
+#define WARPS_N 2
+#endif
+#ifndef TILES_M
+#define TILES_M 4
+#endif
+#ifndef TILES_N
+#define TILES_N 6
+#endif
+#ifndef STAGES
+#define STAGES 3
+#endif
+
+constexpr int BM = WARPS_M * TILES_M * 16, BN = WARPS_N * TILES_N * 8, BK = 64;
+constexpr int THREADS = WARPS_M * WARPS_N * 32;
+constexpr int A_BYTES = BM * BK * 2, B_BYTES = BN * BK * 2, STAGE_BYTES = A_BYTES + B_BYTES;
+constexpr int A_LOADS = BM * 8 / THREADS, B_LOADS = BN * 8 / THREADS;
+/// Floats between two rows of the tile of results.
+constexpr int PITCH = BN + 8;
+
+constexpr int MAX_TAPS = 9;
+
+enum Activation { NONE = 0, GELU = 1, RELU = 2, GLU = 3 };
+/// How columns become outputs.
+enum Layout {
+  /// Output (m, column).
+  PLAIN = 0,
+  /// Column (phase, channel) of row (j, p) is output (4 j + phase - 2, p, channel).
+  UP_SEQUENCES = 1,
+  /// Column (phase, channel) of row (s, j) is output (s, 4 j + phase - 2, channel).
+  UP_POSITIONS = 2,
+  /// As UP_SEQUENCES, with four channels together: [channels / 4, sequences, positions, 4].
+  UP_SPECTRA = 3,
+  /// Column (channel, phase) of row (0, j) is output (channel, 4 j + phase - 2), planar.
+  UP_WAVEFORMS = 4,
+};
+
+struct Parameters {
+  const f16* input;     // [batch, sequences, positions, channels]
+  const f16* weight;    // [columns, depth]
+  const float* bias;    // [columns]
+  const f16* add;       // of the output's shape, or null
+  const f16* table;     // [sequences, outputs], or null
+  f16* output;
+  Moments* moments;     // [batch, blocks of a segment] of the output, or null
+  int sequences, positions, channels;  // of the input
+  int rows_s, rows_p;                  // rows are (s, p)
+  int stride_s, stride_p;
+  int taps, columns, depth;  // columns and depth with their padding
+  int outputs;               // channels of the output
+  int activation, layout;
+  int output_s, output_p;    // of the output, where columns become positions
+  short tap_s[MAX_TAPS], tap_p[MAX_TAPS];
+};
+
+/// The place of chunk `chunk` of row `row` in a tile of rows of 128 bytes.
+DEVICE u32 swizzled(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) * 16); }
+
+struct Loader {
+  int base[A_LOADS];
+  u32 valid[A_LOADS];
+  int tap, chunk;
+
+  DEVICE Loader(const Parameters& p, int first_row) : tap(0), chunk(threadIdx.x % 8) {
+#pragma unroll
+    for (int i = 0; i < A_LOADS; i++) {
+      const int m = first_row + threadIdx.x / 8 + i * (THREADS / 8);
+      const int s = m / p.rows_p * p.stride_s, at = m % p.rows_p * p.stride_p;
+      base[i] = (s * p.positions + at) * p.channels;
+      valid[i] = 0;
+      if (m < p.rows_s * p.rows_p) {
+        for (int t = 0; t < p.taps; t++) {
+          const int ts = s + p.tap_s[t], tp = at + p.tap_p[t];
+          const bool inside = ts >= 0 && ts < p.sequences && tp >= 0 && tp < p.positions;
+          valid[i] |= (u32)inside << t;
+        }
+      }
+    }
+    wrap(p);
+  }
+
+  DEVICE void wrap(const Parameters& p) {
+    const int chunks = p.channels / 8;
+    while (chunk >= chunks) {
+      chunk -= chunks;
+      tap++;
+    }
+  }
+
+  /// Copies stage `k` of both sides. Stages are copied one after another.
+  DEVICE void load(const Parameters& p, const f16* input, const f16* weight, u32 stage, int k) {
+    const int row = threadIdx.x / 8, column = threadIdx.x % 8;
+    const bool inside = tap < p.taps;
+    const int t = inside ? tap : 0;
+    const int offset = (p.tap_s[t] * p.positions + p.tap_p[t]) * p.channels + chunk * 8;
+#pragma unroll
+    for (int i = 0; i < A_LOADS; i++) {
+      const bool ok = inside && (valid[i] >> t & 1);
+      copy16(stage + swizzled(row + i * (THREADS / 8), column), input + (ok ? base[i] + offset : 0), ok);
+    }
+#pragma unroll
+    for (int i = 0; i < B_LOADS; i++) {
+      const int n = row + i * (THREADS / 8);
+      copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8, true);
+    }
+    chunk += 8;
+    wrap(p);
+  }
+};
+
+/// Applies the activation to two neighbouring columns.
+DEVICE float2 activate(int activation, float2 y) {
+  if (activation == GELU) return make_float2(gelu(y.x), gelu(y.y));
+  if (activation == RELU) return make_float2(fmaxf(y.x, 0.0f), fmaxf(y.y, 0.0f));
+  return y;
+}
+
+/// Writes four columns of row `m` that become other positions.
+DEVICE void write_upsampled(const Parameters& p, int m, int column, float4 y) {
+  const int s = m / p.rows_p, at = m % p.rows_p;
+  const size_t segment = (size_t)blockIdx.z * p.output_s * p.output_p * p.outputs;
+  if (p.layout == UP_WAVEFORMS) {
+    const int channel = column / 4, first = 4 * at - 2;
+    f16* to = p.output + segment + (size_t)channel * p.output_p + first;
+    // The length may be odd, so that not even pairs of samples are aligned.
+    const float sample[4] = {y.x, y.y, y.z, y.w};
+    if (channel < p.outputs)
+#pragma unroll
+      for (int i = 0; i < 4; i++)
+        if (first + i >= 0 && first + i < p.output_p) to[i] = (f16)pack(sample[i], 0.0f);
+    return;
+  }
+
+  const int phase = column / p.outputs, channel = column % p.outputs;
+  const bool along_s = p.layout != UP_POSITIONS;
+  const int out_s = along_s ? 4 * s + phase - 2 : s, out_p = along_s ? at : 4 * at + phase - 2;
+  if (phase > 3 || out_s < 0 || out_s >= p.output_s || out_p < 0 || out_p >= p.output_p) return;
+
+  const size_t place = p.layout == UP_SPECTRA
+                           ? ((size_t)(channel / 4 * p.output_s + out_s) * p.output_p + out_p) * 4
+                           : ((size_t)out_s * p.output_p + out_p) * p.outputs + channel;
+  if (p.add) {
+    const uint2 more = *(const uint2*)(p.add + segment + place);
+    const float2 low = unpack(more.x), high = unpack(more.y);
+    y = make_float4(y.x + low.x, y.y + low.y, y.z + high.x, y.w + high.y);
+  }
+  *(uint2*)(p.output + segment + place) = make_uint2(pack(y.x, y.y), pack(y.z, y.w));
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __grid_constant__ Parameters p) {
+  extern __shared__ __align__(128) unsigned char shared[];
+  const u32 stages = shared_address(shared);
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
+  const int first_row = blockIdx.y * BM, first_column = blockIdx.x * BN;
+  const f16* input = p.input + (size_t)blockIdx.z * p.sequences * p.positions * p.channels;
+  const f16* weight = p.weight + (size_t)first_column * p.depth;
+
+  float sum[TILES_M][TILES_N][4];
+#pragma unroll
+  for (int n = 0; n < TILES_N; n++) {
+    const int column = first_column + (warp_n * TILES_N + n) * 8 + lane % 4 * 2;
+    const float2 bias = *(const float2*)(p.bias + column);
+#pragma unroll
+    for (int m = 0; m < TILES_M; m++) {
+      sum[m][n][0] = sum[m][n][2] = bias.x;
+      sum[m][n][1] = sum[m][n][3] = bias.y;
+    }
+  }
+
+  // The product.
+  const int steps = p.depth / BK;
+  Loader loader(p, first_row);
+#pragma unroll
+  for (int k = 0; k < STAGES - 1; k++) {
+    if (k < steps) loader.load(p, input, weight, stages + k * STAGE_BYTES, k);
+    copies_commit();
+  }
+
+#pragma unroll 1
+  for (int k = 0; k < steps; k++) {
+    copies_wait<STAGES - 2>();
+    __syncthreads();
+    if (k + STAGES - 1 < steps) {
+      loader.load(p, input, weight, stages + (k + STAGES - 1) % STAGES * STAGE_BYTES, k + STAGES - 1);
+    }
+    copies_commit();
+
+    const u32 a_at = stages + k % STAGES * STAGE_BYTES, b_at = a_at + A_BYTES;
+#pragma unroll
+    for (int step = 0; step < BK / 16; step++) {
+      u32 a[TILES_M][4];
+#pragma unroll
+      for (int m = 0; m < TILES_M; m++) {
+        load_matrices(a[m], a_at + swizzled((warp_m * TILES_M + m) * 16 + lane % 16, step * 2 + lane / 16));
+      }
+#pragma unroll
+      for (int n = 0; n < TILES_N; n += 2) {
+        u32 b[4];
+        const int row = (warp_n * TILES_N + n) * 8 + lane % 8 + lane / 16 * 8;
+        load_matrices(b, b_at + swizzled(row, step * 2 + lane / 8 % 2));
+#pragma unroll
+        for (int m = 0; m < TILES_M; m++) {
+          mma16(sum[m][n], a[m], b[0], b[1]);
+          mma16(sum[m][n + 1], a[m], b[2], b[3]);
+        }
+      }
+    }
+  }
+  copies_wait<0>();
+  __syncthreads();
+
+  // Activation, into shared memory.
+  float* tile = (float*)shared;
+  const bool glu = p.activation == GLU;
+#pragma unroll
+  for (int m = 0; m < TILES_M; m++) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      float* to = tile + ((warp_m * TILES_M + m) * 16 + half * 8 + lane / 4) * PITCH + lane % 4 * 2;
+      if (glu) {
+        // Columns come in turns of eight values and their eight gates.
+#pragma unroll
+        for (int n = 0; n < TILES_N; n += 2) {
+          const float x = sum[m][n][2 * half] * sigmoid(sum[m][n + 1][2 * half]);
+          const float y = sum[m][n][2 * half + 1] * sigmoid(sum[m][n + 1][2 * half + 1]);
+          *(float2*)(to + (warp_n * TILES_N + n) * 4) = make_float2(x, y);
+        }
+      } else {
+#pragma unroll
+        for (int n = 0; n < TILES_N; n++) {
+          const float2 y = make_float2(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
+          *(float2*)(to + (warp_n * TILES_N + n) * 8) = activate(p.activation, y);
+        }
+      }
+    }
+  }
+  __syncthreads();
+
+  // Outputs.
+  const int rows = p.rows_s * p.rows_p;
+  if (p.layout != PLAIN) {
+    for (int i = threadIdx.x; i < BM * BN / 4; i += THREADS) {
+      // Neighbouring threads write neighbouring places: rows where few channels lie together.
+      const bool by_row = p.layout >= UP_SPECTRA;
+      const int r = by_row ? i % BM : i / (BN / 4), c = (by_row ? i / BM : i % (BN / 4)) * 4;
+      if (first_row + r < rows) {
+        write_upsampled(p, first_row + r, first_column + c, *(const float4*)(tile + r * PITCH + c));
+      }
+    }
+    return;
+  }
+
+  const int width = glu ? BN / 2 : BN, chunks = width / 8, first_output = blockIdx.x * width;
+  float total = 0.0f, counted = 0.0f;
+  for (int i = threadIdx.x; i < BM * chunks; i += THREADS) {
+    const int r = i / chunks, c = i % chunks * 8, m = first_row + r, output = first_output + c;
+    if (m >= rows || output >= p.outputs) continue;
+
+    const size_t place = ((size_t)blockIdx.z * rows + m) * p.outputs + output;
+    float* from = tile + r * PITCH + c;
+    float y[8];
+#pragma unroll
+    for (int e = 0; e < 8; e++) y[e] = from[e];
+
+    if (p.add) {
+      float more[8];
+      unpack8(more, *(const uint4*)(p.add + place));
+#pragma unroll
+      for (int e = 0; e < 8; e++) y[e] += more[e];
+    }
+    if (p.table) {
+      float more[8];
+      unpack8(more, *(const uint4*)(p.table + (size_t)(m / p.rows_p) * p.outputs + output));
+#pragma unroll
+      for (int e = 0; e < 8; e++) y[e] += more[e];
+    }
+    *(uint4*)(p.output + place) = pack8(y);
+
+    if (p.moments) {
+#pragma unroll
+      for (int e = 0; e < 8; e++) {
+        total += y[e];
+        from[e] = y[e];
+      }
+      counted += 8.0f;
+    }
+  }
+
+  // Moments of the outputs, in two passes over this block's own.
+  if (p.moments) {
+    __shared__ float scratch[THREADS / 32];
+    const float count = block_sum<THREADS / 32>(counted, scratch);
+    const float mean = block_sum<THREADS / 32>(total, scratch) / fmaxf(count, 1.0f);
+    float squares = 0.0f;
+    for (int i = threadIdx.x; i < BM * chunks; i += THREADS) {
+      const int r = i / chunks, c = i % chunks * 8;
+      if (first_row + r >= rows || first_output + c >= p.outputs) continue;
+#pragma unroll
+      for (int e = 0; e < 8; e++) {
+        const float apart = tile[r * PITCH + c + e] - mean;
+        squares = fmaf(apart, apart, squares);
+      }
+    }
+    squares = block_sum<THREADS / 32>(squares, scratch);
+    if (threadIdx.x == 0) {
+      p.moments[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = {count, mean, squares};
+    }
+  }
+}
