@@ -18,6 +18,8 @@ use super::error::ModelError;
 use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
+pub(super) use self::transformer::{position_1d, position_2d};
+
 /// Version of the graph. It is raised by every change of the graph, so that files built from an
 /// older one are built again.
 pub const GRAPH_VERSION: u32 = 2;

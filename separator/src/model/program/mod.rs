@@ -4,7 +4,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `mod.rs` | the program and its steps |
-//! | `write.rs` | the program of a network: encoder, transformer, decoder |
+//! | `write/` | the program of a network: encoder, transformer, decoder |
 //! | `interpret.rs` | a plain interpreter in float32, the reference that engines are tested against |
 //!
 //! A tensor has the shape [batch, sequences, positions, channels]. In the frequency branch a
@@ -13,7 +13,11 @@
 //! are a tensor's positions, sequence by sequence: attention does not depend on their order, so
 //! nothing has to be moved.
 
+mod write;
+
 use crate::model::weights::Array;
+
+pub(crate) use write::write;
 
 /// Number of a tensor in [`Program::tensors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
