@@ -7,6 +7,8 @@ mod error;
 mod htdemucs;
 mod network;
 mod onnx;
+#[allow(dead_code, reason = "no engine that is built in runs programs yet")]
+mod program;
 mod weights;
 
 pub use bag::Model;

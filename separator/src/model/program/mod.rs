@@ -4,8 +4,8 @@
 //! | file | contents |
 //! |---|---|
 //! | `mod.rs` | the program and its steps |
-//! | `write.rs` | the program of a network: encoder, transformer, decoder |
-//! | `interpret.rs` | a plain interpreter in float32, the reference that engines are tested against |
+//! | `write/` | the program of a network: encoder, transformer, decoder |
+//! | `interpret/` | a plain interpreter in float32, the reference that engines are tested against |
 //!
 //! A tensor has the shape [batch, sequences, positions, channels]. In the frequency branch a
 //! sequence is a frequency and a position is a frame of the spectrogram. In the time branch there
@@ -13,7 +13,14 @@
 //! are a tensor's positions, sequence by sequence: attention does not depend on their order, so
 //! nothing has to be moved.
 
+pub(crate) mod interpret;
+#[cfg(test)]
+mod tests;
+mod write;
+
 use crate::model::weights::Array;
+
+pub(crate) use write::write;
 
 /// Number of a tensor in [`Program::tensors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +36,13 @@ pub(crate) struct Shape {
     pub(crate) sequences: usize,
     pub(crate) positions: usize,
     pub(crate) channels: usize,
+}
+
+impl Shape {
+    /// Returns the number of elements.
+    pub(crate) fn len(self) -> usize {
+        self.sequences * self.positions * self.channels
+    }
 }
 
 /// Steps of a network, in an order in which they may run.
