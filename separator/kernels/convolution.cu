@@ -3,29 +3,28 @@
 // transformer are convolutions with one tap; a transposed convolution of kernel 8 and stride 4 is one
 // with two taps whose columns are the four outputs between two inputs.
 //
-// A block computes BM rows by BN columns. Both sides pass through shared memory in stages of 64 of K,
-// rows of 128 bytes whose chunks of 16 are exchanged by the row's number, so that reads of matrices
-// meet no bank twice. sm_80 instructions.
+// A block of four warps computes BM rows by BN columns. Both sides pass through shared memory in stages
+// of 64 of K, rows of 128 bytes whose chunks of 16 are exchanged by the row's number, so that reads of
+// matrices meet no bank twice. sm_80 instructions; compiled for sm_90a, the product itself is Hopper's
+// `wgmma`, which reads both sides from there in just this order.
 #include "common.cuh"
 
-#ifndef WARPS_M
-#define WARPS_M 2
-#endif
-#ifndef WARPS_N
-#define WARPS_N 2
-#endif
-#ifndef TILES_M
-#define TILES_M 4
-#endif
-#ifndef TILES_N
-#define TILES_N 6
-#endif
-#ifndef STAGES
-#define STAGES 3
+/// Columns of a block: 96 or 48.
+#ifndef BN
+#define BN 96
 #endif
 
-constexpr int BM = WARPS_M * TILES_M * 16, BN = WARPS_N * TILES_N * 8, BK = 64;
-constexpr int THREADS = WARPS_M * WARPS_N * 32;
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define HOPPER 1
+// All warps have all columns; a warp has 16 of every 64 rows.
+constexpr int WARPS_M = 4, WARPS_N = 1, STAGES = 4;
+#else
+#define HOPPER 0
+constexpr int WARPS_M = BN == 96 ? 2 : 4, WARPS_N = 4 / WARPS_M, STAGES = 3;
+#endif
+
+constexpr int BM = 128, BK = 64, THREADS = 128;
+constexpr int TILES_M = BM / 16 / WARPS_M, TILES_N = BN / 8 / WARPS_N;
 constexpr int A_BYTES = BM * BK * 2, B_BYTES = BN * BK * 2, STAGE_BYTES = A_BYTES + B_BYTES;
 constexpr int A_LOADS = BM * 8 / THREADS, B_LOADS = BN * 8 / THREADS;
 /// Floats between two rows of the tile of results.
@@ -121,6 +120,37 @@ struct Loader {
   }
 };
 
+/// The first row of this warp's tile `m`.
+DEVICE int tile_row(int warp_m, int m) { return HOPPER ? (m * 4 + warp_m) * 16 : (warp_m * TILES_M + m) * 16; }
+
+#if HOPPER
+/// Describes a tile of rows of 128 bytes to `wgmma`: its place, 1024 bytes from eight rows to the next,
+/// and the exchange of chunks.
+DEVICE u64 describe(u32 address) { return (u64)(address & 0x3FFFF) >> 4 | 64ull << 32 | 1ull << 62; }
+
+/// sum += a b for 64 rows and BN columns, by the four warps together.
+DEVICE void multiply(float (&sum)[TILES_N][4], u64 a, u64 b) {
+#define FOUR(n) "+f"(sum[n][0]), "+f"(sum[n][1]), "+f"(sum[n][2]), "+f"(sum[n][3])
+#if BN == 96
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n96k16.f32.f16.f16 {"
+      "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,"
+      "%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47}, "
+      "%48, %49, 1, 1, 1, 0, 0;"
+      : FOUR(0), FOUR(1), FOUR(2), FOUR(3), FOUR(4), FOUR(5), FOUR(6), FOUR(7), FOUR(8), FOUR(9), FOUR(10), FOUR(11)
+      : "l"(a), "l"(b));
+#else
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n48k16.f32.f16.f16 {"
+      "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23}, "
+      "%24, %25, 1, 1, 1, 0, 0;"
+      : FOUR(0), FOUR(1), FOUR(2), FOUR(3), FOUR(4), FOUR(5)
+      : "l"(a), "l"(b));
+#endif
+#undef FOUR
+}
+#endif
+
 /// Applies the activation to two neighbouring columns.
 DEVICE float2 activate(int activation, float2 y) {
   if (activation == GELU) return make_float2(gelu(y.x), gelu(y.y));
@@ -161,7 +191,7 @@ DEVICE void write_upsampled(const Parameters& p, int m, int column, float4 y) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __grid_constant__ Parameters p) {
-  extern __shared__ __align__(128) unsigned char shared[];
+  extern __shared__ __align__(1024) unsigned char shared[];
   const u32 stages = shared_address(shared);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
   const int first_row = blockIdx.y * BM, first_column = blockIdx.x * BN;
@@ -183,28 +213,49 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __gri
   // The product.
   const int steps = p.depth / BK;
   Loader loader(p, first_row);
+#if HOPPER
+  // Two stages are on their way, one is being multiplied, and one may still be read by other warps.
+  constexpr int AHEAD = STAGES - 2;
+#else
+  constexpr int AHEAD = STAGES - 1;
+#endif
 #pragma unroll
-  for (int k = 0; k < STAGES - 1; k++) {
+  for (int k = 0; k < AHEAD; k++) {
     if (k < steps) loader.load(p, input, weight, stages + k * STAGE_BYTES, k);
     copies_commit();
   }
 
 #pragma unroll 1
   for (int k = 0; k < steps; k++) {
-    copies_wait<STAGES - 2>();
+    copies_wait<AHEAD - 1>();
+#if HOPPER
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
     __syncthreads();
-    if (k + STAGES - 1 < steps) {
-      loader.load(p, input, weight, stages + (k + STAGES - 1) % STAGES * STAGE_BYTES, k + STAGES - 1);
+    const u32 a_at = stages + k % STAGES * STAGE_BYTES, b_at = a_at + A_BYTES;
+#if HOPPER
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#pragma unroll
+    for (int step = 0; step < BK / 16; step++)
+#pragma unroll
+      for (int m = 0; m < TILES_M; m++) {
+        multiply(sum[m], describe(a_at + m * 64 * 128 + step * 32), describe(b_at + step * 32));
+      }
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#endif
+    if (k + AHEAD < steps) {
+      loader.load(p, input, weight, stages + (k + AHEAD) % STAGES * STAGE_BYTES, k + AHEAD);
     }
     copies_commit();
-
-    const u32 a_at = stages + k % STAGES * STAGE_BYTES, b_at = a_at + A_BYTES;
+#if HOPPER
+    asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
+#else
 #pragma unroll
     for (int step = 0; step < BK / 16; step++) {
       u32 a[TILES_M][4];
 #pragma unroll
       for (int m = 0; m < TILES_M; m++) {
-        load_matrices(a[m], a_at + swizzled((warp_m * TILES_M + m) * 16 + lane % 16, step * 2 + lane / 16));
+        load_matrices(a[m], a_at + swizzled(tile_row(warp_m, m) + lane % 16, step * 2 + lane / 16));
       }
 #pragma unroll
       for (int n = 0; n < TILES_N; n += 2) {
@@ -218,7 +269,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __gri
         }
       }
     }
+#endif
   }
+#if HOPPER
+  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+#endif
   copies_wait<0>();
   __syncthreads();
 
@@ -229,7 +284,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __gri
   for (int m = 0; m < TILES_M; m++) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      float* to = tile + ((warp_m * TILES_M + m) * 16 + half * 8 + lane / 4) * PITCH + lane % 4 * 2;
+      float* to = tile + (tile_row(warp_m, m) + half * 8 + lane / 4) * PITCH + lane % 4 * 2;
       if (glu) {
         // Columns come in turns of eight values and their eight gates.
 #pragma unroll

@@ -33,6 +33,7 @@ mod statistics;
 pub mod timings;
 
 pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
+pub use engine::cuda;
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{

@@ -2,6 +2,7 @@
 
 mod choice;
 mod cpu;
+pub mod cuda;
 mod error;
 mod exit;
 #[cfg(feature = "tensorrt")]

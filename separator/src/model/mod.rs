@@ -8,13 +8,14 @@ mod htdemucs;
 mod network;
 mod onnx;
 #[allow(dead_code, reason = "no engine that is built in runs programs yet")]
-mod program;
-mod weights;
+pub(crate) mod program;
+pub(crate) mod weights;
 
 pub use bag::Model;
-pub(crate) use config::CHANNELS;
+pub(crate) use config::{CHANNELS, FFT_SIZE, HOP};
 pub use config::MODEL_RATE_HZ;
 pub use error::ModelError;
 pub use htdemucs::GRAPH_VERSION;
+pub(crate) use htdemucs::{OverRows, inverse_envelope, window};
 pub(crate) use network::Network;
 pub use network::{ExportOptions, Precision};

@@ -2,17 +2,17 @@
 //! operands lie.
 
 use std::collections::HashMap;
+use std::f64::consts::TAU;
 
 use super::error::Unsupported;
 use super::kernel::{self, Kernel};
 use super::memory::{Lifetimes, Sizes};
 use super::parameters::{self as parameters, MAX_TAPS, Parameters, Pointer, Region};
 use super::weights::{self, Pool};
-use crate::model::htdemucs::{inverse_envelope, turn, window};
 use crate::model::program::{
     Activation, Axis, Branch, Channels, Operation, Program, Shape, Statistics, Step, Tensor,
 };
-use crate::model::{FFT_SIZE, HOP};
+use crate::model::{FFT_SIZE, HOP, OverRows, inverse_envelope, window};
 
 /// Launch of one kernel.
 pub(super) struct Launch {
@@ -63,19 +63,21 @@ const EMBED: i32 = 1;
 const GROUP: i32 = 2;
 
 /// Lowers `program` for batches of `batch` segments. With `keep_all`, no two tensors share memory,
-/// so that all can be read afterwards.
+/// so that all can be read afterwards. `stages` is the number of stages of convolutions in the images
+/// that are used.
 pub(super) fn lower(
     program: &Program,
     batch: usize,
     keep_all: bool,
+    stages: usize,
 ) -> Result<Lowered, Unsupported> {
     let mut lowering = Lowering::new(program, batch, keep_all);
+    lowering.stages = stages;
     for (index, step) in program.steps.iter().enumerate() {
         lowering.step = index;
         lowering.branch = step.branch;
         lowering.add(step)?;
     }
-    lowering.attach_moments();
 
     Ok(Lowered {
         launches: lowering.launches,
@@ -100,10 +102,10 @@ struct Lowering<'a> {
     statistics: Pointer,
     /// Buffers of DConv layers, for each branch.
     dconv: HashMap<Branch, DConvBuffers>,
-    /// Launch that wrote a tensor, and its number of blocks for each segment.
-    writers: HashMap<Tensor, (usize, usize)>,
-    /// Launches that need the moments of a tensor.
-    moments: Vec<(usize, Tensor)>,
+    /// Moments of the tensors that a norm over all of the segment reads, and their number for each
+    /// segment.
+    moments: HashMap<Tensor, (Pointer, usize)>,
+    stages: usize,
     step: usize,
     branch: Branch,
 }
@@ -141,8 +143,8 @@ impl<'a> Lowering<'a> {
             tables: None,
             statistics: Pointer::NULL,
             dconv: HashMap::new(),
-            writers: HashMap::new(),
-            moments: Vec::new(),
+            moments: HashMap::new(),
+            stages: 0,
             step: 0,
             branch: Branch::Frequency,
         };
@@ -204,7 +206,7 @@ impl<'a> Lowering<'a> {
         let pool = &mut self.pool;
         *self.tables.get_or_insert_with(|| Tables {
             turns: pool.floats((0..FFT_SIZE).flat_map(|n| {
-                let (cos, sin) = turn(n, FFT_SIZE);
+                let (sin, cos) = (TAU * n as f64 / FFT_SIZE as f64).sin_cos();
                 [cos as f32, -sin as f32]
             })),
             window: pool.floats((0..FFT_SIZE).map(|n| window(n) as f32)),
@@ -318,6 +320,8 @@ impl<'a> Lowering<'a> {
             tap_s[index] = tap[0] as i16;
             tap_p[index] = tap[1] as i16;
         }
+        let rows = output.sequences * output.positions;
+        let grid = [columns / block, rows.div_ceil(kernel::CONVOLUTION_ROWS), self.batch];
         let parameters = parameters::Convolution {
             input: self.halves(c.input),
             weight: self.pool.halves(weights::matrix(&c.weight, columns, depth, column)),
@@ -327,7 +331,7 @@ impl<'a> Lowering<'a> {
                 self.pool.halves(table.data().iter().copied())
             }),
             output: self.halves(c.output),
-            moments: Pointer::NULL,
+            moments: self.moments_for(c.output, grid[0] * grid[1]),
             sequences: input.sequences as i32,
             positions: input.positions as i32,
             channels: input.channels as i32,
@@ -352,12 +356,23 @@ impl<'a> Lowering<'a> {
             tap_p,
         };
 
-        let rows = output.sequences * output.positions;
-        let grid = [columns / block, rows.div_ceil(kernel::CONVOLUTION_ROWS), self.batch];
-        self.writers
-            .insert(c.output, (self.launches.len(), grid[0] * grid[1]));
-        self.launch(kernel, grid, convolution_bytes(block), parameters);
+        self.launch(kernel, grid, convolution_bytes(block, self.stages), parameters);
         Ok(())
+    }
+
+    /// Reserves the moments of `tensor`, which as many blocks write for each segment, if a norm needs
+    /// them.
+    fn moments_for(&mut self, tensor: Tensor, blocks: usize) -> Pointer {
+        let needed = self.program.steps.iter().any(|step| {
+            matches!(&step.operation, Operation::GroupNorm(norm) if norm.input == tensor)
+        });
+        if !needed {
+            return Pointer::NULL;
+        }
+
+        let moments = self.reserve(self.batch * blocks * MOMENTS);
+        self.moments.insert(tensor, (moments, blocks));
+        moments
     }
 
     fn upsampling(&mut self, u: &crate::model::program::Upsampling) -> Result<(), Unsupported> {
@@ -423,7 +438,7 @@ impl<'a> Lowering<'a> {
 
         let blocks = (rows_s * rows_p).div_ceil(kernel::CONVOLUTION_ROWS);
         let grid = [columns / block, blocks, self.batch];
-        self.launch(kernel, grid, convolution_bytes(block), parameters);
+        self.launch(kernel, grid, convolution_bytes(block, self.stages), parameters);
         Ok(())
     }
 
@@ -601,7 +616,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         input: Tensor,
         fill: impl FnOnce(&mut Self, &mut parameters::TokenNorm),
-    ) -> Result<usize, Unsupported> {
+    ) -> Result<(), Unsupported> {
         let shape = self.shape(input);
         let tokens = shape.sequences * shape.positions;
         check_channels(shape.channels, 8)?;
@@ -618,7 +633,7 @@ impl<'a> Lowering<'a> {
         fill(self, &mut parameters);
         let grid = [tokens.div_ceil(kernel::NORM_TOKENS), self.batch, 1];
         self.launch(Kernel::TokenNorm, grid, 0, parameters);
-        Ok(self.launches.len() - 1)
+        Ok(())
     }
 
     fn embedding(&mut self, e: &crate::model::program::Embedding) -> Result<(), Unsupported> {
@@ -631,16 +646,14 @@ impl<'a> Lowering<'a> {
             p.positions = this.pool.floats(e.positions.data().iter().copied());
             p.output = this.halves(e.output);
             p.normalised = this.halves(e.normalised);
-        })?;
-        Ok(())
+        })
     }
 
     fn layer_norm(&mut self, n: &crate::model::program::LayerNorm) -> Result<(), Unsupported> {
         self.token_norm(n.input, |this, p| {
             p.mode = LAYER;
             p.normalised = this.halves(n.output);
-        })?;
-        Ok(())
+        })
     }
 
     fn group_norm(&mut self, n: &crate::model::program::GroupNorm) -> Result<(), Unsupported> {
@@ -652,13 +665,10 @@ impl<'a> Lowering<'a> {
             p.output = this.halves(n.output);
             p.normalised = n.normalised.map_or(Pointer::NULL, |to| this.halves(to));
 
-            let (writer, blocks) = this.writers[&n.input];
-            p.moments = this.reserve(this.batch * blocks * MOMENTS);
+            let (moments, blocks) = this.moments[&n.input];
+            p.moments = moments;
             p.blocks = blocks as i32;
-            this.moments_of(writer, p.moments);
-        })?;
-        let _ = launch;
-        Ok(())
+        })
     }
 
     fn attention(&mut self, a: &crate::model::program::Attention) -> Result<(), Unsupported> {
@@ -725,11 +735,11 @@ fn tiles_of_block(tiles: usize, sequences: usize) -> usize {
     }
 }
 
-/// Bytes of shared memory of `convolution.cu` for blocks of `columns` columns.
-fn convolution_bytes(columns: usize) -> u32 {
+/// Bytes of shared memory of `convolution.cu` for blocks of `columns` columns and `stages` stages.
+fn convolution_bytes(columns: usize, stages: usize) -> u32 {
     let stage = (kernel::CONVOLUTION_ROWS + columns) * kernel::CONVOLUTION_DEPTH * HALF;
     let tile = kernel::CONVOLUTION_ROWS * (columns + 8) * FLOAT;
-    (3 * stage).max(tile) as u32
+    (stages * stage).max(tile) as u32
 }
 
 fn check_taps(taps: usize) -> Result<(), Unsupported> {
@@ -744,4 +754,29 @@ fn check_channels(channels: usize, factor: usize) -> Result<(), Unsupported> {
         return Err(Unsupported::new("channels", channels, "multiples of 8 in every layer"));
     }
     Ok(())
+}
+
+/// Returns the moments over the rows of conv2 as `dconv_hidden.cu` reads them, padded to `padded`
+/// hidden channels.
+fn over_rows(layer: &crate::model::program::DConvLayer, padded: usize) -> Vec<f32> {
+    let hidden = layer.conv1.1.shape()[0];
+    let o = OverRows::of(&layer.conv2.0, layer.conv2.1.data());
+    let vector = |data: &[f32]| (0..padded).map(|n| data.get(n).copied().unwrap_or(0.0)).collect();
+    let square = |data: &[f32]| -> Vec<f32> {
+        (0..padded * padded)
+            .map(|i| match (i / padded, i % padded) {
+                (row, column) if row < hidden && column < hidden => data[row * hidden + column],
+                _ => 0.0,
+            })
+            .collect()
+    };
+
+    let parts: [Vec<f32>; 5] = [
+        vector(&o.mean_weight),
+        vector(&o.cross),
+        square(&o.products),
+        square(&o.weight_covariance),
+        vec![o.mean_bias, o.bias_variance],
+    ];
+    parts.concat()
 }

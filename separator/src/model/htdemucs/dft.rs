@@ -45,7 +45,7 @@ pub(in crate::model) fn span(frames: usize) -> usize {
 }
 
 /// Returns the periodic Hann window divided by sqrt(4096), at sample `n`.
-pub(in crate::model) fn window(n: usize) -> f64 {
+pub(crate) fn window(n: usize) -> f64 {
     (0.5 - 0.5 * (TAU * n as f64 / FFT_SIZE as f64).cos()) / (FFT_SIZE as f64).sqrt()
 }
 
@@ -219,7 +219,7 @@ fn overlap_add(g: &mut Graph, x: &Value) -> Value {
 
 /// Returns the reciprocal of the sum of the squared windows, [span(frames)]. Two empty frames on
 /// either side count, as in `_ispec`.
-pub(in crate::model) fn inverse_envelope(frames: usize) -> Array {
+pub(crate) fn inverse_envelope(frames: usize) -> Array {
     let squared: Vec<f64> = (0..FFT_SIZE)
         .map(|n| window(n).powi(2) * FFT_SIZE as f64)
         .collect();
