@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::Result;
-use sextet_protocol::Folders;
+use sextet_protocol::{Folders, Remedy};
 use sextet_separator::TensorRtOptions;
 
 use crate::args::Gpus;
@@ -51,8 +51,9 @@ fn gpus(configured: usize) -> Result<Vec<usize>> {
                     "{GPU_VARIABLE} is '{}', which is not the number of a GPU",
                     value.display()
                 );
-                Fault::new(Kind::Usage, message)
-                    .help("set it to 0, 1 and so on, to several such as 0,1, to `all`, or unset it")
+                Fault::new(Kind::Usage, message).remedy(
+                    "set it to 0, 1 and so on, to several such as 0,1, to `all`, or unset it",
+                )
             })?,
     };
 
@@ -92,13 +93,15 @@ fn check_gpu(named: usize, there: &[String]) -> Result<()> {
         .collect();
 
     let message = format!(
-        "there is no GPU {named}; this machine has {}: {}",
+        "there is no GPU {named}: this machine has {}: {}",
         there.len(),
         list.join(", ")
     );
 
     Err(Fault::new(Kind::Usage, message)
-        .help(format!("name one of these with --gpu or {GPU_VARIABLE}"))
+        .remedy(Remedy::ChooseGpu {
+            there: there.to_vec(),
+        })
         .into())
 }
 
@@ -211,5 +214,6 @@ pub(crate) fn probe() -> Result<String> {
 /// The error of commands about TensorRT in a build without it.
 #[cfg(not(feature = "tensorrt"))]
 pub(crate) fn not_built_in() -> anyhow::Error {
-    sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn).into()
+    let engine = "tensorrt";
+    sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn { engine }).into()
 }

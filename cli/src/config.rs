@@ -55,7 +55,7 @@ pub(crate) fn read() -> Result<Config> {
             Kind::Usage,
             format!("the configuration '{}' {what}", path.display()),
         );
-        fault.help("see docs/tensorrt.md for what it may hold, or delete it")
+        fault.remedy("see docs/tensorrt.md for what it may hold, or delete it")
     };
 
     let text = match std::fs::read_to_string(&path) {

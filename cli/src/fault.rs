@@ -1,8 +1,11 @@
-//! Failures of the command: one line with the cause, one with advice, and an exit code.
+//! Failures of the command: one line with the cause, one with the remedy, and an exit code.
 
 use std::fmt;
 
+use sextet_protocol::Remedy;
 use sextet_separator::ErrorKind;
+
+use crate::remedy::Remedies;
 
 /// The kind of a failure. It decides the exit code and is the `kind` of JSON output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -41,24 +44,18 @@ impl Kind {
         }
     }
 
-    /// Returns the advice for failures that carry none of their own.
-    fn general_help(self) -> &'static str {
+    /// Returns the remedies of failures that carry none of their own.
+    fn general_remedies(self) -> Vec<Remedy> {
         match self {
-            Kind::Usage => "see `sextet --help`",
-            Kind::Input => "check the path and whether it can be read",
-            Kind::Audio => {
-                "check that it plays; `sextet` reads WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis and Opus"
-            }
-            Kind::Model => {
-                "see `sextet model list` for what is here; fetch or export the checkpoint anew if it is damaged"
-            }
-            Kind::Engine => "run `sextet doctor`, or use `--engine cpu`",
-            Kind::Output => "check that the folder can be written to and that the disk has room",
-            Kind::Hub => "try again: it goes on where it stopped",
-            Kind::Interrupted => {
-                "run the same command again; with `--skip-existing` it skips what is done"
-            }
-            Kind::Internal => "please report this with the output of `sextet doctor`",
+            Kind::Usage => vec![Remedy::ReadHelp],
+            Kind::Input => vec![Remedy::CheckPath],
+            Kind::Audio => vec![Remedy::CheckThatItPlays],
+            Kind::Model => vec![Remedy::ListModels, Remedy::ReplaceCheckpoint],
+            Kind::Engine => vec![Remedy::Diagnose, Remedy::UseCpu],
+            Kind::Output => vec![Remedy::MakeRoom, Remedy::CheckFolder],
+            Kind::Hub => vec![Remedy::TryAgain],
+            Kind::Interrupted => vec![Remedy::RunAgain],
+            Kind::Internal => vec![Remedy::Report],
         }
     }
 }
@@ -78,12 +75,12 @@ impl From<ErrorKind> for Kind {
     }
 }
 
-/// A failure with its kind and advice. It travels inside [`anyhow::Error`].
+/// A failure with its kind and remedy. It travels inside [`anyhow::Error`].
 #[derive(Debug)]
 pub(crate) struct Fault {
     kind: Kind,
     message: String,
-    help: Option<String>,
+    remedies: Option<Remedies>,
 }
 
 impl Fault {
@@ -91,13 +88,13 @@ impl Fault {
         Self {
             kind,
             message: message.into(),
-            help: None,
+            remedies: None,
         }
     }
 
-    /// Adds advice.
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    /// Sets the remedy.
+    pub(crate) fn remedy(mut self, remedies: impl Into<Remedies>) -> Self {
+        self.remedies = Some(remedies.into());
         self
     }
 }
@@ -115,11 +112,16 @@ impl std::error::Error for Fault {}
 pub(crate) struct Report {
     pub(crate) kind: Kind,
     pub(crate) message: String,
-    pub(crate) help: String,
+    #[serde(rename = "remedy", serialize_with = "as_phrase")]
+    pub(crate) remedies: Remedies,
+}
+
+fn as_phrase<S: serde::Serializer>(remedies: &Remedies, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&remedies.for_command())
 }
 
 impl Report {
-    /// Reads kind, cause and advice from `error` and everything that it wraps.
+    /// Reads kind, cause and remedies from `error` and everything that it wraps.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let fault = error.downcast_ref::<Fault>();
         let library = error
@@ -131,39 +133,51 @@ impl Report {
             (None, None) => Kind::Internal,
         };
 
-        let (message, advice) = cause_and_advice(error);
-        let help = fault.and_then(|fault| fault.help.clone()).or(advice);
+        let own = fault.and_then(|fault| fault.remedies.clone());
+        let remedies = own
+            .or_else(|| remedies_of_libraries(error))
+            .unwrap_or_else(|| kind.general_remedies().into());
         Self {
             kind,
-            message,
-            help: help.unwrap_or_else(|| kind.general_help().to_owned()),
+            message: causes(error),
+            remedies,
         }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}\nhelp: {}", self.message, self.help)
+        let remedy = self.remedies.for_command();
+        write!(f, "error: {}\nhelp: {remedy}", self.message)
     }
 }
 
-/// Returns the causes from the outermost to the root on one line, without repetitions, and the
-/// library's advice, which follows the last semicolon of its messages.
-fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
-    let (mut line, mut advice) = (String::new(), None);
+/// Returns the remedies of the innermost error that gives some.
+fn remedies_of_libraries(error: &anyhow::Error) -> Option<Remedies> {
+    let each = error.chain().map(|cause| {
+        if let Some(error) = cause.downcast_ref::<sextet_separator::Error>() {
+            error.remedies().to_vec()
+        } else if let Some(error) = cause.downcast_ref::<sextet_protocol::Error>() {
+            error.remedies()
+        } else {
+            Vec::new()
+        }
+    });
+    each.filter(|remedies| !remedies.is_empty())
+        .last()
+        .map(Remedies::Known)
+}
+
+/// Returns the causes from the outermost to the root on one line, without repetitions.
+fn causes(error: &anyhow::Error) -> String {
+    let mut line = String::new();
     for cause in error.chain() {
-        let mut text = cause
+        let text = cause
             .to_string()
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ");
 
-        if (cause.is::<sextet_separator::Error>() || cause.is::<sextet_protocol::Error>())
-            && let Some((before, after)) = text.rsplit_once("; ")
-        {
-            advice = Some(after.to_owned());
-            text = before.to_owned();
-        }
         if line.is_empty() {
             line = text;
         } else if !line.contains(&text) {
@@ -179,7 +193,7 @@ fn cause_and_advice(error: &anyhow::Error) -> (String, Option<String>) {
         }
     }
 
-    (line, advice)
+    line
 }
 
 #[cfg(test)]
@@ -188,10 +202,10 @@ mod tests {
     use anyhow::Context as _;
 
     #[test]
-    fn a_report_is_one_line_of_cause_and_one_of_advice() {
+    fn a_report_is_one_line_of_cause_and_one_of_remedy() {
         let io = std::io::Error::other("disk\nfull");
         let error = anyhow::Error::new(io)
-            .context(Fault::new(Kind::Output, "cannot write 'a'").help("make room"));
+            .context(Fault::new(Kind::Output, "cannot write 'a'").remedy("make room"));
         assert_eq!(
             Report::of(&error).to_string(),
             "error: cannot write 'a': disk full\nhelp: make room"
@@ -199,14 +213,51 @@ mod tests {
     }
 
     #[test]
-    fn a_library_error_keeps_its_kind_under_context() {
-        let error = sextet_separator::Error::new(ErrorKind::Audio, "no samples; export it again");
+    fn a_library_error_keeps_its_kind_and_remedies_under_context() {
+        let error = sextet_separator::Error::new(ErrorKind::Audio, "no samples; none at all")
+            .with_remedies(vec![Remedy::ExportAgain, Remedy::UseCpu]);
         let error = Err::<(), _>(error).context("'x.wav'").unwrap_err();
         let report = Report::of(&error);
+
         assert_eq!(
             report.to_string(),
-            "error: 'x.wav': no samples\nhelp: export it again"
+            "error: 'x.wav': no samples; none at all\nhelp: copy or export it again, or use `--engine cpu`"
         );
         assert_eq!(report.kind, Kind::Audio);
+        assert_eq!(
+            serde_json::to_value(&report).unwrap(),
+            serde_json::json!({
+                "kind": "audio",
+                "message": "'x.wav': no samples; none at all",
+                "remedy": "copy or export it again, or use `--engine cpu`",
+            })
+        );
+    }
+
+    #[test]
+    fn a_fault_without_a_remedy_has_that_of_its_cause_or_of_its_kind() {
+        let library = || {
+            sextet_separator::Error::new(ErrorKind::Engine, "it failed")
+                .with_remedies(vec![Remedy::StartAgain])
+        };
+        let fault = || Fault::new(Kind::Engine, "no stems");
+
+        let cases = [
+            (
+                anyhow::Error::new(fault()),
+                "run `sextet doctor`, or use `--engine cpu`",
+            ),
+            (
+                anyhow::Error::new(library()).context(fault()),
+                "start again",
+            ),
+            (
+                anyhow::Error::new(library()).context(fault().remedy(Remedy::UseCpu)),
+                "use `--engine cpu`",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(Report::of(&error).remedies.for_command(), expected);
+        }
     }
 }

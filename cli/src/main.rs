@@ -18,6 +18,7 @@ mod manual;
 mod mishap;
 mod models;
 mod preparing;
+mod remedy;
 mod say;
 mod separate;
 #[cfg(feature = "tensorrt")]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::Stem;
+use crate::{Remedy, Stem};
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -27,7 +27,8 @@ pub enum ErrorKind {
     Cancelled,
 }
 
-/// An error of this crate. Its message says what was expected, what was found and what to do.
+/// An error of this crate. Its message says what was expected and what was found; its
+/// [remedies](Error::remedies) say what to do.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(#[from] Cause);
@@ -52,39 +53,62 @@ impl Error {
             Cause::Cancelled => ErrorKind::Cancelled,
         }
     }
+
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match &self.0 {
+            Cause::NoEntry { .. }
+            | Cause::NoManifest { .. }
+            | Cause::Format { .. }
+            | Cause::Key { .. }
+            | Cause::NoFile { .. }
+            | Cause::Size { .. }
+            | Cause::Hash { .. } => vec![Remedy::SeparateAgain],
+            Cause::NoCacheFolder { variable, .. } => vec![Remedy::SetFolder {
+                variable: (*variable).to_owned(),
+            }],
+            Cause::Read { .. } => vec![Remedy::CheckPermissions],
+            Cause::NotUnderstood { .. }
+            | Cause::TooLong { .. }
+            | Cause::NotUtf8
+            | Cause::Unspeakable { .. }
+            | Cause::Stream { .. }
+            | Cause::Cancelled => Vec::new(),
+        }
+    }
 }
 
 /// The failure in detail, with its message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
-    #[error("the stem cache has no entry {key}; separate the clip again")]
+    #[error("the stem cache has no entry {key}")]
     NoEntry { key: String },
-    #[error("the manifest '{}' cannot be understood ({source}); separate the clip again", path.display())]
+    #[error("the manifest '{}' cannot be understood ({source})", path.display())]
     NoManifest {
         path: PathBuf,
         source: serde_json::Error,
     },
-    #[error("'{}' has format {found}, expected {expected}; separate the clip again", path.display())]
+    #[error("'{}' has format {found}, expected {expected}", path.display())]
     Format {
         path: PathBuf,
         expected: u32,
         found: u32,
     },
-    #[error("'{}' describes the stems {found}, expected {expected}; separate the clip again", path.display())]
+    #[error("'{}' describes the stems {found}, expected {expected}", path.display())]
     Key {
         path: PathBuf,
         expected: String,
         found: String,
     },
-    #[error("the entry lacks its {stem} file '{}'; separate the clip again", path.display())]
+    #[error("the entry lacks its {stem} file '{}'", path.display())]
     NoFile { stem: Stem, path: PathBuf },
-    #[error("'{}' has {found} bytes, expected {expected}; separate the clip again", path.display())]
+    #[error("'{}' has {found} bytes, expected {expected}", path.display())]
     Size {
         path: PathBuf,
         expected: u64,
         found: u64,
     },
-    #[error("'{}' was changed: SHA-256 {found}, expected {expected}; separate the clip again", path.display())]
+    #[error("'{}' was changed: SHA-256 {found}, expected {expected}", path.display())]
     Hash {
         path: PathBuf,
         expected: String,
@@ -99,9 +123,9 @@ pub(crate) enum Cause {
     TooLong { limit: usize },
     #[error("a line is not UTF-8, which every message is")]
     NotUtf8,
-    #[error("a message cannot be written as JSON ({source}); paths have to be valid Unicode")]
+    #[error("a message cannot be written as JSON ({source}); its paths may not be valid Unicode")]
     Unspeakable { source: serde_json::Error },
-    #[error("this system does not say where {what} goes; set {variable} to a folder")]
+    #[error("this system does not say where {what} goes")]
     NoCacheFolder {
         what: &'static str,
         variable: &'static str,

@@ -4,6 +4,7 @@
 //! - [`worker`]: the conversation of a front end with the engine process `sextet worker`.
 //! - [`cache`]: the stem cache, which keeps finished stems until they are used again.
 //! - [`Folders`]: the folders of a user's cache, captures and commands.
+//! - [`Remedy`]: what somebody can do about an error.
 //! - [`Fingerprint`] and [`AudioHasher`]: the names of audio and stems.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -12,10 +13,12 @@ pub mod cache;
 mod error;
 mod fingerprint;
 mod folders;
+mod remedy;
 mod stem;
 pub mod worker;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{AudioHasher, Fingerprint, NoFingerprint};
 pub use folders::{CACHE_VARIABLE, COMMAND_FILE, COMMAND_VARIABLE, DATA_VARIABLE, Folders};
+pub use remedy::Remedy;
 pub use stem::{Stem, UnknownStem};

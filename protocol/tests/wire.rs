@@ -15,7 +15,7 @@ use sextet_protocol::worker::{
     Offer, PROTOCOL, Prepare, Render, RenderBits, RenderFormat, Reply, Request, Separate,
     SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
 };
-use sextet_protocol::{Fingerprint, Stem};
+use sextet_protocol::{Fingerprint, Remedy, Stem};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -176,7 +176,15 @@ enum WireReply {
         kind: String,
         message: String,
         remedy: String,
+        remedies: Vec<WireRemedy>,
     },
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "type", rename_all = "snake_case")]
+enum WireRemedy {
+    UseCpu {},
+    UpdateDriver { cuda: String },
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -618,6 +626,12 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
             kind,
             message: message.clone(),
             remedy: remedy.clone(),
+            remedies: vec![
+                Remedy::UpdateDriver {
+                    cuda: "13.0".to_owned(),
+                },
+                Remedy::UseCpu,
+            ],
         };
 
         assert!(ours.is_last() && ours.job() == Some(job));
@@ -628,6 +642,12 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
                 kind: name.into(),
                 message,
                 remedy,
+                remedies: vec![
+                    WireRemedy::UpdateDriver {
+                        cuda: "13.0".into(),
+                    },
+                    WireRemedy::UseCpu {},
+                ],
             },
         );
     }

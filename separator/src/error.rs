@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::Remedy;
 use crate::Stem;
 use crate::audio::RATES_HZ;
 
@@ -30,28 +31,44 @@ pub enum ErrorKind {
     Cancelled,
 }
 
-/// Error of this crate: a kind, a message that states what was expected, what was found and the
-/// remedy, and its source.
+/// Error of any type, such as one of another crate, as the source of an error of this one.
+pub(crate) type BoxedError = Box<dyn StdError + Send + Sync>;
+
+/// Error of this crate: a kind, a message that states what was expected and what was found, its
+/// source, and what can be done about it.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    cause: Box<dyn StdError + Send + Sync>,
+    cause: BoxedError,
+    remedies: Vec<Remedy>,
 }
 
 impl Error {
     /// Wraps `cause`, whose message is shown unchanged.
     ///
     /// Front ends use it for errors in a [`StemSink`](crate::StemSink) of their own.
-    pub fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn new(kind: ErrorKind, cause: impl Into<BoxedError>) -> Self {
         Self {
             kind,
             cause: cause.into(),
+            remedies: Vec::new(),
         }
+    }
+
+    /// Sets what can be done about the error, the best first.
+    #[must_use]
+    pub fn with_remedies(self, remedies: Vec<Remedy>) -> Self {
+        Self { remedies, ..self }
     }
 
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> &[Remedy] {
+        &self.remedies
     }
 
     /// Returns the typed cause if it is a `T`.
@@ -81,9 +98,7 @@ pub enum SeparateError {
     Cancelled,
     #[error("there is no audio in the input: expected at least one frame, found none")]
     Empty,
-    #[error(
-        "the input holds samples that are not numbers (NaN or infinite); repair or export it again"
-    )]
+    #[error("the input holds samples that are not numbers (NaN or infinite)")]
     NotFinite,
     #[error(
         "an overlap of {found} cannot be used; expected from 0 up to, but not including, 1, such as 0.25"
@@ -95,7 +110,7 @@ pub enum SeparateError {
     )]
     Rate { found: u32 },
     #[error(
-        "this model does not give the stem '{stem}'; it gives {}: choose among them or use another model",
+        "this model does not give the stem '{stem}'; it gives {}",
         names(sources)
     )]
     NoSuchStem { stem: Stem, sources: Vec<Stem> },
@@ -109,6 +124,21 @@ fn names(stems: &[Stem]) -> String {
         .join(", ")
 }
 
+impl SeparateError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            Self::NotFinite => vec![Remedy::RepairAudio, Remedy::ExportAgain],
+            Self::Empty => vec![Remedy::ExportAgain],
+            Self::NoSuchStem { sources, .. } => {
+                let there = sources.iter().map(|stem| stem.name().to_owned()).collect();
+                vec![Remedy::ChooseStem { there }, Remedy::ChooseModel]
+            }
+            Self::Cancelled | Self::Overlap { .. } | Self::Rate { .. } => Vec::new(),
+        }
+    }
+}
+
 impl From<SeparateError> for Error {
     fn from(error: SeparateError) -> Self {
         let kind = match error {
@@ -118,6 +148,7 @@ impl From<SeparateError> for Error {
             | SeparateError::Rate { .. }
             | SeparateError::NoSuchStem { .. } => ErrorKind::Options,
         };
-        Error::new(kind, error)
+        let remedies = error.remedies();
+        Error::new(kind, error).with_remedies(remedies)
     }
 }

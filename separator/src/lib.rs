@@ -37,8 +37,9 @@ pub use engine::cuda;
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{
-    Backend, EngineChoice, EngineError, EngineOptions, Sooner, Successor, TensorRtOptions, Work,
-    cpu_threads, engine_class, exit_at_once, settle, successor, warm_up,
+    Backend, EngineChoice, EngineClass, EngineError, EngineOptions, Sooner, Successor,
+    TensorRtOptions, UnknownEngineClass, Work, cpu_threads, engine_class, exit_at_once, settle,
+    successor, warm_up,
 };
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
@@ -47,5 +48,5 @@ pub use parts::Part;
 pub use pipeline::{PIPELINE_VERSION, Summary};
 pub use progress::{Ignore, Listener, Preparing, Progress};
 pub use separator::Separator;
-pub use sextet_protocol::Stem;
+pub use sextet_protocol::{Remedy, Stem};
 pub use sink::{InMemory, Outputs, StemSink};

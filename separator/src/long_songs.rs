@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use crate::audio::{Audio, AudioSource, AudioStream, Layout};
 use crate::decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineClass};
 use crate::separator::Member;
 use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
 
@@ -44,8 +44,8 @@ impl Engine for Echo {
         "echo".to_owned()
     }
 
-    fn class(&self) -> &'static str {
-        "echo"
+    fn class(&self) -> EngineClass {
+        EngineClass::CpuF32
     }
 
     fn depth(&self) -> usize {

@@ -21,7 +21,7 @@ impl Part {
     }
 
     /// Creates a part from all of `stems` except `left_out`. Its name is `no_<stem>`, as with
-    /// demucs' `--two-stems`.
+    /// demucs' separation into two stems.
     pub fn without(left_out: Stem, stems: &[Stem]) -> Self {
         let rest = stems
             .iter()

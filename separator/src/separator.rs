@@ -2,7 +2,7 @@
 
 use crate::audio::AudioSource;
 use crate::decoded::{DecodeOptions, Decoded};
-use crate::engine::{self, Backend, Engine, EngineOptions, Sooner};
+use crate::engine::{self, Backend, Engine, EngineClass, EngineOptions, Sooner};
 use crate::model::{Model, Network};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
@@ -93,9 +93,8 @@ impl Separator {
         started.or_else(expected).unwrap_or_default()
     }
 
-    /// Returns the kind and precision of the started engine, in the terms of
-    /// [`engine_class`](crate::engine_class), or `None` before the start.
-    pub fn engine_class(&self) -> Option<&'static str> {
+    /// Returns the kind and precision of the started engine, or `None` before the start.
+    pub fn engine_class(&self) -> Option<EngineClass> {
         self.members
             .iter()
             .find_map(|member| member.engine.as_ref())
@@ -105,7 +104,8 @@ impl Separator {
     /// Returns whether the engine is the CPU engine.
     pub fn is_on_cpu(&self) -> bool {
         let expected = || self.members.iter().all(|member| member.backend.is_cpu());
-        self.engine_class().map_or_else(expected, engine::is_of_cpu)
+        self.engine_class()
+            .map_or_else(expected, EngineClass::is_cpu)
     }
 
     /// Returns the reason for the engine, where the choice was left open and a faster one was not

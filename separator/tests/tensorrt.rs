@@ -21,8 +21,8 @@ use sextet_separator::tensorrt::{
     Built, Gpu, Library, PlanCache, REQUIRED_VERSION, Target, TensorRtError, build,
 };
 use sextet_separator::{
-    EngineChoice, EngineOptions, Error, ErrorKind, Ignore, Listener, Model, Preparing, Separator,
-    TensorRtOptions, engine_class,
+    EngineChoice, EngineClass, EngineOptions, Error, ErrorKind, Ignore, Listener, Model, Preparing,
+    Separator, TensorRtOptions, engine_class,
 };
 use support::checkpoint::Checkpoint;
 use support::small::{checkpoint, model, tiny};
@@ -691,28 +691,34 @@ fn without_a_driver_the_gpu_is_refused_and_auto_takes_the_cpu() {
         ..EngineOptions::default()
     };
 
-    assert_eq!(engine_class(&engine(EngineChoice::Cpu)).unwrap(), "cpu-f32");
-    assert_eq!(engine_class(&full(EngineChoice::Cpu)).unwrap(), "cpu-f32");
+    assert_eq!(
+        engine_class(&engine(EngineChoice::Cpu)).unwrap(),
+        EngineClass::CpuF32
+    );
+    assert_eq!(
+        engine_class(&full(EngineChoice::Cpu)).unwrap(),
+        EngineClass::CpuF32
+    );
     assert_eq!(
         engine_class(&engine(EngineChoice::TensorRt)).unwrap(),
-        "tensorrt-f16"
+        EngineClass::TensorRtF16
     );
 
     assert_eq!(
         engine_class(&full(EngineChoice::TensorRt)).unwrap(),
-        "tensorrt-f32"
+        EngineClass::TensorRtF32
     );
     let Err(missing) = Gpu::open(0) else {
         assert_eq!(
             engine_class(&engine(EngineChoice::Auto)).unwrap(),
-            "tensorrt-f16"
+            EngineClass::TensorRtF16
         );
         return println!("5 choices of engine tried; there is a GPU here, so none was refused");
     };
 
     assert_eq!(
         engine_class(&engine(EngineChoice::Auto)).unwrap(),
-        "cpu-f32"
+        EngineClass::CpuF32
     );
     let Err(error) = Separator::new(quick(), engine(EngineChoice::TensorRt)) else {
         panic!("not refused")

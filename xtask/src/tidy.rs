@@ -16,6 +16,20 @@ const LONGEST_TESTS: usize = 1000;
 const LONGEST_COMMENT: usize = 100;
 /// Folder whose comments are the command's help, which speaks to people.
 const HELP: &str = "cli/src/args/";
+/// Commands of `sextet`.
+const COMMANDS: [&str; 9] = [
+    "separate",
+    "worker",
+    "model",
+    "engine",
+    "setup",
+    "cache",
+    "doctor",
+    "completions",
+    "man",
+];
+/// Folder of the library, which knows no command line.
+const LIBRARY: &str = "separator/src/";
 /// Beginnings of comments that speak of a thing without naming it.
 const RIDDLES: [&str; 4] = ["What ", "Where ", "Whoever ", "See the module"];
 
@@ -83,6 +97,19 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
             ));
         }
 
+        if name.starts_with(LIBRARY)
+            && let Some(word) = word_of_the_command_line(line)
+        {
+            complaints.push(format!(
+                "{at} names '{word}' of the command line; the library gives a `Remedy` instead"
+            ));
+        }
+        if line.contains("split") && line.contains("(\"; \")") {
+            complaints.push(format!(
+                "{at} splits a message; what to do about an error is a `Remedy`, not a part of it"
+            ));
+        }
+
         // A line that goes on with a sentence may begin with any word.
         let goes_on = documentation(before)
             .is_some_and(|(kind, text)| !text.is_empty() && line.starts_with(kind));
@@ -98,6 +125,30 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
         before = line;
     }
     complaints
+}
+
+/// A flag, such as `--engine`, or a command, such as `sextet setup`, that `line` names.
+fn word_of_the_command_line(line: &str) -> Option<String> {
+    let flag = line.match_indices("--").find_map(|(at, dashes)| {
+        let name: String = line[at + dashes.len()..]
+            .chars()
+            .take_while(|letter| letter.is_ascii_lowercase() || *letter == '-')
+            .collect();
+        let begins = at == 0 || line[..at].ends_with([' ', '`', '"', '\'', '(']);
+        let is_flag = begins && name.starts_with(|letter: char| letter.is_ascii_lowercase());
+        is_flag.then(|| format!("--{name}"))
+    });
+
+    let command = line.match_indices("sextet ").find_map(|(at, sextet)| {
+        let name: String = line[at + sextet.len()..]
+            .chars()
+            .take_while(char::is_ascii_lowercase)
+            .collect();
+        COMMANDS
+            .contains(&name.as_str())
+            .then(|| format!("sextet {name}"))
+    });
+    flag.or(command)
 }
 
 /// The kind and the text of a documenting comment; `None` for other lines.
@@ -116,7 +167,7 @@ mod tests {
     fn a_file_is_complained_about_for_each_fault() {
         let long = format!("//! A purpose.\n{}", "fn a() {}\n".repeat(900));
         let wide = format!("//! A purpose.\n/// {}\nfn a() {{}}\n", "word ".repeat(30));
-        let cases: [(&str, &str, &[&str]); 10] = [
+        let cases: [(&str, &str, &[&str]); 17] = [
             ("a.rs", "//! A purpose.\n\nfn a() {}\n", &[]),
             ("a.rs", "fn a() {}\n", &["does not start"]),
             ("a/src/b.rs", &long, &["901 lines; 800 at most"]),
@@ -143,6 +194,41 @@ mod tests {
                 "a.rs",
                 "//! A purpose.\n//!\n//! See the module.\n",
                 &["a.rs:3 begins with"],
+            ),
+            (
+                "separator/src/a.rs",
+                "//! A purpose.\nlet a = \"it failed; use --engine cpu\";\n",
+                &["a.rs:2 names '--engine'"],
+            ),
+            (
+                "separator/src/a.rs",
+                "//! A purpose.\n/// Takes `--fp32`.\n",
+                &["a.rs:2 names '--fp'"],
+            ),
+            (
+                "separator/src/a.rs",
+                "//! A purpose.\nlet a = \"run `sextet setup tensorrt`\";\n",
+                &["a.rs:2 names 'sextet setup'"],
+            ),
+            (
+                "separator/src/a.rs",
+                "//! A purpose of `sextet-mini` -- and sextet itself.\n// ----- -->\n",
+                &[],
+            ),
+            (
+                "cli/src/a.rs",
+                "//! A purpose.\nlet a = \"use --engine cpu\";\n",
+                &[],
+            ),
+            (
+                "cli/src/a.rs",
+                "//! A purpose.\nlet a = text.rsplit_once(\"; \");\n",
+                &["a.rs:2 splits a message"],
+            ),
+            (
+                "cli/src/a.rs",
+                "//! A purpose.\nlet a = text.split(',').collect();\n",
+                &[],
             ),
         ];
         for (name, text, expected) in cases {

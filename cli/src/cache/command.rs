@@ -141,7 +141,7 @@ fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
                 .any(|kept| kept.key.to_string().starts_with(key))
         {
             let fault = Fault::new(Kind::Usage, format!("the stem cache has no entry '{key}'"));
-            return Err(fault.help("`sextet cache list` shows the keys").into());
+            return Err(fault.remedy("`sextet cache list` shows the keys").into());
         }
     }
 

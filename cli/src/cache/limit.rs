@@ -84,7 +84,7 @@ impl StemCache {
             let value = value.to_string_lossy();
             return value.parse().map_err(|reason| {
                 let message = format!("{LIMIT_VARIABLE} is '{value}', which is no size");
-                Fault::new(Kind::Usage, message).help(reason).into()
+                Fault::new(Kind::Usage, message).remedy(reason).into()
             });
         }
 

@@ -150,5 +150,5 @@ fn in_the_way(place: &Path) -> Fault {
         place.display()
     );
     Fault::new(Kind::Output, message)
-        .help("close the projects that play its stems and separate again")
+        .remedy("close the projects that play its stems and separate again")
 }

@@ -70,7 +70,7 @@ impl StemCache {
                 Err(Fault::new(Kind::Interrupted, "stopped when asked to").into())
             }
             Err(error) => Err(error).context(
-                Fault::new(Kind::Output, "the stem cache cannot be read").help(self.remedy()),
+                Fault::new(Kind::Output, "the stem cache cannot be read").remedy(self.remedy()),
             ),
         }
     }
@@ -111,10 +111,10 @@ impl StemCache {
             "cannot write to the stem cache '{}'",
             self.folders.stems().display()
         );
-        Fault::new(Kind::Output, message).help(self.remedy())
+        Fault::new(Kind::Output, message).remedy(self.remedy())
     }
 
-    /// The advice for a cache that cannot be used.
+    /// The remedy for a cache that cannot be used.
     pub(crate) fn remedy(&self) -> String {
         let stems = self.folders.stems();
         format!(
@@ -128,7 +128,7 @@ impl StemCache {
             "another process has locked the stem cache for {} s",
             PATIENCE.as_secs()
         );
-        Fault::new(Kind::Output, message).help("end hung `sextet` processes and try again")
+        Fault::new(Kind::Output, message).remedy("end hung `sextet` processes and try again")
     }
 }
 

@@ -1,4 +1,4 @@
-//! `sextet doctor`: reports what is found on this machine, with advice about what is missing.
+//! `sextet doctor`: reports what is found on this machine, with remedies for what is missing.
 
 mod text;
 
@@ -16,7 +16,7 @@ use crate::models::{self, CATALOGUE};
 use crate::say;
 
 /// Version of the JSON object. It is raised by a change that breaks readers.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// All findings.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ struct Findings {
     gpu: Found,
     models: Vec<Model>,
     folders: Vec<Folder>,
-    advice: Vec<String>,
+    remedies: Vec<String>,
 }
 
 /// A model of the catalogue.
@@ -95,10 +95,10 @@ fn look() -> Findings {
         gpu,
         models,
         folders,
-        advice: Vec::new(),
+        remedies: Vec::new(),
     };
 
-    findings.advice = advice(&findings);
+    findings.remedies = remedies(&findings);
     findings
 }
 
@@ -131,25 +131,26 @@ fn folder(purpose: &'static str, path: PathBuf) -> Folder {
     }
 }
 
-/// Returns advice about what is missing.
-fn advice(findings: &Findings) -> Vec<String> {
-    let mut advice = Vec::new();
+/// Returns sentences about what is missing, with the remedies.
+fn remedies(findings: &Findings) -> Vec<String> {
+    let mut remedies = Vec::new();
     let told = gpu::inspect(&findings.gpu);
     if told.state != GpuState::Ready {
-        advice.push(
-            format!("{} {}", told.message, told.remedy)
-                .trim_end()
-                .to_owned(),
-        );
+        let mut sentences = vec![told.message, told.remedy];
+        if told.setup.is_some() {
+            sentences.push("`sextet setup tensorrt` does that.".to_owned());
+        }
+        sentences.retain(|sentence| !sentence.is_empty());
+        remedies.push(sentences.join(" "));
     }
 
     for model in &findings.models {
         if let Some(error) = &model.error {
             let name = model.name;
-            advice.push(format!("{name} does not open ({error}): run `sextet model remove {name}` and fetch it again"));
+            remedies.push(format!("{name} does not open ({error}): run `sextet model remove {name}` and fetch it again"));
         }
         if model.state == "incomplete" {
-            advice.push(format!(
+            remedies.push(format!(
                 "{0} is incomplete: run `sextet model fetch {0}`, which goes on where it stopped",
                 model.name
             ));
@@ -158,7 +159,7 @@ fn advice(findings: &Findings) -> Vec<String> {
 
     for folder in &findings.folders {
         if folder.free_bytes.is_some_and(|free| free < 1_000_000_000) {
-            advice.push(format!(
+            remedies.push(format!(
                 "less than 1 GB is free for the {} ('{}')",
                 folder.purpose,
                 folder.path.display()
@@ -166,5 +167,5 @@ fn advice(findings: &Findings) -> Vec<String> {
         }
     }
 
-    advice
+    remedies
 }

@@ -79,13 +79,13 @@ pub(super) fn lines(findings: &Findings) -> Vec<String> {
         ));
     }
 
-    if !findings.advice.is_empty() {
+    if !findings.remedies.is_empty() {
         lines.push(String::new());
         lines.extend(
             findings
-                .advice
+                .remedies
                 .iter()
-                .map(|advice| format!("advice      {advice}")),
+                .map(|remedy| format!("remedy      {remedy}")),
         );
     }
 

@@ -24,7 +24,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
             format!("one file cannot take {} engines", targets.len()),
         );
         return Err(fault
-            .help("name one architecture, or use --for all, with --output")
+            .remedy("name one architecture, or use --for all, with --output")
             .into());
     }
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
             "one file cannot take the engines of a bag of models",
         );
         return Err(fault
-            .help("leave --output out: the engines are in the cache, see `sextet engine list`")
+            .remedy("leave --output out: the engines are in the cache, see `sextet engine list`")
             .into());
     }
 

@@ -84,7 +84,7 @@ fn with_flags(
                 Kind::Usage,
                 format!("--workspace is a number of GB above 0, not {gb}"),
             );
-            return Err(fault.help("leave it out for as much as there is").into());
+            return Err(fault.remedy("leave it out for as much as there is").into());
         }
         options.workspace_bytes = Some((gb * 1e9) as usize);
     }

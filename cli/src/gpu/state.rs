@@ -74,7 +74,7 @@ fn verdict(found: &Found) -> Verdict {
     Verdict::new(
         GpuState::NotBuiltIn,
         "The NVIDIA GPU is not used: this command was built for the CPU alone.",
-        "Install Sextet from its archive or with `cargo xtask install`, or build it with --features tensorrt.",
+        "Install Sextet from its archive, whose command has TensorRT.",
     )
 }
 

@@ -12,15 +12,15 @@ use crate::{computing, setup};
 /// Turing, the oldest architecture that TensorRT-RTX runs on.
 const OLDEST_CAPABILITY: (i32, i32) = (7, 5);
 
-/// Offer of the setup, for the plugin's users and the command's.
-const SET_UP: &str = "Set up the GPU, in the plugin's settings or with `sextet setup tensorrt`";
+/// Offer of the setup. Each front end adds how it is done with its own controls.
+const SET_UP: &str = "Set up the GPU";
 
 pub(super) fn verdict(found: &Found) -> Verdict {
     let options = match computing::tensorrt_options() {
         Ok(options) => options,
         Err(error) => {
-            let Report { message, help, .. } = Report::of(&error);
-            return Verdict::new(GpuState::Unusable, sentence(&message), sentence(&help));
+            let (message, remedy) = words(&Report::of(&error));
+            return Verdict::new(GpuState::Unusable, message, remedy);
         }
     };
 
@@ -88,20 +88,19 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
         error @ TensorRtError::NoGpu { .. } => {
             let remedy = "Look at CUDA_VISIBLE_DEVICES, at the GPU's number in Sextet's configuration and at what \
                           `nvidia-smi` lists.";
-            unusable(&words(error).message, remedy)
+            unusable(&message(error), remedy)
         }
-        error @ TensorRtError::OutOfMemory { .. } => unusable(
-            &words(error).message,
-            "Close other programs that use the GPU.",
-        ),
+        error @ TensorRtError::OutOfMemory { .. } => {
+            unusable(&message(error), "Close other programs that use the GPU.")
+        }
         error @ TensorRtError::Cuda { .. } => {
             let remedy =
                 "Start the machine again; if that does not help, install NVIDIA's driver anew.";
-            unusable(&words(error).message, remedy)
+            unusable(&message(error), remedy)
         }
         error => {
-            let Report { message, help, .. } = words(error);
-            unusable(&message, &help)
+            let (message, remedy) = words(&report(error));
+            unusable(&message, &remedy)
         }
     }
 }
@@ -130,7 +129,7 @@ fn without_library(
         TensorRtError::NoLibrary { .. } => {
             format!("{gpu} can be used once NVIDIA's library, TensorRT-RTX, is there.")
         }
-        error => words(error).message,
+        error => message(error),
     };
 
     match offer {
@@ -188,14 +187,21 @@ fn shows_all() -> bool {
     std::env::var_os("CUDA_VISIBLE_DEVICES").is_none()
 }
 
-/// Returns an error's own message and advice, as sentences.
-fn words(error: TensorRtError) -> Report {
-    let report = Report::of(&sextet_separator::Error::from(error).into());
-    Report {
-        message: sentence(&report.message),
-        help: sentence(&report.help),
-        ..report
-    }
+fn report(error: TensorRtError) -> Report {
+    Report::of(&sextet_separator::Error::from(error).into())
+}
+
+/// Returns an error's own message as a sentence.
+fn message(error: TensorRtError) -> String {
+    sentence(&report(error).message)
+}
+
+/// Returns message and remedy as sentences that suit every front end.
+fn words(report: &Report) -> (String, String) {
+    (
+        sentence(&report.message),
+        sentence(&report.remedies.for_anybody()),
+    )
 }
 
 /// Formats CUDA's version number: 13000 is 13.0.

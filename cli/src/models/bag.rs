@@ -47,7 +47,7 @@ impl Bag {
             .with_context(|| Fault::new(Kind::Model, format!("cannot read '{shown}' as text")))?;
         Self::parse(&text).with_context(|| {
             Fault::new(Kind::Model, format!("'{shown}' is no bag of models"))
-                .help("expected demucs' form: `models: [signature, ...]` and, if need be, `weights: [[...], ...]`")
+                .remedy("expected demucs' form: `models: [signature, ...]` and, if need be, `weights: [[...], ...]`")
         })
     }
 

@@ -171,7 +171,7 @@ pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
         Kind::Output,
         format!("cannot write '{}': {error}", path.display()),
     )
-    .help("make room or choose another cache folder with HF_HOME")
+    .remedy("make room or choose another cache folder with HF_HOME")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use sextet_protocol::Remedy;
 use sextet_separator::Model;
 
 use super::cache;
@@ -36,7 +37,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Entry> {
         let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
         let fault = Fault::new(Kind::Model, format!("the catalogue has no model '{name}'"));
         fault
-            .help(format!("name one of {}", names.join(", ")))
+            .remedy(format!("name one of {}", names.join(", ")))
             .into()
     })
 }
@@ -155,7 +156,9 @@ fn path(entry: &Entry) -> Result<()> {
             Kind::Model,
             format!("{} is inside the command and has no file", entry.name),
         );
-        return Err(fault.help("use it as it is: `sextet separate SONG`").into());
+        return Err(fault
+            .remedy("use it as it is: `sextet separate SONG`")
+            .into());
     }
 
     let Some(paths) = cache::found(entry) else {
@@ -164,7 +167,9 @@ fn path(entry: &Entry) -> Result<()> {
             format!("the model '{}' is not on this machine", entry.name),
         );
         return Err(fault
-            .help(format!("run `sextet model fetch {}`", entry.name))
+            .remedy(Remedy::FetchModel {
+                name: entry.name.clone(),
+            })
             .into());
     };
 
@@ -181,7 +186,7 @@ fn remove(entry: &Entry) -> Result<()> {
             format!("{} is inside the command and cannot be removed", entry.name),
         );
         return Err(fault
-            .help("only fetched models can be removed: see `sextet model list`")
+            .remedy("only fetched models can be removed: see `sextet model list`")
             .into());
     };
 

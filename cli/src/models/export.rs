@@ -18,8 +18,8 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
             args.model.display(),
             model.networks()
         );
-        let help = "export its checkpoints one by one: `sextet model path` says where they are";
-        return Err(Fault::new(Kind::Model, message).help(help).into());
+        let remedy = "export its checkpoints one by one: `sextet model path` says where they are";
+        return Err(Fault::new(Kind::Model, message).remedy(remedy).into());
     }
 
     let precision = match args.precision {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::HumanBytes;
+use sextet_protocol::Remedy;
 use sextet_separator::Model;
 
 use super::bag::Bag;
@@ -39,7 +40,7 @@ pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     say::err(LICENCE);
     if !yes && !agreed(entry)? {
         return Err(Fault::new(Kind::Interrupted, "nothing was fetched")
-            .help("answer `y`, or use --yes")
+            .remedy("answer `y`, or use --yes")
             .into());
     }
 
@@ -204,6 +205,6 @@ fn check_bag(hub: &Hub, path: &Path) -> Result<()> {
     );
 
     Err(Fault::new(Kind::Hub, message)
-        .help("see whether a newer sextet knows it, or use the files with `-m FILE.yaml`")
+        .remedy([Remedy::UpdateSextet, Remedy::OpenModelFiles])
         .into())
 }

@@ -120,7 +120,7 @@ impl Remote {
                 self.endpoint
             );
             Fault::new(Kind::Hub, message)
-                .help("check HF_ENDPOINT and whether a proxy answers in its place")
+                .remedy("check HF_ENDPOINT and whether a proxy answers in its place")
                 .into()
         })
     }
@@ -153,12 +153,12 @@ impl Source for RemoteFile<'_> {
         let at = format!("the model hub at {endpoint}");
         match status {
             404 => Fault::new(Kind::Hub, format!("{at} has no '{file}' in {id} (404)"))
-                .help("the model may have moved: see whether a newer sextet knows where"),
+                .remedy("the model may have moved: see whether a newer sextet knows where"),
             401 | 403 => Fault::new(
                 Kind::Hub,
                 format!("{at} does not give '{file}' of {id} to us ({status})"),
             )
-            .help("log in at the hub and set HF_TOKEN"),
+            .remedy("log in at the hub and set HF_TOKEN"),
             _ => Fault::new(
                 Kind::Hub,
                 format!("{at} answered {status} for '{file}' of {id}"),
@@ -168,10 +168,10 @@ impl Source for RemoteFile<'_> {
 
     fn lost(&self, lost: &Lost) -> Fault {
         let at = format!("the model hub at {}", self.remote.endpoint);
-        let (message, help) = match lost {
+        let (message, remedy) = match lost {
             Lost::Nonsense(why) => {
-                let help = "check HF_ENDPOINT: expected an address such as https://huggingface.co; and HF_TOKEN, if it is set";
-                (format!("cannot talk to {at}: {why}"), help)
+                let remedy = "check HF_ENDPOINT: expected an address such as https://huggingface.co; and HF_TOKEN, if it is set";
+                (format!("cannot talk to {at}: {why}"), remedy)
             }
             Lost::Unreachable(why) => (
                 format!("cannot reach {at}: {why}"),
@@ -188,7 +188,7 @@ impl Source for RemoteFile<'_> {
             Lost::Cancelled => return transfer::cancelled(),
         };
 
-        Fault::new(Kind::Hub, message).help(help)
+        Fault::new(Kind::Hub, message).remedy(remedy)
     }
 
     fn unwritable(&self, path: &Path, error: &std::io::Error) -> Fault {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use sextet_protocol::Remedy;
 use sextet_separator::Model;
 
 use super::bag::Bag;
@@ -29,7 +30,7 @@ pub(crate) fn open(named: &Path) -> Result<Model> {
                 named.display()
             );
             Err(Fault::new(Kind::Model, message)
-                .help("name a checkpoint, a bag, or one of `sextet model list`")
+                .remedy([Remedy::ChooseModel, Remedy::ListModels])
                 .into())
         }
         _ => Err(unknown(named).into()),
@@ -53,7 +54,9 @@ fn open_entry(entry: &Entry) -> Result<Model> {
     let Some(paths) = cache::found(entry) else {
         let message = format!("the model '{}' is not on this machine", entry.name);
         return Err(Fault::new(Kind::Model, message)
-            .help(format!("run `sextet model fetch {}`", entry.name))
+            .remedy(Remedy::FetchModel {
+                name: entry.name.clone(),
+            })
             .into());
     };
 
@@ -68,12 +71,11 @@ pub(super) fn open_bag(entry: &Entry, paths: &[PathBuf]) -> Result<Model> {
         .zip(&paths[1..])
         .map(|(checkpoint, path)| (path.clone(), checkpoint.weights.clone()));
     combine(weighed.collect()).map_err(|error| {
-        let advice = format!(
-            "run `sextet model remove {0}` and `sextet model fetch {0}`",
-            entry.name
-        );
         let reason = crate::fault::Report::of(&error).message;
-        Fault::new(Kind::Model, reason).help(advice).into()
+        let name = entry.name.clone();
+        Fault::new(Kind::Model, reason)
+            .remedy(Remedy::FetchModelAgain { name })
+            .into()
     })
 }
 
@@ -111,7 +113,7 @@ fn open_checkpoint(path: &Path) -> Result<Model> {
             format!("there is no checkpoint '{}'", path.display()),
         );
         return Err(fault
-            .help("check the path; a bag's checkpoints lie beside it")
+            .remedy("check the path; a bag's checkpoints lie beside it")
             .into());
     }
     Model::open(path).with_context(|| format!("'{}'", path.display()))
@@ -123,15 +125,13 @@ fn pickled(named: &Path) -> Fault {
         "'{}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file",
         named.display()
     );
-    let advice = "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository (see docs/command.md); the \
-                  official models are there converted: `sextet model fetch`";
-    Fault::new(Kind::Model, message).help(advice)
+    Fault::new(Kind::Model, message).remedy([Remedy::ConvertCheckpoint, Remedy::FetchOfficialModel])
 }
 
 fn unknown(named: &Path) -> Fault {
     let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
     let message = format!("there is no model '{}'", named.display());
-    Fault::new(Kind::Model, message).help(format!(
+    Fault::new(Kind::Model, message).remedy(format!(
         "name one of {}, or a .safetensors or .yaml file",
         names.join(", ")
     ))

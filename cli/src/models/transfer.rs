@@ -97,7 +97,7 @@ impl Transfer<'_> {
         let found = length(path);
         if let Some(expected) = self.facts.bytes.filter(|expected| *expected != found) {
             let message = format!("'{}' is {found} bytes long, expected {expected}", self.file);
-            return Err(Fault::new(Kind::Hub, message).help("try again").into());
+            return Err(Fault::new(Kind::Hub, message).remedy("try again").into());
         }
 
         let known = [self.sha256, self.facts.sha256()];
@@ -118,7 +118,7 @@ impl Transfer<'_> {
                     self.file
                 );
                 Err(Fault::new(Kind::Hub, message)
-                    .help("nothing was kept: try again")
+                    .remedy("nothing was kept: try again")
                     .into())
             }
         }

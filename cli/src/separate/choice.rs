@@ -104,7 +104,7 @@ fn template(args: &SeparateArgs) -> Result<Template> {
             ),
         );
         fault
-            .help("the default is --name '{track}/{stem}.{ext}'")
+            .remedy("the default is --name '{track}/{stem}.{ext}'")
             .into()
     })
 }
@@ -116,7 +116,9 @@ fn bits(args: &SeparateArgs) -> Result<Bits> {
                 Kind::Usage,
                 "FLAC has no floating point: --bits 32f cannot go with --format flac",
             );
-            Err(fault.help("use --bits 24 (or 16), or --format wav").into())
+            Err(fault
+                .remedy("use --bits 24 (or 16), or --format wav")
+                .into())
         }
         (_, Some(BitsArg::Int16)) => Ok(Bits::B16),
         (_, Some(BitsArg::Int24)) | (Format::Flac, None) => Ok(Bits::B24),
@@ -138,12 +140,12 @@ fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
             "the model '{}' has no stem '{missing}'",
             args.model.display()
         );
-        let help = format!(
+        let remedy = format!(
             "it has {}; `sextet model list` shows the others",
             names.join(", ")
         );
 
-        return Err(Fault::new(Kind::Usage, message).help(help).into());
+        return Err(Fault::new(Kind::Usage, message).remedy(remedy).into());
     }
 
     if let Some(stem) = args.two_stems {
@@ -171,7 +173,7 @@ fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
             Kind::Usage,
             "--all-but leaves out every stem of the model: nothing would be written",
         );
-        return Err(fault.help("name fewer stems").into());
+        return Err(fault.remedy("name fewer stems").into());
     }
 
     Ok(stems.into_iter().map(Part::stem).collect())

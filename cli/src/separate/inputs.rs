@@ -43,9 +43,9 @@ pub(crate) fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
                     Kind::Input,
                     format!("'{}' is no regular file", path.display()),
                 );
-                let help =
+                let remedy =
                     "a song may be read twice: save what the pipe or device gives to a file first";
-                inputs.push(single(path, Err(fault.help(help).into())));
+                inputs.push(single(path, Err(fault.remedy(remedy).into())));
             }
             Err(error) => inputs.push(single(path, Err(unreadable(path, error)))),
         }
@@ -61,7 +61,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {
             format!("there is no file '{}'", path.display()),
         );
         return fault
-            .help("check the spelling; put quotes around names with spaces")
+            .remedy("check the spelling; put quotes around names with spaces")
             .into();
     }
     anyhow::Error::new(error).context(Fault::new(
@@ -125,14 +125,14 @@ fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
             Kind::Input,
             format!("there is no audio in the folder '{}'", root.display()),
         );
-        let help = format!(
+        let remedy = format!(
             "files are looked for by extension: {}",
             EXTENSIONS.join(", ")
         );
         inputs.push(Input {
             path: root.to_owned(),
             folder: PathBuf::new(),
-            found: Err(fault.help(help).into()),
+            found: Err(fault.remedy(remedy).into()),
         });
     }
 }

@@ -102,7 +102,7 @@ fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
                 input.path.display()
             );
             Fault::new(Kind::Usage, message)
-                .help("the default is --name '{track}/{stem}.{ext}'")
+                .remedy("the default is --name '{track}/{stem}.{ext}'")
                 .into()
         })
     };
@@ -137,7 +137,7 @@ fn on_a_song(output: &Path, song: &Path) -> Fault {
         output.display()
     );
     Fault::new(Kind::Usage, message)
-        .help("choose another folder with -o or other names with --name")
+        .remedy("choose another folder with -o or other names with --name")
 }
 
 fn collision(a: &Path, b: &Path, output: &Path) -> Fault {
@@ -147,7 +147,7 @@ fn collision(a: &Path, b: &Path, output: &Path) -> Fault {
             "every stem of '{}' would be written to '{output}'",
             a.display()
         );
-        return Fault::new(Kind::Usage, message).help("put {stem} into --name");
+        return Fault::new(Kind::Usage, message).remedy("put {stem} into --name");
     }
 
     let message = format!(
@@ -162,7 +162,7 @@ fn collision(a: &Path, b: &Path, output: &Path) -> Fault {
         "{folder}/{track}"
     };
 
-    Fault::new(Kind::Usage, message).help(format!(
+    Fault::new(Kind::Usage, message).remedy(format!(
         "tell them apart, as with --name '{apart}/{{stem}}.{{ext}}'"
     ))
 }

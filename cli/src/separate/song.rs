@@ -90,7 +90,7 @@ impl Bench<'_> {
         if let Err(error) = &job.found {
             let report = Report::of(error);
             return Err(Fault::new(report.kind, report.message)
-                .help(report.help)
+                .remedy(report.remedies)
                 .into());
         }
 
@@ -118,10 +118,10 @@ impl Bench<'_> {
         // Complete the files and give them their names.
         let clipped = timed("finish the files", || files.finish())?;
         if clipped > 0 {
-            let advice = "--bits 32f keeps them";
+            let remedy = "--bits 32f keeps them";
             reporter.tell().warned(
                 Some(index),
-                &format!("{clipped} samples were too loud for integers and were clipped; {advice}"),
+                &format!("{clipped} samples were too loud for integers and were clipped; {remedy}"),
             );
         }
 

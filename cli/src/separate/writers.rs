@@ -214,7 +214,8 @@ pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
 
 /// Converts a sink's error for its way through the separator.
 pub(crate) fn as_library(error: anyhow::Error) -> Error {
-    Error::new(ErrorKind::Output, Report::of(&error).message)
+    let report = Report::of(&error);
+    Error::new(ErrorKind::Output, report.message).with_remedies(report.remedies.known().to_vec())
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use sextet_protocol::Remedy;
 
 use super::wheel::Wheel;
 use crate::fault::{Fault, Kind};
@@ -70,7 +71,7 @@ impl Source for PyPi {
             Kind::Hub,
             format!("{} answered {status} for {}", self.host, self.url),
         )
-        .help("see whether a newer sextet knows where the library is")
+        .remedy(Remedy::UpdateSextet)
     }
 
     fn lost(&self, lost: &Lost) -> Fault {
@@ -80,7 +81,7 @@ impl Source for PyPi {
             Lost::Cancelled => return transfer::cancelled(),
         };
         Fault::new(Kind::Hub, format!("cannot fetch from {}: {why}", self.host))
-            .help("check the network and try again: it goes on where it stopped")
+            .remedy("check the network and try again: it goes on where it stopped")
     }
 
     fn unwritable(&self, path: &Path, error: &io::Error) -> Fault {
@@ -88,6 +89,6 @@ impl Source for PyPi {
             Kind::Output,
             format!("cannot write '{}': {error}", path.display()),
         )
-        .help("make room, or choose another data folder with SEXTET_DATA")
+        .remedy("make room, or choose another data folder with SEXTET_DATA")
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::HumanBytes;
-use sextet_protocol::Folders;
+use sextet_protocol::{Folders, Remedy};
 
 use crate::args::SetupCommand;
 use crate::fault::{Fault, Kind};
@@ -146,7 +146,7 @@ fn turn(listener: &dyn TransferListener) -> Result<File> {
             Kind::Output,
             format!("cannot write '{}': {error}", path.display()),
         )
-        .help("make room, or choose another cache folder with SEXTET_CACHE")
+        .remedy("make room, or choose another cache folder with SEXTET_CACHE")
     };
 
     fs::create_dir_all(folders.cache()).map_err(|error| unwritable(&error))?;
@@ -160,6 +160,6 @@ fn wheel_of_this_system() -> Result<Wheel> {
             Kind::Engine,
             format!("there is no TensorRT-RTX for {system}"),
         );
-        fault.help("use the CPU engine, which needs nothing").into()
+        fault.remedy(Remedy::UseCpu).into()
     })
 }

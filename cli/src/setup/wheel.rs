@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
+use sextet_protocol::Remedy;
 use zip::ZipArchive;
 
 use crate::fault::{Fault, Kind};
@@ -101,7 +102,7 @@ impl Wheel {
         );
 
         Err(Fault::new(kind, message)
-            .help("fetch it again with `sextet setup tensorrt`")
+            .remedy(Remedy::InstallTensorRt)
             .into())
     }
 

@@ -54,5 +54,5 @@ pub(crate) fn check(listener: &dyn TransferListener) -> Result<()> {
 
 /// The fault of a transfer whose listener wants to stop.
 pub(crate) fn cancelled() -> Fault {
-    Fault::new(Kind::Interrupted, "cancelled").help("asked again, it goes on where it stopped")
+    Fault::new(Kind::Interrupted, "cancelled").remedy("asked again, it goes on where it stopped")
 }

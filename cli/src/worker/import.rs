@@ -36,9 +36,9 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
     }
 
     let fault = |error: anyhow::Error| {
-        let advice =
+        let remedy =
             format!("make room there, or set {DATA_VARIABLE} to a folder that can be written to");
-        Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).help(advice)
+        Fault::new(Kind::Output, cannot_write(&place, &error).to_string()).remedy(remedy)
     };
 
     // Begin the capture under a temporary name.

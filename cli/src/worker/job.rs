@@ -160,7 +160,7 @@ impl Job {
             let Report {
                 kind,
                 message,
-                help,
+                remedies,
             } = report;
             self.close(
                 &mut state,
@@ -168,7 +168,8 @@ impl Job {
                     job: self.id,
                     kind: fail_kind(kind),
                     message,
-                    remedy: help,
+                    remedy: remedies.for_anybody(),
+                    remedies: remedies.known().to_vec(),
                 },
             );
         }

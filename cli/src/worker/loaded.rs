@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, anyhow};
 use sextet_protocol::worker::EngineName;
-use sextet_separator::{Backend, Listener, Model, Separator, Stem, Work};
+use sextet_separator::{Backend, EngineClass, Listener, Model, Separator, Stem, Work};
 
 use crate::args::EngineArg;
 use crate::fault::Report;
@@ -20,7 +20,7 @@ pub(super) struct Loaded {
     asked: EngineName,
     /// Class of the engine that was expected at loading. Another one is expected once a GPU has
     /// been set up.
-    pub(super) expected: &'static str,
+    pub(super) expected: EngineClass,
     /// Size and modification time of the file called `name`, by which a replaced file is noticed.
     stamp: Option<(u64, SystemTime)>,
     /// SHA-256 of the weights.
@@ -48,7 +48,7 @@ impl Loaded {
     ///
     /// # Errors
     /// When there is no such model, or it cannot be used.
-    pub(super) fn open(name: &str, asked: EngineName, expected: &'static str) -> Result<Self> {
+    pub(super) fn open(name: &str, asked: EngineName, expected: EngineClass) -> Result<Self> {
         let stamp = stamp(name);
         let model = models::open(Path::new(name))?;
         Ok(Self {

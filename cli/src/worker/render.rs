@@ -71,18 +71,18 @@ fn write_options(render: &Render) -> Result<WriteOptions> {
         (RenderFormat::Flac, Some(RenderBits::Int16)) => (FileFormat::Flac, Bits::B16),
         (RenderFormat::Flac, Some(RenderBits::Float32)) => {
             let fault = Fault::new(Kind::Usage, "FLAC has no floating point");
-            return Err(fault.help("choose 24 or 16 bits, or WAV").into());
+            return Err(fault.remedy("choose 24 or 16 bits, or WAV").into());
         }
     };
 
     if let Some(found) = render.rate_hz.filter(|rate_hz| !RATES_HZ.contains(rate_hz)) {
         let message = format!("files at {found} Hz cannot be made");
-        let help = format!(
+        let remedy = format!(
             "choose a rate from {} to {} Hz",
             RATES_HZ.start(),
             RATES_HZ.end()
         );
-        return Err(Fault::new(Kind::Usage, message).help(help).into());
+        return Err(Fault::new(Kind::Usage, message).remedy(remedy).into());
     }
 
     Ok(WriteOptions {
@@ -106,7 +106,7 @@ fn stems(render: &Render, entry: &Entry) -> Result<Vec<Stem>> {
             entry.manifest().model
         );
         return Err(Fault::new(Kind::Usage, message)
-            .help("leave it out, or use a model with six stems")
+            .remedy("leave it out, or use a model with six stems")
             .into());
     }
 
@@ -115,7 +115,7 @@ fn stems(render: &Render, entry: &Entry) -> Result<Vec<Stem>> {
 }
 
 fn places(render: &Render, stems: &[Stem], format: FileFormat) -> Result<Vec<PathBuf>> {
-    let unusable = |what: String, help: &str| Fault::new(Kind::Usage, what).help(help);
+    let unusable = |what: String, remedy: &str| Fault::new(Kind::Usage, what).remedy(remedy);
     if !render.folder.is_absolute() {
         let message = format!("'{}' is no absolute path", render.folder.display());
         return Err(unusable(message, "name a folder from the root on").into());

@@ -35,7 +35,7 @@ use crate::separate::{Moved, work_of_song};
 /// Pause between two checks of the engine that is being prepared.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Advice on preparing the GPU in advance.
+/// Way to prepare the GPU in advance.
 const AHEAD: &str = "preparing this model does that ahead";
 
 /// Most passes that can be asked for, as on the command line.
@@ -242,7 +242,7 @@ impl Bench {
         let recipe = Recipe {
             audio: clip.audio,
             model_hash: loaded.hash.clone(),
-            engine: engine.to_owned(),
+            engine: engine.to_string(),
             pipeline: PIPELINE_VERSION,
             options: request.options,
         };
@@ -323,10 +323,11 @@ impl Bench {
         let separator = start(loaded, &order.request.model, self.threads, job)?;
         if let Some(class) = separator
             .engine_class()
-            .filter(|&class| class != order.recipe.engine)
+            .map(|class| class.to_string())
+            .filter(|class| *class != order.recipe.engine)
         {
             // The expected engine did not start. Stems of another engine have a key of their own.
-            order.recipe.engine = class.to_owned();
+            order.recipe.engine = class;
             order.key = order.recipe.key();
             if self.found(&order)? {
                 return Ok(());
@@ -379,7 +380,7 @@ impl Bench {
         })
     }
 
-    /// Adds advice to the error of a cache that cannot be written to, whichever library reported
+    /// Sets the remedy of the error of a cache that cannot be written to, whichever library reported
     /// it.
     fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let report = Report::of(&error);
@@ -387,7 +388,7 @@ impl Bench {
             return error;
         }
         Fault::new(Kind::Output, report.message)
-            .help(self.workshop.cache.remedy())
+            .remedy(self.workshop.cache.remedy())
             .into()
     }
 }
@@ -501,14 +502,14 @@ fn check(options: &SeparationOptions) -> Result<()> {
     if !(0.0..1.0).contains(&options.overlap) {
         let message = format!("an overlap of {} cannot be used", options.overlap);
         return Err(Fault::new(Kind::Usage, message)
-            .help("ask for 0 up to, but not including, 1, such as 0.25")
+            .remedy("ask for 0 up to, but not including, 1, such as 0.25")
             .into());
     }
 
     if options.shifts > MOST_SHIFTS {
         let message = format!("{} shifts are more than {MOST_SHIFTS}", options.shifts);
         return Err(Fault::new(Kind::Usage, message)
-            .help("ask for fewer: 1 to 5 are usual")
+            .remedy("ask for fewer: 1 to 5 are usual")
             .into());
     }
 

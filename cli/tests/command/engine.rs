@@ -73,7 +73,7 @@ fn a_build_without_tensorrt_says_so() {
     for arguments in &cases {
         let said = stderr(&mut sextet(&bench, arguments), 4);
         assert!(
-            said.contains("error: TensorRT is not part of this build"),
+            said.contains("error: the engine tensorrt is not part of this build"),
             "{arguments:?}: {said}"
         );
         assert!(

@@ -75,7 +75,7 @@ struct Findings {
     gpu: Gpu,
     models: Vec<Model>,
     folders: Vec<Folder>,
-    advice: Vec<String>,
+    remedies: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,7 +137,7 @@ fn the_doctor_tells_people_and_programs() {
 
     let json: Findings =
         serde_json::from_str(&stdout(&mut bench.sextet(&["doctor", "--json"]))).unwrap();
-    assert_eq!((json.version, json.models.len()), (1, 4));
+    assert_eq!((json.version, json.models.len()), (2, 4));
 
     let bundled = &json.models[0];
     assert_eq!(
@@ -182,9 +182,9 @@ fn the_doctor_finds_a_gpu() {
         text.contains("gpu         NVIDIA GeForce RTX 3090, 24576 MiB, 570.00"),
         "{text}"
     );
-    let advice = text
+    let remedy = text
         .lines()
-        .find(|line| line.starts_with("advice "))
+        .find(|line| line.starts_with("remedy "))
         .unwrap();
     let expected = if cfg!(feature = "tensorrt") {
         "its library libcuda.so.1 cannot be"
@@ -193,7 +193,7 @@ fn the_doctor_finds_a_gpu() {
     };
 
     assert!(
-        text.contains("lib/libcuda.so.1") && advice.contains(expected),
+        text.contains("lib/libcuda.so.1") && remedy.contains(expected),
         "{text}"
     );
 }

@@ -84,7 +84,7 @@ struct Output {
 struct Report {
     kind: String,
     message: String,
-    help: String,
+    remedy: String,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -126,7 +126,7 @@ fn a_batch_tells_all_about_itself() {
 
     let lines = lines(&bench, &["a.wav", "b.wav", "--two-stems", "vocals"], 1);
     let Line::Start {
-        version: 1,
+        version: 2,
         parts,
         songs: 2,
         engine,
@@ -204,7 +204,7 @@ fn a_batch_tells_all_about_itself() {
     assert_eq!((status, outputs.len()), (&Status::Failed, 0));
     let report = error.as_ref().unwrap();
     assert_eq!(report.kind, "audio");
-    assert!(!report.message.is_empty() && !report.help.is_empty());
+    assert!(!report.message.is_empty() && !report.remedy.is_empty());
 
     let Line::End {
         done: 1,
@@ -243,7 +243,7 @@ fn a_run_that_cannot_begin_is_one_line() {
     let lines = lines(&bench, &["a.wav", "--name", "{nothing}"], 2);
     let [
         Line::Error {
-            version: 1,
+            version: 2,
             error,
             exit_code: 2,
         },

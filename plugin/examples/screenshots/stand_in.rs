@@ -9,7 +9,7 @@ use sextet_protocol::worker::{
     Checked, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer, PROTOCOL, Reply,
     Request, Stage, Waiting, Welcome, to_line,
 };
-use sextet_protocol::{Fingerprint, Stem};
+use sextet_protocol::{Fingerprint, Remedy, Stem};
 
 use crate::support::{ask, command, project};
 
@@ -191,6 +191,7 @@ fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
                 total as f64 / 1e6
             ),
             remedy: "check the network and try again: it goes on where it stopped".to_owned(),
+            remedies: Vec::new(),
         });
     }
 }
@@ -224,16 +225,15 @@ fn check(job: JobId, model: String) -> Reply {
         };
     }
 
+    let remedies = vec![Remedy::ConvertCheckpoint, Remedy::FetchOfficialModel];
     Reply::Failed {
         job,
         kind: FailKind::Model,
         message: format!(
             "'{model}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file"
         ),
-        remedy:
-            "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository (see docs/command.md); \
-            the official models are there converted: `sextet model fetch`"
-                .to_owned(),
+        remedy: Remedy::join(&remedies, Remedy::phrase),
+        remedies,
     }
 }
 

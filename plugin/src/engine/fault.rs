@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sextet_protocol::Remedy;
 use sextet_protocol::worker::PROTOCOL;
 
 /// The reason for which there are no stems. The message says what was expected and found; the
@@ -126,6 +127,27 @@ impl Fault {
     }
 }
 
+/// Returns the remedy of a failed job as a sentence that names the editor's controls. The worker's
+/// own `phrase` stands in where it sends a remedy that this version does not know, or none.
+pub(super) fn remedy(remedies: &[Remedy], phrase: &str) -> String {
+    if remedies.is_empty() || remedies.contains(&Remedy::Unknown) {
+        return sentence(phrase);
+    }
+
+    let own = Remedy::join(remedies, |remedy| match remedy {
+        Remedy::UseCpu => "choose the CPU in the settings".to_owned(),
+        Remedy::ChooseModel | Remedy::ChooseSmallerModel | Remedy::FetchOfficialModel => {
+            format!("{} in the settings", remedy.phrase())
+        }
+        Remedy::ListModels => "see the settings for the models that are here".to_owned(),
+        Remedy::FetchModel { name } => format!("fetch {name} in the settings"),
+        Remedy::InstallTensorRt => "set up the GPU in the settings".to_owned(),
+        Remedy::Diagnose => "see the settings for what is found of the GPU".to_owned(),
+        other => other.phrase(),
+    });
+    sentence(&own)
+}
+
 /// Returns a worker's phrase as a sentence, with a capital letter and a full stop.
 pub(super) fn sentence(phrase: &str) -> String {
     let mut letters = phrase.trim().chars();
@@ -155,6 +177,27 @@ pub(super) fn spawn_reason(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_remedy_names_the_editors_controls_unless_it_is_not_known() {
+        let model = Remedy::FetchModel {
+            name: "htdemucs".to_owned(),
+        };
+        let cases: [(&[Remedy], &str); 5] = [
+            (
+                &[Remedy::InstallTensorRt, Remedy::UseCpu],
+                "Set up the GPU in the settings, or choose the CPU in the settings.",
+            ),
+            (&[model], "Fetch htdemucs in the settings."),
+            (&[Remedy::MakeRoom], "Make room on the disk."),
+            (&[], "The worker's words."),
+            (&[Remedy::UseCpu, Remedy::Unknown], "The worker's words."),
+        ];
+
+        for (remedies, said) in cases {
+            assert_eq!(remedy(remedies, "the worker's words"), said);
+        }
+    }
 
     #[test]
     fn what_a_worker_says_becomes_a_sentence() {

@@ -13,7 +13,7 @@ use sextet_protocol::worker::{
 };
 use sextet_protocol::{Fingerprint, Folders};
 
-use super::fault::{Fault, sentence};
+use super::fault::{self, Fault, sentence};
 use super::kept::Kept;
 use super::worker::Worker;
 
@@ -313,10 +313,13 @@ fn end(reply: Reply) -> Option<Ended> {
         Reply::Fetched { model, .. } => Ended::Fetched(model),
         Reply::Checked { checked, .. } => Ended::Checked(checked),
         Reply::Failed {
-            message, remedy, ..
+            message,
+            remedy,
+            remedies,
+            ..
         } => Ended::Failed(Fault::Failed {
             message: sentence(&message),
-            remedy: sentence(&remedy),
+            remedy: fault::remedy(&remedies, &remedy),
         }),
         _ => return None,
     })

@@ -21,7 +21,7 @@ pub use wire::{LONGEST_LINE_BYTES, Lines, to_line};
 ///
 /// The version is raised when a field goes or changes its meaning, or when a reader has to know a
 /// new one. Readers ignore fields that they do not know.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Name of the model that is built into the command.
 pub const BUNDLED_MODEL: &str = "sextet-mini";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::{Checked, Gpu, Machine, ModelInfo, Offer};
 use super::options::EngineName;
 use super::request::JobId;
-use crate::{Fingerprint, Stem};
+use crate::{Fingerprint, Remedy, Stem};
 
 /// One line of the worker.
 ///
@@ -182,8 +182,11 @@ pub enum Reply {
         kind: FailKind,
         /// The failure, in a sentence for people.
         message: String,
-        /// The remedy: one sentence.
+        /// The remedy: one sentence, which names no front end's controls.
         remedy: String,
+        /// The same remedies as values, the best first, for a front end that has words of its own
+        /// for them; empty where there are none that it could put better.
+        remedies: Vec<Remedy>,
     },
 }
 

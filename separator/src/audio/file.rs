@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::condition::Condition;
+use super::limits::{MAX_CHANNELS, RATES_HZ};
 use super::packets::PacketReader;
-use super::read_error::{MAX_CHANNELS, RATES_HZ, ReadError};
+use super::read_error::ReadError;
 use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 

@@ -10,8 +10,8 @@ use symphonia::core::formats::{FormatReader, TrackType};
 use symphonia::core::packet::Packet;
 
 use super::condition::Condition;
-use super::guard::guard;
-use super::read_error::{CodecName, Fault, ReadError};
+use super::guard::{DecoderFault, guard};
+use super::read_error::{CodecName, ReadError};
 use super::track::{
     MAX_PACKET_FRAMES, announced_frames, audio_params, check_params, codec_error, make_decoder,
     probe, trim_of,
@@ -183,8 +183,10 @@ impl PacketReader {
                 return Ok(Some(packet).filter(|packet| packet.track_id == self.track_id));
             }
             Ok(None) => self.over = true,
-            Err(Fault::Decoder(SymphoniaError::ResetRequired)) => self.over = !self.next_stream(),
-            Err(Fault::Decoder(SymphoniaError::IoError(source)))
+            Err(DecoderFault::Refused(SymphoniaError::ResetRequired)) => {
+                self.over = !self.next_stream()
+            }
+            Err(DecoderFault::Refused(SymphoniaError::IoError(source)))
                 if source.kind() != std::io::ErrorKind::UnexpectedEof =>
             {
                 return Err(ReadError::Unreadable {
@@ -192,7 +194,7 @@ impl PacketReader {
                     source,
                 });
             }
-            Err(Fault::Decoder(SymphoniaError::DecodeError(_))) => {
+            Err(DecoderFault::Refused(SymphoniaError::DecodeError(_))) => {
                 self.barren_packets += 1;
                 self.condition.cut_off = self.barren_packets > MAX_BARREN_PACKETS;
             }
@@ -258,7 +260,7 @@ impl PacketReader {
                 (!is_empty).then_some(planes)
             }
             result => {
-                if let Err(Fault::Crashed) = result {
+                if let Err(DecoderFault::Crashed) = result {
                     // The decoder's state may be half changed. Reset the decoder, or create a new
                     // one if it cannot be reset.
                     let reset = guard(|| {

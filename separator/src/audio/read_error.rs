@@ -2,38 +2,34 @@
 
 use std::path::PathBuf;
 
-use crate::{Error, ErrorKind};
-
-/// Sample rates that are accepted, in Hz.
-pub const RATES_HZ: std::ops::RangeInclusive<u32> = 8_000..=192_000;
-
-/// Largest number of channels that is accepted.
-pub const MAX_CHANNELS: usize = 8;
+use super::limits::{MAX_CHANNELS, RATES_HZ};
+use crate::error::BoxedError;
+use crate::{Error, ErrorKind, Remedy};
 
 /// Reason why a file could not be read as audio.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// No file exists under the path.
-    #[error("{}: no such file; check the name and the folder", path.display())]
+    #[error("{}: no such file", path.display())]
     NotFound {
         /// Path that was opened.
         path: PathBuf,
     },
     /// The path is a folder.
-    #[error("{}: expected an audio file, found a folder; name a file in it", path.display())]
+    #[error("{}: expected an audio file, found a folder", path.display())]
     Folder {
         /// Path that was opened.
         path: PathBuf,
     },
     /// The path names a pipe, a device or the like, which cannot be read twice.
-    #[error("{}: expected a file, found a pipe or a device; save what it gives in a file first", path.display())]
+    #[error("{}: expected a file, found a pipe or a device", path.display())]
     NotAFile {
         /// Path that was opened.
         path: PathBuf,
     },
     /// The file exists but cannot be read.
-    #[error("{}: cannot be read; check its permissions and the disk", path.display())]
+    #[error("{}: cannot be read", path.display())]
     Unreadable {
         /// Path that was opened.
         path: PathBuf,
@@ -41,21 +37,21 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// The file is empty.
-    #[error("{}: expected audio, found an empty file (0 bytes); copy or export it again", path.display())]
+    #[error("{}: expected audio, found an empty file (0 bytes)", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// The format is not recognised.
-    #[error("{}: expected {FORMATS}, found none of these; is it an audio file?", path.display())]
+    #[error("{}: expected {FORMATS}, found none of these", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
         /// Error of the probe, if it gave one.
-        source: Option<Fault>,
+        source: Option<BoxedError>,
     },
     /// The container is known, but the codec in it is not.
-    #[error("{}: expected {CODECS}, found {codec}; convert it to WAV or FLAC first", path.display())]
+    #[error("{}: expected {CODECS}, found {codec}", path.display())]
     Codec {
         /// The file.
         path: PathBuf,
@@ -63,21 +59,21 @@ pub enum ReadError {
         codec: CodecName,
     },
     /// The format is known, but no sample could be decoded.
-    #[error("{}: a damaged file: nothing in it can be decoded; copy or export it again", path.display())]
+    #[error("{}: a damaged file: nothing in it can be decoded", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Error of the decoder, if it gave one.
-        source: Option<Fault>,
+        source: Option<BoxedError>,
     },
     /// The file is well formed but holds no samples.
-    #[error("{}: expected at least one sample, found none; export it again", path.display())]
+    #[error("{}: expected at least one sample, found none", path.display())]
     NoSamples {
         /// The file.
         path: PathBuf,
     },
     /// The number of channels is not supported.
-    #[error("{}: expected 1 to {MAX_CHANNELS} channels, found {found}; mix it down or repair its header", path.display())]
+    #[error("{}: expected 1 to {MAX_CHANNELS} channels, found {found}", path.display())]
     Channels {
         /// The file.
         path: PathBuf,
@@ -85,7 +81,7 @@ pub enum ReadError {
         found: usize,
     },
     /// The sample rate is not supported.
-    #[error("{}: expected a rate of {} to {} Hz, found {found} Hz; resample it or repair its header",
+    #[error("{}: expected a rate of {} to {} Hz, found {found} Hz",
         path.display(), RATES_HZ.start(), RATES_HZ.end())]
     Rate {
         /// The file.
@@ -94,8 +90,7 @@ pub enum ReadError {
         found: u32,
     },
     /// The sample format is not supported.
-    #[error("{}: expected samples of 8, 16, 24 or 32 bits, or floating point of 32 or 64, found {found} bits; \
-        convert it first", path.display())]
+    #[error("{}: expected samples of 8, 16, 24 or 32 bits, or floating point of 32 or 64, found {found} bits", path.display())]
     Bits {
         /// The file.
         path: PathBuf,
@@ -103,8 +98,7 @@ pub enum ReadError {
         found: u16,
     },
     /// A sample is NaN or infinite.
-    #[error("{}: expected finite samples, found {value} in channel {channel}, frame {frame} ({time_s:.3} s); \
-        repair it in an audio editor", path.display())]
+    #[error("{}: expected finite samples, found {value} in channel {channel}, frame {frame} ({time_s:.3} s)", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -147,15 +141,24 @@ impl std::fmt::Display for CodecName {
     }
 }
 
-/// Failure inside a decoder.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The decoder rejected the data.
-    #[error(transparent)]
-    Decoder(#[from] symphonia::core::errors::Error),
-    /// The decoder panicked: a defect in it, triggered by damaged data.
-    #[error("the decoder failed on damaged data")]
-    Crashed,
+impl ReadError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            Self::NotFound { .. } => vec![Remedy::CheckPath],
+            Self::Folder { .. } => vec![Remedy::ChooseFile],
+            Self::NotAFile { .. } => vec![Remedy::SaveAsFile],
+            Self::Unreadable { .. } => vec![Remedy::CheckPermissions],
+            Self::NotAudio { .. } => vec![Remedy::CheckThatItPlays],
+            Self::Codec { .. } | Self::Bits { .. } => vec![Remedy::ConvertAudio],
+            Self::Empty { .. } | Self::Damaged { .. } | Self::NoSamples { .. } => {
+                vec![Remedy::ExportAgain]
+            }
+            Self::Channels { .. } => vec![Remedy::MixDown, Remedy::RepairHeader],
+            Self::Rate { .. } => vec![Remedy::Resample, Remedy::RepairHeader],
+            Self::NotFinite { .. } => vec![Remedy::RepairAudio],
+        }
+    }
 }
 
 impl From<ReadError> for Error {
@@ -167,6 +170,7 @@ impl From<ReadError> for Error {
             | ReadError::Unreadable { .. } => ErrorKind::Input,
             _ => ErrorKind::Audio,
         };
-        Self::new(kind, error)
+        let remedies = error.remedies();
+        Self::new(kind, error).with_remedies(remedies)
     }
 }

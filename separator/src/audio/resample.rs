@@ -4,6 +4,7 @@ use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
 use super::{Audio, AudioStream, Layout, Speaker, Warning};
+use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Result, SeparateError};
 
 /// Smallest length of the anti-aliasing filter, in frames of the lower of the two rates. The longer
@@ -168,7 +169,11 @@ impl Engine {
             window,
             FixedSync::Both,
         )
-        .map_err(|source| Error::from(ResampleError::Setup { source }))?;
+        .map_err(|error| {
+            Error::from(ResampleError::Setup {
+                source: error.into(),
+            })
+        })?;
 
         let (delay_frames, chunk) = (fft.output_delay(), fft.output_frames_max());
         let channels = layout.channels;
@@ -238,7 +243,11 @@ impl Engine {
         let (_, made) = self
             .fft
             .process_into_buffer(&input, &mut output, Some(&from))
-            .map_err(|source| Error::from(ResampleError::Run { source }))?;
+            .map_err(|error| {
+                Error::from(ResampleError::Run {
+                    source: error.into(),
+                })
+            })?;
 
         let dropped = self.delay_frames.min(made);
         self.delay_frames -= dropped;
@@ -336,9 +345,7 @@ impl AudioStream for Resampled<'_> {
 #[non_exhaustive]
 pub enum ResampleError {
     /// The rates or channels are not usable.
-    #[error(
-        "expected at least one channel and rates above 0 Hz, found {layout:?} to {to_hz} Hz; choose another rate"
-    )]
+    #[error("expected at least one channel and rates above 0 Hz, found {layout:?} to {to_hz} Hz")]
     Unusable {
         /// Layout of the input.
         layout: Layout,
@@ -365,13 +372,13 @@ pub enum ResampleError {
     #[error("the resampler cannot be set up")]
     Setup {
         /// Error of rubato.
-        source: rubato::ResamplerConstructionError,
+        source: BoxedError,
     },
     /// The filter failed.
     #[error("the resampler failed")]
     Run {
         /// Error of rubato.
-        source: rubato::ResampleError,
+        source: BoxedError,
     },
     /// The buffers have the wrong size: a defect in this file.
     #[error("the resampler's buffers do not fit")]

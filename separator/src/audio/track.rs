@@ -20,10 +20,11 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-use super::guard::guard;
+use super::guard::{DecoderFault, guard};
+use super::limits::MAX_CHANNELS;
 use super::mp4;
 use super::opus::OpusDecoder;
-use super::read_error::{CodecName, Fault, MAX_CHANNELS, ReadError};
+use super::read_error::{CodecName, ReadError};
 use super::source::Source;
 use super::trim::Trim;
 
@@ -58,20 +59,20 @@ pub(super) fn probe(path: &Path) -> Result<Box<dyn FormatReader>, ReadError> {
     guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta)).map_err(|fault| {
         let path = path.to_owned();
         match fault {
-            Fault::Decoder(SymphoniaError::Unsupported(_)) if !begins_like_audio(&path) => {
+            DecoderFault::Refused(SymphoniaError::Unsupported(_)) if !begins_like_audio(&path) => {
                 ReadError::NotAudio {
                     path,
-                    source: Some(fault),
+                    source: Some(fault.into()),
                 }
             }
-            Fault::Decoder(SymphoniaError::IoError(source))
+            DecoderFault::Refused(SymphoniaError::IoError(source))
                 if source.kind() != std::io::ErrorKind::UnexpectedEof =>
             {
                 ReadError::Unreadable { path, source }
             }
             fault => ReadError::Damaged {
                 path,
-                source: Some(fault),
+                source: Some(fault.into()),
             },
         }
     })
@@ -98,7 +99,9 @@ pub(super) fn audio_params(track: &Track) -> &AudioCodecParameters {
 }
 
 /// Creates a decoder for a track, from its beginning.
-pub(super) fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Fault> {
+pub(super) fn make_decoder(
+    params: &AudioCodecParameters,
+) -> Result<Box<dyn AudioDecoder>, DecoderFault> {
     // Without a LAME tag an MP3's length is an estimate at which symphonia would cut the song. MP3
     // is therefore trimmed here.
     let options = AudioDecoderOptions::default().gapless(params.codec != CODEC_ID_MP3);
@@ -106,10 +109,10 @@ pub(super) fn make_decoder(params: &AudioCodecParameters) -> Result<Box<dyn Audi
 }
 
 /// Returns the reason why there is no decoder for `codec`.
-pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> ReadError {
+pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: DecoderFault) -> ReadError {
     let path = path.to_owned();
     match fault {
-        Fault::Decoder(SymphoniaError::Unsupported(name))
+        DecoderFault::Refused(SymphoniaError::Unsupported(name))
             if codecs().get_audio_decoder(codec).is_some() =>
         {
             ReadError::Codec {
@@ -117,13 +120,13 @@ pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: Fault) -> Rea
                 codec: CodecName::Named(name),
             }
         }
-        Fault::Decoder(SymphoniaError::Unsupported(_)) => ReadError::Codec {
+        DecoderFault::Refused(SymphoniaError::Unsupported(_)) => ReadError::Codec {
             path,
             codec: CodecName::Unknown,
         },
         fault => ReadError::Damaged {
             path,
-            source: Some(fault),
+            source: Some(fault.into()),
         },
     }
 }

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use super::Layout;
-use super::read_error::MAX_CHANNELS;
-use crate::{Error, ErrorKind};
+use super::limits::MAX_CHANNELS;
+use crate::error::BoxedError;
+use crate::{Error, ErrorKind, Remedy};
 
 /// Reason why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// The file cannot be created in its folder.
-    #[error("{}: cannot be created; check that its folder exists and may be written", path.display())]
+    #[error("{}: cannot be created", path.display())]
     Create {
         /// The file.
         path: PathBuf,
@@ -19,7 +20,7 @@ pub enum WriteError {
         source: std::io::Error,
     },
     /// The disk is full.
-    #[error("{}: the disk is full; free some space or choose another folder", path.display())]
+    #[error("{}: the disk is full", path.display())]
     Full {
         /// The file.
         path: PathBuf,
@@ -27,7 +28,7 @@ pub enum WriteError {
         source: std::io::Error,
     },
     /// Writing failed.
-    #[error("{}: cannot be written; check the disk", path.display())]
+    #[error("{}: cannot be written", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum WriteError {
         source: std::io::Error,
     },
     /// FLAC does not support floating point.
-    #[error("{}: expected 16 or 24 bits for FLAC, found 32-bit floating point; choose 24 bits, or WAV", path.display())]
+    #[error("{}: expected 16 or 24 bits for FLAC, found 32-bit floating point", path.display())]
     FloatFlac {
         /// The file.
         path: PathBuf,
@@ -79,8 +80,23 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
         /// Error of the encoder.
-        source: flac_codec::Error,
+        source: BoxedError,
     },
+}
+
+impl WriteError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            Self::Create { .. } => vec![Remedy::CheckFolder],
+            Self::Full { .. } => vec![Remedy::MakeRoom, Remedy::ChooseFolder],
+            Self::Write { .. } => vec![Remedy::CheckPermissions],
+            Self::FloatFlac { .. } => vec![Remedy::ChooseBits { bits: 24 }, Remedy::ChooseWav],
+            Self::Layout { .. } | Self::Block { .. } | Self::Frames { .. } | Self::Flac { .. } => {
+                Vec::new()
+            }
+        }
+    }
 }
 
 impl From<WriteError> for Error {
@@ -89,6 +105,7 @@ impl From<WriteError> for Error {
             WriteError::FloatFlac { .. } => ErrorKind::Options,
             _ => ErrorKind::Output,
         };
-        Self::new(kind, error)
+        let remedies = error.remedies();
+        Self::new(kind, error).with_remedies(remedies)
     }
 }

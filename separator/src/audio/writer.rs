@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::flac_writer::{self, FlacWriter};
-use super::read_error::MAX_CHANNELS;
+use super::limits::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
 use super::write_error::WriteError;
 use super::{Audio, Layout, Tags};
@@ -423,7 +423,7 @@ fn flac_error(path: &Path, source: flac_codec::Error) -> WriteError {
         flac_codec::Error::Io(source) => write_error(path, source),
         source => WriteError::Flac {
             path: path.to_owned(),
-            source,
+            source: source.into(),
         },
     }
 }

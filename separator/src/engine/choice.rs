@@ -8,14 +8,49 @@
 //! | in the middle of the work | the CPU, where a GPU fails | [`successor`] |
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::class::EngineClass;
+use super::contract::{Engine, GpuEngine, OpenedGpu};
 use super::cpu::{self, Cpu};
-use super::tensorrt::{self, Opened};
-use super::{Engine, EngineChoice, EngineError, EngineOptions};
+use super::error::EngineError;
+use super::options::{EngineChoice, EngineOptions};
+use super::tensorrt::TensorRtEngine;
 use crate::model::{MODEL_RATE_HZ, Model, Network};
 use crate::progress::Listener;
-use crate::{Error, ErrorKind, Options, Result};
+use crate::{ErrorKind, Options, Result};
+
+/// Engines that compute on a GPU, in the order in which an open choice tries them. Another engine
+/// is another row.
+const GPU_ENGINES: &[&dyn GpuEngine] = &[&TensorRtEngine];
+
+/// Returns the engines among `all` that `choice` allows; none for the CPU.
+fn allowed<'a>(
+    all: &'a [&'a dyn GpuEngine],
+    choice: EngineChoice,
+) -> impl Iterator<Item = &'a dyn GpuEngine> {
+    all.iter()
+        .copied()
+        .filter(move |engine| choice == EngineChoice::Auto || choice == engine.choice())
+}
+
+/// Returns the first success of `attempt` with one of `engines`, or else the first failure. A
+/// cancellation ends the attempts.
+fn first_of<'a, T>(
+    engines: impl Iterator<Item = &'a dyn GpuEngine>,
+    mut attempt: impl FnMut(&dyn GpuEngine) -> Result<T>,
+) -> Result<T> {
+    let mut failed = None;
+    for engine in engines {
+        match attempt(engine) {
+            Ok(found) => return Ok(found),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    Err(failed.unwrap_or_else(|| EngineError::NotStarted.into()))
+}
 
 /// Amount of work by which an engine is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -88,8 +123,8 @@ pub struct Backend {
     options: EngineOptions,
     /// Reason for the CPU where the choice was left open.
     reason: Option<Reason>,
-    /// GPU that was opened while weighing, ready for an engine.
-    opened: Option<Opened>,
+    /// GPU that was opened while weighing, ready for the engine of this choice.
+    opened: Option<(EngineChoice, Arc<dyn OpenedGpu>)>,
 }
 
 impl From<EngineOptions> for Backend {
@@ -115,6 +150,17 @@ impl Backend {
         songs: &mut dyn Iterator<Item = Work>,
         begun: Duration,
     ) -> Self {
+        Self::weigh_among(GPU_ENGINES, model, options, songs, begun)
+    }
+
+    /// Does the same with the GPU engines in `all`.
+    fn weigh_among(
+        all: &[&dyn GpuEngine],
+        model: &Model,
+        options: EngineOptions,
+        songs: &mut dyn Iterator<Item = Work>,
+        begun: Duration,
+    ) -> Self {
         let networks: Vec<&Network> = model.networks_of().collect();
         let [first, ..] = networks[..] else {
             return options.into();
@@ -123,10 +169,12 @@ impl Backend {
             return options.into();
         }
 
-        let opened = tensorrt::open_gpu(first, &options.tensorrt);
+        let opened = first_of(allowed(all, options.engine), |engine| {
+            Ok((engine.choice(), engine.open(first, &options)?))
+        });
         let until_ready = match &opened {
-            Ok(opened) => Ok(opened.until_ready(&networks, &options.tensorrt)),
-            Err(error) => Err(cause(error)),
+            Ok((_, opened)) => Ok(opened.until_ready(&networks, &options)),
+            Err(error) => Err(error.to_string()),
         };
         let on_cpu = |limit| {
             let products: Vec<u64> = networks.iter().map(|network| network.products()).collect();
@@ -155,12 +203,20 @@ impl Backend {
 
     /// Returns the expected name of the started engine, for display.
     pub(crate) fn name(&self) -> String {
-        match (&self.opened, self.options.engine) {
-            (Some(opened), _) => opened.name(),
-            (None, EngineChoice::Cpu) => cpu::NAME.to_owned(),
-            (None, EngineChoice::TensorRt) => "TensorRT-RTX".to_owned(),
-            (None, EngineChoice::Auto) => "TensorRT-RTX, or the CPU".to_owned(),
+        if let Some((_, opened)) = &self.opened {
+            return opened.name();
         }
+
+        let choice = self.options.engine;
+        let mut names: Vec<&str> = allowed(GPU_ENGINES, choice)
+            .map(|engine| engine.name())
+            .collect();
+        match choice {
+            EngineChoice::Cpu => names.push(cpu::NAME),
+            EngineChoice::Auto => names.push("or the CPU"),
+            _ => {}
+        }
+        names.join(", ")
     }
 
     /// Returns the reason for the CPU where the choice was left open.
@@ -242,8 +298,8 @@ pub(crate) fn check(backend: &Backend) -> Result<()> {
 
 fn check_options(options: &EngineOptions) -> Result<()> {
     match options.engine {
-        EngineChoice::TensorRt if !tensorrt::IS_BUILT_IN => Err(EngineError::NotBuiltIn.into()),
-        _ => Ok(()),
+        EngineChoice::Cpu | EngineChoice::Auto => Ok(()),
+        choice => first_of(allowed(GPU_ENGINES, choice), |engine| engine.check()),
     }
 }
 
@@ -254,15 +310,27 @@ pub(crate) fn start(
     backend: &mut Backend,
     listener: &mut dyn Listener,
 ) -> Result<Started> {
+    start_among(GPU_ENGINES, network, backend, listener)
+}
+
+/// Does the same with the GPU engines in `all`.
+fn start_among(
+    all: &[&dyn GpuEngine],
+    network: Network,
+    backend: &mut Backend,
+    listener: &mut dyn Listener,
+) -> Result<Started> {
     check(backend)?;
+    let opened = backend.opened.take();
     let options = &backend.options;
+
     let note = match options.engine {
         EngineChoice::Cpu => backend.note(),
-        choice => match on_gpu(&network, options, backend.opened.take(), listener) {
+        choice => match on_gpu(all, &network, options, opened, listener) {
             Ok(engine) => return Ok(Started { engine, note: None }),
-            Err(error) if choice == EngineChoice::TensorRt => return Err(error),
+            Err(error) if choice != EngineChoice::Auto => return Err(error),
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => Some(cause(&error)),
+            Err(error) => Some(error.to_string()),
         },
     };
 
@@ -272,24 +340,29 @@ pub(crate) fn start(
     })
 }
 
-/// Starts an engine on the GPU in `opened`, or opens a GPU first.
+/// Starts the first engine that starts. A GPU in `opened` is not opened again, nor are engines tried
+/// that failed to open one before it.
 fn on_gpu(
+    all: &[&dyn GpuEngine],
     network: &Network,
     options: &EngineOptions,
-    opened: Option<Opened>,
+    opened: Option<(EngineChoice, Arc<dyn OpenedGpu>)>,
     listener: &mut dyn Listener,
 ) -> Result<Box<dyn Engine>> {
-    let opened = match opened {
-        Some(opened) => opened,
-        None => tensorrt::open_gpu(network, &options.tensorrt)?,
+    let is_before = |engine: &&dyn GpuEngine| {
+        opened
+            .as_ref()
+            .is_some_and(|(choice, _)| *choice != engine.choice())
     };
-    opened.start(network, &options.tensorrt, listener)
-}
+    let engines = allowed(all, options.engine).skip_while(is_before);
 
-/// Returns the cause without its remedy, which is what the caller does anyway.
-fn cause(error: &Error) -> String {
-    let text = error.to_string();
-    text.split("; ").next().unwrap_or(&text).to_owned()
+    first_of(engines, |engine| {
+        let gpu = match &opened {
+            Some((choice, gpu)) if *choice == engine.choice() => Arc::clone(gpu),
+            _ => engine.open(network, options)?,
+        };
+        gpu.start(network, options, listener)
+    })
 }
 
 /// Engine that continues the work of an engine that failed in the middle of it.
@@ -311,57 +384,47 @@ pub fn successor(asked: EngineChoice, on_cpu: bool) -> Successor {
     }
 }
 
-/// Returns the kind and precision of the engine that `options` lead to on this machine, such as
-/// `cpu-f32`. Engines of one class give the same samples except for rounding; engines of different
-/// classes do not. No model is loaded. The answer can be wrong where the engine fails to start and
-/// the choice was left open, where the CPU finishes sooner, or where the model turns out to need
-/// float32. In those cases [`Separator::engine_class`](crate::Separator::engine_class) gives the
-/// right one.
+/// Returns the kind and precision of the engine that `options` lead to on this machine. No model is
+/// loaded. The answer can be wrong where the engine fails to start and the choice was left open,
+/// where the CPU finishes sooner, or where the model turns out to need float32. In those cases
+/// [`Separator::engine_class`](crate::Separator::engine_class) gives the right one.
 ///
 /// # Errors
 /// Fails like [`Separator::new`](crate::Separator::new) when the engine is not available.
-pub fn engine_class(options: &EngineOptions) -> Result<&'static str> {
+pub fn engine_class(options: &EngineOptions) -> Result<EngineClass> {
     check_options(options)?;
-    let gpu = gpu_class(options.tensorrt.full_precision);
-    Ok(match options.engine {
-        EngineChoice::Cpu => cpu::CLASS,
-        EngineChoice::TensorRt => gpu,
-        EngineChoice::Auto if tensorrt::probe(&options.tensorrt).is_ok() => gpu,
-        EngineChoice::Auto => cpu::CLASS,
-    })
-}
+    let engines = allowed(GPU_ENGINES, options.engine);
+    let class = match options.engine {
+        EngineChoice::Cpu => None,
+        EngineChoice::Auto => first_of(engines, |engine| {
+            engine.probe(options)?;
+            Ok(engine.class(options))
+        })
+        .ok(),
+        _ => engines.map(|engine| engine.class(options)).next(),
+    };
 
-pub(super) fn gpu_class(full_precision: bool) -> &'static str {
-    if full_precision {
-        "tensorrt-f32"
-    } else {
-        "tensorrt-f16"
-    }
+    Ok(class.unwrap_or(EngineClass::CpuF32))
 }
 
 /// Begins, on threads of its own, the part of an engine's start with `options` that does not depend
 /// on the model: on a GPU, half of the start. Starting an engine waits for it. A process that may
 /// end without starting one must call [`settle`].
 pub fn warm_up(options: &EngineOptions) {
-    if options.engine != EngineChoice::Cpu {
-        tensorrt::begin(&options.tensorrt);
-    }
+    allowed(GPU_ENGINES, options.engine).for_each(|engine| engine.begin(options));
 }
 
 /// Waits for the work begun by [`warm_up`] that no engine has claimed. A driver does not survive
 /// the end of the process in the middle of that work.
 pub fn settle() {
-    tensorrt::settle();
-}
-
-/// Returns whether engines of `class` run on the CPU.
-pub(crate) fn is_of_cpu(class: &str) -> bool {
-    class == cpu::CLASS
+    GPU_ENGINES.iter().for_each(|engine| engine.settle());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
+    use crate::progress::Ignore;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -401,6 +464,130 @@ mod tests {
         }
 
         println!("{} cases tried", cases.len());
+    }
+
+    /// GPU engine that is there in name only: it fails to open, or opens and fails to start.
+    struct Failing {
+        choice: EngineChoice,
+        opens: bool,
+        why: fn() -> Error,
+    }
+
+    impl GpuEngine for Failing {
+        fn choice(&self) -> EngineChoice {
+            self.choice
+        }
+
+        fn name(&self) -> &'static str {
+            "failing"
+        }
+
+        fn class(&self, _: &EngineOptions) -> EngineClass {
+            EngineClass::TensorRtF16
+        }
+
+        fn check(&self) -> Result<()> {
+            Ok(())
+        }
+
+        fn probe(&self, _: &EngineOptions) -> Result<()> {
+            Err((self.why)())
+        }
+
+        fn begin(&self, _: &EngineOptions) {}
+
+        fn settle(&self) {}
+
+        fn open(&self, _: &Network, _: &EngineOptions) -> Result<Arc<dyn OpenedGpu>> {
+            if self.opens {
+                Ok(Arc::new(FailingGpu(self.why)))
+            } else {
+                Err((self.why)())
+            }
+        }
+    }
+
+    #[derive(Debug)]
+    struct FailingGpu(fn() -> Error);
+
+    impl OpenedGpu for FailingGpu {
+        fn name(&self) -> String {
+            "a failing GPU".to_owned()
+        }
+
+        fn until_ready(&self, _: &[&Network], _: &EngineOptions) -> Duration {
+            Duration::ZERO
+        }
+
+        fn start(
+            &self,
+            _: &Network,
+            _: &EngineOptions,
+            _: &mut dyn Listener,
+        ) -> Result<Box<dyn Engine>> {
+            Err((self.0)())
+        }
+    }
+
+    fn old_driver() -> Error {
+        let said = "the NVIDIA driver supports CUDA 12.4; TensorRT needs 13.0 or newer";
+        Error::new(ErrorKind::Engine, said)
+    }
+
+    fn old_gpu() -> Error {
+        let said = "the GPU (A) has compute capability 6.0; TensorRT needs 7.5 (Turing) or newer";
+        Error::new(ErrorKind::Engine, said)
+    }
+
+    /// A note was once cut at its first semicolon, and the reason with it.
+    #[test]
+    fn the_note_of_a_fallback_holds_the_whole_cause() {
+        let model = Model::bundled().unwrap();
+        for why in [old_driver, old_gpu] {
+            for opens in [false, true] {
+                let engine = Failing {
+                    choice: EngineChoice::TensorRt,
+                    opens,
+                    why,
+                };
+                let all: [&dyn GpuEngine; 1] = [&engine];
+
+                let options = EngineOptions::default();
+                let (songs, begun) = (&mut std::iter::empty(), Duration::ZERO);
+                let mut backend = Backend::weigh_among(&all, &model, options, songs, begun);
+                assert_eq!(backend.is_cpu(), !opens);
+
+                let network = model.networks_of().next().unwrap().clone();
+                let started = start_among(&all, network, &mut backend, &mut Ignore).unwrap();
+                assert!(started.engine.class().is_cpu());
+                assert_eq!(started.note, Some(why().to_string()), "opens: {opens}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_open_choice_goes_on_to_the_next_engine_and_tells_of_the_first() {
+        let failing = |choice, why| Failing {
+            choice,
+            opens: false,
+            why,
+        };
+        let (first, second) = (
+            failing(EngineChoice::TensorRt, old_driver),
+            failing(EngineChoice::Cpu, old_gpu),
+        );
+        let all: [&dyn GpuEngine; 2] = [&first, &second];
+
+        let mut tried = Vec::new();
+        let found = first_of(allowed(&all, EngineChoice::Auto), |engine| {
+            tried.push(engine.choice());
+            engine.probe(&EngineOptions::default())
+        });
+        assert_eq!(tried, [EngineChoice::TensorRt, EngineChoice::Cpu]);
+        assert_eq!(found.unwrap_err().to_string(), old_driver().to_string());
+
+        let named = allowed(&all, EngineChoice::TensorRt).count();
+        assert_eq!(named, 1, "a choice that is not open tries one engine");
     }
 
     #[test]

@@ -14,15 +14,14 @@ use std::time::Duration;
 use rten::{Model, ModelOptions, RunOptions, ThreadPool};
 use rten_tensor::{NdTensor, NdTensorView};
 
-use super::{Engine, EngineError};
+use super::class::EngineClass;
+use super::contract::Engine;
+use super::error::EngineError;
 use crate::Result;
 use crate::model::{CHANNELS, Network};
 
 /// Name of the engine.
 pub(super) const NAME: &str = "CPU (rten)";
-
-/// Kind and precision of the engine.
-pub(super) const CLASS: &str = "cpu-f32";
 
 /// Largest number of segments in parallel. Each takes some 300 MB with the official shape.
 const MOST_AT_ONCE: usize = 4;
@@ -51,7 +50,9 @@ impl Cpu {
             .prepack_weights(true)
             .load(onnx);
 
-        let model = model.map_err(|source| EngineError::Load { source })?;
+        let model = model.map_err(|error| EngineError::Load {
+            source: error.into(),
+        })?;
         let threads = self::threads(threads);
 
         let pool = |threads| Arc::new(ThreadPool::with_num_threads(threads));
@@ -130,8 +131,8 @@ impl Engine for Cpu {
         NAME.to_owned()
     }
 
-    fn class(&self) -> &'static str {
-        CLASS
+    fn class(&self) -> EngineClass {
+        EngineClass::CpuF32
     }
 
     fn depth(&self) -> usize {
@@ -182,7 +183,9 @@ impl Loaded {
         let output = self
             .model
             .run_one(input.into(), Some(options))
-            .map_err(|source| EngineError::Run { source })?;
+            .map_err(|error| EngineError::Run {
+                source: error.into(),
+            })?;
         let output: NdTensor<f32, 4> = output.try_into().map_err(|_| EngineError::OutputShape)?;
         Ok(output.into_data())
     }

@@ -1,38 +1,45 @@
 //! Errors of an engine.
 
-use crate::{Error, ErrorKind};
+use crate::error::BoxedError;
+use crate::{Error, ErrorKind, Remedy};
 
 /// Reason why an engine could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum EngineError {
-    #[error(
-        "TensorRT is not part of this build; build with --features tensorrt, or use --engine cpu"
-    )]
-    NotBuiltIn,
-    #[error("the engine could not be started before; start again")]
+    #[error("the engine {engine} is not part of this build")]
+    NotBuiltIn { engine: &'static str },
+    #[error("the engine could not be started before")]
     NotStarted,
-    #[error(
-        "stems were asked for and no segment was submitted; this is a defect of Sextet, please report it"
-    )]
+    #[error("stems were asked for and no segment was submitted")]
     NothingSubmitted,
-    #[error(
-        "the CPU engine could not load the model's graph: {source}; this is a defect of Sextet, please report it"
-    )]
-    Load { source: rten::LoadError },
-    #[error(
-        "the CPU engine failed: {source}; if memory ran out, close other programs or use a smaller model"
-    )]
-    Run { source: rten::RunError },
-    #[error(
-        "the CPU engine gave stems of another shape than expected: this is a defect of Sextet, please report it"
-    )]
+    #[error("the CPU engine could not load the model's graph: {source}")]
+    Load { source: BoxedError },
+    #[error("the CPU engine failed: {source}")]
+    Run { source: BoxedError },
+    #[error("the CPU engine gave stems of another shape than expected")]
     OutputShape,
+}
+
+impl EngineError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            Self::NotBuiltIn { engine } => {
+                let engine = (*engine).to_owned();
+                vec![Remedy::UseBuildWith { engine }, Remedy::UseCpu]
+            }
+            Self::NotStarted => vec![Remedy::StartAgain],
+            Self::Run { .. } => vec![Remedy::FreeMemory, Remedy::ChooseSmallerModel],
+            Self::NothingSubmitted | Self::Load { .. } | Self::OutputShape => vec![Remedy::Report],
+        }
+    }
 }
 
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
-        Error::new(ErrorKind::Engine, error)
+        let remedies = error.remedies();
+        Error::new(ErrorKind::Engine, error).with_remedies(remedies)
     }
 }

@@ -1,47 +1,47 @@
 //! Stand-in for TensorRT in a build without it. Every use of it fails.
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::{Engine, EngineError, TensorRtOptions};
+use super::class::EngineClass;
+use super::contract::{GpuEngine, OpenedGpu};
+use super::error::EngineError;
+use super::options::{EngineChoice, EngineOptions};
 use crate::Result;
 use crate::model::Network;
-use crate::progress::Listener;
 
-/// Whether this build has TensorRT.
-pub(super) const IS_BUILT_IN: bool = false;
+/// TensorRT as an engine to choose.
+pub(super) struct TensorRtEngine;
 
-/// Opened GPU, which cannot exist in this build.
-#[derive(Clone, Debug)]
-pub(super) struct Opened(Infallible);
-
-pub(super) fn open_gpu(_: &Network, _: &TensorRtOptions) -> Result<Opened> {
-    Err(EngineError::NotBuiltIn.into())
+fn not_built_in<T>() -> Result<T> {
+    Err(EngineError::NotBuiltIn { engine: "tensorrt" }.into())
 }
 
-pub(super) fn probe(_: &TensorRtOptions) -> Result<()> {
-    Err(EngineError::NotBuiltIn.into())
-}
-
-pub(super) fn begin(_: &TensorRtOptions) {}
-
-pub(super) fn settle() {}
-
-impl Opened {
-    pub(super) fn name(&self) -> String {
-        match self.0 {}
+impl GpuEngine for TensorRtEngine {
+    fn choice(&self) -> EngineChoice {
+        EngineChoice::TensorRt
     }
 
-    pub(super) fn until_ready(&self, _: &[&Network], _: &TensorRtOptions) -> Duration {
-        match self.0 {}
+    fn name(&self) -> &'static str {
+        "TensorRT-RTX"
     }
 
-    pub(super) fn start(
-        self,
-        _: &Network,
-        _: &TensorRtOptions,
-        _: &mut dyn Listener,
-    ) -> Result<Box<dyn Engine>> {
-        match self.0 {}
+    fn class(&self, _: &EngineOptions) -> EngineClass {
+        EngineClass::TensorRtF16
+    }
+
+    fn check(&self) -> Result<()> {
+        not_built_in()
+    }
+
+    fn probe(&self, _: &EngineOptions) -> Result<()> {
+        not_built_in()
+    }
+
+    fn begin(&self, _: &EngineOptions) {}
+
+    fn settle(&self) {}
+
+    fn open(&self, _: &Network, _: &EngineOptions) -> Result<Arc<dyn OpenedGpu>> {
+        not_built_in()
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde_json::{Map, Value as Json};
 
 use super::error::{ModelError, shown};
@@ -26,7 +26,9 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// Reads the bytes of a `.safetensors` file.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
-        let damaged = |source| ModelError::NotSafetensors { source };
+        let damaged = |error: SafeTensorError| ModelError::NotSafetensors {
+            source: error.into(),
+        };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let empty = Default::default();
 
@@ -38,9 +40,9 @@ impl Checkpoint {
         };
 
         let json = |name| {
-            serde_json::from_str::<Json>(entry(name)?).map_err(|source| ModelError::MetadataJson {
+            serde_json::from_str::<Json>(entry(name)?).map_err(|error| ModelError::MetadataJson {
                 entry: name,
-                source,
+                source: error.into(),
             })
         };
 

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::{Error, ErrorKind};
+use crate::error::BoxedError;
+use crate::{Error, ErrorKind, Remedy};
 
-/// Reason why a checkpoint cannot be used. Every message names what was found, what was expected
-/// and, if there is one, the remedy.
+/// Reason why a checkpoint cannot be used. Every message names what was found and what was
+/// expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
@@ -16,21 +17,17 @@ pub enum ModelError {
         source: std::io::Error,
     },
     #[error(
-        "this is not a safetensors checkpoint: {source}; expected a whole .safetensors file as demucs 4.1 publishes them: fetch or export it again"
+        "this is not a safetensors checkpoint: {source}; expected a whole .safetensors file as demucs 4.1 publishes them"
     )]
-    NotSafetensors {
-        source: safetensors::SafeTensorError,
-    },
+    NotSafetensors { source: BoxedError },
     #[error(
         "the checkpoint does not say what it is: metadata entry '{entry}' is missing; expected demucs' layout with klass, args and kwargs"
     )]
     MissingMetadata { entry: &'static str },
-    #[error(
-        "the checkpoint's metadata entry '{entry}' is not valid JSON: {source}; export the checkpoint again"
-    )]
+    #[error("the checkpoint's metadata entry '{entry}' is not valid JSON: {source}")]
     MetadataJson {
         entry: &'static str,
-        source: serde_json::Error,
+        source: BoxedError,
     },
     #[error("the checkpoint is a {found}; Sextet runs demucs.htdemucs.HTDemucs only")]
     WrongClass { found: String },
@@ -68,9 +65,7 @@ pub enum ModelError {
         "the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once"
     )]
     Sources { found: String },
-    #[error(
-        "the checkpoint lacks the tensor '{name}' of shape {expected:?}; it is incomplete or its arguments are wrong"
-    )]
+    #[error("the checkpoint lacks the tensor '{name}' of shape {expected:?}")]
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("the tensor '{name}' has shape {found:?}; its arguments ask for {expected:?}")]
     TensorShape {
@@ -84,9 +79,7 @@ pub enum ModelError {
     ExtraTensors { count: usize, first: String },
     #[error("the tensor '{name}' is stored as {found}; expected F32, F16 or BF16")]
     TensorType { name: String, found: String },
-    #[error(
-        "the tensor '{name}' holds {found} at element {index}; expected numbers: the checkpoint is damaged"
-    )]
+    #[error("the tensor '{name}' holds {found} at element {index}; expected numbers")]
     NotFinite {
         name: String,
         index: usize,
@@ -142,6 +135,35 @@ pub(super) fn shown(found: impl ToString) -> String {
     shown
 }
 
+impl ModelError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        match self {
+            Self::Unreadable { .. } => vec![Remedy::CheckPermissions],
+            Self::NotSafetensors { .. }
+            | Self::MetadataJson { .. }
+            | Self::MissingMetadata { .. }
+            | Self::MissingTensor { .. }
+            | Self::TensorShape { .. }
+            | Self::ExtraTensors { .. }
+            | Self::TensorType { .. }
+            | Self::NotFinite { .. } => vec![Remedy::ReplaceCheckpoint],
+            Self::WrongClass { .. }
+            | Self::UnknownArgument { .. }
+            | Self::Unsupported { .. }
+            | Self::Sources { .. } => vec![Remedy::ChooseModel],
+            Self::Export { .. } => vec![Remedy::MakeRoom, Remedy::CheckFolder],
+            Self::PositionalArguments { .. }
+            | Self::ArgumentValue { .. }
+            | Self::EmptyBag { .. }
+            | Self::MixedBag { .. }
+            | Self::BagWeights { .. }
+            | Self::NoSuchNetwork { .. }
+            | Self::Batch { .. } => Vec::new(),
+        }
+    }
+}
+
 impl From<ModelError> for Error {
     fn from(error: ModelError) -> Self {
         let kind = match error {
@@ -149,6 +171,7 @@ impl From<ModelError> for Error {
             ModelError::NoSuchNetwork { .. } | ModelError::Batch { .. } => ErrorKind::Options,
             _ => ErrorKind::Model,
         };
-        Error::new(kind, error)
+        let remedies = error.remedies();
+        Error::new(kind, error).with_remedies(remedies)
     }
 }

@@ -14,7 +14,7 @@ use crate::say;
 use crate::separate::plan::Job;
 
 /// Version of the lines. It is raised by a change that breaks readers.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Pause between two `progress` lines of a song.
 const EVERY: Duration = Duration::from_millis(200);

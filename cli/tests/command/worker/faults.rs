@@ -29,6 +29,12 @@ fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String)
         "{message} / {remedy}"
     );
     println!("{message}\n  {remedy}");
+    for command in ["--", "`sextet "] {
+        assert!(
+            !message.contains(command) && !remedy.contains(command),
+            "a front end has neither flags nor commands: {message} / {remedy}"
+        );
+    }
 
     (message.clone(), remedy.clone())
 }
@@ -38,7 +44,7 @@ fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String)
 const TENSORRT: &str = if cfg!(feature = "tensorrt") {
     ""
 } else {
-    "TensorRT"
+    "tensorrt"
 };
 
 #[test]

@@ -244,7 +244,7 @@ fn the_doctor_tells_the_same_of_the_gpu() {
     on_machine(&mut sextet, &bench, &[]);
     let text = stdout(&mut assert_cmd::Command::from(sextet));
     assert!(
-        text.contains(&format!("advice      {} {}", gpu.message, gpu.remedy)),
+        text.contains(&format!("remedy      {} {}", gpu.message, gpu.remedy)),
         "{gpu:?}\n{text}"
     );
 }

@@ -107,12 +107,12 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
         (
             text,
             "not a safetensors checkpoint",
-            "fetch or export it again",
+            "fetch or export the checkpoint again",
         ),
         (pickle, "runs code when it is opened", "tools/export_hf.py"),
     ];
 
-    for (job, (wrong, what, help)) in (3..).zip(wrong) {
+    for (job, (wrong, what, expected)) in (3..).zip(wrong) {
         let reply = check(job, wrong);
         let Reply::Failed {
             kind: FailKind::Model,
@@ -125,7 +125,7 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
         };
 
         assert!(
-            message.contains(what) && remedy.contains(help),
+            message.contains(what) && remedy.contains(expected),
             "{wrong}: {reply:?}"
         );
     }

@@ -1,9 +1,9 @@
 //! Error of a model in float16, measured before its first song.
 
+use super::noise::noise;
 use super::session::{Session, Shape};
-use super::start::noise;
 use crate::Result;
-use crate::engine::Engine as _;
+use crate::engine::contract::Engine as _;
 use crate::engine::cpu::Cpu;
 use crate::model::Network;
 
@@ -12,16 +12,6 @@ use crate::model::Network;
 /// with the official shape, and 2.1e-3 for `sextet-mini`, to which noise is stranger than any song
 /// (docs/precision.md).
 pub(super) const TOLERANCE: f64 = 1e-2;
-
-/// Environment variable that, set to 0, keeps NVIDIA's libraries from rounding the factors of
-/// float32 products to TF32. The libraries read it once, when they are loaded.
-pub const TF32_VARIABLE: &str = "NVIDIA_TF32_OVERRIDE";
-
-/// Returns whether float32 products are exact in this process, that is, not rounded to TF32.
-/// TensorRT-RTX 1.6.1 in TF32 was off by up to 12 %, a hundred times what rounding explains.
-pub(super) fn float32_is_exact() -> bool {
-    std::env::var_os(TF32_VARIABLE).is_some_and(|value| value == "0")
-}
 
 /// Returns the relative L2 error of all stems of `session` on a segment of noise, against the CPU
 /// engine in float32. The session must have `shape` and be idle. The error is infinite when the

@@ -15,12 +15,12 @@ use std::thread::JoinHandle;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::accuracy;
 use super::error::TensorRtError;
 use super::gpu::Gpu;
-use super::library::REQUIRED_VERSION;
 use super::sealed::{self, Sealed};
 use super::target::Target;
+use super::tf32::float32_is_exact;
+use super::version::REQUIRED_VERSION;
 use crate::model::{GRAPH_VERSION, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
@@ -49,7 +49,7 @@ impl PlanKey {
         json!({
             "kind": "plan", "model": self.model, "graph": GRAPH_VERSION, "precision": precision, "batch": self.batch,
             "tensorrt": REQUIRED_VERSION.to_string(), "targets": targets, "workspace_bytes": self.workspace_bytes,
-            "tf32": !accuracy::float32_is_exact(),
+            "tf32": !float32_is_exact(),
             "platform": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         })
         .to_string()

@@ -3,28 +3,27 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::accuracy::TF32_VARIABLE;
-use super::gpu::VISIBLE_VARIABLE;
-use super::library::LibraryVersion;
-use super::whole::Damage;
+use super::damage::Damage;
+use super::tf32::TF32_VARIABLE;
+use super::version::LibraryVersion;
+use super::visible::VISIBLE_VARIABLE;
+use crate::error::BoxedError;
 use crate::model::ModelError;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Remedy};
 
 /// Reason why TensorRT could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum TensorRtError {
-    #[error(
-        "no NVIDIA driver was found ({library} cannot be loaded); install the driver, or use --engine cpu"
-    )]
+    #[error("no NVIDIA driver was found ({library} cannot be loaded)")]
     NoDriver { library: &'static str },
     #[error(
-        "the NVIDIA driver supports CUDA {}.{}; TensorRT needs {}.{} or newer: update the driver, or use --engine cpu",
-        found / 1000, found % 1000 / 10, needed / 1000, needed % 1000 / 10
+        "the NVIDIA driver supports CUDA {}; TensorRT needs {} or newer",
+        cuda_version(*found), cuda_version(*needed)
     )]
     OldDriver { found: i32, needed: i32 },
-    #[error("{}; {}", missing_gpu(*index, there, hidden_by.as_deref()), missing_gpu_remedy(there, hidden_by.as_deref()))]
+    #[error("{}", missing_gpu(*index, there, hidden_by.as_deref()))]
     NoGpu {
         index: usize,
         /// Names of the GPUs that the driver shows.
@@ -33,70 +32,54 @@ pub enum TensorRtError {
         hidden_by: Option<String>,
     },
     #[error(
-        "the GPU ({name}) has compute capability {}.{}; TensorRT needs 7.5 (Turing) or newer: use --engine cpu",
+        "the GPU ({name}) has compute capability {}.{}; TensorRT needs 7.5 (Turing) or newer",
         capability.0, capability.1
     )]
     OldGpu {
         name: String,
         capability: (i32, i32),
     },
-    #[error(
-        "TensorRT's library {file} was not found; run `sextet setup tensorrt`, or use --engine cpu"
-    )]
+    #[error("TensorRT's library {file} was not found")]
     NoLibrary {
         file: String,
         searched: Vec<PathBuf>,
     },
-    #[error("'{}' cannot be loaded ({source}); run `sextet setup tensorrt`, or use --engine cpu", path.display())]
-    Unloadable {
-        path: PathBuf,
-        source: libloading::Error,
-    },
-    #[error("'{}' is damaged: {damage}; run `sextet setup tensorrt`, or use --engine cpu", path.display())]
+    #[error("'{}' cannot be loaded ({source})", path.display())]
+    Unloadable { path: PathBuf, source: BoxedError },
+    #[error("'{}' is damaged: {damage}", path.display())]
     Damaged { path: PathBuf, damage: Damage },
-    #[error(
-        "'{}' has version {found}; this build needs {expected}: run `sextet setup tensorrt`, or take it out of the \
-         search path", path.display()
-    )]
+    #[error("'{}' has version {found}; this build needs {expected}", path.display())]
     WrongVersion {
         path: PathBuf,
         found: LibraryVersion,
         expected: LibraryVersion,
     },
-    #[error("'{}' is not a TensorRT-RTX library: it has no {symbol}; run `sextet setup tensorrt`", path.display())]
+    #[error("'{}' is not a TensorRT-RTX library: it has no {symbol}", path.display())]
     NotTensorRt { path: PathBuf, symbol: &'static str },
     #[error(transparent)]
     Model(#[from] ModelError),
-    #[error("TensorRT could not {action}: {reason}; use --engine cpu, and please report it")]
+    #[error("TensorRT could not {action}: {reason}")]
     Failed {
         action: &'static str,
         reason: String,
     },
-    #[error(
-        "the GPU ran out of memory while it tried to {action}; close other programs that use it, or use --engine cpu"
-    )]
+    #[error("the GPU ran out of memory while it tried to {action}")]
     OutOfMemory { action: &'static str },
-    #[error(
-        "the GPU failed to {action}: {code}; check `nvidia-smi`, start again, or use --engine cpu"
-    )]
+    #[error("the GPU failed to {action}: {code}")]
     Cuda { action: &'static str, code: String },
-    #[error(
-        "the self-test gave numbers that are not finite on {gpu} with a batch of {batch}; use --engine cpu, or \
-         another batch in the configuration, and please report it"
-    )]
+    #[error("the self-test gave numbers that are not finite on {gpu} with a batch of {batch}")]
     SelfTest { gpu: String, batch: usize },
     #[error(
-        "float16 would change this model's stems by {percent:.1} %; use --engine cpu, or let the GPU compute in float32 by \
-         {TF32_VARIABLE}=0 in the environment"
+        "float16 would change this model's stems by {percent:.1} %, and the GPU rounds float32 to TF32"
     )]
     Inexact { percent: f64 },
-    #[error("cannot {action} '{}': {source}; give another folder or free some space", path.display())]
+    #[error("cannot {action} '{}': {source}", path.display())]
     Cache {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
     },
-    #[error("there is no folder to keep the engine in; name one")]
+    #[error("there is no folder to keep the engine in")]
     NoCache,
     #[error("building the engine was stopped")]
     Cancelled,
@@ -129,16 +112,69 @@ fn missing_gpu(index: usize, there: &[String], hidden_by: Option<&str>) -> Strin
     }
 }
 
-fn missing_gpu_remedy(there: &[String], hidden_by: Option<&str>) -> String {
-    match (hidden_by, there.len()) {
-        (Some(_), 0) => "unset it, or use --engine cpu".to_owned(),
-        (Some(_), _) => "unset it, or name one of these".to_owned(),
-        (None, 0) => "check `nvidia-smi`, or use --engine cpu".to_owned(),
-        (None, _) => "name one of these, or use --engine cpu".to_owned(),
-    }
+/// Returns the remedies for a GPU that is not among the GPUs in `there`.
+fn missing_gpu_remedies(there: &[String], is_hidden: bool) -> Vec<Remedy> {
+    let unset = is_hidden.then(|| Remedy::UnsetVariable {
+        variable: VISIBLE_VARIABLE.to_owned(),
+    });
+    let there_are_others = !there.is_empty();
+    let choose = there_are_others.then(|| Remedy::ChooseGpu {
+        there: there.to_vec(),
+    });
+    let check = (!is_hidden && !there_are_others).then_some(Remedy::CheckGpu);
+
+    [unset, choose, check, Some(Remedy::UseCpu)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Formats CUDA's version number: 13000 is 13.0.
+fn cuda_version(number: i32) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
 impl TensorRtError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        use Remedy::{
+            CheckGpu, ChooseBatch, ChooseFolder, FreeGpuMemory, InstallDriver, InstallTensorRt,
+            MakeRoom, Report, StartAgain, UseCpu,
+        };
+
+        match self {
+            Self::NoDriver { .. } => vec![InstallDriver, UseCpu],
+            Self::OldDriver { needed, .. } => {
+                let cuda = cuda_version(*needed);
+                vec![Remedy::UpdateDriver { cuda }, UseCpu]
+            }
+            Self::NoGpu {
+                there, hidden_by, ..
+            } => missing_gpu_remedies(there, hidden_by.is_some()),
+            Self::OldGpu { .. } => vec![UseCpu],
+            Self::NoLibrary { .. } | Self::Unloadable { .. } | Self::Damaged { .. } => {
+                vec![InstallTensorRt, UseCpu]
+            }
+            Self::WrongVersion { path, .. } => {
+                let path = path.display().to_string();
+                vec![InstallTensorRt, Remedy::RemoveLibrary { path }, UseCpu]
+            }
+            Self::NotTensorRt { .. } => vec![InstallTensorRt, UseCpu],
+            Self::Model(error) => error.remedies(),
+            Self::Failed { .. } => vec![UseCpu, Report],
+            Self::OutOfMemory { .. } => vec![FreeGpuMemory, UseCpu],
+            Self::Cuda { .. } => vec![CheckGpu, StartAgain, UseCpu],
+            Self::SelfTest { .. } => vec![UseCpu, ChooseBatch, Report],
+            Self::Inexact { .. } => {
+                let variable = TF32_VARIABLE.to_owned();
+                vec![UseCpu, Remedy::ComputeInFloat32 { variable }]
+            }
+            Self::Cache { .. } => vec![MakeRoom, ChooseFolder],
+            Self::NoCache => vec![ChooseFolder],
+            Self::Cancelled | Self::Batch { .. } | Self::UnknownTarget { .. } => Vec::new(),
+        }
+    }
+
     /// Returns whether a smaller batch may help.
     pub(super) fn is_out_of_memory(&self) -> bool {
         matches!(self, Self::OutOfMemory { .. })
@@ -167,7 +203,8 @@ impl From<TensorRtError> for Error {
             TensorRtError::Model(_) => ErrorKind::Model,
             _ => ErrorKind::Engine,
         };
-        Error::new(kind, error)
+        let remedies = error.remedies();
+        Error::new(kind, error).with_remedies(remedies)
     }
 }
 
@@ -176,48 +213,62 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gpu_that_is_not_there_is_told_by_what_is() {
+    fn a_gpu_that_is_not_there_is_told_by_those_that_are() {
+        let unset = || Remedy::UnsetVariable {
+            variable: VISIBLE_VARIABLE.to_owned(),
+        };
+        let choose = |there: &[&str]| Remedy::ChooseGpu {
+            there: there.iter().map(ToString::to_string).collect(),
+        };
+
         let two = ["NVIDIA A", "NVIDIA B"];
-        let cases: [(usize, &[&str], Option<&str>, &str); 6] = [
+        type Case<'a> = (usize, &'a [&'a str], Option<&'a str>, &'a str, Vec<Remedy>);
+        let cases: [Case; 6] = [
             (
                 0,
                 &[],
                 Some(""),
-                "CUDA_VISIBLE_DEVICES is '', which hides every GPU; unset it, or use --engine cpu",
+                "CUDA_VISIBLE_DEVICES is '', which hides every GPU",
+                vec![unset(), Remedy::UseCpu],
             ),
             (
                 0,
                 &[],
                 Some("-1"),
-                "CUDA_VISIBLE_DEVICES is '-1', which hides every GPU; unset it, or use --engine cpu",
+                "CUDA_VISIBLE_DEVICES is '-1', which hides every GPU",
+                vec![unset(), Remedy::UseCpu],
             ),
             (
                 0,
                 &[],
                 Some("no"),
-                "CUDA_VISIBLE_DEVICES is 'no', which hides every GPU; unset it, or use --engine cpu",
+                "CUDA_VISIBLE_DEVICES is 'no', which hides every GPU",
+                vec![unset(), Remedy::UseCpu],
             ),
             (
                 1,
                 &two[..1],
                 Some("0"),
-                "there is no GPU 1: CUDA_VISIBLE_DEVICES is '0', which leaves 1: 0 NVIDIA A; unset it, or name one of these",
+                "there is no GPU 1: CUDA_VISIBLE_DEVICES is '0', which leaves 1: 0 NVIDIA A",
+                vec![unset(), choose(&two[..1]), Remedy::UseCpu],
             ),
             (
                 0,
                 &[],
                 None,
-                "the NVIDIA driver is here and shows no GPU; check `nvidia-smi`, or use --engine cpu",
+                "the NVIDIA driver is here and shows no GPU",
+                vec![Remedy::CheckGpu, Remedy::UseCpu],
             ),
             (
                 3,
                 &two,
                 None,
-                "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B; name one of these, or use --engine cpu",
+                "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B",
+                vec![choose(&two), Remedy::UseCpu],
             ),
         ];
 
-        for (index, there, hidden_by, said) in cases {
+        for (index, there, hidden_by, said, remedies) in cases {
             let there = there.iter().map(ToString::to_string).collect();
             let error = TensorRtError::NoGpu {
                 index,
@@ -225,6 +276,7 @@ mod tests {
                 hidden_by: hidden_by.map(str::to_owned),
             };
             assert_eq!(error.to_string(), said);
+            assert_eq!(error.remedies(), remedies, "{said}");
         }
     }
 }

@@ -6,17 +6,15 @@ use std::thread::JoinHandle;
 use cudarc::driver::CudaContext;
 use cudarc::driver::result::device;
 
+use super::capture::uncaptured;
 use super::error::TensorRtError;
-use super::start::uncaptured;
+use super::visible;
 use crate::timings::timed;
 
 /// Oldest supported driver: CUDA 13.0, for which the libraries are built.
 const NEEDED_DRIVER: i32 = 13_000;
 /// Oldest supported architecture: Turing, the oldest that TensorRT-RTX supports.
 const NEEDED_CAPABILITY: (i32, i32) = (7, 5);
-
-/// Environment variable of the driver that makes only some GPUs visible.
-pub(super) const VISIBLE_VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
 
 const DRIVER_LIBRARY: &str = if cfg!(windows) {
     "nvcuda.dll"
@@ -96,8 +94,7 @@ impl Gpu {
 
         let there = names()?;
         if index >= there.len() {
-            let hidden_by = std::env::var_os(VISIBLE_VARIABLE)
-                .map(|value| value.to_string_lossy().into_owned());
+            let hidden_by = visible::only();
             return Err(TensorRtError::NoGpu {
                 index,
                 there,

@@ -4,50 +4,14 @@
 //! the process instead of failing. Each library is therefore asked for its version, through a plain
 //! C function, before anything else is called.
 
-use std::cell::RefCell;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use trtx::{LogHandler, Logger, Severity};
-
 use super::error::TensorRtError;
+use super::version::{FILES, LibraryVersion, REQUIRED_VERSION};
 use super::whole;
 use crate::timings::stage;
-
-/// Version of TensorRT-RTX.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LibraryVersion {
-    /// Major, minor and patch number.
-    pub parts: (i32, i32, i32),
-}
-
-/// Version that this build requires. 1.7 refuses the H100 and the H200, which 1.6 runs on.
-pub const REQUIRED_VERSION: LibraryVersion = LibraryVersion { parts: (1, 6, 1) };
-
-impl LibraryVersion {
-    /// Converts `NV_TENSORRT_VERSION` as the library gives it: 10601 is 1.6.1.
-    fn from_number(number: i32) -> Self {
-        Self {
-            parts: (number / 10_000, number / 100 % 100, number % 100),
-        }
-    }
-}
-
-impl fmt::Display for LibraryVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor, patch) = self.parts;
-        write!(f, "{major}.{minor}.{patch}")
-    }
-}
-
-/// File names of the runtime and of the ONNX parser.
-pub(super) const FILES: [&str; 2] = if cfg!(windows) {
-    ["tensorrt_rtx_1_6.dll", "tensorrt_onnxparser_rtx_1_6.dll"]
-} else {
-    ["libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"]
-};
 
 /// Functions that return the version of the runtime and of the parser.
 const VERSION_SYMBOLS: [&str; 2] = ["getInferLibVersion", "getNvOnnxParserVersion"];
@@ -156,11 +120,11 @@ fn load_version(
 
     // SAFETY: loading runs the library's initialisers; it was found under TensorRT's own name in a
     // folder that the user or the system trusts with code.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|source| {
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| {
         if path.is_file() {
             TensorRtError::Unloadable {
                 path: path.to_owned(),
-                source,
+                source: error.into(),
             }
         } else {
             TensorRtError::NoLibrary {
@@ -197,75 +161,9 @@ fn load_version(
     Ok(())
 }
 
-/// Last error message of TensorRT. Its calls only report that they failed.
-static COMPLAINT: Mutex<String> = Mutex::new(String::new());
-
-thread_local! {
-    /// Last error message on this thread. Several engines may be at work.
-    static OWN_COMPLAINT: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-struct Complaints;
-
-impl LogHandler for Complaints {
-    fn log(&self, severity: Severity, message: &str) {
-        if severity <= Severity::Error {
-            message.clone_into(&mut COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
-            OWN_COMPLAINT.with_borrow_mut(|own| message.clone_into(own));
-        }
-        if std::env::var_os("SEXTET_TENSORRT_LOG").is_some() {
-            eprintln!("tensorrt {severity:?}: {message}");
-        }
-    }
-}
-
-/// Returns the process's logger, which lives as long as the process.
-pub(super) fn logger() -> Result<&'static Logger, TensorRtError> {
-    static LOGGER: OnceLock<Option<Logger>> = OnceLock::new();
-    let logger = LOGGER.get_or_init(|| Logger::new(Complaints).ok());
-    logger.as_ref().ok_or_else(|| TensorRtError::Failed {
-        action: "start logging",
-        reason: "no memory".to_owned(),
-    })
-}
-
-/// Turns a failure of a call that tried to `action` into an error with TensorRT's own reason.
-pub(super) fn failed(action: &'static str) -> impl Fn(trtx::Error) -> TensorRtError {
-    move |error| {
-        let latest = std::mem::take(&mut *COMPLAINT.lock().unwrap_or_else(PoisonError::into_inner));
-
-        // TensorRT also has threads of its own, whose messages are only in `COMPLAINT`.
-        let own = OWN_COMPLAINT.take();
-        let reason = if own.is_empty() { latest } else { own };
-
-        let memory = ["out of memory", "OutOfMemory", "cudaErrorMemoryAllocation"];
-        if memory.iter().any(|sign| reason.contains(sign)) {
-            return TensorRtError::OutOfMemory { action };
-        }
-
-        let reason = if reason.is_empty() {
-            error.to_string()
-        } else {
-            reason
-        };
-
-        TensorRtError::Failed {
-            action,
-            reason: reason.trim().to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read_from_the_librarys_number() {
-        assert_eq!(LibraryVersion::from_number(10_601), REQUIRED_VERSION);
-        assert_eq!(LibraryVersion::from_number(10_601).to_string(), "1.6.1");
-        assert!(LibraryVersion::from_number(10_700) > REQUIRED_VERSION);
-    }
 
     #[test]
     fn a_library_of_something_else_is_refused_by_name() {

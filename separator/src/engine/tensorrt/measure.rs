@@ -8,11 +8,14 @@ use trtx::interfaces::ReportLayerTime;
 use super::error::TensorRtError;
 use super::gpu::Gpu;
 use super::library::Library;
+use super::noise::noise;
+use super::opening::open;
 use super::planner::{self, PlanOptions};
-use super::session::Session;
-use super::start::{Plans, noise, open, precision, shape};
+use super::plans::Plans;
+use super::precision::precision;
+use super::session::{Session, Shape};
 use crate::Result;
-use crate::engine::TensorRtOptions;
+use crate::engine::options::TensorRtOptions;
 use crate::model::{ExportOptions, Model};
 use crate::progress::Listener;
 
@@ -100,7 +103,7 @@ pub fn layers(
     };
 
     let plan = planner::plan(&onnx, &plan_options, listener)?;
-    let shape = shape(network, batch);
+    let shape = Shape::of(network, batch);
     let mut session = Session::without_graph(&gpu, &plan, shape)?;
 
     let mix = noise(shape.mix);

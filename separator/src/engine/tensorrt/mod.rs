@@ -1,98 +1,68 @@
-//! TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16.
+//! TensorRT engine: the graph in TensorRT-RTX on an NVIDIA GPU, mostly in float16. A file uses
+//! those in the rows above it.
 //!
 //! | file | contents |
 //! |---|---|
-//! | `library.rs` | finding, checking and loading TensorRT's libraries |
-//! | `whole.rs`, `record.rs` | check that a library's file is whole before it is loaded |
-//! | `gpu.rs` | driver and GPU, and whether they suffice |
+//! | `version.rs`, `tf32.rs`, `visible.rs`, `damage.rs`, `noise.rs` | words that the others share |
+//! | `error.rs` | errors |
+//! | `record.rs`, `whole.rs` | check that a library's file is whole before it is loaded |
+//! | `library.rs`, `log.rs` | loading of TensorRT's libraries, and their log |
+//! | `capture.rs`, `gpu.rs` | driver and GPU, and whether they suffice |
 //! | `target.rs` | GPU architectures that a plan can be built for |
 //! | `planner.rs` | compilation of the graph into a plan; needs no GPU |
-//! | `cache.rs`, `sealed.rs` | plans and compiled kernels on disk, checked when read |
+//! | `sealed.rs`, `cache.rs` | plans and compiled kernels on disk, checked when read |
+//! | `precision.rs`, `batch.rs` | what options ask for, and the batch that fits |
+//! | `plans.rs`, `build.rs` | plan from the cache or the planner; plans built ahead of time |
 //! | `session.rs` | plan on a GPU: buffers, transfers, batches |
-//! | `accuracy.rs` | error of a model in float16 |
+//! | `self_test.rs`, `opening.rs` | opening of a tested session |
+//! | `accuracy.rs`, `float16.rs` | error of a model in float16, and what follows from it |
 //! | `outlook.rs` | estimate of the time until a model can begin |
 //! | `measure.rs` | speed of a network on the GPU |
-//! | `start.rs` | start of a session: plan cached or built, batch that fits |
+//! | `running.rs`, `start.rs` | engine, and its start |
+//! | `probe.rs`, `kind.rs` | what can be known without a start; TensorRT among other engines |
 
 mod accuracy;
+mod batch;
+mod build;
 mod cache;
+mod capture;
+mod damage;
 mod error;
+mod float16;
 mod gpu;
+mod kind;
 mod library;
+mod log;
 mod measure;
+mod noise;
+mod opening;
 mod outlook;
 mod planner;
+mod plans;
+mod precision;
+mod probe;
 mod record;
+mod running;
 mod sealed;
+mod self_test;
 mod session;
 mod start;
 mod target;
+mod tf32;
+mod version;
+mod visible;
 mod whole;
 
-pub use accuracy::TF32_VARIABLE;
+pub use build::{Built, build};
 pub use cache::{CacheEntry, PlanCache};
+pub use damage::Damage;
 pub use error::TensorRtError;
 pub use gpu::{Gpu, gpus};
-pub use library::{Library, LibraryVersion, REQUIRED_VERSION};
+pub(super) use kind::TensorRtEngine;
+pub use library::Library;
 pub use measure::{Measurement, layers, measure};
+pub use probe::{Found, probe};
 pub use record::record;
-pub use start::{Built, Found, build, probe};
 pub use target::Target;
-pub use whole::Damage;
-
-pub(super) use start::{Opened, begin, open_gpu, settle};
-
-use session::Session;
-
-use super::Engine;
-use crate::Result;
-
-/// Whether this build has TensorRT.
-pub(super) const IS_BUILT_IN: bool = true;
-
-/// Network on a GPU.
-pub(crate) struct TensorRt {
-    session: Session,
-    name: String,
-    class: &'static str,
-}
-
-impl TensorRt {
-    fn new(session: Session, name: String, class: &'static str) -> Self {
-        Self {
-            session,
-            name,
-            class,
-        }
-    }
-}
-
-impl Engine for TensorRt {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn class(&self) -> &'static str {
-        self.class
-    }
-
-    fn depth(&self) -> usize {
-        self.session.depth()
-    }
-
-    fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()> {
-        Ok(self.session.submit(fill)?)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        Ok(self.session.launch_rest()?)
-    }
-
-    fn take(&mut self) -> Result<&[f32]> {
-        Ok(self.session.take()?)
-    }
-
-    fn forget(&mut self) -> Result<()> {
-        Ok(self.session.forget()?)
-    }
-}
+pub use tf32::TF32_VARIABLE;
+pub use version::{LibraryVersion, REQUIRED_VERSION};

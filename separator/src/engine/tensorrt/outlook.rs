@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use super::accuracy::TOLERANCE;
+use super::batch::first_batch;
 use super::cache::{GpuKey, PlanCache, PlanKey};
-use super::start::{Opened, Plans, first_batch, precision};
-use crate::engine::TensorRtOptions;
+use super::gpu::Gpu;
+use super::plans::Plans;
+use super::precision::precision;
+use crate::engine::options::TensorRtOptions;
 use crate::model::{Network, Precision};
 
 /// Times of the steps that only a first start has. On an H200 they took 24 to 39 s in all, and the
@@ -16,26 +19,29 @@ const PLAN: Duration = Duration::from_secs(15);
 const KERNELS: Duration = Duration::from_secs(20);
 const COMPARISON: Duration = Duration::from_secs(2);
 
-impl Opened {
-    /// Returns the time until all of `networks` can begin with `options`, beyond the time of every
-    /// start. Returns zero when all files are cached.
-    pub(crate) fn until_ready(&self, networks: &[&Network], options: &TensorRtOptions) -> Duration {
-        let (gpu_key, batch) = (GpuKey::of(&self.gpu), first_batch(options, &self.gpu));
-        let each = networks.iter().map(|network| {
-            let plans = Plans {
-                network,
-                cache: self.cache.clone(),
-            };
-            let key = plans.key_on(&self.gpu, options, precision(options), batch);
-            until_ready(self.cache.as_ref(), &key, &gpu_key)
-        });
+/// Returns the time until all of `networks` can begin on `gpu` with `options`, beyond the time of
+/// every start. Returns zero when all files are cached.
+pub(super) fn until_ready(
+    gpu: &Gpu,
+    cache: Option<&PlanCache>,
+    networks: &[&Network],
+    options: &TensorRtOptions,
+) -> Duration {
+    let (gpu_key, batch) = (GpuKey::of(gpu), first_batch(options, gpu));
+    let each = networks.iter().map(|network| {
+        let plans = Plans {
+            network,
+            cache: cache.cloned(),
+        };
+        let key = plans.key_on(gpu, options, precision(options), batch);
+        time_to_make(cache, &key, &gpu_key)
+    });
 
-        each.sum()
-    }
+    each.sum()
 }
 
 /// Returns the time to make a network's missing files.
-fn until_ready(cache: Option<&PlanCache>, key: &PlanKey, gpu: &GpuKey) -> Duration {
+fn time_to_make(cache: Option<&PlanCache>, key: &PlanKey, gpu: &GpuKey) -> Duration {
     let is_exact = |cache: &PlanCache| {
         cache
             .float16_error(&key.model, gpu)
@@ -87,47 +93,47 @@ mod tests {
             ..key.clone()
         };
         assert_eq!(
-            until_ready(None, &key, &gpu),
+            time_to_make(None, &key, &gpu),
             PLAN + KERNELS + COMPARISON,
             "no cache"
         );
 
         assert_eq!(
-            until_ready(Some(&cache), &key, &gpu),
+            time_to_make(Some(&cache), &key, &gpu),
             PLAN + KERNELS + COMPARISON
         );
-        assert_eq!(until_ready(Some(&cache), &in_f32, &gpu), PLAN + KERNELS);
+        assert_eq!(time_to_make(Some(&cache), &in_f32, &gpu), PLAN + KERNELS);
 
         cache.keep_plan(&key, b"plan").unwrap();
-        assert_eq!(until_ready(Some(&cache), &key, &gpu), KERNELS + COMPARISON);
+        assert_eq!(time_to_make(Some(&cache), &key, &gpu), KERNELS + COMPARISON);
         cache
             .keep_float16_error("abc", &gpu, 2.0 * TOLERANCE)
             .unwrap();
 
         assert_eq!(
-            until_ready(Some(&cache), &key, &gpu),
+            time_to_make(Some(&cache), &key, &gpu),
             KERNELS + COMPARISON,
             "a fault that may have passed"
         );
 
         cache.keep_float16_error("abc", &gpu, 1e-3).unwrap();
-        assert_eq!(until_ready(Some(&cache), &key, &gpu), KERNELS);
+        assert_eq!(time_to_make(Some(&cache), &key, &gpu), KERNELS);
         cache.keep_kernels(&key, &gpu, b"kernels").unwrap();
 
-        assert_eq!(until_ready(Some(&cache), &key, &gpu), Duration::ZERO);
+        assert_eq!(time_to_make(Some(&cache), &key, &gpu), Duration::ZERO);
 
         let other = GpuKey {
             driver: 13_010,
             ..gpu
         };
         assert_eq!(
-            until_ready(Some(&cache), &key, &other),
+            time_to_make(Some(&cache), &key, &other),
             KERNELS + COMPARISON,
             "another driver"
         );
 
         assert_eq!(
-            until_ready(Some(&cache), &PlanKey { batch: 8, ..key }, &other),
+            time_to_make(Some(&cache), &PlanKey { batch: 8, ..key }, &other),
             PLAN + KERNELS + COMPARISON
         );
     }

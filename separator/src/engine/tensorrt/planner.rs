@@ -12,7 +12,7 @@ use trtx::interfaces::MonitorProgress;
 use trtx::{Builder, BuilderFlag, MemoryPoolType, OnnxParser, ProfilingVerbosity};
 
 use super::error::TensorRtError;
-use super::library::{failed, logger};
+use super::log::{failed, logger};
 use super::target::Target;
 use crate::progress::{Listener, Preparing};
 

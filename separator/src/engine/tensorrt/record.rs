@@ -13,8 +13,8 @@ use std::time::UNIX_EPOCH;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::library::FILES;
-use super::whole::Damage;
+use super::damage::Damage;
+use super::version::FILES;
 
 /// File name of the record.
 const FILE: &str = "sextet-libraries.json";
@@ -99,6 +99,7 @@ mod tests {
     use super::super::library::Library;
     use super::super::{TensorRtError, whole};
     use super::*;
+    use crate::Remedy;
 
     #[test]
     fn bytes_that_are_not_those_that_were_set_up_are_found_in_nvidias_own_library() {
@@ -178,8 +179,9 @@ mod tests {
                 matches!(&error, TensorRtError::Damaged { damage, .. } if cut(damage)),
                 "{error}"
             );
-            assert!(
-                error.to_string().contains("; run `sextet setup tensorrt`"),
+            assert_eq!(
+                error.remedies(),
+                [Remedy::InstallTensorRt, Remedy::UseCpu],
                 "{error}"
             );
         }

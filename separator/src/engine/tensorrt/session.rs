@@ -18,7 +18,8 @@ use trtx::{CudaEngine, CudaGraphStrategy, ExecutionContext, Runtime, RuntimeCach
 
 use super::error::TensorRtError;
 use super::gpu::Gpu;
-use super::library::{failed, logger};
+use super::log::{failed, logger};
+use crate::model::{CHANNELS, Network};
 use crate::timings::timed;
 
 /// Number of slots: one that the host fills, one on the GPU, one that the host empties.
@@ -37,6 +38,18 @@ pub(super) struct Shape {
     pub(super) mix: usize,
     /// Number of samples in a segment of all stems: stems x 2 x frames.
     pub(super) stems: usize,
+}
+
+impl Shape {
+    /// Returns the sizes for batches of `batch` segments of `network`.
+    pub(super) fn of(network: &Network, batch: usize) -> Self {
+        let mix = CHANNELS * network.segment_frames();
+        Self {
+            batch,
+            mix,
+            stems: mix * network.sources().len(),
+        }
+    }
 }
 
 /// Network ready to run. Fields are dropped in this order, so a field that uses another comes

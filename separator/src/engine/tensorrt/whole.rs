@@ -11,44 +11,9 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::damage::Damage;
 use super::error::TensorRtError;
 use super::record;
-
-/// Damage of a library's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Damage {
-    /// The file has fewer bytes than its own tables or its record say.
-    Cut {
-        /// Actual length in bytes.
-        found: u64,
-        /// Smallest expected length in bytes.
-        expected: u64,
-    },
-    /// The file has more bytes than its record says.
-    Longer {
-        /// Actual length in bytes.
-        found: u64,
-        /// Expected length in bytes.
-        expected: u64,
-    },
-    /// The length is right, but the SHA-256 differs from the recorded one.
-    Changed,
-}
-
-impl std::fmt::Display for Damage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Cut { found, expected } => {
-                write!(f, "it has {found} bytes and needs at least {expected}")
-            }
-            Self::Longer { found, expected } => {
-                write!(f, "it has {found} bytes instead of {expected}")
-            }
-            Self::Changed => f.write_str("its contents are not what was set up"),
-        }
-    }
-}
 
 /// Returns an error when the library `path` is not whole. The path may be a bare name for the
 /// system's loader to find. A file that cannot be read or is not a library is left to the loader,

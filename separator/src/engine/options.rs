@@ -1,0 +1,47 @@
+//! Choice and options of the engine.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Choice of the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EngineChoice {
+    /// Fastest engine that works on this machine.
+    #[default]
+    Auto,
+    /// CPU engine.
+    Cpu,
+    /// TensorRT on an NVIDIA GPU.
+    TensorRt,
+}
+
+/// Choice and options of the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EngineOptions {
+    /// Choice of the engine.
+    pub engine: EngineChoice,
+    /// Number of threads of the CPU engine; `None` for one on each physical core. The number never
+    /// exceeds what this process may use. It changes the time, not the samples.
+    pub threads: Option<NonZeroUsize>,
+    /// Options of TensorRT.
+    pub tensorrt: TensorRtOptions,
+}
+
+/// Options of TensorRT.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TensorRtOptions {
+    /// Folders to search for the libraries, in this order, before the system's own folders.
+    pub libraries: Vec<PathBuf>,
+    /// Folder of built engines; `None` to build them at every start.
+    pub cache: Option<PathBuf>,
+    /// Whether to compute in float32 throughout, for comparison. It is slower without an audible
+    /// improvement. A model whose stems float16 would change by more than 1 % is never computed in
+    /// float16.
+    pub full_precision: bool,
+    /// Number of segments in a batch, 1 to 64; `None` for what the GPU's memory allows.
+    pub batch: Option<usize>,
+    /// Largest working memory of a layer, in bytes; `None` for no limit.
+    pub workspace_bytes: Option<usize>,
+    /// Number of the GPU, counted from 0 in the driver's order.
+    pub gpu: usize,
+}
