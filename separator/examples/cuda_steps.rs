@@ -35,7 +35,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let (whole, bytes, times) = cuda::profile(&model, 0, batch)?;
-    println!("{name}, batch {batch}: {whole:.3} ms a chunk, {} MB", bytes / 1_000_000);
+    println!(
+        "{name}, batch {batch}: {whole:.3} ms a chunk, {} MB",
+        bytes / 1_000_000
+    );
     let mut kinds: BTreeMap<String, (usize, f64)> = BTreeMap::new();
     let mut sum = 0.0;
     for time in &times {

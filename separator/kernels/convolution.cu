@@ -41,7 +41,8 @@ enum Layout {
   UP_SEQUENCES = 1,
   /// Column (phase, channel) of row (s, j) is output (s, 4 j + phase - 2, channel).
   UP_POSITIONS = 2,
-  /// As UP_SEQUENCES, with four channels together: [channels / 4, sequences, positions, 4].
+  /// Column (channel / 4, phase, channel % 4) of row (j, p) is output [channels / 4, positions,
+  /// sequences, 4], whose sequence is 4 j + phase - 2.
   UP_SPECTRA = 3,
   /// Column (channel, phase) of row (0, j) is output (channel, 4 j + phase - 2), planar.
   UP_WAVEFORMS = 4,
@@ -158,36 +159,151 @@ DEVICE float2 activate(int activation, float2 y) {
   return y;
 }
 
-/// Writes four columns of row `m` that become other positions.
-DEVICE void write_upsampled(const Parameters& p, int m, int column, float4 y) {
+/// Where four columns or a row go in the output of an upsampling: the sum of both is the place, and the
+/// sum of their steps has to be a position along the axis.
+struct Target {
+  int place, step;
+};
+
+/// The target of row `m`, whose step is 4 j.
+DEVICE Target target_of_row(const Parameters& p, int m) {
   const int s = m / p.rows_p, at = m % p.rows_p;
-  const size_t segment = (size_t)blockIdx.z * p.output_s * p.output_p * p.outputs;
+  switch (p.layout) {
+    case UP_SEQUENCES: return {(4 * s * p.output_p + at) * p.outputs, 4 * s};
+    case UP_POSITIONS: return {(s * p.output_p + 4 * at) * p.outputs, 4 * at};
+    case UP_SPECTRA: return {(at * p.output_s + 4 * s) * 4, 4 * s};
+    default: return {4 * at, 4 * at};
+  }
+}
+
+/// The target of columns `column` to `column` + 3, whose step is the phase less 2. Columns that are
+/// padding are far outside.
+DEVICE Target target_of_columns(const Parameters& p, int column) {
+  constexpr int NOWHERE = -0x40000000;
+  const int in_turn = p.layout == UP_SPECTRA || p.layout == UP_WAVEFORMS;
+  const int phase = p.layout == UP_SPECTRA ? column / 4 % 4 : column / p.outputs;
+  const int channel = p.layout == UP_SPECTRA ? column / 16 * 4 : column % p.outputs;
   if (p.layout == UP_WAVEFORMS) {
-    const int channel = column / 4, first = 4 * at - 2;
-    f16* to = p.output + segment + (size_t)channel * p.output_p + first;
-    // The length may be odd, so that not even pairs of samples are aligned.
-    const float sample[4] = {y.x, y.y, y.z, y.w};
-    if (channel < p.outputs)
+    return {column / 4 * p.output_p - 2, column / 4 < p.outputs ? -2 : NOWHERE};
+  }
+  if (in_turn ? channel >= p.outputs : phase > 3) return {0, NOWHERE};
+
+  const int step = phase - 2;
+  switch (p.layout) {
+    case UP_SEQUENCES: return {step * p.output_p * p.outputs + channel, step};
+    case UP_POSITIONS: return {step * p.outputs + channel, step};
+    default: return {(channel / 4 * p.output_p * p.output_s + step) * 4, step};
+  }
+}
+
+/// Writes the tile of an upsampling. Rows and columns have their targets computed once.
+DEVICE void write_upsampled(const Parameters& p, float* tile, int first_row, int first_column, int rows) {
+  Target* of_row = (Target*)(tile + BM * PITCH);
+  Target* of_columns = of_row + BM;
+  for (int i = threadIdx.x; i < BM; i += THREADS) of_row[i] = target_of_row(p, first_row + i);
+  if (threadIdx.x < BN / 4) of_columns[threadIdx.x] = target_of_columns(p, first_column + threadIdx.x * 4);
+  __syncthreads();
+
+  const size_t segment = (size_t)blockIdx.z * p.output_s * p.output_p * p.outputs;
+  const int length = p.layout == UP_SEQUENCES || p.layout == UP_SPECTRA ? p.output_s : p.output_p;
+  const int there = min(BM, rows - first_row);
+  f16* output = p.output + segment;
+  const f16* add = p.add ? p.add + segment : nullptr;
+
+  if (p.layout == UP_WAVEFORMS) {
+    // Rows are neighbours in memory. The length may be odd, so that not even pairs are aligned.
+    for (int i = threadIdx.x; i < BM * BN / 4; i += THREADS) {
+      const int r = i % BM, c = i / BM;
+      const int place = of_row[r].place + of_columns[c].place, step = of_row[r].step + of_columns[c].step;
+      if (r >= there) continue;
+      const float4 y = *(const float4*)(tile + r * PITCH + c * 4);
+      const float sample[4] = {y.x, y.y, y.z, y.w};
 #pragma unroll
-      for (int i = 0; i < 4; i++)
-        if (first + i >= 0 && first + i < p.output_p) to[i] = (f16)pack(sample[i], 0.0f);
+      for (int e = 0; e < 4; e++) {
+        if (step + e >= 0 && step + e < length) output[place + e] = (f16)pack(sample[e], 0.0f);
+      }
+    }
     return;
   }
 
-  const int phase = column / p.outputs, channel = column % p.outputs;
-  const bool along_s = p.layout != UP_POSITIONS;
-  const int out_s = along_s ? 4 * s + phase - 2 : s, out_p = along_s ? at : 4 * at + phase - 2;
-  if (phase > 3 || out_s < 0 || out_s >= p.output_s || out_p < 0 || out_p >= p.output_p) return;
+#pragma unroll 4
+  for (int i = threadIdx.x; i < BM * BN / 4; i += THREADS) {
+    const int r = i / (BN / 4), c = i % (BN / 4);
+    const int place = of_row[r].place + of_columns[c].place, step = of_row[r].step + of_columns[c].step;
+    if (r >= there || step < 0 || step >= length) continue;
 
-  const size_t place = p.layout == UP_SPECTRA
-                           ? ((size_t)(channel / 4 * p.output_s + out_s) * p.output_p + out_p) * 4
-                           : ((size_t)out_s * p.output_p + out_p) * p.outputs + channel;
-  if (p.add) {
-    const uint2 more = *(const uint2*)(p.add + segment + place);
-    const float2 low = unpack(more.x), high = unpack(more.y);
-    y = make_float4(y.x + low.x, y.y + low.y, y.z + high.x, y.w + high.y);
+    float4 y = *(const float4*)(tile + r * PITCH + c * 4);
+    if (add) {
+      const uint2 more = __ldg((const uint2*)(add + place));
+      const float2 low = unpack(more.x), high = unpack(more.y);
+      y = make_float4(y.x + low.x, y.y + low.y, y.z + high.x, y.w + high.y);
+    }
+    *(uint2*)(output + place) = make_uint2(pack(y.x, y.y), pack(y.z, y.w));
   }
-  *(uint2*)(p.output + segment + place) = make_uint2(pack(y.x, y.y), pack(y.z, y.w));
+}
+
+/// Writes the tile of a plain convolution, `WIDTH` outputs wide, and its moments.
+template <int WIDTH>
+DEVICE void write_plain(const Parameters& p, float* tile, int first_row, int rows) {
+  constexpr int CHUNKS = WIDTH / 8;
+  const int there = min(BM, rows - first_row), first_output = blockIdx.x * WIDTH;
+  const size_t start = ((size_t)blockIdx.z * rows + first_row) * p.outputs + first_output;
+  f16* output = p.output + start;
+  const f16* add = p.add ? p.add + start : nullptr;
+  float total = 0.0f, counted = 0.0f;
+
+#pragma unroll 2
+  for (int i = threadIdx.x; i < BM * CHUNKS; i += THREADS) {
+    const int r = i / CHUNKS, c = i % CHUNKS * 8, place = r * p.outputs + c;
+    if (r >= there || first_output + c >= p.outputs) continue;
+
+    float* from = tile + r * PITCH + c;
+    const float4 low = *(const float4*)from, high = *(const float4*)(from + 4);
+    float y[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+    if (add) {
+      float more[8];
+      unpack8(more, __ldg((const uint4*)(add + place)));
+#pragma unroll
+      for (int e = 0; e < 8; e++) y[e] += more[e];
+    }
+    if (p.table) {
+      float more[8];
+      const int s = (first_row + r) / p.rows_p;
+      unpack8(more, __ldg((const uint4*)(p.table + (size_t)s * p.outputs + first_output + c)));
+#pragma unroll
+      for (int e = 0; e < 8; e++) y[e] += more[e];
+    }
+    *(uint4*)(output + place) = pack8(y);
+
+    if (p.moments) {
+#pragma unroll
+      for (int e = 0; e < 8; e++) {
+        total += y[e];
+        from[e] = y[e];
+      }
+      counted += 8.0f;
+    }
+  }
+  if (!p.moments) return;
+
+  // In two passes over this block's own.
+  float* scratch = tile + BM * PITCH;
+  const float count = block_sum<THREADS / 32>(counted, scratch);
+  const float mean = block_sum<THREADS / 32>(total, scratch) / fmaxf(count, 1.0f);
+  float squares = 0.0f;
+  for (int i = threadIdx.x; i < BM * CHUNKS; i += THREADS) {
+    const int r = i / CHUNKS, c = i % CHUNKS * 8;
+    if (r >= there || first_output + c >= p.outputs) continue;
+#pragma unroll
+    for (int e = 0; e < 8; e++) {
+      const float apart = tile[r * PITCH + c + e] - mean;
+      squares = fmaf(apart, apart, squares);
+    }
+  }
+  squares = block_sum<THREADS / 32>(squares, scratch);
+  if (threadIdx.x == 0) {
+    p.moments[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = {count, mean, squares};
+  }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __grid_constant__ Parameters p) {
@@ -307,71 +423,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __gri
   // Outputs.
   const int rows = p.rows_s * p.rows_p;
   if (p.layout != PLAIN) {
-    for (int i = threadIdx.x; i < BM * BN / 4; i += THREADS) {
-      // Neighbouring threads write neighbouring places: rows where few channels lie together.
-      const bool by_row = p.layout >= UP_SPECTRA;
-      const int r = by_row ? i % BM : i / (BN / 4), c = (by_row ? i / BM : i % (BN / 4)) * 4;
-      if (first_row + r < rows) {
-        write_upsampled(p, first_row + r, first_column + c, *(const float4*)(tile + r * PITCH + c));
-      }
-    }
-    return;
-  }
-
-  const int width = glu ? BN / 2 : BN, chunks = width / 8, first_output = blockIdx.x * width;
-  float total = 0.0f, counted = 0.0f;
-  for (int i = threadIdx.x; i < BM * chunks; i += THREADS) {
-    const int r = i / chunks, c = i % chunks * 8, m = first_row + r, output = first_output + c;
-    if (m >= rows || output >= p.outputs) continue;
-
-    const size_t place = ((size_t)blockIdx.z * rows + m) * p.outputs + output;
-    float* from = tile + r * PITCH + c;
-    float y[8];
-#pragma unroll
-    for (int e = 0; e < 8; e++) y[e] = from[e];
-
-    if (p.add) {
-      float more[8];
-      unpack8(more, *(const uint4*)(p.add + place));
-#pragma unroll
-      for (int e = 0; e < 8; e++) y[e] += more[e];
-    }
-    if (p.table) {
-      float more[8];
-      unpack8(more, *(const uint4*)(p.table + (size_t)(m / p.rows_p) * p.outputs + output));
-#pragma unroll
-      for (int e = 0; e < 8; e++) y[e] += more[e];
-    }
-    *(uint4*)(p.output + place) = pack8(y);
-
-    if (p.moments) {
-#pragma unroll
-      for (int e = 0; e < 8; e++) {
-        total += y[e];
-        from[e] = y[e];
-      }
-      counted += 8.0f;
-    }
-  }
-
-  // Moments of the outputs, in two passes over this block's own.
-  if (p.moments) {
-    __shared__ float scratch[THREADS / 32];
-    const float count = block_sum<THREADS / 32>(counted, scratch);
-    const float mean = block_sum<THREADS / 32>(total, scratch) / fmaxf(count, 1.0f);
-    float squares = 0.0f;
-    for (int i = threadIdx.x; i < BM * chunks; i += THREADS) {
-      const int r = i / chunks, c = i % chunks * 8;
-      if (first_row + r >= rows || first_output + c >= p.outputs) continue;
-#pragma unroll
-      for (int e = 0; e < 8; e++) {
-        const float apart = tile[r * PITCH + c + e] - mean;
-        squares = fmaf(apart, apart, squares);
-      }
-    }
-    squares = block_sum<THREADS / 32>(squares, scratch);
-    if (threadIdx.x == 0) {
-      p.moments[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = {count, mean, squares};
-    }
+    write_upsampled(p, tile, first_row, first_column, rows);
+  } else if (glu) {
+    write_plain<BN / 2>(p, tile, first_row, rows);
+  } else {
+    write_plain<BN>(p, tile, first_row, rows);
   }
 }

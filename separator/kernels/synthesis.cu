@@ -12,7 +12,7 @@
 constexpr int THREADS = TRANSFORM_THREADS, OVERLAP = POINTS / HOP;
 
 struct Parameters {
-  const f16* spectra;         // [batch, stems, 2048, frames, 4]
+  const f16* spectra;         // [batch, stems, frames, 2048, 4]
   const f16* waveforms;       // [batch, stems, 2, length]
   const float2* statistics;   // [2 (spectrum, waveform), batch]: mean and deviation
   const float2* turns;        // [4096]
@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) synthesis(const __grid_con
 #pragma unroll
       for (int i = 0; i < 8; i++) {
         const int k = t + 256 * i;
-        const uint2 bits = __ldg(spectra + (size_t)k * p.frames + frame);
+        const uint2 bits = __ldg(spectra + (size_t)frame * BINS + k);
         float2 left = unpack(bits.x), right = unpack(bits.y);
         left = make_float2(fmaf(left.x, of_spectrum.y, of_spectrum.x), fmaf(left.y, of_spectrum.y, of_spectrum.x));
         right = make_float2(fmaf(right.x, of_spectrum.y, of_spectrum.x), fmaf(right.y, of_spectrum.y, of_spectrum.x));

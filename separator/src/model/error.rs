@@ -159,6 +159,7 @@ impl ModelError {
             | Self::MixedBag { .. }
             | Self::BagWeights { .. }
             | Self::NoSuchNetwork { .. }
+            | Self::UnsupportedByProgram { .. }
             | Self::Batch { .. } => Vec::new(),
         }
     }

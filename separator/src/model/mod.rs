@@ -12,8 +12,8 @@ pub(crate) mod program;
 pub(crate) mod weights;
 
 pub use bag::Model;
-pub(crate) use config::{CHANNELS, FFT_SIZE, HOP};
 pub use config::MODEL_RATE_HZ;
+pub(crate) use config::{CHANNELS, FFT_SIZE, HOP};
 pub use error::ModelError;
 pub use htdemucs::GRAPH_VERSION;
 pub(crate) use htdemucs::{OverRows, inverse_envelope, window};

@@ -50,7 +50,11 @@ pub fn compare(
     // SAFETY: the buffer has as many numbers.
     unsafe {
         use cudarc::driver::{DevicePtr as _, result};
-        result::memcpy_htod_async(runner.mix().device_ptr(stream).0, &mixes, stream.cu_stream())
+        result::memcpy_htod_async(
+            runner.mix().device_ptr(stream).0,
+            &mixes,
+            stream.cu_stream(),
+        )
     }
     .map_err(&copied)?;
     runner.enqueue()?;
@@ -91,11 +95,13 @@ fn in_order(program: &Program, tensor: Tensor, found: Vec<f32>) -> Vec<f32> {
         return found;
     };
 
-    let positions = shape.sequences * shape.positions;
+    // Groups of channels are outermost, and sequences lie inside of positions.
+    let (sequences, positions) = (shape.sequences, shape.positions);
     (0..found.len())
         .map(|index| {
-            let (position, channel) = (index / shape.channels, index % shape.channels);
-            let group = channel / together * positions + position;
+            let (place, channel) = (index / shape.channels, index % shape.channels);
+            let (sequence, position) = (place / positions, place % positions);
+            let group = (channel / together * positions + position) * sequences + sequence;
             found[group * together + channel % together]
         })
         .collect()

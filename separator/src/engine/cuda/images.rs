@@ -26,7 +26,8 @@ impl Images {
     pub(super) fn of(capability: (i32, i32)) -> Result<Self, CudaError> {
         let damaged = |reason| CudaError::Damaged { reason };
         // A file of kernels that is being worked on, without this program being built anew.
-        let other = std::env::var_os("SEXTET_CUDA_KERNELS").and_then(|path| std::fs::read(path).ok());
+        let other =
+            std::env::var_os("SEXTET_CUDA_KERNELS").and_then(|path| std::fs::read(path).ok());
         let file = other.as_deref().unwrap_or(FILE);
         let end = file.iter().position(|&byte| byte == b'\n');
         let (index, data) = file.split_at(end.ok_or_else(|| damaged("no index"))? + 1);
@@ -34,12 +35,19 @@ impl Images {
 
         let targets = index["targets"].as_array().map_or(&[][..], Vec::as_slice);
         let names = targets.iter().filter_map(|target| target["name"].as_str());
-        let capability = match std::env::var("SEXTET_CUDA_TARGET") { Ok(_) => (8, 0), Err(_) => capability };
+        let capability = match std::env::var("SEXTET_CUDA_TARGET") {
+            Ok(_) => (8, 0),
+            Err(_) => capability,
+        };
         let chosen = choose(names, capability).ok_or(CudaError::NoImage { capability })?;
         let target = &targets[chosen.index];
 
         // Unpack them.
-        let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
+        let number = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|number| usize::try_from(number).ok())
+        };
         let packed = number(&target["offset"])
             .zip(number(&target["bytes"]))
             .and_then(|(offset, bytes)| data.get(offset..)?.get(..bytes))
@@ -91,10 +99,7 @@ struct Chosen {
 
 /// Chooses the target for a GPU of `capability`. Machine code runs on the same major version and the
 /// same or a later minor one; `sm_90a` on 9.0 alone. PTX runs on its own version and all later ones.
-fn choose<'a>(
-    names: impl Iterator<Item = &'a str>,
-    capability: (i32, i32),
-) -> Option<Chosen> {
+fn choose<'a>(names: impl Iterator<Item = &'a str>, capability: (i32, i32)) -> Option<Chosen> {
     let version = capability.0 * 10 + capability.1;
     let rank = |name: &str| -> Option<i32> {
         let (kind, rest) = name.split_once('_')?;
@@ -125,7 +130,13 @@ mod tests {
     #[test]
     fn every_gpu_gets_the_newest_images_that_it_runs() {
         let targets = [
-            "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100", "sm_120", "compute_80",
+            "sm_80",
+            "sm_86",
+            "sm_89",
+            "sm_90a",
+            "sm_100",
+            "sm_120",
+            "compute_80",
         ];
         let cases = [
             ((7, 5), None),

@@ -4,6 +4,9 @@
 pub(super) const DCONV_TILE: usize = 112;
 /// Number of threads of the same kernels.
 const DCONV_THREADS: u32 = 224;
+/// Length of the sequences that `dconv_row.cu` takes, and the numbers of channels.
+pub(super) const ROW_FRAMES: usize = 336;
+pub(super) const ROW_CHANNELS: [usize; 4] = [24, 48, 96, 192];
 /// Number of frames that a block of `spectrum.cu` transforms.
 pub(super) const SPECTRUM_FRAMES: usize = 2;
 /// Number of hops that a block of `synthesis.cu` makes.
@@ -35,6 +38,8 @@ pub(super) enum Kernel {
     Squeeze(usize),
     Hidden(usize),
     Expand(usize),
+    /// Whole DConv of a sequence, for a number of channels.
+    Row(usize),
     TokenNorm,
     /// Attention with a number of channels in each head.
     Attention(usize),
@@ -53,6 +58,7 @@ impl Kernel {
             Self::Squeeze(tiles) => format!("squeeze_{tiles}"),
             Self::Hidden(tiles) => format!("hidden_{tiles}"),
             Self::Expand(tiles) => format!("expand_{tiles}"),
+            Self::Row(channels) => format!("dconv_row_{channels}"),
             Self::TokenNorm => "token_norm".to_owned(),
             Self::Attention(width) => format!("attention_{width}"),
         }
@@ -68,6 +74,7 @@ impl Kernel {
             Self::Squeeze(_) => "dconv_squeeze",
             Self::Hidden(_) => "dconv_hidden",
             Self::Expand(_) => "dconv_expand",
+            Self::Row(_) => "dconv_row",
             Self::TokenNorm => "token_norm",
             Self::Attention(_) => "attention",
         }
@@ -78,7 +85,7 @@ impl Kernel {
         match self {
             Self::Spectrum => 512,
             Self::Synthesis | Self::TokenNorm => 256,
-            Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) => DCONV_THREADS,
+            Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) | Self::Row(_) => DCONV_THREADS,
             Self::EntrySpectrum
             | Self::EntryWaveform
             | Self::ConvolutionWide

@@ -10,9 +10,10 @@ use super::memory::{Lifetimes, Sizes};
 use super::parameters::{self as parameters, MAX_TAPS, Parameters, Pointer, Region};
 use super::weights::{self, Pool};
 use crate::model::program::{
-    Activation, Axis, Branch, Channels, Operation, Program, Shape, Statistics, Step, Tensor,
+    Activation, Attention, Axis, Branch, Channels, Convolution, DConv, Embedding, GroupNorm,
+    LayerNorm, Operation, Program, Shape, Statistics, Step, Synthesis, Tensor, Upsampling,
 };
-use crate::model::{FFT_SIZE, HOP, OverRows, inverse_envelope, window};
+use crate::model::{FFT_SIZE, HOP, inverse_envelope, window};
 
 /// Launch of one kernel.
 pub(super) struct Launch {
@@ -62,21 +63,34 @@ const LAYER: i32 = 0;
 const EMBED: i32 = 1;
 const GROUP: i32 = 2;
 
+/// What the GPU and the images that it runs allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Number of stages of `convolution.cu`.
+    pub(super) stages: usize,
+    /// Bytes of shared memory that a block may have.
+    pub(super) shared: usize,
+}
+
 /// Lowers `program` for batches of `batch` segments. With `keep_all`, no two tensors share memory,
-/// so that all can be read afterwards. `stages` is the number of stages of convolutions in the images
-/// that are used.
+/// so that all can be read afterwards.
 pub(super) fn lower(
     program: &Program,
     batch: usize,
     keep_all: bool,
-    stages: usize,
+    limits: Limits,
 ) -> Result<Lowered, Unsupported> {
-    let mut lowering = Lowering::new(program, batch, keep_all);
-    lowering.stages = stages;
+    let mut lowering = Lowering::new(program, batch, keep_all, limits);
     for (index, step) in program.steps.iter().enumerate() {
         lowering.step = index;
         lowering.branch = step.branch;
-        lowering.add(step)?;
+        if lowering.merged != Some(index) {
+            lowering.add(step)?;
+        }
+    }
+
+    for tensor in lowering.hidden {
+        lowering.places[tensor.0] = None;
     }
 
     Ok(Lowered {
@@ -105,7 +119,11 @@ struct Lowering<'a> {
     /// Moments of the tensors that a norm over all of the segment reads, and their number for each
     /// segment.
     moments: HashMap<Tensor, (Pointer, usize)>,
-    stages: usize,
+    limits: Limits,
+    /// Step that is part of the launch of the one before.
+    merged: Option<usize>,
+    /// Tensors that never have their value in memory.
+    hidden: Vec<Tensor>,
     step: usize,
     branch: Branch,
 }
@@ -130,7 +148,7 @@ struct DConvBuffers {
 }
 
 impl<'a> Lowering<'a> {
-    fn new(program: &'a Program, batch: usize, keep_all: bool) -> Self {
+    fn new(program: &'a Program, batch: usize, keep_all: bool, limits: Limits) -> Self {
         let mut lowering = Self {
             program,
             batch,
@@ -144,7 +162,9 @@ impl<'a> Lowering<'a> {
             statistics: Pointer::NULL,
             dconv: HashMap::new(),
             moments: HashMap::new(),
-            stages: 0,
+            limits,
+            merged: None,
+            hidden: Vec::new(),
             step: 0,
             branch: Branch::Frequency,
         };
@@ -238,7 +258,11 @@ impl<'a> Lowering<'a> {
     }
 
     fn spectrum(&mut self, output: Tensor, statistics: Statistics) -> Result<(), Unsupported> {
-        assert_eq!(statistics, Statistics(0), "the spectrum's statistics come first");
+        assert_eq!(
+            statistics,
+            Statistics(0),
+            "the spectrum's statistics come first"
+        );
         let frames = self.shape(output).positions;
         let blocks = frames.div_ceil(kernel::SPECTRUM_FRAMES);
         let tables = self.tables();
@@ -255,19 +279,24 @@ impl<'a> Lowering<'a> {
         };
 
         let shared = kernel::SPECTRUM_FRAMES as u32 * kernel::TRANSFORM_BYTES;
-        self.launch(Kernel::Spectrum, [blocks, self.batch, 1], shared, parameters);
+        self.launch(
+            Kernel::Spectrum,
+            [blocks, self.batch, 1],
+            shared,
+            parameters,
+        );
         Ok(())
     }
 
-    fn entry(
-        &mut self,
-        c: &crate::model::program::Convolution,
-        statistics: Statistics,
-    ) -> Result<(), Unsupported> {
+    fn entry(&mut self, c: &Convolution, statistics: Statistics) -> Result<(), Unsupported> {
         let (input, output) = (self.shape(c.input), self.shape(c.output));
         let outputs = output.channels;
         if !outputs.is_multiple_of(8) || outputs > MAX_ENTRY_OUTPUTS {
-            return Err(Unsupported::new("channels", outputs, "multiples of 8 up to 64"));
+            return Err(Unsupported::new(
+                "channels",
+                outputs,
+                "multiples of 8 up to 64",
+            ));
         }
 
         let (kernel, from) = match input.channels {
@@ -293,7 +322,7 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    fn convolution(&mut self, c: &crate::model::program::Convolution) -> Result<(), Unsupported> {
+    fn convolution(&mut self, c: &Convolution) -> Result<(), Unsupported> {
         let (input, output) = (self.shape(c.input), self.shape(c.output));
         let glu = c.activation == Activation::Glu;
         let count = c.weight.shape()[0];
@@ -321,10 +350,16 @@ impl<'a> Lowering<'a> {
             tap_p[index] = tap[1] as i16;
         }
         let rows = output.sequences * output.positions;
-        let grid = [columns / block, rows.div_ceil(kernel::CONVOLUTION_ROWS), self.batch];
+        let grid = [
+            columns / block,
+            rows.div_ceil(kernel::CONVOLUTION_ROWS),
+            self.batch,
+        ];
         let parameters = parameters::Convolution {
             input: self.halves(c.input),
-            weight: self.pool.halves(weights::matrix(&c.weight, columns, depth, column)),
+            weight: self
+                .pool
+                .halves(weights::matrix(&c.weight, columns, depth, column)),
             bias: self.pool.floats(bias),
             add: c.add.map_or(Pointer::NULL, |add| self.halves(add)),
             table: c.table.as_ref().map_or(Pointer::NULL, |table| {
@@ -356,16 +391,21 @@ impl<'a> Lowering<'a> {
             tap_p,
         };
 
-        self.launch(kernel, grid, convolution_bytes(block, self.stages), parameters);
+        self.launch(
+            kernel,
+            grid,
+            convolution_bytes(block, self.limits.stages),
+            parameters,
+        );
         Ok(())
     }
 
     /// Reserves the moments of `tensor`, which as many blocks write for each segment, if a norm needs
     /// them.
     fn moments_for(&mut self, tensor: Tensor, blocks: usize) -> Pointer {
-        let needed = self.program.steps.iter().any(|step| {
-            matches!(&step.operation, Operation::GroupNorm(norm) if norm.input == tensor)
-        });
+        let needed = self.program.steps.iter().any(
+            |step| matches!(&step.operation, Operation::GroupNorm(norm) if norm.input == tensor),
+        );
         if !needed {
             return Pointer::NULL;
         }
@@ -375,7 +415,7 @@ impl<'a> Lowering<'a> {
         moments
     }
 
-    fn upsampling(&mut self, u: &crate::model::program::Upsampling) -> Result<(), Unsupported> {
+    fn upsampling(&mut self, u: &Upsampling) -> Result<(), Unsupported> {
         let (input, output) = (self.shape(u.input), self.shape(u.output));
         let outputs = output.channels;
         check_channels(input.channels, 8)?;
@@ -393,6 +433,7 @@ impl<'a> Lowering<'a> {
         let column = |column: usize| {
             let (phase, channel) = match layout {
                 UP_WAVEFORMS => (column % 4, column / 4),
+                UP_SPECTRA => (column / 4 % 4, column / 16 * 4 + column % 4),
                 _ => (column / outputs, column % outputs),
             };
             (phase < 4 && channel < outputs).then(|| (channel, vec![phase, phase + 4]))
@@ -411,7 +452,9 @@ impl<'a> Lowering<'a> {
         let (rows_s, rows_p) = (input.sequences + along[0], input.positions + along[1]);
         let parameters = parameters::Convolution {
             input: self.halves(u.input),
-            weight: self.pool.halves(weights::matrix(&u.weight, columns, depth, column)),
+            weight: self
+                .pool
+                .halves(weights::matrix(&u.weight, columns, depth, column)),
             bias: self.pool.floats(bias),
             add: u.add.map_or(Pointer::NULL, |add| self.halves(add)),
             table: Pointer::NULL,
@@ -438,18 +481,26 @@ impl<'a> Lowering<'a> {
 
         let blocks = (rows_s * rows_p).div_ceil(kernel::CONVOLUTION_ROWS);
         let grid = [columns / block, blocks, self.batch];
-        self.launch(kernel, grid, convolution_bytes(block, self.stages), parameters);
+        self.launch(
+            kernel,
+            grid,
+            convolution_bytes(block, self.limits.stages),
+            parameters,
+        );
         Ok(())
     }
 
     /// Returns the branch whose result `tensor` is, if it is one of the tensors that the stems are
     /// made from.
     fn synthesis_input(&self, tensor: Tensor) -> Option<Branch> {
-        self.program.steps.iter().find_map(|step| match &step.operation {
-            Operation::Synthesis(s) if s.spectra == tensor => Some(Branch::Frequency),
-            Operation::Synthesis(s) if s.waveforms == tensor => Some(Branch::Time),
-            _ => None,
-        })
+        self.program
+            .steps
+            .iter()
+            .find_map(|step| match &step.operation {
+                Operation::Synthesis(s) if s.spectra == tensor => Some(Branch::Frequency),
+                Operation::Synthesis(s) if s.waveforms == tensor => Some(Branch::Time),
+                _ => None,
+            })
     }
 
     /// Reserves the buffers of all DConvs of a branch.
@@ -494,10 +545,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn dconv(&mut self, dconv: &crate::model::program::DConv) -> Result<(), Unsupported> {
+    fn dconv(&mut self, dconv: &DConv) -> Result<(), Unsupported> {
         let shape = self.shape(dconv.tensor);
         let (sequences, positions, channels) = (shape.sequences, shape.positions, shape.channels);
         check_channels(channels, 8)?;
+        if self.dconv_of_rows(dconv) {
+            return Ok(());
+        }
+
         let x = self.halves(dconv.tensor);
         let buffers = self.dconv[&self.branch];
 
@@ -510,25 +565,18 @@ impl<'a> Lowering<'a> {
             let hidden = layer.conv1.1.shape()[0];
             let blocks = hidden.div_ceil(8);
             if ![1, 2, 3, 6].contains(&blocks) {
-                return Err(Unsupported::new("dconv_comp", hidden, "1 to 24 or 41 to 48 hidden channels"));
+                return Err(Unsupported::new(
+                    "dconv_comp",
+                    hidden,
+                    "1 to 24 or 41 to 48 hidden channels",
+                ));
             }
 
             let padded = blocks * 8;
-            let or_zero = |data: &[f32], index: usize| data.get(index).copied().unwrap_or(0.0);
-            let conv1 = layer.conv1.0.data();
-            let squeezed = (0..3).flat_map(|tap| {
-                weights::fragments16(depth, padded, move |k, n| {
-                    if k < channels && n < hidden {
-                        conv1[(n * 3 + tap) * channels + k]
-                    } else {
-                        0.0
-                    }
-                })
-            });
             let squeeze = parameters::Squeeze {
                 x,
-                weight: self.pool.halves(squeezed),
-                bias: self.pool.floats((0..padded).map(|n| or_zero(layer.conv1.1.data(), n))),
+                weight: self.pool.halves(weights::conv1(layer)),
+                bias: self.pool.floats(weights::padded(&layer.conv1.1)),
                 hidden: buffers.raw,
                 moments: buffers.moments,
                 statistics: buffers.before,
@@ -551,9 +599,9 @@ impl<'a> Lowering<'a> {
             let normed = parameters::Hidden {
                 hidden: buffers.raw,
                 before: buffers.before,
-                gain: self.pool.floats((0..padded).map(|n| or_zero(layer.norm1.0.data(), n))),
-                shift: self.pool.floats((0..padded).map(|n| or_zero(layer.norm1.1.data(), n))),
-                over_rows: self.pool.floats(over_rows(layer, padded)),
+                gain: self.pool.floats(weights::padded(&layer.norm1.0)),
+                shift: self.pool.floats(weights::padded(&layer.norm1.1)),
+                over_rows: self.pool.floats(weights::over_rows(layer)),
                 output: buffers.hidden,
                 parts: buffers.parts,
                 after: buffers.after,
@@ -569,33 +617,12 @@ impl<'a> Lowering<'a> {
                 normed,
             );
 
-            let (conv2, gain, shift) = (&layer.conv2, layer.norm2.0.data(), layer.norm2.1.data());
-            let places = (0..channels / 8).flat_map(|block| [(block, 0), (block, channels)]);
-            let expanded = places.clone().flat_map(|(block, half)| {
-                (0..blocks).flat_map(move |part| {
-                    weights::fragment8(move |k, n| {
-                        let (row, column) = (half + block * 8 + n, part * 8 + k);
-                        if column < hidden {
-                            conv2.0.data()[row * hidden + column] * gain[row]
-                        } else {
-                            0.0
-                        }
-                    })
-                })
-            });
-            let columns = places.flat_map(|(block, half)| {
-                (0..8).flat_map(move |n| {
-                    let row = half + block * 8 + n;
-                    let scale = if half == 0 { layer.scale.data()[row] } else { 1.0 };
-                    [conv2.1.data()[row] * gain[row], gain[row], shift[row], scale]
-                })
-            });
             let expand = parameters::Expand {
                 x,
                 hidden: buffers.hidden,
                 norm: buffers.after,
-                weight: self.pool.halves(expanded),
-                columns: self.pool.floats(columns),
+                weight: self.pool.halves(weights::conv2(layer)),
+                columns: self.pool.floats(weights::conv2_columns(layer)),
                 sequences: sequences as i32,
                 positions: positions as i32,
                 channels: channels as i32,
@@ -611,6 +638,80 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    /// Adds a DConv whose sequences fit into shared memory as one launch, together with the 1x1
+    /// convolution that follows it in the encoder. Returns whether it could.
+    fn dconv_of_rows(&mut self, dconv: &DConv) -> bool {
+        let shape = self.shape(dconv.tensor);
+        let (sequences, channels) = (shape.sequences, shape.channels);
+        let shared = row_bytes(channels);
+        let [first, second] = &dconv.layers[..] else {
+            return false;
+        };
+        let fits = shape.positions == kernel::ROW_FRAMES
+            && kernel::ROW_CHANNELS.contains(&channels)
+            && (first.dilation, second.dilation) == (1, 2)
+            && [first, second]
+                .iter()
+                .all(|layer| layer.conv1.1.shape()[0] == channels / 8)
+            && shared <= self.limits.shared;
+        if !fits {
+            return false;
+        }
+
+        let x = self.halves(dconv.tensor);
+        let pool = &mut self.pool;
+        let mut parameters = parameters::Row {
+            x,
+            output: x,
+            conv1_0: pool.halves(weights::conv1(first)),
+            conv1_1: pool.halves(weights::conv1(second)),
+            norm1_0: pool.floats(weights::norm1(first)),
+            norm1_1: pool.floats(weights::norm1(second)),
+            conv2_0: pool.halves(weights::conv2(first)),
+            conv2_1: pool.halves(weights::conv2(second)),
+            columns_0: pool.floats(weights::conv2_columns(first)),
+            columns_1: pool.floats(weights::conv2_columns(second)),
+            over_rows_0: pool.floats(weights::over_rows(first)),
+            over_rows_1: pool.floats(weights::over_rows(second)),
+            sequences: sequences as i32,
+            ..Default::default()
+        };
+
+        if let Some(Operation::Convolution(rewrite)) = self.rewrite_after(dconv) {
+            let rewrite = rewrite.clone();
+            parameters.output = self.halves(rewrite.output);
+            parameters.rewrite = self.pool.halves(weights::rewrite(&rewrite.weight));
+            parameters.rewrite_bias = self.pool.floats(weights::rewrite_bias(&rewrite.bias));
+            parameters.table = rewrite.table.as_ref().map_or(Pointer::NULL, |table| {
+                self.pool.halves(table.data().iter().copied())
+            });
+            self.merged = Some(self.step + 1);
+            // What lies there is the input of the DConv.
+            self.hidden.push(dconv.tensor);
+        }
+        let grid = [self.batch * sequences, 1, 1];
+        self.launch(Kernel::Row(channels), grid, shared as u32, parameters);
+        true
+    }
+
+    /// Returns the 1x1 convolution with GLU that is the next step and reads the DConv's tensor, if
+    /// it is one of those that `dconv_row.cu` computes.
+    fn rewrite_after(&self, dconv: &DConv) -> Option<&'a Operation> {
+        let operation = &self.program.steps.get(self.step + 1)?.operation;
+        let Operation::Convolution(convolution) = operation else {
+            return None;
+        };
+        let channels = self.shape(dconv.tensor).channels;
+        let is_one = convolution.input == dconv.tensor
+            && convolution.taps == [[0, 0]]
+            && convolution.strides == [1, 1]
+            && convolution.activation == Activation::Glu
+            && convolution.add.is_none()
+            && channels.is_multiple_of(16)
+            && self.shape(convolution.output).channels == channels;
+        is_one.then_some(operation)
+    }
+
     /// Launches a norm of tokens with the operands that `fill` adds.
     fn token_norm(
         &mut self,
@@ -621,7 +722,11 @@ impl<'a> Lowering<'a> {
         let tokens = shape.sequences * shape.positions;
         check_channels(shape.channels, 8)?;
         if shape.channels > MAX_TOKEN_CHANNELS {
-            return Err(Unsupported::new("bottom_channels", shape.channels, "at most 512"));
+            return Err(Unsupported::new(
+                "bottom_channels",
+                shape.channels,
+                "at most 512",
+            ));
         }
 
         let mut parameters = parameters::TokenNorm {
@@ -636,7 +741,7 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    fn embedding(&mut self, e: &crate::model::program::Embedding) -> Result<(), Unsupported> {
+    fn embedding(&mut self, e: &Embedding) -> Result<(), Unsupported> {
         self.token_norm(e.input, |this, p| {
             p.mode = EMBED;
             if let Some((gain, shift)) = &e.norm {
@@ -649,14 +754,14 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn layer_norm(&mut self, n: &crate::model::program::LayerNorm) -> Result<(), Unsupported> {
+    fn layer_norm(&mut self, n: &LayerNorm) -> Result<(), Unsupported> {
         self.token_norm(n.input, |this, p| {
             p.mode = LAYER;
             p.normalised = this.halves(n.output);
         })
     }
 
-    fn group_norm(&mut self, n: &crate::model::program::GroupNorm) -> Result<(), Unsupported> {
+    fn group_norm(&mut self, n: &GroupNorm) -> Result<(), Unsupported> {
         self.token_norm(n.input, |this, p| {
             p.mode = GROUP;
             p.gain = this.pool.floats(n.gain.data().iter().copied());
@@ -671,17 +776,20 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn attention(&mut self, a: &crate::model::program::Attention) -> Result<(), Unsupported> {
+    fn attention(&mut self, a: &Attention) -> Result<(), Unsupported> {
         let tokens = |shape: Shape| shape.sequences * shape.positions;
         let (query, key) = (self.shape(a.query.tensor), self.shape(a.key.tensor));
         let width = self.shape(a.output).channels / a.heads;
         if ![24, 48, 64].contains(&width) {
-            return Err(Unsupported::new("t_heads", width, "24, 48 or 64 channels a head"));
+            return Err(Unsupported::new(
+                "t_heads",
+                width,
+                "24, 48 or 64 channels a head",
+            ));
         }
 
-        let mut at = |channels: Channels| {
-            self.halves(channels.tensor).advanced(channels.first * HALF)
-        };
+        let mut at =
+            |channels: Channels| self.halves(channels.tensor).advanced(channels.first * HALF);
         let parameters = parameters::Attention {
             query: at(a.query),
             key: at(a.key),
@@ -696,12 +804,16 @@ impl<'a> Lowering<'a> {
 
         let pitch = width.next_multiple_of(16) + 8;
         let shared = 3 * 2 * 64 * pitch * HALF;
-        let grid = [tokens(query).div_ceil(kernel::ATTENTION_QUERIES), a.heads, self.batch];
+        let grid = [
+            tokens(query).div_ceil(kernel::ATTENTION_QUERIES),
+            a.heads,
+            self.batch,
+        ];
         self.launch(Kernel::Attention(width), grid, shared as u32, parameters);
         Ok(())
     }
 
-    fn synthesis(&mut self, s: &crate::model::program::Synthesis) -> Result<(), Unsupported> {
+    fn synthesis(&mut self, s: &Synthesis) -> Result<(), Unsupported> {
         let frames = self.shape(s.spectra).positions;
         let tables = self.tables();
         let parameters = parameters::Synthesis {
@@ -710,7 +822,9 @@ impl<'a> Lowering<'a> {
             statistics: self.statistics,
             turns: tables.turns,
             window: tables.window,
-            envelope: self.pool.floats(inverse_envelope(frames).data().iter().copied()),
+            envelope: self
+                .pool
+                .floats(inverse_envelope(frames).data().iter().copied()),
             stems: Pointer::new(Region::Stems, 0),
             length: self.program.segment_frames as i32,
             frames: frames as i32,
@@ -735,6 +849,17 @@ fn tiles_of_block(tiles: usize, sequences: usize) -> usize {
     }
 }
 
+/// Bytes of shared memory of `dconv_row.cu` for sequences of `channels` channels.
+fn row_bytes(channels: usize) -> usize {
+    let hidden_tiles = (channels / 8).div_ceil(8);
+    let (depth, hidden) = (channels.div_ceil(16), hidden_tiles * 8);
+    let rows = (kernel::ROW_FRAMES + 4) * (depth * 16 + 8) * HALF;
+    let part = (hidden + 1) * hidden;
+    let sums = 16 + 7 * part + part.next_multiple_of(4);
+    let weights = 3 * depth * hidden_tiles * 64 + channels / 8 * (2 * hidden_tiles * 32 + 64);
+    rows + (sums + weights) * FLOAT
+}
+
 /// Bytes of shared memory of `convolution.cu` for blocks of `columns` columns and `stages` stages.
 fn convolution_bytes(columns: usize, stages: usize) -> u32 {
     let stage = (kernel::CONVOLUTION_ROWS + columns) * kernel::CONVOLUTION_DEPTH * HALF;
@@ -751,32 +876,11 @@ fn check_taps(taps: usize) -> Result<(), Unsupported> {
 
 fn check_channels(channels: usize, factor: usize) -> Result<(), Unsupported> {
     if !channels.is_multiple_of(factor) {
-        return Err(Unsupported::new("channels", channels, "multiples of 8 in every layer"));
+        return Err(Unsupported::new(
+            "channels",
+            channels,
+            "multiples of 8 in every layer",
+        ));
     }
     Ok(())
-}
-
-/// Returns the moments over the rows of conv2 as `dconv_hidden.cu` reads them, padded to `padded`
-/// hidden channels.
-fn over_rows(layer: &crate::model::program::DConvLayer, padded: usize) -> Vec<f32> {
-    let hidden = layer.conv1.1.shape()[0];
-    let o = OverRows::of(&layer.conv2.0, layer.conv2.1.data());
-    let vector = |data: &[f32]| (0..padded).map(|n| data.get(n).copied().unwrap_or(0.0)).collect();
-    let square = |data: &[f32]| -> Vec<f32> {
-        (0..padded * padded)
-            .map(|i| match (i / padded, i % padded) {
-                (row, column) if row < hidden && column < hidden => data[row * hidden + column],
-                _ => 0.0,
-            })
-            .collect()
-    };
-
-    let parts: [Vec<f32>; 5] = [
-        vector(&o.mean_weight),
-        vector(&o.cross),
-        square(&o.products),
-        square(&o.weight_covariance),
-        vec![o.mean_bias, o.bias_variance],
-    ];
-    parts.concat()
 }

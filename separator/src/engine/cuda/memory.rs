@@ -132,7 +132,10 @@ pub(super) fn outputs_of(step: &Step) -> Vec<Tensor> {
         Operation::DConv(o) => vec![o.tensor],
         Operation::Embedding(o) => vec![o.output, o.normalised],
         Operation::LayerNorm(o) => vec![o.output],
-        Operation::GroupNorm(o) => [Some(o.output), o.normalised].into_iter().flatten().collect(),
+        Operation::GroupNorm(o) => [Some(o.output), o.normalised]
+            .into_iter()
+            .flatten()
+            .collect(),
         Operation::Attention(o) => vec![o.output],
         Operation::Synthesis(_) => vec![],
     }

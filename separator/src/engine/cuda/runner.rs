@@ -11,7 +11,7 @@ use cudarc::driver::{
 use super::error::CudaError;
 use super::images::Images;
 use super::kernel::Kernel;
-use super::lower::{Launch, Lowered, lower};
+use super::lower::{Launch, Limits, Lowered, lower};
 use super::memory::{outputs_of, tensors_of};
 use super::parameters::Region;
 use crate::model::program::{Branch, Operation, Program, Step, Tensor};
@@ -48,7 +48,16 @@ impl Runner {
         context.bind_to_thread().map_err(&started)?;
         let capability = context.compute_capability().map_err(&started)?;
         let images = Images::of(capability)?;
-        let lowered = lower(program, batch, keep_all, images.convolution_stages())?;
+        let shared = context
+            .attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+            )
+            .map_err(&started)?;
+        let limits = Limits {
+            stages: images.convolution_stages(),
+            shared: usize::try_from(shared).unwrap_or(0),
+        };
+        let lowered = lower(program, batch, keep_all, limits)?;
         let functions = load(context, &images, &lowered.launches)?;
 
         // Memory.
@@ -172,7 +181,11 @@ impl Runner {
             }
             let ended = mark().map_err(&timed)?;
             let ms = begun.elapsed_ms(&ended).map_err(&timed)?;
-            let name = format!("{} {}", program.steps[launch.step].name, launch.kernel.name());
+            let name = format!(
+                "{} {}",
+                program.steps[launch.step].name,
+                launch.kernel.name()
+            );
             times.push((name, f64::from(ms) * 1000.0 / runs as f64));
         }
 

@@ -18,8 +18,8 @@ use super::error::ModelError;
 use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
-pub(super) use self::dft::{MARGIN, span};
 pub(crate) use self::dconv::OverRows;
+pub(super) use self::dft::{MARGIN, span};
 pub(crate) use self::dft::{inverse_envelope, window};
 pub(super) use self::transformer::{position_1d, position_2d};
 
