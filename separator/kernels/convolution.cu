@@ -26,7 +26,7 @@ constexpr int WARPS_M = BN == 96 ? 4 : 8, WARPS_N = 8 / WARPS_M, STAGES = 3;
 constexpr int BM = 128, BK = 64, THREADS = 256;
 constexpr int TILES_M = BM / 16 / WARPS_M, TILES_N = BN / 8 / WARPS_N;
 constexpr int A_BYTES = BM * BK * 2, B_BYTES = BN * BK * 2, STAGE_BYTES = A_BYTES + B_BYTES;
-constexpr int A_LOADS = BM * 8 / THREADS, B_LOADS = BN * 8 / THREADS;
+constexpr int A_LOADS = BM * 8 / THREADS, B_LOADS = (BN * 8 + THREADS - 1) / THREADS;
 /// Floats between two rows of the tile of results.
 constexpr int PITCH = BN + 8;
 
@@ -114,7 +114,7 @@ struct Loader {
 #pragma unroll
     for (int i = 0; i < B_LOADS; i++) {
       const int n = row + i * (THREADS / 8);
-      copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8, true);
+      if (n < BN) copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8, true);
     }
     chunk += 8;
     wrap(p);
