@@ -6,6 +6,10 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+/// The crate under its public name, for support that unit tests share with the tests in `tests/`.
+#[cfg(test)]
+extern crate self as sextet_separator;
+
 mod ahead;
 pub mod audio;
 mod chunks;
@@ -29,6 +33,7 @@ mod statistics;
 pub mod timings;
 
 pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
+pub use engine::cuda;
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{

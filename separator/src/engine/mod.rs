@@ -4,6 +4,7 @@ mod choice;
 mod class;
 mod contract;
 mod cpu;
+pub mod cuda;
 mod error;
 mod exit;
 mod options;

@@ -7,12 +7,15 @@ mod error;
 mod htdemucs;
 mod network;
 mod onnx;
-mod weights;
+#[allow(dead_code, reason = "no engine that is built in runs programs yet")]
+pub(crate) mod program;
+pub(crate) mod weights;
 
 pub use bag::Model;
-pub(crate) use config::CHANNELS;
 pub use config::MODEL_RATE_HZ;
+pub(crate) use config::{CHANNELS, FFT_SIZE, HOP};
 pub use error::ModelError;
 pub use htdemucs::GRAPH_VERSION;
+pub(crate) use htdemucs::{OverRows, inverse_envelope, window};
 pub(crate) use network::Network;
 pub use network::{ExportOptions, Precision};

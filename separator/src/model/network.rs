@@ -10,6 +10,7 @@ use super::config::Config;
 use super::error::ModelError;
 use super::htdemucs;
 use super::onnx::{Dialect, Element};
+use super::program::{self, Program};
 use super::weights::Weights;
 use crate::Stem;
 use crate::timings::timed;
@@ -147,6 +148,12 @@ impl Network {
     /// runs fastest.
     pub(crate) fn onnx_for_cpu(&self) -> Result<Vec<u8>, ModelError> {
         self.write(1, Element::F32, Dialect::Cpu)
+    }
+
+    /// Returns the network as a program for engines of our own.
+    #[allow(dead_code, reason = "no engine that is built in runs programs yet")]
+    pub(crate) fn program(&self) -> Result<Program, ModelError> {
+        program::write(&self.config, self.weights.clone())
     }
 
     fn write(&self, batch: usize, trunk: Element, dialect: Dialect) -> Result<Vec<u8>, ModelError> {

@@ -258,22 +258,22 @@ impl Layer {
 }
 
 /// Moments over the 2C rows of conv2, computed in float64.
-struct OverRows {
+pub(crate) struct OverRows {
     /// Mean of the weights, [H]: `a`.
-    mean_weight: Vec<f32>,
-    mean_bias: f32,
+    pub(crate) mean_weight: Vec<f32>,
+    pub(crate) mean_bias: f32,
     /// Mean of the products of weights, [H, H]: `G`.
-    products: Vec<f32>,
+    pub(crate) products: Vec<f32>,
     /// Covariance of the weights, [H, H]: `S`.
-    weight_covariance: Vec<f32>,
+    pub(crate) weight_covariance: Vec<f32>,
     /// Twice the covariance of weights and bias, [H]: `2 s`.
-    cross: Vec<f32>,
+    pub(crate) cross: Vec<f32>,
     /// Variance of the bias: `v`.
-    bias_variance: f32,
+    pub(crate) bias_variance: f32,
 }
 
 impl OverRows {
-    fn of(weight: &Array, bias: &[f32]) -> Self {
+    pub(crate) fn of(weight: &Array, bias: &[f32]) -> Self {
         let (rows, hidden) = (weight.shape()[0], weight.shape()[1]);
         let w = |row: usize, h: usize| f64::from(weight.at(&[row, h]));
         let b = |row: usize| f64::from(bias[row]);

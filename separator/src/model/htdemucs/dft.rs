@@ -37,15 +37,15 @@ const PAIRS: usize = STAGE / 2;
 const OVERLAP: usize = FFT_SIZE / HOP;
 /// Number of reflected samples before a segment. The same number follows it, and then the samples
 /// that fill the last hop.
-pub(super) const MARGIN: usize = HOP / 2 * 3;
+pub(in crate::model) const MARGIN: usize = HOP / 2 * 3;
 
 /// Returns the number of samples that `frames` frames span.
-pub(super) fn span(frames: usize) -> usize {
+pub(in crate::model) fn span(frames: usize) -> usize {
     (frames + OVERLAP - 1) * HOP
 }
 
 /// Returns the periodic Hann window divided by sqrt(4096), at sample `n`.
-fn window(n: usize) -> f64 {
+pub(crate) fn window(n: usize) -> f64 {
     (0.5 - 0.5 * (TAU * n as f64 / FFT_SIZE as f64).cos()) / (FFT_SIZE as f64).sqrt()
 }
 
@@ -219,7 +219,7 @@ fn overlap_add(g: &mut Graph, x: &Value) -> Value {
 
 /// Returns the reciprocal of the sum of the squared windows, [span(frames)]. Two empty frames on
 /// either side count, as in `_ispec`.
-fn inverse_envelope(frames: usize) -> Array {
+pub(crate) fn inverse_envelope(frames: usize) -> Array {
     let squared: Vec<f64> = (0..FFT_SIZE)
         .map(|n| window(n).powi(2) * FFT_SIZE as f64)
         .collect();

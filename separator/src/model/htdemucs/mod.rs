@@ -10,13 +10,18 @@ mod layers;
 mod norm;
 mod transformer;
 
-use self::dft::{BINS, MARGIN};
+use self::dft::BINS;
 use self::layers::{Branch, Layer};
 use self::norm::{Standardised, standardise};
 use super::config::{CHANNELS, Config, HOP};
 use super::error::ModelError;
 use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
+
+pub(crate) use self::dconv::OverRows;
+pub(super) use self::dft::{MARGIN, span};
+pub(crate) use self::dft::{inverse_envelope, window};
+pub(super) use self::transformer::{position_1d, position_2d};
 
 /// Version of the graph. It is raised by every change of the graph, so that files built from an
 /// older one are built again.

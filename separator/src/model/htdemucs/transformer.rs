@@ -89,7 +89,7 @@ fn from_tokens(g: &mut Graph, x: &Value, rows: usize) -> Value {
 
 /// Returns the sine embedding of time for the time branch, [1, T, C] (`create_sin_embedding`):
 /// cosines, then sines.
-fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
+pub(in crate::model) fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
     let half = width / 2;
     let periods: Vec<f64> = (0..half)
         .map(|n| max_period.powf(n as f64 / (half as f64 - 1.0)))
@@ -107,7 +107,12 @@ fn position_1d(width: usize, frames: usize, max_period: f64) -> Array {
 /// Returns the sine embedding of time and frequency, [1, T F, C] (`create_2d_sin_embedding`): the
 /// first half of the channels for time, the second for frequency, each with sines and cosines in
 /// turn.
-fn position_2d(width: usize, rows: usize, frames: usize, max_period: f64) -> Array {
+pub(in crate::model) fn position_2d(
+    width: usize,
+    rows: usize,
+    frames: usize,
+    max_period: f64,
+) -> Array {
     let half = width / 2;
     let rate = |channel: usize| (-((channel & !1) as f64) * max_period.ln() / half as f64).exp();
 

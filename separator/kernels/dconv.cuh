@@ -1,0 +1,21 @@
+// What the three kernels of a DConv layer share (demucs.demucs.DConv): x + scale GLU(norm(conv2(GELU(
+// norm(conv1(x)))))), both norms over all positions and channels of a sequence.
+//
+// `dconv_squeeze` computes conv1 and its statistics. `dconv_hidden` applies norm and GELU and takes
+// the moments of the result, from which the statistics of conv2's output follow exactly without its
+// being computed: with mu and K the mean and covariance of h over positions, conv2's output has mean
+// a . mu + b and variance <G, K> + mu' S mu + 2 s . mu + v over positions and channels. `dconv_expand`
+// computes conv2 with its norm, GLU and the sum.
+//
+// A block has tiles of 112 positions (a third of the spectrogram's 336 frames), a warp 16 of them. The
+// last block of a sequence to finish joins what all have found. sm_80 instructions.
+#pragma once
+#include "common.cuh"
+
+/// Blocks of eight hidden channels.
+#ifndef HIDDEN_TILES
+#define HIDDEN_TILES 1
+#endif
+
+constexpr int WARPS = 7, THREADS = WARPS * 32, TILE = WARPS * 16;
+constexpr int HIDDEN = HIDDEN_TILES * 8;

@@ -1,0 +1,173 @@
+//! Comparison of every step on the GPU with the interpreter, given the same inputs.
+
+use cudarc::driver::CudaContext;
+
+use super::error::CudaError;
+use super::memory::outputs_of;
+use super::runner::Runner;
+use crate::model::Model;
+use crate::model::program::interpret::Interpreter;
+use crate::model::program::{Operation, Program, Tensor};
+
+/// Error of one step.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StepError {
+    /// Name of the step.
+    pub name: String,
+    /// Relative L2 error of its output.
+    pub relative: f64,
+    /// Whether all of the output is finite.
+    pub finite: bool,
+}
+
+/// Runs the first network of `model` on GPU number `gpu` and on the interpreter, for one segment
+/// `mix` [2, segment] in a batch of `batch` equal ones. Returns the error of every stored tensor, in
+/// the order of the steps, and of the stems of every segment.
+///
+/// # Errors
+/// Fails when the GPU cannot be used or there is no kernel for the model.
+pub fn compare(
+    model: &Model,
+    gpu: usize,
+    batch: usize,
+    mix: &[f32],
+) -> Result<(Vec<StepError>, Vec<f32>), CudaError> {
+    let network = model.networks_of().next();
+    let Some(network) = network else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let program = network.program()?;
+    let opened = CudaError::during("open the GPU");
+    let context = CudaContext::new(gpu).map_err(&opened)?;
+    // SAFETY: events order the streams.
+    unsafe { context.disable_event_tracking() };
+
+    let runner = Runner::new(&context, &program, batch, true)?;
+    let stream = runner.stream();
+    let copied = CudaError::during("copy");
+    let mixes = mix.repeat(batch);
+    // SAFETY: the buffer has as many numbers.
+    unsafe {
+        use cudarc::driver::{DevicePtr as _, result};
+        result::memcpy_htod_async(
+            runner.mix().device_ptr(stream).0,
+            &mixes,
+            stream.cu_stream(),
+        )
+    }
+    .map_err(&copied)?;
+    runner.enqueue()?;
+    stream.synchronize().map_err(CudaError::during("run"))?;
+
+    // The interpreter keeps every tensor as the last step left it, and so does the GPU.
+    let interpreter = Interpreter::run(&program, mix);
+    let mut errors = Vec::new();
+    for step in &program.steps {
+        for tensor in outputs_of(step) {
+            let expected = &interpreter.tensors[tensor.0];
+            if let Some(found) = runner.tensor(&program, tensor)? {
+                let found = in_order(&program, tensor, found);
+                errors.push(error_of(step.name.clone(), &found, expected));
+            }
+        }
+    }
+
+    let stems = stream.clone_dtoh(runner.stems()).map_err(&copied)?;
+    for (number, stems) in stems.chunks_exact(interpreter.stems.len()).enumerate() {
+        let name = format!("stems of segment {number}");
+        errors.push(error_of(name, stems, &interpreter.stems));
+    }
+
+    Ok((errors, stems))
+}
+
+/// Brings the tensors that the stems are made from, of which the GPU has other layouts, into the
+/// program's order.
+fn in_order(program: &Program, tensor: Tensor, found: Vec<f32>) -> Vec<f32> {
+    let shape = program.tensors[tensor.0];
+    let together = program.steps.iter().find_map(|step| match &step.operation {
+        Operation::Synthesis(s) if s.spectra == tensor => Some(4),
+        Operation::Synthesis(s) if s.waveforms == tensor => Some(1),
+        _ => None,
+    });
+    let Some(together) = together else {
+        return found;
+    };
+
+    // Groups of channels are outermost, and sequences lie inside of positions.
+    let (sequences, positions) = (shape.sequences, shape.positions);
+    (0..found.len())
+        .map(|index| {
+            let (place, channel) = (index / shape.channels, index % shape.channels);
+            let (sequence, position) = (place / positions, place % positions);
+            let group = (channel / together * positions + position) * sequences + sequence;
+            found[group * together + channel % together]
+        })
+        .collect()
+}
+
+fn error_of(name: String, found: &[f32], expected: &[f32]) -> StepError {
+    let square = |x: f64| x * x;
+    let apart: f64 = found
+        .iter()
+        .zip(expected)
+        .map(|(&a, &b)| square(f64::from(a) - f64::from(b)))
+        .sum();
+    let whole: f64 = expected.iter().map(|&b| square(f64::from(b))).sum();
+
+    StepError {
+        name,
+        relative: (apart / whole.max(f64::MIN_POSITIVE)).sqrt(),
+        finite: found.iter().all(|number| number.is_finite()),
+    }
+}
+
+/// Time of a kind of kernel.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KernelTime {
+    /// Name of the step, or of the kernel.
+    pub name: String,
+    /// Number of launches for a batch.
+    pub launches: usize,
+    /// Microseconds for a segment.
+    pub microseconds: f64,
+}
+
+/// Measures the first network of `model` on GPU number `gpu` in batches of `batch`: the time of a
+/// whole batch for each segment in milliseconds, the bytes of GPU memory, and the time of every
+/// launch by itself, its inputs warm.
+///
+/// # Errors
+/// As [`compare`].
+pub fn profile(
+    model: &Model,
+    gpu: usize,
+    batch: usize,
+) -> Result<(f64, usize, Vec<KernelTime>), CudaError> {
+    let Some(network) = model.networks_of().next() else {
+        return Ok((0.0, 0, Vec::new()));
+    };
+    let program = network.program()?;
+    let context = CudaContext::new(gpu).map_err(CudaError::during("open the GPU"))?;
+    // SAFETY: events order the streams.
+    unsafe { context.disable_event_tracking() };
+
+    let mut runner = Runner::new(&context, &program, batch, false)?;
+    let whole = if std::env::var_os("SEXTET_CUDA_ONLY").is_some() {
+        0.0
+    } else {
+        runner.time(100)?
+    };
+    let times = runner.time_launches(&program, 20)?;
+    let times = times
+        .into_iter()
+        .map(|(name, microseconds)| KernelTime {
+            name,
+            launches: 1,
+            microseconds: microseconds / batch as f64,
+        })
+        .collect();
+    Ok((whole / batch as f64, runner.bytes(), times))
+}

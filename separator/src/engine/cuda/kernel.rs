@@ -1,0 +1,104 @@
+//! Kernels: their names, functions and sizes of blocks, as `separator/kernels/` has them.
+
+/// Number of positions of a tile in the kernels of a DConv layer.
+pub(super) const DCONV_TILE: usize = 112;
+/// Number of threads of the same kernels.
+const DCONV_THREADS: u32 = 224;
+/// Length of the sequences that `dconv_row.cu` takes, and the numbers of channels.
+pub(super) const ROW_FRAMES: usize = 336;
+pub(super) const ROW_CHANNELS: [usize; 4] = [24, 48, 96, 192];
+/// Number of frames that a block of `spectrum.cu` transforms.
+pub(super) const SPECTRUM_FRAMES: usize = 2;
+/// Number of hops that a block of `synthesis.cu` makes.
+pub(super) const SYNTHESIS_RUN: usize = 12;
+/// Bytes of shared memory of a Fourier transform of 4096 points.
+pub(super) const TRANSFORM_BYTES: u32 = 16 * 272 * 8;
+/// Number of tokens of a block of `token_norm.cu`.
+pub(super) const NORM_TOKENS: usize = 8;
+/// Number of queries of a block of `attention.cu`.
+pub(super) const ATTENTION_QUERIES: usize = 128;
+/// Number of rows of a block of `entry.cu`.
+pub(super) const ENTRY_ROWS: usize = 128;
+/// Number of rows of a block of `convolution.cu`, and how much of K a stage has.
+pub(super) const CONVOLUTION_ROWS: usize = 128;
+pub(super) const CONVOLUTION_DEPTH: usize = 64;
+
+/// A kernel with its definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kernel {
+    Spectrum,
+    Synthesis,
+    EntrySpectrum,
+    EntryWaveform,
+    /// 96 columns in a block.
+    ConvolutionWide,
+    /// 48 columns in a block.
+    ConvolutionNarrow,
+    /// Kernels of a DConv layer, for a number of blocks of eight hidden channels.
+    Squeeze(usize),
+    Hidden(usize),
+    Expand(usize),
+    /// Whole DConv of a sequence, for a number of channels.
+    Row(usize),
+    TokenNorm,
+    /// Attention with a number of channels in each head.
+    Attention(usize),
+}
+
+impl Kernel {
+    /// Returns the name in `kernels.txt`.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Spectrum => "spectrum".to_owned(),
+            Self::Synthesis => "synthesis".to_owned(),
+            Self::EntrySpectrum => "entry_spectrum".to_owned(),
+            Self::EntryWaveform => "entry_waveform".to_owned(),
+            Self::ConvolutionWide => "convolution_wide".to_owned(),
+            Self::ConvolutionNarrow => "convolution_narrow".to_owned(),
+            Self::Squeeze(tiles) => format!("squeeze_{tiles}"),
+            Self::Hidden(tiles) => format!("hidden_{tiles}"),
+            Self::Expand(tiles) => format!("expand_{tiles}"),
+            Self::Row(channels) => format!("dconv_row_{channels}"),
+            Self::TokenNorm => "token_norm".to_owned(),
+            Self::Attention(width) => format!("attention_{width}"),
+        }
+    }
+
+    /// Returns the name of the function in its image.
+    pub(super) fn function(self) -> &'static str {
+        match self {
+            Self::Spectrum => "spectrum",
+            Self::Synthesis => "synthesis",
+            Self::EntrySpectrum | Self::EntryWaveform => "entry",
+            Self::ConvolutionWide | Self::ConvolutionNarrow => "convolution",
+            Self::Squeeze(_) => "dconv_squeeze",
+            Self::Hidden(_) => "dconv_hidden",
+            Self::Expand(_) => "dconv_expand",
+            Self::Row(_) => "dconv_row",
+            Self::TokenNorm => "token_norm",
+            Self::Attention(_) => "attention",
+        }
+    }
+
+    /// Returns the number of threads of a block.
+    pub(super) fn threads(self) -> u32 {
+        match self {
+            Self::Spectrum => 512,
+            Self::Synthesis | Self::TokenNorm | Self::ConvolutionWide | Self::ConvolutionNarrow => {
+                256
+            }
+            Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) | Self::Row(_) => DCONV_THREADS,
+            Self::EntrySpectrum | Self::EntryWaveform | Self::Attention(_) => 128,
+        }
+    }
+
+    /// Returns the kernel for a convolution with this many columns, and the columns of its block.
+    pub(super) fn of_convolution(columns: usize) -> (Self, usize) {
+        // The wide kernel is faster for each column, unless half of its last block were empty.
+        if columns.next_multiple_of(96) - columns < 48 {
+            (Self::ConvolutionWide, 96)
+        } else {
+            (Self::ConvolutionNarrow, 48)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! CUDA engine: kernels of our own on an NVIDIA GPU, in float16 with sums and statistics in float32.
+//! It needs nothing but the driver.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `images.rs` | the compiled kernels for each GPU |
+//! | `kernel.rs`, `parameters.rs` | the kernels and what they are given |
+//! | `lower.rs`, `weights.rs`, `memory.rs` | a program as launches, with its weights and its memory |
+//! | `runner.rs` | launches as one graph on a GPU |
+//! | `compare.rs` | comparison with the interpreter, step by step |
+
+mod compare;
+mod error;
+mod images;
+mod kernel;
+mod lower;
+mod memory;
+mod parameters;
+mod runner;
+mod weights;
+
+pub use compare::{KernelTime, StepError, compare, profile};
+pub use error::{CudaError, Unsupported};

@@ -1,0 +1,343 @@
+//! A program on a GPU: memory, weights and kernels, and one graph of launches for a batch.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use cudarc::driver::{
+    CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, result, sys,
+};
+
+use super::error::CudaError;
+use super::images::Images;
+use super::kernel::Kernel;
+use super::lower::{Launch, Limits, Lowered, lower};
+use super::memory::{outputs_of, tensors_of};
+use super::parameters::Region;
+use crate::model::program::{Branch, Operation, Program, Step, Tensor};
+
+/// Most bytes of dynamic shared memory that a kernel has without asking for more.
+const PLAIN_SHARED: u32 = 48 * 1024;
+
+/// Program that is ready to run on a GPU.
+pub(super) struct Runner {
+    graph: CudaGraph,
+    mix: CudaSlice<f32>,
+    stems: CudaSlice<f32>,
+    tensors: CudaSlice<u8>,
+    /// Held for the kernels.
+    _scratch: CudaSlice<u8>,
+    _weights: CudaSlice<u8>,
+    functions: HashMap<Kernel, CudaFunction>,
+    launches: Vec<Launch>,
+    places: Vec<Option<(usize, usize)>>,
+    pub(super) target: String,
+    compute: Arc<CudaStream>,
+}
+
+impl Runner {
+    /// Prepares `program` for batches of `batch` segments on the GPU of `context`. With
+    /// `keep_all`, all tensors can be read after a run.
+    pub(super) fn new(
+        context: &Arc<CudaContext>,
+        program: &Program,
+        batch: usize,
+        keep_all: bool,
+    ) -> Result<Self, CudaError> {
+        let started = CudaError::during("start");
+        context.bind_to_thread().map_err(&started)?;
+        let capability = context.compute_capability().map_err(&started)?;
+        let images = Images::of(capability)?;
+        let shared = context
+            .attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+            )
+            .map_err(&started)?;
+        let limits = Limits {
+            stages: images.convolution_stages(),
+            shared: usize::try_from(shared).unwrap_or(0),
+        };
+        let lowered = lower(program, batch, keep_all, limits)?;
+        let functions = load(context, &images, &lowered.launches)?;
+
+        // Memory.
+        let compute = context.new_stream().map_err(&started)?;
+        let side = context.new_stream().map_err(&started)?;
+        let reserved = CudaError::during("reserve memory");
+        let bytes = |count: usize| compute.alloc_zeros::<u8>(count.max(1)).map_err(&reserved);
+        let (tensors, scratch) = (bytes(lowered.tensor_bytes)?, bytes(lowered.scratch_bytes)?);
+        let weights = compute
+            .clone_htod(lowered.pool.bytes())
+            .map_err(&reserved)?;
+        let floats = |count: usize| compute.alloc_zeros::<f32>(count).map_err(&reserved);
+        let frames = batch * 2 * program.segment_frames;
+        let (mix, stems) = (floats(frames)?, floats(frames * program.stems)?);
+
+        let Lowered {
+            mut launches,
+            places,
+            ..
+        } = lowered;
+        let address = |region| match region {
+            Region::Weights => weights.device_ptr(&compute).0,
+            Region::Tensors => tensors.device_ptr(&compute).0,
+            Region::Scratch => scratch.device_ptr(&compute).0,
+            Region::Mix => mix.device_ptr(&compute).0,
+            Region::Stems => stems.device_ptr(&compute).0,
+        };
+        for launch in &mut launches {
+            launch.parameters.bind(&address);
+        }
+        compute.synchronize().map_err(&reserved)?;
+
+        let graph = capture(program, &mut launches, &functions, &compute, &side)?;
+        Ok(Self {
+            graph,
+            mix,
+            stems,
+            tensors,
+            _scratch: scratch,
+            _weights: weights,
+            functions,
+            launches,
+            places,
+            target: images.target,
+            compute,
+        })
+    }
+
+    /// Returns the buffer of the mixes, [batch, 2, segment].
+    pub(super) fn mix(&self) -> &CudaSlice<f32> {
+        &self.mix
+    }
+
+    /// Returns the buffer of the stems, [batch, stems, 2, segment].
+    pub(super) fn stems(&self) -> &CudaSlice<f32> {
+        &self.stems
+    }
+
+    /// Returns the stream on which [`Runner::enqueue`] works.
+    pub(super) fn stream(&self) -> &Arc<CudaStream> {
+        &self.compute
+    }
+
+    /// Begins to compute a batch.
+    pub(super) fn enqueue(&self) -> Result<(), CudaError> {
+        self.graph
+            .launch()
+            .map_err(CudaError::during("run the network"))
+    }
+
+    /// Returns the bytes of the GPU's memory that this holds.
+    pub(super) fn bytes(&self) -> usize {
+        let buffers = [&self.tensors, &self._scratch, &self._weights];
+        let bytes: usize = buffers.iter().map(|buffer| buffer.num_bytes()).sum();
+        bytes + self.mix.num_bytes() + self.stems.num_bytes()
+    }
+
+    /// Measures a batch in milliseconds: the median of `runs` runs in succession.
+    pub(super) fn time(&self, runs: usize) -> Result<f64, CudaError> {
+        let timed = CudaError::during("time the network");
+        let mark = || {
+            self.compute
+                .record_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT))
+        };
+        for _ in 0..runs / 10 {
+            self.enqueue()?;
+        }
+
+        let mut marks = vec![mark().map_err(&timed)?];
+        for _ in 0..runs {
+            self.enqueue()?;
+            marks.push(mark().map_err(&timed)?);
+        }
+        let mut spans: Vec<f32> = marks
+            .windows(2)
+            .map(|ends| ends[0].elapsed_ms(&ends[1]))
+            .collect::<Result<_, _>>()
+            .map_err(&timed)?;
+        spans.sort_by(f32::total_cmp);
+        Ok(f64::from(spans[runs / 2]))
+    }
+
+    /// Measures every launch by itself in microseconds, as the mean of `runs` in succession.
+    pub(super) fn time_launches(
+        &mut self,
+        program: &Program,
+        runs: usize,
+    ) -> Result<Vec<(String, f64)>, CudaError> {
+        let timed = CudaError::during("time a kernel");
+        let mut times = Vec::new();
+        for launch in &mut self.launches {
+            let name = format!(
+                "{} {}",
+                program.steps[launch.step].name,
+                launch.kernel.name()
+            );
+            if std::env::var("SEXTET_CUDA_ONLY").is_ok_and(|only| !name.contains(&only)) {
+                continue;
+            }
+            let function = &self.functions[&launch.kernel];
+            let mark = || {
+                self.compute
+                    .record_event(Some(sys::CUevent_flags::CU_EVENT_DEFAULT))
+            };
+            enqueue(launch, function, &self.compute).map_err(&timed)?;
+            let begun = mark().map_err(&timed)?;
+            for _ in 0..runs {
+                enqueue(launch, function, &self.compute).map_err(&timed)?;
+            }
+            let ended = mark().map_err(&timed)?;
+            let ms = begun.elapsed_ms(&ended).map_err(&timed)?;
+            times.push((name, f64::from(ms) * 1000.0 / runs as f64));
+        }
+
+        Ok(times)
+    }
+
+    /// Returns the tensor of the first segment as it lies in memory, if it is stored.
+    pub(super) fn tensor(
+        &self,
+        program: &Program,
+        tensor: Tensor,
+    ) -> Result<Option<Vec<f32>>, CudaError> {
+        let Some((offset, element)) = self.places[tensor.0] else {
+            return Ok(None);
+        };
+        let count = program.tensors[tensor.0].len();
+        let view = self.tensors.slice(offset..offset + count * element);
+        let bytes = self
+            .compute
+            .clone_dtoh(&view)
+            .map_err(CudaError::during("read a tensor"))?;
+
+        let numbers = bytes.chunks_exact(element).map(|bytes| match *bytes {
+            [low, high] => half::f16::from_le_bytes([low, high]).to_f32(),
+            [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
+            _ => f32::NAN,
+        });
+        Ok(Some(numbers.collect()))
+    }
+}
+
+/// Loads the kernels of all launches.
+fn load(
+    context: &Arc<CudaContext>,
+    images: &Images,
+    launches: &[Launch],
+) -> Result<HashMap<Kernel, CudaFunction>, CudaError> {
+    let loaded = CudaError::during("load a kernel");
+    let mut shared: HashMap<Kernel, u32> = HashMap::new();
+    for launch in launches {
+        let most = shared.entry(launch.kernel).or_default();
+        *most = (*most).max(launch.shared);
+    }
+
+    let mut functions = HashMap::new();
+    for (kernel, bytes) in shared {
+        let image = images.get(&kernel.name())?;
+        let module = context
+            .load_module(cudarc::nvrtc::Ptx::from_binary(image.to_vec()))
+            .map_err(&loaded)?;
+        let function = module.load_function(kernel.function()).map_err(&loaded)?;
+        if bytes > PLAIN_SHARED {
+            let attribute =
+                sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            function
+                .set_attribute(attribute, bytes as i32)
+                .map_err(&loaded)?;
+        }
+        functions.insert(kernel, function);
+    }
+
+    Ok(functions)
+}
+
+/// Captures all launches as one graph. The branches run on a stream each; where one reads what the
+/// other has written, it waits.
+fn capture(
+    program: &Program,
+    launches: &mut [Launch],
+    functions: &HashMap<Kernel, CudaFunction>,
+    compute: &Arc<CudaStream>,
+    side: &Arc<CudaStream>,
+) -> Result<CudaGraph, CudaError> {
+    let captured = CudaError::during("capture its launches");
+    let stream = |branch| match branch {
+        Branch::Frequency => compute,
+        Branch::Time => side,
+    };
+
+    compute
+        .begin_capture(sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+        .map_err(&captured)?;
+    side.join(compute).map_err(&captured)?;
+
+    // The end of the step that wrote a tensor last, and its branch.
+    let mut written: HashMap<Tensor, (Branch, Arc<CudaEvent>)> = HashMap::new();
+    let mut next = launches.iter_mut().peekable();
+    for (index, step) in program.steps.iter().enumerate() {
+        let stream = stream(step.branch);
+        for tensor in needed_by(program, step) {
+            if let Some((branch, event)) = written.get(&tensor)
+                && *branch != step.branch
+            {
+                stream.wait(event).map_err(&captured)?;
+            }
+        }
+
+        while let Some(launch) = next.next_if(|launch| launch.step == index) {
+            enqueue(launch, &functions[&launch.kernel], stream).map_err(&captured)?;
+        }
+
+        let event = Arc::new(stream.record_event(None).map_err(&captured)?);
+        for tensor in outputs_of(step) {
+            written.insert(tensor, (step.branch, Arc::clone(&event)));
+        }
+    }
+
+    compute.join(side).map_err(&captured)?;
+    let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH;
+    compute
+        .end_capture(flags)
+        .map_err(&captured)?
+        .ok_or(CudaError::Driver {
+            action: "capture its launches",
+            code: "no graph".to_owned(),
+        })
+}
+
+/// Returns the tensors that have to be written before a step can run. The statistics of both
+/// branches are written with the spectrum.
+fn needed_by(program: &Program, step: &Step) -> Vec<Tensor> {
+    let mut needed = tensors_of(step);
+    if matches!(&step.operation, Operation::Convolution(c) if c.standardise.is_some()) {
+        needed.extend(program.steps.iter().find_map(|step| match &step.operation {
+            Operation::Spectrum(spectrum) => Some(spectrum.output),
+            _ => None,
+        }));
+    }
+
+    needed
+}
+
+fn enqueue(
+    launch: &mut Launch,
+    function: &CudaFunction,
+    stream: &CudaStream,
+) -> Result<(), cudarc::driver::DriverError> {
+    let grid = (launch.grid[0], launch.grid[1], launch.grid[2]);
+    let mut arguments: [*mut c_void; 1] = [launch.parameters.address()];
+    // SAFETY: the kernel takes one struct of the layout that `parameters` has, whose pointers point
+    // to memory that lives as long as the graph.
+    unsafe {
+        result::launch_kernel(
+            function.cu_function(),
+            grid,
+            (launch.kernel.threads(), 1, 1),
+            launch.shared,
+            stream.cu_stream(),
+            &mut arguments,
+        )
+    }
+}
