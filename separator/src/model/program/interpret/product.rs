@@ -72,6 +72,10 @@ impl Packed {
     }
 
     /// Computes a few outputs of a few rows.
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "iterators are half as fast where tests are built with few optimisations"
+    )]
     fn multiply_group(
         &self,
         inputs: &[&[f32]],
