@@ -26,7 +26,7 @@ use support::draw::splitmix;
 /// the roundings of float32.
 const BOUND: f64 = 1e-4;
 
-/// Segments in seconds, of 5 and 17 frames of the spectrogram. The lengths of the time branch's
+/// Segments in seconds, of 5 and 16 frames of the spectrogram. The lengths of the time branch's
 /// layers are no multiples of four.
 const SHORT_S: f64 = 0.113;
 const LONGER_S: f64 = 0.37;
