@@ -16,11 +16,15 @@ use crate::model::weights::{Array, Weights};
 use crate::model::{CHANNELS, ModelError, Network};
 use crate::{Ignore, Stem};
 
-#[path = "../../../tests/support/mod.rs"]
-mod support;
+#[allow(unreachable_pub, reason = "shared with the tests in tests/")]
+#[path = "../../../tests/support/checkpoint.rs"]
+mod checkpoint;
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests in tests/")]
+#[path = "../../../tests/support/draw.rs"]
+mod draw;
 
-use support::checkpoint::Checkpoint;
-use support::draw::splitmix;
+use checkpoint::Checkpoint;
+use draw::splitmix;
 
 /// Largest relative L2 error of a stem. The largest that was seen is 2.6e-5: drawn weights amplify
 /// the roundings of float32.
