@@ -80,8 +80,8 @@ fn one(nvrtc: &Nvrtc, sources: &Sources, kernel: &Kernel, target: &str) -> Resul
             format!("--gpu-architecture={target}"),
             "--std=c++17".to_owned(),
             "--extra-device-vectorization".to_owned(),
-            // Adds to the log and leaves the code as it is; from sm_100 on, a note in the image says that
-            // it was given. The file and its check are made with the same options.
+            // Adds to the log and leaves the code as it is. From sm_100 on, a note in the image
+            // says that it was given, so the file and its check are made with the same options.
             "--ptxas-options=-v".to_owned(),
         ]
         .into_iter()

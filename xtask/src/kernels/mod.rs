@@ -24,8 +24,8 @@ use nvrtc::Nvrtc;
 /// Folder of the sources, of their list, and of the file that is made of them.
 const FOLDER: &str = "separator/kernels";
 const FILE: &str = "kernels.bin";
-/// Targets of the file: machine code for the GPUs that are known, and PTX, which the driver compiles
-/// for later ones.
+/// Targets of the file: machine code for the GPUs that are known, and PTX, which the driver
+/// compiles for later ones.
 const TARGETS: [&str; 7] = [
     "sm_80",
     "sm_86",
