@@ -97,8 +97,9 @@ struct Chosen {
     name: String,
 }
 
-/// Chooses the target for a GPU of `capability`. Machine code runs on the same major version and the
-/// same or a later minor one; `sm_90a` on 9.0 alone. PTX runs on its own version and all later ones.
+/// Chooses the target for a GPU of `capability`. Machine code runs on the same major version and
+/// the same or a later minor one; `sm_90a` on 9.0 alone. PTX runs on its own version and all later
+/// ones.
 fn choose<'a>(names: impl Iterator<Item = &'a str>, capability: (i32, i32)) -> Option<Chosen> {
     let version = capability.0 * 10 + capability.1;
     let rank = |name: &str| -> Option<i32> {

@@ -1,5 +1,5 @@
-//! CUDA engine: kernels of our own on an NVIDIA GPU, in float16 with sums and statistics in float32.
-//! It needs nothing but the driver.
+//! CUDA engine: kernels of our own on an NVIDIA GPU, in float16 with sums and statistics in
+//! float32. It needs nothing but the driver.
 //!
 //! | file | contents |
 //! |---|---|

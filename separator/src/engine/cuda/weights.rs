@@ -210,8 +210,8 @@ pub(super) fn over_rows(layer: &DConvLayer) -> Vec<f32> {
 }
 
 /// Returns a 1x1 convolution with GLU, [2 channels, 1, channels], for `dconv_row.cu`: for every 16
-/// channels and 16 of K four matrices of 16 x 8, two of values and two of gates, in which a lane has
-/// four channels that lie together.
+/// channels and 16 of K four matrices of 16 x 8, two of values and two of gates, in which a lane
+/// has four channels that lie together.
 pub(super) fn rewrite(weight: &Array) -> Vec<f32> {
     let channels = weight.shape()[2];
     let mut all = Vec::new();

@@ -75,7 +75,7 @@ pub(crate) enum Branch {
     Time,
 }
 
-/// What a step computes.
+/// Operation of a step.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     Spectrum(Spectrum),

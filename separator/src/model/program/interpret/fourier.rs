@@ -53,8 +53,8 @@ pub(super) fn spectrum(mix: &[f32], frames: usize) -> Vec<f32> {
     spectrum
 }
 
-/// Computes the signals of the spectra `x` of `shape` [2048, frames, planes x 2], which are restored
-/// by their statistics first: [planes, segment].
+/// Computes the signals of the spectra `x` of `shape` [2048, frames, planes x 2], which are
+/// restored by their statistics first: [planes, segment].
 pub(super) fn signals(
     x: &[f32],
     shape: Shape,
