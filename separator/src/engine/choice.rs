@@ -4,7 +4,7 @@
 //! | time | decision | function |
 //! |---|---|---|
 //! | before a start | whether a GPU that is not ready is worth the wait | [`Backend::weigh`] |
-//! | at an engine's start | the CPU, where the GPU fails to start | [`start`] |
+//! | at an engine's start | the next engine on the GPU, and last the CPU | [`start`] |
 //! | in the middle of the work | the CPU, where a GPU fails | [`successor`] |
 
 use std::fmt;
@@ -14,42 +14,79 @@ use std::time::Duration;
 use super::class::EngineClass;
 use super::contract::{Engine, GpuEngine, OpenedGpu};
 use super::cpu::{self, Cpu};
+use super::cuda::CudaEngine;
 use super::error::EngineError;
 use super::options::{EngineChoice, EngineOptions};
 use super::tensorrt::TensorRtEngine;
 use crate::model::{MODEL_RATE_HZ, Model, Network};
 use crate::progress::Listener;
-use crate::{ErrorKind, Options, Result};
+use crate::{Error, ErrorKind, Options, Result};
 
 /// Engines that compute on a GPU, in the order in which an open choice tries them. Another engine
 /// is another row.
-const GPU_ENGINES: &[&dyn GpuEngine] = &[&TensorRtEngine];
+const GPU_ENGINES: &[&dyn GpuEngine] = &[&CudaEngine, &TensorRtEngine];
 
-/// Returns the engines among `all` that `choice` allows; none for the CPU.
+/// Returns the engines among `all` that `choice` allows; none for the CPU. An open choice allows
+/// those that are part of this build.
 fn allowed<'a>(
     all: &'a [&'a dyn GpuEngine],
     choice: EngineChoice,
 ) -> impl Iterator<Item = &'a dyn GpuEngine> {
-    all.iter()
-        .copied()
-        .filter(move |engine| choice == EngineChoice::Auto || choice == engine.choice())
+    all.iter().copied().filter(move |engine| match choice {
+        EngineChoice::Auto => engine.check().is_ok(),
+        choice => choice == engine.choice(),
+    })
 }
 
-/// Returns the first success of `attempt` with one of `engines`, or else the first failure. A
-/// cancellation ends the attempts.
+/// Failures of the engines that were tried, in their order.
+#[derive(Debug, Default)]
+struct Failures(Vec<Error>);
+
+impl Failures {
+    /// Returns whether the work was cancelled.
+    fn is_cancelled(&self) -> bool {
+        let mut kinds = self.0.iter().map(Error::kind);
+        kinds.any(|kind| kind == ErrorKind::Cancelled)
+    }
+
+    /// Returns the reasons, each once. `None` if nothing failed.
+    fn note(&self) -> Option<String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for error in &self.0 {
+            let reason = error.to_string();
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Returns the failure to report where the choice was not open: the last, which alone may be a
+    /// cancellation.
+    fn into_error(mut self) -> Error {
+        self.0
+            .pop()
+            .unwrap_or_else(|| EngineError::NotStarted.into())
+    }
+}
+
+/// Returns the first success of `attempt` with one of `engines`, with the failures before it, or
+/// else all failures. A cancellation ends the attempts.
 fn first_of<'a, T>(
     engines: impl Iterator<Item = &'a dyn GpuEngine>,
     mut attempt: impl FnMut(&dyn GpuEngine) -> Result<T>,
-) -> Result<T> {
-    let mut failed = None;
+) -> std::result::Result<(T, Failures), Failures> {
+    let mut failures = Failures::default();
     for engine in engines {
         match attempt(engine) {
-            Ok(found) => return Ok(found),
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => failed = failed.or(Some(error)),
+            Ok(found) => return Ok((found, failures)),
+            Err(error) => failures.0.push(error),
+        }
+        if failures.is_cancelled() {
+            break;
         }
     }
-    Err(failed.unwrap_or_else(|| EngineError::NotStarted.into()))
+    Err(failures)
 }
 
 /// Amount of work by which an engine is chosen.
@@ -123,8 +160,17 @@ pub struct Backend {
     options: EngineOptions,
     /// Reason for the CPU where the choice was left open.
     reason: Option<Reason>,
-    /// GPU that was opened while weighing, ready for the engine of this choice.
-    opened: Option<(EngineChoice, Arc<dyn OpenedGpu>)>,
+    /// GPU that was opened while weighing.
+    opened: Option<Opened>,
+}
+
+/// GPU that was opened, ready for the engine of a choice.
+#[derive(Clone, Debug)]
+struct Opened {
+    choice: EngineChoice,
+    gpu: Arc<dyn OpenedGpu>,
+    /// Reasons against the engines that were tried before.
+    passed_over: Option<String>,
 }
 
 impl From<EngineOptions> for Backend {
@@ -172,9 +218,17 @@ impl Backend {
         let opened = first_of(allowed(all, options.engine), |engine| {
             Ok((engine.choice(), engine.open(first, &options)?))
         });
+        let opened = match opened {
+            Ok(((choice, gpu), failures)) => Ok(Opened {
+                choice,
+                gpu,
+                passed_over: failures.note(),
+            }),
+            Err(failures) => Err(failures.note().unwrap_or_default()),
+        };
         let until_ready = match &opened {
-            Ok((_, opened)) => Ok(opened.until_ready(&networks, &options)),
-            Err(error) => Err(error.to_string()),
+            Ok(opened) => Ok(opened.gpu.until_ready(&networks, &options)),
+            Err(why) => Err(why.clone()),
         };
         let on_cpu = |limit| {
             let products: Vec<u64> = networks.iter().map(|network| network.products()).collect();
@@ -203,8 +257,8 @@ impl Backend {
 
     /// Returns the expected name of the started engine, for display.
     pub(crate) fn name(&self) -> String {
-        if let Some((_, opened)) = &self.opened {
-            return opened.name();
+        if let Some(opened) = &self.opened {
+            return opened.gpu.name();
         }
 
         let choice = self.options.engine;
@@ -299,7 +353,10 @@ pub(crate) fn check(backend: &Backend) -> Result<()> {
 fn check_options(options: &EngineOptions) -> Result<()> {
     match options.engine {
         EngineChoice::Cpu | EngineChoice::Auto => Ok(()),
-        choice => first_of(allowed(GPU_ENGINES, choice), |engine| engine.check()),
+        choice => match first_of(allowed(GPU_ENGINES, choice), |engine| engine.check()) {
+            Ok(_) => Ok(()),
+            Err(failures) => Err(failures.into_error()),
+        },
     }
 }
 
@@ -327,10 +384,11 @@ fn start_among(
     let note = match options.engine {
         EngineChoice::Cpu => backend.note(),
         choice => match on_gpu(all, &network, options, opened, listener) {
-            Ok(engine) => return Ok(Started { engine, note: None }),
-            Err(error) if choice != EngineChoice::Auto => return Err(error),
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => Some(error.to_string()),
+            Ok(started) => return Ok(started),
+            Err(failures) if choice != EngineChoice::Auto || failures.is_cancelled() => {
+                return Err(failures.into_error());
+            }
+            Err(failures) => failures.note(),
         },
     };
 
@@ -346,23 +404,27 @@ fn on_gpu(
     all: &[&dyn GpuEngine],
     network: &Network,
     options: &EngineOptions,
-    opened: Option<(EngineChoice, Arc<dyn OpenedGpu>)>,
+    opened: Option<Opened>,
     listener: &mut dyn Listener,
-) -> Result<Box<dyn Engine>> {
+) -> std::result::Result<Started, Failures> {
     let is_before = |engine: &&dyn GpuEngine| {
-        opened
-            .as_ref()
-            .is_some_and(|(choice, _)| *choice != engine.choice())
+        let opened = opened.as_ref();
+        opened.is_some_and(|opened| opened.choice != engine.choice())
     };
     let engines = allowed(all, options.engine).skip_while(is_before);
 
-    first_of(engines, |engine| {
+    let (engine, failures) = first_of(engines, |engine| {
         let gpu = match &opened {
-            Some((choice, gpu)) if *choice == engine.choice() => Arc::clone(gpu),
+            Some(opened) if opened.choice == engine.choice() => Arc::clone(&opened.gpu),
             _ => engine.open(network, options)?,
         };
         gpu.start(network, options, listener)
-    })
+    })?;
+
+    let passed_over = opened.and_then(|opened| opened.passed_over);
+    let reasons: Vec<String> = passed_over.into_iter().chain(failures.note()).collect();
+    let note = (!reasons.is_empty()).then(|| reasons.join("; "));
+    Ok(Started { engine, note })
 }
 
 /// Engine that continues the work of an engine that failed in the middle of it.
@@ -400,7 +462,8 @@ pub fn engine_class(options: &EngineOptions) -> Result<EngineClass> {
             engine.probe(options)?;
             Ok(engine.class(options))
         })
-        .ok(),
+        .ok()
+        .map(|(class, _)| class),
         _ => engines.map(|engine| engine.class(options)).next(),
     };
 
@@ -408,10 +471,13 @@ pub fn engine_class(options: &EngineOptions) -> Result<EngineClass> {
 }
 
 /// Begins, on threads of its own, the part of an engine's start with `options` that does not depend
-/// on the model: on a GPU, half of the start. Starting an engine waits for it. A process that may
-/// end without starting one must call [`settle`].
+/// on the model: on a GPU, half of the start. Where the choice is open, that is the first engine
+/// alone. Starting an engine waits for it. A process that may end without starting one must call
+/// [`settle`].
 pub fn warm_up(options: &EngineOptions) {
-    allowed(GPU_ENGINES, options.engine).for_each(|engine| engine.begin(options));
+    if let Some(engine) = allowed(GPU_ENGINES, options.engine).next() {
+        engine.begin(options);
+    }
 }
 
 /// Waits for the work begun by [`warm_up`] that no engine has claimed. A driver does not survive
@@ -566,28 +632,121 @@ mod tests {
     }
 
     #[test]
-    fn an_open_choice_goes_on_to_the_next_engine_and_tells_of_the_first() {
+    fn an_open_choice_goes_on_to_the_next_engine_and_tells_of_all() {
         let failing = |choice, why| Failing {
             choice,
             opens: false,
             why,
         };
-        let (first, second) = (
-            failing(EngineChoice::TensorRt, old_driver),
-            failing(EngineChoice::Cpu, old_gpu),
+        let (first, second, third) = (
+            failing(EngineChoice::Cuda, old_driver),
+            failing(EngineChoice::TensorRt, old_gpu),
+            failing(EngineChoice::Cpu, old_driver),
         );
-        let all: [&dyn GpuEngine; 2] = [&first, &second];
+        let all: [&dyn GpuEngine; 3] = [&first, &second, &third];
 
         let mut tried = Vec::new();
         let found = first_of(allowed(&all, EngineChoice::Auto), |engine| {
             tried.push(engine.choice());
             engine.probe(&EngineOptions::default())
         });
-        assert_eq!(tried, [EngineChoice::TensorRt, EngineChoice::Cpu]);
-        assert_eq!(found.unwrap_err().to_string(), old_driver().to_string());
+        assert_eq!(tried, all.map(|engine| engine.choice()));
+        let said = format!("{}; {}", old_driver(), old_gpu());
+        assert_eq!(found.unwrap_err().note(), Some(said), "each reason once");
 
         let named = allowed(&all, EngineChoice::TensorRt).count();
         assert_eq!(named, 1, "a choice that is not open tries one engine");
+    }
+
+    /// Engine that works, on whatever is left of the GPU.
+    struct Working;
+
+    impl GpuEngine for Working {
+        fn choice(&self) -> EngineChoice {
+            EngineChoice::TensorRt
+        }
+
+        fn name(&self) -> &'static str {
+            "working"
+        }
+
+        fn class(&self, _: &EngineOptions) -> EngineClass {
+            EngineClass::TensorRtF16
+        }
+
+        fn check(&self) -> Result<()> {
+            Ok(())
+        }
+
+        fn probe(&self, _: &EngineOptions) -> Result<()> {
+            Ok(())
+        }
+
+        fn begin(&self, _: &EngineOptions) {}
+
+        fn settle(&self) {}
+
+        fn open(&self, _: &Network, _: &EngineOptions) -> Result<Arc<dyn OpenedGpu>> {
+            Ok(Arc::new(WorkingGpu))
+        }
+    }
+
+    #[derive(Debug)]
+    struct WorkingGpu;
+
+    impl OpenedGpu for WorkingGpu {
+        fn name(&self) -> String {
+            "a working GPU".to_owned()
+        }
+
+        fn until_ready(&self, _: &[&Network], _: &EngineOptions) -> Duration {
+            Duration::ZERO
+        }
+
+        fn start(
+            &self,
+            network: &Network,
+            _: &EngineOptions,
+            _: &mut dyn Listener,
+        ) -> Result<Box<dyn Engine>> {
+            Ok(Box::new(Cpu::new(network.clone(), None)?))
+        }
+    }
+
+    fn no_kernel() -> Error {
+        Error::new(ErrorKind::Engine, "there is no CUDA kernel for it")
+    }
+
+    /// A model without kernels may still run on the GPU, and what was passed over is told.
+    #[test]
+    fn the_next_engine_takes_over_where_the_first_does_not_open_or_start() {
+        let model = Model::bundled().unwrap();
+        for opens in [false, true] {
+            let first = Failing {
+                choice: EngineChoice::Cuda,
+                opens,
+                why: no_kernel,
+            };
+            let all: [&dyn GpuEngine; 2] = [&first, &Working];
+
+            let options = EngineOptions::default();
+            let (songs, begun) = (&mut std::iter::empty(), Duration::ZERO);
+            let mut backend = Backend::weigh_among(&all, &model, options, songs, begun);
+            assert!(!backend.is_cpu());
+            let network = model.networks_of().next().unwrap().clone();
+            let started = start_among(&all, network, &mut backend, &mut Ignore).unwrap();
+            assert_eq!(started.note, Some(no_kernel().to_string()), "{opens}");
+        }
+    }
+
+    #[test]
+    fn the_engines_are_tried_in_the_order_of_their_speed() {
+        let order: Vec<EngineChoice> = GPU_ENGINES.iter().map(|e| e.choice()).collect();
+        assert_eq!(order, [EngineChoice::Cuda, EngineChoice::TensorRt]);
+        for engine in GPU_ENGINES {
+            let of_class = engine.class(&EngineOptions::default());
+            assert!(!of_class.is_cpu(), "{of_class}");
+        }
     }
 
     #[test]
@@ -615,7 +774,11 @@ mod tests {
     #[test]
     fn a_choice_that_is_not_open_is_not_weighed() {
         let model = Model::bundled().unwrap();
-        for engine in [EngineChoice::Cpu, EngineChoice::TensorRt] {
+        for engine in [
+            EngineChoice::Cpu,
+            EngineChoice::Cuda,
+            EngineChoice::TensorRt,
+        ] {
             let options = EngineOptions {
                 engine,
                 ..EngineOptions::default()
@@ -680,10 +843,11 @@ mod tests {
 
     #[test]
     fn the_cpu_goes_on_after_a_gpu_that_nobody_insisted_on_and_nobody_after_the_cpu() {
-        use EngineChoice::{Auto, Cpu, TensorRt};
+        use EngineChoice::{Auto, Cpu, Cuda, TensorRt};
         let cases = [
             (Auto, false, Successor::Cpu),
             (Auto, true, Successor::Nobody),
+            (Cuda, false, Successor::Nobody),
             (TensorRt, false, Successor::Nobody),
             (Cpu, true, Successor::Nobody),
         ];
