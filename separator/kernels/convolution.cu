@@ -3,7 +3,7 @@
 // transformer are convolutions with one tap; a transposed convolution of kernel 8 and stride 4 is one
 // with two taps whose columns are the four outputs between two inputs.
 //
-// A block of four warps computes BM rows by BN columns. Both sides pass through shared memory in stages
+// A block of eight warps computes BM rows by BN columns. Both sides pass through shared memory in stages
 // of 64 of K, rows of 128 bytes whose chunks of 16 are exchanged by the row's number, so that reads of
 // matrices meet no bank twice. sm_80 instructions; compiled for sm_90a, the product itself is Hopper's
 // `wgmma`, which reads both sides from there in just this order.
@@ -16,17 +16,17 @@
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 #define HOPPER 1
-// All warps have all columns; a warp has 16 of every 64 rows.
-constexpr int WARPS_M = 4, WARPS_N = 1, STAGES = 4;
+// Two groups of four warps have 64 rows each and all columns, a warp 16 of the rows.
+constexpr int WARPS_M = 8, WARPS_N = 1, STAGES = 4;
 #else
 #define HOPPER 0
-constexpr int WARPS_M = BN == 96 ? 2 : 4, WARPS_N = 4 / WARPS_M, STAGES = 3;
+constexpr int WARPS_M = BN == 96 ? 4 : 8, WARPS_N = 8 / WARPS_M, STAGES = 3;
 #endif
 
-constexpr int BM = 128, BK = 64, THREADS = 128;
+constexpr int BM = 128, BK = 64, THREADS = 256;
 constexpr int TILES_M = BM / 16 / WARPS_M, TILES_N = BN / 8 / WARPS_N;
 constexpr int A_BYTES = BM * BK * 2, B_BYTES = BN * BK * 2, STAGE_BYTES = A_BYTES + B_BYTES;
-constexpr int A_LOADS = BM * 8 / THREADS, B_LOADS = BN * 8 / THREADS;
+constexpr int A_LOADS = BM * 8 / THREADS, B_LOADS = (BN * 8 + THREADS - 1) / THREADS;
 /// Floats between two rows of the tile of results.
 constexpr int PITCH = BN + 8;
 
@@ -53,7 +53,7 @@ struct Parameters {
   const f16* weight;    // [columns, depth]
   const float* bias;    // [columns]
   const f16* add;       // of the output's shape, or null
-  const f16* table;     // [sequences, outputs], or null
+  const f16* table;     // [sequences, outputs], or null; not with `add`
   f16* output;
   Moments* moments;     // [batch, blocks of a segment] of the output, or null
   int sequences, positions, channels;  // of the input
@@ -114,7 +114,7 @@ struct Loader {
 #pragma unroll
     for (int i = 0; i < B_LOADS; i++) {
       const int n = row + i * (THREADS / 8);
-      copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8, true);
+      if (n < BN) copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8, true);
     }
     chunk += 8;
     wrap(p);
@@ -122,14 +122,14 @@ struct Loader {
 };
 
 /// The first row of this warp's tile `m`.
-DEVICE int tile_row(int warp_m, int m) { return HOPPER ? (m * 4 + warp_m) * 16 : (warp_m * TILES_M + m) * 16; }
+DEVICE int tile_row(int warp_m, int m) { return (warp_m * TILES_M + m) * 16; }
 
 #if HOPPER
 /// Describes a tile of rows of 128 bytes to `wgmma`: its place, 1024 bytes from eight rows to the next,
 /// and the exchange of chunks.
 DEVICE u64 describe(u32 address) { return (u64)(address & 0x3FFFF) >> 4 | 64ull << 32 | 1ull << 62; }
 
-/// sum += a b for 64 rows and BN columns, by the four warps together.
+/// sum += a b for 64 rows and BN columns, by four warps together.
 DEVICE void multiply(float (&sum)[TILES_N][4], u64 a, u64 b) {
 #define FOUR(n) "+f"(sum[n][0]), "+f"(sum[n][1]), "+f"(sum[n][2]), "+f"(sum[n][3])
 #if BN == 96
@@ -152,11 +152,32 @@ DEVICE void multiply(float (&sum)[TILES_N][4], u64 a, u64 b) {
 }
 #endif
 
-/// Applies the activation to two neighbouring columns.
-DEVICE float2 activate(int activation, float2 y) {
-  if (activation == GELU) return make_float2(gelu(y.x), gelu(y.y));
-  if (activation == RELU) return make_float2(fmaxf(y.x, 0.0f), fmaxf(y.y, 0.0f));
-  return y;
+/// Applies the activation to this warp's sums and writes them to the tile of results.
+template <int ACTIVATION>
+DEVICE void stage(float* tile, const float (&sum)[TILES_M][TILES_N][4], int warp_m, int warp_n, int lane) {
+#pragma unroll
+  for (int m = 0; m < TILES_M; m++)
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      float* to = tile + (tile_row(warp_m, m) + half * 8 + lane / 4) * PITCH + lane % 4 * 2;
+      if constexpr (ACTIVATION == GLU) {
+        // Columns come in turns of eight values and their eight gates.
+#pragma unroll
+        for (int n = 0; n < TILES_N; n += 2) {
+          const float x = sum[m][n][2 * half] * sigmoid(sum[m][n + 1][2 * half]);
+          const float y = sum[m][n][2 * half + 1] * sigmoid(sum[m][n + 1][2 * half + 1]);
+          *(float2*)(to + (warp_n * TILES_N + n) * 4) = make_float2(x, y);
+        }
+      } else {
+#pragma unroll
+        for (int n = 0; n < TILES_N; n++) {
+          float x = sum[m][n][2 * half], y = sum[m][n][2 * half + 1];
+          if (ACTIVATION == GELU) x = gelu(x), y = gelu(y);
+          if (ACTIVATION == RELU) x = fmaxf(x, 0.0f), y = fmaxf(y, 0.0f);
+          *(float2*)(to + (warp_n * TILES_N + n) * 8) = make_float2(x, y);
+        }
+      }
+    }
 }
 
 /// Where four columns or a row go in the output of an upsampling: the sum of both is the place, and the
@@ -226,19 +247,28 @@ DEVICE void write_upsampled(const Parameters& p, float* tile, int first_row, int
     return;
   }
 
-#pragma unroll 4
-  for (int i = threadIdx.x; i < BM * BN / 4; i += THREADS) {
-    const int r = i / (BN / 4), c = i % (BN / 4);
-    const int place = of_row[r].place + of_columns[c].place, step = of_row[r].step + of_columns[c].step;
-    if (r >= there || step < 0 || step >= length) continue;
-
-    float4 y = *(const float4*)(tile + r * PITCH + c * 4);
-    if (add) {
-      const uint2 more = __ldg((const uint2*)(add + place));
-      const float2 low = unpack(more.x), high = unpack(more.y);
-      y = make_float4(y.x + low.x, y.y + low.y, y.z + high.x, y.w + high.y);
+  // Several at a time, so that their loads are on the way together.
+  constexpr int TOGETHER = 6;
+  static_assert(BM * BN / 4 % (TOGETHER * THREADS) == 0, "no rest");
+  for (int i = threadIdx.x; i < BM * BN / 4; i += TOGETHER * THREADS) {
+    int place[TOGETHER];
+    uint2 more[TOGETHER];
+#pragma unroll
+    for (int j = 0; j < TOGETHER; j++) {
+      const int r = (i + j * THREADS) / (BN / 4), c = (i + j * THREADS) % (BN / 4);
+      const Target row = of_row[r], columns = of_columns[c];
+      const int step = row.step + columns.step;
+      place[j] = r < there && step >= 0 && step < length ? row.place + columns.place : -1;
+      more[j] = add && place[j] >= 0 ? __ldg((const uint2*)(add + place[j])) : make_uint2(0, 0);
     }
-    *(uint2*)(output + place) = make_uint2(pack(y.x, y.y), pack(y.z, y.w));
+#pragma unroll
+    for (int j = 0; j < TOGETHER; j++) {
+      const int r = (i + j * THREADS) / (BN / 4), c = (i + j * THREADS) % (BN / 4);
+      const float4 y = *(const float4*)(tile + r * PITCH + c * 4);
+      const float2 low = unpack(more[j].x), high = unpack(more[j].y);
+      const uint2 out = make_uint2(pack(y.x + low.x, y.y + low.y), pack(y.z + high.x, y.w + high.y));
+      if (place[j] >= 0) *(uint2*)(output + place[j]) = out;
+    }
   }
 }
 
@@ -252,36 +282,39 @@ DEVICE void write_plain(const Parameters& p, float* tile, int first_row, int row
   const f16* add = p.add ? p.add + start : nullptr;
   float total = 0.0f, counted = 0.0f;
 
-#pragma unroll 2
-  for (int i = threadIdx.x; i < BM * CHUNKS; i += THREADS) {
-    const int r = i / CHUNKS, c = i % CHUNKS * 8, place = r * p.outputs + c;
-    if (r >= there || first_output + c >= p.outputs) continue;
-
-    float* from = tile + r * PITCH + c;
-    const float4 low = *(const float4*)from, high = *(const float4*)(from + 4);
-    float y[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-    if (add) {
-      float more[8];
-      unpack8(more, __ldg((const uint4*)(add + place)));
+  constexpr int TOTAL = BM * CHUNKS, TOGETHER = TOTAL % (3 * THREADS) == 0 ? 3 : 1;
+#pragma unroll 1
+  for (int i = threadIdx.x; i < TOTAL; i += TOGETHER * THREADS) {
+    uint4 more[TOGETHER];
 #pragma unroll
-      for (int e = 0; e < 8; e++) y[e] += more[e];
-    }
-    if (p.table) {
-      float more[8];
-      const int s = (first_row + r) / p.rows_p;
-      unpack8(more, __ldg((const uint4*)(p.table + (size_t)s * p.outputs + first_output + c)));
-#pragma unroll
-      for (int e = 0; e < 8; e++) y[e] += more[e];
-    }
-    *(uint4*)(output + place) = pack8(y);
-
-    if (p.moments) {
-#pragma unroll
-      for (int e = 0; e < 8; e++) {
-        total += y[e];
-        from[e] = y[e];
+    for (int j = 0; j < TOGETHER; j++) {
+      const int r = (i + j * THREADS) / CHUNKS, c = (i + j * THREADS) % CHUNKS * 8;
+      more[j] = make_uint4(0, 0, 0, 0);
+      if (r < there && first_output + c < p.outputs) {
+        if (add) more[j] = __ldg((const uint4*)(add + r * p.outputs + c));
+        if (p.table) more[j] = __ldg((const uint4*)(p.table + (size_t)((first_row + r) / p.rows_p) * p.outputs + first_output + c));
       }
-      counted += 8.0f;
+    }
+#pragma unroll
+    for (int j = 0; j < TOGETHER; j++) {
+      const int r = (i + j * THREADS) / CHUNKS, c = (i + j * THREADS) % CHUNKS * 8;
+      float* from = tile + r * PITCH + c;
+      const float4 low = *(const float4*)from, high = *(const float4*)(from + 4);
+      float y[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}, extra[8];
+      unpack8(extra, more[j]);
+#pragma unroll
+      for (int e = 0; e < 8; e++) y[e] += extra[e];
+      if (r >= there || first_output + c >= p.outputs) continue;
+      *(uint4*)(output + r * p.outputs + c) = pack8(y);
+
+      if (p.moments) {
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+          total += y[e];
+          from[e] = y[e];
+        }
+        counted += 8.0f;
+      }
     }
   }
   if (!p.moments) return;
@@ -352,11 +385,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __gri
 #if HOPPER
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #pragma unroll
-    for (int step = 0; step < BK / 16; step++)
-#pragma unroll
-      for (int m = 0; m < TILES_M; m++) {
-        multiply(sum[m], describe(a_at + m * 64 * 128 + step * 32), describe(b_at + step * 32));
-      }
+    for (int step = 0; step < BK / 16; step++) {
+      multiply(sum[0], describe(a_at + warp / 4 * 64 * 128 + step * 32), describe(b_at + step * 32));
+    }
     asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 #endif
     if (k + AHEAD < steps) {
@@ -396,27 +427,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __gri
   // Activation, into shared memory.
   float* tile = (float*)shared;
   const bool glu = p.activation == GLU;
-#pragma unroll
-  for (int m = 0; m < TILES_M; m++) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      float* to = tile + (tile_row(warp_m, m) + half * 8 + lane / 4) * PITCH + lane % 4 * 2;
-      if (glu) {
-        // Columns come in turns of eight values and their eight gates.
-#pragma unroll
-        for (int n = 0; n < TILES_N; n += 2) {
-          const float x = sum[m][n][2 * half] * sigmoid(sum[m][n + 1][2 * half]);
-          const float y = sum[m][n][2 * half + 1] * sigmoid(sum[m][n + 1][2 * half + 1]);
-          *(float2*)(to + (warp_n * TILES_N + n) * 4) = make_float2(x, y);
-        }
-      } else {
-#pragma unroll
-        for (int n = 0; n < TILES_N; n++) {
-          const float2 y = make_float2(sum[m][n][2 * half], sum[m][n][2 * half + 1]);
-          *(float2*)(to + (warp_n * TILES_N + n) * 8) = activate(p.activation, y);
-        }
-      }
-    }
+  switch (p.activation) {
+    case GELU: stage<GELU>(tile, sum, warp_m, warp_n, lane); break;
+    case RELU: stage<RELU>(tile, sum, warp_m, warp_n, lane); break;
+    case GLU: stage<GLU>(tile, sum, warp_m, warp_n, lane); break;
+    default: stage<NONE>(tile, sum, warp_m, warp_n, lane);
   }
   __syncthreads();
 

@@ -35,21 +35,46 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
   copies_wait<0>();
   __syncthreads();
 
+  // Each block's weights are fetched while the block before is computed.
+  u32 next[2][HIDDEN_TILES];
+  float4 next_columns[2][2];
+  auto fetch = [&](int block) {
+#pragma unroll
+    for (int kind = 0; kind < 2; kind++) {
+#pragma unroll
+      for (int k = 0; k < HIDDEN_TILES; k++) next[kind][k] = __ldg(p.weight + ((block * 2 + kind) * HIDDEN_TILES + k) * 32 + lane);
+#pragma unroll
+      for (int e = 0; e < 2; e++) next_columns[kind][e] = __ldg(p.columns + (block * 2 + kind) * 8 + column + e);
+    }
+  };
+  fetch(0);
+
+#pragma unroll 2
   for (int block = 0; block < chunks; block++) {
+    u32 weight[2][HIDDEN_TILES];
+    float4 columns[2][2];
+#pragma unroll
+    for (int kind = 0; kind < 2; kind++) {
+#pragma unroll
+      for (int k = 0; k < HIDDEN_TILES; k++) weight[kind][k] = next[kind][k];
+      columns[kind][0] = next_columns[kind][0];
+      columns[kind][1] = next_columns[kind][1];
+    }
+    fetch(min(block + 1, chunks - 1));
+
     float y[2][4];
 #pragma unroll
     for (int kind = 0; kind < 2; kind++) {
-      const u32* weight = p.weight + (block * 2 + kind) * HIDDEN_TILES * 32 + lane;
       float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 #pragma unroll
       for (int k = 0; k + 1 < HIDDEN_TILES; k += 2) {
         const u32 a[4] = {h[k][0], h[k][1], h[k + 1][0], h[k + 1][1]};
-        mma16(sum, a, __ldg(weight + k * 32), __ldg(weight + (k + 1) * 32));
+        mma16(sum, a, weight[kind][k], weight[kind][k + 1]);
       }
-      if (HIDDEN_TILES % 2) mma8(sum, h[HIDDEN_TILES - 1][0], h[HIDDEN_TILES - 1][1], __ldg(weight + (HIDDEN_TILES - 1) * 32));
+      if (HIDDEN_TILES % 2) mma8(sum, h[HIDDEN_TILES - 1][0], h[HIDDEN_TILES - 1][1], weight[kind][HIDDEN_TILES - 1]);
 #pragma unroll
       for (int e = 0; e < 2; e++) {
-        const float4 c = __ldg(p.columns + (block * 2 + kind) * 8 + column + e);
+        const float4 c = columns[kind][e];
         const float offset = fmaf(norm.y, fmaf(-norm.x, c.y, c.x), c.z);
         y[kind][e] = fmaf(sum[e], norm.y, offset) * c.w;
         y[kind][2 + e] = fmaf(sum[2 + e], norm.y, offset) * c.w;

@@ -102,21 +102,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_hidden(const __grid_
     shared[e] = (float)(sum / p.positions);
   }
   __syncthreads();
-  if (warp != 0) return;
 
   const float *mean_weight = p.over_rows, *cross = mean_weight + HIDDEN, *products = cross + HIDDEN,
               *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN;
   const float* mu = shared + HIDDEN * HIDDEN;
   float mean = 0.0f, variance = 0.0f;
-  for (int e = lane; e < HIDDEN * HIDDEN; e += 32) {
+  for (int e = threadIdx.x; e < HIDDEN * HIDDEN; e += THREADS) {
     const float square = mu[e / HIDDEN] * mu[e % HIDDEN];
     variance += products[e] * (shared[e] - square) + spread[e] * square;
   }
-  for (int e = lane; e < HIDDEN; e += 32) {
-    mean += mean_weight[e] * mu[e];
-    variance += cross[e] * mu[e];
+  if (threadIdx.x < HIDDEN) {
+    mean = mean_weight[threadIdx.x] * mu[threadIdx.x];
+    variance += cross[threadIdx.x] * mu[threadIdx.x];
   }
-  mean = warp_sum(mean) + rest[0];
-  variance = warp_sum(variance) + rest[1];
-  if (lane == 0) p.after[sequence] = make_float2(mean, rsqrtf(fmaxf(variance, 0.0f) + EPSILON));
+  __shared__ float scratch[WARPS];
+  mean = block_sum<WARPS>(mean, scratch) + rest[0];
+  variance = block_sum<WARPS>(variance, scratch) + rest[1];
+  if (threadIdx.x == 0) p.after[sequence] = make_float2(mean, rsqrtf(fmaxf(variance, 0.0f) + EPSILON));
 }

@@ -176,20 +176,20 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
     }
     __syncthreads();
 
-    // Mean and deviation of conv2's output; every warp computes them.
+    // Mean and deviation of conv2's output.
     const float *mean_weight = p.over_rows[layer], *cross = mean_weight + HIDDEN, *products = cross + HIDDEN,
                 *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN, *mu = moments + HIDDEN * HIDDEN;
     float mean2 = 0.0f, variance = 0.0f;
-    for (int e = lane; e < HIDDEN * HIDDEN; e += 32) {
+    for (int e = threadIdx.x; e < HIDDEN * HIDDEN; e += THREADS) {
       const float square = mu[e / HIDDEN] * mu[e % HIDDEN];
       variance += __ldg(products + e) * (moments[e] - square) + __ldg(spread + e) * square;
     }
-    for (int e = lane; e < HIDDEN; e += 32) {
-      mean2 += __ldg(mean_weight + e) * mu[e];
-      variance += __ldg(cross + e) * mu[e];
+    if (threadIdx.x < HIDDEN) {
+      mean2 = __ldg(mean_weight + threadIdx.x) * mu[threadIdx.x];
+      variance += __ldg(cross + threadIdx.x) * mu[threadIdx.x];
     }
-    mean2 = warp_sum(mean2) + __ldg(rest);
-    const float scale2 = rsqrtf(fmaxf(warp_sum(variance) + __ldg(rest + 1), 0.0f) + EPSILON);
+    mean2 = block_sum<WARPS>(mean2, scratch) + __ldg(rest);
+    const float scale2 = rsqrtf(fmaxf(block_sum<WARPS>(variance, scratch + 8) + __ldg(rest + 1), 0.0f) + EPSILON);
 
     // conv2 with its norm, GLU, scale and sum, eight channels at a time.
 #pragma unroll 1

@@ -42,18 +42,29 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_squeeze(const __grid
   copies_wait<0>();
   __syncthreads();
 
-#pragma unroll
+  // The weights of several steps of K are on their way together.
+  constexpr int TOGETHER = HIDDEN_TILES > 3 ? 4 : 6;
+#pragma unroll 1
   for (int tap = 0; tap < 3; tap++) {
     const u32 a_at = shared_address(x + (warp * 16 + lane % 16 + tap * p.dilation) * pitch + lane / 16 * 8);
     const uint2* weight = p.weight + tap * depth * HIDDEN_TILES * 32 + lane;
-#pragma unroll 3
-    for (int k = 0; k < depth; k++) {
-      u32 a[4];
-      load_matrices(a, a_at + k * 32);
+#pragma unroll 1
+    for (int first_k = 0; first_k < depth; first_k += TOGETHER) {
+      uint2 b[TOGETHER][HIDDEN_TILES];
 #pragma unroll
-      for (int n = 0; n < HIDDEN_TILES; n++) {
-        const uint2 b = __ldg(weight + (k * HIDDEN_TILES + n) * 32);
-        mma16(sum[n], a, b.x, b.y);
+      for (int j = 0; j < TOGETHER; j++)
+#pragma unroll
+        for (int n = 0; n < HIDDEN_TILES; n++) {
+          const int k = min(first_k + j, depth - 1);
+          b[j][n] = __ldg(weight + (k * HIDDEN_TILES + n) * 32);
+        }
+#pragma unroll
+      for (int j = 0; j < TOGETHER; j++) {
+        if (first_k + j >= depth) break;
+        u32 a[4];
+        load_matrices(a, a_at + (first_k + j) * 32);
+#pragma unroll
+        for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[j][n].x, b[j][n].y);
       }
     }
   }

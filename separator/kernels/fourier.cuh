@@ -54,6 +54,17 @@ DEVICE void transform16(float2 (&x)[16]) {
   for (int i = 0; i < 4; i++) transform4<INVERSE>(x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3]);
 }
 
+/// Multiplies x[4 i + j], which is number i + 4 j, by the power i + 4 j of `turn`. Powers are products of
+/// others, four deep at most.
+DEVICE void turn16(float2 (&x)[16], float2 turn) {
+  float2 power[16];
+  power[1] = turn;
+#pragma unroll
+  for (int n = 2; n < 16; n++) power[n] = power[n / 2] * power[n - n / 2];
+#pragma unroll
+  for (int n = 1; n < 16; n++) x[n % 4 * 4 + n / 4] = x[n % 4 * 4 + n / 4] * power[n];
+}
+
 /// The transform of 4096 numbers. Thread t gives the numbers t + 256 i and gets, in place i, the
 /// result number t + 256 i. `turns` has e^(-2 pi i m / 4096) for every m. Not scaled. All threads of
 /// the block call it; each group of 256 has `shared` of its own.
@@ -65,25 +76,22 @@ DEVICE void transform4096(float2 (&x)[16], float2* shared, const float2* turns) 
     return INVERSE ? make_float2(w.x, -w.y) : w;
   };
 
-  // Over n2; this thread has n0 = low, n1 = high. Place i holds k2 = i / 4 + i % 4 * 4.
+  // Over n2; this thread has n0 = low, n1 = high. Place 4 i + j holds k2 = i + 4 j.
   transform16<INVERSE>(x);
+  turn16(x, turn(high * 16));
 #pragma unroll
-  for (int i = 0; i < 16; i++) {
-    const int k2 = i / 4 + i % 4 * 4;
-    shared[k2 * 272 + t] = x[i] * turn(high * k2 * 16);
-  }
+  for (int i = 0; i < 16; i++) shared[(i / 4 + i % 4 * 4) * 272 + t] = x[i];
   __syncthreads();
 
-  // Over n1; n0 = low, k2 = high.
+  // Over n1; n0 = low, k2 = high. The factor of k1 is that of low high times a power of that of 16 low.
 #pragma unroll
   for (int i = 0; i < 16; i++) x[i] = shared[high * 272 + low + 16 * i];
   transform16<INVERSE>(x);
+  turn16(x, turn(low * 16));
+  const float2 first = turn(low * high);
   __syncthreads();
 #pragma unroll
-  for (int i = 0; i < 16; i++) {
-    const int k1 = i / 4 + i % 4 * 4;
-    shared[low * 257 + high + 16 * k1] = x[i] * turn(low * (high + 16 * k1));
-  }
+  for (int i = 0; i < 16; i++) shared[low * 257 + high + 16 * (i / 4 + i % 4 * 4)] = x[i] * first;
   __syncthreads();
 
   // Over n0; k2 = low, k1 = high.

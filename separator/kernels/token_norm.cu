@@ -15,13 +15,19 @@ struct Parameters {
   const f16* input;        // [batch, tokens, channels]
   const float* gain;       // [channels], or null for no norm before an embedding
   const float* shift;      // [channels]
-  const float* positions;  // [tokens, channels]
-  const f16* add;          // [batch, tokens, channels], or null
+  const float* positions;  // [tokens, channels], or null
+  const f16* add;          // [batch, tokens, channels], or null; not with `positions`
   const Moments* moments;  // [batch, blocks] of the input
   f16* output;
   f16* normalised;         // or null
   int tokens, channels, blocks, mode;
 };
+
+DEVICE void load8(float (&to)[8], const float* from) {
+  const float4 low = __ldg((const float4*)from), high = __ldg((const float4*)from + 1);
+  to[0] = low.x, to[1] = low.y, to[2] = low.z, to[3] = low.w;
+  to[4] = high.x, to[5] = high.y, to[6] = high.z, to[7] = high.w;
+}
 
 /// Sixteen channels of a lane, in two groups of eight.
 struct Token {
@@ -90,15 +96,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_norm(const __grid_co
     for (int j = 0; j < 2; j++) {
       if (!x.there[j]) continue;
       const int c = (lane + 32 * j) * 8;
-      float more[8] = {0};
+      float gain[8], shift[8], more[8] = {};
+#pragma unroll
+      for (int e = 0; e < 8; e++) gain[e] = 1.0f, shift[e] = 0.0f;
+      if (p.gain) load8(gain, p.gain + c), load8(shift, p.shift + c);
+      if (p.positions) load8(more, p.positions + (size_t)token * p.channels + c);
       if (p.add) unpack8(more, *(const uint4*)(p.add + place + c));
 #pragma unroll
       for (int e = 0; e < 8; e++) {
         float y = x.value[j][e];
         if (p.mode == GROUP) y = (y - whole.x) * whole.y;
-        if (p.gain) y = fmaf(y, __ldg(p.gain + c + e), __ldg(p.shift + c + e));
-        if (p.positions) y += __ldg(p.positions + (size_t)token * p.channels + c + e);
-        x.value[j][e] = y + more[e];
+        x.value[j][e] = fmaf(y, gain[e], shift[e]) + more[e];
       }
     }
     x.store(p.output + place, lane);

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use crate::step::{borrowed, run};
-use crate::{tensorrt, tidy, tools};
+use crate::{kernels, tensorrt, tidy, tools};
 
 /// All checks, with TensorRT where NVIDIA has it.
 ///
@@ -22,6 +22,9 @@ pub(crate) fn all() -> Result<()> {
         .environment
         .push(("CARGO_INCREMENTAL", "0".to_owned()));
     build.lint()?;
+    if kernels::are_made_on_this_system() {
+        kernels::check()?;
+    }
 
     let library = build.library()?;
     build.cargo(
@@ -62,7 +65,7 @@ pub(crate) fn fast() -> Result<()> {
 
     build.document()?;
     println!(
-        "\nall checks passed but those of ONNX files, Python hosts, windows, TensorRT, dependencies and licences, which were left out"
+        "\nall checks passed but those of ONNX files, Python hosts, windows, kernels, TensorRT, dependencies and licences, which were left out"
     );
     Ok(())
 }

@@ -8,6 +8,7 @@ mod bundle;
 mod check;
 mod dist;
 mod install;
+mod kernels;
 mod step;
 mod tensorrt;
 mod tidy;
@@ -22,10 +23,13 @@ use bundle::Build;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  check          everything that CI checks: format, lints, layout, tests, documentation, dependencies and licences
-  check --fast   the same without what has to be downloaded: no Python packages, no TensorRT, no audit of dependencies
+  check          everything that CI checks: format, lints, layout, kernels, tests, documentation, dependencies and licences
+  check --fast   the same without what has to be downloaded: no Python packages, no kernels, no TensorRT, no audit of dependencies
   tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
-  tidy           only the checks of the layout: headers, lengths of files
+  kernels        compiles the kernels of the CUDA engine into separator/kernels/kernels.bin; needs no GPU
+  kernels --check
+                 whether that file is the one of the sources; fails on the compiler's warnings and on spilled registers
+  tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -58,6 +62,8 @@ fn run() -> Result<()> {
         ["check"] => check::all(),
         ["check", "--fast"] => check::fast(),
         ["tensorrt"] => check::tensorrt(),
+        ["kernels"] => kernels::write(),
+        ["kernels", "--check"] => kernels::check(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),

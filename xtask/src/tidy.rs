@@ -14,6 +14,8 @@ const LONGEST_FILE: usize = 800;
 const LONGEST_TESTS: usize = 1000;
 /// Columns of the longest comment. Code is rustfmt's business, and it leaves comments alone.
 const LONGEST_COMMENT: usize = 100;
+/// Columns of the longest line of a kernel: rustfmt does not know them.
+const LONGEST_KERNEL_LINE: usize = 120;
 /// Folder whose comments are the command's help, which speaks to people.
 const HELP: &str = "cli/src/args/";
 /// Commands of `sextet`.
@@ -33,13 +35,13 @@ const LIBRARY: &str = "separator/src/";
 /// Beginnings of comments that speak of a thing without naming it.
 const RIDDLES: [&str; 4] = ["What ", "Where ", "Whoever ", "See the module"];
 
-/// Checks all Rust files that git knows.
+/// Checks all Rust files and kernels that git knows.
 ///
 /// # Errors
 /// A list of what is not tidy.
 pub(crate) fn run() -> Result<()> {
     let list = Command::new("git")
-        .args(["ls-files", "*.rs"])
+        .args(["ls-files", "*.rs", "*.cu", "*.cuh"])
         .current_dir(root())
         .output()
         .context("cannot run git")?;
@@ -52,11 +54,15 @@ pub(crate) fn run() -> Result<()> {
             continue;
         };
         count += 1;
-        complaints.extend(complaints_about(name, &text));
+        complaints.extend(if name.ends_with(".rs") {
+            complaints_about(name, &text)
+        } else {
+            complaints_about_kernel(name, &text)
+        });
     }
 
     if count == 0 {
-        bail!("git lists no Rust files; is this a checkout?");
+        bail!("git lists no source files; is this a checkout?");
     }
     if !complaints.is_empty() {
         bail!("{}", complaints.join("\n"));
@@ -127,6 +133,35 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
     complaints
 }
 
+/// Faults of the file `name` of kernels, in CUDA C++, a line each.
+fn complaints_about_kernel(name: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let purpose = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("// "));
+    if purpose.is_none_or(|purpose| purpose.trim().is_empty()) {
+        complaints.push(format!("{name} does not start with // and what it is"));
+    }
+    if !text.ends_with('\n') {
+        complaints.push(format!("{name} does not end with a new line"));
+    }
+
+    for (number, line) in text.lines().enumerate() {
+        let at = format!("{name}:{}", number + 1);
+        let columns = line.chars().count();
+        if columns > LONGEST_KERNEL_LINE {
+            complaints.push(format!(
+                "{at} has {columns} columns; {LONGEST_KERNEL_LINE} at most"
+            ));
+        }
+        if line.contains('\t') {
+            complaints.push(format!("{at} has a tab; indent by two spaces"));
+        }
+    }
+    complaints
+}
+
 /// A flag, such as `--engine`, or a command, such as `sextet setup`, that `line` names.
 fn word_of_the_command_line(line: &str) -> Option<String> {
     let flag = line.match_indices("--").find_map(|(at, dashes)| {
@@ -161,7 +196,7 @@ fn documentation(line: &str) -> Option<(&'static str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::complaints_about;
+    use super::{complaints_about, complaints_about_kernel};
 
     #[test]
     fn a_file_is_complained_about_for_each_fault() {
@@ -233,6 +268,29 @@ mod tests {
         ];
         for (name, text, expected) in cases {
             let found = complaints_about(name, text);
+            assert_eq!(found.len(), expected.len(), "{found:?} for {text}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.contains(expected), "{found} for {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_complained_about_for_each_fault() {
+        let longest = format!("// Norms.\n// {}\n", "é".repeat(117));
+        let wide = format!("// Norms.\n// {}\n", "é".repeat(118));
+        let cases: [(&str, &[&str]); 8] = [
+            ("// Norms.\n\nint a;\n", &[]),
+            (&longest, &[]),
+            (&wide, &["a.cu:2 has 121 columns; 120 at most"]),
+            ("", &["does not start", "does not end"]),
+            ("// \nint a;\n", &["does not start"]),
+            ("#pragma once\n// Norms.\n", &["does not start"]),
+            ("// Norms.\nint a;", &["does not end"]),
+            ("// Norms.\n\tint a;\n", &["a.cu:2 has a tab"]),
+        ];
+        for (text, expected) in cases {
+            let found = complaints_about_kernel("a.cu", text);
             assert_eq!(found.len(), expected.len(), "{found:?} for {text}");
             for (found, expected) in found.iter().zip(expected) {
                 assert!(found.contains(expected), "{found} for {text}");

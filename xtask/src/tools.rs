@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{root, run, works};
+use crate::step::{output, root, run, works};
 
 /// Version of the auditor of dependencies and licences.
 const CARGO_DENY: &str = "0.20.2";
@@ -20,6 +20,8 @@ const TEST_PACKAGES: [&str; 2] = [
 /// The package of libclang, for systems that have none. TensorRT's binding needs it to be built,
 /// not to run.
 const LIBCLANG: &str = "libclang==18.1.1";
+/// The package of NVRTC, NVIDIA's compiler of kernels: another version gives other machine code.
+pub(crate) const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
 /// Python packages of the benchmarks.
 const BENCH_PACKAGES: &str = "benches/requirements.txt";
 
@@ -85,6 +87,19 @@ pub(crate) fn bench_python() -> Result<String> {
 /// Returns a Python with libclang and nothing else.
 pub(crate) fn libclang_python() -> Result<String> {
     environment("target/tools/libclang", "import clang", &[LIBCLANG])
+}
+
+/// Returns the path of NVRTC's library, in a virtual environment that has nothing else.
+pub(crate) fn nvrtc() -> Result<String> {
+    let (package, version) = NVRTC.split_once("==").context("NVRTC has no version")?;
+    // An older one that was installed before is replaced.
+    let imports = format!(
+        "import nvidia.cuda_nvrtc, importlib.metadata; assert importlib.metadata.version('{package}') == '{version}'"
+    );
+    let python = environment("target/tools/nvrtc", &imports, &[NVRTC])?;
+
+    let find = "import nvidia.cuda_nvrtc, pathlib; print(pathlib.Path(list(nvidia.cuda_nvrtc.__path__)[0], 'lib', 'libnvrtc.so.12'))";
+    output(&python, &["-c", find])
 }
 
 /// Returns pip's arguments for installing all packages that `files` list.

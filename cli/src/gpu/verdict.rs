@@ -12,8 +12,8 @@ use super::state::{NO_GPU, Verdict, device};
 use crate::computing;
 use crate::fault::Report;
 
-/// What each engine on GPUs needs, in the order in which they are tried, with the version of
-/// NVIDIA's driver that has it.
+/// Needs of each engine on GPUs, in the order in which they are tried, each with the version of
+/// NVIDIA's driver that meets them.
 const NEEDS: &[(Needs, &str)] = &[
     (cuda::NEEDS, "525"),
     #[cfg(feature = "tensorrt")]

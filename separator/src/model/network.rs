@@ -103,6 +103,13 @@ impl Network {
         self.config.segment_frames
     }
 
+    /// Returns the network with another segment. No tensor depends on its length.
+    #[cfg(test)]
+    pub(crate) fn with_segment(mut self, frames: usize) -> Self {
+        self.config.segment_frames = frames;
+        self
+    }
+
     /// Returns the number of weights.
     pub(crate) fn parameters(&self) -> usize {
         self.weights.parameters()

@@ -84,13 +84,11 @@ impl Kernel {
     pub(super) fn threads(self) -> u32 {
         match self {
             Self::Spectrum => 512,
-            Self::Synthesis | Self::TokenNorm => 256,
+            Self::Synthesis | Self::TokenNorm | Self::ConvolutionWide | Self::ConvolutionNarrow => {
+                256
+            }
             Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) | Self::Row(_) => DCONV_THREADS,
-            Self::EntrySpectrum
-            | Self::EntryWaveform
-            | Self::ConvolutionWide
-            | Self::ConvolutionNarrow
-            | Self::Attention(_) => 128,
+            Self::EntrySpectrum | Self::EntryWaveform | Self::Attention(_) => 128,
         }
     }
 

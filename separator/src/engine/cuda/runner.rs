@@ -201,6 +201,14 @@ impl Runner {
         let timed = CudaError::during("time a kernel");
         let mut times = Vec::new();
         for launch in &mut self.launches {
+            let name = format!(
+                "{} {}",
+                program.steps[launch.step].name,
+                launch.kernel.name()
+            );
+            if std::env::var("SEXTET_CUDA_ONLY").is_ok_and(|only| !name.contains(&only)) {
+                continue;
+            }
             let function = &self.functions[&launch.kernel];
             let mark = || {
                 self.compute
@@ -213,11 +221,6 @@ impl Runner {
             }
             let ended = mark().map_err(&timed)?;
             let ms = begun.elapsed_ms(&ended).map_err(&timed)?;
-            let name = format!(
-                "{} {}",
-                program.steps[launch.step].name,
-                launch.kernel.name()
-            );
             times.push((name, f64::from(ms) * 1000.0 / runs as f64));
         }
 

@@ -16,20 +16,24 @@ use crate::model::weights::{Array, Weights};
 use crate::model::{CHANNELS, ModelError, Network};
 use crate::{Ignore, Stem};
 
-#[path = "../../../tests/support/mod.rs"]
-mod support;
+#[allow(unreachable_pub, reason = "shared with the tests in tests/")]
+#[path = "../../../tests/support/checkpoint.rs"]
+mod checkpoint;
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests in tests/")]
+#[path = "../../../tests/support/draw.rs"]
+mod draw;
 
-use support::checkpoint::Checkpoint;
-use support::draw::splitmix;
+use checkpoint::Checkpoint;
+use draw::splitmix;
 
-/// Largest relative L2 error of the stems of a drawn network. The largest that was seen is XXX.
+/// Largest relative L2 error of a stem. The largest that was seen is 2.6e-5: drawn weights amplify
+/// the roundings of float32.
 const BOUND: f64 = 1e-4;
-/// The same for sextet-mini.
-const BOUND_OF_MINI: f64 = 1e-4;
 
-/// Segments in seconds, none of them a multiple of four frames at every layer.
-const SHORT_S: f64 = 0.37;
-const ODD_S: f64 = 0.713;
+/// Segments in seconds, of 5 and 16 frames of the spectrogram. The lengths of the time branch's
+/// layers are no multiples of four.
+const SHORT_S: f64 = 0.113;
+const LONGER_S: f64 = 0.37;
 
 /// Returns the configuration of a drawn network.
 fn config(arguments: &Json) -> Result<Config, ModelError> {
@@ -127,7 +131,7 @@ fn compare(name: &str, network: Network) -> f64 {
 #[test]
 fn the_interpreter_gives_the_stems_of_the_cpu_engine() {
     let cases = [
-        ("eight channels", arguments(8, ODD_S, json!({}))),
+        ("eight channels", arguments(8, LONGER_S, json!({}))),
         ("sixteen channels", arguments(16, SHORT_S, json!({}))),
         (
             "three layers, 24 channels",
@@ -223,7 +227,7 @@ fn the_interpreter_gives_the_stems_of_the_cpu_engine() {
         ),
         (
             "one layer of the encoder",
-            arguments(8, 0.1, json!({"depth": 1, "t_layers": 1})),
+            arguments(8, SHORT_S, json!({"depth": 1, "t_layers": 1})),
         ),
     ];
 
@@ -237,8 +241,11 @@ fn the_interpreter_gives_the_stems_of_the_cpu_engine() {
 #[test]
 fn sextet_mini_gives_the_stems_of_the_cpu_engine() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sextet-mini.safetensors");
-    let error = compare("sextet-mini", Network::open(&path).unwrap());
-    assert!(error < BOUND_OF_MINI, "{error:.2e}");
+    let network = Network::open(&path).unwrap();
+
+    // Its own segment of 7.8 s would take minutes where tests are built with few optimisations.
+    let error = compare("sextet-mini", network.with_segment(10_007));
+    assert!(error < BOUND, "{error:.2e}");
 }
 
 #[test]

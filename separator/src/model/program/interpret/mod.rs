@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use self::math::{Moments, gelu, logistic, moments};
-use self::product::{Packed, convolve};
+use self::product::{BLOCK, Packed, convolve};
 use super::{
     Activation, Axis, Convolution, DConv, DConvLayer, Embedding, GroupNorm, LayerNorm, Operation,
     Program, Shape, Spectrum, Statistics, Step, Synthesis, Tensor, Upsampling, Waveform,
@@ -168,8 +168,8 @@ impl<'a> Interpreter<'a> {
         let y = convolve(data, input, &weights, &taps, [1, 1], products, keep);
 
         let mut out = vec![0.0; output.len()];
-        let rows = out.par_chunks_mut(output.channels).enumerate();
-        rows.for_each(|(row, to)| {
+        let rows = out.par_chunks_mut(output.channels).with_min_len(BLOCK);
+        rows.enumerate().for_each(|(row, to)| {
             let (sequence, position) = (row / output.positions, row % output.positions);
             to.copy_from_slice(operation.bias.data());
 
@@ -221,8 +221,9 @@ impl<'a> Interpreter<'a> {
         let mut output = self.data(operation.input).to_vec();
         if let Some((gain, shift)) = &operation.norm {
             normalise_rows(&mut output, channels);
-            let rows = output.par_chunks_mut(channels);
-            rows.for_each(|row| affine(row, gain, shift));
+            output
+                .chunks_mut(channels)
+                .for_each(|row| affine(row, gain, shift));
         }
 
         add_to(&mut output, operation.positions.data());
@@ -239,7 +240,7 @@ impl<'a> Interpreter<'a> {
         let channels = self.shape(operation.input).channels;
         let mut output = self.data(operation.input).to_vec();
         normalise(&mut output);
-        let rows = output.par_chunks_mut(channels);
+        let rows = output.chunks_mut(channels);
         rows.for_each(|row| affine(row, &operation.gain, &operation.shift));
 
         if let Some(add) = operation.add {
@@ -311,7 +312,7 @@ fn dconv_layer(layer: &DConvLayer, shape: Shape, x: &mut [f32]) {
     let mut y = convolve(&h, hidden, &weights, &[[0, 0]], [1, 1], wide, add_bias);
 
     normalise_sequences(&mut y, wide, &layer.norm2);
-    let rows = x.par_chunks_mut(shape.channels);
+    let rows = x.par_chunks_mut(shape.channels).with_min_len(BLOCK);
     rows.zip(y.par_chunks(wide.channels)).for_each(|(x, y)| {
         let (values, gates) = y.split_at(shape.channels);
         let gated = values.iter().zip(gates).map(|(v, &g)| v * logistic(g));
@@ -326,14 +327,15 @@ fn normalise_sequences(x: &mut [f32], shape: Shape, (gain, shift): &(Array, Arra
     let sequences = x.par_chunks_mut(shape.positions * shape.channels);
     sequences.for_each(|sequence| {
         normalise(sequence);
-        let rows = sequence.par_chunks_mut(shape.channels);
+        let rows = sequence.chunks_mut(shape.channels);
         rows.for_each(|row| affine(row, gain, shift));
     });
 }
 
 /// Normalises every row of `channels` numbers.
 fn normalise_rows(x: &mut [f32], channels: usize) {
-    x.par_chunks_mut(channels).for_each(normalise);
+    let rows = x.par_chunks_mut(channels).with_min_len(BLOCK);
+    rows.for_each(normalise);
 }
 
 /// Normalises numbers to mean 0 and variance 1.

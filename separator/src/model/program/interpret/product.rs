@@ -9,8 +9,8 @@ use crate::model::weights::Array;
 const OUTPUTS: usize = 8;
 /// Number of rows that are summed at a time.
 const ROWS: usize = 4;
-/// Number of rows of a task.
-const BLOCK: usize = 64;
+/// Number of rows of a task, enough for its own cost not to matter.
+pub(super) const BLOCK: usize = 64;
 
 /// Weights with the outputs that are summed at a time side by side.
 pub(super) struct Packed {
@@ -72,6 +72,10 @@ impl Packed {
     }
 
     /// Computes a few outputs of a few rows.
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "iterators are half as fast where tests are built with few optimisations"
+    )]
     fn multiply_group(
         &self,
         inputs: &[&[f32]],
