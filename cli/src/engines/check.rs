@@ -1,5 +1,5 @@
-//! `sextet engine check`: compares the stems of an engine on the GPU with those of another engine, on
-//! any song.
+//! `sextet engine check`: compares the stems of an engine on the GPU with those of another engine,
+//! on any song.
 
 use std::path::Path;
 

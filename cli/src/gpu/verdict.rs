@@ -1,4 +1,5 @@
-//! The verdict on driver and GPU. They are checked in this order, and the first problem is reported.
+//! The verdict on driver and GPU. They are checked in this order, and the first problem is
+//! reported.
 
 use sextet_protocol::worker::{EngineName, GpuState};
 use sextet_separator::GpuOptions;
@@ -115,8 +116,8 @@ fn without_gpu(error: GpuError, found: &Found) -> Verdict {
     }
 }
 
-/// Returns the verdict on a driver that supports CUDA `found`, where `needed` is needed or, on a GPU
-/// of `capability`, as much as the first engine for it needs.
+/// Returns the verdict on a driver that supports CUDA `found`, where `needed` is needed or, on a
+/// GPU of `capability`, as much as the first engine for it needs.
 fn old_driver(found: i32, needed: i32, capability: Option<(i32, i32)>) -> Verdict {
     let capability = capability.unwrap_or((i32::MAX, 0));
     let suffices = |needs: &Needs| capability >= needs.capability && needs.driver >= needed;

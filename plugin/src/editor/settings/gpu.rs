@@ -10,7 +10,8 @@ use super::{cancel_button, deed, main_button, section, strong, tell, weak};
 use crate::saved::Settings;
 use crate::session::{Deed, Remote, Upkept, View, Wish};
 
-/// Engines that can be chosen, each with its name and description. The GPU's depends on the machine.
+/// Returns the engines that can be chosen, each with its name and description. The GPU's depends on
+/// the machine.
 fn choices(upkeep: &Upkept) -> [(EngineName, &'static str, &'static str); 3] {
     let machine = upkeep.machine.as_ref();
     let on_gpu = machine.and_then(|machine| machine.gpu.engine);

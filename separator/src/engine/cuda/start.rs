@@ -97,7 +97,7 @@ fn check_precision(options: &GpuOptions) -> std::result::Result<(), CudaError> {
 /// Fails when the driver or the GPU is missing or too old.
 pub fn probe(options: &GpuOptions) -> Result<String> {
     check_precision(options)?;
-    Ok(Gpu::open(options.index, &NEEDS)?.name)
+    Ok(gpu::probe(options.index, &NEEDS)?)
 }
 
 /// Lowers `program` for batches of `batch` segments on `gpu`.

@@ -138,6 +138,24 @@ impl Gpu {
         Ok(gpu)
     }
 
+    /// Returns the name of GPU number `index`, under the same conditions as [`Gpu::open`]. A GPU
+    /// whose opening was begun stays open for whoever opens it.
+    pub(super) fn name_of(index: usize, needs: &Needs) -> Result<String, GpuError> {
+        needs.check_driver(driver_version()?)?;
+        let begun = take_opened(index);
+        let was_begun = begun.is_some();
+        let gpu = begun.unwrap_or_else(|| Self::open_now(index))?;
+        needs.check_gpu(&gpu.name, gpu.capability)?;
+
+        let name = gpu.name.clone();
+        if was_begun {
+            let opened = std::thread::spawn(move || Ok(gpu));
+            let mut opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+            opening.push((index, opened));
+        }
+        Ok(name)
+    }
+
     /// Opens a GPU of any age.
     fn open_now(index: usize) -> Result<Self, GpuError> {
         let driver = driver_version()?;

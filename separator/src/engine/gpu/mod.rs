@@ -6,6 +6,7 @@
 //! | `visible.rs`, `noise.rs`, `capture.rs` | words that the others share |
 //! | `error.rs` | errors |
 //! | `device.rs` | driver and GPU, and whether they suffice for an engine |
+//! | `probe.rs` | GPU that an engine would run on |
 //! | `batches.rs` | batches of segments on a GPU: buffers, transfers, order |
 //! | `batch_size.rs` | the batch that fits |
 //! | `self_test.rs` | whether a new network gives numbers |
@@ -26,6 +27,7 @@ mod device;
 mod error;
 mod measure;
 mod noise;
+mod probe;
 mod running;
 pub(super) mod sealed;
 mod self_test;
@@ -48,5 +50,6 @@ pub use measure::Measurement;
 pub(super) use measure::measured;
 #[cfg(feature = "tensorrt")]
 pub(super) use noise::noise;
+pub(super) use probe::probe;
 pub(super) use running::OnGpu;
 pub(super) use self_test::is_finite;
