@@ -102,7 +102,7 @@ class Bench:
         self.log.flush()
 
     def engine(self, name, model, batches, *more):
-        for line in self.sextet(name, "engine", "bench", "-m", model, "--batch", batches, "--json", *more):
+        for line in self.sextet(name, "engine", "bench", "--engine", self.kind(more), "-m", model, "--batch", batches, "--json", *more):
             if line["event"] == "batch":
                 self.times[f"Sextet, {name}, batch {line['batch']}"] = line
                 self.row(
@@ -111,8 +111,13 @@ class Bench:
                     f"start {line['start_s']:.2f} s, again {line['second_start_s']:.2f} s", f"{line['memory_bytes'] / 1e6:.0f} MB",
                 )  # fmt: skip
 
+    def kind(self, flags):
+        """The engine that is measured; float32 and single layers are TensorRT's alone."""
+        return "tensorrt" if {"--fp32", "--layers"} & set(map(str, flags)) else self.a.engine
+
     def check(self, name, model, *more, song=None, **environment):
-        for line in self.sextet(name, "engine", "check", song or self.a.song, "-m", model, "--json", *more, **environment):
+        kind = "tensorrt" if environment else self.kind(more)
+        for line in self.sextet(name, "engine", "check", "--engine", kind, song or self.a.song, "-m", model, "--json", *more, **environment):
             worst = max(line["stems"], key=lambda stem: stem["relative_error"])
             finite = all(stem["finite"] for stem in line["stems"])
             self.row(f"{name}: {line['engine']} against {line['against']}", f"worst stem {worst['relative_error']:.2e} ({worst['stem']})", "finite" if finite else "NOT FINITE")
@@ -310,6 +315,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--sextet", required=True)
     ap.add_argument("--song", required=True, type=Path)
+    ap.add_argument("--engine", choices=["cuda", "tensorrt"], default="cuda", help="the engine that is measured")
     ap.add_argument("--out", type=Path, default=Path("results"))
     ap.add_argument("--seconds", type=float, default=180)
     ap.add_argument("--batch", default="4,8")
