@@ -1,4 +1,4 @@
-//! TensorRT on this machine: its GPUs, its files, and whether it can be used.
+//! GPUs of this machine, the files of TensorRT, and whether engines can use them.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::Result;
 use sextet_protocol::{Folders, Remedy};
-use sextet_separator::TensorRtOptions;
+use sextet_separator::GpuOptions;
 
 use crate::args::Gpus;
 use crate::config;
@@ -73,10 +73,7 @@ fn gpus(configured: usize) -> Result<Vec<usize>> {
 
 /// Returns the names of the GPUs that the driver shows.
 fn gpus_here() -> Vec<String> {
-    #[cfg(feature = "tensorrt")]
-    return sextet_separator::tensorrt::gpus().unwrap_or_default();
-    #[cfg(not(feature = "tensorrt"))]
-    Vec::new()
+    sextet_separator::gpu::gpus().unwrap_or_default()
 }
 
 /// Refuses the number of a GPU that is not among `there`. With no GPUs at all, the code that opens
@@ -105,34 +102,33 @@ fn check_gpu(named: usize, there: &[String]) -> Result<()> {
         .into())
 }
 
-/// Returns the options of TensorRT on the first GPU. Without a folder for this user, engines are
-/// not kept.
+/// Returns the options of engines on the first GPU. Without a folder for this user, what is made or
+/// measured once is not kept.
 ///
 /// # Errors
 /// When the configuration cannot be used.
-#[cfg(feature = "tensorrt")]
-pub(crate) fn tensorrt_options() -> Result<TensorRtOptions> {
-    Ok(tensorrt_options_of_all()?.swap_remove(0))
+pub(crate) fn gpu_options() -> Result<GpuOptions> {
+    Ok(gpu_options_of_all()?.swap_remove(0))
 }
 
-/// Returns the options of TensorRT on each of the GPUs, of which there is at least one.
+/// Returns the options of engines on each of the GPUs, of which there is at least one.
 ///
 /// # Errors
-/// As [`tensorrt_options`].
-pub(crate) fn tensorrt_options_of_all() -> Result<Vec<TensorRtOptions>> {
-    let config = config::read()?.tensorrt;
-    let common = TensorRtOptions {
+/// As [`gpu_options`].
+pub(crate) fn gpu_options_of_all() -> Result<Vec<GpuOptions>> {
+    let config = config::read()?;
+    let common = GpuOptions {
         libraries: library_folders()?,
-        cache: config.cache.or_else(own_engine_cache),
-        batch: config.batch,
-        ..TensorRtOptions::default()
+        cache: config.tensorrt.cache.or_else(own_engine_cache),
+        batch: config.gpu.batch,
+        ..GpuOptions::default()
     };
 
-    let on = |gpu| TensorRtOptions {
-        gpu,
+    let on = |index| GpuOptions {
+        index,
         ..common.clone()
     };
-    Ok(gpus(config.gpu)?.into_iter().map(on).collect())
+    Ok(gpus(config.gpu.number)?.into_iter().map(on).collect())
 }
 
 /// Returns the folder of built engines.
@@ -176,7 +172,7 @@ pub(crate) fn named_libraries() -> Vec<PathBuf> {
 /// plugin's bundle.
 ///
 /// # Errors
-/// As [`tensorrt_options`].
+/// As [`gpu_options`].
 pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
     let configured = config::read()?.tensorrt.library;
     let named = env::var_os(LIBRARY_VARIABLE)
@@ -197,14 +193,23 @@ pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
         .collect())
 }
 
+/// Returns the GPU that the CUDA engine would run on.
+///
+/// # Errors
+/// The reason why it cannot be used.
+pub(crate) fn probe_cuda() -> Result<String> {
+    let gpu = sextet_separator::cuda::probe(&gpu_options()?)?;
+    Ok(format!("{gpu}; nothing has to be installed"))
+}
+
 /// Returns the library and the GPU that TensorRT would run on.
 ///
 /// # Errors
 /// The reason why TensorRT cannot be used.
-pub(crate) fn probe() -> Result<String> {
+pub(crate) fn probe_tensorrt() -> Result<String> {
     #[cfg(feature = "tensorrt")]
     {
-        let found = sextet_separator::tensorrt::probe(&tensorrt_options()?)?;
+        let found = sextet_separator::tensorrt::probe(&gpu_options()?)?;
         Ok(format!("TensorRT-RTX {} on {}", found.library, found.gpu))
     }
     #[cfg(not(feature = "tensorrt"))]

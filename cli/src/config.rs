@@ -15,7 +15,18 @@ use crate::fault::{Fault, Kind};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    pub(crate) gpu: Gpu,
     pub(crate) tensorrt: TensorRt,
+}
+
+/// The section `[gpu]`, for all engines on GPUs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Gpu {
+    /// Number of the GPU.
+    pub(crate) number: usize,
+    /// Chunks at a time.
+    pub(crate) batch: Option<usize>,
 }
 
 /// The section `[tensorrt]`.
@@ -24,12 +35,8 @@ pub(crate) struct Config {
 pub(crate) struct TensorRt {
     /// Folder of the libraries.
     pub(crate) library: Option<PathBuf>,
-    /// Folder of built engines.
+    /// Folder of built engines, and of what is measured once for a model.
     pub(crate) cache: Option<PathBuf>,
-    /// Number of the GPU.
-    pub(crate) gpu: usize,
-    /// Chunks at a time.
-    pub(crate) batch: Option<usize>,
 }
 
 /// Returns the path of the configuration file, whether the file exists or not.
@@ -55,7 +62,7 @@ pub(crate) fn read() -> Result<Config> {
             Kind::Usage,
             format!("the configuration '{}' {what}", path.display()),
         );
-        fault.remedy("see docs/tensorrt.md for what it may hold, or delete it")
+        fault.remedy("see docs/command.md for what it may hold, or delete it")
     };
 
     let text = match std::fs::read_to_string(&path) {
@@ -66,11 +73,7 @@ pub(crate) fn read() -> Result<Config> {
 
     let config: Config =
         toml::from_str(&text).map_err(|error| fault(format!("is not understood: {error}")))?;
-    if let Some(batch) = config
-        .tensorrt
-        .batch
-        .filter(|batch| !(1..=64).contains(batch))
-    {
+    if let Some(batch) = config.gpu.batch.filter(|batch| !(1..=64).contains(batch)) {
         return Err(fault(format!("asks for a batch of {batch}; expected 1 to 64")).into());
     }
     Ok(config)

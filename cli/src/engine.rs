@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use sextet_separator::timings::timed;
 use sextet_separator::{
-    Backend, EngineChoice, EngineOptions, Listener, Model, Separator, Successor, TensorRtOptions,
-    Work, successor,
+    Backend, EngineChoice, EngineClass, EngineOptions, GpuOptions, Listener, Model, Separator,
+    Successor, Work, successor,
 };
 
 use crate::args::EngineArg;
@@ -38,19 +38,20 @@ pub(crate) fn all() -> Vec<Engine> {
         about,
     };
 
-    let found = computing::probe();
-    let (usable, about) = (
-        found.is_ok(),
-        found.unwrap_or_else(|error| error.to_string()),
-    );
+    let on_gpu = |name, built_in, found: Result<String>| Engine {
+        name,
+        built_in,
+        usable: found.is_ok(),
+        about: found.unwrap_or_else(|error| error.to_string()),
+    };
     vec![
         cpu,
-        Engine {
-            name: "tensorrt",
-            built_in: cfg!(feature = "tensorrt"),
-            usable,
-            about,
-        },
+        on_gpu("cuda", true, computing::probe_cuda()),
+        on_gpu(
+            "tensorrt",
+            cfg!(feature = "tensorrt"),
+            computing::probe_tensorrt(),
+        ),
     ]
 }
 
@@ -74,15 +75,15 @@ pub(crate) fn options_of_all(
 ) -> Result<Vec<EngineOptions>> {
     let engine = choice(asked);
     let each = match engine {
-        EngineChoice::Cpu => vec![TensorRtOptions::default()],
-        _ => computing::tensorrt_options_of_all()?,
+        EngineChoice::Cpu => vec![GpuOptions::default()],
+        _ => computing::gpu_options_of_all()?,
     };
     Ok(each
         .into_iter()
-        .map(|tensorrt| EngineOptions {
+        .map(|gpu| EngineOptions {
             engine,
             threads,
-            tensorrt,
+            gpu,
         })
         .collect())
 }
@@ -91,7 +92,17 @@ fn choice(asked: EngineArg) -> EngineChoice {
     match asked {
         EngineArg::Auto => EngineChoice::Auto,
         EngineArg::Cpu => EngineChoice::Cpu,
+        EngineArg::Cuda => EngineChoice::Cuda,
         EngineArg::Tensorrt => EngineChoice::TensorRt,
+    }
+}
+
+/// Returns the choice that leads to the engine that `separator` runs on.
+pub(crate) fn running(separator: &Separator) -> EngineChoice {
+    match separator.engine_class() {
+        Some(EngineClass::CudaF16) => EngineChoice::Cuda,
+        Some(EngineClass::TensorRtF16 | EngineClass::TensorRtF32) => EngineChoice::TensorRt,
+        _ => EngineChoice::Cpu,
     }
 }
 

@@ -8,7 +8,6 @@ mod computing;
 mod config;
 mod doctor;
 mod engine;
-#[cfg(feature = "tensorrt")]
 mod engines;
 mod fault;
 mod files;
@@ -69,12 +68,11 @@ fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
         Command::Separate(args) => return separate::run(&args, unfinished),
         Command::Worker(args) => return worker::run(&args, unfinished),
         Command::Model(args) => models::run(args.command, unfinished)?,
-        #[cfg(feature = "tensorrt")]
         Command::Engine(args) => return engines::run(args.command),
         #[cfg(feature = "tensorrt")]
         Command::Setup(args) => setup::run(args.command)?,
         #[cfg(not(feature = "tensorrt"))]
-        Command::Engine(_) | Command::Setup(_) => return Err(computing::not_built_in()),
+        Command::Setup(_) => return Err(computing::not_built_in()),
         Command::Cache(args) => cache::run(args.command, unfinished)?,
         Command::Doctor { json } => doctor::run(json)?,
         Command::Completions { shell } => manual::completions(shell)?,

@@ -200,6 +200,7 @@ struct WireGpu {
     state: String,
     devices: Vec<String>,
     driver: Option<String>,
+    engine: Option<String>,
     library: Option<String>,
     message: String,
     remedy: String,
@@ -295,6 +296,7 @@ fn requests_are_what_they_are_documented_to_be() {
     let names = [
         ("auto", EngineName::Auto),
         ("cpu", EngineName::Cpu),
+        ("cuda", EngineName::Cuda),
         ("tensorrt", EngineName::Tensorrt),
     ];
 
@@ -772,6 +774,7 @@ fn gpu(state: GpuState, setup: bool) -> Gpu {
         state,
         devices: text(&["NVIDIA H200, 140 GB"]),
         driver: Some("580".into()),
+        engine: Some(EngineName::Cuda),
         library: None,
         message: "m".into(),
         remedy: "r".into(),
@@ -790,6 +793,7 @@ fn wire_gpu(state: &str, setup: bool) -> WireGpu {
         state: state.into(),
         devices: text(&["NVIDIA H200, 140 GB"]),
         driver: Some("580".into()),
+        engine: Some("cuda".into()),
         library: None,
         message: "m".into(),
         remedy: "r".into(),
@@ -801,7 +805,6 @@ fn wire_gpu(state: &str, setup: bool) -> WireGpu {
 fn what_is_told_of_the_machine_is_what_it_is_documented_to_be() {
     let job = JobId(6);
     let gpus = [
-        (GpuState::NotBuiltIn, "not_built_in"),
         (GpuState::NoGpu, "no_gpu"),
         (GpuState::Unusable, "unusable"),
         (GpuState::ToBeSetUp, "to_be_set_up"),

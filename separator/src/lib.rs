@@ -33,14 +33,13 @@ mod statistics;
 pub mod timings;
 
 pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
-pub use engine::cuda;
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;
 pub use engine::{
-    Backend, EngineChoice, EngineClass, EngineError, EngineOptions, Sooner, Successor,
-    TensorRtOptions, UnknownEngineClass, Work, cpu_threads, engine_class, exit_at_once, settle,
-    successor, warm_up,
+    Backend, EngineChoice, EngineClass, EngineError, EngineOptions, GpuOptions, Sooner, Successor,
+    UnknownEngineClass, Work, cpu_threads, engine_class, exit_at_once, settle, successor, warm_up,
 };
+pub use engine::{cuda, gpu};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};

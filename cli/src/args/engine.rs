@@ -18,27 +18,27 @@ pub(crate) enum EngineCommand {
     /// Build a model's TensorRT engine ahead of time, and make the GPU ready for it where there is
     /// one
     Build(BuildArgs),
-    /// List the engines that are built, and where they are
+    /// List the TensorRT engines that are built, and where they are
     List {
         /// One JSON array instead of text
         #[arg(long)]
         json: bool,
     },
-    /// Compare the stems of TensorRT with those of another engine, on any song
+    /// Compare the stems of an engine on the GPU with those of another engine, on any song
     Check(CheckArgs),
-    /// Time TensorRT on this machine: a chunk, a song, the start
+    /// Time an engine on this machine's GPU: a chunk, a song, the start
     Bench(BenchArgs),
-    /// Delete all engines that are built; they are built again when they are needed
+    /// Delete all TensorRT engines that are built; they are built again when they are needed
     Clear,
 }
 
-/// How an engine is made, whatever it is made for.
+/// How a TensorRT engine is made, whatever it is made for.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MakingFlags {
-    /// float32 throughout: slower, for comparison
+    /// float32 throughout, which TensorRT alone has: slower, for comparison
     #[arg(long)]
     pub(crate) fp32: bool,
-    /// Most memory that a layer may use for itself while it works
+    /// Most memory that a layer of TensorRT may use for itself while it works
     #[arg(long, value_name = "GB")]
     pub(crate) workspace: Option<f64>,
 }
@@ -46,6 +46,9 @@ pub(crate) struct MakingFlags {
 /// The engine that is checked or timed.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EngineFlags {
+    /// The engine
+    #[arg(long = "engine", value_enum, default_value_t)]
+    pub(crate) kind: GpuEngineArg,
     /// A name from `sextet model list`, or a .safetensors checkpoint
     #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
     pub(crate) model: PathBuf,
@@ -55,6 +58,16 @@ pub(crate) struct EngineFlags {
     /// configuration, 0]
     #[arg(long, value_name = "N")]
     pub(crate) gpu: Option<usize>,
+}
+
+/// `--engine` of the commands about engines on GPUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GpuEngineArg {
+    /// CUDA kernels of our own
+    #[default]
+    Cuda,
+    /// TensorRT
+    Tensorrt,
 }
 
 #[derive(Args, Debug)]
@@ -125,7 +138,7 @@ pub(crate) struct BenchArgs {
     /// Length of the song that is separated in memory
     #[arg(long, value_name = "S", default_value_t = 180.0)]
     pub(crate) seconds: f64,
-    /// Time every layer too, at the last batch
+    /// Time every layer of TensorRT too, at the last batch
     #[arg(long)]
     pub(crate) layers: bool,
     /// JSON lines instead of text

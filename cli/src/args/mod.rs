@@ -9,11 +9,12 @@ mod value;
 use clap::{Parser, Subcommand};
 
 pub(crate) use cache::{CacheArgs, CacheCommand, WorkerArgs};
-#[cfg(feature = "tensorrt")]
 pub(crate) use engine::{
-    AgainstArg, BenchArgs, BuildArgs, CheckArgs, EngineCommand, MakingFlags, SetupCommand,
+    AgainstArg, BenchArgs, CheckArgs, EngineArgs, EngineCommand, EngineFlags, GpuEngineArg,
+    MakingFlags, SetupArgs,
 };
-pub(crate) use engine::{EngineArgs, SetupArgs};
+#[cfg(feature = "tensorrt")]
+pub(crate) use engine::{BuildArgs, SetupCommand};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
 pub(crate) use value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg};
@@ -45,7 +46,7 @@ pub(crate) enum Command {
     /// List, fetch, inspect and export models
     #[command(after_help = EXIT_CODES)]
     Model(ModelArgs),
-    /// Build, list, compare and time TensorRT engines
+    /// Compare and time engines on the GPU; build and list TensorRT's
     #[command(after_help = EXIT_CODES)]
     Engine(EngineArgs),
     /// Fetch what engines need

@@ -8,11 +8,14 @@ use sextet_separator::Stem;
 /// `--engine`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineArg {
-    /// TensorRT where it can run and is ready in time, else the CPU
+    /// An NVIDIA GPU where it can be used: by CUDA kernels, else by TensorRT if that is ready in
+    /// time; else the CPU
     #[default]
     Auto,
     /// The CPU
     Cpu,
+    /// An NVIDIA GPU by CUDA kernels of our own, which need its driver alone
+    Cuda,
     /// An NVIDIA GPU through TensorRT
     Tensorrt,
 }

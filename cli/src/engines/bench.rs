@@ -1,16 +1,17 @@
-//! `sextet engine bench`: times TensorRT on this machine.
+//! `sextet engine bench`: times an engine on this machine's GPU.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::json;
 use sextet_separator::audio::Audio;
-use sextet_separator::tensorrt::{self, Measurement};
-use sextet_separator::{
-    EngineChoice, EngineOptions, InMemory, Model, Options, Separator, TensorRtOptions,
-};
+use sextet_separator::gpu::Measurement;
+#[cfg(feature = "tensorrt")]
+use sextet_separator::tensorrt;
+use sextet_separator::{EngineOptions, InMemory, Model, Options, Separator, cuda};
 
-use crate::args::BenchArgs;
+use crate::args::{BenchArgs, GpuEngineArg};
+#[cfg(feature = "tensorrt")]
 use crate::preparing::Waiting;
 use crate::{models, say};
 
@@ -22,23 +23,54 @@ const SONGS: usize = 5;
 pub(super) fn run(args: &BenchArgs) -> Result<()> {
     let model = models::open(&args.engine.model)?;
     for &batch in &args.batch {
-        let options = super::options(&args.engine.making, Some(batch))?;
-        let found = tensorrt::measure(&model, &options, RUNS, &mut Waiting::new(args.json))?;
-        tell(args, &found, &song(&model, &options, args.seconds)?);
+        let engine = super::engine(&args.engine, Some(batch))?;
+        let found = match args.engine.kind {
+            GpuEngineArg::Cuda => cuda::measure(&model, &engine.gpu, RUNS)?,
+            GpuEngineArg::Tensorrt => on_tensorrt(args, &model, &engine)?,
+        };
+        tell(args, &found, &song(&model, engine, args.seconds)?);
     }
 
     if args.layers {
-        let options = super::options(&args.engine.making, args.batch.last().copied())?;
-        for (name, ms) in tensorrt::layers(&model, &options, &mut Waiting::new(args.json))? {
-            if args.json {
-                say::out(&json!({ "event": "layer", "name": name, "ms": ms }).to_string());
-            } else {
-                say::out(&format!("{ms:9.4} ms  {name}"));
-            }
+        let engine = super::engine(&args.engine, args.batch.last().copied())?;
+        layers(args, &model, &engine)?;
+    }
+
+    Ok(())
+}
+
+/// Measures TensorRT.
+#[cfg(feature = "tensorrt")]
+fn on_tensorrt(args: &BenchArgs, model: &Model, engine: &EngineOptions) -> Result<Measurement> {
+    let mut listener = Waiting::new(args.json);
+    let measured = tensorrt::measure(model, &engine.gpu, RUNS, &mut listener)?;
+    Ok(measured)
+}
+
+/// Fails: this build is without TensorRT.
+#[cfg(not(feature = "tensorrt"))]
+fn on_tensorrt(_: &BenchArgs, _: &Model, _: &EngineOptions) -> Result<Measurement> {
+    Err(crate::computing::not_built_in())
+}
+
+/// Times the layers of TensorRT.
+#[cfg(feature = "tensorrt")]
+fn layers(args: &BenchArgs, model: &Model, engine: &EngineOptions) -> Result<()> {
+    for (name, ms) in tensorrt::layers(model, &engine.gpu, &mut Waiting::new(args.json))? {
+        if args.json {
+            say::out(&json!({ "event": "layer", "name": name, "ms": ms }).to_string());
+        } else {
+            say::out(&format!("{ms:9.4} ms  {name}"));
         }
     }
 
     Ok(())
+}
+
+/// Fails: this build is without TensorRT.
+#[cfg(not(feature = "tensorrt"))]
+fn layers(_: &BenchArgs, _: &Model, _: &EngineOptions) -> Result<()> {
+    Err(crate::computing::not_built_in())
 }
 
 /// Times of separating a song in memory on an engine that is ready.
@@ -50,13 +82,7 @@ struct SongTime {
     best_s: f64,
 }
 
-fn song(model: &Model, options: &TensorRtOptions, seconds: f64) -> Result<SongTime> {
-    let engine = EngineOptions {
-        engine: EngineChoice::TensorRt,
-        tensorrt: options.clone(),
-        ..EngineOptions::default()
-    };
-
+fn song(model: &Model, engine: EngineOptions, seconds: f64) -> Result<SongTime> {
     // The accuracy is measured once for each model. This start does it, so that the next is not
     // timed with it.
     drop(Separator::new(model.clone(), engine.clone())?);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use sextet_separator::tensorrt::{self, Target};
-use sextet_separator::{EngineChoice, EngineOptions, Model, Separator, TensorRtOptions};
+use sextet_separator::{EngineChoice, EngineOptions, GpuOptions, Model, Separator};
 use tempfile::NamedTempFile;
 
 use crate::args::BuildArgs;
@@ -53,12 +53,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<()> {
 }
 
 /// Builds the engines. This needs no GPU.
-fn build(
-    args: &BuildArgs,
-    model: &Model,
-    options: &TensorRtOptions,
-    targets: &[Target],
-) -> Result<()> {
+fn build(args: &BuildArgs, model: &Model, options: &GpuOptions, targets: &[Target]) -> Result<()> {
     let begun = Instant::now();
     let built = tensorrt::build(model, options, targets, &mut Waiting::new(args.quiet))?;
     if let (Some(output), [only]) = (&args.output, built.as_slice()) {
@@ -89,18 +84,18 @@ fn build(
 /// kernels that the GPU compiles from it, and the finding that float16 is exact enough.
 fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
     let mut seen = Vec::new();
-    for on_gpu in computing::tensorrt_options_of_all()? {
-        if seen.contains(&on_gpu.gpu) {
+    for on_gpu in computing::gpu_options_of_all()? {
+        if seen.contains(&on_gpu.index) {
             continue;
         }
 
-        seen.push(on_gpu.gpu);
+        seen.push(on_gpu.index);
 
-        let (begun, gpu) = (Instant::now(), on_gpu.gpu);
-        let tensorrt = super::with_flags(on_gpu, &args.making, args.batch)?;
+        let (begun, gpu) = (Instant::now(), on_gpu.index);
+        let gpu_options = super::with_flags(on_gpu, &args.making, args.batch)?;
         let options = EngineOptions {
             engine: EngineChoice::TensorRt,
-            tensorrt,
+            gpu: gpu_options,
             ..EngineOptions::default()
         };
 

@@ -1,11 +1,12 @@
-//! `sextet engine check`: compares the stems of TensorRT with those of another engine, on any song.
+//! `sextet engine check`: compares the stems of an engine on the GPU with those of another engine, on
+//! any song.
 
 use std::path::Path;
 
 use anyhow::Result;
 use sextet_separator::audio::{Audio, AudioFile};
 use sextet_separator::{
-    EngineChoice, EngineOptions, InMemory, Model, Options, Separator, Stem, TensorRtOptions,
+    EngineChoice, EngineOptions, GpuOptions, InMemory, Model, Options, Separator, Stem,
 };
 
 use crate::args::{AgainstArg, CheckArgs};
@@ -25,21 +26,25 @@ struct Difference {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
-    let options = super::options(&args.engine.making, args.batch)?;
+    let engine = super::engine(&args.engine, args.batch)?;
     let reference = match args.against {
         AgainstArg::Cpu => EngineOptions {
             engine: EngineChoice::Cpu,
             ..EngineOptions::default()
         },
-        AgainstArg::Fp32 => on_gpu(TensorRtOptions {
-            full_precision: true,
-            ..options.clone()
-        }),
+        AgainstArg::Fp32 => EngineOptions {
+            engine: EngineChoice::TensorRt,
+            gpu: GpuOptions {
+                full_precision: true,
+                ..engine.gpu.clone()
+            },
+            ..EngineOptions::default()
+        },
     };
 
     // Separate the song on both engines and compare the stems.
     let model = models::open(&args.engine.model)?;
-    let (stems, name) = separate(&model, on_gpu(options), &args.song, args)?;
+    let (stems, name) = separate(&model, engine, &args.song, args)?;
     let (expected, other) = separate(&model, reference, &args.song, args)?;
 
     let differences: Vec<Difference> = model
@@ -69,14 +74,6 @@ pub(super) fn run(args: &CheckArgs) -> Result<()> {
     }
 
     Ok(())
-}
-
-fn on_gpu(tensorrt: TensorRtOptions) -> EngineOptions {
-    EngineOptions {
-        engine: EngineChoice::TensorRt,
-        tensorrt,
-        ..EngineOptions::default()
-    }
 }
 
 fn separate(

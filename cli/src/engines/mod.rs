@@ -1,24 +1,26 @@
-//! `sextet engine`: builds, lists, compares, times and clears TensorRT engines.
+//! `sextet engine`: compares and times engines on GPUs, and builds, lists and clears TensorRT's.
 
 mod bench;
+#[cfg(feature = "tensorrt")]
 mod build;
 mod check;
+#[cfg(feature = "tensorrt")]
+mod float32;
+#[cfg(feature = "tensorrt")]
 mod list;
 
-use std::{env, process};
-
 use anyhow::Result;
-use sextet_separator::TensorRtOptions;
-use sextet_separator::tensorrt::TF32_VARIABLE;
+use sextet_separator::{EngineChoice, EngineOptions, GpuOptions};
 
-use crate::args::{AgainstArg, EngineCommand, MakingFlags};
+use crate::args::{EngineCommand, EngineFlags, GpuEngineArg, MakingFlags};
 use crate::computing;
 use crate::fault::{Fault, Kind};
 
 /// Runs one of the `engine` commands.
 pub(crate) fn run(command: EngineCommand) -> Result<u8> {
-    if wants_float32(&command) && env::var_os(TF32_VARIABLE).is_none() {
-        return again_without_tf32();
+    #[cfg(feature = "tensorrt")]
+    if let Some(code) = float32::run_again(&command)? {
+        return Ok(code);
     }
 
     match &command {
@@ -29,50 +31,46 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
     }
 
     match command {
-        EngineCommand::Build(args) => build::run(&args),
-        EngineCommand::List { json } => list::run(json),
         EngineCommand::Check(args) => check::run(&args),
         EngineCommand::Bench(args) => bench::run(&args),
+        #[cfg(feature = "tensorrt")]
+        EngineCommand::Build(args) => build::run(&args),
+        #[cfg(feature = "tensorrt")]
+        EngineCommand::List { json } => list::run(json),
+        #[cfg(feature = "tensorrt")]
         EngineCommand::Clear => list::clear(),
+        #[cfg(not(feature = "tensorrt"))]
+        EngineCommand::Build(_) | EngineCommand::List { .. } | EngineCommand::Clear => {
+            Err(computing::not_built_in())
+        }
     }?;
 
     Ok(0)
 }
 
-fn wants_float32(command: &EngineCommand) -> bool {
-    match command {
-        EngineCommand::Build(args) => args.making.fp32,
-        EngineCommand::Check(args) => args.engine.making.fp32 || args.against == AgainstArg::Fp32,
-        EngineCommand::Bench(args) => args.engine.making.fp32,
-        EngineCommand::List { .. } | EngineCommand::Clear => false,
-    }
-}
-
-/// Runs this very command in a new process whose environment forbids TF32. A running process cannot
-/// change its own environment safely.
-fn again_without_tf32() -> Result<u8> {
-    let mut command = process::Command::new(env::current_exe()?);
-    let status = command
-        .args(env::args_os().skip(1))
-        .env(TF32_VARIABLE, "0")
-        .status()?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1))
+/// Returns the options of the engine that `flags` name, in batches of `batch`.
+fn engine(flags: &EngineFlags, batch: Option<u8>) -> Result<EngineOptions> {
+    Ok(EngineOptions {
+        engine: match flags.kind {
+            GpuEngineArg::Cuda => EngineChoice::Cuda,
+            GpuEngineArg::Tensorrt => EngineChoice::TensorRt,
+        },
+        gpu: options(&flags.making, batch)?,
+        ..EngineOptions::default()
+    })
 }
 
 /// Returns the configured options, overridden by the flags of an `engine` command.
-fn options(making: &MakingFlags, batch: Option<u8>) -> Result<TensorRtOptions> {
-    with_flags(computing::tensorrt_options()?, making, batch)
+fn options(making: &MakingFlags, batch: Option<u8>) -> Result<GpuOptions> {
+    with_flags(computing::gpu_options()?, making, batch)
 }
 
 /// Returns `options`, overridden by the flags.
 fn with_flags(
-    mut options: TensorRtOptions,
+    mut options: GpuOptions,
     making: &MakingFlags,
     batch: Option<u8>,
-) -> Result<TensorRtOptions> {
+) -> Result<GpuOptions> {
     options.full_precision = making.fp32;
     if let Some(batch) = batch {
         options.batch = Some(usize::from(batch));

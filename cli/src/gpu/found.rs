@@ -60,7 +60,6 @@ pub(crate) fn look() -> Found {
 
 /// Returns the highest compute capability of the GPUs. `nvidia-smi` reports it whatever the
 /// driver's version.
-#[cfg(feature = "tensorrt")]
 pub(super) fn capability() -> Option<(i32, i32)> {
     let read = |line: String| {
         let (major, minor) = line.split_once('.')?;

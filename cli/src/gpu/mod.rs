@@ -1,8 +1,9 @@
 //! The NVIDIA GPU of this machine: findings about it, and whether a separation can use it.
 
 mod found;
-mod state;
 #[cfg(feature = "tensorrt")]
+mod library;
+mod state;
 mod verdict;
 
 pub(crate) use found::{Found, look};

@@ -1,10 +1,9 @@
 //! The state of the GPU and the remedy when it cannot be used, in words that the plugin and the
 //! doctor both show.
 
-use sextet_protocol::worker::{Gpu, GpuSetup, GpuState};
+use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
 
 use super::found::Found;
-#[cfg(feature = "tensorrt")]
 use super::verdict::verdict;
 
 /// Message for machines without a GPU.
@@ -16,6 +15,7 @@ pub(crate) fn inspect(found: &Found) -> Gpu {
         state,
         message,
         remedy,
+        engine,
         library,
         device,
         setup,
@@ -30,6 +30,7 @@ pub(crate) fn inspect(found: &Found) -> Gpu {
         state,
         devices,
         driver: found.driver.clone(),
+        engine,
         library,
         message,
         remedy,
@@ -42,6 +43,8 @@ pub(super) struct Verdict {
     pub(super) state: GpuState,
     pub(super) message: String,
     pub(super) remedy: String,
+    /// The engine that would compute on the GPU, once it is set up.
+    pub(super) engine: Option<EngineName>,
     /// The library that would be used.
     pub(super) library: Option<String>,
     /// The GPU that would be used.
@@ -59,23 +62,12 @@ impl Verdict {
             state,
             message: message.into(),
             remedy: remedy.into(),
+            engine: None,
             library: None,
             device: None,
             setup: None,
         }
     }
-}
-
-#[cfg(not(feature = "tensorrt"))]
-fn verdict(found: &Found) -> Verdict {
-    if !found.shows_gpu() {
-        return Verdict::new(GpuState::NotBuiltIn, NO_GPU, "");
-    }
-    Verdict::new(
-        GpuState::NotBuiltIn,
-        "The NVIDIA GPU is not used: this command was built for the CPU alone.",
-        "Install Sextet from its archive, whose command has TensorRT.",
-    )
 }
 
 /// Formats name and memory of a GPU: `NVIDIA H200, 140 GB`.

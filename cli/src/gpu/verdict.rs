@@ -1,22 +1,27 @@
-//! The verdict on driver, GPU and library. They are checked in this order, and the first problem is
-//! reported.
+//! The verdict on driver and GPU. They are checked in this order, and the first problem is reported.
 
-use sextet_protocol::worker::{GpuSetup, GpuState};
-use sextet_separator::tensorrt::{Gpu, Library, TensorRtError};
+use sextet_protocol::worker::{EngineName, GpuState};
+use sextet_separator::GpuOptions;
+use sextet_separator::cuda;
+use sextet_separator::gpu::{Gpu, GpuError, Needs};
 
 use super::found::{self, Found};
+#[cfg(feature = "tensorrt")]
+use super::library;
 use super::state::{NO_GPU, Verdict, device};
+use crate::computing;
 use crate::fault::Report;
-use crate::{computing, setup};
 
-/// Turing, the oldest architecture that TensorRT-RTX runs on.
-const OLDEST_CAPABILITY: (i32, i32) = (7, 5);
-
-/// Offer of the setup. Each front end adds how it is done with its own controls.
-const SET_UP: &str = "Set up the GPU";
+/// Needs of each engine on GPUs, in the order in which they are tried, each with the version of
+/// NVIDIA's driver that meets them.
+const NEEDS: &[(Needs, &str)] = &[
+    (cuda::NEEDS, "525"),
+    #[cfg(feature = "tensorrt")]
+    (sextet_separator::tensorrt::NEEDS, "580"),
+];
 
 pub(super) fn verdict(found: &Found) -> Verdict {
-    let options = match computing::tensorrt_options() {
+    let options = match computing::gpu_options() {
         Ok(options) => options,
         Err(error) => {
             let (message, remedy) = words(&Report::of(&error));
@@ -24,76 +29,81 @@ pub(super) fn verdict(found: &Found) -> Verdict {
         }
     };
 
-    // The GPU's context is closed before the library is loaded, which takes longer.
-    let opened =
-        Gpu::open(options.gpu).map(|gpu| (device(&gpu.name, gpu.memory_bytes as f64), gpu.name));
-    let (device, name) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return without_gpu(error, found),
-    };
-
-    let told = match Library::load(&options.libraries) {
-        Ok(library) => {
-            let library = format!("TensorRT-RTX {}", library.version);
-            let message = format!("Separations run on the GPU: {library} on {name}.");
+    match Gpu::open(options.index, &cuda::NEEDS) {
+        Ok(gpu) => {
+            let message = format!("Separations run on the GPU: CUDA kernels on {}.", gpu.name);
             Verdict {
-                library: Some(library),
-                ..Verdict::new(GpuState::Ready, message, "")
+                engine: Some(EngineName::Cuda),
+                ..on(&gpu, Verdict::new(GpuState::Ready, message, ""))
             }
         }
-        Err(error) => without_library(error, &name, is_named(found), offer()),
-    };
-
-    Verdict {
-        device: Some(device),
-        ..told
+        Err(error) => without_cuda(error, &options, found),
     }
 }
 
+/// Returns `verdict` with the name of its GPU.
+fn on(gpu: &Gpu, verdict: Verdict) -> Verdict {
+    Verdict {
+        device: Some(device(&gpu.name, gpu.memory_bytes as f64)),
+        ..verdict
+    }
+}
+
+/// Returns the verdict where the CUDA engine cannot be used: TensorRT runs on older GPUs.
+#[cfg(feature = "tensorrt")]
+fn without_cuda(error: GpuError, options: &GpuOptions, found: &Found) -> Verdict {
+    if !matches!(error, GpuError::OldGpu { .. }) {
+        return without_gpu(error, found);
+    }
+    match Gpu::open(options.index, &sextet_separator::tensorrt::NEEDS) {
+        Ok(gpu) => on(&gpu, library::verdict(&gpu, options, found)),
+        Err(error) => without_gpu(error, found),
+    }
+}
+
+/// Returns the verdict where the CUDA engine cannot be used, which is the only one for GPUs.
+#[cfg(not(feature = "tensorrt"))]
+fn without_cuda(error: GpuError, _: &GpuOptions, found: &Found) -> Verdict {
+    without_gpu(error, found)
+}
+
 /// Returns the verdict when there is no usable GPU.
-fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
+fn without_gpu(error: GpuError, found: &Found) -> Verdict {
     let unusable = |message: &str, remedy: &str| Verdict::new(GpuState::Unusable, message, remedy);
     let nothing = !found.shows_gpu();
     match error {
-        TensorRtError::NoDriver { .. } if nothing => Verdict::new(GpuState::NoGpu, NO_GPU, ""),
-        TensorRtError::NoDriver { library } if found.driver.is_some() => unusable(
+        GpuError::NoDriver { .. } if nothing => Verdict::new(GpuState::NoGpu, NO_GPU, ""),
+        GpuError::NoDriver { library } if found.driver.is_some() => unusable(
             &format!(
                 "NVIDIA's driver is loaded, but its library {library} cannot be: separations run on the CPU."
             ),
             "Install the driver whole, with its libraries for CUDA.",
         ),
-        TensorRtError::NoDriver { .. } => unusable(
+        GpuError::NoDriver { .. } => unusable(
             "There is an NVIDIA GPU, but no driver for it: separations run on the CPU.",
-            "Install NVIDIA's driver, version 580 or newer, and start the machine again.",
+            "Install NVIDIA's driver, and start the machine again.",
         ),
-        TensorRtError::OldDriver { found, needed } => match found::capability() {
-            // A newer driver would not help such a GPU.
-            Some(capability) if capability < OLDEST_CAPABILITY => old_gpu("the GPU", capability),
-            _ => unusable(
-                &format!(
-                    "The GPU's driver is too old: it supports CUDA {}, and CUDA {} is needed.",
-                    cuda_version(found),
-                    cuda_version(needed)
-                ),
-                "Update NVIDIA's driver to version 580 or newer.",
-            ),
-        },
-        TensorRtError::OldGpu { name, capability } => old_gpu(&name, capability),
+        GpuError::OldDriver { found, needed, .. } => old_driver(found, needed, found::capability()),
+        GpuError::OldGpu {
+            name,
+            capability,
+            needed,
+            architecture,
+            ..
+        } => old_gpu(&name, capability, needed, architecture),
         // A driver without a card, which many systems install.
-        TensorRtError::NoGpu { .. }
-            if found.devices.is_empty() && !found.has_card && shows_all() =>
-        {
+        GpuError::NoGpu { .. } if found.devices.is_empty() && !found.has_card && shows_all() => {
             Verdict::new(GpuState::NoGpu, NO_GPU, "")
         }
-        error @ TensorRtError::NoGpu { .. } => {
+        error @ GpuError::NoGpu { .. } => {
             let remedy = "Look at CUDA_VISIBLE_DEVICES, at the GPU's number in Sextet's configuration and at what \
                           `nvidia-smi` lists.";
             unusable(&message(error), remedy)
         }
-        error @ TensorRtError::OutOfMemory { .. } => {
+        error @ GpuError::OutOfMemory { .. } => {
             unusable(&message(error), "Close other programs that use the GPU.")
         }
-        error @ TensorRtError::Cuda { .. } => {
+        error @ GpuError::Cuda { .. } => {
             let remedy =
                 "Start the machine again; if that does not help, install NVIDIA's driver anew.";
             unusable(&message(error), remedy)
@@ -105,81 +115,40 @@ fn without_gpu(error: TensorRtError, found: &Found) -> Verdict {
     }
 }
 
-fn old_gpu(name: &str, (major, minor): (i32, i32)) -> Verdict {
-    let (least, minor_least) = OLDEST_CAPABILITY;
+/// Returns the verdict on a driver that supports CUDA `found`, where `needed` is needed or, on a GPU
+/// of `capability`, as much as the first engine for it needs.
+fn old_driver(found: i32, needed: i32, capability: Option<(i32, i32)>) -> Verdict {
+    let capability = capability.unwrap_or((i32::MAX, 0));
+    let suffices = |needs: &Needs| capability >= needs.capability && needs.driver >= needed;
+    let engine = NEEDS.iter().find(|(needs, _)| suffices(needs));
+    let Some((needs, version)) = engine else {
+        // A newer driver would not help such a GPU.
+        let least = NEEDS.iter().min_by_key(|(needs, _)| needs.capability);
+        let (least, _) = least.unwrap_or(&NEEDS[0]);
+        return old_gpu("the GPU", capability, least.capability, least.architecture);
+    };
+
     let message = format!(
-        "{} has compute capability {major}.{minor}, and {least}.{minor_least} (Turing) or newer is needed: separations run on \
-         the CPU.",
+        "The GPU's driver is too old: it supports CUDA {}, and CUDA {} is needed.",
+        cuda_version(found),
+        cuda_version(needs.driver)
+    );
+    let remedy = format!("Update NVIDIA's driver to version {version} or newer.");
+    Verdict::new(GpuState::Unusable, message, remedy)
+}
+
+fn old_gpu(
+    name: &str,
+    (major, minor): (i32, i32),
+    (least, minor_least): (i32, i32),
+    architecture: &str,
+) -> Verdict {
+    let message = format!(
+        "{} has compute capability {major}.{minor}, and {least}.{minor_least} ({architecture}) or newer is needed: separations \
+         run on the CPU.",
         capital(name)
     );
     Verdict::new(GpuState::Unusable, message, "")
-}
-
-/// Returns the verdict when driver and GPU are usable and the library is not. `gpu` is the GPU's
-/// name. A library that the user has named takes precedence over the one that the setup fetches, so
-/// the setup would not help then.
-fn without_library(
-    error: TensorRtError,
-    gpu: &str,
-    is_named: bool,
-    offer: Option<GpuSetup>,
-) -> Verdict {
-    let is_missing = matches!(error, TensorRtError::NoLibrary { .. });
-    let message = match error {
-        TensorRtError::NoLibrary { .. } => {
-            format!("{gpu} can be used once NVIDIA's library, TensorRT-RTX, is there.")
-        }
-        error => message(error),
-    };
-
-    match offer {
-        _ if is_named => {
-            let remedy = "Put the right version where SEXTET_TENSORRT or Sextet's configuration says, or let neither name it.";
-            Verdict::new(GpuState::Unusable, message, remedy)
-        }
-        None => Verdict::new(
-            GpuState::Unusable,
-            message,
-            "Put TensorRT-RTX where the system's loader finds it.",
-        ),
-        setup => {
-            let once = if is_missing {
-                "the library is fetched, once"
-            } else {
-                "the library is fetched anew"
-            };
-            Verdict {
-                setup,
-                ..Verdict::new(GpuState::ToBeSetUp, message, format!("{SET_UP}: {once}."))
-            }
-        }
-    }
-}
-
-/// Whether the library that was found is in a folder that the user has named.
-fn is_named(found: &Found) -> bool {
-    let library = found.tensorrt_library.as_deref();
-    library.is_some_and(|path| {
-        computing::named_libraries()
-            .iter()
-            .any(|folder| path.starts_with(folder))
-    })
-}
-
-fn offer() -> Option<GpuSetup> {
-    let offer = setup::offer()?;
-    let licence = offer
-        .licence
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-
-    Some(GpuSetup {
-        what: offer.what,
-        bytes: offer.bytes,
-        licence,
-        folder: offer.folder,
-    })
 }
 
 /// Whether no variable hides GPUs from this process.
@@ -187,12 +156,12 @@ fn shows_all() -> bool {
     std::env::var_os("CUDA_VISIBLE_DEVICES").is_none()
 }
 
-fn report(error: TensorRtError) -> Report {
+fn report(error: GpuError) -> Report {
     Report::of(&sextet_separator::Error::from(error).into())
 }
 
 /// Returns an error's own message as a sentence.
-fn message(error: TensorRtError) -> String {
+fn message(error: GpuError) -> String {
     sentence(&report(error).message)
 }
 
@@ -210,7 +179,7 @@ fn cuda_version(number: i32) -> String {
 }
 
 /// Returns `text` with a capital letter and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
     if text.is_empty() {
         String::new()
@@ -228,8 +197,6 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn nothing() -> Found {
@@ -253,14 +220,17 @@ mod tests {
 
     #[test]
     fn what_is_missing_of_gpu_and_driver_is_told_with_what_to_do() {
-        let no_driver = || TensorRtError::NoDriver {
+        let no_driver = || GpuError::NoDriver {
             library: "libcuda.so.1",
         };
-        let old_gpu = TensorRtError::OldGpu {
+        let old_gpu = GpuError::OldGpu {
+            engine: "TensorRT",
             name: "NVIDIA P100".into(),
             capability: (6, 0),
+            needed: (7, 5),
+            architecture: "Turing",
         };
-        let broken = TensorRtError::Cuda {
+        let broken = GpuError::Cuda {
             action: "open the GPU",
             code: "CUDA_ERROR_UNKNOWN".into(),
         };
@@ -272,7 +242,7 @@ mod tests {
                 card(),
                 GpuState::Unusable,
                 "no driver for it",
-                "version 580",
+                "Install NVIDIA's driver",
             ),
             (
                 no_driver(),
@@ -319,78 +289,23 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_will_not_do_is_to_be_set_up_unless_somebody_has_named_it() {
-        let path = || PathBuf::from("/lib/libtensorrt_rtx.so.1");
-        let setup = || {
-            let (what, licence) = ("TensorRT-RTX".to_owned(), "NVIDIA's".to_owned());
-            Some(GpuSetup {
-                what,
-                bytes: 1,
-                licence,
-                folder: "/data".into(),
-            })
-        };
-
-        let missing = || TensorRtError::NoLibrary {
-            file: "libtensorrt_rtx.so.1".into(),
-            searched: Vec::new(),
-        };
-        let other = || TensorRtError::NotTensorRt {
-            path: path(),
-            symbol: "getInferLibVersion",
-        };
+    fn a_driver_that_is_too_old_is_told_by_what_the_gpus_engine_needs() {
         let cases = [
-            (
-                missing(),
-                false,
-                setup(),
-                GpuState::ToBeSetUp,
-                "NVIDIA T4 can be used once",
-                "is fetched, once.",
-            ),
-            (
-                other(),
-                false,
-                setup(),
-                GpuState::ToBeSetUp,
-                "is not a TensorRT-RTX library",
-                "is fetched anew.",
-            ),
-            (
-                other(),
-                true,
-                setup(),
-                GpuState::Unusable,
-                "is not a TensorRT-RTX library",
-                "SEXTET_TENSORRT",
-            ),
-            (
-                missing(),
-                false,
-                None,
-                GpuState::Unusable,
-                "NVIDIA T4 can be used once",
-                "loader finds it",
-            ),
+            (None, "CUDA 12.0 is needed", "version 525"),
+            (Some((8, 0)), "CUDA 12.0 is needed", "version 525"),
+            (Some((9, 0)), "CUDA 12.0 is needed", "version 525"),
+            (Some((6, 1)), "has compute capability 6.1", ""),
+            #[cfg(feature = "tensorrt")]
+            (Some((7, 5)), "CUDA 13.0 is needed", "version 580"),
+            #[cfg(not(feature = "tensorrt"))]
+            (Some((7, 5)), "and 8.0 (Ampere) or newer", ""),
         ];
 
-        for (error, is_named, offer, state, message, remedy) in cases {
-            let verdict = without_library(error, "NVIDIA T4", is_named, offer);
-            assert_eq!(
-                (verdict.state, verdict.setup.is_some()),
-                (state, state == GpuState::ToBeSetUp)
-            );
-            assert!(
-                verdict.message.contains(message) && verdict.message.ends_with('.'),
-                "{}",
-                verdict.message
-            );
-
-            assert!(
-                verdict.remedy.contains(remedy) && verdict.remedy.ends_with('.'),
-                "{}",
-                verdict.remedy
-            );
+        for (capability, message, remedy) in cases {
+            let verdict = old_driver(11_080, 12_000, capability);
+            assert!(verdict.message.contains(message), "{}", verdict.message);
+            assert!(verdict.remedy.contains(remedy), "{}", verdict.remedy);
+            assert_eq!(verdict.remedy.is_empty(), remedy.is_empty());
         }
     }
 }

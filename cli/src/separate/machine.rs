@@ -75,10 +75,11 @@ impl<'a> Machines<'a> {
             // Networks of a bag are started now, too: an engine that starts must not come between
             // others that compute.
             all[0].separator.start(&mut waiting(args))?;
-            for started in start_others(args, &model, rest) {
+            let running = engine::running(&all[0].separator);
+            for started in start_others(args, &model, rest, running) {
                 match started {
                     Ok(machine) => all.push(machine),
-                    Err(error) if args.engine == EngineArg::Tensorrt => return Err(error.1),
+                    Err(error) if args.engine != EngineArg::Auto => return Err(error.1),
                     Err((gpu, error)) => left_out.push(left(gpu, &Report::of(&error).message)),
                 }
             }
@@ -138,18 +139,19 @@ fn start_first<M, O>(
     }
 }
 
-/// Starts `model` on the GPUs of `each` at the same time.
+/// Starts `model` on the GPUs of `each` at the same time, on the engine of `choice`.
 fn start_others<'a>(
     args: &'a SeparateArgs,
     model: &Model,
     each: Vec<EngineOptions>,
+    choice: EngineChoice,
 ) -> Vec<std::result::Result<Machine<'a>, (usize, anyhow::Error)>> {
     let start = |options: EngineOptions| {
-        let gpu = options.tensorrt.gpu;
+        let gpu = options.gpu.index;
 
         // A GPU that cannot be used is an error here: the CPU is not one of several machines.
         let options = EngineOptions {
-            engine: EngineChoice::TensorRt,
+            engine: choice,
             ..options
         };
         let mut quiet = Waiting::new(true);
@@ -192,7 +194,7 @@ impl<'a> Machine<'a> {
         options: EngineOptions,
         songs: &mut dyn Iterator<Item = Work>,
     ) -> Result<(Self, Option<String>)> {
-        let (gpu, is_open) = (options.tensorrt.gpu, options.engine == EngineChoice::Auto);
+        let (gpu, is_open) = (options.gpu.index, options.engine == EngineChoice::Auto);
         let backend = engine::weigh(&model, options, songs, Duration::ZERO);
         let separator = Separator::prepare(model, backend, &mut waiting(args))?;
         let is_refused = is_open && separator.is_on_cpu() && separator.sooner().is_none();

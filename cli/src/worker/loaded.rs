@@ -203,6 +203,7 @@ pub(super) fn engine_arg(asked: EngineName) -> EngineArg {
     match asked {
         EngineName::Auto => EngineArg::Auto,
         EngineName::Cpu => EngineArg::Cpu,
+        EngineName::Cuda => EngineArg::Cuda,
         EngineName::Tensorrt => EngineArg::Tensorrt,
     }
 }

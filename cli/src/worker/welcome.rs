@@ -11,7 +11,10 @@ pub(super) fn welcome() -> Reply {
     Reply::Hello(Welcome {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        engines: [EngineName::Cpu].into_iter().chain(tensorrt).collect(),
+        engines: [EngineName::Cpu, EngineName::Cuda]
+            .into_iter()
+            .chain(tensorrt)
+            .collect(),
         models: machine::models(),
     })
 }

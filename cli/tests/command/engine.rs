@@ -20,17 +20,14 @@ fn sextet(bench: &Bench, arguments: &[&str]) -> Command {
 #[test]
 fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
     let cases: [(&str, &[&str]); 6] = [
-        ("[tensorrt]\nbach = 4\n", &["bach", "batch"]),
+        ("[gpu]\nbach = 4\n", &["bach", "batch"]),
         ("[tensor]\n", &["tensor", "tensorrt"]),
+        ("[gpu]\nbatch = 0\n", &["a batch of 0", "expected 1 to 64"]),
         (
-            "[tensorrt]\nbatch = 0\n",
-            &["a batch of 0", "expected 1 to 64"],
-        ),
-        (
-            "[tensorrt]\nbatch = 65\n",
+            "[gpu]\nbatch = 65\n",
             &["a batch of 65", "expected 1 to 64"],
         ),
-        ("[tensorrt]\ngpu = -1\n", &["-1"]),
+        ("[gpu]\nnumber = -1\n", &["-1"]),
         ("[tensorrt\n", &["is not understood"]),
     ];
 
@@ -43,7 +40,7 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
 
         let said = stderr(&mut command, 2);
         assert!(
-            said.contains("config.toml'") && said.contains("\nhelp: see docs/tensorrt.md"),
+            said.contains("config.toml'") && said.contains("\nhelp: see docs/command.md"),
             "{said}"
         );
 
@@ -65,8 +62,8 @@ fn a_build_without_tensorrt_says_so() {
         &["engine", "build"],
         &["engine", "list"],
         &["engine", "clear"],
-        &["engine", "check", "song.wav"],
-        &["engine", "bench"],
+        &["engine", "check", "--engine", "tensorrt", "song.wav"],
+        &["engine", "bench", "--engine", "tensorrt"],
         &["setup", "tensorrt"],
     ];
 
@@ -96,7 +93,8 @@ mod with_tensorrt {
     use std::path::Path;
 
     use serde::Deserialize;
-    use sextet_separator::tensorrt::Gpu;
+    use sextet_separator::gpu::Gpu;
+    use sextet_separator::tensorrt::NEEDS;
     use sha2::{Digest as _, Sha256};
 
     use super::*;
@@ -234,7 +232,7 @@ mod with_tensorrt {
         let bench = Bench::new();
         bench.file(
             "config.toml",
-            b"[tensorrt]\nbatch = 2\ncache = 'elsewhere'\n",
+            b"[gpu]\nbatch = 2\n[tensorrt]\ncache = 'elsewhere'\n",
         );
         build(&bench, &["--for", "sm86", "--quiet", "--workspace", "1.5"])
             .assert()
@@ -297,7 +295,7 @@ mod with_tensorrt {
 
     #[test]
     fn without_a_driver_the_commands_that_need_a_gpu_say_what_to_do() {
-        if Gpu::open(0).is_ok() {
+        if Gpu::open(0, &NEEDS).is_ok() {
             return println!("left out: there is a GPU here");
         }
 
@@ -305,8 +303,11 @@ mod with_tensorrt {
         bench.song("song.wav", 0.2);
 
         let model = tiny_model().to_str().unwrap();
-        let cases: [&[&str]; 5] = [
+        let cases: [&[&str]; 7] = [
             &["engine", "check", "song.wav", "-m", model],
+            &[
+                "engine", "check", "song.wav", "-m", model, "--engine", "tensorrt",
+            ],
             &[
                 "engine",
                 "check",
@@ -318,6 +319,7 @@ mod with_tensorrt {
                 "--json",
             ],
             &["engine", "bench", "-m", model],
+            &["engine", "bench", "-m", model, "--engine", "tensorrt"],
             &[
                 "engine", "bench", "-m", model, "--batch", "1", "--layers", "--json",
             ],
@@ -408,7 +410,7 @@ mod with_tensorrt {
             .lines()
             .find(|line| line.starts_with("engine      tensorrt"))
             .unwrap();
-        match Gpu::open(0) {
+        match Gpu::open(0, &NEEDS) {
             Ok(gpu) => {
                 assert!(
                     engine.contains("ready: TensorRT-RTX 1.6.1 on ") && engine.contains(&gpu.name),

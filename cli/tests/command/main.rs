@@ -10,6 +10,7 @@
 
 mod bad_inputs;
 mod bench;
+mod cuda;
 mod engine;
 mod fetch;
 mod help;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
-    Checked, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer, PROTOCOL, Reply,
-    Request, Stage, Waiting, Welcome, to_line,
+    Checked, EngineName, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelState, Offer,
+    PROTOCOL, Reply, Request, Stage, Waiting, Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Remedy, Stem};
 
@@ -249,7 +249,7 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
     let library = "TensorRT-RTX 1.6.1";
     let (message, remedy) = match state {
         GpuState::Ready => (
-            format!("Separations run on the GPU: {library} on {name}."),
+            format!("Separations run on the GPU: CUDA kernels on {name}."),
             "",
         ),
         GpuState::ToBeSetUp => (
@@ -261,7 +261,7 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
                 .to_owned(),
             "Update NVIDIA's driver to version 580 or newer.",
         ),
-        GpuState::NoGpu | GpuState::NotBuiltIn => (
+        GpuState::NoGpu => (
             "No NVIDIA GPU was found: separations run on the CPU.".to_owned(),
             "",
         ),
@@ -276,7 +276,7 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
         folder: Path::new("/home/you/.local/share/sextet/tensorrt").to_owned(),
     };
 
-    let has_gpu = !matches!(state, GpuState::NoGpu | GpuState::NotBuiltIn);
+    let has_gpu = state != GpuState::NoGpu;
     let driver = if state == GpuState::Unusable {
         "535.183.01"
     } else {
@@ -291,7 +291,12 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
             Vec::new()
         },
         driver: has_gpu.then(|| driver.to_owned()),
-        library: (state == GpuState::Ready).then(|| library.to_owned()),
+        engine: match state {
+            GpuState::Ready => Some(EngineName::Cuda),
+            GpuState::ToBeSetUp => Some(EngineName::Tensorrt),
+            _ => None,
+        },
+        library: None,
         message,
         remedy: remedy.to_owned(),
         setup: (state == GpuState::ToBeSetUp).then_some(setup),

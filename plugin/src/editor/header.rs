@@ -179,7 +179,7 @@ fn settings_tip(view: &View) -> String {
     let engine = match view.settings.engine {
         EngineName::Auto => "the fastest engine",
         EngineName::Cpu => "the CPU",
-        EngineName::Tensorrt => "the GPU",
+        EngineName::Cuda | EngineName::Tensorrt => "the GPU",
     };
     format!(
         "With {} on {engine}: see Settings.",

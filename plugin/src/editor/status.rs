@@ -141,7 +141,7 @@ fn chosen(view: &View) -> String {
     match view.settings.engine {
         EngineName::Auto => model,
         EngineName::Cpu => format!("{model} on the CPU"),
-        EngineName::Tensorrt => format!("{model} on the GPU"),
+        EngineName::Cuda | EngineName::Tensorrt => format!("{model} on the GPU"),
     }
 }
 

@@ -112,6 +112,7 @@ impl MadeWith {
     pub(crate) fn engine(&self) -> Option<EngineName> {
         match self.class.split('-').next() {
             Some("cpu") => Some(EngineName::Cpu),
+            Some("cuda") => Some(EngineName::Cuda),
             Some("tensorrt") => Some(EngineName::Tensorrt),
             _ => None,
         }

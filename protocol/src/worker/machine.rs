@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::options::EngineName;
 use crate::Stem;
 
 /// The GPU and the models that were found on this machine.
@@ -24,7 +25,10 @@ pub struct Gpu {
     pub devices: Vec<String>,
     /// Version of the driver: `580.159.04`.
     pub driver: Option<String>,
-    /// The library in use: `TensorRT-RTX 1.6.1`.
+    /// The engine that computes on the GPU, or would once it is set up; `None` where none can.
+    #[serde(default)]
+    pub engine: Option<EngineName>,
+    /// The library in use, where the engine needs one: `TensorRT-RTX 1.6.1`.
     pub library: Option<String>,
     /// One sentence: the engine that a separation would run on, or the reason why the GPU is not
     /// used.
@@ -40,14 +44,13 @@ pub struct Gpu {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GpuState {
-    /// The command was built for the CPU alone.
-    NotBuiltIn,
     /// The machine has no NVIDIA GPU.
     NoGpu,
     /// The GPU cannot be used and setting up would not help: it or its driver is too old, or the
     /// driver does not work.
     Unusable,
-    /// The GPU and its driver are sufficient; the library is missing or damaged.
+    /// The GPU and its driver are sufficient; the library that its engine needs is missing or
+    /// damaged.
     ToBeSetUp,
     /// Separations run on it.
     Ready,

@@ -11,6 +11,8 @@ pub enum EngineName {
     Auto,
     /// The CPU.
     Cpu,
+    /// CUDA kernels on an NVIDIA GPU.
+    Cuda,
     /// TensorRT on an NVIDIA GPU.
     Tensorrt,
 }

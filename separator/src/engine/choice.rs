@@ -4,7 +4,7 @@
 //! | time | decision | function |
 //! |---|---|---|
 //! | before a start | whether a GPU that is not ready is worth the wait | [`Backend::weigh`] |
-//! | at an engine's start | the CPU, where the GPU fails to start | [`start`] |
+//! | at an engine's start | the next engine on the GPU, and last the CPU | [`start`] |
 //! | in the middle of the work | the CPU, where a GPU fails | [`successor`] |
 
 use std::fmt;
@@ -14,42 +14,79 @@ use std::time::Duration;
 use super::class::EngineClass;
 use super::contract::{Engine, GpuEngine, OpenedGpu};
 use super::cpu::{self, Cpu};
+use super::cuda::CudaEngine;
 use super::error::EngineError;
 use super::options::{EngineChoice, EngineOptions};
 use super::tensorrt::TensorRtEngine;
 use crate::model::{MODEL_RATE_HZ, Model, Network};
 use crate::progress::Listener;
-use crate::{ErrorKind, Options, Result};
+use crate::{Error, ErrorKind, Options, Result};
 
 /// Engines that compute on a GPU, in the order in which an open choice tries them. Another engine
 /// is another row.
-const GPU_ENGINES: &[&dyn GpuEngine] = &[&TensorRtEngine];
+const GPU_ENGINES: &[&dyn GpuEngine] = &[&CudaEngine, &TensorRtEngine];
 
-/// Returns the engines among `all` that `choice` allows; none for the CPU.
+/// Returns the engines among `all` that `choice` allows; none for the CPU. An open choice allows
+/// those that are part of this build.
 fn allowed<'a>(
     all: &'a [&'a dyn GpuEngine],
     choice: EngineChoice,
 ) -> impl Iterator<Item = &'a dyn GpuEngine> {
-    all.iter()
-        .copied()
-        .filter(move |engine| choice == EngineChoice::Auto || choice == engine.choice())
+    all.iter().copied().filter(move |engine| match choice {
+        EngineChoice::Auto => engine.check().is_ok(),
+        choice => choice == engine.choice(),
+    })
 }
 
-/// Returns the first success of `attempt` with one of `engines`, or else the first failure. A
-/// cancellation ends the attempts.
+/// Failures of the engines that were tried, in their order.
+#[derive(Debug, Default)]
+struct Failures(Vec<Error>);
+
+impl Failures {
+    /// Returns whether the work was cancelled.
+    fn is_cancelled(&self) -> bool {
+        let mut kinds = self.0.iter().map(Error::kind);
+        kinds.any(|kind| kind == ErrorKind::Cancelled)
+    }
+
+    /// Returns the reasons, each once. `None` if nothing failed.
+    fn note(&self) -> Option<String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for error in &self.0 {
+            let reason = error.to_string();
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Returns the failure to report where the choice was not open: the last, which alone may be a
+    /// cancellation.
+    fn into_error(mut self) -> Error {
+        self.0
+            .pop()
+            .unwrap_or_else(|| EngineError::NotStarted.into())
+    }
+}
+
+/// Returns the first success of `attempt` with one of `engines`, with the failures before it, or
+/// else all failures. A cancellation ends the attempts.
 fn first_of<'a, T>(
     engines: impl Iterator<Item = &'a dyn GpuEngine>,
     mut attempt: impl FnMut(&dyn GpuEngine) -> Result<T>,
-) -> Result<T> {
-    let mut failed = None;
+) -> std::result::Result<(T, Failures), Failures> {
+    let mut failures = Failures::default();
     for engine in engines {
         match attempt(engine) {
-            Ok(found) => return Ok(found),
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => failed = failed.or(Some(error)),
+            Ok(found) => return Ok((found, failures)),
+            Err(error) => failures.0.push(error),
+        }
+        if failures.is_cancelled() {
+            break;
         }
     }
-    Err(failed.unwrap_or_else(|| EngineError::NotStarted.into()))
+    Err(failures)
 }
 
 /// Amount of work by which an engine is chosen.
@@ -123,8 +160,17 @@ pub struct Backend {
     options: EngineOptions,
     /// Reason for the CPU where the choice was left open.
     reason: Option<Reason>,
-    /// GPU that was opened while weighing, ready for the engine of this choice.
-    opened: Option<(EngineChoice, Arc<dyn OpenedGpu>)>,
+    /// GPU that was opened while weighing.
+    opened: Option<Opened>,
+}
+
+/// GPU that was opened, ready for the engine of a choice.
+#[derive(Clone, Debug)]
+struct Opened {
+    choice: EngineChoice,
+    gpu: Arc<dyn OpenedGpu>,
+    /// Reasons against the engines that were tried before.
+    passed_over: Option<String>,
 }
 
 impl From<EngineOptions> for Backend {
@@ -172,9 +218,17 @@ impl Backend {
         let opened = first_of(allowed(all, options.engine), |engine| {
             Ok((engine.choice(), engine.open(first, &options)?))
         });
+        let opened = match opened {
+            Ok(((choice, gpu), failures)) => Ok(Opened {
+                choice,
+                gpu,
+                passed_over: failures.note(),
+            }),
+            Err(failures) => Err(failures.note().unwrap_or_default()),
+        };
         let until_ready = match &opened {
-            Ok((_, opened)) => Ok(opened.until_ready(&networks, &options)),
-            Err(error) => Err(error.to_string()),
+            Ok(opened) => Ok(opened.gpu.until_ready(&networks, &options)),
+            Err(why) => Err(why.clone()),
         };
         let on_cpu = |limit| {
             let products: Vec<u64> = networks.iter().map(|network| network.products()).collect();
@@ -203,8 +257,8 @@ impl Backend {
 
     /// Returns the expected name of the started engine, for display.
     pub(crate) fn name(&self) -> String {
-        if let Some((_, opened)) = &self.opened {
-            return opened.name();
+        if let Some(opened) = &self.opened {
+            return opened.gpu.name();
         }
 
         let choice = self.options.engine;
@@ -299,7 +353,10 @@ pub(crate) fn check(backend: &Backend) -> Result<()> {
 fn check_options(options: &EngineOptions) -> Result<()> {
     match options.engine {
         EngineChoice::Cpu | EngineChoice::Auto => Ok(()),
-        choice => first_of(allowed(GPU_ENGINES, choice), |engine| engine.check()),
+        choice => match first_of(allowed(GPU_ENGINES, choice), |engine| engine.check()) {
+            Ok(_) => Ok(()),
+            Err(failures) => Err(failures.into_error()),
+        },
     }
 }
 
@@ -327,10 +384,11 @@ fn start_among(
     let note = match options.engine {
         EngineChoice::Cpu => backend.note(),
         choice => match on_gpu(all, &network, options, opened, listener) {
-            Ok(engine) => return Ok(Started { engine, note: None }),
-            Err(error) if choice != EngineChoice::Auto => return Err(error),
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => Some(error.to_string()),
+            Ok(started) => return Ok(started),
+            Err(failures) if choice != EngineChoice::Auto || failures.is_cancelled() => {
+                return Err(failures.into_error());
+            }
+            Err(failures) => failures.note(),
         },
     };
 
@@ -346,23 +404,27 @@ fn on_gpu(
     all: &[&dyn GpuEngine],
     network: &Network,
     options: &EngineOptions,
-    opened: Option<(EngineChoice, Arc<dyn OpenedGpu>)>,
+    opened: Option<Opened>,
     listener: &mut dyn Listener,
-) -> Result<Box<dyn Engine>> {
+) -> std::result::Result<Started, Failures> {
     let is_before = |engine: &&dyn GpuEngine| {
-        opened
-            .as_ref()
-            .is_some_and(|(choice, _)| *choice != engine.choice())
+        let opened = opened.as_ref();
+        opened.is_some_and(|opened| opened.choice != engine.choice())
     };
     let engines = allowed(all, options.engine).skip_while(is_before);
 
-    first_of(engines, |engine| {
+    let (engine, failures) = first_of(engines, |engine| {
         let gpu = match &opened {
-            Some((choice, gpu)) if *choice == engine.choice() => Arc::clone(gpu),
+            Some(opened) if opened.choice == engine.choice() => Arc::clone(&opened.gpu),
             _ => engine.open(network, options)?,
         };
         gpu.start(network, options, listener)
-    })
+    })?;
+
+    let passed_over = opened.and_then(|opened| opened.passed_over);
+    let reasons: Vec<String> = passed_over.into_iter().chain(failures.note()).collect();
+    let note = (!reasons.is_empty()).then(|| reasons.join("; "));
+    Ok(Started { engine, note })
 }
 
 /// Engine that continues the work of an engine that failed in the middle of it.
@@ -400,7 +462,8 @@ pub fn engine_class(options: &EngineOptions) -> Result<EngineClass> {
             engine.probe(options)?;
             Ok(engine.class(options))
         })
-        .ok(),
+        .ok()
+        .map(|(class, _)| class),
         _ => engines.map(|engine| engine.class(options)).next(),
     };
 
@@ -408,10 +471,13 @@ pub fn engine_class(options: &EngineOptions) -> Result<EngineClass> {
 }
 
 /// Begins, on threads of its own, the part of an engine's start with `options` that does not depend
-/// on the model: on a GPU, half of the start. Starting an engine waits for it. A process that may
-/// end without starting one must call [`settle`].
+/// on the model: on a GPU, half of the start. Where the choice is open, that is the first engine
+/// alone. Starting an engine waits for it. A process that may end without starting one must call
+/// [`settle`].
 pub fn warm_up(options: &EngineOptions) {
-    allowed(GPU_ENGINES, options.engine).for_each(|engine| engine.begin(options));
+    if let Some(engine) = allowed(GPU_ENGINES, options.engine).next() {
+        engine.begin(options);
+    }
 }
 
 /// Waits for the work begun by [`warm_up`] that no engine has claimed. A driver does not survive
@@ -421,290 +487,4 @@ pub fn settle() {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Error;
-    use crate::progress::Ignore;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn the_gpu_is_taken_unless_the_cpu_is_done_before_it_could_begin() {
-        let sooner = |on_cpu: u32, until_ready: u32| {
-            Some(Reason::Sooner(Sooner {
-                on_cpu: on_cpu * SECOND,
-                until_ready: until_ready * SECOND,
-            }))
-        };
-
-        let missing = Some(Reason::NoGpu("no driver".to_owned()));
-        type Case<'a> = (std::result::Result<u32, &'a str>, u32, u32, Option<Reason>);
-        let cases: [Case; 12] = [
-            (Err("no driver"), 0, 3, missing.clone()),
-            (Err("no driver"), 0, 3000, missing),
-            (Ok(0), 0, 0, None),
-            (Ok(0), 0, 3000, None),
-            (Ok(37), 0, 3, sooner(3, 37)),
-            (Ok(37), 0, 37, sooner(37, 37)),
-            (Ok(37), 0, 38, None),
-            (Ok(37), 0, 3000, None),
-            (Ok(37), 30, 3, sooner(3, 7)),
-            (Ok(37), 35, 3, None),
-            (Ok(37), 37, 0, None),
-            (Ok(37), 60, 3, None),
-        ];
-
-        for (until_ready, begun, on_cpu, expected) in &cases {
-            let ready = until_ready.map(|s| s * SECOND).map_err(str::to_owned);
-            let found = choose(ready, *begun * SECOND, |_| *on_cpu * SECOND);
-            assert_eq!(
-                &found, expected,
-                "{until_ready:?} for {begun} s, and {on_cpu} s on the CPU"
-            );
-        }
-
-        println!("{} cases tried", cases.len());
-    }
-
-    /// GPU engine that is there in name only: it fails to open, or opens and fails to start.
-    struct Failing {
-        choice: EngineChoice,
-        opens: bool,
-        why: fn() -> Error,
-    }
-
-    impl GpuEngine for Failing {
-        fn choice(&self) -> EngineChoice {
-            self.choice
-        }
-
-        fn name(&self) -> &'static str {
-            "failing"
-        }
-
-        fn class(&self, _: &EngineOptions) -> EngineClass {
-            EngineClass::TensorRtF16
-        }
-
-        fn check(&self) -> Result<()> {
-            Ok(())
-        }
-
-        fn probe(&self, _: &EngineOptions) -> Result<()> {
-            Err((self.why)())
-        }
-
-        fn begin(&self, _: &EngineOptions) {}
-
-        fn settle(&self) {}
-
-        fn open(&self, _: &Network, _: &EngineOptions) -> Result<Arc<dyn OpenedGpu>> {
-            if self.opens {
-                Ok(Arc::new(FailingGpu(self.why)))
-            } else {
-                Err((self.why)())
-            }
-        }
-    }
-
-    #[derive(Debug)]
-    struct FailingGpu(fn() -> Error);
-
-    impl OpenedGpu for FailingGpu {
-        fn name(&self) -> String {
-            "a failing GPU".to_owned()
-        }
-
-        fn until_ready(&self, _: &[&Network], _: &EngineOptions) -> Duration {
-            Duration::ZERO
-        }
-
-        fn start(
-            &self,
-            _: &Network,
-            _: &EngineOptions,
-            _: &mut dyn Listener,
-        ) -> Result<Box<dyn Engine>> {
-            Err((self.0)())
-        }
-    }
-
-    fn old_driver() -> Error {
-        let said = "the NVIDIA driver supports CUDA 12.4; TensorRT needs 13.0 or newer";
-        Error::new(ErrorKind::Engine, said)
-    }
-
-    fn old_gpu() -> Error {
-        let said = "the GPU (A) has compute capability 6.0; TensorRT needs 7.5 (Turing) or newer";
-        Error::new(ErrorKind::Engine, said)
-    }
-
-    /// A note was once cut at its first semicolon, and the reason with it.
-    #[test]
-    fn the_note_of_a_fallback_holds_the_whole_cause() {
-        let model = Model::bundled().unwrap();
-        for why in [old_driver, old_gpu] {
-            for opens in [false, true] {
-                let engine = Failing {
-                    choice: EngineChoice::TensorRt,
-                    opens,
-                    why,
-                };
-                let all: [&dyn GpuEngine; 1] = [&engine];
-
-                let options = EngineOptions::default();
-                let (songs, begun) = (&mut std::iter::empty(), Duration::ZERO);
-                let mut backend = Backend::weigh_among(&all, &model, options, songs, begun);
-                assert_eq!(backend.is_cpu(), !opens);
-
-                let network = model.networks_of().next().unwrap().clone();
-                let started = start_among(&all, network, &mut backend, &mut Ignore).unwrap();
-                assert!(started.engine.class().is_cpu());
-                assert_eq!(started.note, Some(why().to_string()), "opens: {opens}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_open_choice_goes_on_to_the_next_engine_and_tells_of_the_first() {
-        let failing = |choice, why| Failing {
-            choice,
-            opens: false,
-            why,
-        };
-        let (first, second) = (
-            failing(EngineChoice::TensorRt, old_driver),
-            failing(EngineChoice::Cpu, old_gpu),
-        );
-        let all: [&dyn GpuEngine; 2] = [&first, &second];
-
-        let mut tried = Vec::new();
-        let found = first_of(allowed(&all, EngineChoice::Auto), |engine| {
-            tried.push(engine.choice());
-            engine.probe(&EngineOptions::default())
-        });
-        assert_eq!(tried, [EngineChoice::TensorRt, EngineChoice::Cpu]);
-        assert_eq!(found.unwrap_err().to_string(), old_driver().to_string());
-
-        let named = allowed(&all, EngineChoice::TensorRt).count();
-        assert_eq!(named, 1, "a choice that is not open tries one engine");
-    }
-
-    #[test]
-    fn songs_are_asked_for_until_it_is_known_which_is_the_sooner() {
-        let products = 20_000_000_000;
-        let song = || [Work { segments: 30 }].into_iter();
-
-        let one = time_on_cpu(&[products], 2, &mut song(), Duration::MAX);
-        assert_eq!(
-            time_on_cpu(&[products; 2], 2, &mut song(), Duration::MAX),
-            2 * one,
-            "a bag"
-        );
-
-        let mut asked = 0;
-        let mut endless = std::iter::repeat_with(|| {
-            asked += 1;
-            Work { segments: 30 }
-        });
-
-        let time = time_on_cpu(&[products], 2, &mut endless, 10 * one);
-        assert!(time > 10 * one && asked == 11, "{time:?} for {asked} songs");
-    }
-
-    #[test]
-    fn a_choice_that_is_not_open_is_not_weighed() {
-        let model = Model::bundled().unwrap();
-        for engine in [EngineChoice::Cpu, EngineChoice::TensorRt] {
-            let options = EngineOptions {
-                engine,
-                ..EngineOptions::default()
-            };
-            let mut songs = std::iter::once_with(|| -> Work { panic!("nobody needs to know") });
-
-            let backend = Backend::weigh(&model, options.clone(), &mut songs, Duration::ZERO);
-            assert_eq!(
-                (backend.reason, backend.options),
-                (None, options),
-                "{engine:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn work_is_counted_in_segments() {
-        let plain = Options::default();
-        let cases = [
-            (0.1, plain.clone(), 1),
-            (7.8, plain.clone(), 2),
-            (36.0, plain.clone(), 7),
-            (
-                36.0,
-                Options {
-                    overlap: 0.0,
-                    ..plain.clone()
-                },
-                5,
-            ),
-            (
-                36.0,
-                Options {
-                    shifts: 3,
-                    ..plain.clone()
-                },
-                21,
-            ),
-            (
-                36.0,
-                Options {
-                    shifts: 1,
-                    ..plain.clone()
-                },
-                7,
-            ),
-            (
-                3600.0,
-                Options {
-                    single_chunk: true,
-                    ..plain
-                },
-                1,
-            ),
-        ];
-
-        for (seconds, options, segments) in cases {
-            let found = Work::of_song(Duration::from_secs_f64(seconds), &options, 343_980);
-            assert_eq!(found.segments, segments, "{seconds} s with {options:?}");
-        }
-    }
-
-    #[test]
-    fn the_cpu_goes_on_after_a_gpu_that_nobody_insisted_on_and_nobody_after_the_cpu() {
-        use EngineChoice::{Auto, Cpu, TensorRt};
-        let cases = [
-            (Auto, false, Successor::Cpu),
-            (Auto, true, Successor::Nobody),
-            (TensorRt, false, Successor::Nobody),
-            (Cpu, true, Successor::Nobody),
-        ];
-
-        for (asked, on_cpu, expected) in cases {
-            assert_eq!(
-                successor(asked, on_cpu),
-                expected,
-                "{asked:?}, on the CPU: {on_cpu}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_said_names_both_times() {
-        let sooner = Sooner {
-            on_cpu: Duration::from_millis(2_100),
-            until_ready: 37 * SECOND,
-        };
-        let said =
-            "the CPU needs some 3 s, and making the GPU ready for this model some 37 s, once";
-        assert_eq!(Reason::Sooner(sooner).to_string(), said);
-    }
-}
+mod tests;

@@ -10,6 +10,8 @@ use std::str::FromStr;
 pub enum EngineClass {
     /// CPU engine, in float32.
     CpuF32,
+    /// Kernels of our own on an NVIDIA GPU, in float16.
+    CudaF16,
     /// TensorRT, in float32.
     TensorRtF32,
     /// TensorRT, in float16.
@@ -17,8 +19,9 @@ pub enum EngineClass {
 }
 
 /// Names of the classes. They stand in the recipes of cached stems, so that none may ever change.
-const NAMES: [(EngineClass, &str); 3] = [
+const NAMES: [(EngineClass, &str); 4] = [
     (EngineClass::CpuF32, "cpu-f32"),
+    (EngineClass::CudaF16, "cuda-f16"),
     (EngineClass::TensorRtF32, "tensorrt-f32"),
     (EngineClass::TensorRtF16, "tensorrt-f16"),
 ];

@@ -7,6 +7,7 @@ mod cpu;
 pub mod cuda;
 mod error;
 mod exit;
+pub mod gpu;
 mod options;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
@@ -23,4 +24,4 @@ pub(crate) use contract::Engine;
 pub use cpu::threads as cpu_threads;
 pub use error::EngineError;
 pub use exit::exit_at_once;
-pub use options::{EngineChoice, EngineOptions, TensorRtOptions};
+pub use options::{EngineChoice, EngineOptions, GpuOptions};

@@ -11,6 +11,8 @@ pub enum EngineChoice {
     Auto,
     /// CPU engine.
     Cpu,
+    /// Kernels of our own on an NVIDIA GPU.
+    Cuda,
     /// TensorRT on an NVIDIA GPU.
     TensorRt,
 }
@@ -23,25 +25,26 @@ pub struct EngineOptions {
     /// Number of threads of the CPU engine; `None` for one on each physical core. The number never
     /// exceeds what this process may use. It changes the time, not the samples.
     pub threads: Option<NonZeroUsize>,
-    /// Options of TensorRT.
-    pub tensorrt: TensorRtOptions,
+    /// Options of the engines on GPUs.
+    pub gpu: GpuOptions,
 }
 
-/// Options of TensorRT.
+/// Options of the engines on GPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TensorRtOptions {
-    /// Folders to search for the libraries, in this order, before the system's own folders.
-    pub libraries: Vec<PathBuf>,
-    /// Folder of built engines; `None` to build them at every start.
-    pub cache: Option<PathBuf>,
-    /// Whether to compute in float32 throughout, for comparison. It is slower without an audible
-    /// improvement. A model whose stems float16 would change by more than 1 % is never computed in
-    /// float16.
-    pub full_precision: bool,
+pub struct GpuOptions {
+    /// Number of the GPU, counted from 0 in the driver's order.
+    pub index: usize,
     /// Number of segments in a batch, 1 to 64; `None` for what the GPU's memory allows.
     pub batch: Option<usize>,
-    /// Largest working memory of a layer, in bytes; `None` for no limit.
+    /// Folder of what is made or measured once for a model: engines that TensorRT has built, and
+    /// the errors of models in float16. `None` to do so at every start.
+    pub cache: Option<PathBuf>,
+    /// Folders to search for TensorRT's libraries, in this order, before the system's own folders.
+    pub libraries: Vec<PathBuf>,
+    /// Whether to compute in float32 throughout, for comparison, which TensorRT alone does. It is
+    /// slower without an audible improvement. A model whose stems float16 would change by more than
+    /// 1 % is never computed in float16.
+    pub full_precision: bool,
+    /// Largest working memory of a layer of TensorRT, in bytes; `None` for no limit.
     pub workspace_bytes: Option<usize>,
-    /// Number of the GPU, counted from 0 in the driver's order.
-    pub gpu: usize,
 }

@@ -24,14 +24,14 @@ use crate::{tensorrt, tools};
 
 /// Instructions for installing without Cargo.
 const README: &str = include_str!("README.txt");
-/// Paragraph on engines for a command with one for GPUs.
+/// Paragraph on engines for a command with TensorRT.
 const WITH_TENSORRT: &str = "
-The command computes on the CPU, and on NVIDIA GPUs (GTX 16, RTX 20 or newer; driver 580 or newer) through NVIDIA's library,
-which is not in here: press \"Set up the GPU\" in the plugin's Settings, or run `sextet setup tensorrt`, once (92 MB, NVIDIA's
-licence). Without it, or without such a GPU, nothing else is needed.";
-/// Paragraph on engines for a command without one for GPUs.
+The command computes on the CPU, and on NVIDIA GPUs (RTX 30 or newer; driver 525 or newer), for which nothing else is needed. Older
+ones (GTX 16, RTX 20; driver 580 or newer) need NVIDIA's library, which is not in here: press \"Set up the GPU\" in the plugin's Settings, or run `sextet setup tensorrt`, once (92 MB, NVIDIA's
+licence).";
+/// Paragraph on engines for a command without TensorRT.
 const CPU_ONLY: &str = "
-The command computes on the CPU alone; it was built without the engine for NVIDIA GPUs.";
+The command computes on the CPU, and on NVIDIA GPUs (RTX 30 or newer; driver 525 or newer), for which nothing else is needed.";
 /// Script that installs the files, for systems with a shell.
 const INSTALL: &str = include_str!("install.sh");
 /// Shells with completions in the archive, and the file names that they look for.

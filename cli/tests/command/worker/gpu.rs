@@ -117,7 +117,13 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
 
     let old_card = "case $1 in *compute_cap*) echo 6.1;; *) echo 'NVIDIA GeForce GTX 1080, 8192 MiB, 535.183.01';; esac";
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
-    let cases: [Case; 4] = [
+    let cases: [Case; 5] = [
+        (
+            &[("STAND_IN_CUDA", "11080"), ("STAND_IN_CAPABILITY", "86")],
+            "exit 9",
+            "it supports CUDA 11.8, and CUDA 12.0 is needed",
+            "version 525 or newer",
+        ),
         (
             &[("STAND_IN_CUDA", "12040")],
             "exit 9",
@@ -166,6 +172,30 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
     }
 
     println!("{} machines tried", cases.len());
+}
+
+/// The CUDA engine needs nothing but the driver.
+#[test]
+fn a_gpu_for_which_there_are_kernels_is_ready_without_being_set_up() {
+    let Some(bench) = machine() else { return };
+
+    for capability in ["80", "89", "90", "120"] {
+        let variables = [
+            ("STAND_IN_CAPABILITY", capability),
+            ("STAND_IN_CUDA", "12000"),
+        ];
+        let gpu = inspect(&mut worker(&bench, &variables), 1);
+        assert_eq!(
+            (gpu.state, &gpu.setup, gpu.engine, gpu.remedy.as_str()),
+            (GpuState::Ready, &None, Some(EngineName::Cuda), ""),
+            "{gpu:?}"
+        );
+        assert_eq!(gpu.library, None);
+        assert_eq!(
+            gpu.message,
+            "Separations run on the GPU: CUDA kernels on NVIDIA Stand-In."
+        );
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn the_worker_says_what_it_is() {
     let tensorrt = cfg!(feature = "tensorrt").then_some(EngineName::Tensorrt);
     assert_eq!(
         welcome.engines,
-        [EngineName::Cpu]
+        [EngineName::Cpu, EngineName::Cuda]
             .into_iter()
             .chain(tensorrt)
             .collect::<Vec<_>>()

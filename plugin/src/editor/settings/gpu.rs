@@ -10,24 +10,33 @@ use super::{cancel_button, deed, main_button, section, strong, tell, weak};
 use crate::saved::Settings;
 use crate::session::{Deed, Remote, Upkept, View, Wish};
 
-/// Engines that can be chosen, each with its name and description.
-const ENGINES: [(EngineName, &str, &str); 3] = [
-    (
-        EngineName::Auto,
-        "Fastest",
-        "The GPU where it can be used, else the CPU.",
-    ),
-    (
-        EngineName::Cpu,
-        "CPU",
-        "The CPU, also where there is a GPU.",
-    ),
-    (
-        EngineName::Tensorrt,
-        "GPU",
-        "The GPU, by NVIDIA's TensorRT. Where it cannot be used, nothing is separated.",
-    ),
-];
+/// Engines that can be chosen, each with its name and description. The GPU's depends on the machine.
+fn choices(upkeep: &Upkept) -> [(EngineName, &'static str, &'static str); 3] {
+    let machine = upkeep.machine.as_ref();
+    let on_gpu = machine.and_then(|machine| machine.gpu.engine);
+    [
+        (
+            EngineName::Auto,
+            "Fastest",
+            "The GPU where it can be used, else the CPU.",
+        ),
+        (
+            EngineName::Cpu,
+            "CPU",
+            "The CPU, also where there is a GPU.",
+        ),
+        (
+            on_gpu.unwrap_or(EngineName::Cuda),
+            "GPU",
+            "The GPU. Where it cannot be used, nothing is separated.",
+        ),
+    ]
+}
+
+/// Returns whether an engine computes on the GPU.
+fn is_on_gpu(engine: EngineName) -> bool {
+    matches!(engine, EngineName::Cuda | EngineName::Tensorrt)
+}
 
 /// The panel's part about the engine and the GPU.
 #[derive(Default)]
@@ -45,7 +54,7 @@ impl GpuPart {
         remote: &Remote,
     ) {
         section(ui, "Engine", |ui| {
-            engines(ui, settings);
+            engines(ui, settings, &view.upkeep);
             found(ui, &view.upkeep, settings.engine, remote);
             self.set_up(ui, &view.upkeep, remote);
         });
@@ -104,10 +113,11 @@ impl GpuPart {
 }
 
 /// Shows the choice of the engine.
-fn engines(ui: &mut Ui, settings: &mut Settings) {
+fn engines(ui: &mut Ui, settings: &mut Settings, upkeep: &Upkept) {
     ui.horizontal(|ui| {
-        for (engine, name, what) in ENGINES {
-            let chosen = settings.engine == engine;
+        for (engine, name, what) in choices(upkeep) {
+            let both_on_gpu = is_on_gpu(engine) && is_on_gpu(settings.engine);
+            let chosen = settings.engine == engine || both_on_gpu;
             let response = ui
                 .add(Button::selectable(chosen, name).frame_when_inactive(true))
                 .on_hover_text(what);
@@ -147,7 +157,7 @@ fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
             strong(ui, &gpu.message);
             weak(ui, &parts(gpu).join(words::BETWEEN));
 
-            if let Some((text, colour)) = at_odds(gpu.state, engine) {
+            if let Some((text, colour)) = at_odds(gpu, engine) {
                 ui.add(Label::new(RichText::new(text).color(colour)).wrap());
             }
 
@@ -159,15 +169,23 @@ fn facts(ui: &mut Ui, gpu: &Gpu, engine: EngineName) {
     });
 }
 
-/// Returns the effect of the chosen engine on a GPU in this state, where it differs from the GPU's
-/// own sentence.
-fn at_odds(state: GpuState, engine: EngineName) -> Option<(&'static str, Color32)> {
-    match (state, engine) {
+/// Returns the effect of the chosen engine on this GPU, where it differs from the GPU's own
+/// sentence.
+fn at_odds(gpu: &Gpu, engine: EngineName) -> Option<(&'static str, Color32)> {
+    match (gpu.state, engine) {
         (GpuState::Ready, EngineName::Cpu) => {
             Some(("The CPU is chosen, so the GPU is not used.", WEAK))
         }
+        (GpuState::Ready, EngineName::Tensorrt) if gpu.engine != Some(engine) => Some((
+            "TensorRT was chosen before and is used, which may have to be set up: choose GPU to do without it.",
+            WEAK,
+        )),
+        (GpuState::Ready, EngineName::Cuda) if gpu.engine != Some(engine) => Some((
+            "CUDA kernels are chosen, which do not run on this GPU: choose Fastest or GPU.",
+            TROUBLE,
+        )),
         (GpuState::Ready, _) | (_, EngineName::Auto | EngineName::Cpu) => None,
-        (_, EngineName::Tensorrt) => Some((
+        (_, EngineName::Cuda | EngineName::Tensorrt) => Some((
             "The GPU is chosen, so nothing can be separated now: choose Fastest or CPU.",
             TROUBLE,
         )),
@@ -191,6 +209,6 @@ fn colour(state: GpuState) -> Color32 {
         GpuState::Ready => GOOD,
         GpuState::ToBeSetUp => ACCENT,
         GpuState::Unusable => TROUBLE,
-        GpuState::NotBuiltIn | GpuState::NoGpu => WEAK,
+        GpuState::NoGpu => WEAK,
     }
 }

@@ -106,7 +106,7 @@ impl Panel {
 }
 
 fn gpu(state: GpuState) -> Gpu {
-    let there = !matches!(state, GpuState::NotBuiltIn | GpuState::NoGpu);
+    let there = state != GpuState::NoGpu;
     let setup = GpuSetup {
         what: "TensorRT-RTX 1.6.1".to_owned(),
         bytes: 91_800_000,
@@ -122,7 +122,12 @@ fn gpu(state: GpuState) -> Gpu {
             Vec::new()
         },
         driver: there.then(|| "580.159.04".to_owned()),
-        library: (state == GpuState::Ready).then(|| "TensorRT-RTX 1.6.1".to_owned()),
+        engine: match state {
+            GpuState::Ready => Some(EngineName::Cuda),
+            GpuState::ToBeSetUp => Some(EngineName::Tensorrt),
+            _ => None,
+        },
+        library: None,
         message: format!("This is {state:?}."),
         remedy: if state == GpuState::Ready {
             String::new()
@@ -204,8 +209,8 @@ fn the_machine_is_looked_at_when_the_panel_opens_for_the_first_time() {
 
 #[test]
 fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
-    use GpuState::{NoGpu, NotBuiltIn, Ready, ToBeSetUp, Unusable};
-    let states = [NotBuiltIn, NoGpu, Unusable, ToBeSetUp, Ready];
+    use GpuState::{NoGpu, Ready, ToBeSetUp, Unusable};
+    let states = [NoGpu, Unusable, ToBeSetUp, Ready];
     for state in states {
         let panel = Panel::open(found(state));
         assert!(panel.shows(&format!("This is {state:?}.")));
@@ -223,11 +228,7 @@ fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
             "{state:?}"
         );
 
-        assert_eq!(
-            panel.shows("RTX 4070"),
-            !matches!(state, NotBuiltIn | NoGpu),
-            "{state:?}"
-        );
+        assert_eq!(panel.shows("RTX 4070"), state != NoGpu, "{state:?}");
 
         assert_eq!(panel.can("Set up the GPU"), state == ToBeSetUp, "{state:?}");
     }
@@ -240,7 +241,12 @@ fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
 fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
     let cases = [
         (GpuState::Ready, EngineName::Auto, ""),
-        (GpuState::Ready, EngineName::Tensorrt, ""),
+        (GpuState::Ready, EngineName::Cuda, ""),
+        (
+            GpuState::Ready,
+            EngineName::Tensorrt,
+            "TensorRT was chosen before",
+        ),
         (
             GpuState::Ready,
             EngineName::Cpu,
@@ -250,7 +256,7 @@ fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
         (GpuState::NoGpu, EngineName::Auto, ""),
         (
             GpuState::NoGpu,
-            EngineName::Tensorrt,
+            EngineName::Cuda,
             "nothing can be separated now: choose Fastest or CPU.",
         ),
         (

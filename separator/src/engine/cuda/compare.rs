@@ -4,7 +4,7 @@ use cudarc::driver::CudaContext;
 
 use super::error::CudaError;
 use super::memory::outputs_of;
-use super::runner::Runner;
+use super::runner::{Prepared, Runner};
 use crate::model::Model;
 use crate::model::program::interpret::Interpreter;
 use crate::model::program::{Operation, Program, Tensor};
@@ -43,7 +43,8 @@ pub fn compare(
     // SAFETY: events order the streams.
     unsafe { context.disable_event_tracking() };
 
-    let runner = Runner::new(&context, &program, batch, true)?;
+    let prepared = Prepared::new(&context, &program, batch, true)?;
+    let runner = Runner::new(&context, &program, prepared)?;
     let stream = runner.stream();
     let copied = CudaError::during("copy");
     let mixes = mix.repeat(batch);
@@ -154,7 +155,8 @@ pub fn profile(
     // SAFETY: events order the streams.
     unsafe { context.disable_event_tracking() };
 
-    let mut runner = Runner::new(&context, &program, batch, false)?;
+    let prepared = Prepared::new(&context, &program, batch, false)?;
+    let mut runner = Runner::new(&context, &program, prepared)?;
     let whole = if std::env::var_os("SEXTET_CUDA_ONLY").is_some() {
         0.0
     } else {

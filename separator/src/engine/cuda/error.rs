@@ -1,7 +1,8 @@
 //! Errors of the CUDA engine.
 
+use crate::engine::gpu::{BatchError, BatchFault, GpuError};
 use crate::model::ModelError;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Remedy};
 
 /// Property of a model for which there is no kernel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,13 +29,17 @@ impl Unsupported {
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum CudaError {
     #[error(transparent)]
+    Gpu(#[from] GpuError),
+    #[error(transparent)]
     Unsupported(#[from] Unsupported),
     #[error(transparent)]
     Model(#[from] ModelError),
-    #[error("the GPU failed to {action}: {code}")]
-    Driver { action: &'static str, code: String },
-    #[error("the GPU ran out of memory while it tried to {action}")]
-    OutOfMemory { action: &'static str },
+    #[error("the CUDA engine computes in float16 alone")]
+    FullPrecision,
+    #[error("float16 would change this model's stems by {percent:.1} %")]
+    Inexact { percent: f64 },
+    #[error("the self-test gave numbers that are not finite on {gpu} with a batch of {batch}")]
+    SelfTest { gpu: String, batch: usize },
     #[error("this build has no kernels for the GPU's compute capability {}.{}", capability.0, capability.1)]
     NoImage { capability: (i32, i32) },
     #[error("the kernels in this program are damaged: {reason}")]
@@ -42,15 +47,31 @@ pub enum CudaError {
 }
 
 impl CudaError {
+    /// Returns what can be done about the error, the best first.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        use Remedy::{Report, StartAgain, UseCpu};
+        match self {
+            Self::Gpu(error) => error.remedies(),
+            Self::Model(error) => error.remedies(),
+            Self::Unsupported(_) | Self::FullPrecision | Self::Inexact { .. } => vec![UseCpu],
+            Self::SelfTest { .. } => vec![StartAgain, UseCpu, Report],
+            Self::NoImage { .. } => vec![Remedy::UpdateSextet, UseCpu],
+            Self::Damaged { .. } => vec![Report, UseCpu],
+        }
+    }
+
     /// Wraps an error of the driver during `action`.
     pub(super) fn during(action: &'static str) -> impl Fn(cudarc::driver::DriverError) -> Self {
-        use cudarc::driver::sys::cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY;
-        move |error| match error.0 {
-            CUDA_ERROR_OUT_OF_MEMORY => Self::OutOfMemory { action },
-            code => Self::Driver {
-                action,
-                code: format!("{code:?}"),
-            },
+        let during = GpuError::during(action);
+        move |error| Self::Gpu(during(error))
+    }
+}
+
+impl BatchError for CudaError {
+    fn batch_fault(&self) -> BatchFault {
+        match self {
+            Self::Gpu(GpuError::OutOfMemory { .. }) => BatchFault::Memory,
+            _ => BatchFault::None,
         }
     }
 }
@@ -61,6 +82,7 @@ impl From<CudaError> for Error {
             CudaError::Model(_) => ErrorKind::Model,
             _ => ErrorKind::Engine,
         };
-        Error::new(kind, error)
+        let remedies = error.remedies();
+        Error::new(kind, error).with_remedies(remedies)
     }
 }

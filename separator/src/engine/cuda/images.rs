@@ -8,10 +8,16 @@ use flate2::read::DeflateDecoder;
 use serde_json::Value;
 
 use super::error::CudaError;
+use crate::engine::gpu::sealed::name_of;
 
 /// File that `cargo xtask kernels` makes from `separator/kernels/`: a line of JSON with the index,
 /// then the images of each target, compressed together.
 static FILE: &[u8] = include_bytes!("../../../kernels/kernels.bin");
+
+/// Returns the version of the kernels: a hash of their file.
+pub(super) fn version() -> String {
+    name_of(FILE)
+}
 
 /// Images for one GPU, by the kernels' names.
 #[derive(Debug)]

@@ -7,8 +7,10 @@
 //! | `kernel.rs`, `parameters.rs` | the kernels and what they are given |
 //! | `lower.rs`, `weights.rs`, `memory.rs` | a program as launches, with its weights and its memory |
 //! | `runner.rs` | launches as one graph on a GPU |
+//! | `batches.rs`, `start.rs` | tested batches, and the engine's start |
 //! | `compare.rs` | comparison with the interpreter, step by step |
 
+mod batches;
 mod compare;
 mod error;
 mod images;
@@ -17,7 +19,12 @@ mod lower;
 mod memory;
 mod parameters;
 mod runner;
+mod start;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use compare::{KernelTime, StepError, compare, profile};
 pub use error::{CudaError, Unsupported};
+pub(super) use start::CudaEngine;
+pub use start::{NEEDS, measure, probe};

@@ -14,6 +14,7 @@ use super::kernel::Kernel;
 use super::lower::{Launch, Limits, Lowered, lower};
 use super::memory::{outputs_of, tensors_of};
 use super::parameters::Region;
+use crate::engine::gpu::GpuError;
 use crate::model::program::{Branch, Operation, Program, Step, Tensor};
 
 /// Most bytes of dynamic shared memory that a kernel has without asking for more.
@@ -31,33 +32,65 @@ pub(super) struct Runner {
     functions: HashMap<Kernel, CudaFunction>,
     launches: Vec<Launch>,
     places: Vec<Option<(usize, usize)>>,
-    pub(super) target: String,
     compute: Arc<CudaStream>,
 }
 
-impl Runner {
-    /// Prepares `program` for batches of `batch` segments on the GPU of `context`. With
-    /// `keep_all`, all tensors can be read after a run.
+/// Program that was lowered for a GPU, with the kernels' images. It holds nothing on the GPU.
+pub(super) struct Prepared {
+    images: Images,
+    lowered: Lowered,
+    /// Number of segments in a batch.
+    pub(super) batch: usize,
+}
+
+impl Prepared {
+    /// Lowers `program` for batches of `batch` segments on the GPU of `context`. With `keep_all`, all
+    /// tensors can be read after a run.
+    ///
+    /// # Errors
+    /// Fails where there is no kernel for the program or the GPU.
     pub(super) fn new(
-        context: &Arc<CudaContext>,
+        context: &CudaContext,
         program: &Program,
         batch: usize,
         keep_all: bool,
     ) -> Result<Self, CudaError> {
-        let started = CudaError::during("start");
-        context.bind_to_thread().map_err(&started)?;
-        let capability = context.compute_capability().map_err(&started)?;
+        let asked = CudaError::during("say what it is able to do");
+        let capability = context.compute_capability().map_err(&asked)?;
         let images = Images::of(capability)?;
         let shared = context
             .attribute(
                 sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
             )
-            .map_err(&started)?;
+            .map_err(&asked)?;
         let limits = Limits {
             stages: images.convolution_stages(),
             shared: usize::try_from(shared).unwrap_or(0),
         };
+
         let lowered = lower(program, batch, keep_all, limits)?;
+        Ok(Self {
+            images,
+            lowered,
+            batch,
+        })
+    }
+}
+
+impl Runner {
+    /// Loads `prepared`, which was made of `program`, on the GPU of `context`.
+    pub(super) fn new(
+        context: &Arc<CudaContext>,
+        program: &Program,
+        prepared: Prepared,
+    ) -> Result<Self, CudaError> {
+        let started = CudaError::during("start");
+        context.bind_to_thread().map_err(&started)?;
+        let Prepared {
+            images,
+            lowered,
+            batch,
+        } = prepared;
         let functions = load(context, &images, &lowered.launches)?;
 
         // Memory.
@@ -101,7 +134,6 @@ impl Runner {
             functions,
             launches,
             places,
-            target: images.target,
             compute,
         })
     }
@@ -301,9 +333,9 @@ fn capture(
     compute
         .end_capture(flags)
         .map_err(&captured)?
-        .ok_or(CudaError::Driver {
-            action: "capture its launches",
-            code: "no graph".to_owned(),
+        .ok_or_else(|| {
+            let (action, code) = ("capture its launches", "no graph".to_owned());
+            GpuError::Cuda { action, code }.into()
         })
 }
 

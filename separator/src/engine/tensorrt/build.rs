@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::batch::DEFAULT_BATCH;
 use super::cache::PlanCache;
 use super::error::TensorRtError;
 use super::library::Library;
@@ -10,7 +9,8 @@ use super::plans::Plans;
 use super::precision::precision;
 use super::target::Target;
 use crate::Result;
-use crate::engine::options::TensorRtOptions;
+use crate::engine::gpu::DEFAULT_BATCH;
+use crate::engine::options::GpuOptions;
 use crate::model::Model;
 use crate::progress::Listener;
 
@@ -32,7 +32,7 @@ pub struct Built {
 /// Returns a [`TensorRtError`]. A missing or unwritable cache is an error here.
 pub fn build(
     model: &Model,
-    options: &TensorRtOptions,
+    options: &GpuOptions,
     targets: &[Target],
     listener: &mut dyn Listener,
 ) -> Result<Vec<Built>> {

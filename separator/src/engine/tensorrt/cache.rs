@@ -13,14 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::error::TensorRtError;
-use super::gpu::Gpu;
-use super::sealed::{self, Sealed};
 use super::target::Target;
 use super::tf32::float32_is_exact;
 use super::version::REQUIRED_VERSION;
+use crate::engine::gpu::sealed::{self, Sealed, name_of};
+use crate::engine::gpu::{Float16Record, Gpu};
 use crate::model::{GRAPH_VERSION, Precision};
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
@@ -56,7 +55,7 @@ impl PlanKey {
     }
 
     fn name(&self) -> String {
-        short_hash(&self.header())
+        name_of(&self.header())
     }
 
     /// Returns the header of the kernels that a GPU compiled. It names the plan, the GPU and its
@@ -90,14 +89,6 @@ impl GpuKey {
             driver: gpu.driver,
         }
     }
-}
-
-fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// Folder of plans.
@@ -214,27 +205,9 @@ impl PlanCache {
         )
     }
 
-    /// Returns the relative error of a model's stems in float16 on a GPU, if it was measured and
-    /// kept.
-    pub(super) fn float16_error(&self, model: &str, gpu: &GpuKey) -> Option<f64> {
-        let expected = float16_header(model, gpu);
-        let found = sealed::read(&self.float16_path(&expected))
-            .filter(|found| found.header() == expected)?;
-        found.contents().try_into().ok().map(f64::from_le_bytes)
-    }
-
-    pub(super) fn keep_float16_error(
-        &self,
-        model: &str,
-        gpu: &GpuKey,
-        error: f64,
-    ) -> Result<(), TensorRtError> {
-        let header = float16_header(model, gpu);
-        self.keep(&self.float16_path(&header), &header, &error.to_le_bytes())
-    }
-
-    fn float16_path(&self, header: &str) -> PathBuf {
-        self.folder.join(format!("{}.float16", short_hash(header)))
+    /// Returns the record of a model's error in float16 on a GPU.
+    pub(super) fn float16_record(&self, model: &str, gpu: &GpuKey) -> Float16Record {
+        Float16Record::new(&self.folder, float16_header(model, gpu))
     }
 
     fn keep(&self, path: &Path, header: &str, contents: &[u8]) -> Result<(), TensorRtError> {
@@ -356,7 +329,7 @@ impl PlanCache {
         self.folder.join(format!(
             "{}.{}.kernels",
             key.name(),
-            short_hash(&key.kernels_header(gpu))
+            name_of(&key.kernels_header(gpu))
         ))
     }
 
@@ -570,23 +543,32 @@ mod tests {
     fn the_error_in_float16_is_kept_for_each_model() {
         let folder = tempfile::tempdir().unwrap();
         let cache = PlanCache::new(folder.path());
-        assert_eq!(cache.float16_error("abc", &gpu(1)), None);
+        assert_eq!(cache.float16_record("abc", &gpu(1)).error(), None);
 
         for (model, error) in [("abc", 1.25e-3), ("def", 2e-4)] {
-            cache.keep_float16_error(model, &gpu(1), error).unwrap();
-            assert_eq!(cache.float16_error(model, &gpu(1)), Some(error));
+            cache.float16_record(model, &gpu(1)).keep(error).unwrap();
+            assert_eq!(cache.float16_record(model, &gpu(1)).error(), Some(error));
         }
 
-        assert_eq!(cache.float16_error("abc", &gpu(1)), Some(1.25e-3));
-        assert_eq!(cache.float16_error("abc", &gpu(2)), None, "another driver");
+        assert_eq!(cache.float16_record("abc", &gpu(1)).error(), Some(1.25e-3));
+        assert_eq!(
+            cache.float16_record("abc", &gpu(2)).error(),
+            None,
+            "another driver"
+        );
         assert_eq!(cache.entries().unwrap(), [], "it is no engine");
-        let path = cache.float16_path(&float16_header("abc", &gpu(1)));
+        let name = name_of(&float16_header("abc", &gpu(1)));
+        let path = folder.path().join(format!("{name}.float16"));
 
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();
 
-        assert_eq!(cache.float16_error("abc", &gpu(1)), None, "damaged");
+        assert_eq!(
+            cache.float16_record("abc", &gpu(1)).error(),
+            None,
+            "damaged"
+        );
     }
 
     #[test]
@@ -595,7 +577,7 @@ mod tests {
         let cache = PlanCache::new(folder.path());
         cache.keep_plan(&key(1), b"plan").unwrap();
         drop(cache.lock(&key(1), &mut Ignore).unwrap());
-        cache.keep_float16_error("abc", &gpu(1), 1e-3).unwrap();
+        cache.float16_record("abc", &gpu(1)).keep(1e-3).unwrap();
 
         fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
 

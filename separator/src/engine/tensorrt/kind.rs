@@ -23,7 +23,7 @@ impl GpuEngine for TensorRtEngine {
     }
 
     fn class(&self, options: &EngineOptions) -> EngineClass {
-        class(precision(&options.tensorrt))
+        class(precision(&options.gpu))
     }
 
     fn check(&self) -> Result<()> {
@@ -31,11 +31,11 @@ impl GpuEngine for TensorRtEngine {
     }
 
     fn probe(&self, options: &EngineOptions) -> Result<()> {
-        probe::probe(&options.tensorrt).map(drop)
+        probe::probe(&options.gpu).map(drop)
     }
 
     fn begin(&self, options: &EngineOptions) {
-        start::begin(&options.tensorrt);
+        start::begin(&options.gpu);
     }
 
     fn settle(&self) {
@@ -43,6 +43,6 @@ impl GpuEngine for TensorRtEngine {
     }
 
     fn open(&self, network: &Network, options: &EngineOptions) -> Result<Arc<dyn OpenedGpu>> {
-        Ok(Arc::new(start::open_gpu(network, &options.tensorrt)?))
+        Ok(Arc::new(start::open_gpu(network, &options.gpu)?))
     }
 }

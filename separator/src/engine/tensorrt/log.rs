@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use trtx::{LogHandler, Logger, Severity};
 
 use super::error::TensorRtError;
+use crate::engine::gpu::GpuError;
 
 /// Last error message of TensorRT. Its calls only report that they failed.
 static COMPLAINT: Mutex<String> = Mutex::new(String::new());
@@ -50,7 +51,7 @@ pub(super) fn failed(action: &'static str) -> impl Fn(trtx::Error) -> TensorRtEr
 
         let memory = ["out of memory", "OutOfMemory", "cudaErrorMemoryAllocation"];
         if memory.iter().any(|sign| reason.contains(sign)) {
-            return TensorRtError::OutOfMemory { action };
+            return GpuError::OutOfMemory { action }.into();
         }
 
         let reason = if reason.is_empty() {

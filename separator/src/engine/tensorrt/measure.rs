@@ -1,4 +1,4 @@
-//! Speed of a network on this GPU, with and without the host's part.
+//! Speed of a network on this GPU: as a whole, and its layers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -6,33 +6,18 @@ use std::time::Instant;
 use trtx::interfaces::ReportLayerTime;
 
 use super::error::TensorRtError;
-use super::gpu::Gpu;
 use super::library::Library;
-use super::noise::noise;
 use super::opening::open;
 use super::planner::{self, PlanOptions};
 use super::plans::Plans;
 use super::precision::precision;
-use super::session::{Session, Shape};
+use super::session::{Session, session_without_graph};
+use super::start::NEEDS;
 use crate::Result;
-use crate::engine::options::TensorRtOptions;
+use crate::engine::gpu::{Gpu, Measurement, Shape, measured, noise};
+use crate::engine::options::GpuOptions;
 use crate::model::{ExportOptions, Model};
 use crate::progress::Listener;
-
-/// Measured times of one batch size.
-#[derive(Clone, Debug)]
-pub struct Measurement {
-    /// Number of chunks in a batch.
-    pub batch: usize,
-    /// Median time of a chunk on the GPU, in milliseconds, without transfers.
-    pub chunk_ms: f64,
-    /// Time of a chunk in the fastest and in the slowest run, in milliseconds.
-    pub range_ms: (f64, f64),
-    /// Time of a start from nothing until the engine is ready, in seconds.
-    pub start_s: f64,
-    /// GPU memory that the engine takes, in bytes.
-    pub memory_bytes: u64,
-}
 
 /// Measures the first network of `model` at `options.batch`, over `runs` runs after a few warm-up
 /// runs.
@@ -41,15 +26,15 @@ pub struct Measurement {
 /// Returns a [`TensorRtError`].
 pub fn measure(
     model: &Model,
-    options: &TensorRtOptions,
+    options: &GpuOptions,
     runs: usize,
     listener: &mut dyn Listener,
 ) -> Result<Measurement> {
     let begun = Instant::now();
     Library::load(&options.libraries)?;
-    let gpu = Gpu::open(options.gpu)?;
+    let gpu = Gpu::open(options.index, &NEEDS).map_err(TensorRtError::from)?;
     let batch = options.batch.unwrap_or(1);
-    let free = gpu.free_bytes()?;
+    let free = gpu.free_bytes().map_err(TensorRtError::from)?;
 
     let Some(network) = model.networks_of().next() else {
         return Err(TensorRtError::Batch { found: 0 }.into());
@@ -57,21 +42,7 @@ pub fn measure(
 
     let plans = Plans::new(network, options);
     let mut session = open(&plans, options, precision(options), &gpu, batch, listener)?;
-    let start_s = begun.elapsed().as_secs_f64();
-    let memory_bytes = free.saturating_sub(gpu.free_bytes()?) as u64;
-
-    let mut times = session.time_runs(10, runs)?;
-    times.sort_by(f64::total_cmp);
-    let of_chunk = |index: usize| times.get(index).copied().unwrap_or(f64::NAN) / batch as f64;
-
-    let range_ms = (of_chunk(0), of_chunk(times.len().saturating_sub(1)));
-    Ok(Measurement {
-        batch,
-        chunk_ms: of_chunk(times.len() / 2),
-        range_ms,
-        start_s,
-        memory_bytes,
-    })
+    Ok(measured(&mut session, &gpu, begun, free, runs)?)
 }
 
 /// Returns the time of every layer of the first network of `model`, in milliseconds for a run of
@@ -82,11 +53,11 @@ pub fn measure(
 /// Returns a [`TensorRtError`].
 pub fn layers(
     model: &Model,
-    options: &TensorRtOptions,
+    options: &GpuOptions,
     listener: &mut dyn Listener,
 ) -> Result<Vec<(String, f64)>> {
     Library::load(&options.libraries)?;
-    let gpu = Gpu::open(options.gpu)?;
+    let gpu = Gpu::open(options.index, &NEEDS).map_err(TensorRtError::from)?;
     let batch = options.batch.unwrap_or(1);
     let Some(network) = model.networks_of().next() else {
         return Ok(Vec::new());
@@ -104,7 +75,7 @@ pub fn layers(
 
     let plan = planner::plan(&onnx, &plan_options, listener)?;
     let shape = Shape::of(network, batch);
-    let mut session = Session::without_graph(&gpu, &plan, shape)?;
+    let mut session = session_without_graph(&gpu, &plan, shape)?;
 
     let mix = noise(shape.mix);
     let run = |session: &mut Session| -> Result<()> {
@@ -118,7 +89,9 @@ pub fn layers(
     }
 
     let times = Arc::new(Mutex::new(Vec::new()));
-    session.profile(Box::new(Clock(Arc::clone(&times))))?;
+    session
+        .network()
+        .profile(Box::new(Clock(Arc::clone(&times))))?;
     run(&mut session)?;
     drop(session);
 

@@ -1,16 +1,14 @@
 //! Opening of a tested session: with its plan and kernels from the cache where they are there, and
 //! with the largest batch that fits.
 
-use super::batch::{first_batch, next_batch};
 use super::cache::GpuKey;
-use super::capture::uncaptured;
 use super::error::TensorRtError;
-use super::gpu::Gpu;
 use super::plans::Plans;
-use super::sealed::Sealed;
 use super::self_test::{for_want_of_memory, self_test};
-use super::session::{Session, Shape};
-use crate::engine::options::TensorRtOptions;
+use super::session::{self, Session};
+use crate::engine::gpu::sealed::Sealed;
+use crate::engine::gpu::{self, Gpu, Shape, uncaptured};
+use crate::engine::options::GpuOptions;
 use crate::model::Precision;
 use crate::progress::{Listener, Preparing};
 use crate::timings::timed;
@@ -19,36 +17,21 @@ use crate::timings::timed;
 /// the GPU's memory.
 pub(super) fn open_largest(
     plans: &Plans<'_>,
-    options: &TensorRtOptions,
+    options: &GpuOptions,
     precision: Precision,
     gpu: &Gpu,
     listener: &mut dyn Listener,
 ) -> std::result::Result<(Session, usize, Precision), TensorRtError> {
-    let mut batch = first_batch(options, gpu);
-    let mut tried = vec![batch];
-    loop {
-        let error = match open(plans, options, precision, gpu, batch, listener) {
-            Ok(session) => return Ok((session, batch, precision)),
-            Err(error) => error,
-        };
-
-        match next_batch(&error, &tried, options.batch.is_some()) {
-            Some(next) => batch = next,
-            None => return Err(error),
-        }
-
-        listener.preparing(match error {
-            TensorRtError::SelfTest { .. } => Preparing::OtherBatch { batch },
-            _ => Preparing::SmallerBatch { batch },
-        });
-        tried.push(batch);
-    }
+    let (session, batch) = gpu::open_largest(options.batch, gpu, listener, |batch, listener| {
+        open(plans, options, precision, gpu, batch, listener)
+    })?;
+    Ok((session, batch, precision))
 }
 
 /// Opens a tested session for batches of `batch` segments.
 pub(super) fn open(
     plans: &Plans<'_>,
-    options: &TensorRtOptions,
+    options: &GpuOptions,
     precision: Precision,
     gpu: &Gpu,
     batch: usize,
@@ -69,7 +52,7 @@ pub(super) fn open(
             listener.preparing(Preparing::Compiling);
         }
         let kernels = kernels.as_ref().map(Sealed::contents);
-        uncaptured(|| Session::new(gpu, plan.contents(), kernels, shape))
+        uncaptured(|| session::session(gpu, plan.contents(), kernels, shape))
             .map_err(|error| for_want_of_memory(error, gpu, batch))
     };
 
@@ -84,14 +67,14 @@ pub(super) fn open(
         other => other?,
     };
 
-    let tested = timed("self-test", || self_test(&mut session, shape, gpu))
+    let tested = timed("self-test", || self_test(&mut session, gpu))
         .map_err(|error| for_want_of_memory(error, gpu, batch));
 
     // Keep kernels that fail the test too: the next start then finds the failure without compiling
     // them again.
     let is_settled = matches!(tested, Ok(()) | Err(TensorRtError::SelfTest { .. }));
     if let (true, Some(cache), None) = (is_settled, &plans.cache, &kernels)
-        && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.kernels()?)
+        && let Err(error) = cache.keep_kernels(&key, &gpu_key, &session.network().kernels()?)
     {
         listener.preparing(Preparing::NotKept {
             reason: error.to_string(),

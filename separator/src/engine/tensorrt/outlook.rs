@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use super::accuracy::TOLERANCE;
-use super::batch::first_batch;
 use super::cache::{GpuKey, PlanCache, PlanKey};
-use super::gpu::Gpu;
 use super::plans::Plans;
 use super::precision::precision;
-use crate::engine::options::TensorRtOptions;
+use crate::engine::gpu::{Gpu, TOLERANCE, first_batch};
+use crate::engine::options::GpuOptions;
 use crate::model::{Network, Precision};
 
 /// Times of the steps that only a first start has. On an H200 they took 24 to 39 s in all, and the
@@ -25,9 +23,9 @@ pub(super) fn until_ready(
     gpu: &Gpu,
     cache: Option<&PlanCache>,
     networks: &[&Network],
-    options: &TensorRtOptions,
+    options: &GpuOptions,
 ) -> Duration {
-    let (gpu_key, batch) = (GpuKey::of(gpu), first_batch(options, gpu));
+    let (gpu_key, batch) = (GpuKey::of(gpu), first_batch(options.batch, gpu));
     let each = networks.iter().map(|network| {
         let plans = Plans {
             network,
@@ -44,7 +42,8 @@ pub(super) fn until_ready(
 fn time_to_make(cache: Option<&PlanCache>, key: &PlanKey, gpu: &GpuKey) -> Duration {
     let is_exact = |cache: &PlanCache| {
         cache
-            .float16_error(&key.model, gpu)
+            .float16_record(&key.model, gpu)
+            .error()
             .is_some_and(|error| error <= TOLERANCE)
     };
 
@@ -107,7 +106,8 @@ mod tests {
         cache.keep_plan(&key, b"plan").unwrap();
         assert_eq!(time_to_make(Some(&cache), &key, &gpu), KERNELS + COMPARISON);
         cache
-            .keep_float16_error("abc", &gpu, 2.0 * TOLERANCE)
+            .float16_record("abc", &gpu)
+            .keep(2.0 * TOLERANCE)
             .unwrap();
 
         assert_eq!(
@@ -116,7 +116,7 @@ mod tests {
             "a fault that may have passed"
         );
 
-        cache.keep_float16_error("abc", &gpu, 1e-3).unwrap();
+        cache.float16_record("abc", &gpu).keep(1e-3).unwrap();
         assert_eq!(time_to_make(Some(&cache), &key, &gpu), KERNELS);
         cache.keep_kernels(&key, &gpu, b"kernels").unwrap();
 

@@ -1,14 +1,13 @@
 //! Plans of one network: from the cache, or from the planner.
 
-use super::batch::DEFAULT_BATCH;
 use super::cache::{PlanCache, PlanKey};
 use super::error::TensorRtError;
-use super::gpu::Gpu;
 use super::planner::{self, PlanOptions};
 use super::precision::precision;
-use super::sealed::Sealed;
 use super::target::Target;
-use crate::engine::options::TensorRtOptions;
+use crate::engine::gpu::sealed::Sealed;
+use crate::engine::gpu::{DEFAULT_BATCH, Gpu};
+use crate::engine::options::GpuOptions;
 use crate::model::{ExportOptions, Network, Precision};
 use crate::progress::{Listener, Preparing};
 
@@ -19,7 +18,7 @@ pub(super) struct Plans<'a> {
 }
 
 impl<'a> Plans<'a> {
-    pub(super) fn new(network: &'a Network, options: &TensorRtOptions) -> Self {
+    pub(super) fn new(network: &'a Network, options: &GpuOptions) -> Self {
         Self {
             network,
             cache: options.cache.as_ref().map(PlanCache::new),
@@ -28,7 +27,7 @@ impl<'a> Plans<'a> {
 
     /// Begins to read the plan that `options` will need on this machine's GPU, if it can be
     /// determined.
-    pub(super) fn read_ahead(&self, options: &TensorRtOptions) {
+    pub(super) fn read_ahead(&self, options: &GpuOptions) {
         let Some(cache) = &self.cache else { return };
         let batch = options.batch.unwrap_or(DEFAULT_BATCH);
         let each =
@@ -41,7 +40,7 @@ impl<'a> Plans<'a> {
 
     pub(super) fn key(
         &self,
-        options: &TensorRtOptions,
+        options: &GpuOptions,
         precision: Precision,
         batch: usize,
         targets: Vec<Target>,
@@ -60,7 +59,7 @@ impl<'a> Plans<'a> {
     pub(super) fn key_on(
         &self,
         gpu: &Gpu,
-        options: &TensorRtOptions,
+        options: &GpuOptions,
         precision: Precision,
         batch: usize,
     ) -> PlanKey {

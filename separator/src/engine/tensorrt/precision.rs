@@ -1,11 +1,11 @@
 //! Precision that options ask for, and the class of engines that it makes.
 
 use crate::engine::class::EngineClass;
-use crate::engine::options::TensorRtOptions;
+use crate::engine::options::GpuOptions;
 use crate::model::Precision;
 
 /// Returns the precision that `options` ask for. A model may turn out to need float32 all the same.
-pub(super) fn precision(options: &TensorRtOptions) -> Precision {
+pub(super) fn precision(options: &GpuOptions) -> Precision {
     if options.full_precision {
         Precision::F32
     } else {

@@ -2,11 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::gpu::Gpu;
 use super::library::Library;
+use super::start::NEEDS;
 use super::version::LibraryVersion;
 use crate::Result;
-use crate::engine::options::TensorRtOptions;
+use crate::engine::gpu::Gpu;
+use crate::engine::options::GpuOptions;
 
 /// Library and GPU that TensorRT would run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,19 +21,19 @@ pub struct Found {
 /// Results of [`probe`] by the options they were found with. They are kept for the life of the
 /// process, since probing opens a CUDA context, which takes time and GPU memory. Failures are not
 /// kept: a missing library or GPU may appear later.
-static FOUND: Mutex<Vec<(TensorRtOptions, Found)>> = Mutex::new(Vec::new());
+static FOUND: Mutex<Vec<(GpuOptions, Found)>> = Mutex::new(Vec::new());
 
 /// Returns the library and the GPU that TensorRT would run on, without starting an engine. A
 /// successful result is remembered.
 ///
 /// # Errors
 /// Fails when the library, the driver or the GPU is missing.
-pub fn probe(options: &TensorRtOptions) -> Result<Found> {
+pub fn probe(options: &GpuOptions) -> Result<Found> {
     let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     remembered(&mut known, options, || {
         Ok(Found {
             library: Library::load(&options.libraries)?.version,
-            gpu: Gpu::open(options.gpu)?.name,
+            gpu: Gpu::open(options.index, &NEEDS)?.name,
         })
     })
 }

@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use super::cache::PlanCache;
 use super::float16::in_float16;
-use super::gpu::{self, Gpu};
 use super::library::Library;
 use super::opening::open_largest;
 use super::outlook;
 use super::plans::Plans;
 use super::precision::{class, precision};
-use super::running::TensorRt;
 use crate::Result;
 use crate::engine::contract::{Engine, OpenedGpu};
-use crate::engine::options::{EngineOptions, TensorRtOptions};
+use crate::engine::gpu::{self, Gpu, Needs, OnGpu};
+use crate::engine::options::{EngineOptions, GpuOptions};
 use crate::model::{Network, Precision};
 use crate::progress::Listener;
 use crate::timings::timed;
+
+/// Driver and GPU that TensorRT-RTX needs: CUDA 13.0, for which the libraries are built, and Turing.
+pub const NEEDS: Needs = Needs {
+    engine: "TensorRT",
+    driver: 13_000,
+    capability: (7, 5),
+    architecture: "Turing",
+};
 
 /// Opened GPU with the loaded library, from which an engine can be started.
 #[derive(Clone, Debug)]
@@ -31,15 +38,15 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// Fails when the library, the driver or the GPU is missing.
-pub(crate) fn open_gpu(network: &Network, options: &TensorRtOptions) -> Result<Opened> {
+pub(crate) fn open_gpu(network: &Network, options: &GpuOptions) -> Result<Opened> {
     let plans = Plans::new(network, options);
     plans.read_ahead(options);
     warm_up(options);
 
     // Close the GPU when the library cannot be loaded: no engine will use it.
     let library =
-        Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened(options.gpu)))?;
-    let gpu = timed("wait for the GPU", || Gpu::open(options.gpu))?;
+        Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened(options.index)))?;
+    let gpu = timed("wait for the GPU", || Gpu::open(options.index, &NEEDS))?;
     Ok(Opened {
         library,
         gpu,
@@ -53,7 +60,7 @@ impl OpenedGpu for Opened {
     }
 
     fn until_ready(&self, networks: &[&Network], options: &EngineOptions) -> Duration {
-        outlook::until_ready(&self.gpu, self.cache.as_ref(), networks, &options.tensorrt)
+        outlook::until_ready(&self.gpu, self.cache.as_ref(), networks, &options.gpu)
     }
 
     /// Starts `network` and checks that its precision is sufficient. An unusable cache is not an
@@ -64,7 +71,7 @@ impl OpenedGpu for Opened {
         options: &EngineOptions,
         listener: &mut dyn Listener,
     ) -> Result<Box<dyn Engine>> {
-        let (gpu, options) = (&self.gpu, &options.tensorrt);
+        let (gpu, options) = (&self.gpu, &options.gpu);
         let plans = Plans {
             network,
             cache: self.cache.clone(),
@@ -79,22 +86,22 @@ impl OpenedGpu for Opened {
             Precision::F16 => "float16",
         };
         let name = format!("{} ({spoken}, batch {batch})", self.name());
-        Ok(Box::new(TensorRt::new(session, name, class(precision))))
+        Ok(Box::new(OnGpu::new(session, name, class(precision))))
     }
 }
 
 /// Begins the steps of [`open_gpu`] that do not depend on the network. The GPU is opened on a
 /// thread of its own, while the caller, or another thread, loads the libraries. Does nothing on a
 /// machine without the libraries.
-fn warm_up(options: &TensorRtOptions) {
+fn warm_up(options: &GpuOptions) {
     if Library::is_there(&options.libraries) {
-        gpu::begin_to_open(options.gpu);
+        gpu::begin_to_open(options.index);
     }
 }
 
 /// Begins to open the GPU and to load the libraries, on threads of their own. The start of an
 /// engine with `options` waits for them.
-pub(crate) fn begin(options: &TensorRtOptions) {
+pub(crate) fn begin(options: &GpuOptions) {
     warm_up(options);
     Library::begin_to_load(&options.libraries);
 }

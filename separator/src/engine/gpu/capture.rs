@@ -10,13 +10,13 @@ use std::sync::{PoisonError, RwLock};
 static CAPTURING: RwLock<()> = RwLock::new(());
 
 /// Runs `work`, which reserves GPU memory or makes similar calls, while no capture is under way.
-pub(super) fn uncaptured<T>(work: impl FnOnce() -> T) -> T {
+pub(in crate::engine) fn uncaptured<T>(work: impl FnOnce() -> T) -> T {
     let _none = CAPTURING.read().unwrap_or_else(PoisonError::into_inner);
     work()
 }
 
 /// Runs `work`, which captures, while nobody else captures, reserves GPU memory or the like.
-pub(super) fn capturing<T>(work: impl FnOnce() -> T) -> T {
+pub(in crate::engine) fn capturing<T>(work: impl FnOnce() -> T) -> T {
     let _alone = CAPTURING.write().unwrap_or_else(PoisonError::into_inner);
     work()
 }

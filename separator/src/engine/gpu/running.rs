@@ -1,28 +1,31 @@
-//! Network that runs on a GPU.
+//! Engine that computes by batches on a GPU.
 
-use super::session::Session;
+use super::batches::{BatchNetwork, Batches};
 use crate::Result;
 use crate::engine::class::EngineClass;
 use crate::engine::contract::Engine;
 
 /// Network on a GPU.
-pub(super) struct TensorRt {
-    session: Session,
+pub(in crate::engine) struct OnGpu<N> {
+    batches: Batches<N>,
     name: String,
     class: EngineClass,
 }
 
-impl TensorRt {
-    pub(super) fn new(session: Session, name: String, class: EngineClass) -> Self {
+impl<N> OnGpu<N> {
+    pub(in crate::engine) fn new(batches: Batches<N>, name: String, class: EngineClass) -> Self {
         Self {
-            session,
+            batches,
             name,
             class,
         }
     }
 }
 
-impl Engine for TensorRt {
+impl<N: BatchNetwork> Engine for OnGpu<N>
+where
+    crate::Error: From<N::Error>,
+{
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -32,22 +35,22 @@ impl Engine for TensorRt {
     }
 
     fn depth(&self) -> usize {
-        self.session.depth()
+        self.batches.depth()
     }
 
     fn submit(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> Result<()> {
-        Ok(self.session.submit(fill)?)
+        Ok(self.batches.submit(fill)?)
     }
 
     fn flush(&mut self) -> Result<()> {
-        Ok(self.session.launch_rest()?)
+        Ok(self.batches.launch_rest()?)
     }
 
     fn take(&mut self) -> Result<&[f32]> {
-        Ok(self.session.take()?)
+        Ok(self.batches.take()?)
     }
 
     fn forget(&mut self) -> Result<()> {
-        Ok(self.session.forget()?)
+        Ok(self.batches.forget()?)
     }
 }

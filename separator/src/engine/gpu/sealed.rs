@@ -15,14 +15,23 @@ use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 8] = b"SEXTET1\n";
 /// Suffix of a file that is being written, or was left by a process that was killed while it wrote.
-pub(super) const UNFINISHED: &str = ".unfinished";
+pub(in crate::engine) const UNFINISHED: &str = ".unfinished";
 const DIGEST_BYTES: usize = 32;
+
+/// Returns a short name of `contents`, such as the header of a file: 16 digits of their SHA-256.
+pub(in crate::engine) fn name_of(contents: impl AsRef<[u8]>) -> String {
+    Sha256::digest(contents.as_ref())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
 
 /// Writes `contents` under `header` to `path`.
 ///
 /// # Errors
 /// Returns the system's error. `path` is then unchanged.
-pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
+pub(in crate::engine) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
@@ -48,7 +57,7 @@ pub(super) fn write(path: &Path, header: &str, contents: &[u8]) -> io::Result<()
 
 /// File that was read and is whole.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Sealed {
+pub(in crate::engine) struct Sealed {
     header: String,
     /// Bytes of the whole file. A plan is too large to be moved only to cut off its header.
     bytes: Vec<u8>,
@@ -63,7 +72,7 @@ impl fmt::Debug for Sealed {
 
 impl Sealed {
     /// Creates contents that were not read from a file.
-    pub(super) fn new(header: String, contents: Vec<u8>) -> Self {
+    pub(in crate::engine) fn new(header: String, contents: Vec<u8>) -> Self {
         Self {
             header,
             contents: 0..contents.len(),
@@ -72,18 +81,18 @@ impl Sealed {
     }
 
     /// Returns the header, which describes the contents.
-    pub(super) fn header(&self) -> &str {
+    pub(in crate::engine) fn header(&self) -> &str {
         &self.header
     }
 
     /// Returns the contents.
-    pub(super) fn contents(&self) -> &[u8] {
+    pub(in crate::engine) fn contents(&self) -> &[u8] {
         &self.bytes[self.contents.clone()]
     }
 }
 
 /// Reads the file `path`. Returns `None` when it does not exist or is not whole.
-pub(super) fn read(path: &Path) -> Option<Sealed> {
+pub(in crate::engine) fn read(path: &Path) -> Option<Sealed> {
     let bytes = fs::read(path).ok()?;
     let end = bytes.len().checked_sub(DIGEST_BYTES)?;
     if Sha256::digest(&bytes[..end]).as_slice() != &bytes[end..] {
@@ -99,7 +108,7 @@ pub(super) fn read(path: &Path) -> Option<Sealed> {
 }
 
 /// Reads the header of `path` without checking the rest.
-pub(super) fn read_header(path: &Path) -> Option<String> {
+pub(in crate::engine) fn read_header(path: &Path) -> Option<String> {
     use std::io::Read;
     let mut start = Vec::new();
     fs::File::open(path)
