@@ -21,7 +21,7 @@ struct Parameters {
   const f16* query;  // [batch, queries, query_stride], the heads side by side
   const f16* key;    // [batch, keys, key_stride]
   const f16* value;
-  f16* output;       // [batch, queries, heads WIDTH]
+  f16* output;  // [batch, queries, heads WIDTH]
   int queries, keys, query_stride, key_stride, heads;
 };
 
@@ -38,7 +38,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
   auto stage = [&](int tile) { return stages + tile % STAGES * 2 * TILE_BYTES; };
   auto load = [&](int tile) {
     for (int i = threadIdx.x; i < 2 * BN * (DEPTH / 8); i += THREADS) {
-      const int which = i / (BN * (DEPTH / 8)), r = i / (DEPTH / 8) % BN, c = i % (DEPTH / 8), k = tile * BN + r;
+      const int which = i / (BN * (DEPTH / 8)), r = i / (DEPTH / 8) % BN, c = i % (DEPTH / 8),
+                k = tile * BN + r;
       const bool there = k < p.keys && c < CHUNKS;
       copy16(stage(tile) + which * TILE_BYTES + (r * PITCH + c * 8) * 2,
              (which ? value : key) + (there ? (size_t)k * p.key_stride + c * 8 : 0), there);
@@ -50,7 +51,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
   for (int i = threadIdx.x; i < BM * (DEPTH / 8); i += THREADS) {
     const int r = i / (DEPTH / 8), c = i % (DEPTH / 8);
     const bool there = first + r < p.queries && c < CHUNKS;
-    copy16(query_at + (r * PITCH + c * 8) * 2, query + (there ? (size_t)(first + r) * p.query_stride + c * 8 : 0), there);
+    copy16(query_at + (r * PITCH + c * 8) * 2,
+           query + (there ? (size_t)(first + r) * p.query_stride + c * 8 : 0), there);
   }
   copies_commit();
 #pragma unroll
@@ -65,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
   for (int m = 0; m < 2; m++)
 #pragma unroll
     for (int k = 0; k < DEPTH / 16; k++) {
-      load_matrices(q[m][k], query_at + ((warp * 32 + m * 16 + lane % 16) * PITCH + k * 16 + lane / 16 * 8) * 2);
+      load_matrices(q[m][k],
+                    query_at + ((warp * 32 + m * 16 + lane % 16) * PITCH + k * 16 + lane / 16 * 8) * 2);
     }
 
   float sum[2][CHUNKS][4], total[2][4], top[2][2];
@@ -101,7 +104,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
 #pragma unroll
       for (int k = 0; k < DEPTH / 16; k++) {
         u32 b[4];
-        load_matrices(b, key_at + ((n * 8 + lane % 8 + lane / 16 * 8) * PITCH + k * 16 + lane / 8 % 2 * 8) * 2);
+        load_matrices(b,
+                      key_at + ((n * 8 + lane % 8 + lane / 16 * 8) * PITCH + k * 16 + lane / 8 % 2 * 8) * 2);
 #pragma unroll
         for (int m = 0; m < 2; m++) {
           mma16(score[m][n], q[m][k], b[0], b[1]);
@@ -165,7 +169,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
 #pragma unroll
       for (int n = 0; n < CHUNKS; n += 2) {
         u32 b[4];
-        load_matrices_transposed(b, value_at + ((j * 16 + lane % 8 + lane / 8 % 2 * 8) * PITCH + n * 8 + lane / 16 * 8) * 2);
+        load_matrices_transposed(
+            b, value_at + ((j * 16 + lane % 8 + lane / 8 % 2 * 8) * PITCH + n * 8 + lane / 16 * 8) * 2);
 #pragma unroll
         for (int m = 0; m < 2; m++) {
           mma16(sum[m][n], weight[m], b[0], b[1]);
@@ -184,6 +189,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
       const float inverse = 1.0f / total[m][2 * r];
       u32* to = (u32*)(p.output + ((size_t)batch * p.queries + at) * p.heads * WIDTH + head * WIDTH) + column;
 #pragma unroll
-      for (int n = 0; n < CHUNKS; n++) to[n * 4] = pack(sum[m][n][2 * r] * inverse, sum[m][n][2 * r + 1] * inverse);
+      for (int n = 0; n < CHUNKS; n++)
+        to[n * 4] = pack(sum[m][n][2 * r] * inverse, sum[m][n][2 * r + 1] * inverse);
     }
 }

@@ -86,10 +86,9 @@ DEVICE void mma16(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 
 /// d += a b for a [16, 8] and b [8, 8].
 DEVICE void mma8(float (&d)[4], u32 a0, u32 a1, u32 b0) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a0), "r"(a1), "r"(b0));
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a0), "r"(a1), "r"(b0));
 }
 
 /// Four 8 x 8 matrices of halves from shared memory, each lane giving the address of one row.

@@ -49,20 +49,20 @@ enum Layout {
 };
 
 struct Parameters {
-  const f16* input;     // [batch, sequences, positions, channels]
-  const f16* weight;    // [columns, depth]
-  const float* bias;    // [columns]
-  const f16* add;       // of the output's shape, or null
-  const f16* table;     // [sequences, outputs], or null; not with `add`
+  const f16* input;   // [batch, sequences, positions, channels]
+  const f16* weight;  // [columns, depth]
+  const float* bias;  // [columns]
+  const f16* add;     // of the output's shape, or null
+  const f16* table;   // [sequences, outputs], or null; not with `add`
   f16* output;
-  Moments* moments;     // [batch, blocks of a segment] of the output, or null
+  Moments* moments;                    // [batch, blocks of a segment] of the output, or null
   int sequences, positions, channels;  // of the input
   int rows_s, rows_p;                  // rows are (s, p)
   int stride_s, stride_p;
   int taps, columns, depth;  // columns and depth with their padding
   int outputs;               // channels of the output
   int activation, layout;
-  int output_s, output_p;    // of the output, where columns become positions
+  int output_s, output_p;  // of the output, where columns become positions
   short tap_s[MAX_TAPS], tap_p[MAX_TAPS];
 };
 
@@ -114,7 +114,9 @@ struct Loader {
 #pragma unroll
     for (int i = 0; i < B_LOADS; i++) {
       const int n = row + i * (THREADS / 8);
-      if (n < BN) copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8, true);
+      if (n < BN)
+        copy16(stage + A_BYTES + swizzled(n, column), weight + (size_t)n * p.depth + k * BK + column * 8,
+               true);
     }
     chunk += 8;
     wrap(p);
@@ -138,7 +140,8 @@ DEVICE void multiply(float (&sum)[TILES_N][4], u64 a, u64 b) {
       "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,"
       "%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47}, "
       "%48, %49, 1, 1, 1, 0, 0;"
-      : FOUR(0), FOUR(1), FOUR(2), FOUR(3), FOUR(4), FOUR(5), FOUR(6), FOUR(7), FOUR(8), FOUR(9), FOUR(10), FOUR(11)
+      : FOUR(0), FOUR(1), FOUR(2), FOUR(3), FOUR(4), FOUR(5), FOUR(6), FOUR(7), FOUR(8), FOUR(9), FOUR(10),
+        FOUR(11)
       : "l"(a), "l"(b));
 #else
   asm volatile(
@@ -161,7 +164,7 @@ DEVICE void stage(float* tile, const float (&sum)[TILES_M][TILES_N][4], int warp
     for (int half = 0; half < 2; half++) {
       float* to = tile + (tile_row(warp_m, m) + half * 8 + lane / 4) * PITCH + lane % 4 * 2;
       if constexpr (ACTIVATION == GLU) {
-        // Columns come in turns of eight values and their eight gates.
+      // Columns come in turns of eight values and their eight gates.
 #pragma unroll
         for (int n = 0; n < TILES_N; n += 2) {
           const float x = sum[m][n][2 * half] * sigmoid(sum[m][n + 1][2 * half]);
@@ -292,7 +295,9 @@ DEVICE void write_plain(const Parameters& p, float* tile, int first_row, int row
       more[j] = make_uint4(0, 0, 0, 0);
       if (r < there && first_output + c < p.outputs) {
         if (add) more[j] = __ldg((const uint4*)(add + r * p.outputs + c));
-        if (p.table) more[j] = __ldg((const uint4*)(p.table + (size_t)((first_row + r) / p.rows_p) * p.outputs + first_output + c));
+        if (p.table)
+          more[j] = __ldg(
+              (const uint4*)(p.table + (size_t)((first_row + r) / p.rows_p) * p.outputs + first_output + c));
       }
     }
 #pragma unroll
@@ -339,10 +344,18 @@ DEVICE void write_plain(const Parameters& p, float* tile, int first_row, int row
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2) convolution(const __grid_constant__ Parameters p) {
+/// Blocks of a multiprocessor. Blackwell's code needs a few more than 128 registers.
+#if __CUDA_ARCH__ >= 1000
+constexpr int MIN_BLOCKS = 1;
+#else
+constexpr int MIN_BLOCKS = 2;
+#endif
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) convolution(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(1024) unsigned char shared[];
   const u32 stages = shared_address(shared);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warp_m = warp % WARPS_M,
+            warp_n = warp / WARPS_M;
   const int first_row = blockIdx.y * BM, first_column = blockIdx.x * BN;
   const f16* input = p.input + (size_t)blockIdx.z * p.sequences * p.positions * p.channels;
   const f16* weight = p.weight + (size_t)first_column * p.depth;

@@ -19,3 +19,6 @@
 
 constexpr int WARPS = 7, THREADS = WARPS * 32, TILE = WARPS * 16;
 constexpr int HIDDEN = HIDDEN_TILES * 8;
+/// Blocks that a multiprocessor is to hold: a bound on the registers that keeps ptxas from saving more of
+/// them than there is use for.
+constexpr int MIN_BLOCKS = HIDDEN_TILES > 3 ? 1 : 4;

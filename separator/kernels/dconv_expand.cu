@@ -2,11 +2,12 @@
 #include "dconv.cuh"
 
 struct Parameters {
-  f16* x;                // [batch, sequences, positions, channels]
-  const f16* hidden;     // [batch, sequences, positions, HIDDEN]
-  const float2* norm;    // [batch, sequences]: mean and 1 / deviation of conv2's output
-  const u32* weight;     // conv2 times gain, 8 x 8 in the order of lanes: [channels / 8, 2 (value, gate), HIDDEN_TILES, 32]
-  const float4* columns; // [channels / 8, 2 (value, gate), 8]: bias times gain, gain, shift, scale
+  f16* x;              // [batch, sequences, positions, channels]
+  const f16* hidden;   // [batch, sequences, positions, HIDDEN]
+  const float2* norm;  // [batch, sequences]: mean and 1 / deviation of conv2's output
+  // conv2 times gain, 8 x 8 in the order of lanes: [channels / 8, 2 (value, gate), HIDDEN_TILES, 32]
+  const u32* weight;
+  const float4* columns;  // [channels / 8, 2 (value, gate), 8]: bias times gain, gain, shift, scale
   int sequences, positions, channels;
 };
 
@@ -15,7 +16,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
   extern __shared__ __align__(16) f16 x[];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4 * 2;
   const int sequence = blockIdx.z * p.sequences + blockIdx.y, first = blockIdx.x * TILE;
-  const int rows = min(TILE, p.positions - first), chunks = p.channels / 8, pitch = (p.channels + 15) / 16 * 16 + 8;
+  const int rows = min(TILE, p.positions - first), chunks = p.channels / 8,
+            pitch = (p.channels + 15) / 16 * 16 + 8;
   f16* tile = p.x + ((size_t)sequence * p.positions + first) * p.channels;
 
   for (int i = threadIdx.x; i < rows * chunks; i += THREADS) {
@@ -42,9 +44,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
 #pragma unroll
     for (int kind = 0; kind < 2; kind++) {
 #pragma unroll
-      for (int k = 0; k < HIDDEN_TILES; k++) next[kind][k] = __ldg(p.weight + ((block * 2 + kind) * HIDDEN_TILES + k) * 32 + lane);
+      for (int k = 0; k < HIDDEN_TILES; k++)
+        next[kind][k] = __ldg(p.weight + ((block * 2 + kind) * HIDDEN_TILES + k) * 32 + lane);
 #pragma unroll
-      for (int e = 0; e < 2; e++) next_columns[kind][e] = __ldg(p.columns + (block * 2 + kind) * 8 + column + e);
+      for (int e = 0; e < 2; e++)
+        next_columns[kind][e] = __ldg(p.columns + (block * 2 + kind) * 8 + column + e);
     }
   };
   fetch(0);
@@ -71,7 +75,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
         const u32 a[4] = {h[k][0], h[k][1], h[k + 1][0], h[k + 1][1]};
         mma16(sum, a, weight[kind][k], weight[kind][k + 1]);
       }
-      if (HIDDEN_TILES % 2) mma8(sum, h[HIDDEN_TILES - 1][0], h[HIDDEN_TILES - 1][1], weight[kind][HIDDEN_TILES - 1]);
+      if (HIDDEN_TILES % 2)
+        mma8(sum, h[HIDDEN_TILES - 1][0], h[HIDDEN_TILES - 1][1], weight[kind][HIDDEN_TILES - 1]);
 #pragma unroll
       for (int e = 0; e < 2; e++) {
         const float4 c = columns[kind][e];
@@ -84,7 +89,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
     for (int half = 0; half < 2; half++) {
       u32* at = (u32*)(x + (warp * 16 + row + half * 8) * pitch + block * 8 + column);
       const float2 old = unpack(*at);
-      *at = pack(fmaf(y[0][2 * half], sigmoid(y[1][2 * half]), old.x), fmaf(y[0][2 * half + 1], sigmoid(y[1][2 * half + 1]), old.y));
+      *at = pack(fmaf(y[0][2 * half], sigmoid(y[1][2 * half]), old.x),
+                 fmaf(y[0][2 * half + 1], sigmoid(y[1][2 * half + 1]), old.y));
     }
   }
   __syncthreads();

@@ -9,20 +9,21 @@ constexpr int MOMENT_TILES = (HIDDEN_TILES + 2) / 2;
 constexpr u32 ONES = 0x3C003C00u;
 
 struct Parameters {
-  const float* hidden;      // [batch, sequences, positions, HIDDEN]
-  const float2* before;     // [batch, sequences]: mean and 1 / deviation of the input
-  const float* gain;        // [HIDDEN], 0 where there is only padding
-  const float* shift;       // [HIDDEN]
-  const float* over_rows;   // of conv2: a [HIDDEN], 2 s [HIDDEN], G [HIDDEN, HIDDEN], S [HIDDEN, HIDDEN], b, v
-  f16* output;              // [batch, sequences, positions, HIDDEN]
-  float* parts;             // [batch, sequences, blocks, PART]
-  float2* after;            // [batch, sequences]: mean and 1 / deviation of conv2's output
-  u32* counters;            // [batch, sequences], 0
+  const float* hidden;     // [batch, sequences, positions, HIDDEN]
+  const float2* before;    // [batch, sequences]: mean and 1 / deviation of the input
+  const float* gain;       // [HIDDEN], 0 where there is only padding
+  const float* shift;      // [HIDDEN]
+  const float* over_rows;  // of conv2: a [HIDDEN], 2 s [HIDDEN], G [HIDDEN, HIDDEN], S [HIDDEN, HIDDEN], b, v
+  f16* output;             // [batch, sequences, positions, HIDDEN]
+  float* parts;            // [batch, sequences, blocks, PART]
+  float2* after;           // [batch, sequences]: mean and 1 / deviation of conv2's output
+  u32* counters;           // [batch, sequences], 0
   int sequences, positions, tiles;  // tiles of a block
 };
 
 // Grid: blocks, sequences, batch.
-extern "C" __global__ void __launch_bounds__(THREADS) dconv_hidden(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+    dconv_hidden(const __grid_constant__ Parameters p) {
   extern __shared__ float shared[];  // [WARPS, PART]
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4 * 2;
   const int sequence = blockIdx.z * p.sequences + blockIdx.y;
@@ -55,7 +56,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_hidden(const __grid_
         h[n][half] = 0;
         if (at >= p.positions) continue;
         const float2 x = __ldcs((const float2*)(p.hidden + (base + at) * HIDDEN + n * 8 + column));
-        h[n][half] = pack(gelu(fmaf(x.x - before.x, gain[n].x, shift[n].x)), gelu(fmaf(x.y - before.x, gain[n].y, shift[n].y)));
+        h[n][half] = pack(gelu(fmaf(x.x - before.x, gain[n].x, shift[n].x)),
+                          gelu(fmaf(x.y - before.x, gain[n].y, shift[n].y)));
         *(u32*)(p.output + (base + at) * HIDDEN + n * 8 + column) = h[n][half];
       }
 
@@ -64,7 +66,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_hidden(const __grid_
 #pragma unroll
     for (int k = 0; k < 2 * MOMENT_TILES; k++)
 #pragma unroll
-      for (int half = 0; half < 2; half++) turned[k][half] = k < HIDDEN_TILES ? transpose8(h[k < HIDDEN_TILES ? k : 0][half]) : ONES;
+      for (int half = 0; half < 2; half++)
+        turned[k][half] = k < HIDDEN_TILES ? transpose8(h[k < HIDDEN_TILES ? k : 0][half]) : ONES;
 #pragma unroll
     for (int m = 0; m < MOMENT_TILES; m++) {
       const u32 a[4] = {turned[2 * m][0], turned[2 * m + 1][0], turned[2 * m][1], turned[2 * m + 1][1]};

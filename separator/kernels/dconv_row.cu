@@ -19,31 +19,39 @@ constexpr int PITCH = DEPTH * 16 + 8;
 constexpr int PART = (HIDDEN + 1) * HIDDEN, MOMENT_TILES = (HIDDEN_TILES + 2) / 2;
 constexpr u32 ONES = 0x3C003C00u;
 /// Words of a layer's weights: conv1, conv2 and its columns.
-constexpr int CONV1 = 3 * DEPTH * HIDDEN_TILES * 64, CONV2 = BLOCKS * 2 * HIDDEN_TILES * 32, COLUMNS = BLOCKS * 2 * 8 * 4;
+constexpr int CONV1 = 3 * DEPTH * HIDDEN_TILES * 64, CONV2 = BLOCKS * 2 * HIDDEN_TILES * 32,
+              COLUMNS = BLOCKS * 2 * 8 * 4;
 
+/// Blocks of a multiprocessor. Only on Hopper do 72 registers suffice for the narrow ones.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
 constexpr int MIN_BLOCKS = C <= 48 ? 4 : C <= 96 ? 2 : 1;
+#else
+constexpr int MIN_BLOCKS = C <= 48 ? 3 : C <= 96 ? 2 : 1;
+#endif
 
 struct Parameters {
-  const f16* x;         // [batch, sequences, 336, C]
-  f16* output;          // of the same shape
+  const f16* x;  // [batch, sequences, 336, C]
+  f16* output;   // of the same shape
   // For each of both layers, in the forms that dconv_squeeze.cu, dconv_hidden.cu and dconv_expand.cu take.
   const uint2* conv1[2];
-  const float* norm1[2];      // [3 (bias, gain, shift), HIDDEN]
+  const float* norm1[2];  // [3 (bias, gain, shift), HIDDEN]
   const u32* conv2[2];
   const float4* columns[2];
   const float* over_rows[2];
-  const uint2* rewrite;       // [C / 16, C / 16, 4, 32], or null: 16 channels' values and gates, in the order of lanes
-  const float4* rewrite_bias; // [C / 16, 4, 2 (value, gate)]
-  const f16* table;           // [sequences, C] that is added at the end, or null
+  // [C / 16, C / 16, 4, 32], or null: 16 channels' values and gates, in the order of lanes
+  const uint2* rewrite;
+  const float4* rewrite_bias;  // [C / 16, 4, 2 (value, gate)]
+  const f16* table;            // [sequences, C] that is added at the end, or null
   int sequences;
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+    dconv_row(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(16) unsigned char shared[];
-  f16* x = (f16*)shared;                                          // [FRAMES + 2 MARGIN, PITCH]
-  float* scratch = (float*)(x + (FRAMES + 2 * MARGIN) * PITCH);   // [16]
-  float* parts = scratch + 16;                                    // [WARPS, PART]
-  float* moments = parts + WARPS * PART;                          // [PART]
+  f16* x = (f16*)shared;                                         // [FRAMES + 2 MARGIN, PITCH]
+  float* scratch = (float*)(x + (FRAMES + 2 * MARGIN) * PITCH);  // [16]
+  float* parts = scratch + 16;                                   // [WARPS, PART]
+  float* moments = parts + WARPS * PART;                         // [PART]
   u32* weights = (u32*)(moments + (PART + 3) / 4 * 4);
   const uint2* conv1 = (const uint2*)weights;
   const u32* conv2 = weights + CONV1;
@@ -53,7 +61,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
   const size_t sequence = blockIdx.x;
   const u32 x_at = shared_address(x);
   auto fetch = [&](u32* to, const void* from, int words) {
-    for (int i = threadIdx.x; i < words / 4; i += THREADS) copy16(shared_address(to) + i * 16, (const char*)from + i * 16, true);
+    for (int i = threadIdx.x; i < words / 4; i += THREADS)
+      copy16(shared_address(to) + i * 16, (const char*)from + i * 16, true);
   };
 
   // The sequence, zeros around it, and the first layer's weights.
@@ -92,7 +101,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
       for (int k = 0; k < DEPTH; k++) {
         uint2 b[HIDDEN_TILES];
 #pragma unroll
-        for (int n = 0; n < HIDDEN_TILES; n++) b[n] = conv1[((tap * DEPTH + k) * HIDDEN_TILES + n) * 32 + lane];
+        for (int n = 0; n < HIDDEN_TILES; n++)
+          b[n] = conv1[((tap * DEPTH + k) * HIDDEN_TILES + n) * 32 + lane];
 #pragma unroll
         for (int i = 0; i < TILES; i++) {
           u32 a[4];
@@ -108,7 +118,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 #pragma unroll
     for (int i = 0; i < TILES; i++)
 #pragma unroll
-      for (int n = 0; n < HIDDEN_TILES; n++) total += (sum[i][n][0] + sum[i][n][1]) + (sum[i][n][2] + sum[i][n][3]);
+      for (int n = 0; n < HIDDEN_TILES; n++)
+        total += (sum[i][n][0] + sum[i][n][1]) + (sum[i][n][2] + sum[i][n][3]);
     const float mean = block_sum<WARPS>(total, scratch) * (1.0f / (FRAMES * HIDDEN_CHANNELS));
     float squares = 0.0f;
 #pragma unroll
@@ -118,9 +129,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 #pragma unroll
         for (int e = 0; e < 4; e++) {
           const float apart = sum[i][n][e] - mean;
-          if (HIDDEN_CHANNELS % 8 == 0 || n * 8 + 2 * q + e % 2 < HIDDEN_CHANNELS) squares = fmaf(apart, apart, squares);
+          if (HIDDEN_CHANNELS % 8 == 0 || n * 8 + 2 * q + e % 2 < HIDDEN_CHANNELS)
+            squares = fmaf(apart, apart, squares);
         }
-    const float scale = rsqrtf(block_sum<WARPS>(squares, scratch + 8) * (1.0f / (FRAMES * HIDDEN_CHANNELS)) + EPSILON);
+    const float scale =
+        rsqrtf(block_sum<WARPS>(squares, scratch + 8) * (1.0f / (FRAMES * HIDDEN_CHANNELS)) + EPSILON);
     if (layer == 0) {
       fetch(weights, p.conv1[1], CONV1);  // every warp is through with conv1
       copies_commit();
@@ -136,7 +149,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
       for (int i = 0; i < TILES; i++)
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-          h[i][n][half] = pack(gelu(fmaf(sum[i][n][2 * half] - mean, g.x, s.x)), gelu(fmaf(sum[i][n][2 * half + 1] - mean, g.y, s.y)));
+          h[i][n][half] = pack(gelu(fmaf(sum[i][n][2 * half] - mean, g.x, s.x)),
+                               gelu(fmaf(sum[i][n][2 * half + 1] - mean, g.y, s.y)));
         }
     }
     float moment[MOMENT_TILES][HIDDEN_TILES][4] = {};
@@ -146,7 +160,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 #pragma unroll
       for (int k = 0; k < 2 * MOMENT_TILES; k++)
 #pragma unroll
-        for (int half = 0; half < 2; half++) turned[k][half] = k < HIDDEN_TILES ? transpose8(h[i][k < HIDDEN_TILES ? k : 0][half]) : ONES;
+        for (int half = 0; half < 2; half++)
+          turned[k][half] = k < HIDDEN_TILES ? transpose8(h[i][k < HIDDEN_TILES ? k : 0][half]) : ONES;
 #pragma unroll
       for (int m = 0; m < MOMENT_TILES; m++) {
         const u32 a[4] = {turned[2 * m][0], turned[2 * m + 1][0], turned[2 * m][1], turned[2 * m + 1][1]};
@@ -178,7 +193,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 
     // Mean and deviation of conv2's output.
     const float *mean_weight = p.over_rows[layer], *cross = mean_weight + HIDDEN, *products = cross + HIDDEN,
-                *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN, *mu = moments + HIDDEN * HIDDEN;
+                *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN,
+                *mu = moments + HIDDEN * HIDDEN;
     float mean2 = 0.0f, variance = 0.0f;
     for (int e = threadIdx.x; e < HIDDEN * HIDDEN; e += THREADS) {
       const float square = mu[e / HIDDEN] * mu[e % HIDDEN];
@@ -189,7 +205,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
       variance += __ldg(cross + threadIdx.x) * mu[threadIdx.x];
     }
     mean2 = block_sum<WARPS>(mean2, scratch) + __ldg(rest);
-    const float scale2 = rsqrtf(fmaxf(block_sum<WARPS>(variance, scratch + 8) + __ldg(rest + 1), 0.0f) + EPSILON);
+    const float scale2 =
+        rsqrtf(fmaxf(block_sum<WARPS>(variance, scratch + 8) + __ldg(rest + 1), 0.0f) + EPSILON);
 
     // conv2 with its norm, GLU, scale and sum, eight channels at a time.
 #pragma unroll 1
@@ -199,7 +216,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 #pragma unroll
       for (int kind = 0; kind < 2; kind++) {
 #pragma unroll
-        for (int k = 0; k < HIDDEN_TILES; k++) b[kind][k] = conv2[((block * 2 + kind) * HIDDEN_TILES + k) * 32 + lane];
+        for (int k = 0; k < HIDDEN_TILES; k++)
+          b[kind][k] = conv2[((block * 2 + kind) * HIDDEN_TILES + k) * 32 + lane];
 #pragma unroll
         for (int e = 0; e < 2; e++) {
           const float4 c = columns[(block * 2 + kind) * 8 + 2 * q + e];
@@ -219,7 +237,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
             const u32 a[4] = {h[i][k][0], h[i][k][1], h[i][k + 1][0], h[i][k + 1][1]};
             mma16(y[kind], a, b[kind][k], b[kind][k + 1]);
           }
-          if (HIDDEN_TILES % 2) mma8(y[kind], h[i][HIDDEN_TILES - 1][0], h[i][HIDDEN_TILES - 1][1], b[kind][HIDDEN_TILES - 1]);
+          if (HIDDEN_TILES % 2)
+            mma8(y[kind], h[i][HIDDEN_TILES - 1][0], h[i][HIDDEN_TILES - 1][1], b[kind][HIDDEN_TILES - 1]);
         }
         u32* at = (u32*)(x + ((warp + i * WARPS) * 16 + row + MARGIN) * PITCH + block * 8) + q;
 #pragma unroll
@@ -250,7 +269,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 #pragma unroll 1
     for (int group = 0; group < C / 16; group++) {
       float sum[TILES][4][4];
-      const float4 value = __ldg(p.rewrite_bias + (group * 4 + q) * 2), gate = __ldg(p.rewrite_bias + (group * 4 + q) * 2 + 1);
+      const float4 value = __ldg(p.rewrite_bias + (group * 4 + q) * 2),
+                   gate = __ldg(p.rewrite_bias + (group * 4 + q) * 2 + 1);
 #pragma unroll
       for (int i = 0; i < TILES; i++)
 #pragma unroll
@@ -284,9 +304,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
         for (int half = 0; half < 2; half++) {
           float y[4];
 #pragma unroll
-          for (int e = 0; e < 4; e++) y[e] = sum[i][e / 2][2 * half + e % 2] * sigmoid(sum[i][2 + e / 2][2 * half + e % 2]);
+          for (int e = 0; e < 4; e++)
+            y[e] = sum[i][e / 2][2 * half + e % 2] * sigmoid(sum[i][2 + e / 2][2 * half + e % 2]);
           const size_t frame = sequence * FRAMES + (warp + i * WARPS) * 16 + half * 8 + row;
-          *((uint2*)(p.output + frame * C + group * 16) + q) = make_uint2(pack(y[0] + low.x, y[1] + low.y), pack(y[2] + high.x, y[3] + high.y));
+          *((uint2*)(p.output + frame * C + group * 16) + q) =
+              make_uint2(pack(y[0] + low.x, y[1] + low.y), pack(y[2] + high.x, y[3] + high.y));
         }
     }
     return;

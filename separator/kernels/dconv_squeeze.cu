@@ -3,19 +3,20 @@
 #include "dconv.cuh"
 
 struct Parameters {
-  const f16* x;          // [batch, sequences, positions, channels]
-  const uint2* weight;   // matrices of 16 x 8 in the order of lanes: [3 taps, channels / 16, HIDDEN_TILES, 32]
-  const float* bias;     // [HIDDEN]
-  float* hidden;         // [batch, sequences, positions, HIDDEN]
-  Moments* moments;      // [batch, sequences, tiles]
-  float2* statistics;    // [batch, sequences]: mean and 1 / deviation
-  u32* counters;         // [batch, sequences], 0
+  const f16* x;         // [batch, sequences, positions, channels]
+  const uint2* weight;  // matrices of 16 x 8 in the order of lanes: [3 taps, channels / 16, HIDDEN_TILES, 32]
+  const float* bias;    // [HIDDEN]
+  float* hidden;        // [batch, sequences, positions, HIDDEN]
+  Moments* moments;     // [batch, sequences, tiles]
+  float2* statistics;   // [batch, sequences]: mean and 1 / deviation
+  u32* counters;        // [batch, sequences], 0
   int sequences, positions, channels, dilation;
-  int hidden_channels;   // that are not padding
+  int hidden_channels;  // that are not padding
 };
 
 // Grid: tiles, sequences, batch.
-extern "C" __global__ void __launch_bounds__(THREADS) dconv_squeeze(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+    dconv_squeeze(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(16) f16 x[];
   __shared__ float scratch[WARPS];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4 * 2;
@@ -80,7 +81,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_squeeze(const __grid
       float* to = p.hidden + ((size_t)sequence * p.positions + at[half]) * HIDDEN + n * 8 + column;
       *(float2*)to = make_float2(sum[n][2 * half], sum[n][2 * half + 1]);
 #pragma unroll
-      for (int e = 0; e < 2; e++) total += n * 8 + column + e < p.hidden_channels ? sum[n][2 * half + e] : 0.0f;
+      for (int e = 0; e < 2; e++)
+        total += n * 8 + column + e < p.hidden_channels ? sum[n][2 * half + e] : 0.0f;
     }
 
   const int rows = min(TILE, p.positions - first);

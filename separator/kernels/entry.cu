@@ -13,14 +13,14 @@ constexpr int TAPS = 8, STRIDE = 4, PAD = 2, DEPTH = TAPS * CHANNELS, BM = 128, 
 constexpr int A_PITCH = DEPTH + 8, MAX_OUTPUTS = 64, PITCH = MAX_OUTPUTS + 8;
 
 struct Parameters {
-  const float* input;         // [batch, sequences, positions, 4] or [batch, 2, positions]
-  const float2* statistics;   // [batch]: mean and deviation
-  const f16* weight;          // [outputs, DEPTH], taps outermost
-  const float* bias;          // [outputs]
-  f16* output;                // [batch, rows_s, rows_p, outputs]
-  int sequences, positions;   // of the input
+  const float* input;        // [batch, sequences, positions, 4] or [batch, 2, positions]
+  const float2* statistics;  // [batch]: mean and deviation
+  const f16* weight;         // [outputs, DEPTH], taps outermost
+  const float* bias;         // [outputs]
+  f16* output;               // [batch, rows_s, rows_p, outputs]
+  int sequences, positions;  // of the input
   int rows_s, rows_p;
-  int outputs;                // a multiple of 8, at most 64
+  int outputs;  // a multiple of 8, at most 64
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS) entry(const __grid_constant__ Parameters p) {
@@ -33,12 +33,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) entry(const __grid_constan
   const float scale = 1.0f / (statistics.y + EPSILON);
 
   // The eight taps of this thread's position.
-  const int s = m / p.rows_p, at = m % p.rows_p;
+  const int at = m % p.rows_p;
 #pragma unroll
   for (int tap = 0; tap < TAPS; tap++) {
     u32* to = (u32*)(left + threadIdx.x * A_PITCH + tap * CHANNELS);
 #if CHANNELS == 4
-    const int from = s * STRIDE + tap - PAD;
+    const int from = m / p.rows_p * STRIDE + tap - PAD;
     float4 x = make_float4(statistics.x, statistics.x, statistics.x, statistics.x);
     if (m < rows && from >= 0 && from < p.sequences) {
       x = __ldg((const float4*)p.input + ((size_t)batch * p.sequences + from) * p.positions + at);
@@ -67,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) entry(const __grid_constan
   for (int i = 0; i < 2; i++)
 #pragma unroll
     for (int k = 0; k < DEPTH / 16; k++) {
-      load_matrices(a[i][k], shared_address(left + (warp * 32 + i * 16 + lane % 16) * A_PITCH + k * 16 + lane / 16 * 8));
+      load_matrices(a[i][k], shared_address(left + (warp * 32 + i * 16 + lane % 16) * A_PITCH + k * 16 +
+                                            lane / 16 * 8));
     }
   for (int n = 0; n < p.outputs; n += 8) {
     const float2 bias = *(const float2*)(p.bias + n + lane % 4 * 2);
@@ -90,7 +91,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) entry(const __grid_constan
   for (int i = threadIdx.x; i < BM * chunks; i += THREADS) {
     const int r = i / chunks, c = i % chunks * 8;
     if (blockIdx.x * BM + r < rows) {
-      *(uint4*)(p.output + ((size_t)batch * rows + blockIdx.x * BM + r) * p.outputs + c) = *(const uint4*)(tile + r * PITCH + c);
+      *(uint4*)(p.output + ((size_t)batch * rows + blockIdx.x * BM + r) * p.outputs + c) =
+          *(const uint4*)(tile + r * PITCH + c);
     }
   }
 }

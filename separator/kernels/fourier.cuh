@@ -37,10 +37,10 @@ DEVICE void transform4(float2& a, float2& b, float2& c, float2& d) {
 template <bool INVERSE>
 DEVICE void transform16(float2 (&x)[16]) {
   // e^(-2 pi i m / 16) for the products m = row times column.
-  constexpr float COS[10] = {1.0f, 0.92387953f, 0.70710678f, 0.38268343f, 0.0f,
-                             0.0f, -0.70710678f, 0.0f, 0.0f, -0.92387953f};
+  constexpr float COS[10] = {1.0f, 0.92387953f,  0.70710678f, 0.38268343f, 0.0f,
+                             0.0f, -0.70710678f, 0.0f,        0.0f,        -0.92387953f};
   constexpr float SIN[10] = {0.0f, 0.38268343f, 0.70710678f, 0.92387953f, 1.0f,
-                             0.0f, 0.70710678f, 0.0f, 0.0f, -0.38268343f};
+                             0.0f, 0.70710678f, 0.0f,        0.0f,        -0.38268343f};
 #pragma unroll
   for (int j = 0; j < 4; j++) transform4<INVERSE>(x[j], x[4 + j], x[8 + j], x[12 + j]);
 #pragma unroll

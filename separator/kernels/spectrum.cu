@@ -9,13 +9,13 @@
 constexpr int FRAMES = 2, THREADS = FRAMES * TRANSFORM_THREADS;
 
 struct Parameters {
-  const float* mix;       // [batch, 2, length]
-  const float2* turns;    // [4096]
-  const float* window;    // [4096]: the window over 64
-  float* spectrum;        // [batch, 2048, frames, 4]
-  Moments* moments;       // [batch, 2 (spectrum, waveform), blocks of a segment]
-  float2* statistics;     // [2 (spectrum, waveform), batch]: mean and deviation
-  u32* counters;          // [batch], 0
+  const float* mix;     // [batch, 2, length]
+  const float2* turns;  // [4096]
+  const float* window;  // [4096]: the window over 64
+  float* spectrum;      // [batch, 2048, frames, 4]
+  Moments* moments;     // [batch, 2 (spectrum, waveform), blocks of a segment]
+  float2* statistics;   // [2 (spectrum, waveform), batch]: mean and deviation
+  u32* counters;        // [batch], 0
   int length, frames;
 };
 

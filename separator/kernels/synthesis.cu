@@ -12,13 +12,13 @@
 constexpr int THREADS = TRANSFORM_THREADS, OVERLAP = POINTS / HOP;
 
 struct Parameters {
-  const f16* spectra;         // [batch, stems, frames, 2048, 4]
-  const f16* waveforms;       // [batch, stems, 2, length]
-  const float2* statistics;   // [2 (spectrum, waveform), batch]: mean and deviation
-  const float2* turns;        // [4096]
-  const float* window;        // [4096]: the window over 64
-  const float* envelope;      // [frames + 3, 1024]: 1 / sum of the squared windows
-  float* stems;               // [batch, stems, 2, length]
+  const f16* spectra;        // [batch, stems, frames, 2048, 4]
+  const f16* waveforms;      // [batch, stems, 2, length]
+  const float2* statistics;  // [2 (spectrum, waveform), batch]: mean and deviation
+  const float2* turns;       // [4096]
+  const float* window;       // [4096]: the window over 64
+  const float* envelope;     // [frames + 3, 1024]: 1 / sum of the squared windows
+  float* stems;              // [batch, stems, 2, length]
   int length, frames;
 };
 
@@ -47,8 +47,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) synthesis(const __grid_con
         const int k = t + 256 * i;
         const uint2 bits = __ldg(spectra + (size_t)frame * BINS + k);
         float2 left = unpack(bits.x), right = unpack(bits.y);
-        left = make_float2(fmaf(left.x, of_spectrum.y, of_spectrum.x), fmaf(left.y, of_spectrum.y, of_spectrum.x));
-        right = make_float2(fmaf(right.x, of_spectrum.y, of_spectrum.x), fmaf(right.y, of_spectrum.y, of_spectrum.x));
+        left = make_float2(fmaf(left.x, of_spectrum.y, of_spectrum.x),
+                           fmaf(left.y, of_spectrum.y, of_spectrum.x));
+        right = make_float2(fmaf(right.x, of_spectrum.y, of_spectrum.x),
+                            fmaf(right.y, of_spectrum.y, of_spectrum.x));
         if (k == 0) left.y = right.y = 0.0f;
         x[i] = make_float2(left.x - right.y, left.y + right.x);
         // The mirror of bin k is bin 4096 - k, which thread 256 - t has, or this one if t is 0.

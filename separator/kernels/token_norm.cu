@@ -3,8 +3,8 @@
 // | mode | output | normalised |
 // |---|---|---|
 // | LAYER | - | layer norm of the input, without gain and shift |
-// | EMBED | layer norm of the input with gain and shift, plus the embedding of the position | layer norm of the output |
-// | GROUP | norm of the input over the whole segment with gain and shift, plus another tensor | layer norm of the output |
+// | EMBED | layer norm of the input with gain and shift, plus the position's embedding | layer norm of the output |
+// | GROUP | norm over the whole segment with gain and shift, plus another tensor | layer norm of the output |
 #include "common.cuh"
 
 constexpr int THREADS = 256, WARPS = THREADS / 32;
@@ -19,7 +19,7 @@ struct Parameters {
   const f16* add;          // [batch, tokens, channels], or null; not with `positions`
   const Moments* moments;  // [batch, blocks] of the input
   f16* output;
-  f16* normalised;         // or null
+  f16* normalised;  // or null
   int tokens, channels, blocks, mode;
 };
 
