@@ -30,6 +30,9 @@ mod share;
 mod sink;
 mod song;
 mod statistics;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 pub mod timings;
 
 pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};

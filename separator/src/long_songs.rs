@@ -12,10 +12,8 @@ use crate::audio::{Audio, AudioSource, AudioStream, Layout};
 use crate::decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 use crate::engine::{Engine, EngineClass};
 use crate::separator::Member;
+use crate::support::peak;
 use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
-
-#[path = "../tests/support/peak.rs"]
-mod peak;
 
 /// Environment variable that makes this executable separate one song of that many seconds.
 const SONG_S: &str = "SEXTET_LONG_SONG_S";

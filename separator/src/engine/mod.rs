@@ -4,7 +4,6 @@ mod choice;
 mod class;
 mod contract;
 mod cpu;
-#[allow(dead_code, reason = "its engine is not among the choices yet")]
 pub mod cuda;
 mod error;
 mod exit;

@@ -13,12 +13,8 @@ use super::memory::tensors_of;
 use super::parameters;
 use crate::Model;
 use crate::model::program::{Branch, Program};
-
-#[path = "../../../tests/support/mod.rs"]
-mod support;
-
-use support::checkpoint::Checkpoint;
-use support::small;
+use crate::support::checkpoint::Checkpoint;
+use crate::support::small;
 
 /// List of the kernels that are compiled.
 const LIST: &str = include_str!("../../../kernels/kernels.txt");

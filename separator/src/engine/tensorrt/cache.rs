@@ -60,7 +60,7 @@ impl PlanKey {
     }
 
     fn name(&self) -> String {
-        name_of(&self.header())
+        name_of(self.header())
     }
 
     /// Returns the header of the kernels that a GPU compiled. It names the plan, the GPU and its
@@ -319,7 +319,7 @@ impl PlanCache {
         self.folder.join(format!(
             "{}.{}.kernels",
             key.name(),
-            name_of(&key.kernels_header(gpu))
+            name_of(key.kernels_header(gpu))
         ))
     }
 
@@ -547,7 +547,7 @@ mod tests {
             "another driver"
         );
         assert_eq!(cache.entries().unwrap(), [], "it is no engine");
-        let name = name_of(&float16_header("abc", &gpu(1)));
+        let name = name_of(float16_header("abc", &gpu(1)));
         let path = folder.path().join(format!("{name}.float16"));
 
         let mut bytes = fs::read(&path).unwrap();
