@@ -44,8 +44,8 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Lowers `program` for batches of `batch` segments on the GPU of `context`. With `keep_all`, all
-    /// tensors can be read after a run.
+    /// Lowers `program` for batches of `batch` segments on the GPU of `context`. With `keep_all`,
+    /// all tensors can be read after a run.
     ///
     /// # Errors
     /// Fails where there is no kernel for the program or the GPU.

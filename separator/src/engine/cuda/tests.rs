@@ -59,8 +59,8 @@ fn bytes(program: &Program, lowered: &Lowered, batch: usize) -> usize {
     lowered.tensor_bytes + lowered.scratch_bytes + lowered.pool.bytes().len() + 4 * samples
 }
 
-/// Asserts that no two tensors share memory while both are needed. Steps of one branch run one after
-/// another, those of different branches side by side.
+/// Asserts that no two tensors share memory while both are needed. Steps of one branch run one
+/// after another, those of different branches side by side.
 fn assert_apart(name: &str, program: &Program, lowered: &Lowered, batch: usize) {
     let mut uses: HashMap<usize, (usize, usize, BTreeSet<bool>)> = HashMap::new();
     for (index, step) in program.steps.iter().enumerate() {

@@ -13,9 +13,9 @@ use crate::model::Network;
 use crate::progress::{Listener, Preparing};
 
 /// Largest relative error of all stems together that is accepted for the speed of float16: -40 dB.
-/// On an H200 the errors of TensorRT were 1.8e-2 for weights drawn to hide nothing, 9.1e-4 for fresh
-/// weights with the official shape, and 2.1e-3 for `sextet-mini`, to which noise is stranger than
-/// any song (docs/precision.md).
+/// On an H200 the errors of TensorRT were 1.8e-2 for weights drawn to hide nothing, 9.1e-4 for
+/// fresh weights with the official shape, and 2.1e-3 for `sextet-mini`, to which noise is stranger
+/// than any song (docs/precision.md).
 pub(in crate::engine) const TOLERANCE: f64 = 1e-2;
 
 /// File of a model's error in float16 on a GPU.
@@ -26,7 +26,8 @@ pub(in crate::engine) struct Float16Record {
 }
 
 impl Float16Record {
-    /// Returns the record in `folder` under `header`, which names the conditions of the measurement.
+    /// Returns the record in `folder` under `header`, which names the conditions of the
+    /// measurement.
     pub(in crate::engine) fn new(folder: &Path, header: String) -> Self {
         let path = folder.join(format!("{}.float16", sealed::name_of(&header)));
         Self { path, header }
@@ -45,8 +46,8 @@ impl Float16Record {
 }
 
 /// Returns the error of `network` in float16 on `batches`, which must be idle. A model that has
-/// passed under the conditions of `record` is not measured again. A failure is measured again, since
-/// a passing fault may have caused it.
+/// passed under the conditions of `record` is not measured again. A failure is measured again,
+/// since a passing fault may have caused it.
 pub(in crate::engine) fn float16_error<N: BatchNetwork>(
     network: &Network,
     batches: &mut Batches<N>,

@@ -35,8 +35,8 @@ pub(in crate::engine) fn first_batch(asked: Option<usize>, gpu: &Gpu) -> usize {
     })
 }
 
-/// Opens, by `open`, what runs batches of the size that was asked for, or of the largest that works.
-/// Returns it with the size.
+/// Opens, by `open`, what runs batches of the size that was asked for, or of the largest that
+/// works. Returns it with the size.
 pub(in crate::engine) fn open_largest<T, E: BatchError>(
     asked: Option<usize>,
     gpu: &Gpu,

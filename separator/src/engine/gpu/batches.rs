@@ -62,8 +62,8 @@ impl Shape {
     }
 }
 
-/// Batches that a network runs. Fields are dropped in this order, so a field that uses another comes
-/// before it.
+/// Batches that a network runs. Fields are dropped in this order, so a field that uses another
+/// comes before it.
 pub(in crate::engine) struct Batches<N> {
     shape: Shape,
     slots: Vec<Slot>,

@@ -1,5 +1,5 @@
-//! What engines on NVIDIA GPUs share: driver and GPUs, batches with their transfers, and the checks
-//! of a start. A file uses those in the rows above it.
+//! Parts that the engines on NVIDIA GPUs share: driver and GPUs, batches with their transfers, and
+//! the checks of a start. A file uses those in the rows above it.
 //!
 //! | file | contents |
 //! |---|---|

@@ -17,7 +17,8 @@ use crate::model::{Network, Precision};
 use crate::progress::Listener;
 use crate::timings::timed;
 
-/// Driver and GPU that TensorRT-RTX needs: CUDA 13.0, for which the libraries are built, and Turing.
+/// Driver and GPU that TensorRT-RTX needs: CUDA 13.0, for which the libraries are built, and
+/// Turing.
 pub const NEEDS: Needs = Needs {
     engine: "TensorRT",
     driver: 13_000,
