@@ -10,8 +10,9 @@ use super::memory::{Lifetimes, Sizes};
 use super::parameters::{self as parameters, MAX_TAPS, Parameters, Pointer, Region};
 use super::weights::{self, Pool};
 use crate::model::program::{
-    Activation, Attention, Axis, Branch, Channels, Convolution, DConv, Embedding, GroupNorm,
-    LayerNorm, Operation, Program, Shape, Statistics, Step, Synthesis, Tensor, Upsampling,
+    Activation, Attention, Axis, Branch, Channels, Convolution, DConv, DConvLayer, Embedding,
+    GroupNorm, LayerNorm, Operation, Program, Shape, Statistics, Step, Synthesis, Tensor,
+    Upsampling,
 };
 use crate::model::{FFT_SIZE, HOP, inverse_envelope, window};
 
@@ -66,10 +67,14 @@ const GROUP: i32 = 2;
 /// What the GPU and the images that it runs allow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Number of stages of `convolution.cu`.
-    pub(super) stages: usize,
+    /// Whether the images use Hopper's own instructions.
+    pub(super) hopper: bool,
     /// Bytes of shared memory that a block may have.
     pub(super) shared: usize,
+    /// Bytes of shared memory of a multiprocessor.
+    pub(super) shared_of_all: usize,
+    /// Number of multiprocessors.
+    pub(super) multiprocessors: usize,
 }
 
 /// Lowers `program` for batches of `batch` segments. With `keep_all`, no two tensors share memory,
@@ -84,7 +89,7 @@ pub(super) fn lower(
     for (index, step) in program.steps.iter().enumerate() {
         lowering.step = index;
         lowering.branch = step.branch;
-        if lowering.merged != Some(index) {
+        if !lowering.merged.contains(&index) {
             lowering.add(step)?;
         }
     }
@@ -120,8 +125,8 @@ struct Lowering<'a> {
     /// segment.
     moments: HashMap<Tensor, (Pointer, usize)>,
     limits: Limits,
-    /// Step that is part of the launch of the one before.
-    merged: Option<usize>,
+    /// Steps that are part of the launch of an earlier one.
+    merged: Vec<usize>,
     /// Tensors that never have their value in memory.
     hidden: Vec<Tensor>,
     step: usize,
@@ -163,7 +168,7 @@ impl<'a> Lowering<'a> {
             dconv: HashMap::new(),
             moments: HashMap::new(),
             limits,
-            merged: None,
+            merged: Vec::new(),
             hidden: Vec::new(),
             step: 0,
             branch: Branch::Frequency,
@@ -394,7 +399,7 @@ impl<'a> Lowering<'a> {
         self.launch(
             kernel,
             grid,
-            convolution_bytes(block, self.limits.stages),
+            convolution_bytes(block, self.limits.hopper),
             parameters,
         );
         Ok(())
@@ -484,7 +489,7 @@ impl<'a> Lowering<'a> {
         self.launch(
             kernel,
             grid,
-            convolution_bytes(block, self.limits.stages),
+            convolution_bytes(block, self.limits.hopper),
             parameters,
         );
         Ok(())
@@ -549,7 +554,7 @@ impl<'a> Lowering<'a> {
         let shape = self.shape(dconv.tensor);
         let (sequences, positions, channels) = (shape.sequences, shape.positions, shape.channels);
         check_channels(channels, 8)?;
-        if self.dconv_of_rows(dconv) {
+        if self.fused_dconv(dconv) {
             return Ok(());
         }
 
@@ -638,67 +643,163 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// Adds a DConv whose sequences fit into shared memory as one launch, together with the 1x1
-    /// convolution that follows it in the encoder. Returns whether it could.
-    fn dconv_of_rows(&mut self, dconv: &DConv) -> bool {
+    /// Adds a DConv as one launch, together with the 1x1 convolution that follows it in the encoder, if
+    /// there is a kernel for its shape that fits on the GPU. Returns whether there was.
+    fn fused_dconv(&mut self, dconv: &DConv) -> bool {
         let shape = self.shape(dconv.tensor);
-        let (sequences, channels) = (shape.sequences, shape.channels);
-        let shared = row_bytes(channels);
+        let channels = shape.channels;
         let [first, second] = &dconv.layers[..] else {
             return false;
         };
-        let fits = shape.positions == kernel::ROW_FRAMES
-            && kernel::ROW_CHANNELS.contains(&channels)
+        let has_kernel = kernel::FUSED_CHANNELS.contains(&channels)
             && (first.dilation, second.dilation) == (1, 2)
             && [first, second]
                 .iter()
-                .all(|layer| layer.conv1.1.shape()[0] == channels / 8)
-            && shared <= self.limits.shared;
-        if !fits {
+                .all(|layer| layer.conv1.1.shape()[0] == channels / 8);
+        if !has_kernel {
             return false;
         }
 
-        let x = self.halves(dconv.tensor);
-        let pool = &mut self.pool;
-        let mut parameters = parameters::Row {
-            x,
-            output: x,
-            conv1_0: pool.halves(weights::conv1(first)),
-            conv1_1: pool.halves(weights::conv1(second)),
-            norm1_0: pool.floats(weights::norm1(first)),
-            norm1_1: pool.floats(weights::norm1(second)),
-            conv2_0: pool.halves(weights::conv2(first)),
-            conv2_1: pool.halves(weights::conv2(second)),
-            columns_0: pool.floats(weights::conv2_columns(first)),
-            columns_1: pool.floats(weights::conv2_columns(second)),
-            over_rows_0: pool.floats(weights::over_rows(first)),
-            over_rows_1: pool.floats(weights::over_rows(second)),
-            sequences: sequences as i32,
-            ..Default::default()
-        };
-
-        if let Some(Operation::Convolution(rewrite)) = self.rewrite_after(dconv) {
-            let rewrite = rewrite.clone();
-            parameters.output = self.halves(rewrite.output);
-            parameters.rewrite = self.pool.halves(weights::rewrite(&rewrite.weight));
-            parameters.rewrite_bias = self.pool.floats(weights::rewrite_bias(&rewrite.bias));
-            parameters.table = rewrite.table.as_ref().map_or(Pointer::NULL, |table| {
-                self.pool.halves(table.data().iter().copied())
-            });
-            self.merged = Some(self.step + 1);
-            // What lies there is the input of the DConv.
-            self.hidden.push(dconv.tensor);
+        if shape.positions == kernel::ROW_FRAMES {
+            self.dconv_row(dconv, [first, second])
+        } else if shape.sequences == 1 {
+            self.dconv_line(dconv, [first, second])
+        } else {
+            false
         }
+    }
+
+    /// Adds a DConv whose sequences fit into shared memory.
+    fn dconv_row(&mut self, dconv: &DConv, layers: [&DConvLayer; 2]) -> bool {
+        let Shape {
+            sequences,
+            channels,
+            ..
+        } = self.shape(dconv.tensor);
+        let shared = fused_bytes(channels, kernel::ROW_FRAMES, kernel::ROW_WARPS);
+        if shared > self.limits.shared {
+            return false;
+        }
+
+        let w = self.fused_weights(dconv, layers);
+        let parameters = parameters::Row {
+            x: w.x,
+            output: w.output,
+            conv1_0: w.conv1[0],
+            conv1_1: w.conv1[1],
+            norm1_0: w.norm1[0],
+            norm1_1: w.norm1[1],
+            conv2_0: w.conv2[0],
+            conv2_1: w.conv2[1],
+            columns_0: w.columns[0],
+            columns_1: w.columns[1],
+            over_rows_0: w.over_rows[0],
+            over_rows_1: w.over_rows[1],
+            rewrite: w.rewrite,
+            rewrite_bias: w.rewrite_bias,
+            table: w.table,
+            sequences: sequences as i32,
+        };
         let grid = [self.batch * sequences, 1, 1];
         self.launch(Kernel::Row(channels), grid, shared as u32, parameters);
         true
     }
 
-    /// Returns the 1x1 convolution with GLU that is the next step and reads the DConv's tensor, if
-    /// it is one of those that `dconv_row.cu` computes.
-    fn rewrite_after(&self, dconv: &DConv) -> Option<&'a Operation> {
-        let operation = &self.program.steps.get(self.step + 1)?.operation;
-        let Operation::Convolution(convolution) = operation else {
+    /// Adds a DConv of the only sequence. The blocks of a segment wait for one another, so all of them
+    /// have to fit on the GPU.
+    fn dconv_line(&mut self, dconv: &DConv, layers: [&DConvLayer; 2]) -> bool {
+        let Shape {
+            positions,
+            channels,
+            ..
+        } = self.shape(dconv.tensor);
+        let block = kernel::LineBlock::of(channels);
+        let blocks = positions.div_ceil(block.length);
+        let shared = fused_bytes(channels, block.computed, block.warps);
+        // A block takes a kilobyte for the system besides its own.
+        let registers_for = if self.limits.hopper {
+            block.resident
+        } else {
+            1
+        };
+        let resident = registers_for.min(self.limits.shared_of_all / (shared + 2048));
+        if shared > self.limits.shared || blocks > resident * self.limits.multiprocessors {
+            return false;
+        }
+
+        let w = self.fused_weights(dconv, layers);
+        let hidden = (channels / 8).next_multiple_of(8);
+        let part = (hidden + 1) * hidden;
+        let parameters = parameters::Line {
+            x: w.x,
+            output: w.output,
+            conv1_0: w.conv1[0],
+            conv1_1: w.conv1[1],
+            norm1_0: w.norm1[0],
+            norm1_1: w.norm1[1],
+            conv2_0: w.conv2[0],
+            conv2_1: w.conv2[1],
+            columns_0: w.columns[0],
+            columns_1: w.columns[1],
+            over_rows_0: w.over_rows[0],
+            over_rows_1: w.over_rows[1],
+            rewrite: w.rewrite,
+            rewrite_bias: w.rewrite_bias,
+            moments: self.reserve(self.batch * 2 * blocks * MOMENTS),
+            sums: self.reserve(self.batch * 2 * part * PAIR),
+            counters: self.reserve((2 + 4 * self.batch) * FLOAT),
+            positions: positions as i32,
+            blocks: blocks as i32,
+            batch: self.batch as i32,
+        };
+        let grid = [self.batch * blocks, 1, 1];
+        self.launch(Kernel::Line(channels), grid, shared as u32, parameters);
+        true
+    }
+
+    /// Places the weights of a fused DConv and of the convolution that goes with it.
+    fn fused_weights(&mut self, dconv: &DConv, layers: [&DConvLayer; 2]) -> FusedWeights {
+        let x = self.halves(dconv.tensor);
+        let pool = &mut self.pool;
+        let mut w = FusedWeights {
+            x,
+            output: x,
+            conv1: layers.map(|layer| pool.halves(weights::conv1(layer))),
+            norm1: layers.map(|layer| pool.floats(weights::norm1(layer))),
+            conv2: layers.map(|layer| pool.halves(weights::conv2(layer))),
+            columns: layers.map(|layer| pool.floats(weights::conv2_columns(layer))),
+            over_rows: layers.map(|layer| pool.floats(weights::over_rows(layer))),
+            rewrite: Pointer::NULL,
+            rewrite_bias: Pointer::NULL,
+            table: Pointer::NULL,
+        };
+
+        if let Some(rewrite) = self.rewrite_after(dconv) {
+            w.output = self.halves(rewrite.output);
+            w.rewrite = self.pool.halves(weights::rewrite(&rewrite.weight));
+            w.rewrite_bias = self.pool.floats(weights::rewrite_bias(&rewrite.bias));
+            w.table = rewrite.table.as_ref().map_or(Pointer::NULL, |table| {
+                self.pool.halves(table.data().iter().copied())
+            });
+            self.merged.extend(self.step_after());
+            // What lies there is the input of the DConv.
+            self.hidden.push(dconv.tensor);
+        }
+
+        w
+    }
+
+    /// Returns the next step of the branch.
+    fn step_after(&self) -> Option<usize> {
+        let steps = &self.program.steps;
+        (self.step + 1..steps.len()).find(|&index| steps[index].branch == self.branch)
+    }
+
+    /// Returns the 1x1 convolution with GLU that is the branch's next step and reads the DConv's
+    /// tensor, if it is one of those that the fused kernels compute.
+    fn rewrite_after(&self, dconv: &DConv) -> Option<&'a Convolution> {
+        let Operation::Convolution(convolution) = &self.program.steps[self.step_after()?].operation
+        else {
             return None;
         };
         let channels = self.shape(dconv.tensor).channels;
@@ -709,7 +810,7 @@ impl<'a> Lowering<'a> {
             && convolution.add.is_none()
             && channels.is_multiple_of(16)
             && self.shape(convolution.output).channels == channels;
-        is_one.then_some(operation)
+        is_one.then_some(convolution)
     }
 
     /// Launches a norm of tokens with the operands that `fill` adds.
@@ -849,19 +950,34 @@ fn tiles_of_block(tiles: usize, sequences: usize) -> usize {
     }
 }
 
-/// Bytes of shared memory of `dconv_row.cu` for sequences of `channels` channels.
-fn row_bytes(channels: usize) -> usize {
+/// Bytes of shared memory of a fused DConv with blocks of `positions` positions and `warps` warps.
+fn fused_bytes(channels: usize, positions: usize, warps: usize) -> usize {
     let hidden_tiles = (channels / 8).div_ceil(8);
     let (depth, hidden) = (channels.div_ceil(16), hidden_tiles * 8);
-    let rows = (kernel::ROW_FRAMES + 4) * (depth * 16 + 8) * HALF;
+    let rows = (positions + 4) * (depth * 16 + 8) * HALF;
     let part = (hidden + 1) * hidden;
-    let sums = 16 + 7 * part + part.next_multiple_of(4);
+    let sums = 32 + warps * part + part.next_multiple_of(4);
     let weights = 3 * depth * hidden_tiles * 64 + channels / 8 * (2 * hidden_tiles * 32 + 64);
     rows + (sums + weights) * FLOAT
 }
 
-/// Bytes of shared memory of `convolution.cu` for blocks of `columns` columns and `stages` stages.
-fn convolution_bytes(columns: usize, stages: usize) -> u32 {
+/// Weights of a fused DConv in both forms of its parameters.
+struct FusedWeights {
+    x: Pointer,
+    output: Pointer,
+    conv1: [Pointer; 2],
+    norm1: [Pointer; 2],
+    conv2: [Pointer; 2],
+    columns: [Pointer; 2],
+    over_rows: [Pointer; 2],
+    rewrite: Pointer,
+    rewrite_bias: Pointer,
+    table: Pointer,
+}
+
+/// Bytes of shared memory of `convolution.cu` for blocks of `columns` columns.
+fn convolution_bytes(columns: usize, hopper: bool) -> u32 {
+    let stages = if hopper { 4 } else { 3 };
     let stage = (kernel::CONVOLUTION_ROWS + columns) * kernel::CONVOLUTION_DEPTH * HALF;
     let tile = kernel::CONVOLUTION_ROWS * (columns + 8) * FLOAT;
     (stages * stage).max(tile) as u32
