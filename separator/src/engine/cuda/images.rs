@@ -81,10 +81,9 @@ impl Images {
         })
     }
 
-    /// Returns the number of stages of `convolution.cu`: one more where it uses Hopper's own
-    /// instructions.
-    pub(super) fn convolution_stages(&self) -> usize {
-        if self.target == "sm_90a" { 4 } else { 3 }
+    /// Returns whether the images use Hopper's own instructions.
+    pub(super) fn for_hopper(&self) -> bool {
+        self.target == "sm_90a"
     }
 
     /// Returns the image of the kernel called `name`.

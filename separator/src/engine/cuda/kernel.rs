@@ -4,9 +4,41 @@
 pub(super) const DCONV_TILE: usize = 112;
 /// Number of threads of the same kernels.
 const DCONV_THREADS: u32 = 224;
-/// Length of the sequences that `dconv_row.cu` takes, and the numbers of channels.
+/// Length of the sequences that `dconv_row.cu` takes, and the number of its warps.
 pub(super) const ROW_FRAMES: usize = 336;
-pub(super) const ROW_CHANNELS: [usize; 4] = [24, 48, 96, 192];
+pub(super) const ROW_WARPS: usize = 7;
+/// Numbers of channels that `dconv_row.cu` and `dconv_line.cu` are compiled for.
+pub(super) const FUSED_CHANNELS: [usize; 4] = [24, 48, 96, 192];
+
+/// Block of `dconv_line.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LineBlock {
+    pub(super) warps: usize,
+    /// Number of positions that it computes, its halo among them.
+    pub(super) computed: usize,
+    /// Number of positions that are its own.
+    pub(super) length: usize,
+    /// Number of blocks that a multiprocessor of Hopper has registers for; others hold one.
+    pub(super) resident: usize,
+}
+
+impl LineBlock {
+    pub(super) fn of(channels: usize) -> Self {
+        let (warps, tiles, resident) = match channels {
+            ..=48 => (8, 6, 2),
+            ..=96 => (8, 3, 2),
+            _ => (11, 2, 1),
+        };
+        let computed = warps * tiles * 16;
+        Self {
+            warps,
+            computed,
+            length: computed - 16,
+            resident,
+        }
+    }
+}
+
 /// Number of frames that a block of `spectrum.cu` transforms.
 pub(super) const SPECTRUM_FRAMES: usize = 2;
 /// Number of hops that a block of `synthesis.cu` makes.
@@ -38,8 +70,10 @@ pub(super) enum Kernel {
     Squeeze(usize),
     Hidden(usize),
     Expand(usize),
-    /// Whole DConv of a sequence, for a number of channels.
+    /// Whole DConv of a sequence of the spectrogram, for a number of channels.
     Row(usize),
+    /// Whole DConv of the time branch, for a number of channels.
+    Line(usize),
     TokenNorm,
     /// Attention with a number of channels in each head.
     Attention(usize),
@@ -59,6 +93,7 @@ impl Kernel {
             Self::Hidden(tiles) => format!("hidden_{tiles}"),
             Self::Expand(tiles) => format!("expand_{tiles}"),
             Self::Row(channels) => format!("dconv_row_{channels}"),
+            Self::Line(channels) => format!("dconv_line_{channels}"),
             Self::TokenNorm => "token_norm".to_owned(),
             Self::Attention(width) => format!("attention_{width}"),
         }
@@ -75,6 +110,7 @@ impl Kernel {
             Self::Hidden(_) => "dconv_hidden",
             Self::Expand(_) => "dconv_expand",
             Self::Row(_) => "dconv_row",
+            Self::Line(_) => "dconv_line",
             Self::TokenNorm => "token_norm",
             Self::Attention(_) => "attention",
         }
@@ -88,6 +124,7 @@ impl Kernel {
                 256
             }
             Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) | Self::Row(_) => DCONV_THREADS,
+            Self::Line(channels) => LineBlock::of(channels).warps as u32 * 32,
             Self::EntrySpectrum | Self::EntryWaveform | Self::Attention(_) => 128,
         }
     }

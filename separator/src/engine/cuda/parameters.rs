@@ -165,6 +165,17 @@ parameters! {
 }
 
 parameters! {
+    /// `dconv_line.cu`
+    Line {
+        x, output,
+        conv1_0, conv1_1, norm1_0, norm1_1, conv2_0, conv2_1, columns_0, columns_1, over_rows_0, over_rows_1,
+        rewrite, rewrite_bias,
+        moments, sums, counters;
+        positions: i32, blocks: i32, batch: i32,
+    }
+}
+
+parameters! {
     /// `token_norm.cu`
     TokenNorm {
         input, gain, shift, positions, add, moments, output, normalised;

@@ -58,14 +58,21 @@ impl Prepared {
         let asked = CudaError::during("say what it is able to do");
         let capability = context.compute_capability().map_err(&asked)?;
         let images = Images::of(capability)?;
-        let shared = context
-            .attribute(
-                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
-            )
-            .map_err(&asked)?;
+        let attribute = |attribute| -> Result<usize, CudaError> {
+            let value = context.attribute(attribute).map_err(&asked)?;
+            Ok(usize::try_from(value).unwrap_or(0))
+        };
         let limits = Limits {
-            stages: images.convolution_stages(),
-            shared: usize::try_from(shared).unwrap_or(0),
+            hopper: images.for_hopper(),
+            shared: attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+            )?,
+            shared_of_all: attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+            )?,
+            multiprocessors: attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+            )?,
         };
 
         let lowered = lower(program, batch, keep_all, limits)?;

@@ -50,7 +50,12 @@ fn published() -> [(&'static str, Program); 3] {
 }
 
 fn limits(shared: usize) -> Limits {
-    Limits { stages: 4, shared }
+    Limits {
+        hopper: true,
+        shared,
+        shared_of_all: 228 * 1024,
+        multiprocessors: 132,
+    }
 }
 
 /// Returns all bytes that a runner reserves on the GPU.
