@@ -23,7 +23,8 @@ pub struct StepError {
 
 /// Runs the first network of `model` on GPU number `gpu` and on the interpreter, for one segment
 /// `mix` [2, segment] in a batch of `batch` equal ones. Returns the error of every stored tensor,
-/// in the order of the steps, and of the stems of every segment.
+/// in the order of the steps, and of the stems of every segment. `target` names the compiled kernels
+/// to use, such as `compute_80`, instead of the best for the GPU.
 ///
 /// # Errors
 /// Fails when the GPU cannot be used or there is no kernel for the model.
@@ -31,6 +32,7 @@ pub fn compare(
     model: &Model,
     gpu: usize,
     batch: usize,
+    target: Option<&str>,
     mix: &[f32],
 ) -> Result<(Vec<StepError>, Vec<f32>), CudaError> {
     let network = model.networks_of().next();
@@ -43,7 +45,7 @@ pub fn compare(
     // SAFETY: events order the streams.
     unsafe { context.disable_event_tracking() };
 
-    let prepared = Prepared::new(&context, &program, batch, true)?;
+    let prepared = Prepared::new(&context, &program, batch, true, target)?;
     let runner = Runner::new(&context, &program, prepared)?;
     let stream = runner.stream();
     let copied = CudaError::during("copy");
@@ -130,8 +132,6 @@ fn error_of(name: String, found: &[f32], expected: &[f32]) -> StepError {
 pub struct KernelTime {
     /// Name of the step, or of the kernel.
     pub name: String,
-    /// Number of launches for a batch.
-    pub launches: usize,
     /// Microseconds for a segment.
     pub microseconds: f64,
 }
@@ -146,6 +146,7 @@ pub fn profile(
     model: &Model,
     gpu: usize,
     batch: usize,
+    target: Option<&str>,
 ) -> Result<(f64, usize, Vec<KernelTime>), CudaError> {
     let Some(network) = model.networks_of().next() else {
         return Ok((0.0, 0, Vec::new()));
@@ -155,19 +156,14 @@ pub fn profile(
     // SAFETY: events order the streams.
     unsafe { context.disable_event_tracking() };
 
-    let prepared = Prepared::new(&context, &program, batch, false)?;
+    let prepared = Prepared::new(&context, &program, batch, false, target)?;
     let mut runner = Runner::new(&context, &program, prepared)?;
-    let whole = if std::env::var_os("SEXTET_CUDA_ONLY").is_some() {
-        0.0
-    } else {
-        runner.time(100)?
-    };
+    let whole = runner.time(100)?;
     let times = runner.time_launches(&program, 20)?;
     let times = times
         .into_iter()
         .map(|(name, microseconds)| KernelTime {
             name,
-            launches: 1,
             microseconds: microseconds / batch as f64,
         })
         .collect();

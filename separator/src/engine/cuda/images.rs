@@ -28,23 +28,24 @@ pub(super) struct Images {
 }
 
 impl Images {
-    /// Unpacks the images for a GPU of `capability`.
-    pub(super) fn of(capability: (i32, i32)) -> Result<Self, CudaError> {
+    /// Unpacks the images for a GPU of `capability`, or those of the target `asked`.
+    pub(super) fn of(capability: (i32, i32), asked: Option<&str>) -> Result<Self, CudaError> {
         let damaged = |reason| CudaError::Damaged { reason };
-        // A file of kernels that is being worked on, without this program being built anew.
-        let other =
-            std::env::var_os("SEXTET_CUDA_KERNELS").and_then(|path| std::fs::read(path).ok());
-        let file = other.as_deref().unwrap_or(FILE);
-        let end = file.iter().position(|&byte| byte == b'\n');
-        let (index, data) = file.split_at(end.ok_or_else(|| damaged("no index"))? + 1);
+        let end = FILE.iter().position(|&byte| byte == b'\n');
+        let (index, data) = FILE.split_at(end.ok_or_else(|| damaged("no index"))? + 1);
         let index: Value = serde_json::from_slice(index).map_err(|_| damaged("bad index"))?;
 
         let targets = index["targets"].as_array().map_or(&[][..], Vec::as_slice);
-        let names = targets.iter().filter_map(|target| target["name"].as_str());
-        let capability = match std::env::var("SEXTET_CUDA_TARGET") {
-            Ok(_) => (8, 0),
-            Err(_) => capability,
-        };
+        let names = targets
+            .iter()
+            .map(|target| target["name"].as_str().unwrap_or_default())
+            .map(|name| {
+                if asked.is_none_or(|asked| asked == name) {
+                    name
+                } else {
+                    ""
+                }
+            });
         let chosen = choose(names, capability).ok_or(CudaError::NoImage { capability })?;
         let target = &targets[chosen.index];
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `images.rs` | the compiled kernels for each GPU |
 //! | `kernel.rs`, `parameters.rs` | the kernels and what they are given |
-//! | `lower.rs`, `weights.rs`, `memory.rs` | a program as launches, with its weights and its memory |
+//! | `lower/`, `weights.rs`, `memory.rs` | a program as launches, its weights and its memory |
 //! | `runner.rs` | launches as one graph on a GPU |
 //! | `batches.rs`, `start.rs` | tested batches, and the engine's start |
 //! | `compare.rs` | comparison with the interpreter, step by step |

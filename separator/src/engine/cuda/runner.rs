@@ -45,7 +45,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Lowers `program` for batches of `batch` segments on the GPU of `context`. With `keep_all`,
-    /// all tensors can be read after a run.
+    /// all tensors can be read after a run. `target` names the images to use instead of the best.
     ///
     /// # Errors
     /// Fails where there is no kernel for the program or the GPU.
@@ -54,10 +54,11 @@ impl Prepared {
         program: &Program,
         batch: usize,
         keep_all: bool,
+        target: Option<&str>,
     ) -> Result<Self, CudaError> {
         let asked = CudaError::during("say what it is able to do");
         let capability = context.compute_capability().map_err(&asked)?;
-        let images = Images::of(capability)?;
+        let images = Images::of(capability, target)?;
         let attribute = |attribute| -> Result<usize, CudaError> {
             let value = context.attribute(attribute).map_err(&asked)?;
             Ok(usize::try_from(value).unwrap_or(0))
@@ -213,9 +214,6 @@ impl Runner {
                 program.steps[launch.step].name,
                 launch.kernel.name()
             );
-            if std::env::var("SEXTET_CUDA_ONLY").is_ok_and(|only| !name.contains(&only)) {
-                continue;
-            }
             let function = &self.functions[&launch.kernel];
             let mark = || {
                 self.compute

@@ -103,7 +103,7 @@ pub fn probe(options: &GpuOptions) -> Result<String> {
 /// Lowers `program` for batches of `batch` segments on `gpu`.
 fn prepare(gpu: &Gpu, program: &Program, batch: usize) -> std::result::Result<Prepared, CudaError> {
     timed("lower the program", || {
-        Prepared::new(gpu.context(), program, batch, false)
+        Prepared::new(gpu.context(), program, batch, false, None)
     })
 }
 

@@ -19,8 +19,8 @@ use crate::support::small;
 /// List of the kernels that are compiled.
 const LIST: &str = include_str!("../../../kernels/kernels.txt");
 
-/// Shared memory of a block in bytes, and the batch: the least on GPUs of compute capability 8.6, the
-/// most on 9.0.
+/// Shared memory of a block in bytes, and the batch: the least on GPUs of compute capability 8.6,
+/// the most on 9.0.
 const CASES: [(usize, usize); 2] = [(99 << 10, 4), (227 << 10, 1)];
 
 /// Bytes of GPU memory that a batch of four takes at most with a published model.
@@ -168,7 +168,7 @@ fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn the_images_hold_every_kernel_of_the_list() {
     for capability in [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0), (13, 0)] {
         // A target that is not compiled yet is missing as a whole.
-        let Ok(images) = Images::of(capability) else {
+        let Ok(images) = Images::of(capability, None) else {
             println!("{capability:?}: no images");
             continue;
         };
@@ -179,8 +179,8 @@ fn the_images_hold_every_kernel_of_the_list() {
         println!("{capability:?}: {}", images.target);
     }
 
-    assert!(Images::of((9, 0)).is_ok() && Images::of((8, 0)).is_ok());
-    assert!(Images::of((7, 5)).is_err());
+    assert!(Images::of((9, 0), None).is_ok() && Images::of((8, 0), None).is_ok());
+    assert!(Images::of((7, 5), None).is_err());
 }
 
 /// Returns the size in bytes of the struct `Parameters` in the source of a kernel, all of whose

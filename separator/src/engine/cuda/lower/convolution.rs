@@ -135,8 +135,8 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Reserves the moments of `tensor`, which as many blocks write for each segment, if a norm needs
-    /// them.
+    /// Reserves the moments of `tensor`, which as many blocks write for each segment, if a norm
+    /// needs them.
     fn moments_for(&mut self, tensor: Tensor, blocks: usize) -> Pointer {
         let needed = self.program.steps.iter().any(
             |step| matches!(&step.operation, Operation::GroupNorm(norm) if norm.input == tensor),
