@@ -23,8 +23,8 @@ pub struct StepError {
 
 /// Runs the first network of `model` on GPU number `gpu` and on the interpreter, for one segment
 /// `mix` [2, segment] in a batch of `batch` equal ones. Returns the error of every stored tensor,
-/// in the order of the steps, and of the stems of every segment. `target` names the compiled kernels
-/// to use, such as `compute_80`, instead of the best for the GPU.
+/// in the order of the steps, and of the stems of every segment. `target` names the compiled
+/// kernels to use, such as `compute_80`, instead of the best for the GPU.
 ///
 /// # Errors
 /// Fails when the GPU cannot be used or there is no kernel for the model.

@@ -155,8 +155,8 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// Adds a DConv as one launch, together with the 1x1 convolution that follows it in the encoder,
-    /// if there is a kernel for its shape that fits on the GPU. Returns whether there was.
+    /// Adds a DConv as one launch, together with the 1x1 convolution that follows it in the
+    /// encoder, if there is a kernel for its shape that fits on the GPU. Returns whether there was.
     fn fused_dconv(&mut self, dconv: &DConv) -> bool {
         let shape = self.shape(dconv.tensor);
         let channels = shape.channels;

@@ -41,8 +41,8 @@ pub(super) struct Lowered {
     pub(super) pool: Pool,
     pub(super) tensor_bytes: usize,
     pub(super) scratch_bytes: usize,
-    /// Where each tensor lies, and the number of bytes of its elements. Tensors that are not
-    /// stored have none.
+    /// Place of each tensor, and the number of bytes of its elements. Tensors that are not stored
+    /// have none.
     pub(super) places: Vec<Option<(usize, usize)>>,
 }
 
@@ -54,7 +54,7 @@ const MOMENTS: usize = 12;
 /// Bytes of a pair of statistics.
 const PAIR: usize = 8;
 
-/// What the GPU and the images that it runs allow.
+/// Limits of the GPU and of the images that it runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Whether the images use Hopper's own instructions.
