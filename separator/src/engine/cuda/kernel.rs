@@ -26,7 +26,7 @@ impl LineBlock {
     pub(super) fn of(channels: usize) -> Self {
         let (warps, tiles, resident) = match channels {
             ..=48 => (8, 6, 2),
-            ..=96 => (8, 3, 2),
+            49..=96 => (8, 3, 2),
             _ => (11, 2, 1),
         };
         let computed = warps * tiles * 16;
