@@ -172,7 +172,14 @@ impl Remedy {
                     "let the GPU compute in float32: set {variable} to 0 in the environment"
                 );
             }
-            Self::ChooseGpu { there } => return one_of("another GPU", there),
+            Self::ChooseGpu { there } => {
+                let there: Vec<String> = there
+                    .iter()
+                    .enumerate()
+                    .map(|(number, name)| format!("{number} {name}"))
+                    .collect();
+                return one_of("another GPU", &there);
+            }
             Self::FetchModel { name } => return format!("fetch the model {name}"),
             Self::FetchModelAgain { name } => return format!("fetch the model {name} again"),
             Self::ChooseStem { there } => return one_of("another stem", there),
@@ -281,7 +288,7 @@ mod tests {
                 "choose the CPU engine, and please report it",
             ),
             (&[Remedy::Unknown, Remedy::Report], "please report it"),
-            (&[gpu()], "choose one of NVIDIA A, NVIDIA B"),
+            (&[gpu()], "choose one of 0 NVIDIA A, 1 NVIDIA B"),
         ];
 
         for (remedies, expected) in cases {

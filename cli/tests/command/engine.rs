@@ -350,7 +350,7 @@ mod with_tensorrt {
                 "{text}"
             );
             assert!(
-                text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"),
+                text.contains("\nhelp: run `sextet setup tensorrt`, or use `--engine cpu`"),
                 "{text}"
             );
         }
@@ -383,7 +383,7 @@ mod with_tensorrt {
             "{text}"
         );
         assert!(
-            text.contains("\nhelp: run `sextet setup tensorrt`, or use --engine cpu"),
+            text.contains("\nhelp: run `sextet setup tensorrt`, or use `--engine cpu`"),
             "{text}"
         );
 

@@ -141,7 +141,7 @@ mod gpus {
     fn a_gpu_that_is_not_there_is_told_by_what_is() {
         let bench = Bench::new();
         bench.song("song.wav", 0.2);
-        let none = "there is no GPU 3; this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: name one of these";
+        let none = "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: choose one of 0 NVIDIA A";
         let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
 
         let hidden = "hides every GPU\nhelp: unset it, or use --engine cpu";

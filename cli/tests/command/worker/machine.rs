@@ -95,7 +95,7 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
         (
             "htdemucs_6s",
             "is not on this machine",
-            "sextet model fetch htdemucs_6s",
+            "fetch the model htdemucs_6s",
         ),
         (
             text,
