@@ -144,7 +144,7 @@ mod gpus {
         let none = "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: choose one of 0 NVIDIA A";
         let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
 
-        let hidden = "hides every GPU\nhelp: unset it, or use --engine cpu";
+        let hidden = "hides every GPU\nhelp: unset CUDA_VISIBLE_DEVICES, or use `--engine cpu`";
         #[allow(clippy::type_complexity, reason = "a table")]
         let cases: [(&[&str], Option<(&str, &str)>, i32, &str); 13] = [
             (&["--gpu", "3"], no, 2, none),
