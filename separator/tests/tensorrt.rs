@@ -513,9 +513,11 @@ fn a_cache_that_cannot_be_written_is_said_so() {
         );
 
         let text = error.to_string();
-        assert!(
-            text.contains(named) && text.contains("give another folder"),
-            "{name}: {text}"
+        assert!(text.contains(named), "{name}: {text}");
+        assert_eq!(
+            error.remedies(),
+            [Remedy::MakeRoom, Remedy::ChooseFolder],
+            "{name}"
         );
     }
 

@@ -62,6 +62,10 @@ impl fmt::Debug for Sealed {
 
 impl Sealed {
     /// Creates contents that were not read from a file.
+    #[cfg_attr(
+        not(feature = "tensorrt"),
+        allow(dead_code, reason = "only TensorRT uses what it could not keep")
+    )]
     pub(in crate::engine) fn new(header: String, contents: Vec<u8>) -> Self {
         Self {
             header,
