@@ -15,6 +15,10 @@ pub(in crate::engine) enum BatchFault {
     /// The GPU has too little memory for it.
     Memory,
     /// The numbers were not finite.
+    #[cfg_attr(
+        not(feature = "tensorrt"),
+        allow(dead_code, reason = "only TensorRT has kernels that may give it")
+    )]
     NotFinite,
     /// The error has nothing to do with it.
     None,

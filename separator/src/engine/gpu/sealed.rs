@@ -102,6 +102,10 @@ pub(in crate::engine) fn read(path: &Path) -> Option<Sealed> {
 }
 
 /// Reads the header of `path` without checking the rest.
+#[cfg_attr(
+    not(feature = "tensorrt"),
+    allow(dead_code, reason = "only TensorRT lists its files")
+)]
 pub(in crate::engine) fn read_header(path: &Path) -> Option<String> {
     use std::io::Read;
     let mut start = Vec::new();
