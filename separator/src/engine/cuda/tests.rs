@@ -183,8 +183,8 @@ fn the_images_hold_every_kernel_of_the_list() {
     assert!(Images::of((7, 5), None).is_err());
 }
 
-/// Returns the size in bytes of the struct `name` in the source of a kernel, all of whose fields are
-/// pointers, ints, shorts and the weights of a fused DConv.
+/// Returns the size in bytes of the struct `name` in the source of a kernel, all of whose fields
+/// are pointers, ints, shorts and the weights of a fused DConv.
 fn struct_bytes(source: &str, name: &str) -> usize {
     let begin = source.find(&format!("struct {name} {{")).unwrap();
     let fields = &source[begin..][..source[begin..].find("\n};").unwrap()];
