@@ -63,7 +63,7 @@ pub(crate) fn write() -> Result<()> {
 /// Compiles all kernels and compares them with the committed file.
 ///
 /// # Errors
-/// As [`write`], and when kernels differ.
+/// As [`write()`], and when kernels differ.
 pub(crate) fn check() -> Result<()> {
     let (compiled, packed) = make()?;
     report(&compiled, &packed);
