@@ -84,6 +84,12 @@ DEVICE void mma16(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// The same for four of the sums in `d`, from `at` on.
+template <int COUNT>
+DEVICE void mma16(float (&d)[COUNT], int at, const u32 (&a)[4], u32 b0, u32 b1) {
+  mma16(*(float (*)[4]) & d[at], a, b0, b1);
+}
+
 /// d += a b for a [16, 8] and b [8, 8].
 DEVICE void mma8(float (&d)[4], u32 a0, u32 a1, u32 b0) {
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"

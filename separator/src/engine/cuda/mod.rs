@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `images.rs` | the compiled kernels for each GPU |
 //! | `kernel.rs`, `parameters.rs` | the kernels and what they are given |
+//! | `boxes.rs` | boxes of tensors, which Hopper copies by itself |
 //! | `lower/`, `weights.rs`, `memory.rs` | a program as launches, its weights and its memory |
 //! | `runner.rs` | launches as one graph on a GPU |
 //! | `batches.rs`, `start.rs` | tested batches, and the engine's start |
 //! | `compare.rs` | comparison with the interpreter, step by step |
 
 mod batches;
+mod boxes;
 mod compare;
 mod error;
 mod images;

@@ -127,7 +127,10 @@ impl Runner {
             Region::Stems => stems.device_ptr(&compute).0,
         };
         for launch in &mut launches {
-            launch.parameters.bind(&address);
+            launch
+                .parameters
+                .bind(&address)
+                .map_err(CudaError::during("describe a tensor"))?;
         }
         compute.synchronize().map_err(&reserved)?;
 
