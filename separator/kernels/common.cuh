@@ -97,6 +97,24 @@ DEVICE void mma8(float (&d)[4], u32 a0, u32 a1, u32 b0) {
                : "r"(a0), "r"(a1), "r"(b0));
 }
 
+DEVICE u32 load_word(u32 address) {
+  u32 r;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(r) : "r"(address));
+  return r;
+}
+
+DEVICE void load_pair(u32 (&r)[2], u32 address) {
+  asm volatile("ld.shared.v2.b32 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(address));
+}
+
+DEVICE float4 load_four(u32 address) {
+  float4 r;
+  asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
+               : "=f"(r.x), "=f"(r.y), "=f"(r.z), "=f"(r.w)
+               : "r"(address));
+  return r;
+}
+
 /// Four 8 x 8 matrices of halves from shared memory, each lane giving the address of one row.
 DEVICE void load_matrices(u32 (&r)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"

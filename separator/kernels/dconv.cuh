@@ -22,3 +22,16 @@ constexpr int HIDDEN = HIDDEN_TILES * 8;
 /// Blocks that a multiprocessor is to hold: a bound on the registers that keeps ptxas from saving more of
 /// them than there is use for.
 constexpr int MIN_BLOCKS = HIDDEN_TILES > 3 ? 1 : 4;
+
+/// Stages in which weights pass through shared memory, for all warps together. Few GPUs but Hopper have
+/// room for many beside the tile.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+constexpr int STAGES = 8;
+#else
+constexpr int STAGES = 3;
+#endif
+
+/// Copies `count` times 16 bytes to shared memory in the background, by all threads.
+DEVICE void copy_all(u32 to, const void* from, int count) {
+  for (int i = threadIdx.x; i < count; i += THREADS) copy16(to + i * 16, (const char*)from + i * 16, true);
+}

@@ -1,6 +1,10 @@
 // conv1 of a DConv layer: three taps, an eighth of the channels, and the mean and deviation of its
-// output for each sequence. A block holds its tile of the input with a margin on either side.
+// output for each sequence. A block holds its tile of the input with a margin on either side; the weights
+// pass through shared memory.
 #include "dconv.cuh"
+
+/// Steps of 16 of K that a stage has, and its bytes.
+constexpr int STEPS = 2, STEP_BYTES = HIDDEN_TILES * 32 * 8, STAGE_BYTES = STEPS * STEP_BYTES;
 
 struct Parameters {
   const f16* x;         // [batch, sequences, positions, channels]
@@ -17,11 +21,20 @@ struct Parameters {
 // Grid: tiles, sequences, batch.
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
     dconv_squeeze(const __grid_constant__ Parameters p) {
-  extern __shared__ __align__(16) f16 x[];
+  extern __shared__ __align__(16) f16 x[];  // [TILE + 2 dilation, pitch], then the stages of the weights
   __shared__ float scratch[WARPS];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4 * 2;
   const int sequence = blockIdx.z * p.sequences + blockIdx.y, first = blockIdx.x * TILE;
-  const int depth = (p.channels + 15) / 16, pitch = depth * 16 + 8;
+  const int depth = (p.channels + 15) / 16, pitch = depth * 16 + 8, steps = 3 * depth;
+  const u32 stages = shared_address(x + (TILE + 2 * p.dilation) * pitch);
+  auto load = [&](int stage) {
+    const int first_step = stage * STEPS, count = min(STEPS, steps - first_step);
+    if (count > 0) {
+      copy_all(stages + stage % STAGES * STAGE_BYTES, (const char*)p.weight + first_step * STEP_BYTES,
+               count * STEP_BYTES / 16);
+    }
+    copies_commit();
+  };
 
   // The tile; channels beyond the last and positions beyond the sequence are 0.
   const f16* from = p.x + (size_t)sequence * p.positions * p.channels;
@@ -31,7 +44,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
     const bool there = at >= 0 && at < p.positions && c < p.channels;
     copy16(shared_address(x + r * pitch + c), from + (there ? (size_t)at * p.channels + c : 0), there);
   }
-  copies_commit();
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) load(stage);
 
   float sum[HIDDEN_TILES][4];
 #pragma unroll
@@ -40,33 +54,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
     sum[n][0] = sum[n][2] = bias.x;
     sum[n][1] = sum[n][3] = bias.y;
   }
-  copies_wait<0>();
-  __syncthreads();
 
-  // The weights of several steps of K are on their way together.
-  constexpr int TOGETHER = HIDDEN_TILES > 3 ? 4 : 6;
 #pragma unroll 1
-  for (int tap = 0; tap < 3; tap++) {
-    const u32 a_at = shared_address(x + (warp * 16 + lane % 16 + tap * p.dilation) * pitch + lane / 16 * 8);
-    const uint2* weight = p.weight + tap * depth * HIDDEN_TILES * 32 + lane;
-#pragma unroll 1
-    for (int first_k = 0; first_k < depth; first_k += TOGETHER) {
-      uint2 b[TOGETHER][HIDDEN_TILES];
+  for (int stage = 0; stage * STEPS < steps; stage++) {
+    copies_wait<STAGES - 2>();
+    __syncthreads();
+    load(stage + STAGES - 1);
 #pragma unroll
-      for (int j = 0; j < TOGETHER; j++)
+    for (int j = 0; j < STEPS; j++) {
+      const int step = stage * STEPS + j, tap = step / depth;
+      if (step >= steps) break;
+      u32 a[4], b[HIDDEN_TILES][2];
+      load_matrices(a,
+                    shared_address(x + (warp * 16 + lane % 16 + tap * p.dilation) * pitch + lane / 16 * 8) +
+                        (step - tap * depth) * 32);
+      const u32 at = stages + stage % STAGES * STAGE_BYTES + j * STEP_BYTES + lane * 8;
 #pragma unroll
-        for (int n = 0; n < HIDDEN_TILES; n++) {
-          const int k = min(first_k + j, depth - 1);
-          b[j][n] = __ldg(weight + (k * HIDDEN_TILES + n) * 32);
-        }
+      for (int n = 0; n < HIDDEN_TILES; n++) load_pair(b[n], at + n * 256);
 #pragma unroll
-      for (int j = 0; j < TOGETHER; j++) {
-        if (first_k + j >= depth) break;
-        u32 a[4];
-        load_matrices(a, a_at + (first_k + j) * 32);
-#pragma unroll
-        for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[j][n].x, b[j][n].y);
-      }
+      for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[n][0], b[n][1]);
     }
   }
 
