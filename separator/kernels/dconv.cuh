@@ -7,8 +7,9 @@
 // a . mu + b and variance <G, K> + mu' S mu + 2 s . mu + v over positions and channels. `dconv_expand`
 // computes conv2 with its norm, GLU and the sum.
 //
-// A block has tiles of 112 positions (a third of the spectrogram's 336 frames), a warp 16 of them. The
-// last block of a sequence to finish joins what all have found. sm_80 instructions.
+// A block has tiles of 112 positions (a third of the spectrogram's 336 frames), 16 for each of seven
+// warps; `dconv_squeeze` and `dconv_expand` have two warps for the same positions. The last block of a
+// sequence to finish joins what all have found. sm_80 instructions.
 #pragma once
 #include "common.cuh"
 
@@ -17,7 +18,7 @@
 #define HIDDEN_TILES 1
 #endif
 
-constexpr int WARPS = 7, THREADS = WARPS * 32, TILE = WARPS * 16;
+constexpr int ROW_WARPS = 7, TILE = ROW_WARPS * 16;
 constexpr int HIDDEN = HIDDEN_TILES * 8;
 /// Blocks that a multiprocessor is to hold: a bound on the registers that keeps ptxas from saving more of
 /// them than there is use for.
@@ -31,7 +32,12 @@ constexpr int STAGES = 8;
 constexpr int STAGES = 3;
 #endif
 
-/// Copies `count` times 16 bytes to shared memory in the background, by all threads.
-DEVICE void copy_all(u32 to, const void* from, int count) {
-  for (int i = threadIdx.x; i < count; i += THREADS) copy16(to + i * 16, (const char*)from + i * 16, true);
+/// Copies the first `there` of `COUNT` times 16 bytes to shared memory in the background, by all threads.
+template <int COUNT, int THREADS>
+DEVICE void copy_all(u32 to, const void* from, int there) {
+#pragma unroll
+  for (int i = 0; i < (COUNT + THREADS - 1) / THREADS; i++) {
+    const int at = threadIdx.x + i * THREADS;
+    if (at < there) copy16(to + at * 16, (const char*)from + at * 16, true);
+  }
 }

@@ -2,6 +2,7 @@
 // from the second moments of what this kernel writes.
 #include "dconv.cuh"
 
+constexpr int WARPS = ROW_WARPS, THREADS = WARPS * 32;
 /// Second moments and, in the last row, sums.
 constexpr int PART = (HIDDEN + 1) * HIDDEN;
 /// Blocks of 16 rows of the matrix of moments with the row of sums.
@@ -113,12 +114,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
   // The mean of all, and meanwhile what the loads below need.
   const float *mean_weight = p.over_rows, *cross = mean_weight + HIDDEN, *products = cross + HIDDEN,
               *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN;
-  double sum[EACH];
-  float product[EACH], covariance[EACH];
+  float sum[EACH], product[EACH], covariance[EACH];
 #pragma unroll
   for (int i = 0; i < EACH; i++) {
     const int e = threadIdx.x + i * THREADS;
-    sum[i] = 0.0;
+    sum[i] = 0.0f;
     product[i] = e < HIDDEN * HIDDEN ? __ldg(products + e) : 0.0f;
     covariance[i] = e < HIDDEN * HIDDEN ? __ldg(spread + e) : 0.0f;
   }
@@ -132,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 #pragma unroll
   for (int i = 0; i < EACH; i++) {
     const int e = threadIdx.x + i * THREADS;
-    if (e < PART) shared[e] = (float)(sum[i] / p.positions);
+    if (e < PART) shared[e] = sum[i] / p.positions;
   }
   __syncthreads();
 

@@ -233,8 +233,9 @@ DEVICE void write_activated(const Output& o, int batch, float (&y)[TILES_M][COUN
   }
   constexpr int ACROSS = GROUPS % 4 == 0 ? 4 : GROUPS % 2 == 0 ? 2 : 1, AT_ONCE = Team::THREADS / ACROSS;
 #pragma unroll
-  for (int block = 0; block < ROWS / AT_ONCE; block++) {
-    const int r = block * AT_ONCE + team.thread / ACROSS;
+  for (int first = 0; first < ROWS; first += AT_ONCE) {
+    const int r = first + team.thread / ACROSS;
+    if (ROWS % AT_ONCE && r >= ROWS) break;
     const Target row = of_row[r];
 #pragma unroll
     for (int g = team.thread % ACROSS; g < GROUPS; g += ACROSS) {

@@ -2,7 +2,7 @@
 
 /// Number of positions of a tile in the kernels of a DConv layer.
 pub(super) const DCONV_TILE: usize = 112;
-/// Number of threads of the same kernels.
+/// Number of threads of a block that has a warp for each 16 of them.
 const DCONV_THREADS: u32 = 224;
 /// Length of the sequences that `dconv_row.cu` takes, and the number of its warps.
 pub(super) const ROW_FRAMES: usize = 336;
@@ -129,7 +129,8 @@ impl Kernel {
             Self::Spectrum | Self::AttentionHopper(_) => 512,
             Self::Product(_) => 384,
             Self::Synthesis | Self::TokenNorm | Self::Convolution(_) => 256,
-            Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) | Self::Row(_) => DCONV_THREADS,
+            Self::Squeeze(_) | Self::Expand(_) => 2 * DCONV_THREADS,
+            Self::Hidden(_) | Self::Row(_) => DCONV_THREADS,
             Self::Line(channels) => LineBlock::of(channels).warps as u32 * 32,
             Self::EntrySpectrum | Self::EntryWaveform | Self::Attention(_) => 128,
         }

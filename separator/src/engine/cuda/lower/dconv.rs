@@ -111,7 +111,8 @@ impl<'a> Lowering<'a> {
             self.launch(
                 Kernel::Squeeze(blocks),
                 [tiles, sequences, self.batch],
-                rows * pitch * HALF as u32 + stages * 512 * blocks as u32,
+                (rows * pitch * HALF as u32 + stages * 512 * blocks as u32)
+                    .max(7 * 512 * blocks as u32),
                 squeeze,
             );
 
