@@ -16,13 +16,13 @@ mod chunks;
 mod decoded;
 mod engine;
 mod error;
-mod lanes;
 #[cfg(test)]
 mod long_songs;
 pub mod model;
 mod options;
 mod output;
 mod parts;
+mod passes;
 mod pipeline;
 mod progress;
 mod separator;

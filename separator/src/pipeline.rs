@@ -9,9 +9,9 @@ use crate::audio::{Audio, RATES_HZ};
 use crate::chunks::{Chunk, Plan};
 use crate::decoded::View;
 use crate::error::SeparateError;
-use crate::lanes::{Blend, Lane};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
+use crate::passes::{Blend, Pass};
 use crate::progress::{Listener, Progress};
 use crate::separator::Member;
 use crate::song::{InPlace, Song, Streamed, normalise};
@@ -67,7 +67,7 @@ pub(crate) fn run(
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
     let blend = Blend::new(
-        lanes(members, sources, &format.parts, options, model_frames)?,
+        passes(members, sources, &format.parts, options, model_frames)?,
         CHANNELS,
     );
 
@@ -141,14 +141,14 @@ fn separate(
         timed("hand chunks over", || {
             queue.fill(members, &mut blend, &mut song, listener)
         })?;
-        let Some((lane, chunk)) = queue.pop(&blend) else {
+        let Some((pass, chunk)) = queue.pop(&blend) else {
             break;
         };
 
-        let engine = members[blend.member(lane)].engine(listener)?;
+        let engine = members[blend.member(pass)].engine(listener)?;
         let stems = timed("wait for the engine", || engine.take())?;
         let planes = timed("join chunks", || {
-            blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean)
+            blend.add(pass, &chunk, stems, move |sample| sample * deviation + mean)
         });
 
         output.write(planes)?;
@@ -187,8 +187,8 @@ impl Queue {
         song: &mut impl Song,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        while let Some((lane, chunk)) = blend.next() {
-            let member = blend.member(lane);
+        while let Some((pass, chunk)) = blend.next() {
+            let member = blend.member(pass);
             let segment_frames = members[member].segment_frames();
 
             let engine = members[member].engine(listener)?;
@@ -198,11 +198,11 @@ impl Queue {
 
             song.read_until(chunk.window + segment_frames as i64)?;
             engine.submit(&mut |mix| song.copy_into(chunk.window, mix))?;
-            blend.heard(lane, &chunk);
+            blend.heard(pass, &chunk);
             song.forget_before(blend.needed_from());
             self.waiting[member] += 1;
 
-            self.chunks.push_back((lane, chunk));
+            self.chunks.push_back((pass, chunk));
         }
 
         if blend.next().is_none() {
@@ -219,9 +219,9 @@ impl Queue {
     }
 
     fn pop(&mut self, blend: &Blend) -> Option<(usize, Chunk)> {
-        let (lane, chunk) = self.chunks.pop_front()?;
-        self.waiting[blend.member(lane)] -= 1;
-        Some((lane, chunk))
+        let (pass, chunk) = self.chunks.pop_front()?;
+        self.waiting[blend.member(pass)] -= 1;
+        Some((pass, chunk))
     }
 }
 
@@ -274,14 +274,14 @@ fn lengths(
     (source_frames.min(statistics.source_frames), segment)
 }
 
-/// Returns one lane for each network that is needed and each shift.
-fn lanes(
+/// Returns one pass for each network that is needed and each shift.
+fn passes(
     members: &[Member],
     sources: &[Stem],
     parts: &[Part],
     options: &Options,
     model_frames: u64,
-) -> Result<Vec<Lane>> {
+) -> Result<Vec<Pass>> {
     let wanted = |source: usize| {
         options.sum == Sum::Exact || parts.iter().any(|p| p.stems.contains(&sources[source]))
     };
@@ -289,7 +289,7 @@ fn lanes(
         .map(|s| members.iter().map(|m| m.weights()[s]).sum())
         .collect();
 
-    let mut lanes = Vec::new();
+    let mut passes = Vec::new();
     for (index, member) in members.iter().enumerate() {
         if !(0..sources.len()).any(|source| wanted(source) && member.weights()[source] > 0.0) {
             continue;
@@ -319,7 +319,7 @@ fn lanes(
             let share = |source: usize| {
                 member.weights()[source] / totals[source] / options.shifts.max(1) as f32
             };
-            lanes.push(Lane::new(
+            passes.push(Pass::new(
                 index,
                 plan,
                 segment,
@@ -329,7 +329,7 @@ fn lanes(
         }
     }
 
-    Ok(lanes)
+    Ok(passes)
 }
 
 /// Returns the beginning of pass number `shift` of `shifts`. `apply_model` puts half a second of

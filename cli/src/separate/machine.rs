@@ -34,7 +34,7 @@ pub(super) struct Machines<'a> {
 
 /// Returns the number of songs that can be worked on at the same time with `args`: one for each
 /// engine.
-pub(super) fn lanes(args: &SeparateArgs) -> usize {
+pub(super) fn engine_count(args: &SeparateArgs) -> usize {
     // Errors in the configuration are reported when the engines are started.
     engine::options_of_all(args.engine, args.threads).map_or(1, |each| each.len())
 }

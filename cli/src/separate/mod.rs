@@ -56,7 +56,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     });
 
     // Read the first song while the model opens and the engine starts.
-    let memory_bytes = memory_bytes(machine::lanes(args).min(inputs.len()));
+    let memory_bytes = memory_bytes(machine::engine_count(args).min(inputs.len()));
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
