@@ -65,7 +65,7 @@ impl Pass {
 }
 
 /// Weighted sum of all passes, from the first frame that one of them has not finished.
-pub(crate) struct Blend {
+pub(crate) struct Ensemble {
     passes: Vec<Pass>,
     channels: usize,
     start: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Blend {
     planes: Vec<Vec<f32>>,
 }
 
-impl Blend {
+impl Ensemble {
     /// Creates the sum of `passes`, all with the same sources of `channels` channels.
     pub(crate) fn new(passes: Vec<Pass>, channels: usize) -> Self {
         let planes = passes.first().map_or(0, |pass| pass.gains.len() * channels);

@@ -11,7 +11,7 @@ use crate::decoded::View;
 use crate::error::SeparateError;
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
-use crate::passes::{Blend, Pass};
+use crate::passes::{Ensemble, Pass};
 use crate::progress::{Listener, Progress};
 use crate::separator::Member;
 use crate::song::{InPlace, Song, Streamed, normalise};
@@ -66,7 +66,7 @@ pub(crate) fn run(
     let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
-    let blend = Blend::new(
+    let ensemble = Ensemble::new(
         passes(members, sources, &format.parts, options, model_frames)?,
         CHANNELS,
     );
@@ -88,7 +88,7 @@ pub(crate) fn run(
     let chunks = timed("separate", || match heard {
         Some(song) => separate(
             members,
-            blend,
+            ensemble,
             InPlace::new(song, normalise),
             statistics,
             output,
@@ -97,7 +97,7 @@ pub(crate) fn run(
         None => read_ahead(source, false, normalise_block, |_, ahead| {
             separate(
                 members,
-                blend,
+                ensemble,
                 Streamed::new(ahead),
                 statistics,
                 output,
@@ -118,14 +118,14 @@ pub(crate) fn run(
 /// writes others. Returns the number of chunks.
 fn separate(
     members: &mut [Member],
-    mut blend: Blend,
+    mut ensemble: Ensemble,
     mut song: impl Song,
     statistics: &Statistics,
     mut output: Output<'_>,
     listener: &mut dyn Listener,
 ) -> Result<u64> {
     let (mean, deviation) = (statistics.mean, statistics.deviation);
-    let chunks_total = blend.chunks();
+    let chunks_total = ensemble.chunks();
     let mut chunks_done = 0;
     let mut queue = Queue::new(members.len());
 
@@ -133,22 +133,22 @@ fn separate(
         chunks_done,
         chunks_total,
     });
-    while !queue.chunks.is_empty() || blend.next().is_some() {
+    while !queue.chunks.is_empty() || ensemble.next().is_some() {
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
 
         timed("hand chunks over", || {
-            queue.fill(members, &mut blend, &mut song, listener)
+            queue.fill(members, &mut ensemble, &mut song, listener)
         })?;
-        let Some((pass, chunk)) = queue.pop(&blend) else {
+        let Some((pass, chunk)) = queue.pop(&ensemble) else {
             break;
         };
 
-        let engine = members[blend.member(pass)].engine(listener)?;
+        let engine = members[ensemble.member(pass)].engine(listener)?;
         let stems = timed("wait for the engine", || engine.take())?;
         let planes = timed("join chunks", || {
-            blend.add(pass, &chunk, stems, move |sample| sample * deviation + mean)
+            ensemble.add(pass, &chunk, stems, move |sample| sample * deviation + mean)
         });
 
         output.write(planes)?;
@@ -183,12 +183,12 @@ impl Queue {
     fn fill(
         &mut self,
         members: &mut [Member],
-        blend: &mut Blend,
+        ensemble: &mut Ensemble,
         song: &mut impl Song,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        while let Some((pass, chunk)) = blend.next() {
-            let member = blend.member(pass);
+        while let Some((pass, chunk)) = ensemble.next() {
+            let member = ensemble.member(pass);
             let segment_frames = members[member].segment_frames();
 
             let engine = members[member].engine(listener)?;
@@ -198,14 +198,14 @@ impl Queue {
 
             song.read_until(chunk.window + segment_frames as i64)?;
             engine.submit(&mut |mix| song.copy_into(chunk.window, mix))?;
-            blend.heard(pass, &chunk);
-            song.forget_before(blend.needed_from());
+            ensemble.heard(pass, &chunk);
+            song.forget_before(ensemble.needed_from());
             self.waiting[member] += 1;
 
             self.chunks.push_back((pass, chunk));
         }
 
-        if blend.next().is_none() {
+        if ensemble.next().is_none() {
             for (member, _) in members
                 .iter_mut()
                 .zip(&self.waiting)
@@ -218,9 +218,9 @@ impl Queue {
         Ok(())
     }
 
-    fn pop(&mut self, blend: &Blend) -> Option<(usize, Chunk)> {
+    fn pop(&mut self, ensemble: &Ensemble) -> Option<(usize, Chunk)> {
         let (pass, chunk) = self.chunks.pop_front()?;
-        self.waiting[blend.member(pass)] -= 1;
+        self.waiting[ensemble.member(pass)] -= 1;
         Some((pass, chunk))
     }
 }
