@@ -18,6 +18,7 @@ mod engine;
 mod error;
 #[cfg(test)]
 mod long_songs;
+mod mixture_consistency;
 pub mod model;
 mod options;
 mod output;
@@ -26,7 +27,6 @@ mod passes;
 mod pipeline;
 mod progress;
 mod separator;
-mod share;
 mod sink;
 mod song;
 mod statistics;
