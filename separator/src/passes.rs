@@ -3,13 +3,13 @@
 
 use rayon::prelude::*;
 
-use crate::chunks::{Chunk, OverlapAdd, Plan};
+use crate::chunks::{Chunk, ChunkGrid, OverlapAdd};
 
 /// Pass of one network over the song, shifted by some frames or not at all.
 pub(crate) struct Pass {
     /// Number of the network in the model.
     pub(crate) member: usize,
-    plan: Plan,
+    grid: ChunkGrid,
     /// Number of the next chunk, and the first frame that it adds to.
     next: u64,
     next_from: i64,
@@ -22,19 +22,19 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Creates a pass of network `member` over `plan`, with the weight of each source in `gains`.
+    /// Creates a pass of network `member` over `grid`, with the weight of each source in `gains`.
     pub(crate) fn new(
         member: usize,
-        plan: Plan,
+        grid: ChunkGrid,
         segment_frames: usize,
         channels: usize,
         gains: Vec<f32>,
     ) -> Self {
         let overlap_add = OverlapAdd::new(gains.len() * channels, segment_frames);
-        let origin = plan.origin();
+        let origin = grid.origin();
         Self {
             member,
-            plan,
+            grid,
             next: 0,
             next_from: origin,
             frontier: origin,
@@ -45,12 +45,12 @@ impl Pass {
 
     /// Returns the number of chunks in this pass.
     pub(crate) fn chunks(&self) -> u64 {
-        self.plan.chunks()
+        self.grid.chunks()
     }
 
     /// Returns the next chunk, or `None` when the pass has ended.
     pub(crate) fn chunk(&self) -> Option<Chunk> {
-        self.plan.chunk(self.next)
+        self.grid.chunk(self.next)
     }
 
     /// Returns the first frame of the song that this pass has not finished.
@@ -165,7 +165,7 @@ impl Ensemble {
     /// Returns whether there is only one pass, which begins with the song. Its finished frames need
     /// no further sum.
     fn is_plain(&self) -> bool {
-        matches!(self.passes.as_slice(), [only] if only.plan.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
+        matches!(self.passes.as_slice(), [only] if only.grid.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
     }
 
     fn take_finished(&mut self, restore: impl Fn(f32) -> f32 + Copy + Sync) -> Vec<Vec<f32>> {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::ahead::read_ahead;
 use crate::audio::{Audio, RATES_HZ};
-use crate::chunks::{Chunk, Plan};
+use crate::chunks::{Chunk, ChunkGrid};
 use crate::decoded::View;
 use crate::error::SeparateError;
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
@@ -306,7 +306,7 @@ fn passes(
                 options.overlap
             };
 
-            let plan = Plan::new(
+            let grid = ChunkGrid::new(
                 origin,
                 (model_frames as i64 - origin) as u64,
                 segment,
@@ -321,7 +321,7 @@ fn passes(
             };
             passes.push(Pass::new(
                 index,
-                plan,
+                grid,
                 segment,
                 CHANNELS,
                 (0..sources.len()).map(share).collect(),
