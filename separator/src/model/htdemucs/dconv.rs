@@ -4,7 +4,7 @@
 //! A layer is conv1 (C -> H, kernel 3, dilated) -> GroupNorm(1) -> GELU -> conv2 (1x1, H -> 2C) ->
 //! GroupNorm(1) -> GLU -> LayerScale, added to its input. The second norm takes mean and variance
 //! over all of 2C x T. Computed directly, it would write the widest tensor of the layer and read it
-//! twice more. But y = W h + b, so both follow from the moments of the narrow h:
+//! twice more. But y = W h + b, so both follow from the moments of h, the bottleneck:
 //!
 //! mean(y) = a . mu + mean(b) and var(y) = <G, K> + mu' S mu + 2 s . mu + v, with mu and K the mean
 //! and the covariance of h over time, and over the 2C rows of W and b: a the mean of w_c, G the
@@ -35,8 +35,8 @@ pub(super) fn dconv(
     (0..config.dconv_depth).try_fold(x, |x, depth| {
         let dilation = if config.dconv_dilates { 1 << depth } else { 1 };
         let layer = Layer::take(w, config, &format!("{name}.layers.{depth}"), x.size(1))?;
-        let h = layer.narrow(g, w, &x, dilation)?;
-        Ok(layer.widen(g, &x, &h))
+        let h = layer.squeeze(g, w, &x, dilation)?;
+        Ok(layer.expand(g, &x, &h))
     })
 }
 
@@ -76,8 +76,8 @@ impl Layer {
         })
     }
 
-    /// Adds conv1, its norm and GELU: [B, H, F, T].
-    fn narrow(
+    /// Adds the convolution into the bottleneck: conv1, its norm and GELU, [B, H, F, T].
+    fn squeeze(
         &self,
         g: &mut Graph,
         w: &mut Weights,
@@ -143,8 +143,9 @@ impl Layer {
         g.add(&sum, &later)
     }
 
-    /// Adds conv2 with its norm folded in, GLU, LayerScale and the sum with `x`.
-    fn widen(&self, g: &mut Graph, x: &Value, h: &Value) -> Value {
+    /// Adds the convolution out of the bottleneck: conv2 with its norm folded in, GLU, LayerScale and
+    /// the sum with `x`.
+    fn expand(&self, g: &mut Graph, x: &Value, h: &Value) -> Value {
         let (mean, inverse) = self.statistics(g, h);
         let row = [h.size(0), 1, h.size(2), h.size(3)];
         let one = g.scalar(1.0, &mean);
