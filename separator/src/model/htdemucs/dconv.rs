@@ -18,7 +18,7 @@
 //! In the frequency branch the reference folds frequencies into the batch. Here the layers run on
 //! [B, C, F, T] directly, with statistics for each frequency.
 
-use super::norm::{affine, inverse_deviation, whiten};
+use super::norm::{affine, inverse_deviation, normalise};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
@@ -88,7 +88,7 @@ impl Layer {
             Dialect::Common => self.conv1(g, x, dilation),
             Dialect::Cpu => self.conv1_by_taps(g, x, dilation),
         };
-        let h = whiten(g, &h, &[1, 3]);
+        let h = normalise(g, &h, &[1, 3]);
         let h = affine(g, w, &format!("{}.1", self.name), &h)?;
         Ok(g.gelu(&h))
     }

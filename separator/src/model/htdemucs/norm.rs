@@ -39,7 +39,7 @@ pub(super) fn standardise(g: &mut Graph, x: &Value) -> Standardised {
 }
 
 /// Normalises `x` to mean 0 and variance 1 over `axes` (biased, eps 1e-5), before gain and shift.
-pub(super) fn whiten(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
+pub(super) fn normalise(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
     let x = g.cast_to_f32(x);
     let mean = g.mean(&x, axes);
     let centred = g.sub(&x, &mean);
@@ -102,7 +102,7 @@ pub(super) fn group_norm(
         ],
     );
 
-    let white = whiten(g, &rows, &[2]);
-    let white = g.reshape(&white, &shape);
-    affine(g, w, name, &white)
+    let normalised = normalise(g, &rows, &[2]);
+    let normalised = g.reshape(&normalised, &shape);
+    affine(g, w, name, &normalised)
 }
