@@ -241,18 +241,18 @@ impl Layer<'_> {
 
         let axis = self.branch.axis();
         let y = if self.last_frequency(x.size(axis)) && length == KERNEL {
-            self.spread(g, x, &weight, &bias)
+            self.unfold(g, x, &weight, &bias)
         } else if self.index < self.config.norm_starts {
             let parts = [
                 self.phases(g, x, &weight, &bias, Part::First),
                 self.phases(g, x, &weight, &bias, Part::Last),
             ];
             let y = g.concat(&[&parts[0], &parts[1]], 1);
-            self.deal(g, &y, channels)
+            self.depth_to_space(g, &y, channels)
         } else {
             // The norm includes the samples that are cut off after it.
             let y = self.phases(g, x, &weight, &bias, Part::Uncut);
-            self.deal(g, &y, channels)
+            self.depth_to_space(g, &y, channels)
         };
 
         let y = self.norm(g, w, "norm2", y)?;
@@ -303,8 +303,8 @@ impl Layer<'_> {
         g.conv(x, &kernel, &bias, window)
     }
 
-    /// Distributes four phases of `channels` channels each along the branch's axis.
-    fn deal(&self, g: &mut Graph, y: &Value, channels: usize) -> Value {
+    /// Moves four phases of `channels` channels each to the branch's axis.
+    fn depth_to_space(&self, g: &mut Graph, y: &Value, channels: usize) -> Value {
         let (batch, rows, frames) = (y.size(0), y.size(2), y.size(3));
         let y = g.reshape(y, &[batch, STRIDE, channels, rows, frames]);
         match self.branch {
@@ -319,9 +319,9 @@ impl Layer<'_> {
         }
     }
 
-    /// Spreads one row to eight, without a cut: every tap of the transposed convolution becomes a
+    /// Unfolds one row to eight, without a cut: every tap of the transposed convolution becomes a
     /// row of its own.
-    fn spread(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
+    fn unfold(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
         let channels = bias.shape()[0];
         let kernel = Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| {
             weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL])
