@@ -2,7 +2,7 @@
 //!
 //! The reference runs the time branch in three dimensions and the frequency branch in four. Here
 //! both are [B, C, F, T], the time branch with F = 1, and a branch is the axis along which its
-//! layers shorten and lengthen.
+//! layers downsample and upsample.
 
 use super::dconv::dconv;
 use super::norm::group_norm;
@@ -11,8 +11,8 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
-/// Number of zeros on either side of a shortening convolution, and of samples cut off either side
-/// of a lengthening one.
+/// Number of zeros on either side of a downsampling convolution, and of samples cut off either side
+/// of an upsampling one.
 const PAD: usize = KERNEL / 4;
 
 /// Axis along which a branch works.
@@ -82,7 +82,7 @@ impl Layer<'_> {
     }
 
     /// Adds the first convolution: `channels` channels, a quarter as long along the branch's axis.
-    pub(super) fn shorten(
+    pub(super) fn downsample(
         &self,
         g: &mut Graph,
         w: &mut Weights,
@@ -110,7 +110,7 @@ impl Layer<'_> {
         Ok(g.conv(x, &weight, &bias, window))
     }
 
-    /// Adds the rest of an encoder layer, after [`Layer::shorten`].
+    /// Adds the rest of an encoder layer, after [`Layer::downsample`].
     pub(super) fn encode(
         &self,
         g: &mut Graph,
@@ -222,7 +222,7 @@ impl Layer<'_> {
     /// position modulo 4. The convolution is therefore written as two convolutions of kernel 2, for
     /// the first and the last two positions of every four, whose channels are then distributed
     /// along the axis.
-    pub(super) fn lengthen(
+    pub(super) fn upsample(
         &self,
         g: &mut Graph,
         w: &mut Weights,

@@ -131,9 +131,9 @@ fn encode(
         let channels = config.channels_after(index + 1);
         e.lengths.push(e.x.size(2));
         e.lengths_t.push(e.xt.size(3));
-        e.xt = time.shorten(g, w, &e.xt, channels)?;
+        e.xt = time.downsample(g, w, &e.xt, channels)?;
 
-        let mut y = frequency.shorten(g, w, &e.x, channels)?;
+        let mut y = frequency.downsample(g, w, &e.x, channels)?;
         if y.size(2) == 1 {
             // Both branches have the same shape here: the time branch ends and is added to the
             // frequency branch.
@@ -281,8 +281,8 @@ fn decode(
             None => y.clone(),
         };
 
-        x = frequency.lengthen(g, w, &y, channels, length)?;
-        xt = time.lengthen(g, w, &xt, channels_t, length_t)?;
+        x = frequency.upsample(g, w, &y, channels, length)?;
+        xt = time.upsample(g, w, &xt, channels_t, length_t)?;
     }
 
     Ok((x, xt))
