@@ -153,9 +153,9 @@ impl Layer {
 
         let mean = g.expand(&mean, &row);
         let (one, mean, inverse) = (
-            g.cast_to_trunk(&one),
-            g.cast_to_trunk(&mean),
-            g.cast_to_trunk(&inverse),
+            g.cast_to_compute_type(&one),
+            g.cast_to_compute_type(&mean),
+            g.cast_to_compute_type(&inverse),
         );
 
         let h = g.concat(&[h, &one, &mean], 1);
@@ -185,13 +185,13 @@ impl Layer {
         let over_frames = g.scalar(1.0 / frames as f32, &centred);
         let scaled = g.mul(&centred, &over_frames);
 
-        let turned = g.transpose(&scaled, &[0, 1, 3, 2]);
-        let covariance = g.matmul(&centred, &turned);
+        let transposed = g.transpose(&scaled, &[0, 1, 3, 2]);
+        let covariance = g.matmul(&centred, &transposed);
         let covariance = g.reshape(&covariance, &[batch * rows, hidden * hidden]);
         let mu = g.reshape(&mu, &[batch * rows, hidden]);
 
         let product = |g: &mut Graph, x: &Value, columns: usize, weights: &[f32]| {
-            let weights = g.exact(&Array::new(
+            let weights = g.constant_f32(&Array::new(
                 &[weights.len() / columns, columns],
                 weights.to_vec(),
             ));
@@ -208,7 +208,7 @@ impl Layer {
 
         // Spread of the rows' own means: mu' S mu + 2 s . mu + v.
         let spread = product(g, &mu, hidden, &over_rows.weight_covariance);
-        let cross = g.exact(&Array::new(&[1, hidden], over_rows.cross.clone()));
+        let cross = g.constant_f32(&Array::new(&[1, hidden], over_rows.cross.clone()));
         let spread = g.add(&spread, &cross);
         let spread = g.mul(&spread, &mu);
 

@@ -41,11 +41,11 @@ pub(crate) fn write(
     config: &Config,
     mut weights: Weights,
     batch: usize,
-    trunk: Element,
+    compute_type: Element,
     dialect: Dialect,
 ) -> Result<Graph, ModelError> {
     let w = &mut weights;
-    let mut graph = Graph::new(trunk, dialect);
+    let mut graph = Graph::new(compute_type, dialect);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
 
@@ -57,8 +57,8 @@ pub(crate) fn write(
     let flat = g.reshape(&mix, &[batch, CHANNELS, 1, config.segment_frames]);
     let time = standardise(g, &flat);
 
-    let x = g.cast_to_trunk(&frequency.x);
-    let xt = g.cast_to_trunk(&time.x);
+    let x = g.cast_to_compute_type(&frequency.x);
+    let xt = g.cast_to_compute_type(&time.x);
 
     // The network itself.
     let encoded = encode(g, w, config, x, xt)?;

@@ -47,7 +47,7 @@ pub(super) fn normalise(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
     let variance = g.mean(&square, axes);
     let factor = inverse_deviation(g, &variance);
     let x = g.mul(&centred, &factor);
-    g.cast_to_trunk(&x)
+    g.cast_to_compute_type(&x)
 }
 
 /// Computes 1 / sqrt(variance + eps).
