@@ -5,11 +5,11 @@
 //! can be normalised. The samples are therefore kept in memory, up to [`MEMORY_BYTES`]. A longer
 //! song is read again while it is separated.
 
-use crate::ahead::{Ahead, Read, read_ahead};
 use crate::audio::{Audio, AudioSource, Layout, Resampler};
 use crate::error::SeparateError;
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::progress::{Listener, Progress};
+use crate::read_ahead::{Read, ReadAhead, read_ahead};
 use crate::song::in_place;
 use crate::statistics::{Moments, STRETCH_FRAMES, Statistics};
 use crate::{Options, Result, Sum};
@@ -171,7 +171,7 @@ fn read_all(
     tap: &mut (dyn FnMut(&Audio) + Send),
 ) -> Result<(Layout, Statistics, Option<Kept>)> {
     let announced = source.frames();
-    let read = |layout: Layout, mut ahead: Ahead| {
+    let read = |layout: Layout, mut ahead: ReadAhead| {
         let mut moments = Moments::default();
         let mut keeper = Keeper::new(layout, options, announced);
         while let Some(read) = ahead.next()? {

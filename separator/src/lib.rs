@@ -10,7 +10,6 @@
 #[cfg(test)]
 extern crate self as sextet_separator;
 
-mod ahead;
 pub mod audio;
 mod chunks;
 mod decoded;
@@ -26,6 +25,7 @@ mod parts;
 mod passes;
 mod pipeline;
 mod progress;
+mod read_ahead;
 mod separator;
 mod sink;
 mod song;

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 
-use crate::ahead::read_ahead;
 use crate::audio::{Audio, RATES_HZ};
 use crate::chunks::{Chunk, ChunkGrid};
 use crate::decoded::View;
@@ -13,6 +12,7 @@ use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
 use crate::passes::{Ensemble, Pass};
 use crate::progress::{Listener, Progress};
+use crate::read_ahead::read_ahead;
 use crate::separator::Member;
 use crate::song::{InPlace, Song, Streamed, normalise};
 use crate::statistics::Statistics;

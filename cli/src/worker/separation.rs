@@ -38,7 +38,7 @@ const EVERY: Duration = Duration::from_millis(20);
 const TURN_EVERY: Duration = Duration::from_millis(50);
 
 /// Way to prepare the GPU in advance.
-const AHEAD: &str = "preparing this model does that ahead";
+const BEFOREHAND: &str = "preparing this model does that ahead";
 
 /// Most passes that can be asked for, as on the command line.
 const MOST_SHIFTS: u32 = 100;
@@ -48,7 +48,7 @@ pub(super) struct Bench {
     workshop: Workshop,
     threads: Option<NonZeroUsize>,
     loaded: Option<Loaded>,
-    ahead: Option<Ahead>,
+    preparation: Option<Preparation>,
 }
 
 /// The facts of a job that are known before the engine is needed.
@@ -66,14 +66,14 @@ impl Bench {
             workshop,
             threads,
             loaded: None,
-            ahead: None,
+            preparation: None,
         }
     }
 
     /// Frees the model and its engine, except one that is still being prepared.
     pub(super) fn unload(&mut self) {
         if !self.is_making_ready() {
-            self.ahead = None;
+            self.preparation = None;
         }
         self.loaded = None;
     }
@@ -129,7 +129,7 @@ impl Bench {
 
         match loaded {
             Some(loaded) if !job.is_over() => {
-                self.ahead = Some(Ahead::begin(
+                self.preparation = Some(Preparation::begin(
                     loaded,
                     request.clone(),
                     job.clone(),
@@ -145,9 +145,9 @@ impl Bench {
 
     /// Whether an engine is still being prepared on the other thread.
     fn is_making_ready(&self) -> bool {
-        self.ahead
+        self.preparation
             .as_ref()
-            .is_some_and(|ahead| !ahead.thread.is_finished())
+            .is_some_and(|preparation| !preparation.thread.is_finished())
     }
 
     /// Waits until the engine that is being prepared is ready.
@@ -159,9 +159,9 @@ impl Bench {
             job.check()?;
             sleep(EVERY);
         }
-        if let Some(ahead) = self.ahead.take() {
+        if let Some(preparation) = self.preparation.take() {
             // An engine that could not be started is started anew.
-            self.loaded = ahead.thread.join().ok().flatten();
+            self.loaded = preparation.thread.join().ok().flatten();
         }
         Ok(())
     }
@@ -169,13 +169,13 @@ impl Bench {
     /// Returns the model that `request` names for the CPU, if an engine is being prepared, the CPU
     /// would finish the clip before that engine, and the front end does not insist on the GPU.
     fn meanwhile(&self, request: &Separate) -> Result<Option<Loaded>> {
-        let Some(ahead) = self.ahead.as_ref().filter(|_| self.is_making_ready()) else {
+        let Some(preparation) = self.preparation.as_ref().filter(|_| self.is_making_ready()) else {
             return Ok(None);
         };
 
         let expected = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
         let mut loaded = Loaded::open(&request.model, request.engine, expected)?;
-        if request.engine == EngineName::Cpu && ahead.engine != EngineName::Cpu {
+        if request.engine == EngineName::Cpu && preparation.engine != EngineName::Cpu {
             return Ok(Some(loaded));
         }
 
@@ -186,8 +186,8 @@ impl Bench {
             return Ok(None);
         };
 
-        let begun = if ahead.model == request.model {
-            ahead.since.elapsed()
+        let begun = if preparation.model == request.model {
+            preparation.since.elapsed()
         } else {
             Duration::ZERO
         };
@@ -348,7 +348,7 @@ impl Bench {
             key: order.key,
             model: order.request.model.clone(),
             engine: engine.clone(),
-            note: engine::note(separator, AHEAD),
+            note: engine::note(separator, BEFOREHAND),
             stems: stems.clone(),
         });
 
@@ -402,14 +402,14 @@ impl Bench {
 }
 
 /// An engine that is being started on another thread, which returns it when it is ready.
-struct Ahead {
+struct Preparation {
     model: String,
     engine: EngineName,
     since: Instant,
     thread: JoinHandle<Option<Loaded>>,
 }
 
-impl Ahead {
+impl Preparation {
     /// Begins to start the engine of `loaded`. `job` ends when it is ready.
     fn begin(
         mut loaded: Loaded,
