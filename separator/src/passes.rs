@@ -7,8 +7,8 @@ use crate::chunks::{Chunk, ChunkGrid, OverlapAdd};
 
 /// Pass of one network over the song, shifted by some frames or not at all.
 pub(crate) struct Pass {
-    /// Number of the network in the model.
-    pub(crate) member: usize,
+    /// Number of the engine that runs the network.
+    pub(crate) engine: usize,
     grid: ChunkGrid,
     /// Number of the next chunk, and the first frame that it adds to.
     next: u64,
@@ -22,9 +22,9 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// Creates a pass of network `member` over `grid`, with the weight of each source in `gains`.
+    /// Creates a pass on engine `engine` over `grid`, with the weight of each source in `gains`.
     pub(crate) fn new(
-        member: usize,
+        engine: usize,
         grid: ChunkGrid,
         segment_frames: usize,
         channels: usize,
@@ -33,7 +33,7 @@ impl Pass {
         let overlap_add = OverlapAdd::new(gains.len() * channels, segment_frames);
         let origin = grid.origin();
         Self {
-            member,
+            engine,
             grid,
             next: 0,
             next_from: origin,
@@ -106,9 +106,9 @@ impl Ensemble {
         self.passes[pass].advance(chunk);
     }
 
-    /// Returns the number of the network that pass `pass` runs.
-    pub(crate) fn member(&self, pass: usize) -> usize {
-        self.passes[pass].member
+    /// Returns the number of the engine that runs pass `pass`.
+    pub(crate) fn engine(&self, pass: usize) -> usize {
+        self.passes[pass].engine
     }
 
     /// Returns the first frame of the song that any further chunk needs.

@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use crate::audio::{Audio, RATES_HZ};
 use crate::chunks::{Chunk, ChunkGrid};
 use crate::decoded::View;
+use crate::engine::LazyEngine;
 use crate::error::SeparateError;
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
 use crate::passes::{Ensemble, Pass};
 use crate::progress::{Listener, Progress};
 use crate::read_ahead::read_ahead;
-use crate::separator::Member;
 use crate::song::{InPlace, Song, Streamed, normalise};
 use crate::statistics::Statistics;
 use crate::timings::timed;
@@ -41,7 +41,7 @@ pub struct Summary {
 
 /// Runs all stages.
 pub(crate) fn run(
-    members: &mut [Member],
+    engines: &mut [LazyEngine],
     sources: &[Stem],
     decoded: View<'_>,
     options: &Options,
@@ -63,11 +63,11 @@ pub(crate) fn run(
         .for_each(|warning| listener.warning(warning));
 
     // Plan the output and the passes.
-    let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
+    let (source_frames, model_frames) = lengths(engines, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
     let ensemble = Ensemble::new(
-        passes(members, sources, &format.parts, options, model_frames)?,
+        passes(engines, sources, &format.parts, options, model_frames)?,
         CHANNELS,
     );
 
@@ -76,7 +76,7 @@ pub(crate) fn run(
     })?;
 
     // Drop the segments that a cancelled song left in the engines.
-    members.iter_mut().try_for_each(Member::forget)?;
+    engines.iter_mut().try_for_each(LazyEngine::forget)?;
     let normalise = normalise(statistics);
     let normalise_block = move |block: &mut Audio| {
         block
@@ -87,7 +87,7 @@ pub(crate) fn run(
 
     let chunks = timed("separate", || match heard {
         Some(song) => separate(
-            members,
+            engines,
             ensemble,
             InPlace::new(song, normalise),
             statistics,
@@ -96,7 +96,7 @@ pub(crate) fn run(
         ),
         None => read_ahead(source, false, normalise_block, |_, ahead| {
             separate(
-                members,
+                engines,
                 ensemble,
                 Streamed::new(ahead),
                 statistics,
@@ -117,7 +117,7 @@ pub(crate) fn run(
 /// Separates the song. As many chunks as the engines accept are under way while the host joins and
 /// writes others. Returns the number of chunks.
 fn separate(
-    members: &mut [Member],
+    engines: &mut [LazyEngine],
     mut ensemble: Ensemble,
     mut song: impl Song,
     statistics: &Statistics,
@@ -127,7 +127,7 @@ fn separate(
     let (mean, deviation) = (statistics.mean, statistics.deviation);
     let chunks_total = ensemble.chunks();
     let mut chunks_done = 0;
-    let mut queue = Queue::new(members.len());
+    let mut queue = Queue::new(engines.len());
 
     listener.progress(Progress::Separating {
         chunks_done,
@@ -139,13 +139,13 @@ fn separate(
         }
 
         timed("hand chunks over", || {
-            queue.fill(members, &mut ensemble, &mut song, listener)
+            queue.fill(engines, &mut ensemble, &mut song, listener)
         })?;
         let Some((pass, chunk)) = queue.pop(&ensemble) else {
             break;
         };
 
-        let engine = members[ensemble.member(pass)].engine(listener)?;
+        let engine = engines[ensemble.engine(pass)].engine(listener)?;
         let stems = timed("wait for the engine", || engine.take())?;
         let planes = timed("join chunks", || {
             ensemble.add(pass, &chunk, stems, move |sample| sample * deviation + mean)
@@ -172,27 +172,27 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(members: usize) -> Self {
+    fn new(engines: usize) -> Self {
         Self {
             chunks: VecDeque::new(),
-            waiting: vec![0; members],
+            waiting: vec![0; engines],
         }
     }
 
     /// Submits chunks to the engines until the next chunk's engine has no room.
     fn fill(
         &mut self,
-        members: &mut [Member],
+        engines: &mut [LazyEngine],
         ensemble: &mut Ensemble,
         song: &mut impl Song,
         listener: &mut dyn Listener,
     ) -> Result<()> {
         while let Some((pass, chunk)) = ensemble.next() {
-            let member = ensemble.member(pass);
-            let segment_frames = members[member].segment_frames();
+            let index = ensemble.engine(pass);
+            let segment_frames = engines[index].segment_frames();
 
-            let engine = members[member].engine(listener)?;
-            if self.waiting[member] >= engine.depth() {
+            let engine = engines[index].engine(listener)?;
+            if self.waiting[index] >= engine.depth() {
                 break;
             }
 
@@ -200,18 +200,18 @@ impl Queue {
             engine.submit(&mut |mix| song.copy_into(chunk.window, mix))?;
             ensemble.heard(pass, &chunk);
             song.forget_before(ensemble.needed_from());
-            self.waiting[member] += 1;
+            self.waiting[index] += 1;
 
             self.chunks.push_back((pass, chunk));
         }
 
         if ensemble.next().is_none() {
-            for (member, _) in members
+            for (engine, _) in engines
                 .iter_mut()
                 .zip(&self.waiting)
                 .filter(|(_, waiting)| **waiting > 0)
             {
-                member.engine(listener)?.flush()?;
+                engine.engine(listener)?.flush()?;
             }
         }
 
@@ -220,7 +220,7 @@ impl Queue {
 
     fn pop(&mut self, ensemble: &Ensemble) -> Option<(usize, Chunk)> {
         let (pass, chunk) = self.chunks.pop_front()?;
-        self.waiting[ensemble.member(pass)] -= 1;
+        self.waiting[ensemble.engine(pass)] -= 1;
         Some((pass, chunk))
     }
 }
@@ -255,14 +255,14 @@ pub(crate) fn check(options: &Options, sources: &[Stem]) -> Result<()> {
 
 /// Returns the number of frames of the song to separate, at its own rate and at the model's.
 fn lengths(
-    members: &[Member],
+    engines: &[LazyEngine],
     options: &Options,
     statistics: &Statistics,
     rate_hz: u32,
 ) -> (u64, u64) {
-    let segment = members
+    let segment = engines
         .iter()
-        .map(|member| member.segment_frames() as u64)
+        .map(|engine| engine.segment_frames() as u64)
         .max()
         .unwrap_or(0);
 
@@ -276,7 +276,7 @@ fn lengths(
 
 /// Returns one pass for each network that is needed and each shift.
 fn passes(
-    members: &[Member],
+    engines: &[LazyEngine],
     sources: &[Stem],
     parts: &[Part],
     options: &Options,
@@ -286,16 +286,16 @@ fn passes(
         options.sum == Sum::Exact || parts.iter().any(|p| p.stems.contains(&sources[source]))
     };
     let totals: Vec<f32> = (0..sources.len())
-        .map(|s| members.iter().map(|m| m.weights()[s]).sum())
+        .map(|s| engines.iter().map(|engine| engine.weights()[s]).sum())
         .collect();
 
     let mut passes = Vec::new();
-    for (index, member) in members.iter().enumerate() {
-        if !(0..sources.len()).any(|source| wanted(source) && member.weights()[source] > 0.0) {
+    for (index, engine) in engines.iter().enumerate() {
+        if !(0..sources.len()).any(|source| wanted(source) && engine.weights()[source] > 0.0) {
             continue;
         }
 
-        let segment = member.segment_frames();
+        let segment = engine.segment_frames();
         for shift in 0..options.shifts.max(1) {
             let origin = origin(options.shifts, shift);
 
@@ -317,7 +317,7 @@ fn passes(
             })?;
 
             let share = |source: usize| {
-                member.weights()[source] / totals[source] / options.shifts.max(1) as f32
+                engine.weights()[source] / totals[source] / options.shifts.max(1) as f32
             };
             passes.push(Pass::new(
                 index,
