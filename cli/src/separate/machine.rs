@@ -255,7 +255,7 @@ mod tests {
     use super::super::choice::Choice;
     use super::super::plan::{self, Job};
     use super::super::report::{Outcome, Reporter, Shared, Status, Totals};
-    use super::super::song::Bench;
+    use super::super::song::SongRunner;
     use super::super::{inputs, memory_bytes, separate_all, start};
     use super::*;
     use crate::args::{Cli, Command};
@@ -391,7 +391,7 @@ mod tests {
             Shared::new(Box::new(Recorder(told.clone()))),
             Unfinished::default(),
         );
-        let bench = Bench {
+        let runner = SongRunner {
             choice: &choice,
             unfinished: &unfinished,
             ahead: Mutex::default(),
@@ -401,7 +401,7 @@ mod tests {
         let start = start(&args, &choice, &machines, String::new(), &jobs);
         assert_eq!(start.engines.len(), engines);
 
-        let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
+        let totals = separate_all(&reporter, &runner, &mut machines, &start, &jobs);
         assert_eq!((totals.done, totals.failed), (3, 1));
 
         let mut files = BTreeMap::new();

@@ -30,7 +30,7 @@ use plan::Job;
 use pool::After;
 use reading::Reading;
 use report::{Shared, Start, Status, Totals};
-use song::Bench;
+use song::SongRunner;
 
 pub(crate) use files::StemFiles;
 pub(crate) use report::{Moved, clock, json_fatal};
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
 
     let mut machines = Machines::start(args, model, songs, work)?;
     let start = start(args, &choice, &machines, hash, &jobs);
-    let bench = Bench {
+    let runner = SongRunner {
         choice: &choice,
         unfinished,
         ahead: Mutex::new(ahead),
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
 
     // Separate the songs.
     let reporter = Shared::new(report::reporter(args, jobs.len()));
-    let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
+    let totals = separate_all(&reporter, &runner, &mut machines, &start, &jobs);
     machines.leave();
 
     Ok(totals.exit_code())
@@ -137,7 +137,7 @@ fn start(
 /// rest.
 fn separate_all(
     reporter: &Shared,
-    bench: &Bench,
+    runner: &SongRunner,
     machines: &mut Machines,
     start: &Start,
     jobs: &[Job],
@@ -150,7 +150,7 @@ fn separate_all(
 
     let outcomes = pool::share_out(&mut machines.all, jobs.len(), |machine, index| {
         let job = &jobs[index];
-        let mut outcome = bench.run(machine, index, job, reporter);
+        let mut outcome = runner.run(machine, index, job, reporter);
         let mut after = After::Fit;
 
         if let Status::Failed(failure) = &outcome.status
@@ -159,7 +159,7 @@ fn separate_all(
             after = After::Failed;
             if let Some(why) = machine.take_over(failure) {
                 reporter.tell().warned(Some(index), &why);
-                outcome = bench.run(machine, index, job, reporter);
+                outcome = runner.run(machine, index, job, reporter);
             }
         }
 

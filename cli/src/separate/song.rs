@@ -20,7 +20,7 @@ use crate::mishap;
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
-pub(super) struct Bench<'a> {
+pub(super) struct SongRunner<'a> {
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
     /// A song whose reading has begun before its turn.
@@ -29,7 +29,7 @@ pub(super) struct Bench<'a> {
     pub(super) memory_bytes: u64,
 }
 
-impl Bench<'_> {
+impl SongRunner<'_> {
     /// Separates one song. Every failure becomes part of its outcome.
     pub(super) fn run(
         &self,

@@ -38,7 +38,7 @@ use crate::say;
 use crate::unfinished::Unfinished;
 use job::Job;
 use outbox::Outbox;
-use separation::Bench;
+use separation::JobRunner;
 
 /// Time that an unused engine stays loaded: it takes as much memory as a browser.
 const KEPT_LOADED: Duration = Duration::from_secs(120);
@@ -110,8 +110,8 @@ enum Order {
 impl Worker {
     fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
         let (orders, waiting) = channel();
-        let bench = Bench::new(workshop.clone(), threads);
-        std::thread::spawn(move || serve(bench, &waiting));
+        let runner = JobRunner::new(workshop.clone(), threads);
+        std::thread::spawn(move || serve(runner, &waiting));
         Self {
             workshop,
             greeted: false,
@@ -261,18 +261,18 @@ impl Worker {
 }
 
 /// Carries out orders that need the engine, one after the other.
-fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
+fn serve(mut runner: JobRunner, waiting: &Receiver<Order>) {
     loop {
         match waiting.recv_timeout(KEPT_LOADED) {
             Ok(Order::Separate(separate, job)) => {
-                job.run(|| bench.run(&separate, &job));
+                job.run(|| runner.run(&separate, &job));
                 crate::timings::say();
                 job.release_engine();
             }
             Ok(Order::Prepare(prepare, job)) => {
-                bench.prepare(&prepare, &job);
+                runner.prepare(&prepare, &job);
             }
-            Err(RecvTimeoutError::Timeout) => bench.unload(),
+            Err(RecvTimeoutError::Timeout) => runner.unload(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -44,7 +44,7 @@ const BEFOREHAND: &str = "preparing this model does that ahead";
 const MOST_SHIFTS: u32 = 100;
 
 /// Separates one clip after the other, and keeps the model and engine, which are costly to load.
-pub(super) struct Bench {
+pub(super) struct JobRunner {
     workshop: Workshop,
     threads: Option<NonZeroUsize>,
     loaded: Option<Loaded>,
@@ -60,7 +60,7 @@ struct Order<'a> {
     key: Fingerprint,
 }
 
-impl Bench {
+impl JobRunner {
     pub(super) fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
         Self {
             workshop,
