@@ -15,8 +15,8 @@ mod gpu;
 mod interrupt;
 mod log;
 mod manual;
-mod mishap;
 mod models;
+mod panics;
 mod preparing;
 mod remedy;
 mod say;
@@ -40,12 +40,12 @@ use unfinished::Unfinished;
 fn main() -> ! {
     timings::begin();
     log::begin();
-    mishap::keep_quiet();
+    panics::record();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);
 
     let unfinished = Unfinished::default();
-    let result = mishap::caught(|| {
+    let result = panics::catch(|| {
         interrupt::install(&unfinished)?;
         run(cli.command, &unfinished)
     });

@@ -16,7 +16,7 @@ use super::plan::Job;
 use super::reading::{Read, Reading};
 use super::report::{Moved, Outcome, Shared, Status};
 use crate::fault::{Fault, Report};
-use crate::mishap;
+use crate::panics;
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
@@ -54,7 +54,7 @@ impl SongRunner<'_> {
             // A panic is a bug of this program; the other songs need not suffer from it.
             let separator = &mut machine.separator;
             let result =
-                mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
+                panics::catch(|| self.separate(separator, index, job, ahead, &seconds, reporter));
 
             // A bag's engines start when they are first needed.
             on = Some(machine.running());
