@@ -167,7 +167,7 @@ fn one_song() {
     .unwrap();
 
     assert_eq!(sink.frames, [song.frames; SOURCES.len()]);
-    peak::say();
+    peak::print();
 }
 
 #[test]

@@ -10,8 +10,8 @@ use super::evict::Kept;
 use super::{Limit, StemCache};
 use crate::args::CacheCommand;
 use crate::fault::{Fault, Kind};
-use crate::say;
 use crate::separate::clock;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 
 /// Runs one of the `cache` commands.
@@ -88,12 +88,12 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
             entries,
         };
 
-        say::out(&serde_json::to_string(&listing)?);
+        stdio::out(&serde_json::to_string(&listing)?);
         return Ok(());
     }
 
-    kept.iter().for_each(|kept| say::out(&line(kept)));
-    say::out(&format!(
+    kept.iter().for_each(|kept| stdio::out(&line(kept)));
+    stdio::out(&format!(
         "{} of {limit} in '{path}', {} entries",
         Limit(bytes),
         kept.len()
@@ -166,12 +166,12 @@ fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
         String::new()
     };
 
-    say::out(&format!("removed {count} entries, {}{stay}", Limit(bytes)));
+    stdio::out(&format!("removed {count} entries, {}{stay}", Limit(bytes)));
     Ok(())
 }
 
 fn path(cache: &StemCache) -> Result<()> {
-    say::out(&cache.folders.stems().display().to_string());
+    stdio::out(&cache.folders.stems().display().to_string());
     Ok(())
 }
 
@@ -180,6 +180,6 @@ fn set_limit(cache: &StemCache, limit: Option<Limit>) -> Result<()> {
         cache.set_limit(limit)?;
         cache.make_room(0, None)?;
     }
-    say::out(&cache.limit()?.to_string());
+    stdio::out(&cache.limit()?.to_string());
     Ok(())
 }

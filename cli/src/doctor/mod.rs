@@ -13,7 +13,7 @@ use crate::computing;
 use crate::engine::{self, Engine};
 use crate::gpu::{self, Found};
 use crate::models::{self, CATALOGUE};
-use crate::say;
+use crate::stdio;
 
 /// Version of the JSON object. It is raised by a change that breaks readers.
 const VERSION: u32 = 2;
@@ -56,11 +56,11 @@ struct Folder {
 pub(crate) fn run(json: bool) -> Result<()> {
     let findings = look();
     if json {
-        say::out(&serde_json::to_string(&findings)?);
+        stdio::out(&serde_json::to_string(&findings)?);
     } else {
         text::lines(&findings)
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
     Ok(())
 }

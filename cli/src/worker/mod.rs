@@ -34,7 +34,7 @@ use crate::args::WorkerArgs;
 use crate::cache::StemCache;
 use crate::computing;
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 use job::Job;
 use outbox::Outbox;
@@ -49,7 +49,7 @@ const KEPT_LOADED: Duration = Duration::from_secs(120);
 /// When this user has no folder for a cache.
 pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     if stdin().is_terminal() {
-        say::err(
+        stdio::err(
             "sextet worker is for programs: it waits for JSON lines (docs/worker.md); end it with Ctrl-D",
         );
     }
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     // Delete the leftovers of dead processes.
     let cache = StemCache::new(folders.clone(), unfinished);
     if let Err(error) = cache.sweep() {
-        say::err(&format!("the stem cache was not swept: {error:#}"));
+        stdio::err(&format!("the stem cache was not swept: {error:#}"));
     }
 
     let workshop = Workshop {
@@ -127,7 +127,7 @@ impl Worker {
             match request {
                 Ok(Request::Shutdown) => break,
                 Ok(Request::Hello { protocol, client }) => {
-                    say::err(&format!("serving {client}"));
+                    stdio::err(&format!("serving {client}"));
                     if protocol != PROTOCOL {
                         self.workshop
                             .outbox
@@ -266,7 +266,7 @@ fn serve(mut runner: JobRunner, waiting: &Receiver<Order>) {
         match waiting.recv_timeout(KEPT_LOADED) {
             Ok(Order::Separate(separate, job)) => {
                 job.run(|| runner.run(&separate, &job));
-                crate::timings::say();
+                crate::timings::report();
                 job.release_engine();
             }
             Ok(Order::Prepare(prepare, job)) => {

@@ -29,8 +29,8 @@ use super::sink::CacheSink;
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
-use crate::say;
 use crate::separate::{Moved, work_of_song};
+use crate::stdio;
 
 /// Pause between two checks of the engine that is being prepared.
 const EVERY: Duration = Duration::from_millis(20);
@@ -376,7 +376,7 @@ impl JobRunner {
         job.end(|| {
             timed("publish", || making.publish(&order.key, &manifest))?;
             if let Err(error) = cache.make_room(0, Some(&order.key)) {
-                say::err(&format!("older stems were not removed: {error:#}"));
+                stdio::err(&format!("older stems were not removed: {error:#}"));
             }
 
             Ok(Reply::Done {

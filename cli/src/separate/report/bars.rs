@@ -11,8 +11,8 @@ use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
 use super::{Moved, Outcome, Reporter, Running, Start, Status};
-use crate::say;
 use crate::separate::plan::Job;
+use crate::stdio;
 
 /// Steps of a bar: finer than any terminal is wide.
 const STEPS: u64 = 10_000;
@@ -208,7 +208,7 @@ impl Reporter for Bars {
         }
         table(jobs, outcomes, totals)
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
 }
 

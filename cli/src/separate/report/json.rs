@@ -10,8 +10,8 @@ use super::order::InOrder;
 use super::summary::Totals;
 use super::{Moved, Outcome, Reporter, Running, Start, Status};
 use crate::fault::Report;
-use crate::say;
 use crate::separate::plan::Job;
+use crate::stdio;
 
 /// Version of the lines. It is raised by a change that breaks readers.
 const VERSION: u32 = 2;
@@ -104,7 +104,7 @@ struct Output<'a> {
 }
 
 fn print(line: &Line) {
-    text(line).iter().for_each(|text| say::out(text));
+    text(line).iter().for_each(|text| stdio::out(text));
 }
 
 fn text(line: &Line) -> Option<String> {
@@ -222,7 +222,7 @@ impl Reporter for Json {
         self.ends
             .push(index, end.unwrap_or_default())
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
 
     fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], totals: &Totals) {

@@ -7,8 +7,8 @@ use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
 use super::{Moved, Outcome, Reporter, Running, Start, Status};
-use crate::say;
 use crate::separate::plan::Job;
+use crate::stdio;
 
 /// Pause between two lines about the same song.
 const EVERY: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ impl Reporter for Lines {
         self.shared = start.engines.len() > 1;
         start_lines(start, self.verbose)
             .iter()
-            .for_each(|line| say::err(line));
+            .for_each(|line| stdio::err(line));
     }
 
     fn song(&mut self, index: usize, job: &Job, on: &Running) {
@@ -50,7 +50,7 @@ impl Reporter for Lines {
         } else {
             String::new()
         };
-        say::err(&format!("{name}{place}"));
+        stdio::err(&format!("{name}{place}"));
         self.under_way.insert(index, (name, Instant::now()));
     }
 
@@ -64,7 +64,7 @@ impl Reporter for Lines {
 
         *last = Instant::now();
         match moved {
-            Moved::Reading { frames } => say::err(&format!("{name}: reading, {frames} frames")),
+            Moved::Reading { frames } => stdio::err(&format!("{name}: reading, {frames} frames")),
             Moved::Separating {
                 share,
                 speed: at,
@@ -73,7 +73,7 @@ impl Reporter for Lines {
             } => {
                 let left =
                     left_s.map_or_else(String::new, |left| format!(", {} left", clock(left)));
-                say::err(&format!(
+                stdio::err(&format!(
                     "{name}: {:.0} %, {}{left}",
                     share * 100.0,
                     speed(*at)
@@ -83,7 +83,7 @@ impl Reporter for Lines {
     }
 
     fn warned(&mut self, _index: Option<usize>, warning: &str) {
-        say::err(&format!("warning: {warning}"));
+        stdio::err(&format!("warning: {warning}"));
     }
 
     fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
@@ -101,13 +101,13 @@ impl Reporter for Lines {
         self.ends
             .push(index, end)
             .iter()
-            .for_each(|line| say::err(line));
+            .for_each(|line| stdio::err(line));
     }
 
     fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
         table(jobs, outcomes, totals)
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
 }
 

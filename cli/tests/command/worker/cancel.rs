@@ -6,7 +6,7 @@ use super::client::{Worker, kept, long_song};
 use crate::bench::Bench;
 
 fn cancel(worker: &mut Worker, job: u64) -> Vec<Reply> {
-    worker.say(&Request::Cancel { job: JobId(job) });
+    worker.send(&Request::Cancel { job: JobId(job) });
     let replies = worker.end_of(job);
     assert!(
         matches!(replies.last(), Some(Reply::Cancelled { .. })),
@@ -94,7 +94,7 @@ fn a_job_that_is_over_is_not_cancelled() {
 
     let mut worker = Worker::greeted(&bench);
     worker.stems_of(1, &song);
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     worker.separate(2, &song);
 
     let replies = worker.end_of(2);
@@ -114,7 +114,7 @@ fn shutdown_cancels_everything() {
     worker.separate_for_long(1, &long);
     worker.separate_for_long(2, &long);
     worker.separating(1);
-    worker.say(&Request::Shutdown);
+    worker.send(&Request::Shutdown);
 
     let (replies, code) = worker.leave();
     for job in [1, 2] {

@@ -30,7 +30,7 @@ impl Worker {
     pub(crate) fn greeted_with(bench: &Bench, environment: &[(&str, &str)]) -> Self {
         let mut command = command(bench);
         let mut worker = Self::of(command.envs(environment.iter().copied()));
-        worker.say(&Request::hello("test"));
+        worker.send(&Request::hello("test"));
         assert!(matches!(worker.next(), Some(Reply::Hello(_))));
         worker
     }
@@ -58,7 +58,7 @@ impl Worker {
         }
     }
 
-    pub(crate) fn say(&mut self, request: &Request) {
+    pub(crate) fn send(&mut self, request: &Request) {
         self.say_bytes(to_line(request).unwrap().as_bytes());
     }
 
@@ -105,7 +105,7 @@ impl Worker {
 
     /// Requests the stems of `song` with the tiny model.
     pub(crate) fn separate(&mut self, job: u64, song: &Path) {
-        self.say(&Request::Separate(tiny(job, song)));
+        self.send(&Request::Separate(tiny(job, song)));
     }
 
     /// Requests stems that take far longer than any test: hundreds of chunks, each sharing most of
@@ -115,7 +115,7 @@ impl Worker {
             overlap: 0.97,
             ..SeparationOptions::default()
         };
-        self.say(&Request::Separate(Separate {
+        self.send(&Request::Separate(Separate {
             options,
             ..tiny(job, song)
         }));

@@ -98,7 +98,7 @@ fn a_worker_does_not_outlive_its_parent() {
         .envs(super::client::environment(&bench));
 
     let mut parent = Worker::of(&mut command);
-    parent.say(&sextet_protocol::worker::Request::hello("test"));
+    parent.send(&sextet_protocol::worker::Request::hello("test"));
     parent.separate_for_long(1, &long);
     parent.separating(1);
     parent.child.kill().unwrap();

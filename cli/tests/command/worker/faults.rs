@@ -113,7 +113,7 @@ fn bad_requests_fail_by_kind() {
 
     let mut worker = Worker::greeted(&bench);
     for (job, (request, kind, word)) in (1..).zip(cases) {
-        worker.say(&Request::Separate(Separate {
+        worker.send(&Request::Separate(Separate {
             job: JobId(job),
             ..request
         }));
@@ -198,7 +198,7 @@ fn a_disk_that_fills_up_leaves_nothing_and_the_worker_goes_on() {
         .envs(super::client::environment(&bench));
 
     let mut worker = Worker::of(&mut limited);
-    worker.say(&Request::hello("test"));
+    worker.send(&Request::hello("test"));
     worker.separate(1, &long);
     let (message, remedy) = failed(&mut worker, 1, FailKind::Output);
 
@@ -235,7 +235,7 @@ fn another_model_under_the_same_name_is_another_recipe() {
     };
 
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Separate(ask(1)));
+    worker.send(&Request::Separate(ask(1)));
     let (key, _) = super::client::done(&worker.end_of(1));
 
     let last = bytes.len() - 4;
@@ -244,7 +244,7 @@ fn another_model_under_the_same_name_is_another_recipe() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     std::fs::write(&path, &bytes).unwrap();
 
-    worker.say(&Request::Separate(ask(2)));
+    worker.send(&Request::Separate(ask(2)));
     let (other, cached) = super::client::done(&worker.end_of(2));
 
     assert!(other != key && !cached);

@@ -45,7 +45,7 @@ fn a_model_is_offered_fetched_and_used() {
     let mut worker = worker(&bench, &hub);
     let whole = (BAG.len() + CHECKPOINT.len()) as u64;
 
-    worker.say(&Request::Offer {
+    worker.send(&Request::Offer {
         job: JobId(1),
         model: "htdemucs_6s".to_owned(),
     });
@@ -66,7 +66,7 @@ fn a_model_is_offered_fetched_and_used() {
 
     assert!(hub.asked().is_empty(), "an offer fetches nothing");
 
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
     let replies = worker.end_of(2);
     let Some(Reply::Fetched { model, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -96,7 +96,7 @@ fn a_model_is_offered_fetched_and_used() {
 
     let song = bench.song("song.wav", 0.3);
     let separate = sextet_protocol::worker::Separate::new(JobId(3), &song);
-    worker.say(&Request::Separate(sextet_protocol::worker::Separate {
+    worker.send(&Request::Separate(sextet_protocol::worker::Separate {
         model: "htdemucs_6s".to_owned(),
         ..separate
     }));
@@ -113,7 +113,7 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
     let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
     let mut worker = worker(&bench, &hub);
     hub.fail(Fault::Broken);
-    worker.say(&fetch(1, "htdemucs_6s"));
+    worker.send(&fetch(1, "htdemucs_6s"));
 
     let replies = worker.end_of(1);
     let Some(Reply::Failed {
@@ -136,7 +136,7 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
         times: 1,
     });
     hub.asked();
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
 
     assert!(matches!(
         worker.end_of(2).last(),
@@ -144,7 +144,7 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
     ));
     assert_eq!(hub.asked(), [0, 400_000]);
 
-    worker.say(&fetch(3, "no_such_model"));
+    worker.send(&fetch(3, "no_such_model"));
     let replies = worker.end_of(3);
     assert!(
         matches!(
@@ -168,7 +168,7 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
         after: 100_000,
         times: usize::MAX,
     });
-    worker.say(&fetch(1, "htdemucs_6s"));
+    worker.send(&fetch(1, "htdemucs_6s"));
     worker.until(|reply| {
         matches!(
             reply,
@@ -180,14 +180,14 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
         )
     });
 
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         worker.end_of(1).last(),
         Some(Reply::Cancelled { .. })
     ));
 
     hub.fail(Fault::Nothing);
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
 
     assert!(matches!(
         worker.end_of(2).last(),
@@ -211,7 +211,7 @@ fn two_workers_that_fetch_the_same_do_so_once() {
         after: 300_000,
         times: 3,
     });
-    first.say(&fetch(1, "htdemucs_6s"));
+    first.send(&fetch(1, "htdemucs_6s"));
     first.until(|reply| {
         matches!(
             reply,
@@ -223,7 +223,7 @@ fn two_workers_that_fetch_the_same_do_so_once() {
         )
     });
 
-    second.say(&fetch(1, "htdemucs_6s"));
+    second.send(&fetch(1, "htdemucs_6s"));
     for worker in [&mut first, &mut second] {
         let replies = worker.end_of(1);
         assert!(
@@ -241,7 +241,7 @@ fn a_model_is_fetched_beside_a_separation() {
     let mut worker = worker(&bench, &hub);
     worker.separate_for_long(1, &long_song(&bench));
     worker.separating(1);
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
 
     let replies = worker.end_of(2);
     assert!(
@@ -255,7 +255,7 @@ fn a_model_is_fetched_beside_a_separation() {
         "{replies:?}"
     );
 
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         worker.end_of(1).last(),
         Some(Reply::Cancelled { .. })
@@ -268,7 +268,7 @@ fn a_cache_that_cannot_be_written_to_is_said_so() {
     bench.file(".hf", b"a file");
 
     let mut worker = worker(&bench, &hub);
-    worker.say(&fetch(1, "htdemucs_6s"));
+    worker.send(&fetch(1, "htdemucs_6s"));
 
     let replies = worker.end_of(1);
     let Some(Reply::Failed {
@@ -319,9 +319,9 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
 
     let asking = requests.len() - usize::from(cfg!(not(feature = "tensorrt")));
     for (job, request) in (1..).zip(&requests[..asking]) {
-        worker.say(request);
+        worker.send(request);
         let _connection = host.accept().unwrap();
-        worker.say(&Request::Cancel { job: JobId(job) });
+        worker.send(&Request::Cancel { job: JobId(job) });
         assert!(matches!(
             worker.end_of(job).last(),
             Some(Reply::Cancelled { .. })
@@ -338,7 +338,7 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
 fn a_build_for_the_cpu_alone_has_no_gpu_to_set_up() {
     let bench = Bench::new();
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::SetUpGpu {
+    worker.send(&Request::SetUpGpu {
         job: JobId(1),
         from: None,
     });
@@ -366,7 +366,7 @@ mod gpu {
         let wheel = bench.file("a.whl", b"another wheel");
 
         let mut worker = Worker::greeted(&bench);
-        worker.say(&Request::SetUpGpu {
+        worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: Some(wheel),
         });
@@ -392,7 +392,7 @@ mod gpu {
             &bench,
             &[("SEXTET_PYPI", "http://127.0.0.1:1"), ("NO_PROXY", "*")],
         );
-        worker.say(&Request::SetUpGpu {
+        worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: None,
         });
@@ -419,7 +419,7 @@ mod gpu {
 
         let bench = Bench::new();
         let mut worker = Worker::greeted(&bench);
-        worker.say(&Request::SetUpGpu {
+        worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: Some(wheel.into()),
         });

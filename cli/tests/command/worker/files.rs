@@ -7,7 +7,7 @@ use super::client::{Worker, folders};
 use crate::bench::{Bench, read};
 
 fn import(worker: &mut Worker, job: u64, song: &std::path::Path) -> (Fingerprint, u32, u64) {
-    worker.say(&Request::Import {
+    worker.send(&Request::Import {
         job: JobId(job),
         song: song.to_owned(),
     });
@@ -85,7 +85,7 @@ fn an_import_that_fails_leaves_nothing() {
     bench.file("data", b"in the way");
     let mut worker = Worker::greeted(&bench);
     for (job, song, expected) in [(1, &text, FailKind::Audio), (2, &song, FailKind::Output)] {
-        worker.say(&Request::Import {
+        worker.send(&Request::Import {
             job: JobId(job),
             song: song.clone(),
         });
@@ -165,7 +165,7 @@ fn stems_are_rendered_as_asked() {
             ..order(&bench, job, key)
         };
 
-        worker.say(&Request::Render(render));
+        worker.send(&Request::Render(render));
         let replies = worker.end_of(job);
         let Some(Reply::Rendered { paths, .. }) = replies.last() else {
             panic!("{replies:?}")
@@ -192,7 +192,7 @@ fn stems_are_rendered_as_asked() {
     }
 
     // A float render at the stems' own rate equals the cached file.
-    worker.say(&Request::Render(order(&bench, 20, key)));
+    worker.send(&Request::Render(order(&bench, 20, key)));
     worker.end_of(20);
 
     let kept = bench.path(&format!("cache/stems/{key}/vocals.wav"));
@@ -263,7 +263,7 @@ fn a_render_that_fails_leaves_what_was_there() {
     ];
 
     for (job, (render, expected)) in (2..).zip(cases) {
-        worker.say(&Request::Render(Render {
+        worker.send(&Request::Render(Render {
             job: JobId(job),
             ..render.clone()
         }));

@@ -79,13 +79,13 @@ fn worker(bench: &Bench, variables: &[(&str, &str)]) -> Worker {
     let mut command = command(bench);
     on_machine(&mut command, bench, variables);
     let mut worker = Worker::of(&mut command);
-    worker.say(&Request::hello("test"));
+    worker.send(&Request::hello("test"));
     assert!(matches!(worker.next(), Some(Reply::Hello(_))));
     worker
 }
 
 fn inspect(worker: &mut Worker, job: u64) -> Gpu {
-    worker.say(&Request::Inspect { job: JobId(job) });
+    worker.send(&Request::Inspect { job: JobId(job) });
     let replies = worker.end_of(job);
     let Some(Reply::Inspected { machine, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -327,7 +327,7 @@ fn what_was_set_up_is_used_by_the_same_worker() {
         "{replies:?}"
     );
 
-    worker.say(&Request::SetUpGpu {
+    worker.send(&Request::SetUpGpu {
         job: JobId(3),
         from: Some(wheel),
     });
@@ -340,14 +340,14 @@ fn what_was_set_up_is_used_by_the_same_worker() {
     assert_eq!(inspect(&mut worker, 4), *gpu);
 
     // Engines are built for the GPU, though nothing can be computed on the stand-in.
-    worker.say(&prepare(5));
+    worker.send(&prepare(5));
     let replies = worker.until(is_building);
     assert!(
         matches!(replies[0], Reply::Loading { .. }),
         "the model is loaded anew: {replies:?}"
     );
 
-    worker.say(&Request::Cancel { job: JobId(5) });
+    worker.send(&Request::Cancel { job: JobId(5) });
     assert!(matches!(
         worker.end_of(5).last(),
         Some(Reply::Cancelled { .. })
@@ -414,7 +414,7 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
     };
 
     let mut worker = worker(&bench, &[("SEXTET_TENSORRT", &library)]);
-    worker.say(&prepare(1));
+    worker.send(&prepare(1));
     worker.until(is_building);
 
     worker.separate(2, &bench.song("a.wav", 0.3));
@@ -434,7 +434,7 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
     // The next clip does not wait either, though the CPU has the model by now.
     worker.separate(3, &bench.song("b.wav", 0.4));
     assert!(worker.end_of(3).iter().any(is_sooner_on_cpu));
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     worker.end_of(1);
 
     assert_eq!(worker.leave(), (vec![], Some(0)));
@@ -511,7 +511,7 @@ mod from_a_host {
     }
 
     fn set_up(worker: &mut Worker, job: u64) {
-        worker.say(&Request::SetUpGpu {
+        worker.send(&Request::SetUpGpu {
             job: JobId(job),
             from: None,
         });
@@ -539,7 +539,7 @@ mod from_a_host {
         let mut first = worker(&bench, &variables);
         set_up(&mut first, 1);
         until_there(&mut first, 1);
-        first.say(&Request::Cancel { job: JobId(1) });
+        first.send(&Request::Cancel { job: JobId(1) });
 
         assert!(matches!(
             first.end_of(1).last(),

@@ -10,7 +10,7 @@ use crate::bench::Bench;
 fn the_worker_says_what_it_is() {
     let bench = Bench::new();
     let mut worker = Worker::of(&mut command(&bench));
-    worker.say(&Request::hello("test"));
+    worker.send(&Request::hello("test"));
     let Some(Reply::Hello(welcome)) = worker.next() else {
         panic!()
     };
@@ -45,7 +45,7 @@ fn another_version_is_refused_by_both_names() {
     for found in [0, PROTOCOL + 1, u32::MAX] {
         let bench = Bench::new();
         let mut worker = Worker::of(&mut command(&bench));
-        worker.say(&Request::Hello {
+        worker.send(&Request::Hello {
             protocol: found,
             client: "the test".to_owned(),
         });
@@ -83,7 +83,7 @@ fn nothing_is_done_before_hello() {
         panic!()
     };
     assert!(message.contains("hello"), "{message}");
-    worker.say(&Request::Shutdown);
+    worker.send(&Request::Shutdown);
     assert_eq!(worker.leave(), (vec![], Some(0)));
 }
 
@@ -120,7 +120,7 @@ fn rubbish_is_an_error_reply_and_the_worker_goes_on() {
     }
 
     worker.say_bytes(b"\n  \r\n");
-    worker.say(&Request::Cancel { job: JobId(77) });
+    worker.send(&Request::Cancel { job: JobId(77) });
     worker.stems_of(1, &song);
 
     assert_eq!(worker.leave().1, Some(0));
@@ -137,7 +137,7 @@ fn a_number_that_is_taken_is_refused() {
     worker
         .until(|reply| matches!(reply, Reply::Error { message, .. } if message.contains("job 1")));
 
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         worker.end_of(1).last(),
         Some(Reply::Cancelled { .. })

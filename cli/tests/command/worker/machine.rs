@@ -12,7 +12,7 @@ use crate::bench::{Bench, tiny_model};
 fn the_machine_is_told_of_in_words() {
     let bench = Bench::new();
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Inspect { job: JobId(1) });
+    worker.send(&Request::Inspect { job: JobId(1) });
     let replies = worker.end_of(1);
     let Some(Reply::Inspected { machine, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -64,7 +64,7 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
 
     let mut worker = Worker::greeted(&bench);
     let mut check = |job, model: &str| {
-        worker.say(&Request::Check {
+        worker.send(&Request::Check {
             job: JobId(job),
             model: model.to_owned(),
         });
@@ -141,7 +141,7 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
     let song = bench.song("song.wav", 0.4);
 
     let mut worker = Worker::greeted(&bench);
-    worker.say(&prepare(1));
+    worker.send(&prepare(1));
     let replies = worker.end_of(1);
     let Some(Reply::Prepared { engine, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -155,7 +155,7 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
         engine: EngineName::Cpu,
         ..tiny(2, &song)
     };
-    worker.say(&Request::Separate(separate));
+    worker.send(&Request::Separate(separate));
 
     let replies = worker.end_of(2);
     assert!(
@@ -170,7 +170,7 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
 
     assert!(!loads(&replies), "loaded again: {replies:?}");
 
-    worker.say(&prepare(3));
+    worker.send(&prepare(3));
     let replies = worker.end_of(3);
     assert!(
         matches!(replies.last(), Some(Reply::Prepared { .. })) && !loads(&replies),
@@ -184,18 +184,18 @@ fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
     let mut worker = Worker::greeted(&bench);
     worker.separate_for_long(1, &long_song(&bench));
     worker.separating(1);
-    worker.say(&prepare(2));
+    worker.send(&prepare(2));
 
     worker.until(|reply| matches!(reply, Reply::Queued { job: JobId(2), .. }));
-    worker.say(&Request::Cancel { job: JobId(2) });
+    worker.send(&Request::Cancel { job: JobId(2) });
 
     assert!(matches!(
         worker.end_of(2).last(),
         Some(Reply::Cancelled { .. })
     ));
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     worker.end_of(1);
-    worker.say(&prepare(3));
+    worker.send(&prepare(3));
 
     assert!(matches!(
         worker.end_of(3).last(),
@@ -210,12 +210,12 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
     let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
 
     let mut ready = Worker::greeted(&bench);
-    ready.say(&prepare(1));
+    ready.send(&prepare(1));
     ready.end_of(1);
     first.separate_for_long(1, &long_song(&bench));
     first.separating(1);
 
-    ready.say(&prepare(2));
+    ready.send(&prepare(2));
     let replies = ready.end_of(2);
     assert!(
         matches!(replies[..], [Reply::Prepared { .. }]),
@@ -224,7 +224,7 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
 
     // Another process separates at the same time; a separation after the preparation reports what
     // it waits for.
-    second.say(&prepare(1));
+    second.send(&prepare(1));
     let replies = second.end_of(1);
     assert!(
         matches!(replies.last(), Some(Reply::Prepared { .. })),
@@ -242,7 +242,7 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
         )
     });
 
-    first.say(&Request::Cancel { job: JobId(1) });
+    first.send(&Request::Cancel { job: JobId(1) });
     first.end_of(1);
 }
 
@@ -261,7 +261,7 @@ fn a_bag_is_prepared_whole() {
         .to_owned();
 
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Check {
+    worker.send(&Request::Check {
         job: JobId(1),
         model: bag.clone(),
     });
@@ -270,7 +270,7 @@ fn a_bag_is_prepared_whole() {
     };
 
     assert_eq!((&checked.model, checked.stems), (&bag, Stem::ALL.to_vec()));
-    worker.say(&Request::Prepare(Prepare {
+    worker.send(&Request::Prepare(Prepare {
         job: JobId(2),
         model: bag.clone(),
         engine: EngineName::Cpu,
@@ -287,7 +287,7 @@ fn a_bag_is_prepared_whole() {
         ..Separate::new(JobId(3), song)
     };
 
-    worker.say(&Request::Separate(separate));
+    worker.send(&Request::Separate(separate));
     let replies = worker.end_of(3);
     assert!(
         matches!(replies.last(), Some(Reply::Done { .. })),
@@ -313,7 +313,7 @@ fn what_cannot_be_prepared_is_said_and_the_worker_goes_on() {
     let mut worker = Worker::greeted(&bench);
 
     let model = "nothing.safetensors".to_owned();
-    worker.say(&Request::Prepare(Prepare {
+    worker.send(&Request::Prepare(Prepare {
         job: JobId(1),
         model,
         engine: EngineName::Auto,

@@ -23,7 +23,7 @@ fn the_bundled_model_gives_what_the_command_gives() {
     let song = bench.song_of("a söng.wav", 48_000, 2, 1.3);
 
     let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Separate(Separate::new(JobId(1), &song)));
+    worker.send(&Request::Separate(Separate::new(JobId(1), &song)));
     let replies = worker.end_of(1);
     let (key, cached) = done(&replies);
 
@@ -190,7 +190,7 @@ fn another_recipe_is_another_entry() {
     ];
 
     for (job, options) in (1..).zip(all) {
-        worker.say(&Request::Separate(Separate {
+        worker.send(&Request::Separate(Separate {
             options,
             ..tiny(job, &song)
         }));

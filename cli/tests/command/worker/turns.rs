@@ -34,7 +34,7 @@ fn the_second_worker_waits_and_says_so() {
     let long = long_song(&bench);
     let (mut first, mut second) = one_waits_for_the_other(&bench, &long);
 
-    first.say(&Request::Cancel { job: JobId(1) });
+    first.send(&Request::Cancel { job: JobId(1) });
     assert!(!done(&second.end_of(1)).1);
 
     // And the other way round.
@@ -51,7 +51,7 @@ fn the_second_worker_waits_and_says_so() {
 fn what_waits_can_be_cancelled() {
     let bench = Bench::new();
     let (_first, mut second) = one_waits_for_the_other(&bench, &long_song(&bench));
-    second.say(&Request::Cancel { job: JobId(1) });
+    second.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         second.end_of(1).last(),
         Some(Reply::Cancelled { .. })
