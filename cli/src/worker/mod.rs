@@ -69,14 +69,14 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
         stdio::err(&format!("the stem cache was not swept: {error:#}"));
     }
 
-    let workshop = Workshop {
+    let context = JobContext {
         folders,
         cache,
         unfinished: unfinished.clone(),
         outbox,
     };
 
-    let mut worker = Worker::new(workshop, args.threads);
+    let mut worker = Worker::new(context, args.threads);
     let code = worker.listen();
     worker.leave();
 
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
 
 /// Everything that every job needs.
 #[derive(Clone)]
-struct Workshop {
+struct JobContext {
     folders: Folders,
     cache: StemCache,
     unfinished: Unfinished,
@@ -94,7 +94,7 @@ struct Workshop {
 
 /// Receives requests and starts jobs.
 struct Worker {
-    workshop: Workshop,
+    context: JobContext,
     greeted: bool,
     jobs: HashMap<JobId, Arc<Job>>,
     /// Orders to the thread that has the engine.
@@ -108,12 +108,12 @@ enum Order {
 }
 
 impl Worker {
-    fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
+    fn new(context: JobContext, threads: Option<NonZeroUsize>) -> Self {
         let (orders, waiting) = channel();
-        let runner = JobRunner::new(workshop.clone(), threads);
+        let runner = JobRunner::new(context.clone(), threads);
         std::thread::spawn(move || serve(runner, &waiting));
         Self {
-            workshop,
+            context,
             greeted: false,
             jobs: HashMap::new(),
             orders,
@@ -129,13 +129,13 @@ impl Worker {
                 Ok(Request::Hello { protocol, client }) => {
                     stdio::err(&format!("serving {client}"));
                     if protocol != PROTOCOL {
-                        self.workshop
+                        self.context
                             .outbox
                             .send(&welcome::refusal(protocol, &client));
                         return Kind::Usage.exit_code();
                     }
                     self.greeted = true;
-                    self.workshop.outbox.send(&welcome::welcome());
+                    self.context.outbox.send(&welcome::welcome());
                 }
                 Ok(_) if !self.greeted => {
                     self.object("no job is done before `hello`", "say hello first")
@@ -163,11 +163,11 @@ impl Worker {
                 self.on_engine(prepare.job, |job| Order::Prepare(prepare, job))
             }
             Request::Import { job, song } => {
-                self.aside(job, move |workshop, job| import::run(workshop, job, &song))
+                self.aside(job, move |context, job| import::run(context, job, &song))
             }
             Request::Render(render) => {
-                self.aside(render.job, move |workshop, job| {
-                    render::run(workshop, job, &render)
+                self.aside(render.job, move |context, job| {
+                    render::run(context, job, &render)
                 });
             }
             Request::Cancel { job } => {
@@ -220,11 +220,11 @@ impl Worker {
     fn aside(
         &mut self,
         id: JobId,
-        work: impl FnOnce(&Workshop, &Job) -> Result<()> + Send + 'static,
+        work: impl FnOnce(&JobContext, &Job) -> Result<()> + Send + 'static,
     ) {
         let Some(job) = self.begin(id) else { return };
-        let workshop = self.workshop.clone();
-        std::thread::spawn(move || job.run(|| work(&workshop, &job)));
+        let context = self.context.clone();
+        std::thread::spawn(move || job.run(|| work(&context, &job)));
     }
 
     /// Creates a job, unless an unfinished one has that number.
@@ -239,13 +239,13 @@ impl Worker {
             return None;
         }
 
-        let job = Arc::new(Job::new(id, self.workshop.outbox.clone()));
+        let job = Arc::new(Job::new(id, self.context.outbox.clone()));
         self.jobs.insert(id, job.clone());
         Some(job)
     }
 
     fn object(&self, message: &str, remedy: &str) {
-        self.workshop.outbox.send(&Reply::Error {
+        self.context.outbox.send(&Reply::Error {
             message: message.to_owned(),
             remedy: remedy.to_owned(),
         });
@@ -255,8 +255,8 @@ impl Worker {
     /// to the end of the process.
     fn leave(&self) {
         self.jobs.values().for_each(|job| job.cancel());
-        self.workshop.unfinished.close();
-        self.workshop.outbox.flush();
+        self.context.unfinished.close();
+        self.context.outbox.flush();
     }
 }
 

@@ -20,7 +20,7 @@ use sextet_separator::{
     Work, engine_class,
 };
 
-use super::Workshop;
+use super::JobContext;
 use super::clip::{DecodedClip, Throttled};
 use super::job::Job;
 use super::loaded::{Loaded, engine_arg};
@@ -45,7 +45,7 @@ const MOST_SHIFTS: u32 = 100;
 
 /// Separates one clip after the other, and keeps the model and engine, which are costly to load.
 pub(super) struct JobRunner {
-    workshop: Workshop,
+    context: JobContext,
     threads: Option<NonZeroUsize>,
     loaded: Option<Loaded>,
     preparation: Option<Preparation>,
@@ -61,9 +61,9 @@ struct Order<'a> {
 }
 
 impl JobRunner {
-    pub(super) fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
+    pub(super) fn new(context: JobContext, threads: Option<NonZeroUsize>) -> Self {
         Self {
-            workshop,
+            context,
             threads,
             loaded: None,
             preparation: None,
@@ -270,7 +270,7 @@ impl JobRunner {
         };
 
         let Some(_entry) = self
-            .workshop
+            .context
             .cache
             .find(&order.key, &|| job.is_over(), &mut tell)?
         else {
@@ -308,12 +308,12 @@ impl JobRunner {
             job.is_over()
         };
 
-        FileLock::wait(&self.workshop.folders.engine_lock(), cancelled, TURN_EVERY)
-            .with_context(|| self.workshop.cache.cannot_write())
+        FileLock::wait(&self.context.folders.engine_lock(), cancelled, TURN_EVERY)
+            .with_context(|| self.context.cache.cannot_write())
     }
 
     fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
-        let (job, cache) = (order.job, &self.workshop.cache);
+        let (job, cache) = (order.job, &self.context.cache);
 
         // Begin an entry, which a cancellation deletes.
         let making = cache.begin()?;
@@ -396,7 +396,7 @@ impl JobRunner {
             return error;
         }
         Fault::new(Kind::Output, report.message)
-            .remedy(self.workshop.cache.remedy())
+            .remedy(self.context.cache.remedy())
             .into()
     }
 }
