@@ -97,26 +97,26 @@ struct Worker {
     context: JobContext,
     greeted: bool,
     jobs: HashMap<JobId, Arc<Job>>,
-    /// Orders to the thread that has the engine.
-    orders: Sender<Order>,
+    /// Tasks for the thread that has the engine.
+    tasks: Sender<EngineTask>,
 }
 
-/// An order to the thread that has the engine.
-enum Order {
+/// A task for the thread that has the engine.
+enum EngineTask {
     Separate(Separate, Arc<Job>),
     Prepare(Prepare, Arc<Job>),
 }
 
 impl Worker {
     fn new(context: JobContext, threads: Option<NonZeroUsize>) -> Self {
-        let (orders, waiting) = channel();
+        let (tasks, waiting) = channel();
         let runner = JobRunner::new(context.clone(), threads);
         std::thread::spawn(move || serve(runner, &waiting));
         Self {
             context,
             greeted: false,
             jobs: HashMap::new(),
-            orders,
+            tasks,
         }
     }
 
@@ -138,11 +138,11 @@ impl Worker {
                     self.context.outbox.send(&welcome::welcome());
                 }
                 Ok(_) if !self.greeted => {
-                    self.object("no job is done before `hello`", "say hello first")
+                    self.reject("no job is done before `hello`", "say hello first")
                 }
-                Ok(request) => self.heed(request),
+                Ok(request) => self.handle(request),
                 Err(error) if error.kind() == ErrorKind::Message => {
-                    self.object(
+                    self.reject(
                         &error.to_string(),
                         "send the requests of docs/worker.md, one a line",
                     );
@@ -154,19 +154,19 @@ impl Worker {
         0
     }
 
-    fn heed(&mut self, request: Request) {
+    fn handle(&mut self, request: Request) {
         match request {
             Request::Separate(separate) => {
-                self.on_engine(separate.job, |job| Order::Separate(separate, job))
+                self.on_engine(separate.job, |job| EngineTask::Separate(separate, job))
             }
             Request::Prepare(prepare) => {
-                self.on_engine(prepare.job, |job| Order::Prepare(prepare, job))
+                self.on_engine(prepare.job, |job| EngineTask::Prepare(prepare, job))
             }
             Request::Import { job, song } => {
-                self.aside(job, move |context, job| import::run(context, job, &song))
+                self.on_own_thread(job, move |context, job| import::run(context, job, &song))
             }
             Request::Render(render) => {
-                self.aside(render.job, move |context, job| {
+                self.on_own_thread(render.job, move |context, job| {
                     render::run(context, job, &render)
                 });
             }
@@ -175,18 +175,18 @@ impl Worker {
                     job.cancel();
                 }
             }
-            Request::Inspect { job } => self.aside(job, |_, job| machine::inspect(job)),
+            Request::Inspect { job } => self.on_own_thread(job, |_, job| machine::inspect(job)),
             Request::Check { job, model } => {
-                self.aside(job, move |_, job| machine::check(job, &model))
+                self.on_own_thread(job, move |_, job| machine::check(job, &model))
             }
             Request::Offer { job, model } => {
-                self.aside(job, move |_, job| fetching::offer(job, &model))
+                self.on_own_thread(job, move |_, job| fetching::offer(job, &model))
             }
             Request::Fetch { job, model } => {
-                self.aside(job, move |_, job| fetching::fetch(job, &model))
+                self.on_own_thread(job, move |_, job| fetching::fetch(job, &model))
             }
             Request::SetUpGpu { job, from } => {
-                self.aside(job, move |_, job| {
+                self.on_own_thread(job, move |_, job| {
                     fetching::set_up_gpu(job, from.as_deref())
                 });
             }
@@ -196,7 +196,7 @@ impl Worker {
     }
 
     /// Queues a job for the thread that has the engine.
-    fn on_engine(&mut self, id: JobId, order: impl FnOnce(Arc<Job>) -> Order) {
+    fn on_engine(&mut self, id: JobId, task: impl FnOnce(Arc<Job>) -> EngineTask) {
         let Some(job) = self.begin(id) else { return };
 
         let earlier = self
@@ -213,11 +213,11 @@ impl Worker {
         }
 
         // The receiving thread ends only with this process.
-        let _ = self.orders.send(order(job));
+        let _ = self.tasks.send(task(job));
     }
 
     /// Runs a job that needs no engine on a thread of its own.
-    fn aside(
+    fn on_own_thread(
         &mut self,
         id: JobId,
         work: impl FnOnce(&JobContext, &Job) -> Result<()> + Send + 'static,
@@ -232,7 +232,7 @@ impl Worker {
         self.jobs
             .retain(|_, job| !job.is_over() || job.holds_engine());
         if self.jobs.get(&id).is_some_and(|job| !job.is_over()) {
-            self.object(
+            self.reject(
                 &format!("job {} is still going", id.0),
                 "give every job a number of its own",
             );
@@ -244,7 +244,7 @@ impl Worker {
         Some(job)
     }
 
-    fn object(&self, message: &str, remedy: &str) {
+    fn reject(&self, message: &str, remedy: &str) {
         self.context.outbox.send(&Reply::Error {
             message: message.to_owned(),
             remedy: remedy.to_owned(),
@@ -260,16 +260,16 @@ impl Worker {
     }
 }
 
-/// Carries out orders that need the engine, one after the other.
-fn serve(mut runner: JobRunner, waiting: &Receiver<Order>) {
+/// Does the tasks that need the engine, one after the other.
+fn serve(mut runner: JobRunner, waiting: &Receiver<EngineTask>) {
     loop {
         match waiting.recv_timeout(KEPT_LOADED) {
-            Ok(Order::Separate(separate, job)) => {
+            Ok(EngineTask::Separate(separate, job)) => {
                 job.run(|| runner.run(&separate, &job));
                 crate::timings::report();
                 job.release_engine();
             }
-            Ok(Order::Prepare(prepare, job)) => {
+            Ok(EngineTask::Prepare(prepare, job)) => {
                 runner.prepare(&prepare, &job);
             }
             Err(RecvTimeoutError::Timeout) => runner.unload(),

@@ -52,7 +52,7 @@ pub(super) struct JobRunner {
 }
 
 /// The facts of a job that are known before the engine is needed.
-struct Order<'a> {
+struct ClipTask<'a> {
     request: &'a Separate,
     job: &'a Job,
     clip: DecodedClip,
@@ -196,8 +196,8 @@ impl JobRunner {
     }
 
     fn run_with(&self, loaded: &mut Loaded, request: &Separate, job: &Job) -> Result<()> {
-        let order = self.order(request, job, loaded)?;
-        if self.found(&order)? {
+        let task = self.task(request, job, loaded)?;
+        if self.finish_from_cache(&task)? {
             return Ok(());
         }
 
@@ -206,11 +206,11 @@ impl JobRunner {
             return Ok(());
         };
         // The process that had the turn before may have made the very same stems.
-        if waited && self.found(&order)? {
+        if waited && self.finish_from_cache(&task)? {
             return Ok(());
         }
 
-        self.separate(order, loaded)
+        self.separate(task, loaded)
             .map_err(|error| self.explained(error))
     }
 
@@ -234,7 +234,12 @@ impl JobRunner {
         Loaded::open(named, asked, expected)
     }
 
-    fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
+    fn task<'a>(
+        &self,
+        request: &'a Separate,
+        job: &'a Job,
+        loaded: &Loaded,
+    ) -> Result<ClipTask<'a>> {
         let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
         let decode = DecodeOptions::of(&options(&request.options, &loaded.stems));
         let clip = timed("read and hash the clip", || {
@@ -250,7 +255,7 @@ impl JobRunner {
         };
 
         let key = recipe.key();
-        Ok(Order {
+        Ok(ClipTask {
             request,
             job,
             clip,
@@ -260,8 +265,8 @@ impl JobRunner {
     }
 
     /// Whether the stems are in the cache. If so, the job is done.
-    fn found(&self, order: &Order) -> Result<bool> {
-        let job = order.job;
+    fn finish_from_cache(&self, task: &ClipTask) -> Result<bool> {
+        let job = task.job;
         let mut tell = |message| {
             job.tell(&Reply::Warning {
                 job: job.id(),
@@ -272,12 +277,12 @@ impl JobRunner {
         let Some(_entry) = self
             .context
             .cache
-            .find(&order.key, &|| job.is_over(), &mut tell)?
+            .find(&task.key, &|| job.is_over(), &mut tell)?
         else {
             return Ok(false);
         };
 
-        let (id, key, seconds) = (job.id(), order.key, job.seconds());
+        let (id, key, seconds) = (job.id(), task.key, job.seconds());
         job.end(|| {
             Ok(Reply::Done {
                 job: id,
@@ -312,8 +317,8 @@ impl JobRunner {
             .with_context(|| self.context.cache.cannot_write())
     }
 
-    fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
-        let (job, cache) = (order.job, &self.context.cache);
+    fn separate(&self, mut task: ClipTask, loaded: &mut Loaded) -> Result<()> {
+        let (job, cache) = (task.job, &self.context.cache);
 
         // Begin an entry, which a cancellation deletes.
         let making = cache.begin()?;
@@ -321,23 +326,23 @@ impl JobRunner {
         let stems = loaded.stems.clone();
 
         // Choose and start the engine.
-        let work = order.work(loaded.segment_frames, &stems);
+        let work = task.work(loaded.segment_frames, &stems);
         loaded.reconsider(self.threads, Some(work))?;
 
         if !loaded.is_chosen() {
             loaded.weigh(self.threads, work, Duration::ZERO)?;
         }
 
-        let separator = start(loaded, &order.request.model, self.threads, job)?;
+        let separator = start(loaded, &task.request.model, self.threads, job)?;
         if let Some(class) = separator
             .engine_class()
             .map(|class| class.to_string())
-            .filter(|class| *class != order.recipe.engine)
+            .filter(|class| *class != task.recipe.engine)
         {
             // The expected engine did not start. Stems of another engine have a key of their own.
-            order.recipe.engine = class;
-            order.key = order.recipe.key();
-            if self.found(&order)? {
+            task.recipe.engine = class;
+            task.key = task.recipe.key();
+            if self.finish_from_cache(&task)? {
                 return Ok(());
             }
         }
@@ -345,8 +350,8 @@ impl JobRunner {
         let engine = separator.engine_name();
         job.tell(&Reply::Started {
             job: job.id(),
-            key: order.key,
-            model: order.request.model.clone(),
+            key: task.key,
+            model: task.request.model.clone(),
             engine: engine.clone(),
             note: engine::note(separator, BEFOREHAND),
             stems: stems.clone(),
@@ -357,12 +362,12 @@ impl JobRunner {
         let mut ear = Ear {
             job,
             progress: Throttled::new(job),
-            seconds: order.clip.seconds(),
+            seconds: task.clip.seconds(),
             since: None,
         };
 
-        let options = options(&order.request.options, &stems);
-        separator.separate_decoded(&order.clip.song, &options, &mut sink, &mut ear)?;
+        let options = options(&task.request.options, &stems);
+        separator.separate_decoded(&task.clip.song, &options, &mut sink, &mut ear)?;
         let layout = sink
             .outputs
             .as_ref()
@@ -372,16 +377,16 @@ impl JobRunner {
         job.tell(&storing(job.id(), stems.len()));
         let files = timed("finish the files", || sink.finish())?;
 
-        let manifest = order.manifest(engine, files, layout.unwrap_or_default());
+        let manifest = task.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
-            timed("publish", || making.publish(&order.key, &manifest))?;
-            if let Err(error) = cache.make_room(0, Some(&order.key)) {
+            timed("publish", || making.publish(&task.key, &manifest))?;
+            if let Err(error) = cache.make_room(0, Some(&task.key)) {
                 stdio::err(&format!("older stems were not removed: {error:#}"));
             }
 
             Ok(Reply::Done {
                 job: job.id(),
-                key: order.key,
+                key: task.key,
                 cached: false,
                 seconds: job.seconds(),
             })
@@ -463,7 +468,7 @@ fn start<'l>(
     loaded.separator(threads, &mut Ready::new(job))
 }
 
-impl Order<'_> {
+impl ClipTask<'_> {
     /// Returns the amount of work for a model that takes `segment_frames` at a time.
     fn work(&self, segment_frames: usize, stems: &[Stem]) -> Work {
         let length = Duration::from_secs_f64(self.clip.seconds());
