@@ -94,7 +94,7 @@ impl SongRunner<'_> {
                 .into());
         }
 
-        let mut ear = Ear {
+        let mut listener = SongListener {
             index,
             seconds,
             reporter,
@@ -108,12 +108,12 @@ impl SongRunner<'_> {
 
         // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
-        let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
+        let Read { song, tags } = timed("wait for the song", || reading.finish(&mut listener))?;
         let written_as = self.choice.write_options(tags);
 
         // Separate it into unfinished files.
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
-        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut ear)?;
+        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut listener)?;
 
         // Complete the files and give them their names.
         let clipped = timed("finish the files", || files.finish())?;
@@ -130,14 +130,14 @@ impl SongRunner<'_> {
 }
 
 /// Listener that passes the separator's progress to the reporter.
-struct Ear<'a> {
+struct SongListener<'a> {
     index: usize,
     seconds: &'a Cell<Option<f64>>,
     reporter: &'a Shared,
     separating_since: Option<Instant>,
 }
 
-impl Listener for Ear<'_> {
+impl Listener for SongListener<'_> {
     fn progress(&mut self, progress: Progress) {
         let moved = match progress {
             Progress::Reading { frames } => Moved::Reading { frames },

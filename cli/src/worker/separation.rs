@@ -359,7 +359,7 @@ impl JobRunner {
 
         // Separate into the entry.
         let mut sink = CacheSink::new(cache, &making, &stems);
-        let mut ear = Ear {
+        let mut listener = JobListener {
             job,
             progress: Throttled::new(job),
             seconds: task.clip.seconds(),
@@ -367,7 +367,7 @@ impl JobRunner {
         };
 
         let options = options(&task.request.options, &stems);
-        separator.separate_decoded(&task.clip.song, &options, &mut sink, &mut ear)?;
+        separator.separate_decoded(&task.clip.song, &options, &mut sink, &mut listener)?;
         let layout = sink
             .outputs
             .as_ref()
@@ -559,7 +559,7 @@ fn storing(id: JobId, stems: usize) -> Reply {
 }
 
 /// Listener that passes the separator's progress to the front end.
-struct Ear<'a> {
+struct JobListener<'a> {
     job: &'a Job,
     progress: Throttled<'a>,
     /// Length of the clip in seconds.
@@ -567,7 +567,7 @@ struct Ear<'a> {
     since: Option<Instant>,
 }
 
-impl Listener for Ear<'_> {
+impl Listener for JobListener<'_> {
     fn progress(&mut self, progress: Progress) {
         let Progress::Separating {
             chunks_done,
