@@ -102,7 +102,7 @@ pub(crate) fn offer() -> Option<SetupOffer> {
 pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
     let wheel = wheel_of_this_system()?;
     let folder = computing::own_libraries()?;
-    let _turn = turn(listener)?;
+    let _lock = lock_setup(listener)?;
 
     // A wheel that the user has supplied.
     if let Some(file) = from {
@@ -140,7 +140,7 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
 
 /// Waits until no other process sets up. The returned lock keeps them out until it is
 /// dropped.
-fn turn(listener: &dyn TransferListener) -> Result<FileLock> {
+fn lock_setup(listener: &dyn TransferListener) -> Result<FileLock> {
     let folders = Folders::of_user()?;
     let path = folders.cache().join("setup.lock");
     let unwritable = |error: &io::Error| {

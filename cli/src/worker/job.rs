@@ -99,7 +99,7 @@ impl Job {
     }
 
     /// Makes the job discard `scratch` when it is cancelled; at once if it is over already.
-    pub(super) fn entrust(&self, scratch: Scratch) {
+    pub(super) fn attach(&self, scratch: Scratch) {
         let mut state = self.state();
         if state.over {
             scratch.discard();

@@ -56,8 +56,8 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
 
     computing::name_gpu(args.gpu);
     let outbox = Outbox::to_stdout(unfinished);
-    host::give_way();
-    host::leave_with_parent(unfinished);
+    host::lower_priority();
+    host::exit_with_parent(unfinished);
     let folders = Folders::of_user().context(Fault::new(
         Kind::Output,
         "there is no place for the stem cache",

@@ -34,8 +34,8 @@ use crate::stdio;
 
 /// Pause between two checks of the engine that is being prepared.
 const EVERY: Duration = Duration::from_millis(20);
-/// Pause between two checks of whether it is this process's turn.
-const TURN_EVERY: Duration = Duration::from_millis(50);
+/// Pause between two attempts to lock the engine against other processes.
+const LOCK_EVERY: Duration = Duration::from_millis(50);
 
 /// Way to prepare the GPU in advance.
 const BEFOREHAND: &str = "preparing this model does that ahead";
@@ -202,10 +202,10 @@ impl JobRunner {
         }
 
         let mut waited = false;
-        let Some(_turn) = self.turn(job, || waited = true)? else {
+        let Some(_lock) = self.lock_engine(job, || waited = true)? else {
             return Ok(());
         };
-        // The process that had the turn before may have made the very same stems.
+        // The process that had the lock before may have made the very same stems.
         if waited && self.finish_from_cache(&task)? {
             return Ok(());
         }
@@ -296,11 +296,11 @@ impl JobRunner {
     }
 
     /// Waits for other processes, and calls `waiting` once if it has to. Returns `None` when the
-    /// job is over before its turn.
+    /// job is over before it has the lock.
     ///
     /// Only one process separates at a time: several at once would run out of memory, and none
     /// would be quick.
-    fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<FileLock>> {
+    fn lock_engine(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<FileLock>> {
         let mut waiting = Some(waiting);
         let cancelled = || {
             if let Some(waiting) = waiting.take() {
@@ -313,7 +313,7 @@ impl JobRunner {
             job.is_over()
         };
 
-        FileLock::wait(&self.context.folders.engine_lock(), cancelled, TURN_EVERY)
+        FileLock::wait(&self.context.folders.engine_lock(), cancelled, LOCK_EVERY)
             .with_context(|| self.context.cache.cannot_write())
     }
 
@@ -322,7 +322,7 @@ impl JobRunner {
 
         // Begin an entry, which a cancellation deletes.
         let making = cache.begin()?;
-        job.entrust(making.scratch());
+        job.attach(making.scratch());
         let stems = loaded.stems.clone();
 
         // Choose and start the engine.
@@ -424,9 +424,9 @@ impl Preparation {
     ) -> Self {
         let (model, engine) = (request.model.clone(), request.engine);
         let work = move || {
-            // This takes no turn: a later separation would wait behind it and could not tell the
-            // reason. Two processes that want the same engine built take turns in the separator's
-            // plan cache.
+            // This takes no lock: a later separation would wait behind it and could not tell the
+            // reason. Two processes that want the same engine built exclude each other in the
+            // separator's plan cache.
             job.run(|| {
                 let separator = start(&mut loaded, &request.model, threads, &job)?;
                 let (engine, note) = (separator.engine_name(), separator.engine_note());
