@@ -11,7 +11,7 @@ use sextet_protocol::worker::GpuState;
 
 use crate::computing;
 use crate::engine::{self, Engine};
-use crate::gpu::{self, Found};
+use crate::gpu::{self, GpuFacts};
 use crate::models::{self, CATALOGUE};
 use crate::stdio;
 
@@ -26,7 +26,7 @@ struct Findings {
     system: String,
     threads: usize,
     engines: Vec<Engine>,
-    gpu: Found,
+    gpu: GpuFacts,
     models: Vec<Model>,
     folders: Vec<Folder>,
     remedies: Vec<String>,
@@ -54,7 +54,7 @@ struct Folder {
 
 /// Inspects this machine and prints the findings.
 pub(crate) fn run(json: bool) -> Result<()> {
-    let findings = look();
+    let findings = examine();
     if json {
         stdio::out(&serde_json::to_string(&findings)?);
     } else {
@@ -65,8 +65,8 @@ pub(crate) fn run(json: bool) -> Result<()> {
     Ok(())
 }
 
-fn look() -> Findings {
-    let gpu = gpu::look();
+fn examine() -> Findings {
+    let gpu = gpu::detect();
     let models: Vec<_> = CATALOGUE.iter().map(model).collect();
     let here = std::env::current_dir().unwrap_or_default();
     let cache = models::cache_folder();
