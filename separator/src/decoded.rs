@@ -48,12 +48,12 @@ pub struct Decoded<S> {
     source: S,
     layout: Layout,
     statistics: Statistics,
-    kept: Option<Kept>,
+    kept: Option<KeptSamples>,
 }
 
 /// Samples of a song that are kept in memory.
 #[derive(Debug)]
-struct Kept {
+struct KeptSamples {
     /// Samples as the model hears them.
     heard: Audio,
     /// Stereo samples at the song's own rate, if they are needed and that rate differs from the
@@ -169,7 +169,7 @@ fn read_all(
     options: DecodeOptions,
     listener: &mut dyn Listener,
     tap: &mut (dyn FnMut(&Audio) + Send),
-) -> Result<(Layout, Statistics, Option<Kept>)> {
+) -> Result<(Layout, Statistics, Option<KeptSamples>)> {
     let announced = source.frames();
     let read = |layout: Layout, mut ahead: ReadAhead| {
         let mut moments = Moments::default();
@@ -277,11 +277,11 @@ impl Keeper {
     }
 
     /// Returns the whole song, if it was kept.
-    fn finish(self) -> Option<Kept> {
+    fn finish(self) -> Option<KeptSamples> {
         let own = self
             .own_hz
             .map(|rate_hz| Audio::new(self.own.into(), rate_hz));
-        (!self.is_over).then(|| Kept {
+        (!self.is_over).then(|| KeptSamples {
             heard: Audio::new(self.heard.into(), MODEL_RATE_HZ),
             own,
         })

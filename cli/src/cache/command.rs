@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sextet_protocol::Folders;
 
-use super::evict::Kept;
+use super::evict::CachedEntry;
 use super::{Limit, StemCache};
 use crate::args::CacheCommand;
 use crate::fault::{Fault, Kind};
@@ -36,11 +36,11 @@ struct Listing<'a> {
     path: String,
     limit_bytes: u64,
     bytes: u64,
-    entries: Vec<Listed<'a>>,
+    entries: Vec<ListedEntry<'a>>,
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedEntry<'a> {
     key: String,
     bytes: u64,
     /// Seconds since 1970.
@@ -52,8 +52,8 @@ struct Listed<'a> {
     frames: Option<u64>,
 }
 
-impl<'a> Listed<'a> {
-    fn of(kept: &'a Kept) -> Self {
+impl<'a> ListedEntry<'a> {
+    fn of(kept: &'a CachedEntry) -> Self {
         let manifest = kept.manifest.as_ref();
         Self {
             key: kept.key.to_string(),
@@ -79,7 +79,7 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
 
     let bytes = kept.iter().map(|kept| kept.bytes).sum();
     if json {
-        let entries = kept.iter().map(Listed::of).collect();
+        let entries = kept.iter().map(ListedEntry::of).collect();
         let listing = Listing {
             version: 1,
             path,
@@ -103,7 +103,7 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
 }
 
 /// Formats an entry as one line.
-fn line(kept: &Kept) -> String {
+fn line(kept: &CachedEntry) -> String {
     let size = Limit(kept.bytes).to_string();
     let about = match &kept.manifest {
         Some(manifest) => format!(
@@ -145,7 +145,7 @@ fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
         }
     }
 
-    let wanted = |kept: &&Kept| {
+    let wanted = |kept: &&CachedEntry| {
         keys.is_empty() || keys.iter().any(|key| kept.key.to_string().starts_with(key))
     };
     let (mut count, mut bytes, mut used) = (0, 0, 0);

@@ -33,7 +33,7 @@ use report::{Shared, Start, Status, Totals};
 use song::SongRunner;
 
 pub(crate) use files::StemFiles;
-pub(crate) use report::{Moved, clock, json_fatal};
+pub(crate) use report::{SongProgress, clock, json_fatal};
 pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
 pub(crate) use work::of_song as work_of_song;
 pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};

@@ -19,7 +19,7 @@ pub(super) struct Reading {
     pub(super) song: PathBuf,
     /// Start of the reading.
     pub(super) since: Instant,
-    moved: Receiver<Progress>,
+    progress: Receiver<Progress>,
     thread: JoinHandle<Result<Read>>,
     _hold: Hold,
 }
@@ -42,7 +42,7 @@ pub(super) struct Read {
 impl Reading {
     /// Begins to read `song`.
     pub(super) fn start(song: &Path, options: DecodeOptions) -> Self {
-        let (teller, moved) = channel();
+        let (teller, progress) = channel();
         let given_up = Arc::new(AtomicBool::default());
         let listener = ReadListener {
             teller,
@@ -54,7 +54,7 @@ impl Reading {
         Self {
             song: song.to_owned(),
             since: Instant::now(),
-            moved,
+            progress,
             thread,
             _hold: Hold(given_up),
         }
@@ -65,7 +65,7 @@ impl Reading {
     /// # Errors
     /// The reason why the song cannot be read.
     pub(super) fn finish(self, listener: &mut dyn Listener) -> Result<Read> {
-        while let Ok(progress) = self.moved.recv() {
+        while let Ok(progress) = self.progress.recv() {
             listener.progress(progress);
         }
         // A panic of the decoder goes on in this thread, where it is reported.

@@ -14,7 +14,7 @@ use super::files::StemFiles;
 use super::machine::Machine;
 use super::plan::Job;
 use super::reading::{Read, Reading};
-use super::report::{Moved, Outcome, Shared, Status};
+use super::report::{Outcome, Shared, SongProgress, Status};
 use crate::fault::{Fault, Report};
 use crate::panics;
 use crate::unfinished::Unfinished;
@@ -139,14 +139,14 @@ struct SongListener<'a> {
 
 impl Listener for SongListener<'_> {
     fn progress(&mut self, progress: Progress) {
-        let moved = match progress {
-            Progress::Reading { frames } => Moved::Reading { frames },
+        let progress = match progress {
+            Progress::Reading { frames } => SongProgress::Reading { frames },
             Progress::Separating {
                 chunks_done,
                 chunks_total,
             } => {
                 let since = *self.separating_since.get_or_insert_with(Instant::now);
-                Moved::separating(
+                SongProgress::separating(
                     chunks_done,
                     chunks_total,
                     since.elapsed().as_secs_f64(),
@@ -154,7 +154,7 @@ impl Listener for SongListener<'_> {
                 )
             }
         };
-        self.reporter.tell().moved(self.index, &moved);
+        self.reporter.tell().progress(self.index, &progress);
     }
 
     fn warning(&mut self, warning: &Warning) {

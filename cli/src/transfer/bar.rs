@@ -31,7 +31,7 @@ impl TransferListener for Bar {
         }
     }
 
-    fn moved(&mut self, done_bytes: u64) {
+    fn progress(&mut self, done_bytes: u64) {
         self.bar.set_position(done_bytes);
     }
 

@@ -124,7 +124,7 @@ impl TransferListener for Told<'_> {
         self.bytes_before += std::mem::take(&mut self.bytes);
     }
 
-    fn moved(&mut self, done_bytes: u64) {
+    fn progress(&mut self, done_bytes: u64) {
         self.bytes = done_bytes;
         self.progress.tell(
             Stage::Fetching,

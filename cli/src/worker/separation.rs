@@ -29,7 +29,7 @@ use super::sink::CacheSink;
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
-use crate::separate::{Moved, work_of_song};
+use crate::separate::{SongProgress, work_of_song};
 use crate::stdio;
 
 /// Pause between two checks of the engine that is being prepared.
@@ -578,14 +578,14 @@ impl Listener for JobListener<'_> {
         };
 
         let since = *self.since.get_or_insert_with(Instant::now);
-        let moved = Moved::separating(
+        let progress = SongProgress::separating(
             chunks_done,
             chunks_total,
             since.elapsed().as_secs_f64(),
             Some(self.seconds),
         );
 
-        let Moved::Separating { speed, left_s, .. } = moved else {
+        let SongProgress::Separating { speed, left_s, .. } = progress else {
             return;
         };
 

@@ -10,7 +10,7 @@ use super::lines::start_lines;
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
-use super::{Moved, Outcome, Reporter, Running, Start, Status};
+use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
 use crate::separate::plan::Job;
 use crate::stdio;
 
@@ -147,15 +147,15 @@ impl Reporter for Bars {
         self.move_all();
     }
 
-    fn moved(&mut self, index: usize, moved: &Moved) {
+    fn progress(&mut self, index: usize, progress: &SongProgress) {
         let Some(song) = self.under_way.get_mut(&index) else {
             return;
         };
 
-        (song.share, song.audio_s) = (moved.share(), moved.audio_s());
-        match *moved {
-            Moved::Reading { .. } => song.bar.set_message("reading"),
-            Moved::Separating {
+        (song.share, song.audio_s) = (progress.share(), progress.audio_s());
+        match *progress {
+            SongProgress::Reading { .. } => song.bar.set_message("reading"),
+            SongProgress::Separating {
                 share,
                 speed: at,
                 left_s,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::order::InOrder;
 use super::summary::Totals;
-use super::{Moved, Outcome, Reporter, Running, Start, Status};
+use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
 use crate::fault::Report;
 use crate::separate::plan::Job;
 use crate::stdio;
@@ -147,8 +147,8 @@ impl Reporter for Json {
         });
     }
 
-    fn moved(&mut self, index: usize, moved: &Moved) {
-        let whole = moved.share() >= 1.0;
+    fn progress(&mut self, index: usize, progress: &SongProgress) {
+        let whole = progress.share() >= 1.0;
         if !whole
             && self
                 .last
@@ -159,9 +159,9 @@ impl Reporter for Json {
         }
         self.last.insert(index, Instant::now());
 
-        let share = moved.share();
-        print(&match *moved {
-            Moved::Reading { frames } => Line::Progress {
+        let share = progress.share();
+        print(&match *progress {
+            SongProgress::Reading { frames } => Line::Progress {
                 index,
                 stage: "reading",
                 frames: Some(frames),
@@ -169,7 +169,7 @@ impl Reporter for Json {
                 speed: None,
                 left_s: None,
             },
-            Moved::Separating { speed, left_s, .. } => Line::Progress {
+            SongProgress::Separating { speed, left_s, .. } => Line::Progress {
                 index,
                 stage: "separating",
                 frames: None,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
-use super::{Moved, Outcome, Reporter, Running, Start, Status};
+use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
 use crate::separate::plan::Job;
 use crate::stdio;
 
@@ -54,7 +54,7 @@ impl Reporter for Lines {
         self.under_way.insert(index, (name, Instant::now()));
     }
 
-    fn moved(&mut self, index: usize, moved: &Moved) {
+    fn progress(&mut self, index: usize, progress: &SongProgress) {
         let Some((name, last)) = self.under_way.get_mut(&index) else {
             return;
         };
@@ -63,9 +63,11 @@ impl Reporter for Lines {
         }
 
         *last = Instant::now();
-        match moved {
-            Moved::Reading { frames } => stdio::err(&format!("{name}: reading, {frames} frames")),
-            Moved::Separating {
+        match progress {
+            SongProgress::Reading { frames } => {
+                stdio::err(&format!("{name}: reading, {frames} frames"))
+            }
+            SongProgress::Separating {
                 share,
                 speed: at,
                 left_s,
