@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{JoinHandle, spawn};
 
 use anyhow::{Result, anyhow};
-use sextet_separator::audio::{Audio, AudioWriter, FileFormat, WriteOptions, Written};
+use sextet_separator::audio::{Audio, AudioWriter, FileFormat, WriteOptions, WrittenFile};
 use sextet_separator::timings::timed;
 use sextet_separator::{Error, ErrorKind, Outputs};
 
@@ -38,7 +38,7 @@ pub(crate) enum Care {
 /// longer than a GPU takes to compute the stems.
 struct Filing {
     messages: SyncSender<Message>,
-    thread: JoinHandle<Result<Written>>,
+    thread: JoinHandle<Result<WrittenFile>>,
 }
 
 /// A message to a file's thread.
@@ -124,7 +124,7 @@ impl StemWriters {
     ///
     /// # Errors
     /// When a file cannot be completed.
-    pub(crate) fn finish(&mut self) -> Result<Vec<Written>> {
+    pub(crate) fn finish(&mut self) -> Result<Vec<WrittenFile>> {
         let files = std::mem::take(&mut self.files);
         for file in &files {
             // A thread that has ended already reports its error below.
@@ -182,7 +182,7 @@ impl Filing {
     }
 
     /// Waits for the thread and returns its result.
-    fn end(self) -> Result<Written> {
+    fn end(self) -> Result<WrittenFile> {
         drop(self.messages);
         // A panic of the writer goes on in this thread, where it is reported.
         self.thread
@@ -196,7 +196,7 @@ fn fill(
     mut writer: AudioWriter<File>,
     care: Care,
     received: &Receiver<Message>,
-) -> Result<Written> {
+) -> Result<WrittenFile> {
     while let Ok(message) = received.recv() {
         match message {
             Message::Write(block) => timed("write a stem", || writer.write(&block))?,
@@ -206,7 +206,7 @@ fn fill(
     Err(anyhow!("it was given up"))
 }
 
-fn finish(writer: AudioWriter<File>, care: Care) -> Result<Written> {
+fn finish(writer: AudioWriter<File>, care: Care) -> Result<WrittenFile> {
     let (written, file) = writer.finish()?;
     if care == Care::OnDisk {
         file.sync_all()?;

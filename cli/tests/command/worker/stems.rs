@@ -229,8 +229,8 @@ fn a_damaged_entry_is_made_again() {
         }),
     ];
 
-    for (job, (name, harm)) in (2..).zip(harms) {
-        harm();
+    for (job, (name, corrupt)) in (2..).zip(harms) {
+        corrupt();
         worker.separate(job, &song);
 
         let replies = worker.end_of(job);
