@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 use sextet_protocol::worker::{FailKind, JobId, ModelState, Reply, Request, Stage};
 
 use super::client::{Worker, long_song};
-use crate::bench::{Bench, tiny_model_bytes};
 use crate::hub::{Fault, Hub};
+use crate::sandbox::{Sandbox, tiny_model_bytes};
 
 const BAG: &str = "models: ['5c90dfd2']\n";
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(tiny_model_bytes);
 
-fn worker(bench: &Bench, hub: &Hub) -> Worker {
+fn worker(sandbox: &Sandbox, hub: &Hub) -> Worker {
     Worker::greeted_with(
-        bench,
+        sandbox,
         &[("HF_ENDPOINT", &hub.endpoint()), ("NO_PROXY", "*")],
     )
 }
@@ -41,8 +41,8 @@ fn bytes(replies: &[Reply]) -> Vec<(u64, u64)> {
 
 #[test]
 fn a_model_is_offered_fetched_and_used() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
     let whole = (BAG.len() + CHECKPOINT.len()) as u64;
 
     worker.send(&Request::Offer {
@@ -94,7 +94,7 @@ fn a_model_is_offered_fetched_and_used() {
         }
     )));
 
-    let song = bench.song("song.wav", 0.3);
+    let song = sandbox.song("song.wav", 0.3);
     let separate = sextet_protocol::worker::Separate::new(JobId(3), &song);
     worker.send(&Request::Separate(sextet_protocol::worker::Separate {
         model: "htdemucs_6s".to_owned(),
@@ -110,8 +110,8 @@ fn a_model_is_offered_fetched_and_used() {
 
 #[test]
 fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
     hub.fail(Fault::Broken);
     worker.send(&fetch(1, "htdemucs_6s"));
 
@@ -160,8 +160,8 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
 
 #[test]
 fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
 
     // Every connection is cut, so that the job is still trying when it is cancelled.
     hub.fail(Fault::Cut {
@@ -203,8 +203,8 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
 /// Both ask for the same bytes; one fetches them.
 #[test]
 fn two_workers_that_fetch_the_same_do_so_once() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let (mut first, mut second) = (worker(&bench, &hub), worker(&bench, &hub));
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let (mut first, mut second) = (worker(&sandbox, &hub), worker(&sandbox, &hub));
 
     // Long enough for both to be at it.
     hub.fail(Fault::Cut {
@@ -237,9 +237,9 @@ fn two_workers_that_fetch_the_same_do_so_once() {
 
 #[test]
 fn a_model_is_fetched_beside_a_separation() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
-    worker.separate_for_long(1, &long_song(&bench));
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
+    worker.separate_for_long(1, &long_song(&sandbox));
     worker.separating(1);
     worker.send(&fetch(2, "htdemucs_6s"));
 
@@ -264,10 +264,10 @@ fn a_model_is_fetched_beside_a_separation() {
 
 #[test]
 fn a_cache_that_cannot_be_written_to_is_said_so() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    bench.file(".hf", b"a file");
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    sandbox.file(".hf", b"a file");
 
-    let mut worker = worker(&bench, &hub);
+    let mut worker = worker(&sandbox, &hub);
     worker.send(&fetch(1, "htdemucs_6s"));
 
     let replies = worker.end_of(1);
@@ -290,7 +290,7 @@ fn a_cache_that_cannot_be_written_to_is_said_so() {
 /// A host that accepts connections and never answers.
 #[test]
 fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
 
     let endpoint = format!("http://{}", host.local_addr().unwrap());
@@ -300,7 +300,7 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
         ("NO_PROXY", "*"),
     ];
 
-    let mut worker = Worker::greeted_with(&bench, &variables);
+    let mut worker = Worker::greeted_with(&sandbox, &variables);
     let model = || "htdemucs_6s".to_owned();
     let requests = [
         Request::Offer {
@@ -328,7 +328,7 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
         ));
     }
 
-    worker.stems_of(9, &bench.song("song.wav", 0.2));
+    worker.stems_of(9, &sandbox.song("song.wav", 0.2));
     assert_eq!(worker.leave(), (vec![], Some(0)));
     println!("{asking} requests tried");
 }
@@ -336,8 +336,8 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
 #[cfg(not(feature = "tensorrt"))]
 #[test]
 fn a_build_for_the_cpu_alone_has_no_gpu_to_set_up() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
     worker.send(&Request::SetUpGpu {
         job: JobId(1),
         from: None,
@@ -362,10 +362,10 @@ mod gpu {
 
     #[test]
     fn a_wheel_that_is_another_is_refused_and_nothing_is_left() {
-        let bench = Bench::new();
-        let wheel = bench.file("a.whl", b"another wheel");
+        let sandbox = Sandbox::new();
+        let wheel = sandbox.file("a.whl", b"another wheel");
 
-        let mut worker = Worker::greeted(&bench);
+        let mut worker = Worker::greeted(&sandbox);
         worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: Some(wheel),
@@ -382,14 +382,18 @@ mod gpu {
         };
 
         assert!(message.contains("SHA-256"), "{message}");
-        assert!(bench.files("data").is_empty(), "{:?}", bench.files("data"));
+        assert!(
+            sandbox.files("data").is_empty(),
+            "{:?}",
+            sandbox.files("data")
+        );
     }
 
     #[test]
     fn a_host_that_cannot_be_reached_is_said_so() {
-        let bench = Bench::new();
+        let sandbox = Sandbox::new();
         let mut worker = Worker::greeted_with(
-            &bench,
+            &sandbox,
             &[("SEXTET_PYPI", "http://127.0.0.1:1"), ("NO_PROXY", "*")],
         );
         worker.send(&Request::SetUpGpu {
@@ -417,8 +421,8 @@ mod gpu {
             return println!("left out: SEXTET_TENSORRT_WHEEL names no wheel");
         };
 
-        let bench = Bench::new();
-        let mut worker = Worker::greeted(&bench);
+        let sandbox = Sandbox::new();
+        let mut worker = Worker::greeted(&sandbox);
         worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: Some(wheel.into()),
@@ -430,7 +434,7 @@ mod gpu {
         };
 
         assert!(!gpu.message.is_empty());
-        let files = bench.files("data/tensorrt");
+        let files = sandbox.files("data/tensorrt");
         assert!(
             files.iter().any(|file| file.contains("tensorrt_rtx"))
                 && files.contains(&"LICENSE.txt".to_owned()),
