@@ -10,7 +10,7 @@ use sextet_protocol::Folders;
 use sextet_protocol::worker::GpuState;
 
 use crate::computing;
-use crate::engine::{self, Engine};
+use crate::engine::{self, EngineStatus};
 use crate::gpu::{self, GpuFacts};
 use crate::models::{self, CATALOGUE};
 use crate::stdio;
@@ -25,16 +25,16 @@ struct Findings {
     sextet: &'static str,
     system: String,
     threads: usize,
-    engines: Vec<Engine>,
+    engines: Vec<EngineStatus>,
     gpu: GpuFacts,
-    models: Vec<Model>,
+    models: Vec<ModelStatus>,
     folders: Vec<Folder>,
     remedies: Vec<String>,
 }
 
 /// A model of the catalogue.
 #[derive(Debug, Serialize)]
-struct Model {
+struct ModelStatus {
     name: &'static str,
     state: &'static str,
     /// Number of its parameters, when it is fetched and opens.
@@ -102,7 +102,7 @@ fn examine() -> Findings {
     findings
 }
 
-fn model(entry: &'static models::Entry) -> Model {
+fn model(entry: &'static models::Entry) -> ModelStatus {
     let state = models::state(entry);
     let opened = models::is_here(entry).then(|| models::open(Path::new(&entry.name)));
     let (parameters, error) = match opened {
@@ -111,7 +111,7 @@ fn model(entry: &'static models::Entry) -> Model {
         Some(Err(error)) => (None, Some(crate::fault::Report::of(&error).message)),
     };
 
-    Model {
+    ModelStatus {
         name: &entry.name,
         state,
         parameters,
