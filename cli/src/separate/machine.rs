@@ -253,7 +253,7 @@ mod tests {
     use sextet_separator::audio::{Audio, AudioWriter, Layout, WriteOptions};
 
     use super::super::choice::Choice;
-    use super::super::plan::{self, Job};
+    use super::super::jobs::{self, SongJob};
     use super::super::report::{Outcome, Reporter, Shared, Status, Totals};
     use super::super::song::SongRunner;
     use super::super::{inputs, memory_bytes, separate_all, start};
@@ -304,11 +304,11 @@ mod tests {
     struct Recorder(Arc<Mutex<Told>>);
 
     impl Reporter for Recorder {
-        fn song(&mut self, index: usize, _job: &Job, _on: &Running) {
+        fn song(&mut self, index: usize, _job: &SongJob, _on: &Running) {
             self.0.lock().unwrap().began.push(index);
         }
 
-        fn ended(&mut self, index: usize, _job: &Job, outcome: &Outcome) {
+        fn ended(&mut self, index: usize, _job: &SongJob, outcome: &Outcome) {
             self.0
                 .lock()
                 .unwrap()
@@ -316,7 +316,7 @@ mod tests {
                 .insert(index, outcome.on.clone());
         }
 
-        fn end(&mut self, _jobs: &[Job], outcomes: &[Outcome], _totals: &Totals) {
+        fn end(&mut self, _jobs: &[SongJob], outcomes: &[Outcome], _totals: &Totals) {
             self.0.lock().unwrap().order = outcomes
                 .iter()
                 .map(|outcome| outcome.status.clone())
@@ -364,7 +364,7 @@ mod tests {
 
         let model = models::open(&args.model).unwrap();
         let choice = Choice::resolve(&args, model.sources()).unwrap();
-        let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice).unwrap();
+        let jobs = jobs::of(inputs::gather(&args.inputs, &args.output), &choice).unwrap();
 
         let machine = |gpu| {
             let separator = engine::start(

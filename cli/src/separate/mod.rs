@@ -3,8 +3,8 @@
 mod choice;
 mod files;
 mod inputs;
+mod jobs;
 mod machine;
-mod plan;
 mod pool;
 mod reading;
 mod report;
@@ -25,8 +25,8 @@ use crate::unfinished::Unfinished;
 use crate::{computing, engine, models, timings};
 use choice::Choice;
 use inputs::Input;
+use jobs::SongJob;
 use machine::{Machine, Machines};
-use plan::Job;
 use pool::After;
 use reading::Reading;
 use report::{Shared, Start, Status, Totals};
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
-    let jobs = timed("plan the files", || plan::plan(inputs, &choice))?;
+    let jobs = timed("plan the files", || jobs::of(inputs, &choice))?;
 
     let hash = model.hash().to_string();
 
@@ -116,7 +116,7 @@ fn start(
     choice: &Choice,
     machines: &Machines,
     model_hash: String,
-    jobs: &[Job],
+    jobs: &[SongJob],
 ) -> Start {
     Start {
         model: args.model.display().to_string(),
@@ -140,7 +140,7 @@ fn separate_all(
     runner: &SongRunner,
     machines: &mut Machines,
     start: &Start,
-    jobs: &[Job],
+    jobs: &[SongJob],
 ) -> Totals {
     reporter.tell().start(start);
     machines

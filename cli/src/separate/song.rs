@@ -11,8 +11,8 @@ use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
 use super::choice::Choice;
 use super::files::StemFiles;
+use super::jobs::SongJob;
 use super::machine::Machine;
-use super::plan::Job;
 use super::reading::{Read, Reading};
 use super::report::{Outcome, Shared, SongProgress, Status};
 use crate::fault::{Fault, Report};
@@ -35,7 +35,7 @@ impl SongRunner<'_> {
         &self,
         machine: &mut Machine,
         index: usize,
-        job: &Job,
+        job: &SongJob,
         reporter: &Shared,
     ) -> Outcome {
         // The time of reading ahead counts, too.
@@ -73,7 +73,7 @@ impl SongRunner<'_> {
     }
 
     /// Takes the song of `job` if its reading has already begun.
-    fn take_ahead(&self, job: &Job) -> Option<Reading> {
+    fn take_ahead(&self, job: &SongJob) -> Option<Reading> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.take_if(|ahead| ahead.song == job.input)
     }
@@ -82,7 +82,7 @@ impl SongRunner<'_> {
         &self,
         separator: &mut Separator,
         index: usize,
-        job: &Job,
+        job: &SongJob,
         ahead: Option<Reading>,
         seconds: &Cell<Option<f64>>,
         reporter: &Shared,

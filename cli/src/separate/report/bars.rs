@@ -11,7 +11,7 @@ use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
 use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
-use crate::separate::plan::Job;
+use crate::separate::jobs::SongJob;
 use crate::stdio;
 
 /// Steps of a bar: finer than any terminal is wide.
@@ -124,7 +124,7 @@ impl Reporter for Bars {
             .for_each(|line| self.print(line));
     }
 
-    fn song(&mut self, index: usize, job: &Job, _on: &Running) {
+    fn song(&mut self, index: usize, job: &SongJob, _on: &Running) {
         let bar = self
             .under_way
             .remove(&index)
@@ -176,7 +176,7 @@ impl Reporter for Bars {
         self.print(&format!("warning: {warning}"));
     }
 
-    fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, index: usize, job: &SongJob, outcome: &Outcome) {
         let bytes = self.bytes.get(index).copied().unwrap_or(0);
         self.ended += 1;
         self.bytes_done += bytes;
@@ -202,7 +202,7 @@ impl Reporter for Bars {
         self.move_all();
     }
 
-    fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
+    fn end(&mut self, jobs: &[SongJob], outcomes: &[Outcome], totals: &Totals) {
         if let Some(all) = &self.all {
             all.finish_and_clear();
         }

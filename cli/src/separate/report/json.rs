@@ -10,7 +10,7 @@ use super::order::InOrder;
 use super::summary::Totals;
 use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
 use crate::fault::Report;
-use crate::separate::plan::Job;
+use crate::separate::jobs::SongJob;
 use crate::stdio;
 
 /// Version of the lines. It is raised by a change that breaks readers.
@@ -138,7 +138,7 @@ impl Reporter for Json {
         });
     }
 
-    fn song(&mut self, index: usize, job: &Job, on: &Running) {
+    fn song(&mut self, index: usize, job: &SongJob, on: &Running) {
         self.last.remove(&index);
         print(&Line::Song {
             index,
@@ -187,7 +187,7 @@ impl Reporter for Json {
         });
     }
 
-    fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, index: usize, job: &SongJob, outcome: &Outcome) {
         let (status, error) = match &outcome.status {
             Status::Done => ("done", None),
             Status::Skipped => ("skipped", None),
@@ -225,7 +225,7 @@ impl Reporter for Json {
             .for_each(|line| stdio::out(line));
     }
 
-    fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], totals: &Totals) {
+    fn end(&mut self, _jobs: &[SongJob], _outcomes: &[Outcome], totals: &Totals) {
         let Totals {
             done,
             skipped,

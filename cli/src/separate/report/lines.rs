@@ -7,7 +7,7 @@ use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
 use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
-use crate::separate::plan::Job;
+use crate::separate::jobs::SongJob;
 use crate::stdio;
 
 /// Pause between two lines about the same song.
@@ -43,7 +43,7 @@ impl Reporter for Lines {
             .for_each(|line| stdio::err(line));
     }
 
-    fn song(&mut self, index: usize, job: &Job, on: &Running) {
+    fn song(&mut self, index: usize, job: &SongJob, on: &Running) {
         let name = format!("[{}/{}] {}", index + 1, self.songs, job.input.display());
         let place = if self.shared {
             format!(" on {}", on.place())
@@ -88,7 +88,7 @@ impl Reporter for Lines {
         stdio::err(&format!("warning: {warning}"));
     }
 
-    fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, index: usize, job: &SongJob, outcome: &Outcome) {
         self.under_way.remove(&index);
         let end = match &outcome.status {
             Status::Failed(report) => report.to_string(),
@@ -106,7 +106,7 @@ impl Reporter for Lines {
             .for_each(|line| stdio::err(line));
     }
 
-    fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
+    fn end(&mut self, jobs: &[SongJob], outcomes: &[Outcome], totals: &Totals) {
         table(jobs, outcomes, totals)
             .iter()
             .for_each(|line| stdio::out(line));

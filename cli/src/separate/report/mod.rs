@@ -12,7 +12,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::plan::Job;
+use super::jobs::SongJob;
 use crate::args::SeparateArgs;
 use crate::fault::Report;
 
@@ -140,15 +140,15 @@ pub(super) trait Reporter: Send {
     /// Called before the first song.
     fn start(&mut self, _start: &Start) {}
     /// Called when the work on a song begins, but not for a skipped one. Others may be under way.
-    fn song(&mut self, _index: usize, _job: &Job, _on: &Running) {}
+    fn song(&mut self, _index: usize, _job: &SongJob, _on: &Running) {}
     /// Called when a song has progressed.
     fn progress(&mut self, _index: usize, _progress: &SongProgress) {}
     /// Called for problems that stop nothing.
     fn warned(&mut self, _index: Option<usize>, _warning: &str) {}
     /// Called when a song is over.
-    fn ended(&mut self, _index: usize, _job: &Job, _outcome: &Outcome) {}
+    fn ended(&mut self, _index: usize, _job: &SongJob, _outcome: &Outcome) {}
     /// Called when all songs are over.
-    fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], _totals: &Totals) {}
+    fn end(&mut self, _jobs: &[SongJob], _outcomes: &[Outcome], _totals: &Totals) {}
 }
 
 /// A reporter that threads share.
