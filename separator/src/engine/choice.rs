@@ -338,7 +338,7 @@ fn time_on_cpu(
     time
 }
 
-/// StartedEngine engine.
+/// Started engine.
 pub(crate) struct StartedEngine {
     pub(crate) engine: Box<dyn Engine>,
     /// Reason for this engine, where the choice was left open.

@@ -26,7 +26,7 @@ pub const NEEDS: Needs = Needs {
     architecture: "Turing",
 };
 
-/// TensorRtGpu GPU with the loaded library, from which an engine can be started.
+/// Opened GPU with the loaded library, from which an engine can be started.
 #[derive(Clone, Debug)]
 pub(crate) struct TensorRtGpu {
     library: Library,
