@@ -117,17 +117,12 @@ pub(crate) fn gpu_options() -> Result<GpuOptions> {
 /// As [`gpu_options`].
 pub(crate) fn gpu_options_of_all() -> Result<Vec<GpuOptions>> {
     let config = config::read()?;
-    let common = GpuOptions {
-        libraries: library_folders()?,
-        cache: config.tensorrt.cache.or_else(own_engine_cache),
-        batch: config.gpu.batch,
-        ..GpuOptions::default()
-    };
+    let common = GpuOptions::new()
+        .libraries(library_folders()?)
+        .cache(config.tensorrt.cache.or_else(own_engine_cache))
+        .batch(config.gpu.batch);
 
-    let on = |index| GpuOptions {
-        index,
-        ..common.clone()
-    };
+    let on = |index| common.clone().index(index);
     Ok(gpus(config.gpu.number)?.into_iter().map(on).collect())
 }
 

@@ -80,10 +80,11 @@ pub(crate) fn options_of_all(
     };
     Ok(each
         .into_iter()
-        .map(|gpu| EngineOptions {
-            engine,
-            threads,
-            gpu,
+        .map(|gpu| {
+            EngineOptions::new()
+                .engine(engine)
+                .threads(threads)
+                .gpu(gpu)
         })
         .collect())
 }
@@ -138,11 +139,10 @@ pub(crate) fn start(
     threads: Option<NonZeroUsize>,
     listener: &mut dyn Listener,
 ) -> Result<Separator> {
-    Ok(Separator::prepare(
-        model,
-        options(asked, threads)?,
-        listener,
-    )?)
+    Ok(Separator::builder(model)
+        .backend(options(asked, threads)?)
+        .listener(listener)
+        .build()?)
 }
 
 /// Returns the reason why `separator` runs on its engine, if the choice was open. `ahead` tells how

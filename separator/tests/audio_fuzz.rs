@@ -52,11 +52,10 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
             700,
         );
 
-        let options = WriteOptions {
-            format: FileFormat::Wav,
-            bits,
-            tags: Tags::read(fixture("tagged.mp3")),
-        };
+        let options = WriteOptions::new()
+            .format(FileFormat::Wav)
+            .bits(bits)
+            .tags(Tags::read(fixture("tagged.mp3")));
 
         let out = Cursor::new(Vec::new());
         let mut writer = AudioWriter::new(out, audio.layout(), &options, 700).unwrap();

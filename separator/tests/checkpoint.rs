@@ -870,10 +870,7 @@ fn graphs_are_written_for_1_to_64_segments() {
     let export = |member, batch| {
         model.export_onnx(
             member,
-            ExportOptions {
-                batch,
-                precision: Precision::F16,
-            },
+            ExportOptions::new().batch(batch).precision(Precision::F16),
         )
     };
 

@@ -104,10 +104,7 @@ fn stems(
     memory_bytes: u64,
 ) -> Vec<Vec<u32>> {
     let mut sink = InMemory::default();
-    let decode = DecodeOptions {
-        memory_bytes,
-        ..DecodeOptions::of(options)
-    };
+    let decode = DecodeOptions::of(options).memory_bytes(memory_bytes);
 
     let decoded = Decoded::read(song, decode, &mut Ignore, &mut |_| ()).unwrap();
     assert_eq!(decoded.is_kept(), memory_bytes > 0);
@@ -142,13 +139,11 @@ fn cases() -> Vec<(Layout, Options)> {
             (Sum::Exact, 0, Some(44_100), Mono::Keep),
             (Sum::Exact, 0, Some(32_000), Mono::Keep),
         ] {
-            let options = Options {
-                sum,
-                shifts,
-                rate_hz: to_hz,
-                mono,
-                ..Options::default()
-            };
+            let options = Options::new()
+                .sum(sum)
+                .shifts(shifts)
+                .rate_hz(to_hz)
+                .mono(mono);
             cases.push((Layout { channels, rate_hz }, options));
         }
     }
@@ -235,7 +230,7 @@ fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
 
                 let decoded = Decoded::read(
                     &song,
-                    DecodeOptions { sum, memory_bytes },
+                    DecodeOptions::new().sum(sum).memory_bytes(memory_bytes),
                     &mut Ignore,
                     &mut |_| (),
                 )
@@ -287,10 +282,9 @@ fn whoever_taps_hears_all_of_it_once_in_stereo_at_its_own_rate() {
                         .for_each(|(all, new)| all.extend_from_slice(new));
                 };
 
-                let options = DecodeOptions {
-                    sum: Sum::Exact,
-                    memory_bytes,
-                };
+                let options = DecodeOptions::new()
+                    .sum(Sum::Exact)
+                    .memory_bytes(memory_bytes);
                 Decoded::read(&song, options, &mut Ignore, &mut tap).unwrap();
 
                 let expected = [0, channels - 1].map(|number| &song.audio.channels()[number]);

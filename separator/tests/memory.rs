@@ -142,11 +142,10 @@ impl StemSink for Files<'_> {
     fn start(&mut self, outputs: &Outputs) -> Result<()> {
         for part in &outputs.parts {
             let path = self.folder.join(format!("{}.wav", part.name));
-            let options = WriteOptions {
-                format: FileFormat::Wav,
-                bits: Bits::Float32,
-                tags: Tags::default(),
-            };
+            let options = WriteOptions::new()
+                .format(FileFormat::Wav)
+                .bits(Bits::Float32)
+                .tags(Tags::default());
 
             self.writers.push(AudioWriter::new(
                 File::create(&path).unwrap(),
@@ -184,11 +183,10 @@ fn a_song_streamed_through_files_is_the_same_as_in_memory() {
     let song = Audio::new(read(&endless), LAYOUT.rate_hz);
     let path = folder.path().join("song.wav");
 
-    let options = WriteOptions {
-        format: FileFormat::Wav,
-        bits: Bits::Float32,
-        tags: Tags::default(),
-    };
+    let options = WriteOptions::new()
+        .format(FileFormat::Wav)
+        .bits(Bits::Float32)
+        .tags(Tags::default());
 
     let file = File::create(&path).unwrap();
     let mut writer = AudioWriter::new(file, LAYOUT, &options, song.frames() as u64).unwrap();

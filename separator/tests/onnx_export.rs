@@ -128,7 +128,7 @@ fn cases() -> Vec<Case> {
         };
 
         for &(precision, batch) in wanted {
-            let options = ExportOptions { batch, precision };
+            let options = ExportOptions::new().batch(batch).precision(precision);
             let name = format!("{name}-{precision:?}-{batch}").to_lowercase();
             cases.push(Case {
                 name,
@@ -169,10 +169,7 @@ fn segment(separator: &mut Separator, seed: u64) -> (Vec<f32>, Vec<f32>) {
     let mut sink = InMemory::default();
 
     // Use one chunk, so that the stems are the network's own output.
-    let options = Options {
-        overlap: 0.0,
-        ..Options::default()
-    };
+    let options = Options::new().overlap(0.0);
     let summary = separator
         .separate(&song, &options, &mut sink, &mut Ignore)
         .unwrap();

@@ -107,20 +107,10 @@ fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
         None => models.remove(0),
     };
 
-    let mut separator = Separator::new(
-        model,
-        EngineOptions {
-            engine: EngineChoice::Cpu,
-            ..EngineOptions::default()
-        },
-    )
-    .unwrap();
+    let mut separator =
+        Separator::new(model, EngineOptions::new().engine(EngineChoice::Cpu)).unwrap();
 
-    let options = Options {
-        overlap: case.overlap,
-        shifts: case.shifts,
-        ..Options::default()
-    };
+    let options = Options::new().overlap(case.overlap).shifts(case.shifts);
 
     let mut sink = InMemory::default();
     separator

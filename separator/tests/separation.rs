@@ -145,14 +145,8 @@ fn every_rate_length_and_channel_count_gives_as_many_finite_frames() {
                     let case =
                         format!("{rate_hz} Hz, {frames} frames, {channels} channels, {sum:?}");
                     let song = song(Layout { channels, rate_hz }, frames);
-                    let (parts, summary) = separate(
-                        &mut separator,
-                        &song,
-                        &Options {
-                            sum,
-                            ..Options::default()
-                        },
-                    );
+                    let (parts, summary) =
+                        separate(&mut separator, &song, &Options::new().sum(sum));
 
                     let layout = Layout {
                         channels: channels.min(2),
@@ -204,12 +198,10 @@ fn other_rates_and_mono_can_be_asked_for() {
                     frames,
                 );
 
-                let options = Options {
-                    rate_hz: Some(to_hz),
-                    mono,
-                    sum: Sum::Exact,
-                    ..Options::default()
-                };
+                let options = Options::new()
+                    .rate_hz(Some(to_hz))
+                    .mono(mono)
+                    .sum(Sum::Exact);
 
                 let (parts, _) = separate(&mut separator, &song, &options);
                 let expected =
@@ -232,10 +224,7 @@ fn other_rates_and_mono_can_be_asked_for() {
     }
 
     for rate_hz in [0, 1, 7_999, 192_001, u32::MAX] {
-        let options = Options {
-            rate_hz: Some(rate_hz),
-            ..Options::default()
-        };
+        let options = Options::new().rate_hz(Some(rate_hz));
         let error = separator
             .separate(
                 &stereo(100),
@@ -303,10 +292,7 @@ fn how_a_song_comes_in_blocks_does_not_matter() {
     let mut tried = 0;
     for (rate_hz, channels) in [(44_100, 2), (48_000, 6), (22_050, 1)] {
         for sum in [Sum::Model, Sum::Exact] {
-            let options = Options {
-                sum,
-                ..Options::default()
-            };
+            let options = Options::new().sum(sum);
             let song = song(Layout { channels, rate_hz }, 50_001);
 
             let whole = bits(&separate(&mut separator, &song, &options).0);
@@ -327,19 +313,14 @@ fn how_a_song_comes_in_blocks_does_not_matter() {
 #[test]
 fn the_same_run_gives_the_same_bits() {
     let song = stereo(70_000);
-    let options = Options {
-        shifts: 2,
-        ..Options::default()
-    };
+    let options = Options::new().shifts(2);
     let run = |threads: Option<usize>| {
         let threads = threads.and_then(NonZeroUsize::new);
         let mut separator = Separator::new(
             model(),
-            EngineOptions {
-                engine: EngineChoice::Cpu,
-                threads,
-                ..EngineOptions::default()
-            },
+            EngineOptions::new()
+                .engine(EngineChoice::Cpu)
+                .threads(threads),
         )
         .unwrap();
 
@@ -367,10 +348,7 @@ fn silence_stays_silent() {
         for (frames, channels) in [(1, 1), (1, 2), (500, 2), (60_000, 2), (60_000, 6)] {
             for sum in [Sum::Model, Sum::Exact] {
                 let layout = Layout { channels, rate_hz };
-                let options = Options {
-                    sum,
-                    ..Options::default()
-                };
+                let options = Options::new().sum(sum);
                 let (parts, _) = separate(&mut separator, &Audio::silent(layout, frames), &options);
 
                 // The stems of silence are not exactly 0: the networks' output is scaled by the
@@ -441,14 +419,7 @@ fn odd_songs_give_finite_stems_that_can_be_made_to_add_up() {
             let song = Audio::new(vec![side(0), side(1)], rate_hz);
             for sum in [Sum::Model, Sum::Exact] {
                 let case = format!("{name}, {frames} frames at {rate_hz} Hz, {sum:?}");
-                let (parts, _) = separate(
-                    &mut separator,
-                    &song,
-                    &Options {
-                        sum,
-                        ..Options::default()
-                    },
-                );
+                let (parts, _) = separate(&mut separator, &song, &Options::new().sum(sum));
 
                 assert!(all_finite(&parts), "{case}");
                 if sum == Sum::Exact {
@@ -477,24 +448,13 @@ fn parts_are_sums_of_stems() {
 
     for sum in [Sum::Model, Sum::Exact] {
         for rate_hz in [None, Some(48_000)] {
-            let all = Options {
-                sum,
-                rate_hz,
-                ..Options::default()
-            };
+            let all = Options::new().sum(sum).rate_hz(rate_hz);
 
             let (stems, _) = separate(&mut separator, &song, &all);
             for (index, stem) in Stem::ALL.into_iter().enumerate() {
                 let parts = vec![Part::stem(stem), Part::without(stem, &Stem::ALL)];
                 assert_eq!(parts[1].name, format!("no_{stem}"));
-                let (two, _) = separate(
-                    &mut separator,
-                    &song,
-                    &Options {
-                        parts,
-                        ..all.clone()
-                    },
-                );
+                let (two, _) = separate(&mut separator, &song, &all.clone().parts(parts));
 
                 assert!(bits(&two[..1]) == bits(&stems[index..=index]), "{stem}");
                 let rest: Vec<Audio> = (0..6)
@@ -518,22 +478,12 @@ fn parts_are_sums_of_stems() {
     }
 
     let parts = vec![
-        Part {
-            name: "nothing".to_owned(),
-            stems: vec![],
-        },
+        Part::new("nothing", vec![]),
         Part::stem(Stem::Bass),
         Part::stem(Stem::Bass),
     ];
 
-    let (odd, _) = separate(
-        &mut separator,
-        &song,
-        &Options {
-            parts,
-            ..Options::default()
-        },
-    );
+    let (odd, _) = separate(&mut separator, &song, &Options::new().parts(parts));
 
     assert!(peak(&odd[..1]) == 0.0 && bits(&odd[1..2]) == bits(&odd[2..]));
     println!(
@@ -585,10 +535,7 @@ fn a_bag_leaves_out_members_that_no_wanted_stem_needs() {
 
     for (stem, members) in cases {
         let mut separator = Separator::new(bag(), EngineOptions::default()).unwrap();
-        let options = Options {
-            parts: vec![Part::stem(stem)],
-            ..Options::default()
-        };
+        let options = Options::new().parts(vec![Part::stem(stem)]);
         let (part, summary) = separate(&mut separator, &song, &options);
         let index = Stem::ALL.iter().position(|&other| other == stem).unwrap();
         assert!(bits(&part) == bits(&all[index..=index]), "{stem}");
@@ -655,19 +602,9 @@ fn a_single_chunk_is_the_beginning_of_the_whole() {
                 frames,
             );
 
-            let options = Options {
-                overlap,
-                ..Options::default()
-            };
+            let options = Options::new().overlap(overlap);
             let (whole, _) = separate(&mut separator, &song, &options);
-            let (single, summary) = separate(
-                &mut separator,
-                &song,
-                &Options {
-                    single_chunk: true,
-                    ..options
-                },
-            );
+            let (single, summary) = separate(&mut separator, &song, &options.single_chunk(true));
 
             let expected = rate_hz as usize / 2;
             assert_eq!(summary.chunks, 1, "{rate_hz} {frames}");
@@ -721,10 +658,7 @@ fn a_single_chunk_is_the_beginning_of_the_whole() {
     let (short, summary) = separate(
         &mut separator,
         &stereo(500),
-        &Options {
-            single_chunk: true,
-            ..Options::default()
-        },
+        &Options::new().single_chunk(true),
     );
 
     assert_eq!((short[0].frames(), summary.chunks), (500, 1));
@@ -825,10 +759,7 @@ fn what_cannot_be_separated_is_refused() {
     for overlap in [1.0, -0.25, 2.0, f64::NAN, f64::INFINITY, 0.999_999_9] {
         refuse(
             &song,
-            Options {
-                overlap,
-                ..Options::default()
-            },
+            Options::new().overlap(overlap),
             ErrorKind::Options,
             "overlap",
         );
@@ -867,18 +798,9 @@ fn what_cannot_be_separated_is_refused() {
     );
 
     let mut read_again = |fails_at: usize| {
-        let (opens, options) = (
-            Default::default(),
-            Options {
-                sum: Sum::Exact,
-                ..Options::default()
-            },
-        );
+        let (opens, options) = (Default::default(), Options::new().sum(Sum::Exact));
 
-        let decode = DecodeOptions {
-            memory_bytes: 0,
-            ..DecodeOptions::of(&options)
-        };
+        let decode = DecodeOptions::of(&options).memory_bytes(0);
         let source = Broken {
             audio: &song,
             opens,
@@ -907,10 +829,7 @@ fn what_cannot_be_separated_is_refused() {
     )
     .unwrap();
 
-    let options = Options {
-        parts: vec![Part::stem(Stem::Piano)],
-        ..Options::default()
-    };
+    let options = Options::new().parts(vec![Part::stem(Stem::Piano)]);
     let error = four
         .separate(&song, &options, &mut InMemory::default(), &mut Ignore)
         .unwrap_err();
@@ -946,14 +865,7 @@ fn a_constant_song_is_in_every_stem_unless_the_sum_is_exact() {
                 .all(|sample| (sample - 0.5).abs() < 1e-6)
         );
 
-        let (stems, _) = separate(
-            &mut separator,
-            &song,
-            &Options {
-                sum: Sum::Exact,
-                ..Options::default()
-            },
-        );
+        let (stems, _) = separate(&mut separator, &song, &Options::new().sum(Sum::Exact));
 
         assert!(
             stems

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use crate::step::{borrowed, run};
-use crate::{kernels, tensorrt, tidy, tools};
+use crate::{api, kernels, package, tensorrt, tidy, tools};
 
 /// All checks, with TensorRT where NVIDIA has it.
 ///
@@ -132,6 +132,8 @@ impl Build {
         run("cargo", &["fmt", "--all", "--check"], &[])?;
         println!("\n==> layout");
         tidy::run()?;
+        api::check()?;
+        package::check(false)?;
         self.cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])
     }
 

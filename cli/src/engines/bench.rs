@@ -133,6 +133,7 @@ fn tell(args: &BenchArgs, found: &Measurement, song: &SongTime) {
         range_ms: (fastest, slowest),
         start_s,
         memory_bytes,
+        ..
     } = found;
 
     let &SongTime {

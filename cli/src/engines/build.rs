@@ -92,14 +92,15 @@ fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
 
         let (begun, gpu) = (Instant::now(), on_gpu.index);
         let gpu_options = super::with_flags(on_gpu, &args.making, args.batch)?;
-        let options = EngineOptions {
-            engine: EngineChoice::TensorRt,
-            gpu: gpu_options,
-            ..EngineOptions::default()
-        };
+        let options = EngineOptions::new()
+            .engine(EngineChoice::TensorRt)
+            .gpu(gpu_options);
 
         let mut listener = Waiting::new(args.quiet);
-        let mut separator = Separator::prepare(model.clone(), options, &mut listener)?;
+        let mut separator = Separator::builder(model.clone())
+            .backend(options)
+            .listener(&mut listener)
+            .build()?;
         separator.start(&mut listener)?;
         drop(listener);
 

@@ -28,18 +28,10 @@ struct Difference {
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
     let engine = super::engine(&args.engine, args.batch)?;
     let reference = match args.against {
-        AgainstArg::Cpu => EngineOptions {
-            engine: EngineChoice::Cpu,
-            ..EngineOptions::default()
-        },
-        AgainstArg::Fp32 => EngineOptions {
-            engine: EngineChoice::TensorRt,
-            gpu: GpuOptions {
-                full_precision: true,
-                ..engine.gpu.clone()
-            },
-            ..EngineOptions::default()
-        },
+        AgainstArg::Cpu => EngineOptions::new().engine(EngineChoice::Cpu),
+        AgainstArg::Fp32 => EngineOptions::new()
+            .engine(EngineChoice::TensorRt)
+            .gpu(engine.gpu.clone().full_precision(true)),
     };
 
     // Separate the song on both engines and compare the stems.
@@ -82,15 +74,16 @@ fn separate(
     song: &Path,
     args: &CheckArgs,
 ) -> Result<(Vec<Audio>, String)> {
-    let mut separator = Separator::prepare(model.clone(), engine, &mut Waiting::new(args.json))?;
+    let mut listener = Waiting::new(args.json);
+    let mut separator = Separator::builder(model.clone())
+        .backend(engine)
+        .listener(&mut listener)
+        .build()?;
     let song = AudioFile::open(song)?;
     let mut stems = InMemory::default();
-    let options = Options {
-        single_chunk: args.single_chunk,
-        ..Options::default()
-    };
+    let options = Options::new().single_chunk(args.single_chunk);
 
-    separator.separate(&song, &options, &mut stems, &mut Waiting::new(args.json))?;
+    separator.separate(&song, &options, &mut stems, &mut listener)?;
     let stems = stems
         .into_parts()
         .into_iter()

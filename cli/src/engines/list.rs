@@ -11,7 +11,7 @@ pub(super) fn run(json: bool) -> Result<()> {
     if json {
         let entry = |entry: &CacheEntry| {
             serde_json::json!({
-                "path": entry.path, "bytes": entry.bytes, "current": entry.current, "made_for": entry.made_for,
+                "path": entry.path, "bytes": entry.bytes, "current": entry.current, "made_for": facts(entry),
             })
         };
         stdio::out(&serde_json::Value::from_iter(entries.iter().map(entry)).to_string());
@@ -29,8 +29,15 @@ pub(super) fn run(json: bool) -> Result<()> {
     Ok(())
 }
 
+/// Returns the facts that a plan was made for, or null for a damaged one.
+fn facts(entry: &CacheEntry) -> serde_json::Value {
+    let text = entry.made_for.as_deref();
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
 fn line(entry: &CacheEntry) -> String {
-    let made = &entry.made_for;
+    let made = facts(entry);
     let text = |field: &str| made[field].as_str().unwrap_or("?").to_owned();
     let targets: Vec<&str> = made["targets"]
         .as_array()

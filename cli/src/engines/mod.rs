@@ -50,14 +50,12 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
 
 /// Returns the options of the engine that `flags` name, in batches of `batch`.
 fn engine(flags: &EngineFlags, batch: Option<u8>) -> Result<EngineOptions> {
-    Ok(EngineOptions {
-        engine: match flags.kind {
+    Ok(EngineOptions::new()
+        .engine(match flags.kind {
             GpuEngineArg::Cuda => EngineChoice::Cuda,
             GpuEngineArg::Tensorrt => EngineChoice::TensorRt,
-        },
-        gpu: options(&flags.making, batch)?,
-        ..EngineOptions::default()
-    })
+        })
+        .gpu(options(&flags.making, batch)?))
 }
 
 /// Returns the configured options, overridden by the flags of an `engine` command.

@@ -150,13 +150,13 @@ fn start_others<'a>(
         let gpu = options.gpu.index;
 
         // A GPU that cannot be used is an error here: the CPU is not one of several machines.
-        let options = EngineOptions {
-            engine: choice,
-            ..options
-        };
+        let options = options.engine(choice);
         let mut quiet = Waiting::new(true);
-        let started =
-            Separator::prepare(model.clone(), options, &mut quiet).and_then(|mut separator| {
+        let started = Separator::builder(model.clone())
+            .backend(options)
+            .listener(&mut quiet)
+            .build()
+            .and_then(|mut separator| {
                 separator.start(&mut quiet)?;
                 Ok(Machine {
                     args,
@@ -196,7 +196,10 @@ impl<'a> Machine<'a> {
     ) -> Result<(Self, Option<String>)> {
         let (gpu, is_open) = (options.gpu.index, options.engine == EngineChoice::Auto);
         let backend = engine::weigh(&model, options, songs, Duration::ZERO);
-        let separator = Separator::prepare(model, backend, &mut waiting(args))?;
+        let separator = Separator::builder(model)
+            .backend(backend)
+            .listener(&mut waiting(args))
+            .build()?;
         let is_refused = is_open && separator.is_on_cpu() && separator.sooner().is_none();
 
         let failed = is_refused.then(|| left(gpu, &separator.engine_note().unwrap_or_default()));

@@ -104,10 +104,9 @@ fn read_first(args: &SeparateArgs, inputs: &[Input], memory_bytes: u64) -> Optio
         .filter(|_| !args.skip_existing)?;
     Some(Reading::start(
         &first.path,
-        DecodeOptions {
-            sum: args.sum.into(),
-            memory_bytes,
-        },
+        DecodeOptions::new()
+            .sum(args.sum.into())
+            .memory_bytes(memory_bytes),
     ))
 }
 

@@ -101,10 +101,9 @@ impl SongRunner<'_> {
             separating_since: None,
         };
 
-        let options = DecodeOptions {
-            sum: self.choice.options.sum,
-            memory_bytes: self.memory_bytes,
-        };
+        let options = DecodeOptions::new()
+            .sum(self.choice.options.sum)
+            .memory_bytes(self.memory_bytes);
 
         // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));

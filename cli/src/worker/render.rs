@@ -85,11 +85,10 @@ fn write_options(render: &Render) -> Result<WriteOptions> {
         return Err(Fault::new(Kind::Usage, message).remedy(remedy).into());
     }
 
-    Ok(WriteOptions {
-        format,
-        bits,
-        tags: Tags::default(),
-    })
+    Ok(WriteOptions::new()
+        .format(format)
+        .bits(bits)
+        .tags(Tags::default()))
 }
 
 fn stems(render: &Render, entry: &Entry) -> Result<Vec<Stem>> {
@@ -169,11 +168,11 @@ fn outputs(
         None => manifest.frames,
         Some(rate_hz) => Resampler::output_frames(manifest.frames, manifest.rate_hz, rate_hz),
     };
-    Outputs {
-        parts: stems.iter().copied().map(Part::stem).collect(),
-        layout: streams[0].layout(),
+    Outputs::new(
+        stems.iter().copied().map(Part::stem).collect(),
+        streams[0].layout(),
         frames,
-    }
+    )
 }
 
 /// Copies block by block, each stem in turn.

@@ -531,18 +531,17 @@ fn check(options: &SeparationOptions) -> Result<()> {
 
 /// Returns options for every stem by itself, in stereo, at the clip's own rate.
 fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
-    Options {
-        parts: stems.iter().copied().map(Part::stem).collect(),
-        overlap: asked.overlap,
-        shifts: asked.shifts,
-        sum: match asked.sum {
+    Options::new()
+        .parts(stems.iter().copied().map(Part::stem).collect())
+        .overlap(asked.overlap)
+        .shifts(asked.shifts)
+        .sum(match asked.sum {
             Sum::Exact => sextet_separator::Sum::Exact,
             Sum::Model => sextet_separator::Sum::Model,
-        },
-        rate_hz: None,
-        mono: Mono::Stereo,
-        single_chunk: false,
-    }
+        })
+        .rate_hz(None)
+        .mono(Mono::Stereo)
+        .single_chunk(false)
 }
 
 /// Returns the reply for the stage in which all samples are written and the files are completed.
