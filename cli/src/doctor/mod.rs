@@ -9,7 +9,6 @@ use serde::Serialize;
 use sextet_protocol::Folders;
 use sextet_protocol::worker::GpuState;
 
-use crate::computing;
 use crate::engine::{self, EngineStatus};
 use crate::gpu::{self, GpuFacts};
 use crate::models::{self, CATALOGUE};
@@ -80,7 +79,7 @@ fn examine() -> Findings {
     }
 
     folders.extend(
-        computing::engine_cache()
+        engine::engine_cache()
             .ok()
             .map(|cache| folder("engine cache", cache)),
     );

@@ -6,9 +6,9 @@ use anyhow::Result;
 use sextet_separator::audio::{Bits, FileFormat, Tags, WriteOptions};
 use sextet_separator::{Mono, Options, Part, Stem, Sum};
 
-use super::template::Template;
 use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg};
 use crate::fault::{Fault, Kind};
+use crate::stems::Template;
 
 /// The settings of a separation that are the same for all songs.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use anyhow::Result;
 
 use super::choice::Choice;
 use super::inputs::Input;
-use super::template::Values;
 use crate::fault::{Fault, Kind};
+use crate::stems::Values;
 
 /// One song and the places of its stems.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use sextet_separator::{EngineChoice, EngineOptions, Model, Separator, Work};
 
 use super::report::Running;
 use crate::args::{EngineArg, SeparateArgs};
+use crate::engine::Waiting;
 use crate::fault::Report;
-use crate::preparing::Waiting;
 use crate::{engine, models};
 
 /// A separator that takes one song after the other.

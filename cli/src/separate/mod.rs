@@ -1,7 +1,6 @@
 //! `sextet separate`: songs in, stems out.
 
 mod choice;
-mod files;
 mod inputs;
 mod jobs;
 mod machine;
@@ -9,9 +8,7 @@ mod pool;
 mod reading;
 mod report;
 mod song;
-mod template;
 mod work;
-mod writers;
 
 use std::sync::Mutex;
 
@@ -22,7 +19,7 @@ use sextet_separator::{DecodeOptions, MEMORY_BYTES, Work};
 use crate::args::SeparateArgs;
 use crate::fault::Kind;
 use crate::unfinished::Unfinished;
-use crate::{computing, engine, models, timings};
+use crate::{engine, models, timings};
 use choice::Choice;
 use inputs::Input;
 use jobs::SongJob;
@@ -32,11 +29,7 @@ use reading::Reading;
 use report::{Shared, Start, Status, Totals};
 use song::SongRunner;
 
-pub(crate) use files::StemFiles;
-pub(crate) use report::{SongProgress, clock, json_fatal};
-pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
-pub(crate) use work::of_song as work_of_song;
-pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
+pub(crate) use report::json_fatal;
 
 /// Most memory for the samples of all songs that are worked on at the same time, in bytes. A single
 /// song may take [`MEMORY_BYTES`].
@@ -49,7 +42,7 @@ const ALL_MEMORY_BYTES: u64 = 4 * MEMORY_BYTES;
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     // Check the flags and prepare the engine while the songs are looked for.
     choice::check(args)?;
-    computing::name_gpus(args.gpu.clone());
+    engine::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
     let inputs = timed("find the songs", || {
         inputs::gather(&args.inputs, &args.output)

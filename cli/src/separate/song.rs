@@ -10,13 +10,14 @@ use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
 use super::choice::Choice;
-use super::files::StemFiles;
 use super::jobs::SongJob;
 use super::machine::Machine;
 use super::reading::{Read, Reading};
-use super::report::{Outcome, Shared, SongProgress, Status};
+use super::report::{Outcome, Shared, Status};
 use crate::fault::{Fault, Report};
 use crate::panics;
+use crate::progress::SongProgress;
+use crate::stems::StemFiles;
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.

@@ -16,7 +16,7 @@ use super::JobContext;
 use super::clip::Throttled;
 use super::job::Job;
 use crate::fault::{Fault, Kind};
-use crate::separate::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
+use crate::stems::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
 
 /// Writes the stems that `render` asks for.
 ///

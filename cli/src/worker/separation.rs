@@ -27,9 +27,10 @@ use super::loaded::{Loaded, engine_arg};
 use super::ready::Ready;
 use super::sink::CacheSink;
 use crate::engine;
+use crate::engine::work_of_song;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
-use crate::separate::{SongProgress, work_of_song};
+use crate::progress::SongProgress;
 use crate::stdio;
 
 /// Pause between two checks of the engine that is being prepared.

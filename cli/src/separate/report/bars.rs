@@ -9,10 +9,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::lines::start_lines;
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
-use super::time::{clock, speed};
-use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use super::{Outcome, Reporter, Running, Start, Status};
+use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
+use crate::time::{clock, speed};
 
 /// Steps of a bar: finer than any terminal is wide.
 const STEPS: u64 = 10_000;

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::order::InOrder;
 use super::summary::Totals;
-use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use super::{Outcome, Reporter, Running, Start, Status};
 use crate::fault::Report;
+use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
 

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
-use super::time::{clock, speed};
-use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use super::{Outcome, Reporter, Running, Start, Status};
+use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
+use crate::time::{clock, speed};
 
 /// Pause between two lines about the same song.
 const EVERY: Duration = Duration::from_secs(10);

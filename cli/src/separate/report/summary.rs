@@ -1,8 +1,8 @@
 //! The end of a batch: a table and a count.
 
-use super::time::{clock, speed, took};
 use super::{Outcome, Status};
 use crate::separate::jobs::SongJob;
+use crate::time::{clock, speed, took};
 
 /// Number of songs by their ends.
 #[derive(Clone, Copy, Debug, PartialEq)]

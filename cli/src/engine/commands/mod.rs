@@ -13,7 +13,6 @@ use anyhow::Result;
 use sextet_separator::{EngineChoice, EngineOptions, GpuOptions};
 
 use crate::args::{EngineCommand, EngineFlags, GpuEngineArg, MakingFlags};
-use crate::computing;
 use crate::fault::{Fault, Kind};
 
 /// Runs one of the `engine` commands.
@@ -24,9 +23,9 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
     }
 
     match &command {
-        EngineCommand::Check(args) => computing::name_gpu(args.engine.gpu),
-        EngineCommand::Bench(args) => computing::name_gpu(args.engine.gpu),
-        EngineCommand::Build(args) => computing::name_gpus(args.gpu.clone()),
+        EngineCommand::Check(args) => crate::engine::name_gpu(args.engine.gpu),
+        EngineCommand::Bench(args) => crate::engine::name_gpu(args.engine.gpu),
+        EngineCommand::Build(args) => crate::engine::name_gpus(args.gpu.clone()),
         EngineCommand::List { .. } | EngineCommand::Clear => {}
     }
 
@@ -41,7 +40,7 @@ pub(crate) fn run(command: EngineCommand) -> Result<u8> {
         EngineCommand::Clear => list::clear(),
         #[cfg(not(feature = "tensorrt"))]
         EngineCommand::Build(_) | EngineCommand::List { .. } | EngineCommand::Clear => {
-            Err(computing::not_built_in())
+            Err(crate::engine::not_built_in())
         }
     }?;
 
@@ -60,7 +59,7 @@ fn engine(flags: &EngineFlags, batch: Option<u8>) -> Result<EngineOptions> {
 
 /// Returns the configured options, overridden by the flags of an `engine` command.
 fn options(making: &MakingFlags, batch: Option<u8>) -> Result<GpuOptions> {
-    with_flags(computing::gpu_options()?, making, batch)
+    with_flags(crate::engine::gpu_options()?, making, batch)
 }
 
 /// Returns `options`, overridden by the flags.

@@ -1,4 +1,4 @@
-//! The engines that the command offers, and the choice among them.
+//! Choice and start of the engine that is asked for, and the takeover by the CPU where it fails.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -10,50 +10,9 @@ use sextet_separator::{
     Successor, Work, successor,
 };
 
+use super::gpus::gpu_options_of_all;
 use crate::args::EngineArg;
-use crate::computing;
 use crate::fault::{Kind, Report};
-
-/// An engine and whether it can run.
-#[derive(Clone, Debug, serde::Serialize)]
-pub(crate) struct EngineStatus {
-    pub(crate) name: &'static str,
-    pub(crate) built_in: bool,
-    pub(crate) usable: bool,
-    /// The hardware that it would run on, or the reason why it cannot run.
-    pub(crate) about: String,
-}
-
-/// Returns all engines; the CPU engine, which always works, comes first.
-pub(crate) fn all() -> Vec<EngineStatus> {
-    let threads = sextet_separator::cpu_threads(None);
-    let about = format!(
-        "needs nothing; computes on {threads} {}",
-        if threads == 1 { "thread" } else { "threads" }
-    );
-    let cpu = EngineStatus {
-        name: "cpu",
-        built_in: true,
-        usable: true,
-        about,
-    };
-
-    let on_gpu = |name, built_in, found: Result<String>| EngineStatus {
-        name,
-        built_in,
-        usable: found.is_ok(),
-        about: found.unwrap_or_else(|error| error.to_string()),
-    };
-    vec![
-        cpu,
-        on_gpu("cuda", true, computing::probe_cuda()),
-        on_gpu(
-            "tensorrt",
-            cfg!(feature = "tensorrt"),
-            computing::probe_tensorrt(),
-        ),
-    ]
-}
 
 /// Returns the separator's options for the engine that is asked for. The CPU engine needs none of
 /// TensorRT's files, so its options do not look for them.
@@ -76,7 +35,7 @@ pub(crate) fn options_of_all(
     let engine = choice(asked);
     let each = match engine {
         EngineChoice::Cpu => vec![GpuOptions::default()],
-        _ => computing::gpu_options_of_all()?,
+        _ => gpu_options_of_all()?,
     };
     Ok(each
         .into_iter()

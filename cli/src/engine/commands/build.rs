@@ -10,9 +10,9 @@ use sextet_separator::tensorrt::{self, Target};
 use sextet_separator::{EngineChoice, EngineOptions, GpuOptions, Model, Separator};
 
 use crate::args::BuildArgs;
+use crate::engine::Waiting;
 use crate::fault::{Fault, Kind};
-use crate::preparing::Waiting;
-use crate::{computing, models, stdio};
+use crate::{models, stdio};
 
 pub(super) fn run(args: &BuildArgs) -> Result<()> {
     let targets = Target::list(args.targets.as_deref().unwrap_or("all"))
@@ -83,7 +83,7 @@ fn build(args: &BuildArgs, model: &Model, options: &GpuOptions, targets: &[Targe
 /// kernels that the GPU compiles from it, and the finding that float16 is exact enough.
 fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
     let mut seen = Vec::new();
-    for on_gpu in computing::gpu_options_of_all()? {
+    for on_gpu in crate::engine::gpus::gpu_options_of_all()? {
         if seen.contains(&on_gpu.index) {
             continue;
         }

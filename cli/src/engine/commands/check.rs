@@ -10,7 +10,7 @@ use sextet_separator::{
 };
 
 use crate::args::{AgainstArg, CheckArgs};
-use crate::preparing::Waiting;
+use crate::engine::Waiting;
 use crate::{models, stdio};
 
 /// The difference between two engines in one stem.

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use sextet_separator::tensorrt::{CacheEntry, PlanCache};
 
-use crate::{computing, stdio};
+use crate::stdio;
 
 pub(super) fn run(json: bool) -> Result<()> {
-    let cache = PlanCache::new(computing::engine_cache()?);
+    let cache = PlanCache::new(crate::engine::engine_cache()?);
     let entries = cache.entries().map_err(sextet_separator::Error::from)?;
     if json {
         let entry = |entry: &CacheEntry| {
@@ -69,7 +69,7 @@ fn line(entry: &CacheEntry) -> String {
 }
 
 pub(super) fn clear() -> Result<()> {
-    let cache = PlanCache::new(computing::engine_cache()?);
+    let cache = PlanCache::new(crate::engine::engine_cache()?);
     let freed = cache.clear().map_err(sextet_separator::Error::from)?;
     stdio::out(&format!(
         "{:.0} MB freed in {}",

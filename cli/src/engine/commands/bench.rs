@@ -12,7 +12,7 @@ use sextet_separator::{EngineOptions, InMemory, Model, Options, Separator, cuda}
 
 use crate::args::{BenchArgs, GpuEngineArg};
 #[cfg(feature = "tensorrt")]
-use crate::preparing::Waiting;
+use crate::engine::Waiting;
 use crate::{models, stdio};
 
 /// Measured runs of each batch.
@@ -50,7 +50,7 @@ fn on_tensorrt(args: &BenchArgs, model: &Model, engine: &EngineOptions) -> Resul
 /// Fails: this build is without TensorRT.
 #[cfg(not(feature = "tensorrt"))]
 fn on_tensorrt(_: &BenchArgs, _: &Model, _: &EngineOptions) -> Result<Measurement> {
-    Err(crate::computing::not_built_in())
+    Err(crate::engine::not_built_in())
 }
 
 /// Times the layers of TensorRT.
@@ -70,7 +70,7 @@ fn layers(args: &BenchArgs, model: &Model, engine: &EngineOptions) -> Result<()>
 /// Fails: this build is without TensorRT.
 #[cfg(not(feature = "tensorrt"))]
 fn layers(_: &BenchArgs, _: &Model, _: &EngineOptions) -> Result<()> {
-    Err(crate::computing::not_built_in())
+    Err(crate::engine::not_built_in())
 }
 
 /// Times of separating a song in memory on an engine that is ready.

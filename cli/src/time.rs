@@ -13,7 +13,7 @@ pub(crate) fn clock(seconds: f64) -> String {
 
 /// Formats a duration: `0:00.9`, `0:09.9`, `0:10`, `3:25`. Below 10 s it has tenths, because whole
 /// seconds would say little.
-pub(super) fn took(seconds: f64) -> String {
+pub(crate) fn took(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round();
     if tenths < 100.0 {
         format!("0:{:04.1}", tenths / 10.0)
@@ -23,7 +23,7 @@ pub(super) fn took(seconds: f64) -> String {
 }
 
 /// Formats a speed as a multiple of real time: `2.4x`.
-pub(super) fn speed(speed: Option<f64>) -> String {
+pub(crate) fn speed(speed: Option<f64>) -> String {
     speed.map_or_else(
         || "-".to_owned(),
         |speed| {

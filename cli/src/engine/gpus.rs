@@ -1,19 +1,17 @@
-//! GPUs of this machine, the files of TensorRT, and whether engines can use them.
+//! GPUs that engines run on: those that the command line, the environment or the configuration
+//! names.
 
 use std::env;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::Result;
-use sextet_protocol::{Folders, Remedy};
+use sextet_protocol::Remedy;
 use sextet_separator::GpuOptions;
 
+use super::config;
+use super::paths::{library_folders, own_engine_cache};
 use crate::args::Gpus;
-use crate::config;
 use crate::fault::{Fault, Kind};
-
-/// Environment variable that names the folder of TensorRT's libraries.
-const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";
 
 /// Environment variable that names GPUs by their numbers.
 const GPU_VARIABLE: &str = "SEXTET_GPU";
@@ -124,96 +122,4 @@ pub(crate) fn gpu_options_of_all() -> Result<Vec<GpuOptions>> {
 
     let on = |index| common.clone().index(index);
     Ok(gpus(config.gpu.number)?.into_iter().map(on).collect())
-}
-
-/// Returns the folder of built engines.
-///
-/// # Errors
-/// When there is no folder for this user, or the configuration cannot be used.
-pub(crate) fn engine_cache() -> Result<PathBuf> {
-    match config::read()?.tensorrt.cache {
-        Some(folder) => Ok(folder),
-        None => Ok(Folders::of_user()?.cache().join("engines")),
-    }
-}
-
-fn own_engine_cache() -> Option<PathBuf> {
-    Some(Folders::of_user().ok()?.cache().join("engines"))
-}
-
-/// Returns the folder into which `sextet setup tensorrt` puts the libraries.
-///
-/// # Errors
-/// When there is no folder for this user.
-pub(crate) fn own_libraries() -> Result<PathBuf> {
-    Ok(Folders::of_user()?.data().join("tensorrt"))
-}
-
-/// Returns the folders of the libraries that the environment and the configuration name. They come
-/// before the folder that `setup` fills.
-#[cfg(feature = "tensorrt")]
-pub(crate) fn named_libraries() -> Vec<PathBuf> {
-    let configured = config::read()
-        .ok()
-        .and_then(|config| config.tensorrt.library);
-    let named = env::var_os(LIBRARY_VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
-    named.into_iter().chain(configured).collect()
-}
-
-/// Returns the folders that may hold the libraries, the most explicit first: the environment's, the
-/// configuration's, this user's own, the command's own folder and `tensorrt` in it, as in a
-/// plugin's bundle.
-///
-/// # Errors
-/// As [`gpu_options`].
-pub(crate) fn library_folders() -> Result<Vec<PathBuf>> {
-    let configured = config::read()?.tensorrt.library;
-    let named = env::var_os(LIBRARY_VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
-    let beside = env::current_exe()
-        .ok()
-        .and_then(|command| Some(command.parent()?.to_owned()));
-
-    let around = beside
-        .iter()
-        .flat_map(|folder| [folder.clone(), folder.join("tensorrt")]);
-    Ok(named
-        .into_iter()
-        .chain(configured)
-        .chain(own_libraries().ok())
-        .chain(around)
-        .collect())
-}
-
-/// Returns the GPU that the CUDA engine would run on.
-///
-/// # Errors
-/// The reason why it cannot be used.
-pub(crate) fn probe_cuda() -> Result<String> {
-    let gpu = sextet_separator::cuda::probe(&gpu_options()?)?;
-    Ok(format!("{gpu}; nothing has to be installed"))
-}
-
-/// Returns the library and the GPU that TensorRT would run on.
-///
-/// # Errors
-/// The reason why TensorRT cannot be used.
-pub(crate) fn probe_tensorrt() -> Result<String> {
-    #[cfg(feature = "tensorrt")]
-    {
-        let found = sextet_separator::tensorrt::probe(&gpu_options()?)?;
-        Ok(format!("TensorRT-RTX {} on {}", found.library, found.gpu))
-    }
-    #[cfg(not(feature = "tensorrt"))]
-    Err(not_built_in())
-}
-
-/// The error of commands about TensorRT in a build without it.
-#[cfg(not(feature = "tensorrt"))]
-pub(crate) fn not_built_in() -> anyhow::Error {
-    let engine = "tensorrt";
-    sextet_separator::Error::from(sextet_separator::EngineError::NotBuiltIn { engine }).into()
 }
