@@ -1,15 +1,13 @@
 //! Tests of a song from capture to stems, with the real engine process and the bundled model.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::reference::{self, compare};
+use sextet_plugin_testing::{BUSES, BusAudio, ask, assert_same_buses, project, song};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::Entry;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate};
-use support::clap_host::Host;
-use support::reference::{self, compare};
-use support::{BUSES, BusAudio, ask, assert_same_buses, project, song};
 
 /// Time limit of a separation: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -44,7 +42,7 @@ fn key_of(host: &Host) -> Fingerprint {
 
 #[test]
 fn a_song_is_captured_separated_played_and_restored() {
-    support::use_command();
+    sextet_plugin_testing::use_command();
     let (rate_hz, song) = song(12.0);
 
     let mut host = Host::new();
@@ -206,7 +204,7 @@ fn in_a_new_process(state: &[u8]) {
     std::fs::write(&file, state).unwrap();
     let (cache, data) = (project::folders().cache(), project::folders().data());
 
-    support::in_a_process_of_its_own(
+    sextet_plugin_testing::in_a_process_of_its_own(
         "reopened_in_a_process_of_its_own",
         &[
             ("SEXTET_TEST_STATE", file.as_os_str()),

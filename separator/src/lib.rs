@@ -9,10 +9,6 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-/// The crate under its public name, for support that unit tests share with the tests in `tests/`.
-#[cfg(test)]
-extern crate self as sextet_separator;
-
 pub mod audio;
 mod builder;
 mod chunks;
@@ -35,9 +31,6 @@ mod setters;
 mod sink;
 mod song;
 mod statistics;
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod support;
 pub mod timings;
 
 pub use builder::SeparatorBuilder;

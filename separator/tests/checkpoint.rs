@@ -2,8 +2,6 @@
 //! message, and that it never panics.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -11,10 +9,10 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
 use sextet_separator::model::{ExportOptions, ModelError, Precision};
 use sextet_separator::{ErrorKind, Model};
-use support::checkpoint::{Checkpoint, Tensor};
-use support::damage::{Random, damage};
-use support::small::{checkpoint, small, with};
-use support::targets::read_checkpoint;
+use sextet_testing::checkpoint::{Checkpoint, Tensor};
+use sextet_testing::damage::{Random, damage};
+use sextet_testing::small::{checkpoint, small, with};
+use sextet_testing::targets::read_checkpoint;
 
 /// Longest time in which a small file must be refused, however absurd it is. A hang or a huge
 /// allocation would exceed it.
@@ -742,13 +740,13 @@ fn small_files_cannot_ask_for_much() {
     println!(
         "{} greedy checkpoints; peak memory {:?} MB",
         cases.len(),
-        support::peak::peak_mb()
+        sextet_testing::peak::peak_mb()
     );
 
     assert!(
-        support::peak::peak_mb().is_none_or(|peak| peak < 1500.0),
+        sextet_testing::peak::peak_mb().is_none_or(|peak| peak < 1500.0),
         "{:?} MB",
-        support::peak::peak_mb()
+        sextet_testing::peak::peak_mb()
     );
 }
 
@@ -866,7 +864,7 @@ fn what_demucs_writes_is_accepted() {
 
 #[test]
 fn graphs_are_written_for_1_to_64_segments() {
-    let model = support::small::model(&small(), 1);
+    let model = sextet_testing::small::model(&small(), 1);
     let export = |member, batch| {
         model.export_onnx(
             member,
@@ -897,7 +895,7 @@ fn cases() -> usize {
 fn no_damage_makes_reading_panic() {
     let seeds = [
         checkpoint(&small(), 1).bytes(),
-        checkpoint(&support::small::tiny(0.2), 1).bytes(),
+        checkpoint(&sextet_testing::small::tiny(0.2), 1).bytes(),
         checkpoint(&with(small(), "depth", json!(5)), 1).bytes(),
     ];
 
@@ -927,7 +925,7 @@ fn write_fuzz_seeds() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/checkpoint");
     std::fs::create_dir_all(&folder).unwrap();
 
-    let tiny = support::small::tiny(0.2);
+    let tiny = sextet_testing::small::tiny(0.2);
     for (name, arguments) in [
         ("small", small()),
         ("deep", with(small(), "depth", json!(5))),

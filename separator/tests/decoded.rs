@@ -2,23 +2,21 @@
 //! opened, when the budget is exceeded, and that the stems are the same, bit for bit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Layout};
 use sextet_separator::{
     DecodeOptions, Decoded, EngineOptions, Ignore, InMemory, Mono, Options, Result, Separator, Sum,
 };
-use support::draw::splitmix;
-use support::small::tiny;
+use sextet_testing::draw::splitmix;
+use sextet_testing::small::tiny;
 
 /// Number of bytes of a stereo frame.
 const FRAME_BYTES: u64 = 8;
 
 fn separator() -> Separator {
     Separator::new(
-        support::small::model(&tiny(0.5), 7),
+        sextet_testing::small::model(&tiny(0.5), 7),
         EngineOptions::default(),
     )
     .unwrap()

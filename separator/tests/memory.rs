@@ -7,8 +7,6 @@
 //! with `SEXTET_MEMORY_SONG_S` set.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::fs::File;
 
 use sextet_separator::audio::{
@@ -18,7 +16,7 @@ use sextet_separator::audio::{
 use sextet_separator::{
     EngineOptions, Ignore, InMemory, Options, Outputs, Result, Separator, StemSink,
 };
-use support::small::tiny;
+use sextet_testing::small::tiny;
 
 /// Environment variable that makes this executable separate one song of that many seconds and print
 /// its peak memory.
@@ -89,7 +87,7 @@ impl StemSink for Count {
 
 fn separator() -> Separator {
     Separator::new(
-        support::small::model(&tiny(SEGMENT_S), 5),
+        sextet_testing::small::model(&tiny(SEGMENT_S), 5),
         EngineOptions::default(),
     )
     .unwrap()
@@ -117,17 +115,17 @@ fn one_song() {
         (summary.output_frames, sink.frames),
         (frames, vec![frames; 4])
     );
-    support::peak::print();
+    sextet_testing::peak::print();
 }
 
 #[test]
 fn a_longer_song_takes_no_more_memory() {
-    if support::peak::peak_mb().is_none() {
+    if sextet_testing::peak::peak_mb().is_none() {
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
     let [short, long] =
-        [15, 75].map(|seconds| support::peak::of_child("one_song", SONG_S, seconds));
+        [15, 75].map(|seconds| sextet_testing::peak::of_child("one_song", SONG_S, seconds));
     println!("2 lengths: {:.1} MB apart", long - short);
     assert!((long - short).abs() < MARGIN_MB, "{short} MB and {long} MB");
 }

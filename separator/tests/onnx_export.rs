@@ -5,8 +5,6 @@
 //! `onnx/requirements.txt` lists its dependencies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,9 +15,9 @@ use serde_json::{Value as Json, json};
 use sextet_separator::audio::Audio;
 use sextet_separator::model::{ExportOptions, Precision};
 use sextet_separator::{EngineOptions, Ignore, InMemory, Model, Options, Separator};
-use support::draw::song;
-use support::in_halves;
-use support::small::{checkpoint, small, with};
+use sextet_testing::draw::song;
+use sextet_testing::in_halves;
+use sextet_testing::small::{checkpoint, small, with};
 
 /// Largest relative L2 error of any stem in float32. ONNX Runtime computes each mean in one sum, so
 /// it is less exact than the CPU engine.

@@ -3,8 +3,6 @@
 //! these tests check the properties that hold for all values.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -15,8 +13,8 @@ use sextet_separator::{
     Listener, Model, Mono, Options, Outputs, Part, Progress, Result, SeparateError, Separator,
     Stem, StemSink, Sum, Summary,
 };
-use support::draw::splitmix;
-use support::small::{small, tiny};
+use sextet_testing::draw::splitmix;
+use sextet_testing::small::{small, tiny};
 
 const RATES_HZ: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
 
@@ -24,7 +22,7 @@ const RATES_HZ: [u32; 6] = [8_000, 22_050, 44_100, 48_000, 96_000, 192_000];
 fn model() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL
-        .get_or_init(|| support::small::model(&small(), 7))
+        .get_or_init(|| sextet_testing::small::model(&small(), 7))
         .clone()
 }
 
@@ -131,7 +129,7 @@ fn residual(parts: &[Audio], target: &Audio) -> f64 {
 fn every_rate_length_and_channel_count_gives_as_many_finite_frames() {
     // Use the quickest model: this test is about the stages around it.
     let mut separator = Separator::new(
-        support::small::model(&tiny(0.2), 1),
+        sextet_testing::small::model(&tiny(0.2), 1),
         EngineOptions::default(),
     )
     .unwrap();
@@ -514,7 +512,7 @@ fn a_bag_leaves_out_members_that_no_wanted_stem_needs() {
         vec![0.0, 1.0, 0.0, 2.0, 0.5, 0.0],
     ];
     let models = [7, 8]
-        .map(|seed| support::small::model(&small(), seed))
+        .map(|seed| sextet_testing::small::model(&small(), seed))
         .to_vec();
     let bag = || Model::bag(models.clone(), weights.clone()).unwrap();
 
@@ -774,7 +772,7 @@ fn what_cannot_be_separated_is_refused() {
 
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for (rate_hz, at) in [(44_100, 0), (44_100, 999), (48_000, 500)] {
-            let mut audio = support::draw::song(1000, 1).into_channels();
+            let mut audio = sextet_testing::draw::song(1000, 1).into_channels();
             audio[1][at] = bad;
             refuse(
                 &Audio::new(audio, rate_hz),
@@ -824,7 +822,7 @@ fn what_cannot_be_separated_is_refused() {
 
     read_again(3).unwrap();
     let mut four = Separator::new(
-        support::small::model(&tiny(0.5), 1),
+        sextet_testing::small::model(&tiny(0.5), 1),
         EngineOptions::default(),
     )
     .unwrap();

@@ -6,8 +6,6 @@
 #![cfg(feature = "tensorrt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -26,8 +24,8 @@ use sextet_separator::{
     EngineChoice, EngineClass, EngineOptions, Error, ErrorKind, GpuOptions, Ignore, Listener,
     Model, Preparing, Remedy, Separator, engine_class,
 };
-use support::checkpoint::Checkpoint;
-use support::small::{checkpoint, model, tiny};
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::small::{checkpoint, model, tiny};
 use tempfile::TempDir;
 
 /// Environment variable that names the folder of TensorRT's libraries.

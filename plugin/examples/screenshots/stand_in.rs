@@ -11,7 +11,7 @@ use sextet_protocol::worker::{
 };
 use sextet_protocol::{Fingerprint, Remedy, Stem};
 
-use crate::support::{ask, command, project};
+use sextet_plugin_testing::{ask, command, project};
 
 /// Environment variable that names the file with a [`Script`].
 const SCRIPT_VARIABLE: &str = "SEXTET_PICTURE_SCRIPT";

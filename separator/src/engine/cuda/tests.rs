@@ -13,8 +13,8 @@ use super::memory::tensors_of;
 use super::parameters;
 use crate::Model;
 use crate::model::program::{Branch, Program};
-use crate::support::checkpoint::Checkpoint;
-use crate::support::small;
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::small;
 
 /// List of the kernels that are compiled.
 const LIST: &str = include_str!("../../../kernels/kernels.txt");

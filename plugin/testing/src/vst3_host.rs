@@ -4,7 +4,7 @@ use std::path::Path;
 
 use vst3_host::{Plugin, TransportPosition, Vst3Host};
 
-use super::{BUSES, project};
+use crate::{BUSES, project};
 
 /// Number of frames of a block.
 pub const BLOCK: usize = 512;

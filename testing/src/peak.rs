@@ -1,8 +1,4 @@
 //! Peak memory of a process.
-#![allow(
-    unreachable_pub,
-    reason = "used inside of the library and by its tests"
-)]
 
 use std::process::Command;
 use std::time::Instant;
@@ -16,14 +12,12 @@ pub fn print() {
 }
 
 /// Runs `test` of this executable in a process of its own, with `seconds` in `variable`. Returns
-/// its peak memory in megabytes. The test must end with [`say`].
-#[allow(dead_code, reason = "not every test has a child")]
+/// its peak memory in megabytes. The test must end with [`print`].
 pub fn of_child(test: &str, variable: &str, seconds: u64) -> f64 {
     of_child_with(test, variable, seconds, None)
 }
 
 /// Does the same as [`of_child`], with another environment variable set if needed.
-#[allow(dead_code, reason = "not every test has a child")]
 pub fn of_child_with(
     test: &str,
     variable: &str,

@@ -13,7 +13,7 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
-use super::project;
+use crate::project;
 
 /// Names that window managers register and that JUCE expects.
 const OF_WINDOW_MANAGERS: [&str; 5] = [

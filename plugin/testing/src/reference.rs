@@ -5,7 +5,7 @@ use std::process::Command;
 
 use sextet_protocol::Stem;
 
-use super::{command, db, entry};
+use crate::{command, db, entry};
 
 /// Environment variable that names the engine which has to make the stems, as `sextet separate
 /// --engine` takes it. Any engine may make them where it is not set.

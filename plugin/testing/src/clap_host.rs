@@ -26,7 +26,7 @@ use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process};
 use clap_sys::stream::{clap_istream, clap_ostream};
 
-use super::{BusAudio, library, project};
+use crate::{BusAudio, library, project};
 
 pub struct Shared;
 impl SharedHandler<'_> for Shared {

@@ -1,6 +1,8 @@
-//! Shared parts of the tests of models and separations.
-#![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
+//! Shared parts of the tests of models and separations, and of the fuzz targets.
+#![allow(
+    missing_docs,
+    reason = "fields and modules say what they are by their names"
+)]
 
 pub mod checkpoint;
 pub mod damage;

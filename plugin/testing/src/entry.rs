@@ -71,7 +71,6 @@ pub fn make(
 }
 
 /// Returns every entry of the cache.
-#[allow(dead_code, reason = "not every test looks at all")]
 pub fn all(folders: &Folders) -> Vec<Entry> {
     let names = fs::read_dir(folders.stems())
         .into_iter()
@@ -99,7 +98,6 @@ pub fn write_wav(path: &Path, rate_hz: u32, samples: &[f32]) {
 }
 
 /// Reads a stereo float32 WAV file; returns its rate and both channels.
-#[allow(dead_code, reason = "not every test reads one")]
 pub fn read_wav(path: &Path) -> (u32, [Vec<f32>; 2]) {
     let bytes = fs::read(path).unwrap();
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::Value as Json;
 
-use super::draw::draw;
+use crate::draw::draw;
 
 /// Safetensors file that has not been written yet.
 #[derive(Clone)]

@@ -1,5 +1,9 @@
-//! Helpers that the hosts' tests share.
-#![allow(dead_code, unreachable_pub, reason = "every test uses a part of it")]
+//! Helpers that the plugin's tests and examples share: hosts, a screen, projects, entries of the
+//! stem cache, and the command that the plugin runs.
+#![allow(
+    missing_docs,
+    reason = "fields and modules say what they are by their names"
+)]
 
 pub mod clap_host;
 pub mod command;
@@ -136,9 +140,11 @@ pub fn song(seconds: f64) -> (u32, [Vec<f32>; 2]) {
     static SONG: OnceLock<(u32, [Vec<f32>; 2])> = OnceLock::new();
     let (rate_hz, channels) = SONG.get_or_init(|| {
         // The variable is set by Cargo, and by tools that run the tests elsewhere.
-        let here = std::env::var_os("CARGO_MANIFEST_DIR")
-            .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let path = Path::new(&here).join("../samples/six-of-one.flac");
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
+            |plugin| Path::new(&plugin).join(".."),
+        );
+        let path = folder.join("samples/six-of-one.flac");
         let requests = [
             Request::hello("test"),
             Request::Import {

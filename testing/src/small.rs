@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use sextet_separator::Model;
 use sextet_separator::model::ModelError;
 
-use super::checkpoint::Checkpoint;
+use crate::checkpoint::Checkpoint;
 
 /// Returns the arguments of a small six-stem model with every part of HTDemucs and a segment of
 /// half a second.
