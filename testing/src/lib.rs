@@ -4,6 +4,7 @@
     reason = "fields and modules say what they are by their names"
 )]
 
+pub mod cases;
 pub mod checkpoint;
 pub mod damage;
 pub mod draw;
