@@ -153,6 +153,7 @@ impl Listener for SongListener<'_> {
                     self.seconds.get(),
                 )
             }
+            _ => return,
         };
         self.reporter.tell().progress(self.index, &progress);
     }

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use sextet_separator::audio::{Audio, AudioFile};
-use sextet_separator::{
-    EngineChoice, EngineOptions, GpuOptions, InMemory, Model, Options, Separator, Stem,
-};
+use sextet_separator::{EngineChoice, EngineOptions, InMemory, Model, Options, Separator, Stem};
 
 use crate::args::{AgainstArg, CheckArgs};
 use crate::engine::Waiting;
