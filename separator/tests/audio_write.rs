@@ -55,7 +55,7 @@ fn rounded(audio: &Audio, bits: Bits) -> Audio {
     let scale = match bits {
         Bits::B16 => 32_768.0,
         Bits::B24 => 8_388_608.0,
-        Bits::Float32 => return audio,
+        _ => return audio,
     };
 
     for channel in audio.channels_mut() {

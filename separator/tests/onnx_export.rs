@@ -333,7 +333,7 @@ fn judge(report: &Report, case: &Case) {
     let bound = match case.options.precision {
         Precision::F32 => BOUND_F32,
         Precision::F16 if name.starts_with("deep") => BOUND_F16_DEEP,
-        Precision::F16 => BOUND_F16,
+        _ => BOUND_F16,
     };
 
     assert!(report.error < bound, "{name}: {:e}", report.error);

@@ -357,7 +357,7 @@ fn build_as_a_child(folder: &Path) {
         ..Recorder::default()
     };
 
-    let model = Model::open(&folder.join(CHECKPOINT)).unwrap();
+    let model = Model::open(folder.join(CHECKPOINT)).unwrap();
     assert!(
         !build_one(&model, &in_cache(&folder.join("engines")), &mut heard)
             .unwrap()

@@ -4,6 +4,10 @@
     missing_docs,
     reason = "fields and modules say what they are by their names"
 )]
+#![allow(
+    clippy::new_without_default,
+    reason = "a host is started, it has no default"
+)]
 
 pub mod clap_host;
 pub mod command;

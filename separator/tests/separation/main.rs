@@ -65,6 +65,17 @@ fn separate(
     song: &dyn AudioSource,
     options: &Options,
 ) -> (Vec<Audio>, Summary) {
+    let mut sink = InMemory::default();
+    let summary = separator
+        .separate(song, options, &mut sink, &mut Ignore)
+        .unwrap();
+    (
+        sink.into_parts()
+            .into_iter()
+            .map(|(_, audio)| audio)
+            .collect(),
+        summary,
+    )
 }
 
 /// Returns the bits of every sample, for exact comparisons.

@@ -145,7 +145,7 @@ fn models_without_kernels_are_refused_by_what_has_none() {
     ];
 
     for (arguments, expected) in &cases {
-        let program = program_of(&small::model(arguments, 1));
+        let program = program_of(&Model::read(&small::checkpoint(arguments, 1).bytes()).unwrap());
         let refused = lower(&program, 1, false, limits(CASES[0].0)).err();
         let said = refused.map(|error| error.to_string()).unwrap_or_default();
         let begin = format!("there is no CUDA kernel for {expected}");
