@@ -3,7 +3,6 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod api;
 mod bench;
 mod bundle;
 mod check;
@@ -69,8 +68,8 @@ fn run() -> Result<()> {
         ["tensorrt"] => check::tensorrt(),
         ["kernels"] => kernels::write(),
         ["kernels", "--check"] => kernels::check(),
-        ["api"] => api::write(),
-        ["api", "--check"] => api::check(),
+        ["api"] => check::public_api(&[]),
+        ["api", "--check"] => check::public_api(&["--check"]),
         ["package"] => package::check(false),
         ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),

@@ -1,26 +1,49 @@
-//! `cargo xtask api`: the public API of each library that is published, as a text beside it, so
-//! that a change of it is seen and meant.
+//! Writes the public API of each library that is published as a text beside it, so that a change of
+//! it is seen and meant. `cargo xtask api` runs it; with `--check` it compares.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod list;
 mod tree;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-
-use crate::step::root;
 
 /// Libraries that are published, by their folders.
 const LIBRARIES: [&str; 5] = ["fs", "models", "protocol", "separator", "wav"];
 /// Name of the text in a library's folder.
 const FILE: &str = "public-api.txt";
 
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
+        None => write(),
+        Some("--check") => check(),
+        Some(other) => Err(anyhow::anyhow!(
+            "expected nothing or --check, found '{other}'"
+        )),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the folder that holds the libraries.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 /// Writes the texts anew.
 ///
 /// # Errors
 /// When a source cannot be read or a text cannot be written.
-pub(crate) fn write() -> Result<()> {
+fn write() -> Result<()> {
     for library in LIBRARIES {
         let path = place(library);
         fs::write(&path, list::of(&root().join(library))?)
@@ -34,8 +57,7 @@ pub(crate) fn write() -> Result<()> {
 ///
 /// # Errors
 /// The lines by which they differ.
-pub(crate) fn check() -> Result<()> {
-    println!("\n==> public API");
+fn check() -> Result<()> {
     let (mut complaints, mut lines) = (Vec::new(), 0);
     for library in LIBRARIES {
         let now = list::of(&root().join(library))?;
