@@ -4,25 +4,23 @@
 
 mod args;
 mod cache;
-mod computing;
-mod config;
 mod doctor;
 mod engine;
-mod engines;
 mod fault;
-mod files;
 mod gpu;
 mod interrupt;
 mod log;
 mod manual;
-mod mishap;
 mod models;
-mod preparing;
+mod panics;
+mod progress;
 mod remedy;
-mod say;
 mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
+mod stdio;
+mod stems;
+mod time;
 mod timings;
 mod transfer;
 mod unfinished;
@@ -40,12 +38,12 @@ use unfinished::Unfinished;
 fn main() -> ! {
     timings::begin();
     log::begin();
-    mishap::keep_quiet();
+    panics::record();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);
 
     let unfinished = Unfinished::default();
-    let result = mishap::caught(|| {
+    let result = panics::catch(|| {
         interrupt::install(&unfinished)?;
         run(cli.command, &unfinished)
     });
@@ -60,7 +58,7 @@ fn main() -> ! {
 fn leave(code: u8, unfinished: &Unfinished) -> ! {
     sextet_separator::settle();
     unfinished.close();
-    timings::say();
+    timings::report();
     let _ = std::io::stdout().flush();
     sextet_separator::exit_at_once(i32::from(code))
 }
@@ -70,11 +68,11 @@ fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
         Command::Separate(args) => return separate::run(&args, unfinished),
         Command::Worker(args) => return worker::run(&args, unfinished),
         Command::Model(args) => models::run(args.command, unfinished)?,
-        Command::Engine(args) => return engines::run(args.command),
+        Command::Engine(args) => return engine::run(args.command),
         #[cfg(feature = "tensorrt")]
         Command::Setup(args) => setup::run(args.command)?,
         #[cfg(not(feature = "tensorrt"))]
-        Command::Setup(_) => return Err(computing::not_built_in()),
+        Command::Setup(_) => return Err(engine::not_built_in()),
         Command::Cache(args) => cache::run(args.command, unfinished)?,
         Command::Doctor { json } => doctor::run(json)?,
         Command::Completions { shell } => manual::completions(shell)?,
@@ -92,6 +90,6 @@ fn fail(report: &Report, json: bool) -> u8 {
     if json {
         separate::json_fatal(report);
     }
-    say::err(&report.to_string());
+    stdio::err(&report.to_string());
     report.kind.exit_code()
 }

@@ -68,7 +68,7 @@ pub(crate) struct SeparateArgs {
 
     /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder},
     /// {source_ext}, {model}
-    #[arg(long, value_name = "TEMPLATE", default_value = crate::separate::DEFAULT_TEMPLATE)]
+    #[arg(long, value_name = "TEMPLATE", default_value = crate::stems::DEFAULT_TEMPLATE)]
     pub(crate) name: String,
 
     /// How much of a chunk is shared with the next: 0 up to 0.99; more is slower and smoother

@@ -12,7 +12,7 @@ use sextet_protocol::Remedy;
 use zip::ZipArchive;
 
 use crate::fault::{Fault, Kind};
-use crate::files::sha256;
+use crate::transfer::sha256;
 use crate::transfer::{self, TransferListener};
 
 const CATALOGUE: &str = include_str!("wheels.toml");
@@ -24,12 +24,12 @@ const AT_ONCE_BYTES: u64 = 4 << 20;
 #[serde(deny_unknown_fields)]
 struct Catalogue {
     version: String,
-    wheel: Vec<Listed>,
+    wheel: Vec<WheelRow>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Listed {
+struct WheelRow {
     os: String,
     arch: String,
     path: String,
@@ -55,7 +55,7 @@ impl Wheel {
 
     fn of(os: &str, arch: &str) -> Option<Self> {
         let Catalogue { version, wheel } = toml::from_str(CATALOGUE).ok()?;
-        let Listed {
+        let WheelRow {
             path,
             bytes,
             sha256,

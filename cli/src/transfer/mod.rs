@@ -4,6 +4,7 @@ mod bar;
 mod client;
 mod download;
 mod exchange;
+mod hash;
 mod lock;
 mod proxy;
 
@@ -12,6 +13,7 @@ use anyhow::Result;
 pub(crate) use bar::Bar;
 pub(crate) use client::{Client, Head, Lost, PATIENCE};
 pub(crate) use download::{Download, Source, length};
+pub(crate) use hash::sha256;
 pub(crate) use lock::lock;
 
 use crate::fault::{Fault, Kind};
@@ -27,7 +29,7 @@ pub(crate) trait TransferListener {
 
     /// Called with the bytes of the file that have arrived: up to thousands of times a second, and
     /// with fewer bytes than before if a host begins again.
-    fn moved(&mut self, done_bytes: u64);
+    fn progress(&mut self, done_bytes: u64);
 
     /// Called when all bytes of the file have arrived, before it is checked and put in its place.
     fn installing(&mut self, _file: &str) {}

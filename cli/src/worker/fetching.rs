@@ -60,14 +60,14 @@ pub(super) fn fetch(job: &Job, named: &str) -> Result<()> {
 #[cfg(feature = "tensorrt")]
 pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>) -> Result<()> {
     crate::setup::set_up(from, &mut Told::new(job))?;
-    let gpu = gpu::inspect(&gpu::look());
+    let gpu = gpu::inspect(&gpu::detect());
     job.end(|| Ok(Reply::GpuSetUp { job: job.id(), gpu }))
 }
 
 /// Fails: a build without TensorRT has nothing to set up.
 #[cfg(not(feature = "tensorrt"))]
 pub(super) fn set_up_gpu(_: &Job, _: Option<&Path>) -> Result<()> {
-    Err(crate::computing::not_built_in())
+    Err(crate::engine::not_built_in())
 }
 
 /// Joins a notice, which is broken into lines for terminals, into one line.
@@ -124,7 +124,7 @@ impl TransferListener for Told<'_> {
         self.bytes_before += std::mem::take(&mut self.bytes);
     }
 
-    fn moved(&mut self, done_bytes: u64) {
+    fn progress(&mut self, done_bytes: u64) {
         self.bytes = done_bytes;
         self.progress.tell(
             Stage::Fetching,

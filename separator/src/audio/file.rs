@@ -23,6 +23,7 @@ pub struct AudioFile {
 
 /// Properties of an audio file that are known without decoding all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AudioInfo {
     /// Channels and rate of the decoded audio.
     pub layout: Layout,

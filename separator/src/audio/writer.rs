@@ -10,9 +10,11 @@ use super::limits::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
 use super::write_error::WriteError;
 use super::{Audio, Layout, Tags};
+use crate::setters::setters;
 
 /// Format of an output file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FileFormat {
     /// RIFF WAVE; RF64 above 4 GiB.
     #[default]
@@ -33,6 +35,7 @@ impl FileFormat {
 
 /// Storage format of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Bits {
     /// 16-bit integers.
     B16,
@@ -56,6 +59,7 @@ impl Bits {
 
 /// Options for writing a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// Format of the file.
     pub format: FileFormat,
@@ -65,9 +69,16 @@ pub struct WriteOptions {
     pub tags: Tags,
 }
 
+setters!(WriteOptions {
+    format: FileFormat,
+    bits: Bits,
+    tags: Tags,
+});
+
 /// Summary of a file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+#[non_exhaustive]
+pub struct WrittenFile {
     /// Number of frames.
     pub frames: u64,
     /// Number of samples, over all channels, that were beyond full scale and clipped to it. Always
@@ -196,7 +207,7 @@ impl<W: Write + Seek> AudioWriter<W> {
     /// # Errors
     /// Returns a [`WriteError`] as the cause: the disk is full or fails, or fewer frames were
     /// written than announced.
-    pub fn finish(self) -> crate::Result<(Written, W)> {
+    pub fn finish(self) -> crate::Result<(WrittenFile, W)> {
         if self.frames != self.expected_frames {
             return Err(self.wrong_length().into());
         }
@@ -209,7 +220,7 @@ impl<W: Write + Seek> AudioWriter<W> {
 
         let (mut out, sha256) = self.out.into_inner().map_err(write_error)?;
         let bytes = out.seek(SeekFrom::End(0)).map_err(write_error)?;
-        let written = Written {
+        let written = WrittenFile {
             frames: self.frames,
             clipped_samples,
             bytes,

@@ -8,24 +8,24 @@ use super::error::ModelError;
 use super::network::{ExportOptions, Network};
 use crate::{Result, Stem};
 
-/// Checkpoint of the model that is built into the library.
-const BUNDLED: &[u8] = include_bytes!("../../../models/sextet-mini.safetensors");
-
 /// Model of one network, or of several whose outputs are averaged with weights
 /// (`demucs.apply.BagOfModels`).
 #[derive(Clone, Debug)]
 pub struct Model {
-    members: Vec<(Network, Vec<f32>)>,
+    networks: Vec<(Network, Vec<f32>)>,
 }
 
 impl Model {
-    /// Returns `sextet-mini`, the model that is built into Sextet.
+    /// Returns `sextet-mini`, the model that is built in with the feature `bundled-model`.
     ///
     /// # Errors
     /// Never fails in a library that passes its tests.
+    #[cfg(feature = "bundled-model")]
     pub fn bundled() -> Result<Self> {
         // The tensors need no check at run time: a test checks them.
-        Ok(Self::of(Network::read_unchecked(BUNDLED)?))
+        Ok(Self::of(Network::read_unchecked(
+            sextet_model_mini::CHECKPOINT,
+        )?))
     }
 
     /// Opens the checkpoint at `path`, a `.safetensors` file in the layout that demucs 4.1
@@ -34,8 +34,8 @@ impl Model {
     /// # Errors
     /// Returns a [`ModelError`] when the file cannot be read, is damaged, or is of an unsupported
     /// kind.
-    pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self::of(Network::open(path)?))
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::of(Network::open(path.as_ref())?))
     }
 
     /// Reads a checkpoint from the bytes of its file.
@@ -49,7 +49,7 @@ impl Model {
     fn of(network: Network) -> Self {
         let weights = vec![1.0; network.sources().len()];
         Self {
-            members: vec![(network, weights)],
+            networks: vec![(network, weights)],
         }
     }
 
@@ -104,29 +104,29 @@ impl Model {
             }
         }
 
-        let members = models.into_iter().zip(weights).flat_map(|(model, row)| {
+        let networks = models.into_iter().zip(weights).flat_map(|(model, row)| {
             let scale =
                 move |own: Vec<f32>| own.iter().zip(&row).map(|(own, row)| own * row).collect();
             model
-                .members
+                .networks
                 .into_iter()
                 .map(move |(network, own)| (network, scale(own)))
         });
 
         Ok(Self {
-            members: members.collect(),
+            networks: networks.collect(),
         })
     }
 
     /// Returns the stems that the model gives, in canonical order: demucs' four or six.
     pub fn sources(&self) -> &[Stem] {
-        self.members[0].0.sources()
+        self.networks[0].0.sources()
     }
 
     /// Returns the number of frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), of the model's
     /// segment. For a bag, returns the longest.
     pub fn segment_frames(&self) -> usize {
-        self.members
+        self.networks
             .iter()
             .map(|(network, _)| network.segment_frames())
             .max()
@@ -135,7 +135,7 @@ impl Model {
 
     /// Returns the number of weights in all networks.
     pub fn parameters(&self) -> usize {
-        self.members
+        self.networks
             .iter()
             .map(|(network, _)| network.parameters())
             .sum()
@@ -143,14 +143,14 @@ impl Model {
 
     /// Returns the number of networks: 1, except for a bag.
     pub fn networks(&self) -> usize {
-        self.members.len()
+        self.networks.len()
     }
 
     /// Returns the number of products of two numbers that a segment takes in all networks, in
     /// convolutions and matrix products. They take most of the time on a CPU. They are counted in
     /// the graphs, which are written for this purpose.
     pub fn products(&self) -> u64 {
-        self.members
+        self.networks
             .iter()
             .map(|(network, _)| network.products())
             .sum()
@@ -159,12 +159,12 @@ impl Model {
     /// Returns the SHA-256 of the checkpoint in hexadecimal, or for a bag that of its checkpoints'
     /// hashes and weights.
     pub fn hash(&self) -> String {
-        if let [(network, _)] = self.members.as_slice() {
+        if let [(network, _)] = self.networks.as_slice() {
             return network.hash().to_owned();
         }
 
         let mut digest = Sha256::new();
-        for (network, weights) in &self.members {
+        for (network, weights) in &self.networks {
             digest.update(network.hash());
             weights
                 .iter()
@@ -175,17 +175,17 @@ impl Model {
     }
 
     /// Returns a network as the bytes of one ONNX file. Input: `mix` [batch, 2, segment]; output:
-    /// `stems` [batch, stems, 2, segment]; both float32. `member` is the number of the network in a
-    /// bag, counted from 0.
+    /// `stems` [batch, stems, 2, segment]; both float32. `network` counts the networks of
+    /// a bag from 0.
     ///
     /// # Errors
-    /// Returns [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such member
+    /// Returns [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such network
     /// or no graph for that many segments.
-    pub fn export_onnx(&self, member: usize, options: ExportOptions) -> Result<Vec<u8>> {
-        let Some((network, _)) = self.members.get(member) else {
+    pub fn export_onnx(&self, network: usize, options: ExportOptions) -> Result<Vec<u8>> {
+        let Some((network, _)) = self.networks.get(network) else {
             return Err(ModelError::NoSuchNetwork {
-                networks: self.members.len(),
-                found: member,
+                networks: self.networks.len(),
+                found: network,
             }
             .into());
         };
@@ -195,22 +195,22 @@ impl Model {
 
     /// Returns the networks.
     pub(crate) fn networks_of(&self) -> impl Iterator<Item = &Network> {
-        self.members.iter().map(|(network, _)| network)
+        self.networks.iter().map(|(network, _)| network)
     }
 
     /// Returns the networks with their weights for each source.
-    pub(crate) fn into_members(self) -> Vec<(Network, Vec<f32>)> {
-        self.members
+    pub(crate) fn into_networks(self) -> Vec<(Network, Vec<f32>)> {
+        self.networks
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "bundled-model"))]
 mod tests {
     use super::*;
 
     #[test]
     fn the_bundled_model_has_the_tensors_that_it_needs() {
-        let checked = Model::read(BUNDLED).unwrap();
+        let checked = Model::read(sextet_model_mini::CHECKPOINT).unwrap();
         assert_eq!(checked.hash(), Model::bundled().unwrap().hash());
         assert_eq!(checked.sources().len(), 6);
     }

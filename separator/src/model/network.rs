@@ -13,10 +13,12 @@ use super::onnx::{Dialect, Element};
 use super::program::{self, Program};
 use super::weights::Weights;
 use crate::Stem;
+use crate::setters::setters;
 use crate::timings::timed;
 
 /// Element type of a graph's weights and of everything computed from them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Precision {
     /// All values are float32.
     #[default]
@@ -28,10 +30,11 @@ pub enum Precision {
 
 /// Options for writing a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// Number of segments in a batch, 1 to 64.
     pub batch: usize,
-    /// Element type of the trunk.
+    /// Compute type.
     pub precision: Precision,
 }
 
@@ -43,6 +46,11 @@ impl Default for ExportOptions {
         }
     }
 }
+
+setters!(ExportOptions {
+    batch: usize,
+    precision: Precision,
+});
 
 /// Configuration and weights of a checkpoint.
 #[derive(Clone, Debug)]
@@ -144,11 +152,11 @@ impl Network {
             });
         }
 
-        let trunk = match options.precision {
+        let compute_type = match options.precision {
             Precision::F32 => Element::F32,
             Precision::F16 => Element::F16,
         };
-        self.write(options.batch, trunk, Dialect::Common)
+        self.write(options.batch, compute_type, Dialect::Common)
     }
 
     /// Returns the ONNX file for the CPU engine: one segment at a time, with the operators that it
@@ -163,8 +171,19 @@ impl Network {
         program::write(&self.config, self.weights.clone())
     }
 
-    fn write(&self, batch: usize, trunk: Element, dialect: Dialect) -> Result<Vec<u8>, ModelError> {
-        let graph = htdemucs::write(&self.config, self.weights.clone(), batch, trunk, dialect)?;
+    fn write(
+        &self,
+        batch: usize,
+        compute_type: Element,
+        dialect: Dialect,
+    ) -> Result<Vec<u8>, ModelError> {
+        let graph = htdemucs::write(
+            &self.config,
+            self.weights.clone(),
+            batch,
+            compute_type,
+            dialect,
+        )?;
         let sources: Vec<&str> = self.config.sources.iter().map(|stem| stem.name()).collect();
         Ok(graph.into_onnx(&[
             ("sources", sources.join(",")),

@@ -6,19 +6,18 @@ mod lines;
 mod order;
 mod silent;
 mod summary;
-mod time;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::plan::Job;
+use super::jobs::SongJob;
 use crate::args::SeparateArgs;
 use crate::fault::Report;
+use crate::progress::SongProgress;
 
 pub(crate) use json::fatal as json_fatal;
 pub(super) use summary::Totals;
-pub(crate) use time::clock;
 
 /// Facts that are known before the first song.
 #[derive(Clone, Debug)]
@@ -49,61 +48,6 @@ impl Running {
     pub(super) fn place(&self) -> String {
         self.gpu
             .map_or_else(|| "the CPU".to_owned(), |gpu| format!("GPU {gpu}"))
-    }
-}
-
-/// The progress of a song.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Moved {
-    /// The first pass.
-    Reading { frames: u64 },
-    /// The second pass.
-    Separating {
-        share: f64,
-        audio_s: f64,
-        speed: Option<f64>,
-        left_s: Option<f64>,
-    },
-}
-
-impl Moved {
-    /// Returns the progress after `done` of `total` chunks in `elapsed_s`, for a song of `seconds`.
-    pub(crate) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
-        let share = if total == 0 {
-            1.0
-        } else {
-            done as f64 / total as f64
-        };
-
-        let known = done > 0 && elapsed_s > 0.0;
-        let speed = seconds
-            .filter(|_| known)
-            .map(|seconds| seconds * share / elapsed_s);
-
-        let left_s = known.then(|| elapsed_s * (1.0 - share) / share);
-        Moved::Separating {
-            share,
-            audio_s: seconds.unwrap_or(0.0) * share,
-            speed,
-            left_s,
-        }
-    }
-
-    /// Returns the seconds of audio that are separated.
-    pub(super) fn audio_s(&self) -> f64 {
-        match self {
-            Moved::Reading { .. } => 0.0,
-            Moved::Separating { audio_s, .. } => *audio_s,
-        }
-    }
-
-    /// Returns the share of the song's work that is done, 0 to 1. Reading counts as nothing,
-    /// because it is quick.
-    pub(super) fn share(&self) -> f64 {
-        match self {
-            Moved::Reading { .. } => 0.0,
-            Moved::Separating { share, .. } => *share,
-        }
     }
 }
 
@@ -140,15 +84,15 @@ pub(super) trait Reporter: Send {
     /// Called before the first song.
     fn start(&mut self, _start: &Start) {}
     /// Called when the work on a song begins, but not for a skipped one. Others may be under way.
-    fn song(&mut self, _index: usize, _job: &Job, _on: &Running) {}
+    fn song(&mut self, _index: usize, _job: &SongJob, _on: &Running) {}
     /// Called when a song has progressed.
-    fn moved(&mut self, _index: usize, _moved: &Moved) {}
+    fn progress(&mut self, _index: usize, _progress: &SongProgress) {}
     /// Called for problems that stop nothing.
     fn warned(&mut self, _index: Option<usize>, _warning: &str) {}
     /// Called when a song is over.
-    fn ended(&mut self, _index: usize, _job: &Job, _outcome: &Outcome) {}
+    fn ended(&mut self, _index: usize, _job: &SongJob, _outcome: &Outcome) {}
     /// Called when all songs are over.
-    fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], _totals: &Totals) {}
+    fn end(&mut self, _jobs: &[SongJob], _outcomes: &[Outcome], _totals: &Totals) {}
 }
 
 /// A reporter that threads share.
@@ -178,35 +122,5 @@ pub(super) fn reporter(args: &SeparateArgs, songs: usize) -> Box<dyn Reporter> {
         Box::new(bars::Bars::new(songs, args.verbose))
     } else {
         Box::new(lines::Lines::new(songs, args.verbose))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn speed_and_time_left_follow_the_chunks() {
-        let moved = Moved::separating(1, 4, 10.0, Some(40.0));
-        assert_eq!(
-            moved,
-            Moved::Separating {
-                share: 0.25,
-                audio_s: 10.0,
-                speed: Some(1.0),
-                left_s: Some(30.0)
-            }
-        );
-
-        let nothing_yet = Moved::separating(0, 4, 0.0, Some(40.0));
-        assert_eq!(
-            nothing_yet,
-            Moved::Separating {
-                share: 0.0,
-                audio_s: 0.0,
-                speed: None,
-                left_s: None
-            }
-        );
     }
 }

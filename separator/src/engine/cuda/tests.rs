@@ -14,8 +14,8 @@ use super::memory::tensors_of;
 use super::parameters;
 use crate::Model;
 use crate::model::program::{Branch, Program};
-use crate::support::checkpoint::Checkpoint;
-use crate::support::small;
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::small;
 
 /// List of the kernels that are compiled.
 const LIST: &str = include_str!("../../../kernels/kernels.txt");
@@ -148,7 +148,7 @@ fn models_without_kernels_are_refused_by_what_has_none() {
     ];
 
     for (arguments, expected) in &cases {
-        let program = program_of(&small::model(arguments, 1));
+        let program = program_of(&Model::read(&small::checkpoint(arguments, 1).bytes()).unwrap());
         let refused = lower(&program, 1, false, limits(CASES[0].0)).err();
         let said = refused.map(|error| error.to_string()).unwrap_or_default();
         let begin = format!("there is no CUDA kernel for {expected}");

@@ -1,0 +1,168 @@
+//! The jobs of a batch: the output files of each song, known and checked before any work begins.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::choice::Choice;
+use super::inputs::Input;
+use crate::fault::{Fault, Kind};
+use crate::stems::Values;
+
+/// One song and the places of its stems.
+#[derive(Debug)]
+pub(crate) struct SongJob {
+    /// The song.
+    pub(crate) input: PathBuf,
+    /// Size in bytes, or the reason why it cannot be read.
+    pub(crate) found: Result<u64>,
+    /// One file for each part of [`Choice::parts`], in their order; empty for a song that cannot be
+    /// read.
+    pub(crate) outputs: Vec<PathBuf>,
+}
+
+impl SongJob {
+    /// Whether all of its stems exist already.
+    pub(crate) fn is_complete(&self) -> bool {
+        let whole = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+        };
+        !self.outputs.is_empty() && self.outputs.iter().all(whole)
+    }
+}
+
+/// Returns the job of each of `inputs`.
+///
+/// # Errors
+/// When two stems would go to the same place, or one would overwrite a song.
+pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
+    // Note the real paths of all songs, which no stem may overwrite.
+    let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
+    let mut songs: HashMap<PathBuf, PathBuf> = HashMap::new();
+    for input in &inputs {
+        if let Ok(real) = fs::canonicalize(&input.path) {
+            songs.insert(real, input.path.clone());
+        }
+    }
+
+    // Assign the outputs, and refuse those that collide.
+    let mut jobs = Vec::new();
+    for input in inputs {
+        let outputs = if input.found.is_ok() {
+            outputs(&input, choice)?
+        } else {
+            Vec::new()
+        };
+
+        if twice(&input, &outputs, &taken) {
+            continue;
+        }
+
+        for output in &outputs {
+            if let Some(song) = fs::canonicalize(output)
+                .ok()
+                .and_then(|real| songs.get(&real))
+            {
+                return Err(on_a_song(output, song).into());
+            }
+            if let Some(other) = taken.insert(key(output), input.path.clone()) {
+                return Err(collision(&other, &input.path, output).into());
+            }
+        }
+
+        jobs.push(SongJob {
+            input: input.path,
+            found: input.found,
+            outputs,
+        });
+    }
+
+    Ok(jobs)
+}
+
+/// Returns the places of the stems of `input`.
+fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
+    let place = |part: &sextet_separator::Part| {
+        let values = Values {
+            track: input.path.file_stem().unwrap_or_default(),
+            stem: &part.name,
+            ext: choice.format.extension(),
+            folder: &input.folder,
+            source_ext: input.path.extension().unwrap_or_default(),
+            model: &choice.model_name,
+        };
+
+        let below = choice.template.expand(&values);
+        below.map(|below| choice.output.join(below)).ok_or_else(|| {
+            let message = format!(
+                "the naming template makes no file name for '{}'",
+                input.path.display()
+            );
+            Fault::new(Kind::Usage, message)
+                .remedy("the default is --name '{track}/{stem}.{ext}'")
+                .into()
+        })
+    };
+    choice.parts.iter().map(place).collect()
+}
+
+/// Whether the very same file was named before, with the same outputs. Separating it once is
+/// enough.
+fn twice(input: &Input, outputs: &[PathBuf], taken: &HashMap<OsString, PathBuf>) -> bool {
+    let before = outputs.first().and_then(|output| taken.get(&key(output)));
+    before.is_some_and(
+        |before| match (fs::canonicalize(before), fs::canonicalize(&input.path)) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        },
+    )
+}
+
+/// Returns a key that is equal for paths to the same place. It ignores case on the systems that do.
+fn key(path: &Path) -> OsString {
+    if cfg!(any(windows, target_os = "macos")) {
+        path.as_os_str().to_ascii_lowercase()
+    } else {
+        path.into()
+    }
+}
+
+fn on_a_song(output: &Path, song: &Path) -> Fault {
+    let message = format!(
+        "a stem would be written over the song '{}' (as '{}')",
+        song.display(),
+        output.display()
+    );
+    Fault::new(Kind::Usage, message)
+        .remedy("choose another folder with -o or other names with --name")
+}
+
+fn collision(a: &Path, b: &Path, output: &Path) -> Fault {
+    let output = output.display();
+    if a == b {
+        let message = format!(
+            "every stem of '{}' would be written to '{output}'",
+            a.display()
+        );
+        return Fault::new(Kind::Usage, message).remedy("put {stem} into --name");
+    }
+
+    let message = format!(
+        "'{}' and '{}' would both be written to '{output}'",
+        a.display(),
+        b.display()
+    );
+
+    let apart = if a.extension() != b.extension() {
+        "{track}.{source_ext}"
+    } else {
+        "{folder}/{track}"
+    };
+
+    Fault::new(Kind::Usage, message).remedy(format!(
+        "tell them apart, as with --name '{apart}/{{stem}}.{{ext}}'"
+    ))
+}
