@@ -11,7 +11,7 @@ use crate::buffer::{Buffer, Scratch, Shared};
 use crate::isa::{Isa, Widths};
 use crate::math::exponential;
 use crate::simd::{MOST_LANES, Simd, Task};
-use crate::tile::{Operands, ROWS, Run, runs};
+use crate::tile::{Operands, Piece, ROWS, pieces};
 
 /// Queries of one thread's work.
 const QUERIES: usize = 16 * ROWS;
@@ -104,8 +104,8 @@ struct Packing {
     count: usize,
     /// Vectors of each panel of values, with the first number of each.
     panels: Vec<(usize, usize)>,
-    /// Runs of a score.
-    scores: Vec<Run>,
+    /// Pieces of a score.
+    scores: Vec<Piece>,
 }
 
 impl Packing {
@@ -122,7 +122,7 @@ impl Packing {
             width,
             count,
             panels: panels.collect(),
-            scores: runs(1, width),
+            scores: pieces(1, width),
         }
     }
 
@@ -224,23 +224,27 @@ impl Task for Block<'_> {
 
         for start in (0..count).step_by(KEYS) {
             let keys = KEYS.min(count - start);
-            let summed = runs(1, keys);
+            let summed = pieces(1, keys);
             for strip in 0..strips {
                 let rows: [*const f32; ROWS] = std::array::from_fn(|i| row(strip * ROWS + i));
                 for first in (0..keys).step_by(panel) {
-                    // SAFETY: the rows have `width` numbers, a panel has as many rows, and the
-                    // scores have a whole number of panels.
-                    unsafe {
-                        simd.tile(
-                            S::VECTORS,
-                            Operands {
-                                runs: scores,
-                                rows: rows.as_ptr(),
-                                panel: self.keys[(start + first) * width..].as_ptr(),
-                                sums: weights[first..].as_mut_ptr(),
-                                stride,
-                            },
-                        );
+                    let keys = &self.keys[(start + first) * width..];
+                    for (index, piece) in scores.iter().enumerate() {
+                        // SAFETY: the rows have `width` numbers, a panel has as many rows, and the
+                        // scores have a whole number of panels.
+                        unsafe {
+                            simd.tile(
+                                S::VECTORS,
+                                Operands {
+                                    piece,
+                                    rows: rows.as_ptr(),
+                                    panel: keys[piece.start * panel..].as_ptr(),
+                                    sums: weights[first..].as_mut_ptr(),
+                                    stride,
+                                    add: index > 0,
+                                },
+                            );
+                        }
                     }
                 }
 
@@ -262,11 +266,12 @@ impl Task for Block<'_> {
                         simd.tile(
                             vectors,
                             Operands {
-                                runs: &summed,
+                                piece: &summed[0],
                                 rows: rows.as_ptr(),
                                 panel: self.values[from..].as_ptr(),
                                 sums: products[first..].as_mut_ptr(),
                                 stride: wide,
+                                add: false,
                             },
                         );
                     }

@@ -6,9 +6,9 @@ use crate::simd::Simd;
 /// four vectors 24 of the 32 of AVX-512 and NEON, and six pointers fit into the others.
 pub(crate) const ROWS: usize = 6;
 
-/// Products after which a sum in registers is added to the one in memory. Long sums of float32
-/// lose digits; sums of sums lose fewer.
-const SUMMED: usize = 256;
+/// Most products of a piece. Its weights stay in the first cache while all strips of a block pass
+/// them, and long sums of float32 lose digits where sums of sums lose fewer.
+const PIECE: usize = 256;
 
 /// Part of the products of a row: some of the numbers at one of its places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,40 +18,50 @@ pub(crate) struct Run {
     /// First number there.
     first: usize,
     length: usize,
-    /// Whether the sum so far is added to the one in memory.
-    flush: bool,
 }
 
-/// Returns the runs of rows with `taps` places of `depth` numbers each.
-pub(crate) fn runs(taps: usize, depth: usize) -> Vec<Run> {
-    let pieces = depth.div_ceil(SUMMED).max(1);
-    let mut runs = Vec::new();
-    let mut summed = 0;
-    for tap in 0..taps {
-        for piece in 0..pieces {
-            let first = depth * piece / pieces;
-            let length = depth * (piece + 1) / pieces - first;
-            summed += length;
-            let last = tap + 1 == taps && piece + 1 == pieces;
-            let flush = last || summed + length > SUMMED;
-            if flush {
-                summed = 0;
+/// Runs that are summed in registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Number of products before the piece.
+    pub(crate) start: usize,
+    runs: Vec<Run>,
+}
+
+/// Returns the pieces of rows with `taps` places of `depth` numbers each.
+pub(crate) fn pieces(taps: usize, depth: usize) -> Vec<Piece> {
+    let parts = depth.div_ceil(PIECE).max(1);
+    let mut pieces: Vec<Piece> = Vec::new();
+    let (mut start, mut length) = (0, usize::MAX);
+    for (tap, part) in (0..taps).flat_map(|tap| (0..parts).map(move |part| (tap, part))) {
+        let first = depth * part / parts;
+        let run = Run {
+            tap,
+            first,
+            length: depth * (part + 1) / parts - first,
+        };
+        match pieces.last_mut() {
+            Some(piece) if length + run.length <= PIECE => {
+                piece.runs.push(run);
+                length += run.length;
             }
-            runs.push(Run {
-                tap,
-                first,
-                length,
-                flush,
-            });
+            _ => {
+                pieces.push(Piece {
+                    start,
+                    runs: vec![run],
+                });
+                length = run.length;
+            }
         }
+        start += run.length;
     }
-    runs
+    pieces
 }
 
 /// Operands of a tile: the numbers at places of six rows, and a panel.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a> {
-    pub(crate) runs: &'a [Run],
+    pub(crate) piece: &'a Piece,
     /// [taps, 6 rows]: each points to as many numbers as the runs read there.
     pub(crate) rows: *const *const f32,
     /// [numbers of all runs, vectors, lanes]
@@ -59,6 +69,8 @@ pub(crate) struct Operands<'a> {
     /// [6 rows, vectors, lanes], `stride` numbers from row to row.
     pub(crate) sums: *mut f32,
     pub(crate) stride: usize,
+    /// Whether the products are added to the sums.
+    pub(crate) add: bool,
 }
 
 /// Multiplies six rows by a panel of `V` vectors.
@@ -67,11 +79,9 @@ pub(crate) struct Operands<'a> {
 /// The pointers of `operands` are valid for what its fields say, and nobody else uses `sums`.
 #[inline(always)]
 pub(crate) unsafe fn tile<S: Simd, const V: usize>(simd: S, operands: Operands<'_>) {
-    let zeros = [[simd.splat(0.0); V]; ROWS];
-    let mut sums = zeros;
+    let mut sums = [[simd.splat(0.0); V]; ROWS];
     let mut panel = operands.panel;
-    let mut begun = false;
-    for run in operands.runs {
+    for run in &operands.piece.runs {
         // SAFETY: the caller's promise, here and below.
         let rows: [*const f32; ROWS] = std::array::from_fn(|row| unsafe {
             (*operands.rows.add(run.tap * ROWS + row)).add(run.first)
@@ -88,22 +98,19 @@ pub(crate) unsafe fn tile<S: Simd, const V: usize>(simd: S, operands: Operands<'
                 }
             }
         }
+    }
 
-        if run.flush {
-            for row in 0..ROWS {
-                for v in 0..V {
-                    unsafe {
-                        let to = operands.sums.add(row * operands.stride + v * S::LANES);
-                        let mut sum = sums[row][v];
-                        if begun {
-                            sum = simd.add(simd.load(to), sum);
-                        }
-                        simd.store(to, sum);
-                    }
-                }
+    for (row, sums) in sums.iter().enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            unsafe {
+                let to = operands.sums.add(row * operands.stride + v * S::LANES);
+                let sum = if operands.add {
+                    simd.add(simd.load(to), sum)
+                } else {
+                    sum
+                };
+                simd.store(to, sum);
             }
-            begun = true;
-            sums = zeros;
         }
     }
 }

@@ -5,15 +5,10 @@ use std::ops::Range;
 use super::finish::{Finish, NOWHERE};
 use super::grid::Grid;
 use super::pack::{Packed, Size};
-use crate::buffer::Shared;
+use crate::buffer::Scratch;
 use crate::isa::{Isa, Widths};
-use crate::simd::{MOST_LANES, Simd, Task};
+use crate::simd::{Simd, Task};
 use crate::tile::{Operands, ROWS};
-
-/// Most vectors of a panel.
-const MOST_VECTORS: usize = 4;
-/// Numbers of a tile of the largest panel.
-const TILE: usize = ROWS * MOST_VECTORS * MOST_LANES;
 
 /// Rows of a product, with their places.
 pub(super) struct Block<'a> {
@@ -95,40 +90,40 @@ impl Task for Part<'_> {
             sequences,
         } = self.block;
         let packed = finish.packed;
-        let Size { taps, groups, .. } = packed.size;
+        let taps = packed.size.taps;
 
-        let mut tile = [0.0; TILE];
+        let strips = sequences.len().div_ceil(ROWS);
+        let mut sums = Scratch::take(strips * ROWS * S::VECTORS * S::LANES);
         for panel in &packed.panels[self.panels] {
             let stride = panel.vectors * S::LANES;
-            for (strip, rows) in inputs.chunks_exact(taps * ROWS).enumerate() {
-                // SAFETY: every pointer is to as many numbers as the runs read, a panel has as many
-                // weights, and the tile is large enough for it.
-                unsafe {
-                    simd.tile(
-                        panel.vectors,
-                        Operands {
-                            runs: &packed.runs,
-                            rows: rows.as_ptr(),
-                            panel: packed.weights[panel.weights..].as_ptr(),
-                            sums: tile.as_mut_ptr(),
-                            stride,
-                        },
-                    );
-                }
-
-                let first = strip * ROWS;
-                for row in 0..ROWS.min(sequences.len() - first) {
-                    let outputs = &outputs[(first + row) * groups..][..groups];
-                    let sums = tile[row * stride..].as_ptr();
-                    // SAFETY: the rows' places are theirs alone, and so are the panels'.
-                    unsafe { finish.row(simd, panel, sums, outputs, sequences[first + row]) };
+            let weights = &packed.weights[panel.weights..];
+            for (index, piece) in packed.pieces.iter().enumerate() {
+                for (strip, rows) in inputs.chunks_exact(taps * ROWS).enumerate() {
+                    // SAFETY: every pointer is to as many numbers as the runs read, a panel has as
+                    // many weights, and there is a sum for each vector of a row.
+                    unsafe {
+                        simd.tile(
+                            panel.vectors,
+                            Operands {
+                                piece,
+                                rows: rows.as_ptr(),
+                                panel: weights[piece.start * stride..].as_ptr(),
+                                sums: sums[strip * ROWS * stride..].as_mut_ptr(),
+                                stride,
+                                add: index > 0,
+                            },
+                        );
+                    }
                 }
             }
+
+            // SAFETY: the rows' places are theirs alone, and so are the panels'.
+            unsafe { finish.rows(simd, panel, &sums, outputs, sequences) };
         }
     }
 }
 
-/// Product of rows with a matrix, with its bias, whose results have zeros up to whole vectors.
+/// Product of rows with a matrix, without a bias, whose results have zeros up to whole vectors.
 #[derive(Clone, Debug)]
 pub(crate) struct Dense {
     packed: Packed,
@@ -143,7 +138,6 @@ impl Dense {
         widths: Widths,
         [outputs, taps, depth]: [usize; 3],
         weight: impl Fn(usize, usize, usize) -> f32,
-        bias: &[f32],
     ) -> Self {
         let size = Size {
             taps,
@@ -154,14 +148,14 @@ impl Dense {
         };
         let weight = |_, output, tap, k| weight(output, tap, k);
         Self {
-            packed: Packed::new(widths, size, weight, |output| bias[output]),
+            packed: Packed::new(widths, size, weight, |_| 0.0),
             width: outputs.next_multiple_of(widths.lanes),
             zeros: vec![0.0; depth],
         }
     }
 }
 
-/// Multiplies `count` rows by `dense` and adds its bias: [count, width]. `input(row, tap)` returns
+/// Multiplies `count` rows by `dense`: [count in whole strips, width], without the bias. `input(row, tap)` returns
 /// the numbers that a row reads at a tap, as many as the matrix is deep, or `None` for zeros.
 #[inline(always)]
 pub(crate) fn multiply_rows<'a, S: Simd>(
@@ -170,20 +164,17 @@ pub(crate) fn multiply_rows<'a, S: Simd>(
     count: usize,
     input: impl Fn(usize, usize) -> Option<&'a [f32]>,
     output: &mut [f32],
-    pointers: &mut Vec<*const f32>,
 ) {
     let Packed {
         size,
-        runs,
+        pieces,
         panels,
         weights,
-        biases,
         ..
     } = &dense.packed;
     let taps = size.taps;
     let strips = count.div_ceil(ROWS);
-    pointers.clear();
-    pointers.resize(strips * taps * ROWS, dense.zeros.as_ptr());
+    let mut pointers = vec![dense.zeros.as_ptr(); strips * taps * ROWS];
     for row in 0..count {
         for tap in 0..taps {
             if let Some(numbers) = input(row, tap) {
@@ -193,33 +184,30 @@ pub(crate) fn multiply_rows<'a, S: Simd>(
         }
     }
 
-    let mut tile = [0.0; TILE];
-    let output = Shared::new(output);
+    assert!(
+        strips * ROWS * dense.width <= output.len(),
+        "room for whole strips"
+    );
     for panel in panels {
-        let stride = panel.vectors * S::LANES;
-        for (strip, rows) in pointers.chunks_exact(taps * ROWS).enumerate() {
-            // SAFETY: every pointer is to as many numbers as the runs read, a panel has as many
-            // weights and biases, the tile is large enough for it, and the places are checked.
-            unsafe {
-                simd.tile(
-                    panel.vectors,
-                    Operands {
-                        runs,
-                        rows: rows.as_ptr(),
-                        panel: weights[panel.weights..].as_ptr(),
-                        sums: tile.as_mut_ptr(),
-                        stride,
-                    },
-                );
-                for row in 0..ROWS.min(count - strip * ROWS) {
-                    let at = (strip * ROWS + row) * dense.width + panel.columns.start * S::LANES;
-                    let to = output.at(at, stride);
-                    for v in 0..panel.vectors {
-                        let at = v * S::LANES;
-                        let sum = simd.load(tile.as_ptr().add(row * stride + at));
-                        let bias = simd.load(biases.as_ptr().add(panel.biases + at));
-                        simd.store(to.add(at), simd.add(sum, bias));
-                    }
+        let size = panel.vectors * S::LANES;
+        let first = panel.columns.start * S::LANES;
+        let weights = &weights[panel.weights..];
+        for (index, piece) in pieces.iter().enumerate() {
+            for (strip, rows) in pointers.chunks_exact(taps * ROWS).enumerate() {
+                // SAFETY: every pointer is to as many numbers as the runs read, a panel has as many
+                // weights, and the output has room for whole strips.
+                unsafe {
+                    simd.tile(
+                        panel.vectors,
+                        Operands {
+                            piece,
+                            rows: rows.as_ptr(),
+                            panel: weights[piece.start * size..].as_ptr(),
+                            sums: output[strip * ROWS * dense.width + first..].as_mut_ptr(),
+                            stride: dense.width,
+                            add: index > 0,
+                        },
+                    );
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::isa::Widths;
-use crate::tile::{Run, runs};
+use crate::tile::{Piece, pieces};
 
 /// Vector of outputs: neighbouring columns of one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) struct Size {
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
     pub(super) size: Size,
-    pub(super) runs: Vec<Run>,
+    pub(super) pieces: Vec<Piece>,
     pub(super) columns: Vec<Column>,
     pub(super) panels: Vec<Panel>,
     /// [panels][taps, depth, vectors, lanes], with zeros for outputs that are not there.
@@ -96,7 +96,7 @@ impl Packed {
 
         let mut packed = Self {
             size,
-            runs: runs(size.taps, size.depth),
+            pieces: pieces(size.taps, size.depth),
             columns,
             panels,
             weights: Buffer::zeros(weights),

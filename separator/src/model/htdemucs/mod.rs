@@ -19,8 +19,8 @@ use super::onnx::{Dialect, Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
 pub(crate) use self::dconv::OverRows;
-pub(super) use self::dft::{MARGIN, span};
-pub(crate) use self::dft::{inverse_envelope, window};
+pub(super) use self::dft::span;
+pub(crate) use self::dft::{MARGIN, inverse_envelope, window};
 pub(super) use self::transformer::{position_1d, position_2d};
 
 /// Version of the graph. It is raised by every change of the graph, so that files built from an
