@@ -115,6 +115,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Upsampling {
                     input,
                     axis: Axis::Sequences,
+                    cut: 2,
                     weight: &noise(48 * 8 * 96),
                     bias: &noise(48),
                     gelu: true,

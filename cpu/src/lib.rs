@@ -10,6 +10,7 @@
 //! | `attention.rs` | attention with the softmax in blocks |
 //! | `dconv.rs` | residual branches |
 //! | `norm.rs` | norms of tokens, statistics |
+//! | `finish.rs` | norms and activations of layers that have norms of their own |
 //! | `fourier.rs` | short-time Fourier transform and its inverse |
 //! | `math.rs` | exponential, logistic function, GELU |
 //! | `buffer.rs` | aligned memory, and memory that threads share |
@@ -24,6 +25,7 @@
 mod attention;
 mod buffer;
 mod dconv;
+mod finish;
 mod fourier;
 mod isa;
 mod math;
@@ -36,6 +38,7 @@ mod tile;
 pub use attention::{Attention, Columns};
 pub use buffer::Buffer;
 pub use dconv::{DConv, DConvLayer};
+pub use finish::{Finish, GroupedNorm};
 pub use fourier::{Fourier, Frames, Standardised};
 pub use isa::Isa;
 pub use norm::{Affine, Statistics, embed, group_norm, layer_norm, standardise, statistics};

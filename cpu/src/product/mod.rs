@@ -69,13 +69,15 @@ pub enum Axis {
 }
 
 /// Transposed convolution of kernel 8 and stride 4: output o along the axis is the sum of the
-/// inputs i times tap o + 2 - 4 i, where that is from 0 to 7.
+/// inputs i times tap o + cut - 4 i, where that is from 0 to 7.
 #[derive(Clone, Copy, Debug)]
 pub struct Upsampling<'a> {
     /// Shape of the input.
     pub input: Shape,
     /// Axis that becomes longer.
     pub axis: Axis,
+    /// Outputs that are cut before the first.
+    pub cut: usize,
     /// [outputs, 8 taps, input channels]
     pub weight: &'a [f32],
     /// [outputs]
@@ -88,8 +90,6 @@ pub struct Upsampling<'a> {
 
 /// Stride of an upsampling, half of its kernel.
 const STRIDE: usize = 4;
-/// Outputs that are cut before the first.
-const CUT: isize = 2;
 
 /// Product of every row of a grid with packed weights, and what follows it.
 #[derive(Clone, Debug)]
@@ -137,8 +137,8 @@ impl Product {
         Self::new(isa, grid, packed, of.activation, of.table)
     }
 
-    /// Makes the product of an upsampling. The outputs 4 q - 2 to 4 q + 1 are sums of the inputs q
-    /// and q - 1, so a row computes all four of them from two places.
+    /// Makes the product of an upsampling. The outputs from 4 q - cut on, four of them, are sums of
+    /// the inputs q and q - 1, so a row computes all four from two places.
     pub fn upsampling(isa: Isa, of: Upsampling<'_>) -> Self {
         let (depth, outputs) = (of.input.channels, of.output.channels);
         assert_eq!(of.weight.len(), outputs * 2 * STRIDE * depth, "weights");
@@ -172,7 +172,7 @@ impl Product {
                 Axis::Positions => [1, STRIDE],
             },
             offsets: (0..STRIDE as isize)
-                .map(|group| order(group - CUT, 0))
+                .map(|group| order(group - of.cut as isize, 0))
                 .collect(),
         };
         let activation = if of.gelu {

@@ -93,6 +93,7 @@ impl Executor {
             Kernel::Spectrum { .. } => ("spectrum", 0),
             Kernel::Waveform { .. } => ("waveform", 0),
             Kernel::Product { product, .. } => ("product", product.products()),
+            Kernel::Finish { .. } => ("finish", 0),
             Kernel::DConv { dconv, .. } => ("DConv", dconv.products()),
             Kernel::Embedding { .. } => ("embedding", 0),
             Kernel::LayerNorm { .. } => ("layer norm", 0),
@@ -154,6 +155,15 @@ impl Executor {
                     product.run(of.data(*input), add, y);
                 });
             }
+            Kernel::Finish {
+                finish,
+                input,
+                add,
+                output,
+            } => self.write(*output, |of, y| {
+                let add = add.map(|add| of.data(add));
+                finish.run(of.data(*input), add, y);
+            }),
             Kernel::DConv { dconv, tensor } => self.write(*tensor, |_, x| dconv.run(x)),
             Kernel::Embedding {
                 norm,

@@ -1,8 +1,8 @@
 //! From the steps of a program to kernels, with their weights in the kernels' order.
 
 use sextet_cpu::{
-    Activation, Affine, Attention, Axis, Convolution, DConv, DConvLayer, Fourier, Frames, Isa,
-    Product, Shape, Upsampling,
+    Activation, Affine, Attention, Axis, Convolution, DConv, DConvLayer, Finish, Fourier, Frames,
+    GroupedNorm, Isa, Product, Shape, Upsampling,
 };
 
 use crate::model::program::{self, Channels, Operation, Program, Statistics, Step, Tensor};
@@ -26,6 +26,12 @@ pub(super) enum Kernel {
         input: Tensor,
         /// Statistics by which the input is standardised first, in place: no other step reads it.
         standardise: Option<Statistics>,
+        add: Option<Tensor>,
+        output: Tensor,
+    },
+    Finish {
+        finish: Finish,
+        input: Tensor,
         add: Option<Tensor>,
         output: Tensor,
     },
@@ -112,6 +118,23 @@ impl<'a> Lowering<'a> {
                 add: of.add,
                 output: of.output,
             },
+            Operation::Finish(of) => Kernel::Finish {
+                finish: Finish {
+                    isa: self.isa,
+                    input: self.shape(of.input),
+                    norm: of.norm.as_ref().map(|norm| GroupedNorm {
+                        groups: norm.groups,
+                        affine: affine(&norm.gain, &norm.shift),
+                    }),
+                    activation: activation(of.activation),
+                    cut: of.cut,
+                    table: of.table.as_ref().map(|table| table.data().to_vec()),
+                    output: self.shape(of.output),
+                },
+                input: of.input,
+                add: of.add,
+                output: of.output,
+            },
             Operation::DConv(of) => Kernel::DConv {
                 dconv: self.dconv(of),
                 tensor: of.tensor,
@@ -176,12 +199,7 @@ impl<'a> Lowering<'a> {
                 strides: of.strides,
                 weight: of.weight.data(),
                 bias: of.bias.data(),
-                activation: match of.activation {
-                    program::Activation::None => Activation::None,
-                    program::Activation::Gelu => Activation::Gelu,
-                    program::Activation::Relu => Activation::Relu,
-                    program::Activation::Glu => Activation::Glu,
-                },
+                activation: activation(of.activation),
                 table: of.table.as_ref().map(Array::data),
                 output: self.shape(of.output),
             },
@@ -197,6 +215,7 @@ impl<'a> Lowering<'a> {
                     program::Axis::Sequences => Axis::Sequences,
                     program::Axis::Positions => Axis::Positions,
                 },
+                cut: of.cut,
                 weight: of.weight.data(),
                 bias: of.bias.data(),
                 gelu: of.gelu,
@@ -219,6 +238,15 @@ impl<'a> Lowering<'a> {
             })
             .collect();
         DConv::new(self.isa, self.shape(of.tensor), &layers)
+    }
+}
+
+fn activation(of: program::Activation) -> Activation {
+    match of {
+        program::Activation::None => Activation::None,
+        program::Activation::Gelu => Activation::Gelu,
+        program::Activation::Relu => Activation::Relu,
+        program::Activation::Glu => Activation::Glu,
     }
 }
 

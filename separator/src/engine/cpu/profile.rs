@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 
 use sextet_cpu::Isa;
 
-pub use super::executor::StepTime;
 use super::executor::Executor;
+pub use super::executor::StepTime;
 use super::{pool, threads};
 use crate::Result;
 use crate::model::{CHANNELS, Model};

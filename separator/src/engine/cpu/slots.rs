@@ -68,6 +68,7 @@ fn operands(operation: &Operation) -> Vec<Tensor> {
         Operation::Waveform(of) => (vec![of.output], vec![]),
         Operation::Convolution(of) => (vec![of.input, of.output], vec![of.add]),
         Operation::Upsampling(of) => (vec![of.input, of.output], vec![of.add]),
+        Operation::Finish(of) => (vec![of.input, of.output], vec![of.add]),
         Operation::DConv(of) => (vec![of.tensor], vec![]),
         Operation::Embedding(of) => (vec![of.input, of.output, of.normalised], vec![]),
         Operation::LayerNorm(of) => (vec![of.input, of.output], vec![]),
