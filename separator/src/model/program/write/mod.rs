@@ -14,7 +14,7 @@ use crate::model::config::{CHANNELS, Config, FFT_SIZE, KERNEL, STRIDE};
 use crate::model::error::ModelError;
 use crate::model::weights::{Array, Weights};
 
-/// Number of zeros before the input of a shortening convolution.
+/// Number of zeros before the input of a downsampling convolution.
 const PAD: isize = KERNEL as isize / 4;
 
 /// Writes the program of a network.
@@ -65,7 +65,7 @@ impl Branch {
         }
     }
 
-    /// Returns the axis along which the branch's layers shorten and lengthen.
+    /// Returns the axis along which the branch's layers downsample and upsample.
     fn axis(self) -> Axis {
         match self {
             Branch::Frequency => Axis::Sequences,
@@ -210,7 +210,7 @@ impl<'a> Writer<'a> {
         Ok(encoded)
     }
 
-    /// Returns whether the layer that shortens `frequency` leaves one frequency. Its kernel then
+    /// Returns whether the layer that downsamples `frequency` leaves one frequency. Its kernel then
     /// spans all of them, and the time branch ends in the frequency branch.
     fn ends_time_branch(&self, frequency: Tensor) -> bool {
         self.shape(frequency).sequences <= KERNEL
@@ -225,12 +225,12 @@ impl<'a> Writer<'a> {
         standardise: [Option<Statistics>; 2],
     ) -> Result<[Tensor; 2], ModelError> {
         let name = format!("tencoder.{index}.conv");
-        let time = self.shorten(Branch::Time, &name, index, time, standardise[1])?;
+        let time = self.downsample(Branch::Time, &name, index, time, standardise[1])?;
         let time = self.convolution(Branch::Time, &name, time);
 
         let name = format!("encoder.{index}");
         let conv = format!("{name}.conv");
-        let mut sum = self.shorten(Branch::Frequency, &conv, index, frequency, standardise[0])?;
+        let mut sum = self.downsample(Branch::Frequency, &conv, index, frequency, standardise[0])?;
         sum.add = Some(time);
         let y = self.convolution(Branch::Frequency, &conv, sum);
         let norm = self.take_norm(&format!("{name}.norm1"), index, self.shape(y).channels)?;
@@ -256,18 +256,18 @@ impl<'a> Writer<'a> {
     ) -> Result<Tensor, ModelError> {
         let name = format!("{}encoder.{index}", branch.prefix());
         let conv = format!("{name}.conv");
-        let mut shortening = self.shorten(branch, &conv, index, input, standardise)?;
+        let mut downsampling = self.downsample(branch, &conv, index, input, standardise)?;
         let norm = self.take_norm(
             &format!("{name}.norm1"),
             index,
-            self.shape(shortening.output).channels,
+            self.shape(downsampling.output).channels,
         )?;
         let y = if norm.is_some() {
-            let y = self.convolution(branch, &conv, shortening);
+            let y = self.convolution(branch, &conv, downsampling);
             self.finish(branch, &format!("{name}.norm1"), y, norm, Activation::Gelu)
         } else {
-            shortening.activation = Activation::Gelu;
-            self.convolution(branch, &conv, shortening)
+            downsampling.activation = Activation::Gelu;
+            self.convolution(branch, &conv, downsampling)
         };
         self.mix_channels(branch, index, &name, y)
     }
@@ -376,7 +376,7 @@ impl<'a> Writer<'a> {
 
     /// Returns the first convolution of an encoder layer, without its activation, for the caller
     /// to add.
-    fn shorten(
+    fn downsample(
         &mut self,
         branch: Branch,
         name: &str,
@@ -631,7 +631,7 @@ impl<'a> Writer<'a> {
 
                 let skip = index.checked_sub(1).map(|next| encoded.skips[of][next]);
                 let length = encoded.inputs[of][index];
-                inputs[of] = self.lengthen(branch, index, &name, y, length, skip)?;
+                inputs[of] = self.upsample(branch, index, &name, y, length, skip)?;
             }
         }
 
@@ -663,7 +663,7 @@ impl<'a> Writer<'a> {
 
     /// Adds the transposed convolution of a decoder layer. `input` is the shape of the input of the
     /// encoder's layer, and `skip` the skip connection of the next layer, if there is one.
-    fn lengthen(
+    fn upsample(
         &mut self,
         branch: Branch,
         index: usize,
