@@ -236,9 +236,8 @@ impl Layer {
 /// of a row's results is a linear function of the row, and that of their squares a quadratic one.
 #[derive(Clone, Debug)]
 struct Outer {
-    /// Number of hidden channels with zeros up to whole vectors.
-    width: usize,
-    /// Factors of the sums of the results: [width].
+    /// Factors of the sums of the results: [width], the hidden channels with zeros up to whole
+    /// vectors.
     linear: Vec<f64>,
     constant: f64,
     /// Factors of the sums of the squares: those of the sums [width] and of the products [width,
@@ -250,7 +249,6 @@ struct Outer {
 impl Outer {
     fn new([weight, bias]: [&[f32]; 2], hidden: usize, width: usize) -> Self {
         let mut outer = Self {
-            width,
             linear: vec![0.0; width],
             constant: bias.iter().map(|&b| f64::from(b)).sum(),
             squares: vec![0.0; width + width * width],

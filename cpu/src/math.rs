@@ -150,3 +150,153 @@ impl Moments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::Isa;
+    use crate::simd::{MOST_LANES, Task};
+
+    #[derive(Clone, Copy, Debug)]
+    enum Function {
+        Exponential,
+        Logistic,
+        Gelu,
+    }
+
+    /// Function of some numbers, in place.
+    struct Apply<'a>(Function, &'a mut [f32]);
+
+    impl Task for Apply<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for x in self.1 {
+                let mut lanes = [*x; MOST_LANES];
+                // SAFETY: no vector has more numbers.
+                unsafe {
+                    let x = simd.load(lanes.as_ptr());
+                    let y = match self.0 {
+                        Function::Exponential => exponential(simd, x),
+                        Function::Logistic => logistic(simd, x),
+                        Function::Gelu => gelu(simd, x),
+                    };
+                    simd.store(lanes.as_mut_ptr(), y);
+                }
+                assert!(
+                    lanes[..S::LANES]
+                        .iter()
+                        .all(|y| y.to_bits() == lanes[0].to_bits())
+                );
+                *x = lanes[0];
+            }
+        }
+    }
+
+    fn apply(isa: Isa, function: Function, x: f32) -> f32 {
+        let mut numbers = [x];
+        isa.run(Apply(function, &mut numbers));
+        numbers[0]
+    }
+
+    /// Computes the complementary error function for x >= 0 by its series or, beyond 3, by its
+    /// continued fraction.
+    fn erfc(x: f64) -> f64 {
+        let pi = std::f64::consts::PI;
+        if x > 3.0 {
+            let fraction = (1..80)
+                .rev()
+                .fold(x, |rest, n| x + 0.5 * f64::from(n) / rest);
+            return (-x * x).exp() / (fraction * pi.sqrt());
+        }
+        let (mut term, mut sum) = (x, x);
+        for n in 1..200 {
+            term *= 2.0 * x * x / f64::from(2 * n + 1);
+            sum += term;
+        }
+        1.0 - 2.0 / pi.sqrt() * (-x * x).exp() * sum
+    }
+
+    fn exact(function: Function, x: f64) -> f64 {
+        match function {
+            Function::Exponential => x.exp(),
+            Function::Logistic => 1.0 / (1.0 + (-x).exp()),
+            Function::Gelu => {
+                let tail = 0.5 * x.abs() * erfc(x.abs() * std::f64::consts::FRAC_1_SQRT_2);
+                x.max(0.0) - tail
+            }
+        }
+    }
+
+    /// Largest errors: relative to the result, and absolute ones that are allowed besides.
+    #[test]
+    fn functions_are_within_units_of_the_last_digit() {
+        let cases = [
+            (Function::Exponential, 87.0, 2.5e-7, 0.0),
+            (Function::Logistic, 80.0, 3e-7, 0.0),
+            (Function::Gelu, 30.0, 5e-7, 1e-8),
+        ];
+        for isa in Isa::all() {
+            for (function, end, relative, absolute) in cases {
+                let mut worst = 0.0f64;
+                for n in -40_000..=40_000 {
+                    let x = (f64::from(n) / 40_000.0).powi(3) as f32 * end;
+                    let expected = exact(function, f64::from(x));
+                    let error = (f64::from(apply(isa, function, x)) - expected).abs();
+                    let bound = relative * expected.abs() + absolute * f64::from(x).abs().max(1.0);
+                    worst = worst.max(error / expected.abs().max(1e-3));
+                    assert!(
+                        error <= bound,
+                        "{isa} {function:?}({x}): {error:e} of {expected:e}"
+                    );
+                }
+                println!("{isa} {function:?}: {worst:.1e}");
+            }
+        }
+    }
+
+    #[test]
+    fn functions_keep_to_their_limits() {
+        let inf = f32::INFINITY;
+        let cases = [
+            (Function::Exponential, f32::NEG_INFINITY, 0.0, 1e-37),
+            (Function::Exponential, 0.0, 1.0, 0.0),
+            (Function::Logistic, inf, 1.0, 0.0),
+            (Function::Logistic, f32::NEG_INFINITY, 0.0, 1e-37),
+            (Function::Logistic, 0.0, 0.5, 0.0),
+            (Function::Gelu, 0.0, 0.0, 0.0),
+            (Function::Gelu, 1e30, 1e30, 1e22),
+            (Function::Gelu, -50.0, 0.0, 1e-6),
+        ];
+        for isa in Isa::all() {
+            for (function, x, expected, bound) in cases {
+                let found = apply(isa, function, x);
+                assert!(
+                    (found - expected).abs() <= bound,
+                    "{isa} {function:?}({x}) = {found}"
+                );
+            }
+            for function in [Function::Exponential, Function::Logistic, Function::Gelu] {
+                assert!(
+                    apply(isa, function, f32::NAN).is_nan(),
+                    "{isa} {function:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_float64() {
+        for length in [0, 1, 15, 16, 17, 1000] {
+            let x: Vec<f32> = (0..length)
+                .map(|n| (n as f32 * 0.7).sin() + 100.0)
+                .collect();
+            let expected = [1, 2].map(|power| x.iter().map(|&x| f64::from(x).powi(power)).sum());
+            let found = sums(&x);
+            let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * b.abs();
+            assert!(
+                found.iter().zip(&expected).all(near),
+                "{found:?}, {expected:?}"
+            );
+        }
+    }
+}

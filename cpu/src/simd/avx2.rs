@@ -99,11 +99,22 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn tile(self, vectors: usize, operands: Operands<'_>) {
-        unsafe {
-            match vectors {
-                1 => tile::<Self, 1>(self, operands),
-                _ => tile::<Self, 2>(self, operands),
-            }
+        unsafe { tiles(self, vectors, operands) }
+    }
+}
+
+/// Tiles of all widths, compiled once instead of wherever one is used.
+///
+/// # Safety
+/// As of [`Simd::tile`].
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+unsafe fn tiles(token: Avx2, vectors: usize, operands: Operands<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match vectors {
+            1 => tile::<Avx2, 1>(token, operands),
+            _ => tile::<Avx2, 2>(token, operands),
         }
     }
 }

@@ -102,13 +102,24 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn tile(self, vectors: usize, operands: Operands<'_>) {
-        unsafe {
-            match vectors {
-                1 => tile::<Self, 1>(self, operands),
-                2 => tile::<Self, 2>(self, operands),
-                3 => tile::<Self, 3>(self, operands),
-                _ => tile::<Self, 4>(self, operands),
-            }
+        unsafe { tiles(self, vectors, operands) }
+    }
+}
+
+/// Tiles of all widths, compiled once instead of wherever one is used.
+///
+/// # Safety
+/// As of [`Simd::tile`].
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)]
+unsafe fn tiles(token: Avx512, vectors: usize, operands: Operands<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match vectors {
+            1 => tile::<Avx512, 1>(token, operands),
+            2 => tile::<Avx512, 2>(token, operands),
+            3 => tile::<Avx512, 3>(token, operands),
+            _ => tile::<Avx512, 4>(token, operands),
         }
     }
 }

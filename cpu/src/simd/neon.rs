@@ -93,13 +93,23 @@ impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn tile(self, vectors: usize, operands: Operands<'_>) {
-        unsafe {
-            match vectors {
-                1 => tile::<Self, 1>(self, operands),
-                2 => tile::<Self, 2>(self, operands),
-                3 => tile::<Self, 3>(self, operands),
-                _ => tile::<Self, 4>(self, operands),
-            }
+        unsafe { tiles(self, vectors, operands) }
+    }
+}
+
+/// Tiles of all widths, compiled once instead of wherever one is used.
+///
+/// # Safety
+/// As of [`Simd::tile`].
+#[inline(never)]
+unsafe fn tiles(token: Neon, vectors: usize, operands: Operands<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match vectors {
+            1 => tile::<Neon, 1>(token, operands),
+            2 => tile::<Neon, 2>(token, operands),
+            3 => tile::<Neon, 3>(token, operands),
+            _ => tile::<Neon, 4>(token, operands),
         }
     }
 }

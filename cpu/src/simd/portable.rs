@@ -82,11 +82,21 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn tile(self, vectors: usize, operands: Operands<'_>) {
         // SAFETY: the caller's promise.
-        unsafe {
-            match vectors {
-                1 => tile::<Self, 1>(self, operands),
-                _ => tile::<Self, 2>(self, operands),
-            }
+        unsafe { tiles(self, vectors, operands) }
+    }
+}
+
+/// Tiles of all widths, compiled once instead of wherever one is used.
+///
+/// # Safety
+/// As of [`Simd::tile`].
+#[inline(never)]
+unsafe fn tiles(token: Portable, vectors: usize, operands: Operands<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match vectors {
+            1 => tile::<Portable, 1>(token, operands),
+            _ => tile::<Portable, 2>(token, operands),
         }
     }
 }

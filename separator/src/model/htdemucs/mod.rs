@@ -15,7 +15,7 @@ use self::layers::{Branch, Layer};
 use self::norm::{Standardised, standardise};
 use super::config::{CHANNELS, Config, HOP};
 use super::error::ModelError;
-use super::onnx::{Dialect, Element, Graph, Value, Window};
+use super::onnx::{Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
 pub(crate) use self::dconv::OverRows;
@@ -42,10 +42,9 @@ pub(crate) fn write(
     mut weights: Weights,
     batch: usize,
     compute_type: Element,
-    dialect: Dialect,
 ) -> Result<Graph, ModelError> {
     let w = &mut weights;
-    let mut graph = Graph::new(compute_type, dialect);
+    let mut graph = Graph::new(compute_type);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
 

@@ -230,7 +230,8 @@ impl<'a> Writer<'a> {
 
         let name = format!("encoder.{index}");
         let conv = format!("{name}.conv");
-        let mut sum = self.downsample(Branch::Frequency, &conv, index, frequency, standardise[0])?;
+        let mut sum =
+            self.downsample(Branch::Frequency, &conv, index, frequency, standardise[0])?;
         sum.add = Some(time);
         let y = self.convolution(Branch::Frequency, &conv, sum);
         let norm = self.take_norm(&format!("{name}.norm1"), index, self.shape(y).channels)?;
