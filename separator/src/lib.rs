@@ -41,7 +41,7 @@ pub use engine::{
     Backend, EngineChoice, EngineClass, EngineError, EngineOptions, GpuOptions, Sooner, Successor,
     UnknownEngineClass, Work, cpu_threads, engine_class, exit_at_once, settle, successor, warm_up,
 };
-pub use engine::{cuda, gpu};
+pub use engine::{cpu, cuda, gpu};
 pub use error::{Error, ErrorKind, Result, SeparateError};
 pub use model::Model;
 pub use options::{Mono, Options, Sum};

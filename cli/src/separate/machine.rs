@@ -444,7 +444,7 @@ mod tests {
             assert_eq!(told.ended.len(), 4);
             let on_cpu = |on: &Option<Running>| {
                 on.as_ref()
-                    .is_some_and(|on| on.gpu.is_none() && on.engine == "CPU (rten)")
+                    .is_some_and(|on| on.gpu.is_none() && on.engine == "CPU")
             };
 
             assert!(told.ended.values().all(on_cpu), "{:?}", told.ended);

@@ -59,7 +59,7 @@ fn without_a_driver_auto_takes_the_cpu_and_says_why_once() {
     let text = stdout(&mut sandbox.sextet(&arguments));
 
     let start: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-    assert_eq!(start["engine"], "CPU (rten)");
+    assert_eq!(start["engine"], "CPU");
     let note = start["engine_note"].as_str().unwrap();
     assert_eq!(note.matches("no NVIDIA driver").count(), 1, "{note}");
     assert!(!note.contains("not part of this build"), "{note}");

@@ -149,7 +149,7 @@ fn separate(job: JobId, model: String, separation: &Separation) {
             reason: Waiting::OtherProcess,
         }),
         Separation::Done(key) => {
-            let (engine, stems) = ("CPU (rten)".to_owned(), Stem::ALL.to_vec());
+            let (engine, stems) = ("CPU".to_owned(), Stem::ALL.to_vec());
             send(&Reply::Started {
                 job,
                 key,

@@ -103,7 +103,7 @@ impl StemOrigin {
         }
     }
 
-    /// Returns model and engine for people: `sextet-mini on CPU (rten)`.
+    /// Returns model and engine for people: `sextet-mini on CPU`.
     pub(crate) fn description(&self) -> String {
         format!("{} on {}", model_title(&self.model), self.engine)
     }

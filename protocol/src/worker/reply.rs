@@ -67,7 +67,7 @@ pub enum Reply {
         key: Fingerprint,
         /// The model, as it was named.
         model: String,
-        /// The engine, for people: `CPU (rten)`.
+        /// The engine, for people: `CPU`.
         engine: String,
         /// The reason for this engine, where there was a choice.
         note: Option<String>,

@@ -14,12 +14,8 @@ pub enum EngineError {
     NotStarted,
     #[error("stems were asked for and no segment was submitted")]
     NothingSubmitted,
-    #[error("the CPU engine could not load the model's graph: {source}")]
-    Load { source: BoxedError },
-    #[error("the CPU engine failed: {source}")]
-    Run { source: BoxedError },
-    #[error("the CPU engine gave stems of another shape than expected")]
-    OutputShape,
+    #[error("the CPU engine could not start its threads: {source}")]
+    Threads { source: BoxedError },
 }
 
 impl EngineError {
@@ -31,8 +27,8 @@ impl EngineError {
                 vec![Remedy::UseBuildWith { engine }, Remedy::UseCpu]
             }
             Self::NotStarted => vec![Remedy::StartAgain],
-            Self::Run { .. } => vec![Remedy::FreeMemory, Remedy::ChooseSmallerModel],
-            Self::NothingSubmitted | Self::Load { .. } | Self::OutputShape => vec![Remedy::Report],
+            Self::Threads { .. } => vec![Remedy::FreeMemory],
+            Self::NothingSubmitted => vec![Remedy::Report],
         }
     }
 }

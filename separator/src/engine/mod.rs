@@ -3,7 +3,7 @@
 mod choice;
 mod class;
 mod contract;
-mod cpu;
+pub mod cpu;
 pub mod cuda;
 mod error;
 mod exit;

@@ -53,15 +53,6 @@ pub enum ModelError {
         expected: &'static str,
     },
     #[error(
-        "the checkpoint has {feature} ({name} = {found}), unsupported by Sextet's own engines; expected {name} = {expected}, or an engine that runs ONNX graphs"
-    )]
-    UnsupportedByProgram {
-        feature: &'static str,
-        name: &'static str,
-        found: String,
-        expected: &'static str,
-    },
-    #[error(
         "the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once"
     )]
     Sources { found: String },
@@ -153,7 +144,6 @@ impl ModelError {
             | Self::MixedBag { .. }
             | Self::BagWeights { .. }
             | Self::NoSuchNetwork { .. }
-            | Self::UnsupportedByProgram { .. }
             | Self::Batch { .. } => Vec::new(),
         }
     }

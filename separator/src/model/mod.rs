@@ -7,7 +7,6 @@ mod error;
 mod htdemucs;
 mod network;
 mod onnx;
-#[allow(dead_code, reason = "no engine that is built in runs programs yet")]
 pub(crate) mod program;
 pub(crate) mod weights;
 
@@ -16,6 +15,6 @@ pub use config::MODEL_RATE_HZ;
 pub(crate) use config::{CHANNELS, FFT_SIZE, HOP};
 pub use error::ModelError;
 pub use htdemucs::GRAPH_VERSION;
-pub(crate) use htdemucs::{OverRows, inverse_envelope, window};
+pub(crate) use htdemucs::{MARGIN, OverRows, inverse_envelope, window};
 pub(crate) use network::Network;
 pub use network::{ExportOptions, Precision};

@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::error::ModelError;
 use super::htdemucs;
-use super::onnx::{Dialect, Element};
+use super::onnx::Element;
 use super::program::{self, Program};
 use super::weights::Weights;
 use crate::Stem;
@@ -64,15 +64,7 @@ impl Network {
     /// Reads the bytes of a checkpoint and checks every tensor against the configuration.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
         let network = Self::read_unchecked(bytes)?;
-        let write = || {
-            htdemucs::write(
-                &network.config,
-                network.weights.clone(),
-                1,
-                Element::F32,
-                Dialect::Common,
-            )
-        };
+        let write = || htdemucs::write(&network.config, network.weights.clone(), 1, Element::F32);
 
         timed("check the model's graph", write)?;
         Ok(network)
@@ -126,13 +118,7 @@ impl Network {
     /// Returns the number of products of two numbers that a segment takes, in convolutions and
     /// matrix products. Writes the graph to count them.
     pub(crate) fn products(&self) -> u64 {
-        let graph = htdemucs::write(
-            &self.config,
-            self.weights.clone(),
-            1,
-            Element::F32,
-            Dialect::Common,
-        );
+        let graph = htdemucs::write(&self.config, self.weights.clone(), 1, Element::F32);
         // Ignore a graph that cannot be written: the error is reported when the graph is written
         // for an engine.
         graph.map_or(0, |graph| graph.products())
@@ -156,34 +142,16 @@ impl Network {
             Precision::F32 => Element::F32,
             Precision::F16 => Element::F16,
         };
-        self.write(options.batch, compute_type, Dialect::Common)
-    }
-
-    /// Returns the ONNX file for the CPU engine: one segment at a time, with the operators that it
-    /// runs fastest.
-    pub(crate) fn onnx_for_cpu(&self) -> Result<Vec<u8>, ModelError> {
-        self.write(1, Element::F32, Dialect::Cpu)
+        self.write(options.batch, compute_type)
     }
 
     /// Returns the network as a program for engines of our own.
-    #[allow(dead_code, reason = "no engine that is built in runs programs yet")]
     pub(crate) fn program(&self) -> Result<Program, ModelError> {
         program::write(&self.config, self.weights.clone())
     }
 
-    fn write(
-        &self,
-        batch: usize,
-        compute_type: Element,
-        dialect: Dialect,
-    ) -> Result<Vec<u8>, ModelError> {
-        let graph = htdemucs::write(
-            &self.config,
-            self.weights.clone(),
-            batch,
-            compute_type,
-            dialect,
-        )?;
+    fn write(&self, batch: usize, compute_type: Element) -> Result<Vec<u8>, ModelError> {
+        let graph = htdemucs::write(&self.config, self.weights.clone(), batch, compute_type)?;
         let sources: Vec<&str> = self.config.sources.iter().map(|stem| stem.name()).collect();
         Ok(graph.into_onnx(&[
             ("sources", sources.join(",")),

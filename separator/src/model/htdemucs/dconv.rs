@@ -21,7 +21,7 @@
 use super::norm::{affine, inverse_deviation, normalise};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
-use crate::model::onnx::{Dialect, Graph, Value, Window};
+use crate::model::onnx::{Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
 /// Adds all layers of the branch called `name` to `x` [B, C, F, T].
@@ -84,10 +84,7 @@ impl Layer {
         x: &Value,
         dilation: usize,
     ) -> Result<Value, ModelError> {
-        let h = match g.dialect() {
-            Dialect::Common => self.conv1(g, x, dilation),
-            Dialect::Cpu => self.conv1_by_taps(g, x, dilation),
-        };
+        let h = self.conv1(g, x, dilation);
         let h = normalise(g, &h, &[1, 3]);
         let h = affine(g, w, &format!("{}.1", self.name), &h)?;
         Ok(g.gelu(&h))
@@ -101,46 +98,6 @@ impl Layer {
             ..Window::PLAIN
         };
         g.conv(x, &weight, &bias, window)
-    }
-
-    /// Adds conv1 as one 1x1 convolution whose outputs, H for each tap, are shifted and summed. A
-    /// matrix product needs the input in another order, and three taps need it three times. The
-    /// outputs are an eighth of its size.
-    fn conv1_by_taps(&self, g: &mut Graph, x: &Value, dilation: usize) -> Value {
-        let (hidden, channels, frames) = (self.conv1.1.shape()[0], x.size(1), x.size(3));
-        if frames <= dilation {
-            return self.conv1(g, x, dilation);
-        }
-
-        // The middle tap comes first: it has the bias and is not shifted.
-        let taps = [1, 0, 2];
-        let weight = Array::from_fn(&[3 * hidden, channels, 1, 1], |i| {
-            self.conv1
-                .0
-                .at(&[i[0] % hidden, i[1], 0, taps[i[0] / hidden]])
-        });
-
-        let bias = Array::from_fn(&[3 * hidden], |i| {
-            if i[0] < hidden {
-                self.conv1.1.data()[i[0]]
-            } else {
-                0.0
-            }
-        });
-
-        let (weight, bias) = (g.weight(&weight), g.weight(&bias));
-        let y = g.conv(x, &weight, &bias, Window::PLAIN);
-        let middle = g.slice(&y, 1, 0, hidden);
-        let earlier = g.slice(&y, 1, hidden, 2 * hidden);
-
-        let earlier = g.slice(&earlier, 3, 0, frames - dilation);
-        let earlier = g.pad_zeros(&earlier, 3, dilation, 0);
-        let later = g.slice(&y, 1, 2 * hidden, 3 * hidden);
-        let later = g.slice(&later, 3, dilation, frames);
-        let later = g.pad_zeros(&later, 3, 0, dilation);
-
-        let sum = g.add(&middle, &earlier);
-        g.add(&sum, &later)
     }
 
     /// Adds the convolution out of the bottleneck: conv2 with its norm folded in, GLU, LayerScale and

@@ -37,7 +37,7 @@ const PAIRS: usize = STAGE / 2;
 const OVERLAP: usize = FFT_SIZE / HOP;
 /// Number of reflected samples before a segment. The same number follows it, and then the samples
 /// that fill the last hop.
-pub(in crate::model) const MARGIN: usize = HOP / 2 * 3;
+pub(crate) const MARGIN: usize = HOP / 2 * 3;
 
 /// Returns the number of samples that `frames` frames span.
 pub(in crate::model) fn span(frames: usize) -> usize {

@@ -8,7 +8,7 @@ use super::dconv::dconv;
 use super::norm::group_norm;
 use crate::model::config::{Config, KERNEL, STRIDE};
 use crate::model::error::ModelError;
-use crate::model::onnx::{Dialect, Graph, Value, Window};
+use crate::model::onnx::{Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
 /// Number of zeros on either side of a downsampling convolution, and of samples cut off either side
@@ -194,22 +194,10 @@ impl Layer<'_> {
             ..Window::PLAIN
         };
 
-        let [value, gate] = if g.dialect() == Dialect::Cpu
-            && self.index < self.config.norm_starts
-            && context == 0
-        {
-            // Two convolutions avoid writing the wide tensor and copies of its halves.
-            [0, channels].map(|start| {
-                let half = |array: &Array| array.rows(start, start + channels);
-                let (weight, bias) = (g.weight(&half(&weight)), g.weight(&half(&bias)));
-                g.conv(x, &weight, &bias, window)
-            })
-        } else {
-            let (weight, bias) = (g.weight(&weight), g.weight(&bias));
-            let y = g.conv(x, &weight, &bias, window);
-            let y = self.norm(g, w, norm, y)?;
-            [0, channels].map(|start| g.slice(&y, 1, start, start + channels))
-        };
+        let (weight, bias) = (g.weight(&weight), g.weight(&bias));
+        let y = g.conv(x, &weight, &bias, window);
+        let y = self.norm(g, w, norm, y)?;
+        let [value, gate] = [0, channels].map(|start| g.slice(&y, 1, start, start + channels));
 
         let gate = g.sigmoid(&gate);
         Ok(g.mul(&value, &gate))

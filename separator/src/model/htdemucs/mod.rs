@@ -15,12 +15,12 @@ use self::layers::{Branch, Layer};
 use self::norm::{Standardised, standardise};
 use super::config::{CHANNELS, Config, HOP};
 use super::error::ModelError;
-use super::onnx::{Dialect, Element, Graph, Value, Window};
+use super::onnx::{Element, Graph, Value, Window};
 use super::weights::{Array, Weights};
 
 pub(crate) use self::dconv::OverRows;
-pub(super) use self::dft::{MARGIN, span};
-pub(crate) use self::dft::{inverse_envelope, window};
+pub(super) use self::dft::span;
+pub(crate) use self::dft::{MARGIN, inverse_envelope, window};
 pub(super) use self::transformer::{position_1d, position_2d};
 
 /// Version of the graph. It is raised by every change of the graph, so that files built from an
@@ -42,10 +42,9 @@ pub(crate) fn write(
     mut weights: Weights,
     batch: usize,
     compute_type: Element,
-    dialect: Dialect,
 ) -> Result<Graph, ModelError> {
     let w = &mut weights;
-    let mut graph = Graph::new(compute_type, dialect);
+    let mut graph = Graph::new(compute_type);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
 

@@ -5,13 +5,8 @@
 use super::norm::{EPSILON, normalise};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
-use crate::model::onnx::{Dialect, Graph, Value};
+use crate::model::onnx::{Graph, Value};
 use crate::model::weights::{Array, Weights};
-
-/// Number of queries that attend at a time on the CPU, the fastest of 48 to 384 on the machine
-/// where it was measured. With all queries at once, the scores of one layer would be by far the
-/// largest tensor of the model.
-const QUERY_BLOCK: usize = 336;
 
 /// Adds the transformer for both branches: frequency [B, C, F, T] and time [B, C, 1, T'].
 pub(super) fn transformer(
@@ -241,10 +236,7 @@ impl Layer<'_> {
         let key = project(g, 1, other, 1.0);
 
         let value = project(g, 2, other, 1.0);
-        let y = match g.dialect() {
-            Dialect::Common => attend_with_products(g, &query, &key, &value, heads),
-            Dialect::Cpu => attend_in_blocks(g, &query, &key, &value, heads),
-        };
+        let y = attend(g, &query, &key, &value, heads);
 
         let scale = self.scale(w, "gamma_1", width)?;
         Ok(self.linear(g, &y, out_weight, out_bias, &scale))
@@ -305,13 +297,7 @@ impl Layer<'_> {
 
 /// Computes softmax(query key') value with operators that every runtime has: [B, N, C], [B, S, C]
 /// and [B, S, C] give [B, N, C].
-fn attend_with_products(
-    g: &mut Graph,
-    query: &Value,
-    key: &Value,
-    value: &Value,
-    heads: usize,
-) -> Value {
+fn attend(g: &mut Graph, query: &Value, key: &Value, value: &Value, heads: usize) -> Value {
     let mut split = |x: &Value, order: &[usize]| {
         let x = g.reshape(x, &[x.size(0), x.size(1), heads, x.size(2) / heads]);
         g.transpose(&x, order)
@@ -326,21 +312,4 @@ fn attend_with_products(
 
     let y = g.transpose(&y, &[0, 2, 1, 3]);
     g.reshape(&y, query.shape())
-}
-
-/// Computes the same with one operator for every block of queries.
-fn attend_in_blocks(
-    g: &mut Graph,
-    query: &Value,
-    key: &Value,
-    value: &Value,
-    heads: usize,
-) -> Value {
-    let queries = query.size(1);
-    let mut blocks = Vec::new();
-    for start in (0..queries).step_by(QUERY_BLOCK) {
-        let block = g.slice(query, 1, start, (start + QUERY_BLOCK).min(queries));
-        blocks.push(g.attention(&block, key, value, heads));
-    }
-    g.concat(&blocks.iter().collect::<Vec<_>>(), 1)
 }

@@ -7,27 +7,10 @@ use prost::Message;
 use super::proto;
 use crate::model::weights::Array;
 
-/// Version of the ONNX file format that belongs to the operator sets below.
+/// Version of the ONNX file format that belongs to the operator set.
 const IR_VERSION: i64 = 10;
-
-/// Target of a graph. It decides how some parts are expressed, never what they compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// Any runtime: attention as products and a softmax. Operator set 20, the first with `Gelu`.
-    Common,
-    /// Sextet's own CPU engine: attention as an operator, a few queries at a time. Operator set 23,
-    /// the first with `Attention`.
-    Cpu,
-}
-
-impl Dialect {
-    fn operator_set(self) -> i64 {
-        match self {
-            Dialect::Common => 20,
-            Dialect::Cpu => 23,
-        }
-    }
-}
+/// Operator set, the first with `Gelu`.
+const OPERATOR_SET: i64 = 20;
 
 /// Element types, with their numbers in `onnx.TensorProto.DataType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +54,12 @@ pub(crate) struct Graph {
     /// Element type of the weights and of the values computed from them. Statistics stay in
     /// float32.
     compute_type: Element,
-    dialect: Dialect,
     products: u64,
 }
 
 impl Graph {
     /// Creates an empty graph whose weights are stored as `compute_type`.
-    pub(crate) fn new(compute_type: Element, dialect: Dialect) -> Self {
+    pub(crate) fn new(compute_type: Element) -> Self {
         let graph = proto::Graph {
             name: "htdemucs".to_owned(),
             ..Default::default()
@@ -85,7 +67,6 @@ impl Graph {
         Self {
             graph,
             compute_type,
-            dialect,
             products: 0,
         }
     }
@@ -104,11 +85,6 @@ impl Graph {
             .chain([&for_each])
             .map(|&size| size as u64)
             .product::<u64>();
-    }
-
-    /// Returns the target of the graph.
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.dialect
     }
 
     /// Returns the element type of the weights.
@@ -234,7 +210,7 @@ impl Graph {
         };
         let operator_set = proto::OperatorSet {
             domain: String::new(),
-            version: self.dialect.operator_set(),
+            version: OPERATOR_SET,
         };
         let model = proto::Model {
             ir_version: IR_VERSION,

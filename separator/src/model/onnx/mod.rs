@@ -5,5 +5,5 @@ mod graph;
 mod ops;
 mod proto;
 
-pub(crate) use graph::{Dialect, Element, Graph, Value};
+pub(crate) use graph::{Element, Graph, Value};
 pub(crate) use ops::Window;

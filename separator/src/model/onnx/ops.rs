@@ -147,31 +147,6 @@ impl Graph {
         )
     }
 
-    /// Adds softmax(`query` `key`') `value` for `heads` heads side by side in the last axis,
-    /// without a scale: [B, N, C], [B, S, C] and [B, S, C] give [B, N, C]. Needs operator set 23.
-    pub(crate) fn attention(
-        &mut self,
-        query: &Value,
-        key: &Value,
-        value: &Value,
-        heads: usize,
-    ) -> Value {
-        let heads = heads as i64;
-        let attributes = [
-            ("q_num_heads", Attribute::Int(heads)),
-            ("kv_num_heads", Attribute::Int(heads)),
-            ("scale", Attribute::Float(1.0)),
-        ];
-
-        self.node(
-            "Attention",
-            &[query, key, value],
-            &attributes,
-            query.shape.clone(),
-            query.element,
-        )
-    }
-
     /// Adds a layer normalisation over the last axis.
     pub(crate) fn layer_norm(
         &mut self,

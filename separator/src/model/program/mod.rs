@@ -82,6 +82,7 @@ pub(crate) enum Operation {
     Waveform(Waveform),
     Convolution(Convolution),
     Upsampling(Upsampling),
+    Finish(Finish),
     DConv(DConv),
     Embedding(Embedding),
     LayerNorm(LayerNorm),
@@ -151,12 +152,14 @@ pub(crate) enum Axis {
 }
 
 /// Transposed convolution of kernel 8 and stride 4: output o along the axis is the sum of the
-/// inputs i times tap o + 2 - 4 i, where that is from 0 to 7. The output's shape says where it is
-/// cut.
+/// inputs i times tap o + cut - 4 i, where that is from 0 to 7. The output's shape says where it
+/// ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Upsampling {
     pub(crate) input: Tensor,
     pub(crate) axis: Axis,
+    /// Number of outputs that are cut before the first: 2, or 0 where a [`Finish`] cuts them.
+    pub(crate) cut: usize,
     /// [outputs, 8 taps, input channels]
     pub(crate) weight: Array,
     /// [outputs]
@@ -166,6 +169,32 @@ pub(crate) struct Upsampling {
     /// Tensor of the output's shape that is added after the activation.
     pub(crate) add: Option<Tensor>,
     pub(crate) output: Tensor,
+}
+
+/// Norm and activation apart from the product before them, where a layer has a norm of its own.
+/// No published model has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Finish {
+    pub(crate) input: Tensor,
+    pub(crate) norm: Option<GroupedNorm>,
+    pub(crate) activation: Activation,
+    /// First sequence and position that are kept.
+    pub(crate) cut: [usize; 2],
+    /// Tensor of the output's shape that is added after the activation.
+    pub(crate) add: Option<Tensor>,
+    /// Table [sequences, channels] that is added after the activation.
+    pub(crate) table: Option<Array>,
+    pub(crate) output: Tensor,
+}
+
+/// Norm over all sequences and positions and a group of neighbouring channels
+/// (`torch.nn.GroupNorm`).
+#[derive(Clone, Debug)]
+pub(crate) struct GroupedNorm {
+    pub(crate) groups: usize,
+    /// Gain and shift, [channels] each.
+    pub(crate) gain: Array,
+    pub(crate) shift: Array,
 }
 
 /// Residual branch along each sequence (`demucs.demucs.DConv`), in place.

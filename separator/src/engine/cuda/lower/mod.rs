@@ -214,6 +214,11 @@ impl<'a> Lowering<'a> {
                 None => self.convolution(convolution),
             },
             Operation::Upsampling(upsampling) => self.upsampling(upsampling),
+            Operation::Finish(_) => Err(Unsupported::new(
+                "layers with norms of their own",
+                1,
+                "none",
+            )),
             Operation::DConv(dconv) => self.dconv(dconv),
             Operation::Embedding(embedding) => self.embedding(embedding),
             Operation::LayerNorm(norm) => self.layer_norm(norm),

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use self::math::{Moments, gelu, logistic, moments};
 use self::product::{BLOCK, Packed, convolve};
 use super::{
-    Activation, Axis, Convolution, DConv, DConvLayer, Embedding, GroupNorm, LayerNorm, Operation,
-    Program, Shape, Spectrum, Statistics, Step, Synthesis, Tensor, Upsampling, Waveform,
+    Activation, Axis, Convolution, DConv, DConvLayer, Embedding, Finish, GroupNorm, LayerNorm,
+    Operation, Program, Shape, Spectrum, Statistics, Step, Synthesis, Tensor, Upsampling, Waveform,
 };
 use crate::model::config::{CHANNELS, KERNEL, STRIDE};
 use crate::model::weights::Array;
@@ -67,6 +67,7 @@ impl<'a> Interpreter<'a> {
             Operation::Waveform(operation) => self.waveform(operation, mix),
             Operation::Convolution(operation) => self.convolution(operation),
             Operation::Upsampling(operation) => self.upsampling(operation),
+            Operation::Finish(operation) => self.finish(operation),
             Operation::DConv(operation) => self.dconv(operation),
             Operation::Embedding(operation) => self.embedding(operation),
             Operation::LayerNorm(operation) => self.layer_norm(operation),
@@ -177,7 +178,7 @@ impl<'a> Interpreter<'a> {
                 Axis::Sequences => (sequence, input.sequences),
                 Axis::Positions => (position, input.positions),
             };
-            let uncut = along + KERNEL / 4;
+            let uncut = along + operation.cut;
             for tap in [uncut % STRIDE, uncut % STRIDE + STRIDE] {
                 let Some(from) = uncut.checked_sub(tap).map(|start| start / STRIDE) else {
                     continue;
@@ -205,6 +206,43 @@ impl<'a> Interpreter<'a> {
         });
 
         self.set(operation.output, out);
+    }
+
+    fn finish(&mut self, operation: &Finish) {
+        let (input, output) = (self.shape(operation.input), self.shape(operation.output));
+        let mut x = self.data(operation.input).to_vec();
+        if let Some(norm) = &operation.norm {
+            let width = input.channels / norm.groups;
+            for group in 0..norm.groups {
+                let rows = x.chunks_exact(input.channels);
+                let mut numbers: Vec<f32> = rows
+                    .flat_map(|row| row[group * width..(group + 1) * width].iter().copied())
+                    .collect();
+                normalise(&mut numbers);
+                let rows = x.chunks_exact_mut(input.channels);
+                for (row, numbers) in rows.zip(numbers.chunks_exact(width)) {
+                    row[group * width..(group + 1) * width].copy_from_slice(numbers);
+                }
+            }
+            let rows = x.chunks_exact_mut(input.channels);
+            rows.for_each(|row| affine(row, &norm.gain, &norm.shift));
+        }
+
+        let mut y = vec![0.0; output.len()];
+        for (row, to) in y.chunks_exact_mut(output.channels).enumerate() {
+            let (sequence, position) = (row / output.positions, row % output.positions);
+            let [first_sequence, first_position] = operation.cut;
+            let from = (sequence + first_sequence) * input.positions + position + first_position;
+            let from = &x[from * input.channels..][..input.channels];
+            activate(operation.activation, from, to);
+            if let Some(add) = operation.add {
+                add_to(to, &self.data(add)[row * output.channels..]);
+            }
+            if let Some(table) = &operation.table {
+                add_to(to, &table.data()[sequence * output.channels..]);
+            }
+        }
+        self.set(operation.output, y);
     }
 
     fn dconv(&mut self, operation: &DConv) {

@@ -7,26 +7,22 @@
 mod transformer;
 
 use super::{
-    Activation, Axis, Branch, Convolution, DConv, DConvLayer, Operation, Program, Shape, Spectrum,
-    Statistics, Step, Synthesis, Tensor, Upsampling, Waveform,
+    Activation, Axis, Branch, Convolution, DConv, DConvLayer, Finish, GroupedNorm, Operation,
+    Program, Shape, Spectrum, Statistics, Step, Synthesis, Tensor, Upsampling, Waveform,
 };
 use crate::model::config::{CHANNELS, Config, FFT_SIZE, KERNEL, STRIDE};
 use crate::model::error::ModelError;
 use crate::model::weights::{Array, Weights};
 
-/// Most layers of the encoder. With more, few enough frequencies are left for the kernel to span
-/// all of them, and the time branch ends in the frequency branch.
-const MOST_LAYERS: usize = 4;
 /// Number of zeros before the input of a downsampling convolution.
 const PAD: isize = KERNEL as isize / 4;
 
 /// Writes the program of a network.
 ///
 /// # Errors
-/// Fails when a program cannot express the configuration, and when a tensor is missing, has another
-/// shape than the configuration requires, or is left over.
+/// Fails when a tensor is missing, has another shape than the configuration requires, or is left
+/// over.
 pub(crate) fn write(config: &Config, weights: Weights) -> Result<Program, ModelError> {
-    refuse_unsupported(config)?;
     let mut writer = Writer::new(config, weights);
     let spectrum = writer.spectrum();
     let waveform = writer.waveform();
@@ -47,34 +43,6 @@ pub(crate) fn write(config: &Config, weights: Weights) -> Result<Program, ModelE
 
     writer.weights.finish()?;
     Ok(writer.program)
-}
-
-fn refuse_unsupported(config: &Config) -> Result<(), ModelError> {
-    let refuse = |feature, name, found: usize, expected| {
-        Err(ModelError::UnsupportedByProgram {
-            feature,
-            name,
-            found: found.to_string(),
-            expected,
-        })
-    };
-
-    if config.depth > MOST_LAYERS {
-        let feature = "a time branch that ends in the frequency branch";
-        return refuse(feature, "depth", config.depth, "4 at most");
-    }
-
-    if config.norm_starts < config.depth {
-        let feature = "norms in the encoder and the decoder";
-        return refuse(
-            feature,
-            "norm_starts",
-            config.norm_starts,
-            "the depth or more",
-        );
-    }
-
-    Ok(())
 }
 
 impl Branch {
@@ -122,8 +90,12 @@ struct Writer<'a> {
     program: Program,
 }
 
-/// Outputs of the encoder's layers, the outermost first: the skip connections.
+/// Outputs of the encoder.
 struct Encoded {
+    /// Outputs of the last layers.
+    last: [Tensor; 2],
+    /// Outputs of the layers, the outermost first: the skip connections. The time branch has none
+    /// for a layer in which it ends.
     skips: [Vec<Tensor>; 2],
     /// Shapes of the layers' inputs.
     inputs: [Vec<Shape>; 2],
@@ -210,6 +182,7 @@ impl<'a> Writer<'a> {
         waveform: (Tensor, Statistics),
     ) -> Result<Encoded, ModelError> {
         let mut encoded = Encoded {
+            last: [spectrum.0, waveform.0],
             skips: [Vec::new(), Vec::new()],
             inputs: [Vec::new(), Vec::new()],
         };
@@ -217,16 +190,60 @@ impl<'a> Writer<'a> {
         let statistics = [spectrum.1, waveform.1];
 
         for index in 0..self.config.depth {
+            for of in [0, 1] {
+                encoded.inputs[of].push(self.shape(inputs[of]));
+            }
+            let standardise = statistics.map(|of| Some(of).filter(|_| index == 0));
+            if self.ends_time_branch(inputs[0]) {
+                inputs = self.merging_layer(index, inputs, standardise)?;
+                encoded.skips[0].push(inputs[0]);
+                continue;
+            }
             for branch in Branch::BOTH {
                 let of = branch as usize;
-                encoded.inputs[of].push(self.shape(inputs[of]));
-                let standardise = Some(statistics[of]).filter(|_| index == 0);
-                inputs[of] = self.encoder_layer(branch, index, inputs[of], standardise)?;
+                inputs[of] = self.encoder_layer(branch, index, inputs[of], standardise[of])?;
                 encoded.skips[of].push(inputs[of]);
             }
         }
 
+        encoded.last = inputs;
         Ok(encoded)
+    }
+
+    /// Returns whether the layer that downsamples `frequency` leaves one frequency. Its kernel then
+    /// spans all of them, and the time branch ends in the frequency branch.
+    fn ends_time_branch(&self, frequency: Tensor) -> bool {
+        self.shape(frequency).sequences <= KERNEL
+    }
+
+    /// Adds the encoder layer in which the time branch ends: its convolution is added to that of
+    /// the frequency branch.
+    fn merging_layer(
+        &mut self,
+        index: usize,
+        [frequency, time]: [Tensor; 2],
+        standardise: [Option<Statistics>; 2],
+    ) -> Result<[Tensor; 2], ModelError> {
+        let name = format!("tencoder.{index}.conv");
+        let time = self.downsample(Branch::Time, &name, index, time, standardise[1])?;
+        let time = self.convolution(Branch::Time, &name, time);
+
+        let name = format!("encoder.{index}");
+        let conv = format!("{name}.conv");
+        let mut sum =
+            self.downsample(Branch::Frequency, &conv, index, frequency, standardise[0])?;
+        sum.add = Some(time);
+        let y = self.convolution(Branch::Frequency, &conv, sum);
+        let norm = self.take_norm(&format!("{name}.norm1"), index, self.shape(y).channels)?;
+        let y = self.finish(
+            Branch::Frequency,
+            &format!("{name}.norm1"),
+            y,
+            norm,
+            Activation::Gelu,
+        );
+        let y = self.mix_channels(Branch::Frequency, index, &name, y)?;
+        Ok([y, time])
     }
 
     /// Adds an encoder layer (`HEncLayer`): a convolution that gives a quarter of the length, the
@@ -239,25 +256,127 @@ impl<'a> Writer<'a> {
         standardise: Option<Statistics>,
     ) -> Result<Tensor, ModelError> {
         let name = format!("{}encoder.{index}", branch.prefix());
-        let y = self.downsample(branch, &format!("{name}.conv"), index, input, standardise)?;
+        let conv = format!("{name}.conv");
+        let mut downsampling = self.downsample(branch, &conv, index, input, standardise)?;
+        let norm = self.take_norm(
+            &format!("{name}.norm1"),
+            index,
+            self.shape(downsampling.output).channels,
+        )?;
+        let y = if norm.is_some() {
+            let y = self.convolution(branch, &conv, downsampling);
+            self.finish(branch, &format!("{name}.norm1"), y, norm, Activation::Gelu)
+        } else {
+            downsampling.activation = Activation::Gelu;
+            self.convolution(branch, &conv, downsampling)
+        };
+        self.mix_channels(branch, index, &name, y)
+    }
+
+    /// Adds the rest of an encoder layer, after its first convolution and activation.
+    fn mix_channels(
+        &mut self,
+        branch: Branch,
+        index: usize,
+        name: &str,
+        y: Tensor,
+    ) -> Result<Tensor, ModelError> {
         if self.config.dconv_encoder {
             self.dconv(branch, &format!("{name}.dconv"), y)?;
         }
 
-        let rewrite = format!("{name}.rewrite");
-        let mut mixing = self.rewrite(branch, &rewrite, y, self.config.context_enc)?;
-        if let (Branch::Frequency, 0, Some(weight)) = (branch, index, self.config.freq_emb) {
-            let shape = self.shape(y);
-            let table = self.take(
-                "freq_emb.embedding.weight",
-                &[shape.sequences, shape.channels],
-            )?;
-            mixing.table = Some(table.scale(self.config.emb_scale * weight));
-        }
-
-        Ok(self.convolution(branch, &rewrite, mixing))
+        let mixing = self.rewrite(branch, name, y, self.config.context_enc)?;
+        let table = match (branch, index, self.config.freq_emb) {
+            (Branch::Frequency, 0, Some(weight)) => {
+                let shape = self.shape(y);
+                let size = [shape.sequences, shape.channels];
+                let table = self.take("freq_emb.embedding.weight", &size)?;
+                Some(table.scale(self.config.emb_scale * weight))
+            }
+            _ => None,
+        };
+        self.gated(branch, index, &format!("{name}.norm2"), mixing, table)
     }
 
+    /// Adds a convolution that mixes channels, with its norm if the layer has one, its gates and
+    /// the sum with `table`.
+    fn gated(
+        &mut self,
+        branch: Branch,
+        index: usize,
+        norm_name: &str,
+        (name, mut mixing): (String, Convolution),
+        table: Option<Array>,
+    ) -> Result<Tensor, ModelError> {
+        let shape = self.shape(mixing.output);
+        let norm = self.take_norm(norm_name, index, 2 * shape.channels)?;
+        if norm.is_none() {
+            mixing.activation = Activation::Glu;
+            mixing.table = table;
+            return Ok(self.convolution(branch, &name, mixing));
+        }
+
+        let output = mixing.output;
+        mixing.output = self.tensor(Shape {
+            channels: 2 * shape.channels,
+            ..shape
+        });
+        let input = self.convolution(branch, &name, mixing);
+        let finish = Finish {
+            input,
+            norm,
+            activation: Activation::Glu,
+            cut: [0, 0],
+            add: None,
+            table,
+            output,
+        };
+        self.step(branch, norm_name, Operation::Finish(finish));
+        Ok(output)
+    }
+
+    /// Takes the norm called `name` of `channels` channels if layer `index` has one.
+    fn take_norm(
+        &mut self,
+        name: &str,
+        index: usize,
+        channels: usize,
+    ) -> Result<Option<GroupedNorm>, ModelError> {
+        if index < self.config.norm_starts {
+            return Ok(None);
+        }
+        Ok(Some(GroupedNorm {
+            groups: self.config.norm_groups,
+            gain: self.take(&format!("{name}.weight"), &[channels])?,
+            shift: self.take(&format!("{name}.bias"), &[channels])?,
+        }))
+    }
+
+    /// Adds a norm, if there is one, and an activation that keeps the shape.
+    fn finish(
+        &mut self,
+        branch: Branch,
+        name: &str,
+        input: Tensor,
+        norm: Option<GroupedNorm>,
+        activation: Activation,
+    ) -> Tensor {
+        let output = self.tensor(self.shape(input));
+        let finish = Finish {
+            input,
+            norm,
+            activation,
+            cut: [0, 0],
+            add: None,
+            table: None,
+            output,
+        };
+        self.step(branch, name, Operation::Finish(finish));
+        output
+    }
+
+    /// Returns the first convolution of an encoder layer, without its activation, for the caller
+    /// to add.
     fn downsample(
         &mut self,
         branch: Branch,
@@ -265,7 +384,7 @@ impl<'a> Writer<'a> {
         index: usize,
         input: Tensor,
         standardise: Option<Statistics>,
-    ) -> Result<Tensor, ModelError> {
+    ) -> Result<Convolution, ModelError> {
         let shape = self.shape(input);
         let outputs = self.config.channels_after(index + 1);
         let weight = self.take(
@@ -281,32 +400,38 @@ impl<'a> Writer<'a> {
             Axis::Positions => short.positions = shape.positions.div_ceil(STRIDE),
         }
 
-        let output = self.tensor(short);
-        let convolution = Convolution {
+        let spans_all = branch == Branch::Frequency && self.ends_time_branch(input);
+        let pad = if spans_all { 0 } else { PAD };
+        if spans_all {
+            short.sequences = 1;
+        }
+
+        Ok(Convolution {
             input,
             standardise,
             taps: (0..KERNEL as isize)
-                .map(|tap| branch.order(tap - PAD, 0))
+                .map(|tap| branch.order(tap - pad, 0))
                 .collect(),
             strides: branch.order(STRIDE, 1),
             weight: channels_innermost(&weight),
             bias,
-            activation: Activation::Gelu,
+            activation: Activation::None,
             add: None,
             table: None,
-            output,
-        };
-        Ok(self.convolution(branch, name, convolution))
+            output: self.tensor(short),
+        })
     }
 
-    /// Returns the convolution that mixes channels, with its GLU, for the caller to add.
+    /// Returns the convolution that mixes the channels of the layer called `name`, without its
+    /// gates, for the caller to add, and its name.
     fn rewrite(
         &mut self,
         branch: Branch,
         name: &str,
         input: Tensor,
         context: usize,
-    ) -> Result<Convolution, ModelError> {
+    ) -> Result<(String, Convolution), ModelError> {
+        let name = format!("{name}.rewrite");
         let shape = self.shape(input);
         let (channels, size) = (shape.channels, 1 + 2 * context);
         let mut expected = vec![2 * channels, channels, size];
@@ -324,18 +449,19 @@ impl<'a> Writer<'a> {
 
         let weight = self.take(&format!("{name}.weight"), &expected)?;
         let bias = self.take(&format!("{name}.bias"), &[2 * channels])?;
-        Ok(Convolution {
+        let convolution = Convolution {
             input,
             standardise: None,
             taps,
             strides: [1, 1],
             weight: channels_innermost(&weight),
             bias,
-            activation: Activation::Glu,
+            activation: Activation::None,
             add: None,
             table: None,
             output: self.tensor(shape),
-        })
+        };
+        Ok((name, convolution))
     }
 
     fn convolution(&mut self, branch: Branch, name: &str, convolution: Convolution) -> Tensor {
@@ -417,7 +543,7 @@ impl<'a> Writer<'a> {
             if self.config.transformer.layers == 0 {
                 return Ok(None);
             }
-            return self.transformer(skips, Some(skips)).map(Some);
+            return self.transformer(encoded.last, skips).map(Some);
         };
 
         let resamplers =
@@ -433,17 +559,17 @@ impl<'a> Writer<'a> {
             return Ok(None);
         }
 
-        let mut inputs = skips;
+        let mut inputs = encoded.last;
         for branch in Branch::BOTH {
             let of = branch as usize;
-            inputs[of] = self.pointwise(branch, &up[of], [width, narrow], skips[of], None)?;
+            inputs[of] = self.pointwise(branch, &up[of], [width, narrow], inputs[of], None)?;
         }
 
-        let mut outputs = self.transformer(inputs, None)?;
+        let mut outputs = self.transformer(inputs, [None, None])?;
         for branch in Branch::BOTH {
             let of = branch as usize;
             let shape = [narrow, width];
-            outputs[of] = self.pointwise(branch, &down[of], shape, outputs[of], Some(skips[of]))?;
+            outputs[of] = self.pointwise(branch, &down[of], shape, outputs[of], skips[of])?;
         }
 
         Ok(Some(outputs))
@@ -485,32 +611,55 @@ impl<'a> Writer<'a> {
         encoded: &Encoded,
         middle: Option<[Tensor; 2]>,
     ) -> Result<[Tensor; 2], ModelError> {
-        let mut inputs = middle.unwrap_or(encoded.innermost());
+        let mut inputs = middle.unwrap_or(encoded.last);
         for position in 0..self.config.depth {
             let index = self.config.depth - 1 - position;
+            let mut frequency = inputs[0];
             for branch in Branch::BOTH {
                 let of = branch as usize;
                 let name = format!("{}decoder.{position}", branch.prefix());
-
-                let rewrite = format!("{name}.rewrite");
-                let mut mixing = self.rewrite(branch, &rewrite, inputs[of], self.config.context)?;
-                if position == 0 && middle.is_none() {
-                    // The skip connection is added to itself here.
-                    mixing.weight = mixing.weight.scale(2.0);
-                }
-
-                let y = self.convolution(branch, &rewrite, mixing);
-                if self.config.dconv_decoder {
-                    self.dconv(branch, &format!("{name}.dconv"), y)?;
+                let y = if index < encoded.skips[of].len() {
+                    let doubled = position == 0 && middle.is_none();
+                    self.unmix_channels(branch, index, &name, inputs[of], doubled)?
+                } else {
+                    // The time branch begins again from the input of the frequency branch's last
+                    // convolution.
+                    frequency
+                };
+                if branch == Branch::Frequency {
+                    frequency = y;
                 }
 
                 let skip = index.checked_sub(1).map(|next| encoded.skips[of][next]);
                 let length = encoded.inputs[of][index];
-                inputs[of] = self.upsample(branch, &format!("{name}.conv_tr"), y, length, skip)?;
+                inputs[of] = self.upsample(branch, index, &name, y, length, skip)?;
             }
         }
 
         Ok(inputs)
+    }
+
+    /// Adds a decoder layer up to its last convolution. With `doubled`, the input is added to
+    /// itself first.
+    fn unmix_channels(
+        &mut self,
+        branch: Branch,
+        index: usize,
+        name: &str,
+        input: Tensor,
+        doubled: bool,
+    ) -> Result<Tensor, ModelError> {
+        let (rewrite, mut mixing) = self.rewrite(branch, name, input, self.config.context)?;
+        if doubled {
+            mixing.weight = mixing.weight.scale(2.0);
+        }
+
+        let norm = format!("{name}.norm1");
+        let y = self.gated(branch, index, &norm, (rewrite, mixing), None)?;
+        if self.config.dconv_decoder {
+            self.dconv(branch, &format!("{name}.dconv"), y)?;
+        }
+        Ok(y)
     }
 
     /// Adds the transposed convolution of a decoder layer. `input` is the shape of the input of the
@@ -518,11 +667,13 @@ impl<'a> Writer<'a> {
     fn upsample(
         &mut self,
         branch: Branch,
-        name: &str,
+        index: usize,
+        layer: &str,
         y: Tensor,
         input: Shape,
         skip: Option<Tensor>,
     ) -> Result<Tensor, ModelError> {
+        let name = format!("{layer}.conv_tr");
         let channels = self.shape(y).channels;
         let outputs = match (skip, branch) {
             (Some(_), _) => input.channels,
@@ -541,24 +692,77 @@ impl<'a> Writer<'a> {
             channels: outputs,
             ..input
         });
-        let upsampling = Upsampling {
+        let norm = format!("{layer}.norm2");
+        let norm = (self.take_norm(&norm, index, outputs)?, norm);
+        let mut upsampling = Upsampling {
             input: y,
             axis: branch.axis(),
+            cut: PAD as usize,
             weight: weight.reshape(&[outputs, KERNEL, channels]),
             bias,
             gelu: skip.is_some(),
             add: skip,
             output,
         };
-        self.step(branch, name, Operation::Upsampling(upsampling));
+
+        // One frequency becomes eight, and none of them is cut.
+        let own = |shape: Shape| match branch.axis() {
+            Axis::Sequences => shape.sequences,
+            Axis::Positions => shape.positions,
+        };
+        let from_one =
+            branch == Branch::Frequency && own(self.shape(y)) == 1 && own(input) == KERNEL;
+        if from_one {
+            upsampling.cut = 0;
+        }
+        let (Some(norm), norm_name) = norm else {
+            self.step(branch, &name, Operation::Upsampling(upsampling));
+            return Ok(output);
+        };
+
+        // The norm includes what is cut off after it.
+        let uncut = STRIDE * (own(self.shape(y)) + 1);
+        let mut shape = self.shape(output);
+        match branch.axis() {
+            Axis::Sequences => shape.sequences = uncut,
+            Axis::Positions => shape.positions = uncut,
+        }
+        let start = if uncut >= own(input) + 2 * PAD as usize {
+            PAD as usize
+        } else {
+            0
+        };
+        upsampling.cut = 0;
+        upsampling.gelu = false;
+        upsampling.add = None;
+        upsampling.output = self.tensor(shape);
+        let finish = Finish {
+            input: upsampling.output,
+            norm: Some(norm),
+            activation: if skip.is_some() {
+                Activation::Gelu
+            } else {
+                Activation::None
+            },
+            cut: branch.order(start, 0),
+            add: skip,
+            table: None,
+            output,
+        };
+        self.step(branch, &name, Operation::Upsampling(upsampling));
+        self.step(branch, &norm_name, Operation::Finish(finish));
         Ok(output)
     }
 }
 
 impl Encoded {
-    /// Returns the outputs of the innermost layers.
-    fn innermost(&self) -> [Tensor; 2] {
-        [0, 1].map(|of| self.skips[of][self.skips[of].len() - 1])
+    /// Returns the innermost skip connections, which the decoder's input is added to. The time
+    /// branch has none there if it ends before.
+    fn innermost(&self) -> [Option<Tensor>; 2] {
+        [0, 1].map(|of| {
+            let is_last = self.skips[of].len() == self.inputs[of].len();
+            self.skips[of].last().copied().filter(|_| is_last)
+        })
     }
 }
 

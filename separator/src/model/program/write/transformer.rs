@@ -26,11 +26,11 @@ struct Tokens {
 type Affine = (Array, Array);
 
 impl Writer<'_> {
-    /// Adds the transformer for both branches. `skips` are added to its outputs.
+    /// Adds the transformer for both branches. `skips` are added to its outputs where there are any.
     pub(super) fn transformer(
         &mut self,
         inputs: [Tensor; 2],
-        skips: Option<[Tensor; 2]>,
+        skips: [Option<Tensor>; 2],
     ) -> Result<[Tensor; 2], ModelError> {
         let t = &self.config.transformer;
         let width = self.shape(inputs[0]).channels;
@@ -63,7 +63,7 @@ impl Writer<'_> {
                 if index + 1 < t.layers {
                     tokens[of] = self.norm_out(&layer, x)?;
                 } else {
-                    outputs[of] = self.last_norm_out(&layer, x, skips.map(|skips| skips[of]))?;
+                    outputs[of] = self.last_norm_out(&layer, x, skips[of])?;
                 }
             }
         }
