@@ -6,6 +6,7 @@ mod args;
 mod cache;
 mod computing;
 mod config;
+mod decoding;
 mod doctor;
 mod engine;
 mod engines;

@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sextet_separator::audio::{Audio, AudioFile};
+use sextet_separator::audio::Audio;
 use sextet_separator::{
     EngineChoice, EngineOptions, GpuOptions, InMemory, Model, Options, Separator, Stem,
 };
 
 use crate::args::{AgainstArg, CheckArgs};
 use crate::preparing::Waiting;
-use crate::{models, say};
+use crate::{decoding, models, say};
 
 /// The difference between two engines in one stem.
 #[derive(Debug, serde::Serialize)]
@@ -83,7 +83,7 @@ fn separate(
     args: &CheckArgs,
 ) -> Result<(Vec<Audio>, String)> {
     let mut separator = Separator::prepare(model.clone(), engine, &mut Waiting::new(args.json))?;
-    let song = AudioFile::open(song)?;
+    let song = decoding::open(song)?;
     let mut stems = InMemory::default();
     let options = Options {
         single_chunk: args.single_chunk,
