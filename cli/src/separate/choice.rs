@@ -7,7 +7,7 @@ use sextet_separator::audio::{Bits, FileFormat, Tags, WriteOptions};
 use sextet_separator::{Mono, Options, Part, Stem, Sum};
 
 use super::template::Template;
-use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg};
+use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg, TagsArg};
 use crate::fault::{Fault, Kind};
 
 /// The settings of a separation that are the same for all songs.
@@ -25,6 +25,8 @@ pub(crate) struct Choice {
     pub(crate) template: Template,
     pub(crate) model_name: String,
     pub(crate) skip_existing: bool,
+    /// Whether the stems get the song's tags, and say which stem they are.
+    pub(crate) tagged: bool,
 }
 
 impl From<SumArg> for Sum {
@@ -71,6 +73,7 @@ impl Choice {
             template: template(args)?,
             model_name: crate::models::short_name(&args.model),
             skip_existing: args.skip_existing,
+            tagged: args.tags == TagsArg::Song,
         })
     }
 
@@ -79,7 +82,7 @@ impl Choice {
         WriteOptions {
             format: self.format,
             bits: self.bits,
-            tags,
+            tags: if self.tagged { tags } else { Tags::default() },
         }
     }
 }

@@ -22,9 +22,9 @@ use sextet_separator::{DecodeOptions, MEMORY_BYTES, Work};
 use crate::args::SeparateArgs;
 use crate::fault::Kind;
 use crate::unfinished::Unfinished;
-use crate::{computing, engine, models, timings};
+use crate::{computing, decoding, engine, models, timings};
 use choice::Choice;
-use inputs::Input;
+use inputs::{Found, Input};
 use machine::{Machine, Machines};
 use plan::Job;
 use pool::After;
@@ -51,8 +51,13 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
     computing::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
-    let inputs = timed("find the songs", || {
-        inputs::gather(&args.inputs, &args.output)
+    let Found {
+        inputs,
+        left_out,
+        own_stems,
+    } = timed("find the songs", || {
+        let has_ffmpeg = decoding::ffmpeg().is_some();
+        inputs::gather(&args.inputs, &args.output, has_ffmpeg, unfinished)
     });
 
     // Read the first song while the model opens and the engine starts.
@@ -74,7 +79,11 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
 
     let mut machines = Machines::start(args, model, songs, work)?;
-    let start = start(args, &choice, &machines, hash, &jobs);
+    let start = Start {
+        left_out,
+        own_stems,
+        ..start(args, &choice, &machines, hash, &jobs)
+    };
     let bench = Bench {
         choice: &choice,
         unfinished,
@@ -125,6 +134,8 @@ fn start(
         engine_note: machines.note.clone(),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
+        left_out: Vec::new(),
+        own_stems: 0,
         bytes: jobs
             .iter()
             .map(|job| *job.found.as_ref().unwrap_or(&0))

@@ -5,6 +5,7 @@
 //! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in
 //! memory that does not depend on the length.
 
+mod broadcast;
 mod buffer;
 mod condition;
 mod conform;
