@@ -81,8 +81,17 @@ fn what_ffmpeg_gives_is_the_song_and_is_said_once() {
 fn what_sextet_decodes_does_not_start_ffmpeg() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("started");
-    let ffmpeg = program(folder.path(), &format!("touch '{}'; exit 1", mark.display()));
-    for name in ["stereo.flac", "lame_cbr.mp3", "aac.m4a", "opus.webm", "mono.caf"] {
+    let ffmpeg = program(
+        folder.path(),
+        &format!("touch '{}'; exit 1", mark.display()),
+    );
+    for name in [
+        "stereo.flac",
+        "lame_cbr.mp3",
+        "aac.m4a",
+        "opus.webm",
+        "mono.caf",
+    ] {
         read(&fixture(name), &ffmpeg).unwrap();
     }
     assert!(!mark.exists());
@@ -108,8 +117,14 @@ fn every_failure_of_ffmpeg_is_an_error() {
         ("sleep 100", "gave nothing"),
         (&format!("head -c 300000 '{wave}'; exit 1"), "ended early"),
         (&format!("head -c 300000 '{wave}'; kill -9 $$"), "signal"),
-        (&format!("head -c 300000 '{wave}'; exec sleep 100"), "gave nothing"),
-        (&format!("cat '{wave}'; exec >&-; exec sleep 100"), "gave nothing"),
+        (
+            &format!("head -c 300000 '{wave}'; exec sleep 100"),
+            "gave nothing",
+        ),
+        (
+            &format!("cat '{wave}'; exec >&-; exec sleep 100"),
+            "gave nothing",
+        ),
     ];
 
     for (script, words) in cases {
@@ -126,7 +141,10 @@ fn every_failure_of_ffmpeg_is_an_error() {
 
         let number = std::fs::read_to_string(&number).unwrap();
         let process = Path::new("/proc").join(number.trim());
-        assert!(!process.exists() || !Path::new("/proc/self").exists(), "{script}");
+        assert!(
+            !process.exists() || !Path::new("/proc/self").exists(),
+            "{script}"
+        );
     }
 }
 
@@ -135,7 +153,11 @@ fn a_reader_that_is_dropped_ends_its_process() {
     let folder = tempfile::tempdir().unwrap();
     let wave = stream(folder.path(), 100_000);
     let number = folder.path().join("number");
-    let script = format!("echo $$ > '{}'; cat '{}'; sleep 100", number.display(), wave.display());
+    let script = format!(
+        "echo $$ > '{}'; cat '{}'; sleep 100",
+        number.display(),
+        wave.display()
+    );
     let ffmpeg = program(folder.path(), &script);
     let file = AudioFile::open_with(song(folder.path()), Some(&ffmpeg)).unwrap();
 
@@ -160,7 +182,14 @@ fn a_name_is_never_an_option_or_an_address() {
     );
     let ffmpeg = program(folder.path(), &script);
 
-    let names = ["-i.wma", "concat:a|b.wma", "http:a.wma", "a;touch b.wma", "$(x) `y`.wma", "%d.wma"];
+    let names = [
+        "-i.wma",
+        "concat:a|b.wma",
+        "http:a.wma",
+        "a;touch b.wma",
+        "$(x) `y`.wma",
+        "%d.wma",
+    ];
     for name in names {
         let path = folder.path().join(name);
         std::fs::copy(song(folder.path()), &path).unwrap();
@@ -173,9 +202,16 @@ fn a_name_is_never_an_option_or_an_address() {
         for needed in ["-nostdin", "file,pipe", "-format_whitelist"] {
             assert!(told[..input].contains(&needed), "{needed}: {told:?}");
         }
-        let formats = told.iter().position(|argument| *argument == "-format_whitelist").unwrap() + 1;
+        let formats = told
+            .iter()
+            .position(|argument| *argument == "-format_whitelist")
+            .unwrap()
+            + 1;
         for listed in ["hls", "concat", "dash", "lavfi", "image2", "sdp"] {
-            assert!(!told[formats].split(',').any(|format| format == listed), "{listed}");
+            assert!(
+                !told[formats].split(',').any(|format| format == listed),
+                "{listed}"
+            );
         }
     }
 }
@@ -191,9 +227,33 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
 
     let cases = [
         ("wma.wma", STEREO, 12_345, 0.1),
-        ("unsupported.m4a", Layout { channels: 1, rate_hz: 22_050 }, 4_321, 0.3),
-        ("surround.m4a", Layout { channels: 6, rate_hz: 48_000 }, 3_000, 0.3),
-        ("surround.ogg", Layout { channels: 6, rate_hz: 48_000 }, 3_000, 0.3),
+        (
+            "unsupported.m4a",
+            Layout {
+                channels: 1,
+                rate_hz: 22_050,
+            },
+            4_321,
+            0.3,
+        ),
+        (
+            "surround.m4a",
+            Layout {
+                channels: 6,
+                rate_hz: 48_000,
+            },
+            3_000,
+            0.3,
+        ),
+        (
+            "surround.ogg",
+            Layout {
+                channels: 6,
+                rate_hz: 48_000,
+            },
+            3_000,
+            0.3,
+        ),
     ];
     for (name, layout, frames, bound) in cases {
         AudioFile::open(fixture(name)).unwrap_err();
@@ -218,11 +278,18 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
     let text = folder.path().join("text.mp3");
     std::fs::write(&text, b"la ".repeat(9_000)).unwrap();
     let message = read(&text, &ffmpeg).unwrap_err().to_string();
-    assert!(message.contains("none of these") && message.contains("ffmpeg ended"), "{message}");
+    assert!(
+        message.contains("none of these") && message.contains("ffmpeg ended"),
+        "{message}"
+    );
 
     // A play list that names another file is not followed.
     let list = folder.path().join("list.m3u8");
     let other = fixture("stereo.flac");
-    std::fs::write(&list, format!("#EXTM3U\n#EXTINF:1,\nfile://{}\n", other.display())).unwrap();
+    std::fs::write(
+        &list,
+        format!("#EXTM3U\n#EXTINF:1,\nfile://{}\n", other.display()),
+    )
+    .unwrap();
     read(&list, &ffmpeg).unwrap_err();
 }
