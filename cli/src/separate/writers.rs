@@ -63,8 +63,9 @@ impl StemWriters {
     }
 
     /// Lets the tags of each file say which stem it is, and by what it was made.
-    pub(crate) fn tagged(self, tagged: bool) -> Self {
-        Self { tagged, ..self }
+    pub(crate) fn tagged(mut self, tagged: bool) -> Self {
+        self.tagged = tagged;
+        self
     }
 
     /// Returns the final paths of the files.
