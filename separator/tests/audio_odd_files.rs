@@ -96,7 +96,7 @@ fn rare_containers_give_the_song() {
         ("fragmented_flac.mp4", "flac", 1e-4),
         ("flac.mka", "flac", 1e-4),
         ("aac.mkv", "aac", 0.15),
-        ("layer2.mp2", "mp2", 0.05),
+        ("layer2.mp2", "mp2", 0.1),
         ("ac3_then_aac.mp4", "aac", 0.15),
     ];
     for (name, codec, bound) in cases {
@@ -104,11 +104,14 @@ fn rare_containers_give_the_song() {
         assert_eq!((file.info().codec, file.info().layout), (codec, STEREO));
         let (audio, warnings) = read_file(fixture(name)).unwrap();
 
-        // The padding after the song is not stated by all of them. Layer II has a delay of 481
-        // frames that nothing states.
+        // Padding may follow. Layer II, and AAC in ffmpeg's Matroska, do not state their delay.
         let found = audio.frames();
-        assert!((FRAMES..FRAMES + 1_700).contains(&found), "{name}: {found}");
-        let lag = if codec == "mp2" { 481 } else { 0 };
+        assert!((FRAMES..FRAMES + 2_000).contains(&found), "{name}: {found}");
+        let lag = match name {
+            "layer2.mp2" => 481,
+            "aac.mkv" => 1_024,
+            _ => 0,
+        };
         for (found, signal) in audio
             .channels()
             .iter()
@@ -141,11 +144,14 @@ fn opus_in_other_containers_is_like_in_ogg() {
         assert_eq!(warnings, [], "{name}");
         let frames = audio.frames().min(ogg.frames());
         assert!(
-            frames >= 13_437 && audio.frames() < 13_437 + 960,
+            frames >= 13_437 && audio.frames() < 13_437 + 1_300,
             "{name}: {frames}"
         );
         for (found, expected) in audio.channels().iter().zip(ogg.channels()) {
-            assert!(found[..13_437] == expected[..13_437], "{name}");
+            let (found, expected) = (&found[..13_437], &expected[..13_437]);
+            assert_eq!(best_lag(found, expected, 700), 0, "{name}");
+            let error = relative_error(found, expected);
+            assert!(error < 0.1, "{name}: {error}");
         }
     }
 }
@@ -368,7 +374,11 @@ fn a_flac_that_was_cut_begins_with_its_first_frame() {
 #[test]
 fn joined_flacs_follow_one_another() {
     let (file, whole) = (bytes("stereo.flac"), fixture_audio("stereo.flac"));
-    let (audio, warnings) = read("joined.flac", &[&*file, &file, &file].concat());
+    let tags = [ape(), id3v1()].concat();
+    let (audio, warnings) = read(
+        "joined.flac",
+        &[&*file, &tags, &file, &file, &tags].concat(),
+    );
     assert_eq!(warnings, [""; 0]);
     assert!(
         audio == joined(&[&whole, &whole, &whole]),
@@ -376,10 +386,15 @@ fn joined_flacs_follow_one_another() {
         audio.frames()
     );
 
-    let folder = tempfile::tempdir().unwrap();
-    let mixed = save(&folder, "mixed.flac", &[file, bytes("deep.flac")].concat());
-    let error = read_file(mixed).unwrap_err().to_string();
-    assert!(error.contains("FLAC of several formats"), "{error}");
+    // Another rate and other bits follow: 3000 frames at 96 kHz.
+    let (audio, warnings) = read("mixed.flac", &[file, bytes("deep.flac")].concat());
+    assert_eq!(audio.rate_hz(), 96_000);
+    let frames = Resampler::output_frames(FRAMES as u64, 44_100, 96_000) + 3_000;
+    assert_eq!(audio.frames() as u64, frames);
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("changes from"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::condition::{Condition, Tracks};
 use super::conform::Conform;
 use super::guard::{DecoderFault, guard};
 use super::limits::{MAX_CHANNELS, RATES_HZ};
-use super::mend::Mended;
+use super::mend::Part;
 use super::read_error::{CodecName, ReadError};
 use super::track::{
     self, MAX_PACKET_FRAMES, Opened, announced_frames, audio_tracks, check_params, codec_error,
@@ -40,12 +40,14 @@ pub(super) struct PacketReader {
     track_id: u32,
     /// Unit of the packets' lengths in seconds, if known.
     time_base: Option<TimeBase>,
-    mended: Mended,
     /// Packets of the track that have been read ahead.
     ahead: VecDeque<Packet>,
     trim: Trim,
-    /// Further passes through the track, where the edits go back in time.
-    passes: VecDeque<Trim>,
+    /// Part of the file that is being decoded.
+    part: Part,
+    /// Further passes: through the track, where the edits go back in time, and through further
+    /// parts of the file.
+    passes: VecDeque<Pass>,
     /// Layout of all blocks, known from the first decoded packet on.
     layout: Option<Layout>,
     /// Specification of the audio, known from the first decoded packet on.
@@ -62,6 +64,13 @@ pub(super) struct PacketReader {
     barren_packets: u32,
     over: bool,
     condition: Condition,
+}
+
+/// Pass through a part of the file.
+#[derive(Default)]
+struct Pass {
+    trim: Trim,
+    part: Part,
 }
 
 /// Decoded audio before it has the layout of the stream.
@@ -100,13 +109,23 @@ impl PacketReader {
             None => trim_of(&*format, &track, &params, path),
         };
         let kept = trims.iter().map(Trim::frames).sum();
-        let mut passes = VecDeque::from(trims);
-        let trim = passes.pop_front().unwrap_or_default();
+        let mut passes: VecDeque<Pass> = trims
+            .into_iter()
+            .map(|trim| Pass {
+                trim,
+                part: mended.part.clone(),
+            })
+            .collect();
+        let trim = passes.pop_front().unwrap_or_default().trim;
+        passes.extend(mended.more.iter().map(|part| Pass {
+            trim: Trim::default(),
+            part: part.clone(),
+        }));
 
         // A length in the header is that of the first part of a joined or a cut file.
         let is_part = mended.trim.is_some()
             || !mended.layouts.is_empty()
-            || mended.flac_start.is_some_and(|start| start > 0);
+            || mended.part.flac_start.is_some_and(|start| start > 0);
         let announced_frames = match (&mended.trim, is_part) {
             (Some(_), _) if mended.layouts.is_empty() => kept,
             (_, true) => None,
@@ -122,6 +141,7 @@ impl PacketReader {
             ahead: VecDeque::new(),
             trim,
             passes,
+            part: mended.part,
             layout: widest(&mended.layouts),
             spec: None,
             position: 0,
@@ -138,7 +158,6 @@ impl PacketReader {
                 ..Condition::default()
             },
             params,
-            mended,
         };
         reader.refuse_he_aac()?;
         Ok(reader)
@@ -208,7 +227,7 @@ impl PacketReader {
         loop {
             if self.trim.is_over(self.position) {
                 match self.passes.pop_front() {
-                    Some(trim) => self.restart(trim)?,
+                    Some(pass) => self.restart(pass)?,
                     None => return self.rest(),
                 }
             }
@@ -274,12 +293,15 @@ impl PacketReader {
         Ok(Some(rest).filter(|rest| !rest[0].is_empty()))
     }
 
-    /// Begins another pass through the track, of which `trim` is heard.
-    fn restart(&mut self, trim: Trim) -> Result<(), ReadError> {
-        self.format = track::probe(&self.path, self.mended.pieces.as_deref())?;
-        self.decoder = make_decoder(&self.params)
-            .map_err(|fault| codec_error(&self.path, self.params.codec, fault))?;
-        (self.trim, self.position, self.silence) = (trim, 0, 0);
+    /// Begins another pass.
+    fn restart(&mut self, pass: Pass) -> Result<(), ReadError> {
+        self.format = track::probe(&self.path, pass.part.pieces.as_deref())?;
+        let chosen = choose(&*self.format, &self.path)?;
+        (self.params, self.decoder) = (chosen.params, chosen.decoder);
+        (self.track_id, self.time_base) = (chosen.track.id, chosen.track.time_base);
+
+        (self.trim, self.part) = (pass.trim, pass.part);
+        (self.position, self.silence, self.flac_offset) = (0, 0, None);
         (self.waiting, self.barren_packets, self.over) = (None, 0, false);
         self.ahead.clear();
         Ok(())
@@ -384,12 +406,11 @@ impl PacketReader {
         self.fill_gap(packet);
         let mut planes = Vec::new();
 
-        let decoder = &mut self.decoder;
-        let decoded = guard(|| {
-            decoder
-                .decode(packet)
-                .map(|buffer| copy(&buffer, &mut planes))
-        });
+        let mut decoded = decode(&mut *self.decoder, packet, &mut planes);
+        if let Err(DecoderFault::Refused(SymphoniaError::DecodeError(OTHER_LAYOUT))) = decoded {
+            self.decoder = make_decoder(&self.params).ok()?;
+            decoded = decode(&mut *self.decoder, packet, &mut planes);
+        }
 
         match decoded {
             Ok(spec) if self.spec.is_none() || is_sound(&spec) => {
@@ -475,7 +496,7 @@ impl PacketReader {
             return;
         }
 
-        let first = self.mended.flac_start.unwrap_or(0);
+        let first = self.part.flac_start.unwrap_or(0);
         let offset = *self
             .flac_offset
             .get_or_insert(i64::try_from(first).unwrap_or(0));
@@ -573,6 +594,18 @@ fn damaged(path: &Path, error: crate::Error) -> ReadError {
         path: path.to_owned(),
         source: Some(error.into()),
     }
+}
+
+/// Error of symphonia's decoder of MPEG audio for a packet of another layout than the first one.
+const OTHER_LAYOUT: &str = "mpa: invalid audio buffer signal spec for packet";
+
+/// Decodes a packet into `planes` and returns their specification.
+fn decode(
+    decoder: &mut dyn AudioDecoder,
+    packet: &Packet,
+    planes: &mut Vec<Vec<f32>>,
+) -> Result<AudioSpec, DecoderFault> {
+    guard(|| decoder.decode(packet).map(|buffer| copy(&buffer, planes)))
 }
 
 /// Copies the decoded audio out of the decoder, as float32.

@@ -57,28 +57,9 @@ pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
         source,
     };
     let mut file = File::open(path).map_err(unreadable)?;
-    let mended = mend::container(&mut file).map_err(unreadable)?;
-    if mended.mixed {
-        return Err(ReadError::Codec {
-            path: path.to_owned(),
-            codec: CodecName::Named("FLAC of several formats, joined"),
-        });
-    }
-
-    let format = probe(path, mended.pieces.as_deref())?;
-    let frames = mend::frames(&mut file, format.format_info().format).map_err(unreadable)?;
-    if frames == Mended::default() {
-        return Ok(Opened { format, mended });
-    }
-
-    let format = match &frames.pieces {
-        Some(pieces) => probe(path, Some(pieces))?,
-        None => format,
-    };
-    Ok(Opened {
-        format,
-        mended: frames,
-    })
+    let mended = mend::mend(&mut file).map_err(unreadable)?;
+    let format = probe(path, mended.part.pieces.as_deref())?;
+    Ok(Opened { format, mended })
 }
 
 /// Recognises the format of the file under `path`, presented in `pieces`, and reads its headers.

@@ -73,6 +73,32 @@ pub(super) fn after_tag(file: &mut (impl Read + Seek), at: u64) -> Result<Option
     Ok(is_id3v1.then_some(at + 128))
 }
 
+/// Returns the end of what comes before the tags at the end of the file: ID3v1, and APEv2, which
+/// ends with a footer.
+pub(super) fn before_tags(file: &mut (impl Read + Seek), mut end: u64) -> Result<u64> {
+    loop {
+        let id3v1 = end.checked_sub(128).map(|at| array_at::<3>(file, at));
+        if let Some(Some([b'T', b'A', b'G'])) = id3v1.transpose()? {
+            end -= 128;
+            continue;
+        }
+
+        let footer = end.checked_sub(32).map(|at| array_at::<32>(file, at));
+        let Some(footer) = footer.transpose()?.flatten() else {
+            return Ok(end);
+        };
+        let word = |at: usize| {
+            u32::from_le_bytes([footer[at], footer[at + 1], footer[at + 2], footer[at + 3]])
+        };
+        let header_bytes = if word(20) & 1 << 31 != 0 { 32 } else { 0 };
+        let size = u64::from(word(12)) + header_bytes;
+        match end.checked_sub(size) {
+            Some(start) if footer.starts_with(b"APETAGEX") && size >= 32 => end = start,
+            _ => return Ok(end),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;

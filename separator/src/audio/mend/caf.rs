@@ -3,8 +3,8 @@
 
 use std::io::{Read, Result, Seek};
 
-use super::Mended;
 use super::bytes::array_at;
+use super::{Mended, Part};
 use crate::audio::source::Piece;
 
 /// Most chunks before the samples.
@@ -27,7 +27,7 @@ pub(super) fn mend(file: &mut (impl Read + Seek), bytes: u64) -> Result<Option<M
             let is_open = size == -1;
             let is_short = u64::try_from(size).is_ok_and(|size| size > there);
             return Ok((is_open || is_short).then(|| Mended {
-                pieces: Some(vec![
+                part: Part::of(vec![
                     Piece::File(0..at + 4),
                     Piece::Bytes(there.to_be_bytes().to_vec()),
                     Piece::File(body..bytes),

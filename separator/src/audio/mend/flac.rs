@@ -6,8 +6,9 @@
 
 use std::io::{BufRead, Read, Result, Seek, SeekFrom};
 
-use super::Mended;
-use super::bytes::{array_at, some_at};
+use super::bytes::{array_at, before_tags, some_at};
+use super::{Mended, Part};
+use crate::audio::Layout;
 use crate::audio::source::Piece;
 
 /// Beginning of a FLAC file: the mark, and the header of the first metadata block, which is of type
@@ -27,43 +28,36 @@ pub(super) fn mend<F: BufRead + Seek>(
         return Ok(None);
     };
 
-    // Leave out the headers of further songs.
-    let mut pieces = vec![Piece::File(0..start + 8), Piece::Bytes(first.info.to_vec())];
-    let (mut from, mut mixed) = (start + INFO_END, false);
-    let mut search = first.audio_start;
+    // Find the headers of further songs.
+    let mut songs = vec![(start, first)];
+    let mut search = songs[0].1.audio_start;
     while let Some(found) = find_mark(file, search)? {
-        match Head::read(file, found)? {
-            Some(head) => {
-                pieces.push(Piece::File(from..found));
-                mixed |= head.format() != first.format();
-                (from, search) = (head.audio_start, head.audio_start);
-            }
-            None => search = found + 4,
+        search = found + 4;
+        if let Some(head) = Head::read(file, found)? {
+            search = head.audio_start;
+            songs.push((found, head));
         }
     }
-    let is_joined = pieces.len() > 2;
-    pieces.push(Piece::File(from..bytes));
 
-    // The count of samples is that of the first song.
-    let mut info = first.info;
-    if is_joined {
-        info[13] &= 0xf0;
-        info[14..18].fill(0);
+    // Present each of them by itself.
+    let ends: Vec<u64> = songs[1..].iter().map(|(start, _)| *start).collect();
+    let ends = ends.into_iter().chain([bytes]);
+    let is_joined = songs.len() > 1;
+    let mut parts = Vec::new();
+    for ((start, head), end) in songs.iter().zip(ends) {
+        let song_end = before_tags(file, end)?;
+        parts.push(head.part(*start, song_end, is_joined || song_end < end));
     }
-    first
-        .frame
-        .iter()
-        .for_each(|frame| correct(&mut info, frame));
-    if first.frame.is_none() {
-        correct_sizes(&mut info);
-    }
+    let more = parts.split_off(1);
+    let Some(part) = parts.pop() else {
+        return Ok(None);
+    };
 
-    let is_changed = is_joined || info != first.info;
-    pieces[1] = Piece::Bytes(info.to_vec());
+    let layouts: Vec<_> = songs.iter().map(|(_, head)| head.layout()).collect();
     Ok(Some(Mended {
-        pieces: is_changed.then_some(pieces),
-        flac_start: first.frame.map(|frame| frame.start(&info)),
-        mixed,
+        part,
+        more,
+        layouts: if is_joined { layouts } else { Vec::new() },
         ..Mended::default()
     }))
 }
@@ -106,12 +100,35 @@ impl Head {
         }))
     }
 
-    /// Returns rate, channels and bits, which all frames must share.
-    fn format(&self) -> [u8; 4] {
-        let [.., a, b, c, d] = self.info[..14] else {
-            return [0; 4];
-        };
-        [a, b, c, d & 0xf0]
+    /// Returns the song that begins at `start` and ends at `end`, with a header that agrees with
+    /// its frames.
+    fn part(&self, start: u64, end: u64, is_piece: bool) -> Part {
+        let mut info = self.info;
+        match &self.frame {
+            Some(frame) => correct(&mut info, frame),
+            None => correct_sizes(&mut info),
+        }
+
+        let is_changed = is_piece || info != self.info;
+        Part {
+            pieces: is_changed.then(|| {
+                vec![
+                    Piece::File(start..start + 8),
+                    Piece::Bytes(info.to_vec()),
+                    Piece::File(start + INFO_END..end),
+                ]
+            }),
+            flac_start: self.frame.as_ref().map(|frame| frame.start(&info)),
+        }
+    }
+
+    /// Returns the layout of the samples (RFC 9639, section 8.2).
+    fn layout(&self) -> Layout {
+        let [a, b, c] = [self.info[10], self.info[11], self.info[12]];
+        Layout {
+            channels: usize::from(c >> 1 & 7) + 1,
+            rate_hz: u32::from_be_bytes([0, a, b, c]) >> 4,
+        }
     }
 }
 
@@ -210,7 +227,7 @@ fn checksum(bytes: &[u8]) -> u8 {
 fn correct(info: &mut [u8; 34], frame: &Frame) {
     let size = |at: usize, info: &[u8; 34]| u16::from_be_bytes([info[at], info[at + 1]]);
     let (smallest, largest) = (size(0, info), size(2, info));
-    if frame.fixed && smallest != largest {
+    if frame.fixed && (smallest != largest || largest < frame.samples) {
         info[..2].copy_from_slice(&frame.samples.max(16).to_be_bytes());
         info[2..4].copy_from_slice(&frame.samples.max(16).to_be_bytes());
     } else if !frame.fixed && smallest == largest {
@@ -334,6 +351,7 @@ mod tests {
         let cases = [
             (true, (4096, 4096), (4096, 4096)),
             (true, (0, 4096), (1152, 1152)),
+            (true, (1, 1), (1152, 1152)),
             (false, (0, 4096), (16, 4096)),
             (false, (4096, 4096), (16, 65_535)),
             (false, (4096, 12), (16, 65_535)),

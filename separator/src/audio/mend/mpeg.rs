@@ -6,8 +6,8 @@
 use std::io::{BufRead, Read, Result, Seek, SeekFrom};
 use std::ops::Range;
 
-use super::Mended;
-use super::bytes::{after_id3, after_tag, array_at, some_at};
+use super::bytes::{after_tag, array_at, some_at};
+use super::{Mended, Part};
 use crate::audio::Layout;
 use crate::audio::source::Piece;
 use crate::audio::trim::Trim;
@@ -151,24 +151,25 @@ struct Walk {
     songs: Vec<Song>,
 }
 
-/// Walks along the frames of a file. Returns `None` where it need not be mended.
+/// Walks along the frames of a file, whose first tags end at `start`. Returns `None` where it need not be mended.
 pub(super) fn mend<F: BufRead + Seek>(
     file: &mut F,
     kind: Kind,
+    start: u64,
     bytes: u64,
 ) -> Result<Option<Mended>> {
-    let Some(walk) = walk(file, kind)? else {
+    let Some(walk) = walk(file, kind, start)? else {
         return Ok(None);
     };
 
     let joined = walk.songs.len() > 1;
     let changes = walk.layouts.len() > 1;
-    if walk.tags.is_empty() && !joined && !changes {
+    if walk.tags.is_empty() && !joined && !changes && start == 0 {
         return Ok(None);
     }
 
     let mut pieces = Vec::new();
-    let mut from = 0;
+    let mut from = start;
     for tag in &walk.tags {
         pieces.push(Piece::File(from..tag.start.min(bytes)));
         from = tag.end.min(bytes);
@@ -176,16 +177,16 @@ pub(super) fn mend<F: BufRead + Seek>(
     pieces.push(Piece::File(from..bytes));
 
     Ok(Some(Mended {
-        pieces: (!walk.tags.is_empty()).then_some(pieces),
+        part: Part::of(pieces),
         layouts: if changes { walk.layouts } else { Vec::new() },
         trim: joined.then(|| songs(&walk.songs)),
         ..Mended::default()
     }))
 }
 
-fn walk<F: BufRead + Seek>(file: &mut F, kind: Kind) -> Result<Option<Walk>> {
+fn walk<F: BufRead + Seek>(file: &mut F, kind: Kind, start: u64) -> Result<Option<Walk>> {
     let mut walk = Walk::default();
-    let mut at = after_id3(file, 0)?.unwrap_or(0);
+    let mut at = start;
     file.seek(SeekFrom::Start(at))?;
 
     let mut is_synced = false;
@@ -427,10 +428,14 @@ mod tests {
             let head = frame.repeat(before);
             let file = [head.as_slice(), &tag, &frame.repeat(after)].concat();
             let bytes = file.len() as u64;
-            let mended = mend(&mut Cursor::new(&file), Kind::Layers, bytes).unwrap();
+            let mended = mend(&mut Cursor::new(&file), Kind::Layers, 0, bytes).unwrap();
             let (start, end) = (head.len() as u64, (head.len() + tag.len()) as u64);
             let expected = vec![Piece::File(0..start), Piece::File(end..bytes)];
-            assert_eq!(mended.unwrap().pieces, Some(expected), "{before}, {after}");
+            assert_eq!(
+                mended.unwrap().part,
+                Part::of(expected),
+                "{before}, {after}"
+            );
         }
     }
 }

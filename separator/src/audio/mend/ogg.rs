@@ -3,8 +3,8 @@
 
 use std::io::{Read, Result, Seek};
 
-use super::Mended;
 use super::bytes::{array_at, some_at};
+use super::{Mended, Part};
 use crate::audio::Layout;
 use crate::audio::source::Piece;
 
@@ -26,7 +26,7 @@ pub(super) fn mend(file: &mut (impl Read + Seek), bytes: u64) -> Result<Option<M
     };
 
     let mended = Mended {
-        pieces: without_cover(file, &first, bytes)?,
+        part: without_cover(file, &first, bytes)?.map_or_else(Part::default, Part::of),
         layouts: layouts(file)?,
         ..Mended::default()
     };
@@ -267,7 +267,7 @@ mod tests {
                 let file = [head, sound.clone()].concat();
 
                 let mended = mend(&mut Cursor::new(&file), file.len() as u64).unwrap();
-                let pieces = mended.and_then(|mended| mended.pieces);
+                let pieces = mended.and_then(|mended| mended.part.pieces);
                 assert_eq!(pieces.is_some(), extra > 0, "{extra}");
                 if let Some(pieces) = pieces {
                     let expected = stream(first, &[&[empty.to_vec()], rest.as_slice()].concat());
