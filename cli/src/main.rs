@@ -4,6 +4,8 @@
 
 mod args;
 mod cache;
+mod config;
+mod decoding;
 mod doctor;
 mod engine;
 mod fault;

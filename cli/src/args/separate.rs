@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use sextet_separator::Stem;
 
-use super::value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, overlap, stem};
+use super::value::{
+    BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, TagsArg, overlap, stem,
+};
 use crate::models::BUNDLED;
 
 /// The flags of `sextet separate`, as typed.
@@ -57,6 +59,10 @@ pub(crate) struct SeparateArgs {
     /// Bits a sample; 32f is floating point [default: 32f for wav, 24 for flac]
     #[arg(long, value_enum)]
     pub(crate) bits: Option<BitsArg>,
+
+    /// Tags of the stems: those of the song, with a title that names the stem, or none
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) tags: TagsArg,
 
     /// Sample rate of the stems: `source` or a number of Hz
     #[arg(long, value_name = "HZ", default_value = "source")]

@@ -8,9 +8,9 @@ use anyhow::Result;
 use sextet_protocol::Remedy;
 use sextet_separator::GpuOptions;
 
-use super::config;
 use super::paths::{library_folders, own_engine_cache};
 use crate::args::Gpus;
+use crate::config;
 use crate::fault::{Fault, Kind};
 
 /// Environment variable that names GPUs by their numbers.

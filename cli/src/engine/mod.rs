@@ -6,14 +6,12 @@
 //! | `work.rs` | the amount of work, by which an open choice is made |
 //! | `gpus.rs` | the GPUs that are named |
 //! | `paths.rs` | the files of TensorRT |
-//! | `config.rs` | the configuration file |
 //! | `waiting.rs` | display of an engine's preparation |
 //! | `status.rs` | the engines, and whether each can run |
 //! | `commands/` | `sextet engine` |
 
 mod choice;
 mod commands;
-mod config;
 mod gpus;
 mod paths;
 mod status;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use sextet_protocol::Folders;
 
-use super::config;
+use crate::config;
 
 /// Environment variable that names the folder of TensorRT's libraries.
 const LIBRARY_VARIABLE: &str = "SEXTET_TENSORRT";

@@ -6,7 +6,7 @@ use anyhow::Result;
 use sextet_separator::audio::{Bits, FileFormat, Tags, WriteOptions};
 use sextet_separator::{Mono, Options, Part, Stem, Sum};
 
-use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg};
+use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg, TagsArg};
 use crate::fault::{Fault, Kind};
 use crate::stems::Template;
 
@@ -25,6 +25,8 @@ pub(crate) struct Choice {
     pub(crate) template: Template,
     pub(crate) model_name: String,
     pub(crate) skip_existing: bool,
+    /// Whether the stems get the song's tags, and say which stem they are.
+    pub(crate) tagged: bool,
 }
 
 impl From<SumArg> for Sum {
@@ -70,6 +72,7 @@ impl Choice {
             template: template(args)?,
             model_name: crate::models::short_name(&args.model),
             skip_existing: args.skip_existing,
+            tagged: args.tags == TagsArg::Song,
         })
     }
 
@@ -78,7 +81,7 @@ impl Choice {
         WriteOptions::new()
             .format(self.format)
             .bits(self.bits)
-            .tags(tags)
+            .tags(if self.tagged { tags } else { Tags::default() })
     }
 }
 

@@ -19,9 +19,9 @@ use sextet_separator::{DecodeOptions, MEMORY_BYTES, Work};
 use crate::args::SeparateArgs;
 use crate::fault::Kind;
 use crate::unfinished::Unfinished;
-use crate::{engine, models, timings};
+use crate::{decoding, engine, models, timings};
 use choice::Choice;
-use inputs::Input;
+use inputs::{Found, Input};
 use jobs::SongJob;
 use machine::{Machine, Machines};
 use pool::After;
@@ -44,8 +44,13 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     choice::check(args)?;
     engine::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
-    let inputs = timed("find the songs", || {
-        inputs::gather(&args.inputs, &args.output)
+    let Found {
+        inputs,
+        left_out,
+        own_stems,
+    } = timed("find the songs", || {
+        let has_ffmpeg = decoding::ffmpeg().is_some();
+        inputs::gather(&args.inputs, &args.output, has_ffmpeg, unfinished)
     });
 
     // Read the first song while the model opens and the engine starts.
@@ -67,7 +72,11 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
 
     let mut machines = Machines::start(args, model, songs, work)?;
-    let start = start(args, &choice, &machines, hash, &jobs);
+    let start = Start {
+        left_out,
+        own_stems,
+        ..start(args, &choice, &machines, hash, &jobs)
+    };
     let runner = SongRunner {
         choice: &choice,
         unfinished,
@@ -117,6 +126,8 @@ fn start(
         engine_note: machines.note.clone(),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
+        left_out: Vec::new(),
+        own_stems: 0,
         bytes: jobs
             .iter()
             .map(|job| *job.found.as_ref().unwrap_or(&0))

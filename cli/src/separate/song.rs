@@ -112,7 +112,8 @@ impl SongRunner<'_> {
         let written_as = self.choice.write_options(tags);
 
         // Separate it into unfinished files.
-        let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
+        let tagged = self.choice.tagged;
+        let mut files = StemFiles::new(&job.outputs, written_as, tagged, seconds, self.unfinished);
         separator.separate_decoded(&song, &self.choice.options, &mut files, &mut listener)?;
 
         // Complete the files and give them their names.

@@ -20,16 +20,18 @@ pub(crate) struct StemFiles<'a> {
 }
 
 impl<'a> StemFiles<'a> {
+    /// Prepares files at `places`. With `tagged`, the tags of each say which stem it is.
     pub(crate) fn new(
         places: &'a [PathBuf],
         options: WriteOptions,
+        tagged: bool,
         seconds: &'a Cell<Option<f64>>,
         unfinished: &'a Unfinished,
     ) -> Self {
         Self {
             seconds,
             set: unfinished.set(),
-            writers: StemWriters::new(places.to_vec(), options, Care::OnDisk),
+            writers: StemWriters::new(places.to_vec(), options, Care::OnDisk).tagged(tagged),
         }
     }
 

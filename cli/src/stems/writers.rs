@@ -21,6 +21,8 @@ const BLOCKS: usize = 2;
 pub(crate) struct StemWriters {
     places: Vec<PathBuf>,
     options: WriteOptions,
+    /// Whether the tags of each file say which stem it is.
+    tagged: bool,
     care: Care,
     files: Vec<Filing>,
 }
@@ -54,9 +56,16 @@ impl StemWriters {
         Self {
             places,
             options,
+            tagged: false,
             care,
             files: Vec::new(),
         }
+    }
+
+    /// Lets the tags of each file say which stem it is, and by what it was made.
+    pub(crate) fn tagged(mut self, tagged: bool) -> Self {
+        self.tagged = tagged;
+        self
     }
 
     /// Returns the final paths of the files.
@@ -74,8 +83,13 @@ impl StemWriters {
         mut create: impl FnMut(&Path) -> Result<File>,
     ) -> Result<()> {
         self.check_room(outputs)?;
-        for place in &self.places {
-            let (layout, options, frames) = (outputs.layout, &self.options, outputs.frames);
+        for (place, part) in self.places.iter().zip(&outputs.parts) {
+            let (layout, frames) = (outputs.layout, outputs.frames);
+            let mut options = self.options.clone();
+            if self.tagged {
+                options.tags = options.tags.of_stem(&part.name, env!("CARGO_PKG_VERSION"));
+            }
+            let options = &options;
             let writer = create(place).and_then(|file| {
                 Ok(match self.care {
                     Care::OnDisk => AudioWriter::new(file, layout, options, frames)?,

@@ -37,7 +37,7 @@ pub(super) fn run(context: &JobContext, job: &Job, render: &Render) -> Result<()
     let outputs = outputs(render, &entry, &stems, &streams);
     let seconds = Cell::new(None);
 
-    let mut files = StemFiles::new(&places, options, &seconds, &context.unfinished);
+    let mut files = StemFiles::new(&places, options, false, &seconds, &context.unfinished);
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
 

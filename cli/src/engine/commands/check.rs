@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use sextet_separator::audio::{Audio, AudioFile};
+use sextet_separator::audio::Audio;
 use sextet_separator::{EngineChoice, EngineOptions, InMemory, Model, Options, Separator, Stem};
 
 use crate::args::{AgainstArg, CheckArgs};
 use crate::engine::Waiting;
-use crate::{models, stdio};
+use crate::{decoding, models, stdio};
 
 /// The difference between two engines in one stem.
 #[derive(Debug, serde::Serialize)]
@@ -77,7 +77,7 @@ fn separate(
         .backend(engine)
         .listener(&mut listener)
         .build()?;
-    let song = AudioFile::open(song)?;
+    let song = decoding::open(song)?;
     let mut stems = InMemory::default();
     let options = Options::new().single_chunk(args.single_chunk);
 

@@ -2,6 +2,7 @@
 //! them.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -207,9 +208,14 @@ impl Reporter for Bars {
         if let Some(all) = &self.all {
             all.finish_and_clear();
         }
-        table(jobs, outcomes, totals)
-            .iter()
-            .for_each(|line| stdio::out(line));
+        // The songs' lines stand above already, unless standard output goes elsewhere.
+        let lines = table(jobs, outcomes, totals);
+        let seen = if std::io::stdout().is_terminal() {
+            lines.len().saturating_sub(1)
+        } else {
+            0
+        };
+        lines[seen..].iter().for_each(|line| stdio::out(line));
     }
 }
 

@@ -30,6 +30,10 @@ pub(super) struct Start {
     pub(super) engine_note: Option<String>,
     pub(super) parts: Vec<String>,
     pub(super) output: PathBuf,
+    /// Files in the folders that are no songs by their extensions.
+    pub(super) left_out: Vec<PathBuf>,
+    /// Number of files in the folders that are stems which Sextet has written.
+    pub(super) own_stems: usize,
     /// Seconds from the start of the process until the engine was ready.
     pub(super) start_s: f64,
     /// Size of every song in bytes, by which its share of the batch is estimated.

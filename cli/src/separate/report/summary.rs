@@ -40,7 +40,7 @@ impl Totals {
 /// Formats the end of one song as a line. With `shared`, for engines that differ between songs, the
 /// line names the place of the computation.
 pub(super) fn result_line(job: &SongJob, outcome: &Outcome, shared: bool) -> String {
-    let input = job.input.display();
+    let input = job.shown();
     let folder = job
         .outputs
         .first()
