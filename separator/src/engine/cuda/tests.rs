@@ -7,7 +7,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
 
 use super::images::Images;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, LineBlock};
 use super::lower::{Limits, Lowered, lower};
 use super::memory::tensors_of;
 use super::parameters;
@@ -122,6 +122,50 @@ fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() 
             }
             println!("{name}, batch {batch}: {} MB", taken / 1_000_000);
         }
+    }
+}
+
+/// The blocks of `dconv_line.cu` wait for one another, so all of a segment's have to be on the GPU at
+/// once. Where they are not, kernels take its place whose blocks do not wait.
+#[test]
+fn blocks_that_wait_for_one_another_are_launched_only_where_all_fit() {
+    for (name, program) in published() {
+        let mut counts = Vec::new();
+        for multiprocessors in [1, 10, 20, 46, 80, 132, 10_000] {
+            for (shared, batch) in CASES {
+                let limits = Limits {
+                    multiprocessors,
+                    ..limits(shared)
+                };
+                let lowered = lower(&program, batch, false, limits).unwrap();
+                let mut lines = 0;
+                for launch in &lowered.launches {
+                    let Kernel::Line(channels) = launch.kernel else {
+                        continue;
+                    };
+                    lines += 1;
+                    let most = if limits.hopper {
+                        LineBlock::of(channels).resident
+                    } else {
+                        1
+                    };
+                    let blocks = launch.grid[0] as usize / batch;
+                    assert!(
+                        blocks <= most * multiprocessors,
+                        "{name}: {blocks} blocks of {channels} channels on {multiprocessors}"
+                    );
+                }
+                counts.push((multiprocessors, lines));
+            }
+        }
+
+        assert!(counts.iter().all(|&(many, lines)| many > 1 || lines == 0));
+        assert!(
+            counts
+                .iter()
+                .all(|&(many, lines)| many < 10_000 || lines > 0)
+        );
+        println!("{name}: launches of dconv_line by multiprocessors: {counts:?}");
     }
 }
 
