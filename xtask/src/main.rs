@@ -23,7 +23,7 @@ use bundle::Build;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  check          everything that CI checks: format, lints, layout, kernels, tests, documentation, dependencies and licences
+  check          everything that CI checks: format, layout, lints, kernels, tests, documentation, dependencies and licences
   check --fast   the same without what has to be downloaded: no Python packages, no kernels, no TensorRT, no audit of dependencies
   tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
   kernels        compiles the kernels of the CUDA engine into separator/kernels/kernels.bin; needs no GPU
