@@ -51,8 +51,8 @@ fn a_song_is_captured_separated_played_and_restored() {
     host.set_offline(true);
     host.activate(rate_hz, BLOCK as u32);
 
-    if let Some(project) = reference::project_with_choice() {
-        assert!(host.load(&project));
+    if let Some(saved) = reference::chosen() {
+        assert!(host.load(&project::framed(&saved)));
         host.wait_for("empty", PATIENCE);
     }
 

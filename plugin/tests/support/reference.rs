@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sextet_protocol::Stem;
 
-use super::{command, db, entry, project};
+use super::{command, db, entry};
 
 /// Environment variable that names the engine which has to make the stems, as `sextet separate
 /// --engine` takes it. Any engine may make them where it is not set.
@@ -30,12 +30,10 @@ pub fn choice() -> Option<String> {
     named(CHOICE_VARIABLE).or_else(engine)
 }
 
-/// Returns a project without a clip in which that engine is chosen, if one is named.
-pub fn project_with_choice() -> Option<Vec<u8>> {
+/// Returns the contents of a project without a clip in which that engine is chosen, if one is named.
+pub fn chosen() -> Option<Value> {
     let engine = choice()?;
-    Some(project::framed(
-        &json!({ "settings": { "engine": engine } }),
-    ))
+    Some(json!({ "settings": { "engine": engine } }))
 }
 
 /// Fails unless stems that were made by `class`, as in a recipe of the cache (`tensorrt-f16`), come

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use cudarc::driver::CudaContext;
-
 use super::error::CudaError;
 use super::memory::outputs_of;
 use super::runner::{Prepared, Restrictions, Runner};
+use super::start::NEEDS;
+use crate::engine::gpu::Gpu;
 use crate::model::Model;
 use crate::model::program::interpret::Interpreter;
 use crate::model::program::{Operation, Program, Tensor};
@@ -41,13 +41,10 @@ pub fn compare(
         return Ok((Vec::new(), Vec::new()));
     };
     let program = network.program()?;
-    let opened = CudaError::during("open the GPU");
-    let context = CudaContext::new(gpu).map_err(&opened)?;
-    // SAFETY: events order the streams.
-    unsafe { context.disable_event_tracking() };
-
-    let prepared = Prepared::new(&context, &program, batch, true, restrictions)?;
-    let runner = Runner::new(&context, &program, prepared)?;
+    let gpu = Gpu::open(gpu, &NEEDS)?;
+    let context = gpu.context();
+    let prepared = Prepared::new(context, &program, batch, true, restrictions)?;
+    let runner = Runner::new(context, &program, prepared)?;
     let stream = runner.stream();
     let copied = CudaError::during("copy");
     let mixes = mix.repeat(batch);
@@ -167,12 +164,10 @@ pub fn profile(
     };
     let begun = Instant::now();
     let program = network.program()?;
-    let context = CudaContext::new(gpu).map_err(CudaError::during("open the GPU"))?;
-    // SAFETY: events order the streams.
-    unsafe { context.disable_event_tracking() };
-
-    let prepared = Prepared::new(&context, &program, batch, false, restrictions)?;
-    let mut runner = Runner::new(&context, &program, prepared)?;
+    let gpu = Gpu::open(gpu, &NEEDS)?;
+    let context = gpu.context();
+    let prepared = Prepared::new(context, &program, batch, false, restrictions)?;
+    let mut runner = Runner::new(context, &program, prepared)?;
     let start = begun.elapsed();
     let segment_ms = runner.time(100)? / batch as f64;
     let launches = runner
