@@ -25,7 +25,7 @@ pub(crate) struct Config {
 pub(crate) struct Gpu {
     /// Number of the GPU.
     pub(crate) number: usize,
-    /// Chunks at a time.
+    /// Segments at a time.
     pub(crate) batch: Option<usize>,
 }
 

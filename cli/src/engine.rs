@@ -16,7 +16,7 @@ use crate::fault::{Kind, Report};
 
 /// An engine and whether it can run.
 #[derive(Clone, Debug, serde::Serialize)]
-pub(crate) struct Engine {
+pub(crate) struct EngineStatus {
     pub(crate) name: &'static str,
     pub(crate) built_in: bool,
     pub(crate) usable: bool,
@@ -25,20 +25,20 @@ pub(crate) struct Engine {
 }
 
 /// Returns all engines; the CPU engine, which always works, comes first.
-pub(crate) fn all() -> Vec<Engine> {
+pub(crate) fn all() -> Vec<EngineStatus> {
     let threads = sextet_separator::cpu_threads(None);
     let about = format!(
         "needs nothing; computes on {threads} {}",
         if threads == 1 { "thread" } else { "threads" }
     );
-    let cpu = Engine {
+    let cpu = EngineStatus {
         name: "cpu",
         built_in: true,
         usable: true,
         about,
     };
 
-    let on_gpu = |name, built_in, found: Result<String>| Engine {
+    let on_gpu = |name, built_in, found: Result<String>| EngineStatus {
         name,
         built_in,
         usable: found.is_ok(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sextet_separator::exit_at_once;
 
 use crate::fault::Kind;
-use crate::say;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 
 /// Installs the signal handler. The first signal ends the process once the unfinished files are
@@ -29,7 +29,7 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
         let unfinished = unfinished.clone();
         std::thread::spawn(move || {
             unfinished.close();
-            say::err("\ninterrupted");
+            stdio::err("\ninterrupted");
             exit_at_once(code);
         });
     })?;

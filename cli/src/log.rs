@@ -7,7 +7,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::say;
+use crate::stdio;
 
 /// Environment variable that says what is logged, by targets and levels: `sextet=debug`.
 const VARIABLE: &str = "SEXTET_LOG";
@@ -41,7 +41,7 @@ fn targets(asked: Option<&str>, is_tensorrt_wanted: bool) -> Option<Targets> {
     let named = asked.and_then(|text| {
         Targets::from_str(text)
             .inspect_err(|error| {
-                say::err(&format!(
+                stdio::err(&format!(
                     "{VARIABLE} is '{text}', which is not understood ({error}): expected targets and levels such as sextet=debug"
                 ));
             })

@@ -15,14 +15,14 @@ mod gpu;
 mod interrupt;
 mod log;
 mod manual;
-mod mishap;
 mod models;
+mod panics;
 mod preparing;
 mod remedy;
-mod say;
 mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
+mod stdio;
 mod timings;
 mod transfer;
 mod unfinished;
@@ -40,12 +40,12 @@ use unfinished::Unfinished;
 fn main() -> ! {
     timings::begin();
     log::begin();
-    mishap::keep_quiet();
+    panics::record();
     let cli = Cli::parse();
     let json = wants_json(&cli.command);
 
     let unfinished = Unfinished::default();
-    let result = mishap::caught(|| {
+    let result = panics::catch(|| {
         interrupt::install(&unfinished)?;
         run(cli.command, &unfinished)
     });
@@ -60,7 +60,7 @@ fn main() -> ! {
 fn leave(code: u8, unfinished: &Unfinished) -> ! {
     sextet_separator::settle();
     unfinished.close();
-    timings::say();
+    timings::report();
     let _ = std::io::stdout().flush();
     sextet_separator::exit_at_once(i32::from(code))
 }
@@ -92,6 +92,6 @@ fn fail(report: &Report, json: bool) -> u8 {
     if json {
         separate::json_fatal(report);
     }
-    say::err(&report.to_string());
+    stdio::err(&report.to_string());
     report.kind.exit_code()
 }

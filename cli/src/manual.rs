@@ -7,13 +7,13 @@ use clap::CommandFactory as _;
 
 use crate::args::Cli;
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::stdio;
 
 /// Writes completions for `shell` to standard output.
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sextet", &mut text);
-    Ok(say::raw(&text)?)
+    Ok(stdio::raw(&text)?)
 }
 
 /// Writes the manual page to standard output, or a page for every command into `folder`.
@@ -23,7 +23,7 @@ pub(crate) fn pages(folder: Option<&Path>) -> Result<()> {
     let Some(folder) = folder else {
         let mut text = Vec::new();
         clap_mangen::Man::new(command).render(&mut text)?;
-        return Ok(say::raw(&text)?);
+        return Ok(stdio::raw(&text)?);
     };
 
     let cannot_write = || {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use sextet_separator::{Listener, Preparing};
 
-use crate::say;
+use crate::stdio;
 
 /// Shows the steps of an engine's preparation. It stays silent while there are none.
 pub(crate) struct Waiting {
@@ -26,10 +26,10 @@ impl Waiting {
     }
 
     /// Shows `text`: as a bar on a terminal, elsewhere as a line whenever the text changes.
-    fn say(&mut self, text: &str, done: u32, total: u32) {
+    fn print(&mut self, text: &str, done: u32, total: u32) {
         if !std::io::stderr().is_terminal() {
             if self.said != text {
-                say::err(text);
+                stdio::err(text);
             }
         } else {
             let bar = self.bar.get_or_insert_with(bar);
@@ -52,12 +52,12 @@ impl Listener for Waiting {
             None => describe(&step),
         };
         match step {
-            Preparing::Building { done, total } => self.say(&text, done, total),
+            Preparing::Building { done, total } => self.print(&text, done, total),
             Preparing::Waiting | Preparing::Compiling | Preparing::Comparing => {
-                self.say(&text, 1, 1)
+                self.print(&text, 1, 1)
             }
-            Preparing::NotKept { .. } => say::err(&format!("warning: {text}")),
-            _ => say::err(&text),
+            Preparing::NotKept { .. } => stdio::err(&format!("warning: {text}")),
+            _ => stdio::err(&text),
         }
     }
 }

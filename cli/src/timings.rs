@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sextet_separator::timings::{self, Timing};
 
-use crate::say;
+use crate::stdio;
 
 /// Environment variable that turns the timings on; any value but the empty one does.
 const VARIABLE: &str = "SEXTET_TIMINGS";
@@ -28,17 +28,17 @@ pub(crate) fn since_begin() -> Duration {
 }
 
 /// Prints the timings that were recorded since the last call, if there are any.
-pub(crate) fn say() {
+pub(crate) fn report() {
     let stages = timings::take();
     if stages.is_empty() {
         return;
     }
 
-    say::err(
+    stdio::err(
         "    from       to     took  stage (seconds since the process began; stages run side by side)",
     );
-    stages.iter().for_each(|timing| say::err(&line(timing)));
-    say::err(&format!(
+    stages.iter().for_each(|timing| stdio::err(&line(timing)));
+    stdio::err(&format!(
         "{:>8}                   all is said",
         seconds(since_begin())
     ));

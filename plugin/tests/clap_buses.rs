@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sextet_protocol::{Fingerprint, Stem};
 use support::clap_host::{Buses, Call, Host};
-use support::{BUSES, Heard, entry, project};
+use support::{BUSES, BusAudio, entry, project};
 
 const RATE_HZ: u32 = 48_000;
 const FRAMES: u64 = 100_000;
@@ -68,7 +68,7 @@ fn expected(bus: usize, side: usize, position: i64, dry: f32) -> f32 {
     }
 }
 
-fn check(heard: &Heard, bus: usize, position: i64, dry: f32) {
+fn check(heard: &BusAudio, bus: usize, position: i64, dry: f32) {
     for side in 0..2 {
         for (frame, &sample) in heard[bus][side].iter().enumerate() {
             let at = position + frame as i64;

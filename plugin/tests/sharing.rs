@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use support::clap_host::Host;
-use support::{Heard, assert_same_buses, command, db, project, song};
+use support::{BusAudio, assert_same_buses, command, db, project, song};
 
 /// Time limit of a separation: the engine yields to all else on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -50,8 +50,8 @@ impl Player {
     }
 
     /// Plays the clip through.
-    fn play(&mut self) -> Heard {
-        let mut all: Heard = Default::default();
+    fn play(&mut self) -> BusAudio {
+        let mut all: BusAudio = Default::default();
         for first in (0..self.clip[0].len()).step_by(BLOCK) {
             let input = self
                 .clip
@@ -68,7 +68,7 @@ impl Player {
 
     /// Returns the stems as an offline render plays them, where nothing is late. Checks that they
     /// add up to the clip.
-    fn stems(&mut self) -> Heard {
+    fn stems(&mut self) -> BusAudio {
         self.host.wait_for("ready", PATIENCE);
         self.host.set_offline(true);
 

@@ -9,7 +9,7 @@ use sextet_protocol::cache::Entry;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate};
 use support::clap_host::Host;
 use support::reference::{self, compare};
-use support::{BUSES, Heard, ask, assert_same_buses, project, song};
+use support::{BUSES, BusAudio, ask, assert_same_buses, project, song};
 
 /// Time limit of a separation: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -18,8 +18,8 @@ const START: i64 = 123_457;
 const BLOCK: usize = 1024;
 
 /// Plays a stretch of the timeline, block by block, with the song as input.
-fn play_through(host: &mut Host, song: &[Vec<f32>; 2]) -> Heard {
-    let mut all: Heard = Default::default();
+fn play_through(host: &mut Host, song: &[Vec<f32>; 2]) -> BusAudio {
+    let mut all: BusAudio = Default::default();
     for first in (0..song[0].len()).step_by(BLOCK) {
         let end = (first + BLOCK).min(song[0].len());
         let heard = host.play(
@@ -138,7 +138,7 @@ fn captured(host: &Host) -> Fingerprint {
 
 /// Checks that the stems are equal bit for bit, and the main output except for the rounding of its
 /// fade from dry.
-fn check_same(heard: &Heard, before: &Heard, what: &str) {
+fn check_same(heard: &BusAudio, before: &BusAudio, what: &str) {
     assert_same_buses(&heard[1..], &before[1..], what);
     let error_db = (0..2)
         .map(|side| compare(&heard[0][side], &before[0][side]).0)
@@ -150,7 +150,7 @@ fn check_same(heard: &Heard, before: &Heard, what: &str) {
 }
 
 /// Saves, closes and reopens: with the cache, with the capture alone, and with neither.
-fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &Heard) {
+fn restore(state: &[u8], song: &[Vec<f32>; 2], heard: &BusAudio) {
     let rate_hz = 44_100;
     let reopen = || {
         let mut host = Host::new();

@@ -5,11 +5,11 @@
 //! can be normalised. The samples are therefore kept in memory, up to [`MEMORY_BYTES`]. A longer
 //! song is read again while it is separated.
 
-use crate::ahead::{Ahead, Read, read_ahead};
 use crate::audio::{Audio, AudioSource, Layout, Resampler};
 use crate::error::SeparateError;
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::progress::{Listener, Progress};
+use crate::read_ahead::{Read, ReadAhead, read_ahead};
 use crate::song::in_place;
 use crate::statistics::{Moments, STRETCH_FRAMES, Statistics};
 use crate::{Options, Result, Sum};
@@ -48,12 +48,12 @@ pub struct Decoded<S> {
     source: S,
     layout: Layout,
     statistics: Statistics,
-    kept: Option<Kept>,
+    kept: Option<KeptSamples>,
 }
 
 /// Samples of a song that are kept in memory.
 #[derive(Debug)]
-struct Kept {
+struct KeptSamples {
     /// Samples as the model hears them.
     heard: Audio,
     /// Stereo samples at the song's own rate, if they are needed and that rate differs from the
@@ -169,9 +169,9 @@ fn read_all(
     options: DecodeOptions,
     listener: &mut dyn Listener,
     tap: &mut (dyn FnMut(&Audio) + Send),
-) -> Result<(Layout, Statistics, Option<Kept>)> {
+) -> Result<(Layout, Statistics, Option<KeptSamples>)> {
     let announced = source.frames();
-    let read = |layout: Layout, mut ahead: Ahead| {
+    let read = |layout: Layout, mut ahead: ReadAhead| {
         let mut moments = Moments::default();
         let mut keeper = Keeper::new(layout, options, announced);
         while let Some(read) = ahead.next()? {
@@ -277,11 +277,11 @@ impl Keeper {
     }
 
     /// Returns the whole song, if it was kept.
-    fn finish(self) -> Option<Kept> {
+    fn finish(self) -> Option<KeptSamples> {
         let own = self
             .own_hz
             .map(|rate_hz| Audio::new(self.own.into(), rate_hz));
-        (!self.is_over).then(|| Kept {
+        (!self.is_over).then(|| KeptSamples {
             heard: Audio::new(self.heard.into(), MODEL_RATE_HZ),
             own,
         })

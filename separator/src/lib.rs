@@ -10,23 +10,23 @@
 #[cfg(test)]
 extern crate self as sextet_separator;
 
-mod ahead;
 pub mod audio;
 mod chunks;
 mod decoded;
 mod engine;
 mod error;
-mod lanes;
 #[cfg(test)]
 mod long_songs;
+mod mixture_consistency;
 pub mod model;
 mod options;
 mod output;
 mod parts;
+mod passes;
 mod pipeline;
 mod progress;
+mod read_ahead;
 mod separator;
-mod share;
 mod sink;
 mod song;
 mod statistics;

@@ -10,8 +10,7 @@ use std::collections::VecDeque;
 
 use crate::audio::{Audio, AudioSource, AudioStream, Layout};
 use crate::decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
-use crate::engine::{Engine, EngineClass};
-use crate::separator::Member;
+use crate::engine::{Engine, EngineClass, LazyEngine};
 use crate::support::peak;
 use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
 
@@ -145,7 +144,7 @@ fn one_song() {
         announces,
     };
 
-    let mut members = [Member::on(
+    let mut engines = [LazyEngine::on(
         Box::new(Echo::default()),
         SEGMENT_FRAMES,
         vec![1.0; SOURCES.len()],
@@ -158,7 +157,7 @@ fn one_song() {
 
     assert_eq!(decoded.is_kept(), song.frames * FRAME_BYTES <= MEMORY_BYTES);
     pipeline::run(
-        &mut members,
+        &mut engines,
         &SOURCES,
         decoded.view(),
         &options,
@@ -168,7 +167,7 @@ fn one_song() {
     .unwrap();
 
     assert_eq!(sink.frames, [song.frames; SOURCES.len()]);
-    peak::say();
+    peak::print();
 }
 
 #[test]

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use crate::audio::{Audio, AudioSource, AudioStream, Folded, Layout, Resampled, Resampler};
 use crate::decoded::View;
+use crate::mixture_consistency::MixtureConsistency;
 use crate::model::MODEL_RATE_HZ;
-use crate::share::Share;
 use crate::timings::timed;
 use crate::{Mono, Options, Outputs, Part, Result, Stem, StemSink, Sum};
 
@@ -68,7 +68,7 @@ pub(crate) struct Output<'a> {
 /// Song and method by which the stems are made to add up to it.
 struct Exact<'a> {
     song: Mix<'a>,
-    share: Share,
+    consistency: MixtureConsistency,
 }
 
 impl<'a> Output<'a> {
@@ -181,7 +181,7 @@ impl<'a> Output<'a> {
             let mix = timed("read the song for the sum", || {
                 exact.song.read(channels, lines[0].frames())
             })?;
-            timed("share out", || exact.share.apply(&mix, &mut lines));
+            timed("share out", || exact.consistency.apply(&mix, &mut lines));
             lines = self.parts(lines);
         }
 
@@ -234,7 +234,7 @@ impl<'a> Exact<'a> {
         };
         Ok(Self {
             song,
-            share: Share::new(stems, layout.rate_hz),
+            consistency: MixtureConsistency::new(stems, layout.rate_hz),
         })
     }
 }

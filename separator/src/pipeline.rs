@@ -4,16 +4,16 @@
 
 use std::collections::VecDeque;
 
-use crate::ahead::read_ahead;
 use crate::audio::{Audio, RATES_HZ};
-use crate::chunks::{Chunk, Plan};
+use crate::chunks::{Chunk, ChunkGrid};
 use crate::decoded::View;
+use crate::engine::LazyEngine;
 use crate::error::SeparateError;
-use crate::lanes::{Blend, Lane};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::output::{Format, Output};
+use crate::passes::{Ensemble, Pass};
 use crate::progress::{Listener, Progress};
-use crate::separator::Member;
+use crate::read_ahead::read_ahead;
 use crate::song::{InPlace, Song, Streamed, normalise};
 use crate::statistics::Statistics;
 use crate::timings::timed;
@@ -41,7 +41,7 @@ pub struct Summary {
 
 /// Runs all stages.
 pub(crate) fn run(
-    members: &mut [Member],
+    engines: &mut [LazyEngine],
     sources: &[Stem],
     decoded: View<'_>,
     options: &Options,
@@ -63,11 +63,11 @@ pub(crate) fn run(
         .for_each(|warning| listener.warning(warning));
 
     // Plan the output and the passes.
-    let (source_frames, model_frames) = lengths(members, options, statistics, layout.rate_hz);
+    let (source_frames, model_frames) = lengths(engines, options, statistics, layout.rate_hz);
     let format = Format::new(options, sources, layout, source_frames, model_frames);
     let output_frames = format.frames;
-    let blend = Blend::new(
-        lanes(members, sources, &format.parts, options, model_frames)?,
+    let ensemble = Ensemble::new(
+        passes(engines, sources, &format.parts, options, model_frames)?,
         CHANNELS,
     );
 
@@ -76,7 +76,7 @@ pub(crate) fn run(
     })?;
 
     // Drop the segments that a cancelled song left in the engines.
-    members.iter_mut().try_for_each(Member::forget)?;
+    engines.iter_mut().try_for_each(LazyEngine::forget)?;
     let normalise = normalise(statistics);
     let normalise_block = move |block: &mut Audio| {
         block
@@ -87,8 +87,8 @@ pub(crate) fn run(
 
     let chunks = timed("separate", || match heard {
         Some(song) => separate(
-            members,
-            blend,
+            engines,
+            ensemble,
             InPlace::new(song, normalise),
             statistics,
             output,
@@ -96,8 +96,8 @@ pub(crate) fn run(
         ),
         None => read_ahead(source, false, normalise_block, |_, ahead| {
             separate(
-                members,
-                blend,
+                engines,
+                ensemble,
                 Streamed::new(ahead),
                 statistics,
                 output,
@@ -117,38 +117,38 @@ pub(crate) fn run(
 /// Separates the song. As many chunks as the engines accept are under way while the host joins and
 /// writes others. Returns the number of chunks.
 fn separate(
-    members: &mut [Member],
-    mut blend: Blend,
+    engines: &mut [LazyEngine],
+    mut ensemble: Ensemble,
     mut song: impl Song,
     statistics: &Statistics,
     mut output: Output<'_>,
     listener: &mut dyn Listener,
 ) -> Result<u64> {
     let (mean, deviation) = (statistics.mean, statistics.deviation);
-    let chunks_total = blend.chunks();
+    let chunks_total = ensemble.chunks();
     let mut chunks_done = 0;
-    let mut queue = Queue::new(members.len());
+    let mut queue = Queue::new(engines.len());
 
     listener.progress(Progress::Separating {
         chunks_done,
         chunks_total,
     });
-    while !queue.chunks.is_empty() || blend.next().is_some() {
+    while !queue.chunks.is_empty() || ensemble.next().is_some() {
         if listener.cancelled() {
             return Err(SeparateError::Cancelled.into());
         }
 
         timed("hand chunks over", || {
-            queue.fill(members, &mut blend, &mut song, listener)
+            queue.fill(engines, &mut ensemble, &mut song, listener)
         })?;
-        let Some((lane, chunk)) = queue.pop(&blend) else {
+        let Some((pass, chunk)) = queue.pop(&ensemble) else {
             break;
         };
 
-        let engine = members[blend.member(lane)].engine(listener)?;
+        let engine = engines[ensemble.engine(pass)].engine(listener)?;
         let stems = timed("wait for the engine", || engine.take())?;
         let planes = timed("join chunks", || {
-            blend.add(lane, &chunk, stems, move |sample| sample * deviation + mean)
+            ensemble.add(pass, &chunk, stems, move |sample| sample * deviation + mean)
         });
 
         output.write(planes)?;
@@ -172,56 +172,56 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(members: usize) -> Self {
+    fn new(engines: usize) -> Self {
         Self {
             chunks: VecDeque::new(),
-            waiting: vec![0; members],
+            waiting: vec![0; engines],
         }
     }
 
     /// Submits chunks to the engines until the next chunk's engine has no room.
     fn fill(
         &mut self,
-        members: &mut [Member],
-        blend: &mut Blend,
+        engines: &mut [LazyEngine],
+        ensemble: &mut Ensemble,
         song: &mut impl Song,
         listener: &mut dyn Listener,
     ) -> Result<()> {
-        while let Some((lane, chunk)) = blend.next() {
-            let member = blend.member(lane);
-            let segment_frames = members[member].segment_frames();
+        while let Some((pass, chunk)) = ensemble.next() {
+            let index = ensemble.engine(pass);
+            let segment_frames = engines[index].segment_frames();
 
-            let engine = members[member].engine(listener)?;
-            if self.waiting[member] >= engine.depth() {
+            let engine = engines[index].engine(listener)?;
+            if self.waiting[index] >= engine.depth() {
                 break;
             }
 
             song.read_until(chunk.window + segment_frames as i64)?;
             engine.submit(&mut |mix| song.copy_into(chunk.window, mix))?;
-            blend.heard(lane, &chunk);
-            song.forget_before(blend.needed_from());
-            self.waiting[member] += 1;
+            ensemble.heard(pass, &chunk);
+            song.forget_before(ensemble.needed_from());
+            self.waiting[index] += 1;
 
-            self.chunks.push_back((lane, chunk));
+            self.chunks.push_back((pass, chunk));
         }
 
-        if blend.next().is_none() {
-            for (member, _) in members
+        if ensemble.next().is_none() {
+            for (engine, _) in engines
                 .iter_mut()
                 .zip(&self.waiting)
                 .filter(|(_, waiting)| **waiting > 0)
             {
-                member.engine(listener)?.flush()?;
+                engine.engine(listener)?.flush()?;
             }
         }
 
         Ok(())
     }
 
-    fn pop(&mut self, blend: &Blend) -> Option<(usize, Chunk)> {
-        let (lane, chunk) = self.chunks.pop_front()?;
-        self.waiting[blend.member(lane)] -= 1;
-        Some((lane, chunk))
+    fn pop(&mut self, ensemble: &Ensemble) -> Option<(usize, Chunk)> {
+        let (pass, chunk) = self.chunks.pop_front()?;
+        self.waiting[ensemble.engine(pass)] -= 1;
+        Some((pass, chunk))
     }
 }
 
@@ -255,14 +255,14 @@ pub(crate) fn check(options: &Options, sources: &[Stem]) -> Result<()> {
 
 /// Returns the number of frames of the song to separate, at its own rate and at the model's.
 fn lengths(
-    members: &[Member],
+    engines: &[LazyEngine],
     options: &Options,
     statistics: &Statistics,
     rate_hz: u32,
 ) -> (u64, u64) {
-    let segment = members
+    let segment = engines
         .iter()
-        .map(|member| member.segment_frames() as u64)
+        .map(|engine| engine.segment_frames() as u64)
         .max()
         .unwrap_or(0);
 
@@ -274,28 +274,28 @@ fn lengths(
     (source_frames.min(statistics.source_frames), segment)
 }
 
-/// Returns one lane for each network that is needed and each shift.
-fn lanes(
-    members: &[Member],
+/// Returns one pass for each network that is needed and each shift.
+fn passes(
+    engines: &[LazyEngine],
     sources: &[Stem],
     parts: &[Part],
     options: &Options,
     model_frames: u64,
-) -> Result<Vec<Lane>> {
+) -> Result<Vec<Pass>> {
     let wanted = |source: usize| {
         options.sum == Sum::Exact || parts.iter().any(|p| p.stems.contains(&sources[source]))
     };
     let totals: Vec<f32> = (0..sources.len())
-        .map(|s| members.iter().map(|m| m.weights()[s]).sum())
+        .map(|s| engines.iter().map(|engine| engine.weights()[s]).sum())
         .collect();
 
-    let mut lanes = Vec::new();
-    for (index, member) in members.iter().enumerate() {
-        if !(0..sources.len()).any(|source| wanted(source) && member.weights()[source] > 0.0) {
+    let mut passes = Vec::new();
+    for (index, engine) in engines.iter().enumerate() {
+        if !(0..sources.len()).any(|source| wanted(source) && engine.weights()[source] > 0.0) {
             continue;
         }
 
-        let segment = member.segment_frames();
+        let segment = engine.segment_frames();
         for shift in 0..options.shifts.max(1) {
             let origin = origin(options.shifts, shift);
 
@@ -306,7 +306,7 @@ fn lanes(
                 options.overlap
             };
 
-            let plan = Plan::new(
+            let grid = ChunkGrid::new(
                 origin,
                 (model_frames as i64 - origin) as u64,
                 segment,
@@ -317,11 +317,11 @@ fn lanes(
             })?;
 
             let share = |source: usize| {
-                member.weights()[source] / totals[source] / options.shifts.max(1) as f32
+                engine.weights()[source] / totals[source] / options.shifts.max(1) as f32
             };
-            lanes.push(Lane::new(
+            passes.push(Pass::new(
                 index,
-                plan,
+                grid,
                 segment,
                 CHANNELS,
                 (0..sources.len()).map(share).collect(),
@@ -329,7 +329,7 @@ fn lanes(
         }
     }
 
-    Ok(lanes)
+    Ok(passes)
 }
 
 /// Returns the beginning of pass number `shift` of `shifts`. `apply_model` puts half a second of

@@ -2,8 +2,8 @@
 
 use crate::audio::AudioSource;
 use crate::decoded::{DecodeOptions, Decoded};
-use crate::engine::{self, Backend, Engine, EngineClass, EngineOptions, Sooner};
-use crate::model::{Model, Network};
+use crate::engine::{self, Backend, EngineClass, EngineOptions, LazyEngine, Sooner};
+use crate::model::Model;
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
 use crate::timings::timed;
@@ -11,7 +11,7 @@ use crate::{Options, Result, SeparateError, Stem, StemSink};
 
 /// Model on an engine. Loading is the costly part, so a separator should be kept for all songs.
 pub struct Separator {
-    members: Vec<Member>,
+    engines: Vec<LazyEngine>,
     sources: Vec<Stem>,
     segment_frames: usize,
 }
@@ -40,15 +40,15 @@ impl Separator {
         let backend = backend.into();
         engine::check(&backend)?;
         let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
-        let load = |(network, weights)| Member::new(network, weights, backend.clone());
+        let load = |(network, weights)| LazyEngine::new(network, weights, backend.clone());
 
-        let mut members: Vec<Member> = model.into_members().into_iter().map(load).collect();
-        if let [only] = members.as_mut_slice() {
+        let mut engines: Vec<LazyEngine> = model.into_networks().into_iter().map(load).collect();
+        if let [only] = engines.as_mut_slice() {
             only.engine(listener)?;
         }
 
         Ok(Self {
-            members,
+            engines,
             sources,
             segment_frames,
         })
@@ -61,11 +61,11 @@ impl Separator {
     /// Fails like [`Separator::new`], and when the listener cancels. The separator is unusable
     /// after a failure.
     pub fn start(&mut self, listener: &mut dyn Listener) -> Result<()> {
-        for member in &mut self.members {
+        for engine in &mut self.engines {
             if listener.cancelled() {
                 return Err(SeparateError::Cancelled.into());
             }
-            member.engine(listener)?;
+            engine.engine(listener)?;
         }
         Ok(())
     }
@@ -84,26 +84,19 @@ impl Separator {
     /// Returns the name of the engine and of its hardware, for display. Before any network of a bag
     /// has been needed, returns the expected name as far as it is known.
     pub fn engine_name(&self) -> String {
-        let started = self
-            .members
-            .iter()
-            .find_map(|member| member.engine.as_ref())
-            .map(|engine| engine.name());
-        let expected = || self.members.first().map(|member| member.backend.name());
+        let started = self.engines.iter().find_map(LazyEngine::name);
+        let expected = || self.engines.first().map(|engine| engine.backend().name());
         started.or_else(expected).unwrap_or_default()
     }
 
     /// Returns the kind and precision of the started engine, or `None` before the start.
     pub fn engine_class(&self) -> Option<EngineClass> {
-        self.members
-            .iter()
-            .find_map(|member| member.engine.as_ref())
-            .map(|engine| engine.class())
+        self.engines.iter().find_map(LazyEngine::class)
     }
 
     /// Returns whether the engine is the CPU engine.
     pub fn is_on_cpu(&self) -> bool {
-        let expected = || self.members.iter().all(|member| member.backend.is_cpu());
+        let expected = || self.engines.iter().all(|engine| engine.backend().is_cpu());
         self.engine_class()
             .map_or_else(expected, EngineClass::is_cpu)
     }
@@ -111,14 +104,16 @@ impl Separator {
     /// Returns the reason for the engine, where the choice was left open and a faster one was not
     /// available.
     pub fn engine_note(&self) -> Option<String> {
-        let started = self.members.iter().find_map(|member| member.note.clone());
-        started.or_else(|| self.members.first()?.backend.note())
+        let started = self.engines.iter().find_map(LazyEngine::note);
+        started
+            .map(str::to_owned)
+            .or_else(|| self.engines.first()?.backend().note())
     }
 
     /// Returns the times by which the CPU was chosen, if it is the engine because it finishes
     /// before the GPU could begin.
     pub fn sooner(&self) -> Option<Sooner> {
-        self.members.first()?.backend.sooner()
+        self.engines.first()?.backend().sooner()
     }
 
     /// Separates one song.
@@ -159,85 +154,12 @@ impl Separator {
         listener: &mut dyn Listener,
     ) -> Result<Summary> {
         pipeline::run(
-            &mut self.members,
+            &mut self.engines,
             &self.sources,
             song.view(),
             options,
             sink,
             listener,
         )
-    }
-}
-
-/// Network of the model, loaded into its engine when it is first run.
-pub(crate) struct Member {
-    network: Option<Network>,
-    engine: Option<Box<dyn Engine>>,
-    note: Option<String>,
-    segment_frames: usize,
-    weights: Vec<f32>,
-    backend: Backend,
-}
-
-impl Member {
-    fn new(network: Network, weights: Vec<f32>, backend: Backend) -> Self {
-        let segment_frames = network.segment_frames();
-        Self {
-            network: Some(network),
-            engine: None,
-            note: None,
-            segment_frames,
-            weights,
-            backend,
-        }
-    }
-
-    /// Creates a member that runs on `engine`, for tests of the stages around it.
-    #[cfg(test)]
-    pub(crate) fn on(engine: Box<dyn Engine>, segment_frames: usize, weights: Vec<f32>) -> Self {
-        let backend = EngineOptions::default().into();
-        Self {
-            network: None,
-            engine: Some(engine),
-            note: None,
-            segment_frames,
-            weights,
-            backend,
-        }
-    }
-
-    /// Returns the number of frames of the network's segment.
-    pub(crate) fn segment_frames(&self) -> usize {
-        self.segment_frames
-    }
-
-    /// Returns the weight of the network for each source.
-    pub(crate) fn weights(&self) -> &[f32] {
-        &self.weights
-    }
-
-    /// Drops the segments that the engine was given and has not returned.
-    pub(crate) fn forget(&mut self) -> Result<()> {
-        self.engine
-            .as_mut()
-            .map_or(Ok(()), |engine| engine.forget())
-    }
-
-    /// Returns the engine. Starts it when it is first needed.
-    pub(crate) fn engine(&mut self, listener: &mut dyn Listener) -> Result<&mut dyn Engine> {
-        if let Some(network) = self.network.take() {
-            // A network whose engine failed to start is gone, so the separator is unusable from
-            // then on.
-            let started = timed("start the engine", || {
-                engine::start(network, &mut self.backend, listener)
-            })?;
-            (self.engine, self.note) = (Some(started.engine), started.note);
-        }
-
-        let engine = self
-            .engine
-            .as_deref_mut()
-            .ok_or(engine::EngineError::NotStarted)?;
-        Ok(engine)
     }
 }

@@ -1,10 +1,10 @@
 //! Normalised song from which chunks are cut: read ahead on another thread, or copied from memory.
 
 use crate::Result;
-use crate::ahead::{Ahead, Read};
 use crate::audio::{Audio, AudioSource, Layout};
 use crate::chunks::{History, copy_stretch};
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
+use crate::read_ahead::{Read, ReadAhead};
 use crate::statistics::Statistics;
 
 /// Layout that the model takes, so that nothing has to be folded or resampled.
@@ -46,12 +46,12 @@ pub(crate) trait Song {
 
 /// Song that arrives block by block and is normalised already.
 pub(crate) struct Streamed {
-    ahead: Ahead,
+    ahead: ReadAhead,
     history: History,
 }
 
 impl Streamed {
-    pub(crate) fn new(ahead: Ahead) -> Self {
+    pub(crate) fn new(ahead: ReadAhead) -> Self {
         Self {
             ahead,
             history: History::default(),
@@ -108,8 +108,8 @@ impl<N: Fn(f32) -> f32 + Sync> Song for InPlace<'_, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ahead::read_ahead;
     use crate::audio::{AudioStream, BLOCK_FRAMES};
+    use crate::read_ahead::read_ahead;
 
     /// Song that has to be read block by block.
     struct ByBlocks<'a>(&'a Audio);

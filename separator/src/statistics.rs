@@ -30,7 +30,7 @@ pub(crate) const STRETCH_FRAMES: usize = 64 * BLOCK_FRAMES;
 /// Number of frames in a run, which is summed up at a time.
 const RUN_FRAMES: usize = 4096;
 /// Number of sums kept side by side, to which the processor adds at once.
-const LANES: usize = 8;
+const ACCUMULATORS: usize = 8;
 
 // Runs never cross blocks or stretches, so the result does not depend on how the song is divided.
 const _: () =
@@ -116,18 +116,17 @@ impl Moments {
 /// Returns the sum of `value` over the mono mix of two sides.
 fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
     let mono = |(left, right): (&f32, &f32)| value((f64::from(*left) + f64::from(*right)) / 2.0);
-    let mut lanes = [0.0; LANES];
-    let (left, left_rest) = left.as_chunks::<LANES>();
-    let (right, right_rest) = right.as_chunks::<LANES>();
+    let mut sums = [0.0; ACCUMULATORS];
+    let (left, left_rest) = left.as_chunks::<ACCUMULATORS>();
+    let (right, right_rest) = right.as_chunks::<ACCUMULATORS>();
 
     for (left, right) in left.iter().zip(right) {
-        lanes
-            .iter_mut()
+        sums.iter_mut()
             .zip(left.iter().zip(right))
-            .for_each(|(lane, sides)| *lane += mono(sides));
+            .for_each(|(sum, sides)| *sum += mono(sides));
     }
 
-    lanes.iter().sum::<f64>() + left_rest.iter().zip(right_rest).map(mono).sum::<f64>()
+    sums.iter().sum::<f64>() + left_rest.iter().zip(right_rest).map(mono).sum::<f64>()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use audio_support::{fixture, noise, read_file};
 use sextet_separator::ErrorKind;
 use sextet_separator::audio::{
     Audio, AudioFile, AudioWriter, Bits, Cover, FileFormat, Layout, TagField, Tags, WriteError,
-    WriteOptions, Written,
+    WriteOptions, WrittenFile,
 };
 use sha2::Digest as _;
 
@@ -34,7 +34,7 @@ fn write(
     audio: &Audio,
     options: &WriteOptions,
     block: usize,
-) -> sextet_separator::Result<Written> {
+) -> sextet_separator::Result<WrittenFile> {
     let file = File::create(path).unwrap();
     let mut writer = AudioWriter::new(file, audio.layout(), options, audio.frames() as u64)?;
     for start in (0..audio.frames()).step_by(block) {

@@ -117,7 +117,7 @@ fn one_song() {
         (summary.output_frames, sink.frames),
         (frames, vec![frames; 4])
     );
-    support::peak::say();
+    support::peak::print();
 }
 
 #[test]

@@ -19,7 +19,7 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
 use sextet_separator::gpu::Gpu;
 use sextet_separator::tensorrt::{
-    Built, Library, NEEDS, PlanCache, REQUIRED_VERSION, Target, TensorRtError, build,
+    BuiltPlan, Library, NEEDS, PlanCache, REQUIRED_VERSION, Target, TensorRtError, build,
 };
 use sextet_separator::{
     EngineChoice, EngineClass, EngineOptions, Error, ErrorKind, GpuOptions, Ignore, Listener,
@@ -74,7 +74,7 @@ fn build_one(
     model: &Model,
     options: &GpuOptions,
     listener: &mut dyn Listener,
-) -> Result<Built, Error> {
+) -> Result<BuiltPlan, Error> {
     let targets = Target::list("sm86").unwrap();
     let [built] = <[_; 1]>::try_from(build(model, options, &targets, listener)?).unwrap();
     Ok(built)
@@ -100,7 +100,7 @@ fn cause(error: &Error) -> &TensorRtError {
 
 /// Listener that records the steps.
 #[derive(Default)]
-struct Heard {
+struct Recorder {
     steps: Vec<Preparing>,
     /// Sender that receives one message once the build has begun.
     begun: Option<Sender<()>>,
@@ -108,7 +108,7 @@ struct Heard {
     stop_after: Option<usize>,
 }
 
-impl Listener for Heard {
+impl Listener for Recorder {
     fn preparing(&mut self, step: Preparing) {
         if matches!(step, Preparing::Building { .. })
             && let Some(begun) = self.begun.take()
@@ -152,7 +152,7 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
     for (name, model) in &cases {
         let (_folder, options) = fresh();
         let begin = Instant::now();
-        let mut heard = Heard::default();
+        let mut heard = Recorder::default();
         let built = build_one(model, &options, &mut heard).unwrap();
         let building_s = begin.elapsed().as_secs_f64();
 
@@ -174,7 +174,7 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
             "{name}: {steps:?}"
         );
         let begin = Instant::now();
-        let mut heard = Heard::default();
+        let mut heard = Recorder::default();
 
         let again = build_one(model, &options, &mut heard).unwrap();
         assert!(
@@ -356,15 +356,15 @@ fn of_two_threads_that_want_the_same_plan_one_builds_it() {
 
     std::thread::scope(|scope| {
         let first = scope.spawn(|| {
-            let mut heard = Heard {
+            let mut heard = Recorder {
                 begun: Some(begun),
-                ..Heard::default()
+                ..Recorder::default()
             };
             build_one(&quick, &options, &mut heard).unwrap()
         });
 
         has_begun.recv().unwrap();
-        let mut heard = Heard::default();
+        let mut heard = Recorder::default();
         let second = build_one(&quick, &options, &mut heard).unwrap();
 
         let first = first.join().unwrap();
@@ -387,9 +387,9 @@ fn of_two_threads_that_want_the_same_plan_one_builds_it() {
 fn build_as_a_child(folder: &Path) {
     let (begun, has_begun) = channel();
     let says = std::thread::spawn(move || has_begun.recv().map(|()| println!("\n{BEGUN}")));
-    let mut heard = Heard {
+    let mut heard = Recorder {
         begun: Some(begun),
-        ..Heard::default()
+        ..Recorder::default()
     };
 
     let model = Model::open(&folder.join(CHECKPOINT)).unwrap();
@@ -434,7 +434,7 @@ fn of_two_processes_that_want_the_same_plan_one_builds_it() {
         "of_two_processes_that_want_the_same_plan_one_builds_it",
         folder.path(),
     );
-    let mut heard = Heard::default();
+    let mut heard = Recorder::default();
     let second = build_one(&model, &options, &mut heard).unwrap();
 
     assert!(first.wait().unwrap().success());
@@ -473,9 +473,9 @@ fn a_build_that_is_stopped_leaves_no_plan() {
 
     let stops = [1, 2];
     for stop in stops {
-        let mut heard = Heard {
+        let mut heard = Recorder {
             stop_after: Some(stop),
-            ..Heard::default()
+            ..Recorder::default()
         };
         let error = build_one(&quick, &options, &mut heard).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled, "after {stop}: {error}");

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
-use crate::write_header::Room;
+use crate::write_header::SizeRoom;
 use crate::{HeaderError, SampleFormat, WavFormat, WavHeader, bytes_of, bytes_of_mut};
 
 /// Size of a stereo frame in bytes.
@@ -169,7 +169,7 @@ pub fn write_header(file: &mut (impl Write + Seek), rate_hz: u32, frames: u64) -
 
 fn header(rate_hz: u32, frames: u64) -> Vec<u8> {
     let format = WavFormat::float_stereo(rate_hz);
-    let (header, _) = format.header_with(frames, &[], Room::Always);
+    let (header, _) = format.header_with(frames, &[], SizeRoom::Always);
     debug_assert_eq!(header.len() as u64, HEADER_BYTES);
     header
 }

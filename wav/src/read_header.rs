@@ -1,4 +1,4 @@
-//! Header of a WAVE file, read so that false values in it do no harm.
+//! Header of a WAVE file, read so that false values in it do no corrupt.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 

@@ -11,7 +11,7 @@ const DS64_BYTES: u64 = 8 + DS64_BODY_BYTES as u64;
 
 /// Room for the sizes of a file beyond 4 GiB, which is an RF64 (EBU Tech 3306).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum SizeRoom {
     /// Only in such a file.
     AsNeeded,
     /// In every file, so that the header has one length whatever the length of the file.
@@ -22,16 +22,16 @@ impl WavFormat {
     /// Returns the header of a file of `frames` frames, that is, everything before the samples, and
     /// the number of bytes of samples that follow. `chunks` come before the samples too.
     pub fn header(&self, frames: u64, chunks: &[u8]) -> (Vec<u8>, u64) {
-        self.header_with(frames, chunks, Room::AsNeeded)
+        self.header_with(frames, chunks, SizeRoom::AsNeeded)
     }
 
-    pub(crate) fn header_with(&self, frames: u64, more: &[u8], room: Room) -> (Vec<u8>, u64) {
+    pub(crate) fn header_with(&self, frames: u64, more: &[u8], room: SizeRoom) -> (Vec<u8>, u64) {
         let data_bytes = frames.saturating_mul(self.frame_bytes());
         let chunks = self.chunks(frames, more);
 
         // The RIFF size covers "WAVE", the chunks, the data chunk's head, the samples and the pad
         // byte.
-        let ds64_bytes = DS64_BYTES * u64::from(room == Room::Always);
+        let ds64_bytes = DS64_BYTES * u64::from(room == SizeRoom::Always);
         let riff_bytes = (4 + ds64_bytes + chunks.len() as u64 + 8)
             .saturating_add(data_bytes)
             .saturating_add(data_bytes % 2);
@@ -41,7 +41,7 @@ impl WavFormat {
             header.extend(b"RIFF");
             header.extend(riff.to_le_bytes());
             header.extend(b"WAVE");
-            if room == Room::Always {
+            if room == SizeRoom::Always {
                 chunk(&mut header, b"JUNK", &[0; DS64_BODY_BYTES]);
             }
             header.extend(chunks);
@@ -149,12 +149,12 @@ mod tests {
         ];
 
         let format = WavFormat::float_stereo(44_100);
-        let kinds = [Room::AsNeeded, Room::Always];
+        let kinds = [SizeRoom::AsNeeded, SizeRoom::Always];
         for (frames, room) in lengths.iter().flat_map(|&n| kinds.map(|room| (n, room))) {
             let (bytes, data_bytes) = format.header_with(frames, &[], room);
             let is_rf64 = &bytes[..4] == b"RF64";
             assert_eq!(data_bytes, frames * 8);
-            if room == Room::Always {
+            if room == SizeRoom::Always {
                 assert_eq!(bytes.len() as u64, crate::HEADER_BYTES);
             }
 

@@ -77,7 +77,7 @@ pub(crate) struct BuildArgs {
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) making: MakingFlags,
-    /// Chunks at a time [default: 4, or 1 on a GPU with less than 7 GB]
+    /// Segments at a time [default: 4, or 1 on a GPU with less than 7 GB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) batch: Option<u8>,
     /// Architectures to build for, `sm86,sm89` or `all`, which is one engine that is larger; no GPU
@@ -106,7 +106,7 @@ pub(crate) struct CheckArgs {
     /// The engine to compare with
     #[arg(long, value_enum, default_value_t)]
     pub(crate) against: AgainstArg,
-    /// Chunks at a time
+    /// Segments at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) batch: Option<u8>,
     /// Only the first chunk: a quick look
@@ -131,7 +131,7 @@ pub(crate) enum AgainstArg {
 pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) engine: EngineFlags,
-    /// How many chunks at a time to try
+    /// How many segments at a time to try
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values = ["1", "2", "4", "8"],
           value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) batch: Vec<u8>,

@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sextet_protocol::Folders;
 
-use super::evict::Kept;
+use super::evict::CachedEntry;
 use super::{Limit, StemCache};
 use crate::args::CacheCommand;
 use crate::fault::{Fault, Kind};
-use crate::say;
 use crate::separate::clock;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 
 /// Runs one of the `cache` commands.
@@ -36,11 +36,11 @@ struct Listing<'a> {
     path: String,
     limit_bytes: u64,
     bytes: u64,
-    entries: Vec<Listed<'a>>,
+    entries: Vec<ListedEntry<'a>>,
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedEntry<'a> {
     key: String,
     bytes: u64,
     /// Seconds since 1970.
@@ -52,8 +52,8 @@ struct Listed<'a> {
     frames: Option<u64>,
 }
 
-impl<'a> Listed<'a> {
-    fn of(kept: &'a Kept) -> Self {
+impl<'a> ListedEntry<'a> {
+    fn of(kept: &'a CachedEntry) -> Self {
         let manifest = kept.manifest.as_ref();
         Self {
             key: kept.key.to_string(),
@@ -79,7 +79,7 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
 
     let bytes = kept.iter().map(|kept| kept.bytes).sum();
     if json {
-        let entries = kept.iter().map(Listed::of).collect();
+        let entries = kept.iter().map(ListedEntry::of).collect();
         let listing = Listing {
             version: 1,
             path,
@@ -88,12 +88,12 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
             entries,
         };
 
-        say::out(&serde_json::to_string(&listing)?);
+        stdio::out(&serde_json::to_string(&listing)?);
         return Ok(());
     }
 
-    kept.iter().for_each(|kept| say::out(&line(kept)));
-    say::out(&format!(
+    kept.iter().for_each(|kept| stdio::out(&line(kept)));
+    stdio::out(&format!(
         "{} of {limit} in '{path}', {} entries",
         Limit(bytes),
         kept.len()
@@ -103,7 +103,7 @@ fn list(cache: &StemCache, json: bool) -> Result<()> {
 }
 
 /// Formats an entry as one line.
-fn line(kept: &Kept) -> String {
+fn line(kept: &CachedEntry) -> String {
     let size = Limit(kept.bytes).to_string();
     let about = match &kept.manifest {
         Some(manifest) => format!(
@@ -145,7 +145,7 @@ fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
         }
     }
 
-    let wanted = |kept: &&Kept| {
+    let wanted = |kept: &&CachedEntry| {
         keys.is_empty() || keys.iter().any(|key| kept.key.to_string().starts_with(key))
     };
     let (mut count, mut bytes, mut used) = (0, 0, 0);
@@ -166,12 +166,12 @@ fn clear(cache: &StemCache, keys: &[String]) -> Result<()> {
         String::new()
     };
 
-    say::out(&format!("removed {count} entries, {}{stay}", Limit(bytes)));
+    stdio::out(&format!("removed {count} entries, {}{stay}", Limit(bytes)));
     Ok(())
 }
 
 fn path(cache: &StemCache) -> Result<()> {
-    say::out(&cache.folders.stems().display().to_string());
+    stdio::out(&cache.folders.stems().display().to_string());
     Ok(())
 }
 
@@ -180,6 +180,6 @@ fn set_limit(cache: &StemCache, limit: Option<Limit>) -> Result<()> {
         cache.set_limit(limit)?;
         cache.make_room(0, None)?;
     }
-    say::out(&cache.limit()?.to_string());
+    stdio::out(&cache.limit()?.to_string());
     Ok(())
 }

@@ -17,7 +17,7 @@ const LEAVING: &str = ".leaving-";
 
 /// An entry on the disk, whole or damaged.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedEntry {
     pub(super) key: Fingerprint,
     folder: PathBuf,
     /// Size of all its files in bytes.
@@ -33,11 +33,11 @@ impl StemCache {
     ///
     /// # Errors
     /// When the folder exists and cannot be read.
-    pub(super) fn kept(&self) -> Result<Vec<Kept>> {
+    pub(super) fn kept(&self) -> Result<Vec<CachedEntry>> {
         let mut all: Vec<_> = self
             .items()?
             .iter()
-            .filter_map(|folder| Kept::read(folder))
+            .filter_map(|folder| CachedEntry::read(folder))
             .collect();
         all.sort_by_key(|kept| (kept.used, kept.key));
         Ok(all)
@@ -78,7 +78,7 @@ impl StemCache {
     ///
     /// # Errors
     /// When the cache cannot be written to.
-    pub(super) fn remove(&self, kept: &Kept) -> Result<bool> {
+    pub(super) fn remove(&self, kept: &CachedEntry) -> Result<bool> {
         let _lock = self.lock()?;
         self.evict(&kept.folder)
     }
@@ -142,7 +142,7 @@ impl StemCache {
     }
 }
 
-impl Kept {
+impl CachedEntry {
     fn read(folder: &Path) -> Option<Self> {
         let key = folder.file_name()?.to_str()?.parse().ok()?;
         let changed = |path: PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();

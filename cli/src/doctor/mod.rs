@@ -10,10 +10,10 @@ use sextet_protocol::Folders;
 use sextet_protocol::worker::GpuState;
 
 use crate::computing;
-use crate::engine::{self, Engine};
-use crate::gpu::{self, Found};
+use crate::engine::{self, EngineStatus};
+use crate::gpu::{self, GpuFacts};
 use crate::models::{self, CATALOGUE};
-use crate::say;
+use crate::stdio;
 
 /// Version of the JSON object. It is raised by a change that breaks readers.
 const VERSION: u32 = 2;
@@ -25,16 +25,16 @@ struct Findings {
     sextet: &'static str,
     system: String,
     threads: usize,
-    engines: Vec<Engine>,
-    gpu: Found,
-    models: Vec<Model>,
+    engines: Vec<EngineStatus>,
+    gpu: GpuFacts,
+    models: Vec<ModelStatus>,
     folders: Vec<Folder>,
     remedies: Vec<String>,
 }
 
 /// A model of the catalogue.
 #[derive(Debug, Serialize)]
-struct Model {
+struct ModelStatus {
     name: &'static str,
     state: &'static str,
     /// Number of its parameters, when it is fetched and opens.
@@ -54,19 +54,19 @@ struct Folder {
 
 /// Inspects this machine and prints the findings.
 pub(crate) fn run(json: bool) -> Result<()> {
-    let findings = look();
+    let findings = examine();
     if json {
-        say::out(&serde_json::to_string(&findings)?);
+        stdio::out(&serde_json::to_string(&findings)?);
     } else {
         text::lines(&findings)
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
     Ok(())
 }
 
-fn look() -> Findings {
-    let gpu = gpu::look();
+fn examine() -> Findings {
+    let gpu = gpu::detect();
     let models: Vec<_> = CATALOGUE.iter().map(model).collect();
     let here = std::env::current_dir().unwrap_or_default();
     let cache = models::cache_folder();
@@ -102,7 +102,7 @@ fn look() -> Findings {
     findings
 }
 
-fn model(entry: &'static models::Entry) -> Model {
+fn model(entry: &'static models::Entry) -> ModelStatus {
     let state = models::state(entry);
     let opened = models::is_here(entry).then(|| models::open(Path::new(&entry.name)));
     let (parameters, error) = match opened {
@@ -111,7 +111,7 @@ fn model(entry: &'static models::Entry) -> Model {
         Some(Err(error)) => (None, Some(crate::fault::Report::of(&error).message)),
     };
 
-    Model {
+    ModelStatus {
         name: &entry.name,
         state,
         parameters,

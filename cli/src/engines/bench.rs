@@ -13,7 +13,7 @@ use sextet_separator::{EngineOptions, InMemory, Model, Options, Separator, cuda}
 use crate::args::{BenchArgs, GpuEngineArg};
 #[cfg(feature = "tensorrt")]
 use crate::preparing::Waiting;
-use crate::{models, say};
+use crate::{models, stdio};
 
 /// Measured runs of each batch.
 const RUNS: usize = 50;
@@ -58,9 +58,9 @@ fn on_tensorrt(_: &BenchArgs, _: &Model, _: &EngineOptions) -> Result<Measuremen
 fn layers(args: &BenchArgs, model: &Model, engine: &EngineOptions) -> Result<()> {
     for (name, ms) in tensorrt::layers(model, &engine.gpu, &mut Waiting::new(args.json))? {
         if args.json {
-            say::out(&json!({ "event": "layer", "name": name, "ms": ms }).to_string());
+            stdio::out(&json!({ "event": "layer", "name": name, "ms": ms }).to_string());
         } else {
-            say::out(&format!("{ms:9.4} ms  {name}"));
+            stdio::out(&format!("{ms:9.4} ms  {name}"));
         }
     }
 
@@ -147,11 +147,11 @@ fn tell(args: &BenchArgs, found: &Measurement, song: &SongTime) {
             "start_s": start_s, "second_start_s": again_s, "memory_bytes": memory_bytes, "song_s": args.seconds,
             "separated_s": median_s, "separated_best_s": best_s,
         });
-        say::out(&line.to_string());
+        stdio::out(&line.to_string());
         return;
     }
 
-    say::out(&format!(
+    stdio::out(&format!(
         "batch {batch}: {chunk_ms:.3} ms a chunk ({fastest:.3} to {slowest:.3}), {:.0} MB; start {start_s:.2} s, again \
          {again_s:.2} s; {:.0} s of song in {median_s:.3} s (best {best_s:.3})",
         memory_bytes as f64 / 1e6,

@@ -12,7 +12,7 @@ use sextet_separator::{EngineChoice, EngineOptions, GpuOptions, Model, Separator
 use crate::args::BuildArgs;
 use crate::fault::{Fault, Kind};
 use crate::preparing::Waiting;
-use crate::{computing, models, say};
+use crate::{computing, models, stdio};
 
 pub(super) fn run(args: &BuildArgs) -> Result<()> {
     let targets = Target::list(args.targets.as_deref().unwrap_or("all"))
@@ -63,13 +63,13 @@ fn build(args: &BuildArgs, model: &Model, options: &GpuOptions, targets: &[Targe
     if !args.quiet {
         for engine in &built {
             let how = if engine.cached { "was there" } else { "built" };
-            say::out(&format!(
+            stdio::out(&format!(
                 "{how}: {} ({:.0} MB)",
                 engine.path.display(),
                 engine.bytes as f64 / 1e6
             ));
         }
-        say::out(&format!(
+        stdio::out(&format!(
             "{} engines in {:.1} s",
             built.len(),
             begun.elapsed().as_secs_f64()
@@ -105,7 +105,7 @@ fn make_ready(args: &BuildArgs, model: &Model) -> Result<()> {
 
         if !args.quiet {
             let (engine, took_s) = (separator.engine_name(), begun.elapsed().as_secs_f64());
-            say::out(&format!(
+            stdio::out(&format!(
                 "GPU {gpu} is ready for it: {engine}, in {took_s:.1} s"
             ));
         }

@@ -11,7 +11,7 @@ use sextet_separator::{
 
 use crate::args::{AgainstArg, CheckArgs};
 use crate::preparing::Waiting;
-use crate::{models, say};
+use crate::{models, stdio};
 
 /// The difference between two engines in one stem.
 #[derive(Debug, serde::Serialize)]
@@ -56,16 +56,16 @@ pub(super) fn run(args: &CheckArgs) -> Result<()> {
 
     if args.json {
         let report = serde_json::json!({ "engine": name, "against": other, "stems": differences });
-        say::out(&report.to_string());
+        stdio::out(&report.to_string());
         return Ok(());
     }
 
-    say::out(&format!("{name}\nagainst {other}\n"));
-    say::out("stem      relative error   largest difference");
+    stdio::out(&format!("{name}\nagainst {other}\n"));
+    stdio::out("stem      relative error   largest difference");
 
     for d in &differences {
         let bad = if d.finite { "" } else { "   NOT FINITE" };
-        say::out(&format!(
+        stdio::out(&format!(
             "{:<8}  {:>14.2e}   {:>18.2e}{bad}",
             d.stem.name(),
             d.relative_error,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use sextet_separator::tensorrt::{CacheEntry, PlanCache};
 
-use crate::{computing, say};
+use crate::{computing, stdio};
 
 pub(super) fn run(json: bool) -> Result<()> {
     let cache = PlanCache::new(computing::engine_cache()?);
@@ -14,18 +14,18 @@ pub(super) fn run(json: bool) -> Result<()> {
                 "path": entry.path, "bytes": entry.bytes, "current": entry.current, "made_for": entry.made_for,
             })
         };
-        say::out(&serde_json::Value::from_iter(entries.iter().map(entry)).to_string());
+        stdio::out(&serde_json::Value::from_iter(entries.iter().map(entry)).to_string());
         return Ok(());
     }
 
     if entries.is_empty() {
-        say::out(&format!(
+        stdio::out(&format!(
             "no engine has been built in {}",
             cache.folder().display()
         ));
     }
 
-    entries.iter().for_each(|entry| say::out(&line(entry)));
+    entries.iter().for_each(|entry| stdio::out(&line(entry)));
     Ok(())
 }
 
@@ -64,7 +64,7 @@ fn line(entry: &CacheEntry) -> String {
 pub(super) fn clear() -> Result<()> {
     let cache = PlanCache::new(computing::engine_cache()?);
     let freed = cache.clear().map_err(sextet_separator::Error::from)?;
-    say::out(&format!(
+    stdio::out(&format!(
         "{:.0} MB freed in {}",
         freed as f64 / 1e6,
         cache.folder().display()

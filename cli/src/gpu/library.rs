@@ -5,7 +5,7 @@ use sextet_separator::GpuOptions;
 use sextet_separator::gpu::Gpu;
 use sextet_separator::tensorrt::{Library, TensorRtError};
 
-use super::found::Found;
+use super::facts::GpuFacts;
 use super::state::Verdict;
 use super::verdict::sentence;
 use crate::fault::Report;
@@ -15,7 +15,7 @@ use crate::{computing, setup};
 const SET_UP: &str = "Set up the GPU";
 
 /// Returns the verdict on TensorRT on `gpu`.
-pub(super) fn verdict(gpu: &Gpu, options: &GpuOptions, found: &Found) -> Verdict {
+pub(super) fn verdict(gpu: &Gpu, options: &GpuOptions, found: &GpuFacts) -> Verdict {
     let told = match Library::load(&options.libraries) {
         Ok(library) => {
             let library = format!("TensorRT-RTX {}", library.version);
@@ -76,7 +76,7 @@ fn without_library(
 }
 
 /// Whether the library that was found is in a folder that the user has named.
-fn is_named(found: &Found) -> bool {
+fn is_named(found: &GpuFacts) -> bool {
     let library = found.tensorrt_library.as_deref();
     library.is_some_and(|path| {
         computing::named_libraries()

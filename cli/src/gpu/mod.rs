@@ -1,10 +1,10 @@
 //! The NVIDIA GPU of this machine: findings about it, and whether a separation can use it.
 
-mod found;
+mod facts;
 #[cfg(feature = "tensorrt")]
 mod library;
 mod state;
 mod verdict;
 
-pub(crate) use found::{Found, look};
+pub(crate) use facts::{GpuFacts, detect};
 pub(crate) use state::inspect;

@@ -3,14 +3,14 @@
 
 use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
 
-use super::found::Found;
+use super::facts::GpuFacts;
 use super::verdict::verdict;
 
 /// Message for machines without a GPU.
 pub(super) const NO_GPU: &str = "No NVIDIA GPU was found: separations run on the CPU.";
 
 /// Turns the findings into the description of the GPU that is shown.
-pub(crate) fn inspect(found: &Found) -> Gpu {
+pub(crate) fn inspect(found: &GpuFacts) -> Gpu {
     let Verdict {
         state,
         message,

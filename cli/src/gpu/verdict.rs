@@ -6,7 +6,7 @@ use sextet_separator::GpuOptions;
 use sextet_separator::cuda;
 use sextet_separator::gpu::{Gpu, GpuError, Needs};
 
-use super::found::{self, Found};
+use super::facts::{self, GpuFacts};
 #[cfg(feature = "tensorrt")]
 use super::library;
 use super::state::{NO_GPU, Verdict, device};
@@ -21,7 +21,7 @@ const NEEDS: &[(Needs, &str)] = &[
     (sextet_separator::tensorrt::NEEDS, "580"),
 ];
 
-pub(super) fn verdict(found: &Found) -> Verdict {
+pub(super) fn verdict(found: &GpuFacts) -> Verdict {
     let options = match computing::gpu_options() {
         Ok(options) => options,
         Err(error) => {
@@ -52,7 +52,7 @@ fn on(gpu: &Gpu, verdict: Verdict) -> Verdict {
 
 /// Returns the verdict where the CUDA engine cannot be used: TensorRT runs on older GPUs.
 #[cfg(feature = "tensorrt")]
-fn without_cuda(error: GpuError, options: &GpuOptions, found: &Found) -> Verdict {
+fn without_cuda(error: GpuError, options: &GpuOptions, found: &GpuFacts) -> Verdict {
     if !matches!(error, GpuError::OldGpu { .. }) {
         return without_gpu(error, found);
     }
@@ -64,12 +64,12 @@ fn without_cuda(error: GpuError, options: &GpuOptions, found: &Found) -> Verdict
 
 /// Returns the verdict where the CUDA engine cannot be used, which is the only one for GPUs.
 #[cfg(not(feature = "tensorrt"))]
-fn without_cuda(error: GpuError, _: &GpuOptions, found: &Found) -> Verdict {
+fn without_cuda(error: GpuError, _: &GpuOptions, found: &GpuFacts) -> Verdict {
     without_gpu(error, found)
 }
 
 /// Returns the verdict when there is no usable GPU.
-fn without_gpu(error: GpuError, found: &Found) -> Verdict {
+fn without_gpu(error: GpuError, found: &GpuFacts) -> Verdict {
     let unusable = |message: &str, remedy: &str| Verdict::new(GpuState::Unusable, message, remedy);
     let nothing = !found.shows_gpu();
     match error {
@@ -84,7 +84,7 @@ fn without_gpu(error: GpuError, found: &Found) -> Verdict {
             "There is an NVIDIA GPU, but no driver for it: separations run on the CPU.",
             "Install NVIDIA's driver, and start the machine again.",
         ),
-        GpuError::OldDriver { found, needed, .. } => old_driver(found, needed, found::capability()),
+        GpuError::OldDriver { found, needed, .. } => old_driver(found, needed, facts::capability()),
         GpuError::OldGpu {
             name,
             capability,
@@ -200,22 +200,22 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn nothing() -> Found {
-        Found::default()
+    fn nothing() -> GpuFacts {
+        GpuFacts::default()
     }
 
-    fn card() -> Found {
-        Found {
+    fn card() -> GpuFacts {
+        GpuFacts {
             has_card: true,
-            ..Found::default()
+            ..GpuFacts::default()
         }
     }
 
-    fn driven() -> Found {
-        Found {
+    fn driven() -> GpuFacts {
+        GpuFacts {
             devices: vec!["NVIDIA T4".to_owned()],
             driver: Some("535.1".to_owned()),
-            ..Found::default()
+            ..GpuFacts::default()
         }
     }
 

@@ -13,7 +13,7 @@ use super::open::open;
 use super::{export, fetch};
 use crate::args::ModelCommand;
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 
 /// Runs one of the `model` commands.
@@ -73,13 +73,13 @@ fn list(json: bool) -> Result<()> {
                 "hub": entry.hub.as_ref().map(Hub::id),
             })
         };
-        say::out(&serde_json::Value::from_iter(CATALOGUE.iter().map(entry)).to_string());
+        stdio::out(&serde_json::Value::from_iter(CATALOGUE.iter().map(entry)).to_string());
         return Ok(());
     }
 
     for entry in CATALOGUE.iter() {
         let stems = entry.sources.len();
-        say::out(&format!(
+        stdio::out(&format!(
             "{:<12}  {stems} stems  {:<11}  {}",
             entry.name,
             state(entry),
@@ -124,7 +124,7 @@ fn info(named: &Path) -> Result<()> {
         describe(&open(named)?, &mut text)?;
     }
 
-    say::out(text.trim_end());
+    stdio::out(text.trim_end());
     Ok(())
 }
 
@@ -175,7 +175,7 @@ fn path(entry: &Entry) -> Result<()> {
 
     paths
         .iter()
-        .for_each(|path| say::out(&path.display().to_string()));
+        .for_each(|path| stdio::out(&path.display().to_string()));
     Ok(())
 }
 
@@ -192,7 +192,7 @@ fn remove(entry: &Entry) -> Result<()> {
 
     let folder = cache::repository_folder(hub);
     if !folder.exists() {
-        say::out(&format!(
+        stdio::out(&format!(
             "{} is not on this machine: there is nothing to remove",
             entry.name
         ));
@@ -208,7 +208,7 @@ fn remove(entry: &Entry) -> Result<()> {
 
     std::fs::remove_dir_all(&folder).with_context(failed)?;
     let _ = std::fs::remove_dir_all(cache::lock_folder(hub));
-    say::out(&format!("removed {}", folder.display()));
+    stdio::out(&format!("removed {}", folder.display()));
 
     Ok(())
 }

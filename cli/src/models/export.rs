@@ -8,7 +8,7 @@ use sextet_separator::model::{ExportOptions, Precision};
 use super::open::open;
 use crate::args::{ExportArgs, PrecisionArg};
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 
 /// Writes the graph to a file that appears whole.
@@ -45,6 +45,6 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
     file.write_all(&onnx)
         .and_then(|()| set.commit())
         .with_context(cannot_write)?;
-    say::out(&format!("wrote {}", args.output.display()));
+    stdio::out(&format!("wrote {}", args.output.display()));
     Ok(())
 }

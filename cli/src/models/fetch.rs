@@ -14,7 +14,7 @@ use super::hub::{Facts, Remote};
 use super::open::open_bag;
 use super::transfer::Transfer;
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::stdio;
 use crate::transfer::{self, Bar, TransferListener};
 
 /// Notice for everyone who fetches official weights.
@@ -29,7 +29,7 @@ judge.";
 pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     if entry.hub.is_none() {
         if !quiet {
-            say::out(&format!(
+            stdio::out(&format!(
                 "{} is inside the command: there is nothing to fetch",
                 entry.name
             ));
@@ -37,7 +37,7 @@ pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
         return Ok(());
     }
 
-    say::err(LICENCE);
+    stdio::err(LICENCE);
     if !yes && !agreed(entry)? {
         return Err(Fault::new(Kind::Interrupted, "nothing was fetched")
             .remedy("answer `y`, or use --yes")
@@ -47,11 +47,11 @@ pub(super) fn fetch(entry: &Entry, yes: bool, quiet: bool) -> Result<()> {
     let model = fetch_quietly(entry, &mut Bar::new(quiet))?;
     if !quiet {
         let parameters = model.parameters() as f64 / 1e6;
-        say::out(&format!(
+        stdio::out(&format!(
             "{} is here and opens: {parameters:.2} million parameters",
             entry.name
         ));
-        say::out(&format!(
+        stdio::out(&format!(
             "use it with: sextet separate -m {} SONG",
             entry.name
         ));

@@ -61,7 +61,7 @@ impl Transfer<'_> {
             return Ok(false);
         };
 
-        listener.moved(length(path));
+        listener.progress(length(path));
         let whole = self.verify(path, listener).is_ok();
         transfer::check(listener)?;
 

@@ -34,7 +34,7 @@ pub(super) struct Machines<'a> {
 
 /// Returns the number of songs that can be worked on at the same time with `args`: one for each
 /// engine.
-pub(super) fn lanes(args: &SeparateArgs) -> usize {
+pub(super) fn engine_count(args: &SeparateArgs) -> usize {
     // Errors in the configuration are reported when the engines are started.
     engine::options_of_all(args.engine, args.threads).map_or(1, |each| each.len())
 }
@@ -253,9 +253,9 @@ mod tests {
     use sextet_separator::audio::{Audio, AudioWriter, Layout, WriteOptions};
 
     use super::super::choice::Choice;
-    use super::super::plan::{self, Job};
+    use super::super::jobs::{self, SongJob};
     use super::super::report::{Outcome, Reporter, Shared, Status, Totals};
-    use super::super::song::Bench;
+    use super::super::song::SongRunner;
     use super::super::{inputs, memory_bytes, separate_all, start};
     use super::*;
     use crate::args::{Cli, Command};
@@ -304,11 +304,11 @@ mod tests {
     struct Recorder(Arc<Mutex<Told>>);
 
     impl Reporter for Recorder {
-        fn song(&mut self, index: usize, _job: &Job, _on: &Running) {
+        fn song(&mut self, index: usize, _job: &SongJob, _on: &Running) {
             self.0.lock().unwrap().began.push(index);
         }
 
-        fn ended(&mut self, index: usize, _job: &Job, outcome: &Outcome) {
+        fn ended(&mut self, index: usize, _job: &SongJob, outcome: &Outcome) {
             self.0
                 .lock()
                 .unwrap()
@@ -316,7 +316,7 @@ mod tests {
                 .insert(index, outcome.on.clone());
         }
 
-        fn end(&mut self, _jobs: &[Job], outcomes: &[Outcome], _totals: &Totals) {
+        fn end(&mut self, _jobs: &[SongJob], outcomes: &[Outcome], _totals: &Totals) {
             self.0.lock().unwrap().order = outcomes
                 .iter()
                 .map(|outcome| outcome.status.clone())
@@ -364,7 +364,7 @@ mod tests {
 
         let model = models::open(&args.model).unwrap();
         let choice = Choice::resolve(&args, model.sources()).unwrap();
-        let jobs = plan::plan(inputs::gather(&args.inputs, &args.output), &choice).unwrap();
+        let jobs = jobs::of(inputs::gather(&args.inputs, &args.output), &choice).unwrap();
 
         let machine = |gpu| {
             let separator = engine::start(
@@ -391,7 +391,7 @@ mod tests {
             Shared::new(Box::new(Recorder(told.clone()))),
             Unfinished::default(),
         );
-        let bench = Bench {
+        let runner = SongRunner {
             choice: &choice,
             unfinished: &unfinished,
             ahead: Mutex::default(),
@@ -401,7 +401,7 @@ mod tests {
         let start = start(&args, &choice, &machines, String::new(), &jobs);
         assert_eq!(start.engines.len(), engines);
 
-        let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
+        let totals = separate_all(&reporter, &runner, &mut machines, &start, &jobs);
         assert_eq!((totals.done, totals.failed), (3, 1));
 
         let mut files = BTreeMap::new();

@@ -3,8 +3,8 @@
 mod choice;
 mod files;
 mod inputs;
+mod jobs;
 mod machine;
-mod plan;
 mod pool;
 mod reading;
 mod report;
@@ -25,15 +25,15 @@ use crate::unfinished::Unfinished;
 use crate::{computing, engine, models, timings};
 use choice::Choice;
 use inputs::Input;
+use jobs::SongJob;
 use machine::{Machine, Machines};
-use plan::Job;
 use pool::After;
 use reading::Reading;
 use report::{Shared, Start, Status, Totals};
-use song::Bench;
+use song::SongRunner;
 
 pub(crate) use files::StemFiles;
-pub(crate) use report::{Moved, clock, json_fatal};
+pub(crate) use report::{SongProgress, clock, json_fatal};
 pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
 pub(crate) use work::of_song as work_of_song;
 pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
@@ -56,11 +56,11 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     });
 
     // Read the first song while the model opens and the engine starts.
-    let memory_bytes = memory_bytes(machine::lanes(args).min(inputs.len()));
+    let memory_bytes = memory_bytes(machine::engine_count(args).min(inputs.len()));
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
     let choice = Choice::resolve(args, model.sources())?;
-    let jobs = timed("plan the files", || plan::plan(inputs, &choice))?;
+    let jobs = timed("plan the files", || jobs::of(inputs, &choice))?;
 
     let hash = model.hash().to_string();
 
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
 
     let mut machines = Machines::start(args, model, songs, work)?;
     let start = start(args, &choice, &machines, hash, &jobs);
-    let bench = Bench {
+    let runner = SongRunner {
         choice: &choice,
         unfinished,
         ahead: Mutex::new(ahead),
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
 
     // Separate the songs.
     let reporter = Shared::new(report::reporter(args, jobs.len()));
-    let totals = separate_all(&reporter, &bench, &mut machines, &start, &jobs);
+    let totals = separate_all(&reporter, &runner, &mut machines, &start, &jobs);
     machines.leave();
 
     Ok(totals.exit_code())
@@ -116,7 +116,7 @@ fn start(
     choice: &Choice,
     machines: &Machines,
     model_hash: String,
-    jobs: &[Job],
+    jobs: &[SongJob],
 ) -> Start {
     Start {
         model: args.model.display().to_string(),
@@ -137,10 +137,10 @@ fn start(
 /// rest.
 fn separate_all(
     reporter: &Shared,
-    bench: &Bench,
+    runner: &SongRunner,
     machines: &mut Machines,
     start: &Start,
-    jobs: &[Job],
+    jobs: &[SongJob],
 ) -> Totals {
     reporter.tell().start(start);
     machines
@@ -150,7 +150,7 @@ fn separate_all(
 
     let outcomes = pool::share_out(&mut machines.all, jobs.len(), |machine, index| {
         let job = &jobs[index];
-        let mut outcome = bench.run(machine, index, job, reporter);
+        let mut outcome = runner.run(machine, index, job, reporter);
         let mut after = After::Fit;
 
         if let Status::Failed(failure) = &outcome.status
@@ -159,7 +159,7 @@ fn separate_all(
             after = After::Failed;
             if let Some(why) = machine.take_over(failure) {
                 reporter.tell().warned(Some(index), &why);
-                outcome = bench.run(machine, index, job, reporter);
+                outcome = runner.run(machine, index, job, reporter);
             }
         }
 

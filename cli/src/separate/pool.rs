@@ -50,7 +50,7 @@ pub(super) fn share_out<E: Send, R: Send>(
         engines: engines.len(),
     });
 
-    let lane = |engine: &mut E| {
+    let serve = |engine: &mut E| {
         let mut done = Vec::new();
         loop {
             let Some(song) = lock(&queue).take() else {
@@ -65,17 +65,17 @@ pub(super) fn share_out<E: Send, R: Send>(
     };
 
     let mut done = match engines {
-        [only] => lane(only),
+        [only] => serve(only),
         several => scope(|scope| {
-            let lanes: Vec<_> = several
+            let threads: Vec<_> = several
                 .iter_mut()
-                .map(|engine| scope.spawn(|| lane(engine)))
+                .map(|engine| scope.spawn(|| serve(engine)))
                 .collect();
-            // A panic in a lane goes on in this thread.
-            let join = |lane: std::thread::ScopedJoinHandle<'_, _>| {
-                lane.join().unwrap_or_else(|panic| resume_unwind(panic))
+            // A panic in one of them goes on in this thread.
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
             };
-            lanes.into_iter().flat_map(join).collect()
+            threads.into_iter().flat_map(join).collect()
         }),
     };
 

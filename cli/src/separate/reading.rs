@@ -19,7 +19,7 @@ pub(super) struct Reading {
     pub(super) song: PathBuf,
     /// Start of the reading.
     pub(super) since: Instant,
-    moved: Receiver<Progress>,
+    progress: Receiver<Progress>,
     thread: JoinHandle<Result<Read>>,
     _hold: Hold,
 }
@@ -42,19 +42,19 @@ pub(super) struct Read {
 impl Reading {
     /// Begins to read `song`.
     pub(super) fn start(song: &Path, options: DecodeOptions) -> Self {
-        let (teller, moved) = channel();
+        let (teller, progress) = channel();
         let given_up = Arc::new(AtomicBool::default());
-        let ear = Ear {
+        let listener = ReadListener {
             teller,
             given_up: given_up.clone(),
         };
 
         let path = song.to_owned();
-        let thread = spawn(move || read(&path, options, ear));
+        let thread = spawn(move || read(&path, options, listener));
         Self {
             song: song.to_owned(),
             since: Instant::now(),
-            moved,
+            progress,
             thread,
             _hold: Hold(given_up),
         }
@@ -65,7 +65,7 @@ impl Reading {
     /// # Errors
     /// The reason why the song cannot be read.
     pub(super) fn finish(self, listener: &mut dyn Listener) -> Result<Read> {
-        while let Ok(progress) = self.moved.recv() {
+        while let Ok(progress) = self.progress.recv() {
             listener.progress(progress);
         }
         // A panic of the decoder goes on in this thread, where it is reported.
@@ -75,22 +75,22 @@ impl Reading {
     }
 }
 
-fn read(path: &Path, options: DecodeOptions, mut ear: Ear) -> Result<Read> {
+fn read(path: &Path, options: DecodeOptions, mut listener: ReadListener) -> Result<Read> {
     let file = timed("open the song", || AudioFile::open(path))?;
     let tags = timed("read the tags", || Tags::read(path));
     let song = timed("read the song", || {
-        Decoded::read(file, options, &mut ear, &mut |_| ())
+        Decoded::read(file, options, &mut listener, &mut |_| ())
     })?;
     Ok(Read { song, tags })
 }
 
 /// Listener that sends the progress to the thread that waits for the song.
-struct Ear {
+struct ReadListener {
     teller: Sender<Progress>,
     given_up: Arc<AtomicBool>,
 }
 
-impl Listener for Ear {
+impl Listener for ReadListener {
     fn progress(&mut self, progress: Progress) {
         // Ignore the error: the receiver may be gone.
         let _ = self.teller.send(progress);

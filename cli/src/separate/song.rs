@@ -11,16 +11,16 @@ use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
 use super::choice::Choice;
 use super::files::StemFiles;
+use super::jobs::SongJob;
 use super::machine::Machine;
-use super::plan::Job;
 use super::reading::{Read, Reading};
-use super::report::{Moved, Outcome, Shared, Status};
+use super::report::{Outcome, Shared, SongProgress, Status};
 use crate::fault::{Fault, Report};
-use crate::mishap;
+use crate::panics;
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
-pub(super) struct Bench<'a> {
+pub(super) struct SongRunner<'a> {
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
     /// A song whose reading has begun before its turn.
@@ -29,13 +29,13 @@ pub(super) struct Bench<'a> {
     pub(super) memory_bytes: u64,
 }
 
-impl Bench<'_> {
+impl SongRunner<'_> {
     /// Separates one song. Every failure becomes part of its outcome.
     pub(super) fn run(
         &self,
         machine: &mut Machine,
         index: usize,
-        job: &Job,
+        job: &SongJob,
         reporter: &Shared,
     ) -> Outcome {
         // The time of reading ahead counts, too.
@@ -54,7 +54,7 @@ impl Bench<'_> {
             // A panic is a bug of this program; the other songs need not suffer from it.
             let separator = &mut machine.separator;
             let result =
-                mishap::caught(|| self.separate(separator, index, job, ahead, &seconds, reporter));
+                panics::catch(|| self.separate(separator, index, job, ahead, &seconds, reporter));
 
             // A bag's engines start when they are first needed.
             on = Some(machine.running());
@@ -73,7 +73,7 @@ impl Bench<'_> {
     }
 
     /// Takes the song of `job` if its reading has already begun.
-    fn take_ahead(&self, job: &Job) -> Option<Reading> {
+    fn take_ahead(&self, job: &SongJob) -> Option<Reading> {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.take_if(|ahead| ahead.song == job.input)
     }
@@ -82,7 +82,7 @@ impl Bench<'_> {
         &self,
         separator: &mut Separator,
         index: usize,
-        job: &Job,
+        job: &SongJob,
         ahead: Option<Reading>,
         seconds: &Cell<Option<f64>>,
         reporter: &Shared,
@@ -94,7 +94,7 @@ impl Bench<'_> {
                 .into());
         }
 
-        let mut ear = Ear {
+        let mut listener = SongListener {
             index,
             seconds,
             reporter,
@@ -108,12 +108,12 @@ impl Bench<'_> {
 
         // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
-        let Read { song, tags } = timed("wait for the song", || reading.finish(&mut ear))?;
+        let Read { song, tags } = timed("wait for the song", || reading.finish(&mut listener))?;
         let written_as = self.choice.write_options(tags);
 
         // Separate it into unfinished files.
         let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
-        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut ear)?;
+        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut listener)?;
 
         // Complete the files and give them their names.
         let clipped = timed("finish the files", || files.finish())?;
@@ -130,23 +130,23 @@ impl Bench<'_> {
 }
 
 /// Listener that passes the separator's progress to the reporter.
-struct Ear<'a> {
+struct SongListener<'a> {
     index: usize,
     seconds: &'a Cell<Option<f64>>,
     reporter: &'a Shared,
     separating_since: Option<Instant>,
 }
 
-impl Listener for Ear<'_> {
+impl Listener for SongListener<'_> {
     fn progress(&mut self, progress: Progress) {
-        let moved = match progress {
-            Progress::Reading { frames } => Moved::Reading { frames },
+        let progress = match progress {
+            Progress::Reading { frames } => SongProgress::Reading { frames },
             Progress::Separating {
                 chunks_done,
                 chunks_total,
             } => {
                 let since = *self.separating_since.get_or_insert_with(Instant::now);
-                Moved::separating(
+                SongProgress::separating(
                     chunks_done,
                     chunks_total,
                     since.elapsed().as_secs_f64(),
@@ -154,7 +154,7 @@ impl Listener for Ear<'_> {
                 )
             }
         };
-        self.reporter.tell().moved(self.index, &moved);
+        self.reporter.tell().progress(self.index, &progress);
     }
 
     fn warning(&mut self, warning: &Warning) {

@@ -8,7 +8,7 @@ use sextet_separator::audio::AudioFile;
 use sextet_separator::{Options, Work};
 
 use super::choice::Choice;
-use super::plan::Job;
+use super::jobs::SongJob;
 
 /// Bytes of a second of a song whose file does not tell its length: MP3 at 128 kbit/s.
 const USUAL_BYTES_A_SECOND: f64 = 16_000.0;
@@ -17,7 +17,7 @@ const USUAL_BYTES_A_SECOND: f64 = 16_000.0;
 /// iterator opens a song only when it reaches it. Songs that cannot be read, or are to be skipped,
 /// are left out.
 pub(super) fn of<'a>(
-    jobs: &'a [Job],
+    jobs: &'a [SongJob],
     choice: &'a Choice,
     segment_frames: usize,
 ) -> impl Iterator<Item = Work> + 'a {
@@ -27,7 +27,7 @@ pub(super) fn of<'a>(
 }
 
 /// Whether there is anything to do for `job`.
-pub(super) fn is_to_do(job: &Job, choice: &Choice) -> bool {
+pub(super) fn is_to_do(job: &SongJob, choice: &Choice) -> bool {
     job.found.is_ok() && !(choice.skip_existing && job.is_complete())
 }
 

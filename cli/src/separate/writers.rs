@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{JoinHandle, spawn};
 
 use anyhow::{Result, anyhow};
-use sextet_separator::audio::{Audio, AudioWriter, FileFormat, WriteOptions, Written};
+use sextet_separator::audio::{Audio, AudioWriter, FileFormat, WriteOptions, WrittenFile};
 use sextet_separator::timings::timed;
 use sextet_separator::{Error, ErrorKind, Outputs};
 
@@ -37,12 +37,12 @@ pub(crate) enum Care {
 /// A file and the thread that writes it. Converting samples and handing them to the system takes
 /// longer than a GPU takes to compute the stems.
 struct Filing {
-    orders: SyncSender<Order>,
-    thread: JoinHandle<Result<Written>>,
+    messages: SyncSender<Message>,
+    thread: JoinHandle<Result<WrittenFile>>,
 }
 
-/// An order to a file's thread.
-enum Order {
+/// A message to a file's thread.
+enum Message {
     Write(Audio),
     Finish,
 }
@@ -95,7 +95,11 @@ impl StemWriters {
     /// # Errors
     /// When this block or an earlier one cannot be written.
     pub(crate) fn write(&mut self, part: usize, block: Audio) -> Result<()> {
-        if self.files[part].orders.send(Order::Write(block)).is_ok() {
+        if self.files[part]
+            .messages
+            .send(Message::Write(block))
+            .is_ok()
+        {
             return Ok(());
         }
         // The thread ends early only if it has failed.
@@ -120,11 +124,11 @@ impl StemWriters {
     ///
     /// # Errors
     /// When a file cannot be completed.
-    pub(crate) fn finish(&mut self) -> Result<Vec<Written>> {
+    pub(crate) fn finish(&mut self) -> Result<Vec<WrittenFile>> {
         let files = std::mem::take(&mut self.files);
         for file in &files {
             // A thread that has ended already reports its error below.
-            let _ = file.orders.send(Order::Finish);
+            let _ = file.messages.send(Message::Finish);
         }
         let written: Vec<_> = files.into_iter().map(Filing::end).collect();
         written.into_iter().collect()
@@ -161,8 +165,8 @@ impl StemWriters {
 impl Drop for StemWriters {
     /// Waits for the threads, which close their files.
     fn drop(&mut self) {
-        for Filing { orders, thread } in self.files.drain(..) {
-            drop(orders);
+        for Filing { messages, thread } in self.files.drain(..) {
+            drop(messages);
             let _ = thread.join();
         }
     }
@@ -170,16 +174,16 @@ impl Drop for StemWriters {
 
 impl Filing {
     fn start(writer: AudioWriter<File>, care: Care, place: PathBuf) -> Self {
-        let (orders, heard) = sync_channel(BLOCKS);
+        let (messages, received) = sync_channel(BLOCKS);
         let thread = spawn(move || {
-            fill(writer, care, &heard).map_err(|error| cannot_write(&place, &error).into())
+            fill(writer, care, &received).map_err(|error| cannot_write(&place, &error).into())
         });
-        Self { orders, thread }
+        Self { messages, thread }
     }
 
     /// Waits for the thread and returns its result.
-    fn end(self) -> Result<Written> {
-        drop(self.orders);
+    fn end(self) -> Result<WrittenFile> {
+        drop(self.messages);
         // A panic of the writer goes on in this thread, where it is reported.
         self.thread
             .join()
@@ -187,18 +191,22 @@ impl Filing {
     }
 }
 
-/// Carries out the orders for one file.
-fn fill(mut writer: AudioWriter<File>, care: Care, heard: &Receiver<Order>) -> Result<Written> {
-    while let Ok(order) = heard.recv() {
-        match order {
-            Order::Write(block) => timed("write a stem", || writer.write(&block))?,
-            Order::Finish => return timed("finish a stem", || finish(writer, care)),
+/// Handles the messages for one file.
+fn fill(
+    mut writer: AudioWriter<File>,
+    care: Care,
+    received: &Receiver<Message>,
+) -> Result<WrittenFile> {
+    while let Ok(message) = received.recv() {
+        match message {
+            Message::Write(block) => timed("write a stem", || writer.write(&block))?,
+            Message::Finish => return timed("finish a stem", || finish(writer, care)),
         }
     }
     Err(anyhow!("it was given up"))
 }
 
-fn finish(writer: AudioWriter<File>, care: Care) -> Result<Written> {
+fn finish(writer: AudioWriter<File>, care: Care) -> Result<WrittenFile> {
     let (written, file) = writer.finish()?;
     if care == Care::OnDisk {
         file.sync_all()?;

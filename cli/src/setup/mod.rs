@@ -17,7 +17,7 @@ use sextet_protocol::{Folders, Remedy};
 use crate::args::SetupCommand;
 use crate::fault::{Fault, Kind};
 use crate::transfer::{self, Bar, TransferListener};
-use crate::{computing, say};
+use crate::{computing, stdio};
 use wheel::Wheel;
 
 /// Notice for everyone who fetches the library.
@@ -59,8 +59,8 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
         folder,
     }) = offer().filter(|_| !quiet)
     {
-        say::err(licence);
-        say::err(&format!(
+        stdio::err(licence);
+        stdio::err(&format!(
             "{what}, {}, for {}",
             HumanBytes(bytes),
             folder.display()
@@ -69,12 +69,12 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
 
     let done = set_up(from.as_deref(), &mut Bar::new(quiet))?;
     if !quiet {
-        say::out(&format!(
+        stdio::out(&format!(
             "TensorRT-RTX {} is in {}",
             done.version,
             done.folder.display()
         ));
-        say::out("see `sextet doctor` for whether it can be used here");
+        stdio::out("see `sextet doctor` for whether it can be used here");
     }
 
     Ok(())
@@ -102,7 +102,7 @@ pub(crate) fn offer() -> Option<SetupOffer> {
 pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
     let wheel = wheel_of_this_system()?;
     let folder = computing::own_libraries()?;
-    let _turn = turn(listener)?;
+    let _lock = lock_setup(listener)?;
 
     // A wheel that the user has supplied.
     if let Some(file) = from {
@@ -140,7 +140,7 @@ pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -
 
 /// Waits until no other process sets up. The returned lock keeps them out until it is
 /// dropped.
-fn turn(listener: &dyn TransferListener) -> Result<FileLock> {
+fn lock_setup(listener: &dyn TransferListener) -> Result<FileLock> {
     let folders = Folders::of_user()?;
     let path = folders.cache().join("setup.lock");
     let unwritable = |error: &io::Error| {

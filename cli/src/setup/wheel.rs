@@ -24,12 +24,12 @@ const AT_ONCE_BYTES: u64 = 4 << 20;
 #[serde(deny_unknown_fields)]
 struct Catalogue {
     version: String,
-    wheel: Vec<Listed>,
+    wheel: Vec<WheelRow>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Listed {
+struct WheelRow {
     os: String,
     arch: String,
     path: String,
@@ -55,7 +55,7 @@ impl Wheel {
 
     fn of(os: &str, arch: &str) -> Option<Self> {
         let Catalogue { version, wheel } = toml::from_str(CATALOGUE).ok()?;
-        let Listed {
+        let WheelRow {
             path,
             bytes,
             sha256,

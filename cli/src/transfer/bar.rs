@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::TransferListener;
-use crate::say;
+use crate::stdio;
 
 /// Shows a bar for each file if standard error is a terminal; indicatif hides it otherwise.
 pub(crate) struct Bar {
@@ -31,7 +31,7 @@ impl TransferListener for Bar {
         }
     }
 
-    fn moved(&mut self, done_bytes: u64) {
+    fn progress(&mut self, done_bytes: u64) {
         self.bar.set_position(done_bytes);
     }
 
@@ -42,7 +42,7 @@ impl TransferListener for Bar {
     fn installed(&mut self, file: &str, verified: &str) {
         self.bar.finish_and_clear();
         if !self.quiet {
-            say::err(&format!("{file}: {verified}"));
+            stdio::err(&format!("{file}: {verified}"));
         }
     }
 

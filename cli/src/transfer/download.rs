@@ -126,7 +126,7 @@ impl Download<'_> {
         let mut out = self.open(from)?;
 
         let mut done = from;
-        listener.moved(done);
+        listener.progress(done);
 
         while let Some(piece) = answer
             .piece(&|| listener.cancelled())
@@ -135,7 +135,7 @@ impl Download<'_> {
             out.write_all(&piece)
                 .map_err(|error| self.unwritable(&error))?;
             done += piece.len() as u64;
-            listener.moved(done);
+            listener.progress(done);
         }
 
         // A body that ends early counts as a cut connection.

@@ -27,7 +27,7 @@ pub(crate) trait TransferListener {
 
     /// Called with the bytes of the file that have arrived: up to thousands of times a second, and
     /// with fewer bytes than before if a host begins again.
-    fn moved(&mut self, done_bytes: u64);
+    fn progress(&mut self, done_bytes: u64);
 
     /// Called when all bytes of the file have arrived, before it is checked and put in its place.
     fn installing(&mut self, _file: &str) {}

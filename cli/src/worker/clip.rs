@@ -70,13 +70,13 @@ impl DecodedClip {
         let total = file.info().frames.unwrap_or(0);
         let mut hasher = AudioHasher::new(2, file.info().layout.rate_hz);
 
-        let mut ear = Ear {
+        let mut listener = ReadListener {
             job,
             progress: Throttled::new(job),
             total,
         };
 
-        let song = Decoded::read(file, options, &mut ear, &mut |block: &Audio| {
+        let song = Decoded::read(file, options, &mut listener, &mut |block: &Audio| {
             hasher.push(block.channels())
         });
         job.check()?;
@@ -102,13 +102,13 @@ impl DecodedClip {
 }
 
 /// Listener for the progress of reading a clip.
-struct Ear<'a> {
+struct ReadListener<'a> {
     job: &'a Job,
     progress: Throttled<'a>,
     total: u64,
 }
 
-impl Listener for Ear<'_> {
+impl Listener for ReadListener<'_> {
     fn progress(&mut self, progress: Progress) {
         if let Progress::Reading { frames } = progress {
             self.progress

@@ -60,7 +60,7 @@ pub(super) fn fetch(job: &Job, named: &str) -> Result<()> {
 #[cfg(feature = "tensorrt")]
 pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>) -> Result<()> {
     crate::setup::set_up(from, &mut Told::new(job))?;
-    let gpu = gpu::inspect(&gpu::look());
+    let gpu = gpu::inspect(&gpu::detect());
     job.end(|| Ok(Reply::GpuSetUp { job: job.id(), gpu }))
 }
 
@@ -124,7 +124,7 @@ impl TransferListener for Told<'_> {
         self.bytes_before += std::mem::take(&mut self.bytes);
     }
 
-    fn moved(&mut self, done_bytes: u64) {
+    fn progress(&mut self, done_bytes: u64) {
         self.bytes = done_bytes;
         self.progress.tell(
             Stage::Fetching,

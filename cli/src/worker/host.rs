@@ -5,7 +5,7 @@ use crate::unfinished::Unfinished;
 /// Lowers this process's priority, so that every other program, audio threads above all, goes
 /// first. Threads that are started later inherit it. On Windows the host starts the worker with a
 /// lower priority.
-pub(super) fn give_way() {
+pub(super) fn lower_priority() {
     /// Half-way to the lowest.
     #[cfg(unix)]
     const NICENESS: i32 = 10;
@@ -18,7 +18,7 @@ pub(super) fn give_way() {
 /// while another process holds the other end open. Windows has no such sign: there standard input
 /// alone decides.
 #[cfg(unix)]
-pub(super) fn leave_with_parent(unfinished: &Unfinished) {
+pub(super) fn exit_with_parent(unfinished: &Unfinished) {
     use std::os::unix::process::parent_id;
     use std::time::Duration;
 
@@ -35,4 +35,4 @@ pub(super) fn leave_with_parent(unfinished: &Unfinished) {
 }
 
 #[cfg(not(unix))]
-pub(super) fn leave_with_parent(_unfinished: &Unfinished) {}
+pub(super) fn exit_with_parent(_unfinished: &Unfinished) {}

@@ -7,7 +7,7 @@ use sextet_protocol::DATA_VARIABLE;
 use sextet_protocol::worker::{Reply, Stage};
 use sextet_separator::audio::{AudioStream as _, AudioWriter, Folded, Layout, WriteOptions};
 
-use super::Workshop;
+use super::JobContext;
 use super::clip::{Clip, Throttled};
 use super::job::Job;
 use crate::fault::{Fault, Kind};
@@ -19,7 +19,7 @@ use crate::separate::cannot_write;
 /// # Errors
 /// When the file cannot be read, or the capture cannot be written; nothing is left of the capture
 /// then.
-pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
+pub(super) fn run(context: &JobContext, job: &Job, song: &Path) -> Result<()> {
     let clip = Clip::read(song, job)?;
     let reply = Reply::Imported {
         job: job.id(),
@@ -28,7 +28,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
         frames: clip.frames,
     };
 
-    let place = workshop.folders.capture(&clip.audio);
+    let place = context.folders.capture(&clip.audio);
 
     // A file of this name has this audio, and files get their names when they are complete.
     if place.is_file() {
@@ -42,7 +42,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, song: &Path) -> Result<()> {
     };
 
     // Begin the capture under an unfinished name.
-    let mut set = workshop.unfinished.set();
+    let mut set = context.unfinished.set();
     let layout = Layout {
         channels: 2,
         rate_hz: clip.rate_hz,

@@ -13,7 +13,7 @@ use sextet_protocol::worker::{FailKind, JobId, Reply};
 
 use super::outbox::Outbox;
 use crate::fault::{Fault, Kind, Report};
-use crate::mishap;
+use crate::panics;
 use crate::unfinished::Scratch;
 
 /// A request that takes a while.
@@ -99,7 +99,7 @@ impl Job {
     }
 
     /// Makes the job discard `scratch` when it is cancelled; at once if it is over already.
-    pub(super) fn entrust(&self, scratch: Scratch) {
+    pub(super) fn attach(&self, scratch: Scratch) {
         let mut state = self.state();
         if state.over {
             scratch.discard();
@@ -148,7 +148,7 @@ impl Job {
 
     /// Runs `work`. Its failure or panic ends the job.
     pub(super) fn run(&self, work: impl FnOnce() -> Result<()>) {
-        let result = self.check().and_then(|()| mishap::caught(work));
+        let result = self.check().and_then(|()| panics::catch(work));
         if let Err(error) = result {
             self.fail(Report::of(&error));
         }

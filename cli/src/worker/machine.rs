@@ -14,7 +14,7 @@ use crate::{gpu, models};
 /// None of its own: missing parts belong to the reply.
 pub(super) fn inspect(job: &Job) -> Result<()> {
     let machine = Machine {
-        gpu: gpu::inspect(&gpu::look()),
+        gpu: gpu::inspect(&gpu::detect()),
         models: models(),
     };
     job.end(|| {

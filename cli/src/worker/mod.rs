@@ -34,11 +34,11 @@ use crate::args::WorkerArgs;
 use crate::cache::StemCache;
 use crate::computing;
 use crate::fault::{Fault, Kind};
-use crate::say;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 use job::Job;
 use outbox::Outbox;
-use separation::Bench;
+use separation::JobRunner;
 
 /// Time that an unused engine stays loaded: it takes as much memory as a browser.
 const KEPT_LOADED: Duration = Duration::from_secs(120);
@@ -49,15 +49,15 @@ const KEPT_LOADED: Duration = Duration::from_secs(120);
 /// When this user has no folder for a cache.
 pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     if stdin().is_terminal() {
-        say::err(
+        stdio::err(
             "sextet worker is for programs: it waits for JSON lines (docs/worker.md); end it with Ctrl-D",
         );
     }
 
     computing::name_gpu(args.gpu);
     let outbox = Outbox::to_stdout(unfinished);
-    host::give_way();
-    host::leave_with_parent(unfinished);
+    host::lower_priority();
+    host::exit_with_parent(unfinished);
     let folders = Folders::of_user().context(Fault::new(
         Kind::Output,
         "there is no place for the stem cache",
@@ -66,17 +66,17 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     // Delete the leftovers of dead processes.
     let cache = StemCache::new(folders.clone(), unfinished);
     if let Err(error) = cache.sweep() {
-        say::err(&format!("the stem cache was not swept: {error:#}"));
+        stdio::err(&format!("the stem cache was not swept: {error:#}"));
     }
 
-    let workshop = Workshop {
+    let context = JobContext {
         folders,
         cache,
         unfinished: unfinished.clone(),
         outbox,
     };
 
-    let mut worker = Worker::new(workshop, args.threads);
+    let mut worker = Worker::new(context, args.threads);
     let code = worker.listen();
     worker.leave();
 
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
 
 /// Everything that every job needs.
 #[derive(Clone)]
-struct Workshop {
+struct JobContext {
     folders: Folders,
     cache: StemCache,
     unfinished: Unfinished,
@@ -94,29 +94,29 @@ struct Workshop {
 
 /// Receives requests and starts jobs.
 struct Worker {
-    workshop: Workshop,
+    context: JobContext,
     greeted: bool,
     jobs: HashMap<JobId, Arc<Job>>,
-    /// Orders to the thread that has the engine.
-    orders: Sender<Order>,
+    /// Tasks for the thread that has the engine.
+    tasks: Sender<EngineTask>,
 }
 
-/// An order to the thread that has the engine.
-enum Order {
+/// A task for the thread that has the engine.
+enum EngineTask {
     Separate(Separate, Arc<Job>),
     Prepare(Prepare, Arc<Job>),
 }
 
 impl Worker {
-    fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
-        let (orders, waiting) = channel();
-        let bench = Bench::new(workshop.clone(), threads);
-        std::thread::spawn(move || serve(bench, &waiting));
+    fn new(context: JobContext, threads: Option<NonZeroUsize>) -> Self {
+        let (tasks, waiting) = channel();
+        let runner = JobRunner::new(context.clone(), threads);
+        std::thread::spawn(move || serve(runner, &waiting));
         Self {
-            workshop,
+            context,
             greeted: false,
             jobs: HashMap::new(),
-            orders,
+            tasks,
         }
     }
 
@@ -127,22 +127,22 @@ impl Worker {
             match request {
                 Ok(Request::Shutdown) => break,
                 Ok(Request::Hello { protocol, client }) => {
-                    say::err(&format!("serving {client}"));
+                    stdio::err(&format!("serving {client}"));
                     if protocol != PROTOCOL {
-                        self.workshop
+                        self.context
                             .outbox
                             .send(&welcome::refusal(protocol, &client));
                         return Kind::Usage.exit_code();
                     }
                     self.greeted = true;
-                    self.workshop.outbox.send(&welcome::welcome());
+                    self.context.outbox.send(&welcome::welcome());
                 }
                 Ok(_) if !self.greeted => {
-                    self.object("no job is done before `hello`", "say hello first")
+                    self.reject("no job is done before `hello`", "say hello first")
                 }
-                Ok(request) => self.heed(request),
+                Ok(request) => self.handle(request),
                 Err(error) if error.kind() == ErrorKind::Message => {
-                    self.object(
+                    self.reject(
                         &error.to_string(),
                         "send the requests of docs/worker.md, one a line",
                     );
@@ -154,20 +154,20 @@ impl Worker {
         0
     }
 
-    fn heed(&mut self, request: Request) {
+    fn handle(&mut self, request: Request) {
         match request {
             Request::Separate(separate) => {
-                self.on_engine(separate.job, |job| Order::Separate(separate, job))
+                self.on_engine(separate.job, |job| EngineTask::Separate(separate, job))
             }
             Request::Prepare(prepare) => {
-                self.on_engine(prepare.job, |job| Order::Prepare(prepare, job))
+                self.on_engine(prepare.job, |job| EngineTask::Prepare(prepare, job))
             }
             Request::Import { job, song } => {
-                self.aside(job, move |workshop, job| import::run(workshop, job, &song))
+                self.on_own_thread(job, move |context, job| import::run(context, job, &song))
             }
             Request::Render(render) => {
-                self.aside(render.job, move |workshop, job| {
-                    render::run(workshop, job, &render)
+                self.on_own_thread(render.job, move |context, job| {
+                    render::run(context, job, &render)
                 });
             }
             Request::Cancel { job } => {
@@ -175,18 +175,18 @@ impl Worker {
                     job.cancel();
                 }
             }
-            Request::Inspect { job } => self.aside(job, |_, job| machine::inspect(job)),
+            Request::Inspect { job } => self.on_own_thread(job, |_, job| machine::inspect(job)),
             Request::Check { job, model } => {
-                self.aside(job, move |_, job| machine::check(job, &model))
+                self.on_own_thread(job, move |_, job| machine::check(job, &model))
             }
             Request::Offer { job, model } => {
-                self.aside(job, move |_, job| fetching::offer(job, &model))
+                self.on_own_thread(job, move |_, job| fetching::offer(job, &model))
             }
             Request::Fetch { job, model } => {
-                self.aside(job, move |_, job| fetching::fetch(job, &model))
+                self.on_own_thread(job, move |_, job| fetching::fetch(job, &model))
             }
             Request::SetUpGpu { job, from } => {
-                self.aside(job, move |_, job| {
+                self.on_own_thread(job, move |_, job| {
                     fetching::set_up_gpu(job, from.as_deref())
                 });
             }
@@ -196,7 +196,7 @@ impl Worker {
     }
 
     /// Queues a job for the thread that has the engine.
-    fn on_engine(&mut self, id: JobId, order: impl FnOnce(Arc<Job>) -> Order) {
+    fn on_engine(&mut self, id: JobId, task: impl FnOnce(Arc<Job>) -> EngineTask) {
         let Some(job) = self.begin(id) else { return };
 
         let earlier = self
@@ -213,18 +213,18 @@ impl Worker {
         }
 
         // The receiving thread ends only with this process.
-        let _ = self.orders.send(order(job));
+        let _ = self.tasks.send(task(job));
     }
 
     /// Runs a job that needs no engine on a thread of its own.
-    fn aside(
+    fn on_own_thread(
         &mut self,
         id: JobId,
-        work: impl FnOnce(&Workshop, &Job) -> Result<()> + Send + 'static,
+        work: impl FnOnce(&JobContext, &Job) -> Result<()> + Send + 'static,
     ) {
         let Some(job) = self.begin(id) else { return };
-        let workshop = self.workshop.clone();
-        std::thread::spawn(move || job.run(|| work(&workshop, &job)));
+        let context = self.context.clone();
+        std::thread::spawn(move || job.run(|| work(&context, &job)));
     }
 
     /// Creates a job, unless an unfinished one has that number.
@@ -232,20 +232,20 @@ impl Worker {
         self.jobs
             .retain(|_, job| !job.is_over() || job.holds_engine());
         if self.jobs.get(&id).is_some_and(|job| !job.is_over()) {
-            self.object(
+            self.reject(
                 &format!("job {} is still going", id.0),
                 "give every job a number of its own",
             );
             return None;
         }
 
-        let job = Arc::new(Job::new(id, self.workshop.outbox.clone()));
+        let job = Arc::new(Job::new(id, self.context.outbox.clone()));
         self.jobs.insert(id, job.clone());
         Some(job)
     }
 
-    fn object(&self, message: &str, remedy: &str) {
-        self.workshop.outbox.send(&Reply::Error {
+    fn reject(&self, message: &str, remedy: &str) {
+        self.context.outbox.send(&Reply::Error {
             message: message.to_owned(),
             remedy: remedy.to_owned(),
         });
@@ -255,24 +255,24 @@ impl Worker {
     /// to the end of the process.
     fn leave(&self) {
         self.jobs.values().for_each(|job| job.cancel());
-        self.workshop.unfinished.close();
-        self.workshop.outbox.flush();
+        self.context.unfinished.close();
+        self.context.outbox.flush();
     }
 }
 
-/// Carries out orders that need the engine, one after the other.
-fn serve(mut bench: Bench, waiting: &Receiver<Order>) {
+/// Does the tasks that need the engine, one after the other.
+fn serve(mut runner: JobRunner, waiting: &Receiver<EngineTask>) {
     loop {
         match waiting.recv_timeout(KEPT_LOADED) {
-            Ok(Order::Separate(separate, job)) => {
-                job.run(|| bench.run(&separate, &job));
-                crate::timings::say();
+            Ok(EngineTask::Separate(separate, job)) => {
+                job.run(|| runner.run(&separate, &job));
+                crate::timings::report();
                 job.release_engine();
             }
-            Ok(Order::Prepare(prepare, job)) => {
-                bench.prepare(&prepare, &job);
+            Ok(EngineTask::Prepare(prepare, job)) => {
+                runner.prepare(&prepare, &job);
             }
-            Err(RecvTimeoutError::Timeout) => bench.unload(),
+            Err(RecvTimeoutError::Timeout) => runner.unload(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

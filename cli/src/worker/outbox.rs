@@ -8,7 +8,7 @@ use std::time::Duration;
 use sextet_protocol::worker::{Reply, to_line};
 
 use crate::fault::Kind;
-use crate::say;
+use crate::stdio;
 use crate::unfinished::Unfinished;
 
 /// Longest wait for the last replies to be written.
@@ -44,7 +44,7 @@ impl Outbox {
         match to_line(reply) {
             // The thread lives as long as any outbox.
             Ok(line) => drop(self.0.send(Item::Line(line))),
-            Err(error) => say::err(&format!("a reply was not sent: {error}")),
+            Err(error) => stdio::err(&format!("a reply was not sent: {error}")),
         }
     }
 

@@ -12,7 +12,7 @@ use sextet_separator::audio::{
 };
 use sextet_separator::{Outputs, Part, StemSink as _};
 
-use super::Workshop;
+use super::JobContext;
 use super::clip::Throttled;
 use super::job::Job;
 use crate::fault::{Fault, Kind};
@@ -22,9 +22,9 @@ use crate::separate::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
 ///
 /// # Errors
 /// When the entry does not exist, or the files cannot be written; all of them are deleted then.
-pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()> {
+pub(super) fn run(context: &JobContext, job: &Job, render: &Render) -> Result<()> {
     let options = write_options(render)?;
-    let entry = Entry::open(&workshop.folders, &render.key);
+    let entry = Entry::open(&context.folders, &render.key);
     let entry = entry.context(Fault::new(Kind::Input, "the stems are not in the cache"))?;
     let stems = stems(render, &entry)?;
     let places = places(render, &stems, options.format)?;
@@ -37,7 +37,7 @@ pub(super) fn run(workshop: &Workshop, job: &Job, render: &Render) -> Result<()>
     let outputs = outputs(render, &entry, &stems, &streams);
     let seconds = Cell::new(None);
 
-    let mut files = StemFiles::new(&places, options, &seconds, &workshop.unfinished);
+    let mut files = StemFiles::new(&places, options, &seconds, &context.unfinished);
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
 

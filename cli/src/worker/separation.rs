@@ -20,7 +20,7 @@ use sextet_separator::{
     Work, engine_class,
 };
 
-use super::Workshop;
+use super::JobContext;
 use super::clip::{DecodedClip, Throttled};
 use super::job::Job;
 use super::loaded::{Loaded, engine_arg};
@@ -29,30 +29,30 @@ use super::sink::CacheSink;
 use crate::engine;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
-use crate::say;
-use crate::separate::{Moved, work_of_song};
+use crate::separate::{SongProgress, work_of_song};
+use crate::stdio;
 
 /// Pause between two checks of the engine that is being prepared.
 const EVERY: Duration = Duration::from_millis(20);
-/// Pause between two checks of whether it is this process's turn.
-const TURN_EVERY: Duration = Duration::from_millis(50);
+/// Pause between two attempts to lock the engine against other processes.
+const LOCK_EVERY: Duration = Duration::from_millis(50);
 
 /// Way to prepare the GPU in advance.
-const AHEAD: &str = "preparing this model does that ahead";
+const BEFOREHAND: &str = "preparing this model does that ahead";
 
 /// Most passes that can be asked for, as on the command line.
 const MOST_SHIFTS: u32 = 100;
 
 /// Separates one clip after the other, and keeps the model and engine, which are costly to load.
-pub(super) struct Bench {
-    workshop: Workshop,
+pub(super) struct JobRunner {
+    context: JobContext,
     threads: Option<NonZeroUsize>,
     loaded: Option<Loaded>,
-    ahead: Option<Ahead>,
+    preparation: Option<Preparation>,
 }
 
 /// The facts of a job that are known before the engine is needed.
-struct Order<'a> {
+struct ClipTask<'a> {
     request: &'a Separate,
     job: &'a Job,
     clip: DecodedClip,
@@ -60,20 +60,20 @@ struct Order<'a> {
     key: Fingerprint,
 }
 
-impl Bench {
-    pub(super) fn new(workshop: Workshop, threads: Option<NonZeroUsize>) -> Self {
+impl JobRunner {
+    pub(super) fn new(context: JobContext, threads: Option<NonZeroUsize>) -> Self {
         Self {
-            workshop,
+            context,
             threads,
             loaded: None,
-            ahead: None,
+            preparation: None,
         }
     }
 
     /// Frees the model and its engine, except one that is still being prepared.
     pub(super) fn unload(&mut self) {
         if !self.is_making_ready() {
-            self.ahead = None;
+            self.preparation = None;
         }
         self.loaded = None;
     }
@@ -129,7 +129,7 @@ impl Bench {
 
         match loaded {
             Some(loaded) if !job.is_over() => {
-                self.ahead = Some(Ahead::begin(
+                self.preparation = Some(Preparation::begin(
                     loaded,
                     request.clone(),
                     job.clone(),
@@ -145,9 +145,9 @@ impl Bench {
 
     /// Whether an engine is still being prepared on the other thread.
     fn is_making_ready(&self) -> bool {
-        self.ahead
+        self.preparation
             .as_ref()
-            .is_some_and(|ahead| !ahead.thread.is_finished())
+            .is_some_and(|preparation| !preparation.thread.is_finished())
     }
 
     /// Waits until the engine that is being prepared is ready.
@@ -159,9 +159,9 @@ impl Bench {
             job.check()?;
             sleep(EVERY);
         }
-        if let Some(ahead) = self.ahead.take() {
+        if let Some(preparation) = self.preparation.take() {
             // An engine that could not be started is started anew.
-            self.loaded = ahead.thread.join().ok().flatten();
+            self.loaded = preparation.thread.join().ok().flatten();
         }
         Ok(())
     }
@@ -169,13 +169,13 @@ impl Bench {
     /// Returns the model that `request` names for the CPU, if an engine is being prepared, the CPU
     /// would finish the clip before that engine, and the front end does not insist on the GPU.
     fn meanwhile(&self, request: &Separate) -> Result<Option<Loaded>> {
-        let Some(ahead) = self.ahead.as_ref().filter(|_| self.is_making_ready()) else {
+        let Some(preparation) = self.preparation.as_ref().filter(|_| self.is_making_ready()) else {
             return Ok(None);
         };
 
         let expected = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
         let mut loaded = Loaded::open(&request.model, request.engine, expected)?;
-        if request.engine == EngineName::Cpu && ahead.engine != EngineName::Cpu {
+        if request.engine == EngineName::Cpu && preparation.engine != EngineName::Cpu {
             return Ok(Some(loaded));
         }
 
@@ -186,8 +186,8 @@ impl Bench {
             return Ok(None);
         };
 
-        let begun = if ahead.model == request.model {
-            ahead.since.elapsed()
+        let begun = if preparation.model == request.model {
+            preparation.since.elapsed()
         } else {
             Duration::ZERO
         };
@@ -196,21 +196,21 @@ impl Bench {
     }
 
     fn run_with(&self, loaded: &mut Loaded, request: &Separate, job: &Job) -> Result<()> {
-        let order = self.order(request, job, loaded)?;
-        if self.found(&order)? {
+        let task = self.task(request, job, loaded)?;
+        if self.finish_from_cache(&task)? {
             return Ok(());
         }
 
         let mut waited = false;
-        let Some(_turn) = self.turn(job, || waited = true)? else {
+        let Some(_lock) = self.lock_engine(job, || waited = true)? else {
             return Ok(());
         };
-        // The process that had the turn before may have made the very same stems.
-        if waited && self.found(&order)? {
+        // The process that had the lock before may have made the very same stems.
+        if waited && self.finish_from_cache(&task)? {
             return Ok(());
         }
 
-        self.separate(order, loaded)
+        self.separate(task, loaded)
             .map_err(|error| self.explained(error))
     }
 
@@ -234,7 +234,12 @@ impl Bench {
         Loaded::open(named, asked, expected)
     }
 
-    fn order<'a>(&self, request: &'a Separate, job: &'a Job, loaded: &Loaded) -> Result<Order<'a>> {
+    fn task<'a>(
+        &self,
+        request: &'a Separate,
+        job: &'a Job,
+        loaded: &Loaded,
+    ) -> Result<ClipTask<'a>> {
         let engine = engine_class(&engine::options(engine_arg(request.engine), self.threads)?)?;
         let decode = DecodeOptions::of(&options(&request.options, &loaded.stems));
         let clip = timed("read and hash the clip", || {
@@ -250,7 +255,7 @@ impl Bench {
         };
 
         let key = recipe.key();
-        Ok(Order {
+        Ok(ClipTask {
             request,
             job,
             clip,
@@ -260,8 +265,8 @@ impl Bench {
     }
 
     /// Whether the stems are in the cache. If so, the job is done.
-    fn found(&self, order: &Order) -> Result<bool> {
-        let job = order.job;
+    fn finish_from_cache(&self, task: &ClipTask) -> Result<bool> {
+        let job = task.job;
         let mut tell = |message| {
             job.tell(&Reply::Warning {
                 job: job.id(),
@@ -270,14 +275,14 @@ impl Bench {
         };
 
         let Some(_entry) = self
-            .workshop
+            .context
             .cache
-            .find(&order.key, &|| job.is_over(), &mut tell)?
+            .find(&task.key, &|| job.is_over(), &mut tell)?
         else {
             return Ok(false);
         };
 
-        let (id, key, seconds) = (job.id(), order.key, job.seconds());
+        let (id, key, seconds) = (job.id(), task.key, job.seconds());
         job.end(|| {
             Ok(Reply::Done {
                 job: id,
@@ -291,11 +296,11 @@ impl Bench {
     }
 
     /// Waits for other processes, and calls `waiting` once if it has to. Returns `None` when the
-    /// job is over before its turn.
+    /// job is over before it has the lock.
     ///
     /// Only one process separates at a time: several at once would run out of memory, and none
     /// would be quick.
-    fn turn(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<FileLock>> {
+    fn lock_engine(&self, job: &Job, waiting: impl FnOnce()) -> Result<Option<FileLock>> {
         let mut waiting = Some(waiting);
         let cancelled = || {
             if let Some(waiting) = waiting.take() {
@@ -308,36 +313,36 @@ impl Bench {
             job.is_over()
         };
 
-        FileLock::wait(&self.workshop.folders.engine_lock(), cancelled, TURN_EVERY)
-            .with_context(|| self.workshop.cache.cannot_write())
+        FileLock::wait(&self.context.folders.engine_lock(), cancelled, LOCK_EVERY)
+            .with_context(|| self.context.cache.cannot_write())
     }
 
-    fn separate(&self, mut order: Order, loaded: &mut Loaded) -> Result<()> {
-        let (job, cache) = (order.job, &self.workshop.cache);
+    fn separate(&self, mut task: ClipTask, loaded: &mut Loaded) -> Result<()> {
+        let (job, cache) = (task.job, &self.context.cache);
 
         // Begin an entry, which a cancellation deletes.
         let making = cache.begin()?;
-        job.entrust(making.scratch());
+        job.attach(making.scratch());
         let stems = loaded.stems.clone();
 
         // Choose and start the engine.
-        let work = order.work(loaded.segment_frames, &stems);
+        let work = task.work(loaded.segment_frames, &stems);
         loaded.reconsider(self.threads, Some(work))?;
 
         if !loaded.is_chosen() {
             loaded.weigh(self.threads, work, Duration::ZERO)?;
         }
 
-        let separator = start(loaded, &order.request.model, self.threads, job)?;
+        let separator = start(loaded, &task.request.model, self.threads, job)?;
         if let Some(class) = separator
             .engine_class()
             .map(|class| class.to_string())
-            .filter(|class| *class != order.recipe.engine)
+            .filter(|class| *class != task.recipe.engine)
         {
             // The expected engine did not start. Stems of another engine have a key of their own.
-            order.recipe.engine = class;
-            order.key = order.recipe.key();
-            if self.found(&order)? {
+            task.recipe.engine = class;
+            task.key = task.recipe.key();
+            if self.finish_from_cache(&task)? {
                 return Ok(());
             }
         }
@@ -345,24 +350,24 @@ impl Bench {
         let engine = separator.engine_name();
         job.tell(&Reply::Started {
             job: job.id(),
-            key: order.key,
-            model: order.request.model.clone(),
+            key: task.key,
+            model: task.request.model.clone(),
             engine: engine.clone(),
-            note: engine::note(separator, AHEAD),
+            note: engine::note(separator, BEFOREHAND),
             stems: stems.clone(),
         });
 
         // Separate into the entry.
         let mut sink = CacheSink::new(cache, &making, &stems);
-        let mut ear = Ear {
+        let mut listener = JobListener {
             job,
             progress: Throttled::new(job),
-            seconds: order.clip.seconds(),
+            seconds: task.clip.seconds(),
             since: None,
         };
 
-        let options = options(&order.request.options, &stems);
-        separator.separate_decoded(&order.clip.song, &options, &mut sink, &mut ear)?;
+        let options = options(&task.request.options, &stems);
+        separator.separate_decoded(&task.clip.song, &options, &mut sink, &mut listener)?;
         let layout = sink
             .outputs
             .as_ref()
@@ -372,16 +377,16 @@ impl Bench {
         job.tell(&storing(job.id(), stems.len()));
         let files = timed("finish the files", || sink.finish())?;
 
-        let manifest = order.manifest(engine, files, layout.unwrap_or_default());
+        let manifest = task.manifest(engine, files, layout.unwrap_or_default());
         job.end(|| {
-            timed("publish", || making.publish(&order.key, &manifest))?;
-            if let Err(error) = cache.make_room(0, Some(&order.key)) {
-                say::err(&format!("older stems were not removed: {error:#}"));
+            timed("publish", || making.publish(&task.key, &manifest))?;
+            if let Err(error) = cache.make_room(0, Some(&task.key)) {
+                stdio::err(&format!("older stems were not removed: {error:#}"));
             }
 
             Ok(Reply::Done {
                 job: job.id(),
-                key: order.key,
+                key: task.key,
                 cached: false,
                 seconds: job.seconds(),
             })
@@ -396,20 +401,20 @@ impl Bench {
             return error;
         }
         Fault::new(Kind::Output, report.message)
-            .remedy(self.workshop.cache.remedy())
+            .remedy(self.context.cache.remedy())
             .into()
     }
 }
 
 /// An engine that is being started on another thread, which returns it when it is ready.
-struct Ahead {
+struct Preparation {
     model: String,
     engine: EngineName,
     since: Instant,
     thread: JoinHandle<Option<Loaded>>,
 }
 
-impl Ahead {
+impl Preparation {
     /// Begins to start the engine of `loaded`. `job` ends when it is ready.
     fn begin(
         mut loaded: Loaded,
@@ -419,9 +424,9 @@ impl Ahead {
     ) -> Self {
         let (model, engine) = (request.model.clone(), request.engine);
         let work = move || {
-            // This takes no turn: a later separation would wait behind it and could not tell the
-            // reason. Two processes that want the same engine built take turns in the separator's
-            // plan cache.
+            // This takes no lock: a later separation would wait behind it and could not tell the
+            // reason. Two processes that want the same engine built exclude each other in the
+            // separator's plan cache.
             job.run(|| {
                 let separator = start(&mut loaded, &request.model, threads, &job)?;
                 let (engine, note) = (separator.engine_name(), separator.engine_note());
@@ -463,7 +468,7 @@ fn start<'l>(
     loaded.separator(threads, &mut Ready::new(job))
 }
 
-impl Order<'_> {
+impl ClipTask<'_> {
     /// Returns the amount of work for a model that takes `segment_frames` at a time.
     fn work(&self, segment_frames: usize, stems: &[Stem]) -> Work {
         let length = Duration::from_secs_f64(self.clip.seconds());
@@ -554,7 +559,7 @@ fn storing(id: JobId, stems: usize) -> Reply {
 }
 
 /// Listener that passes the separator's progress to the front end.
-struct Ear<'a> {
+struct JobListener<'a> {
     job: &'a Job,
     progress: Throttled<'a>,
     /// Length of the clip in seconds.
@@ -562,7 +567,7 @@ struct Ear<'a> {
     since: Option<Instant>,
 }
 
-impl Listener for Ear<'_> {
+impl Listener for JobListener<'_> {
     fn progress(&mut self, progress: Progress) {
         let Progress::Separating {
             chunks_done,
@@ -573,14 +578,14 @@ impl Listener for Ear<'_> {
         };
 
         let since = *self.since.get_or_insert_with(Instant::now);
-        let moved = Moved::separating(
+        let progress = SongProgress::separating(
             chunks_done,
             chunks_total,
             since.elapsed().as_secs_f64(),
             Some(self.seconds),
         );
 
-        let Moved::Separating { speed, left_s, .. } = moved else {
+        let SongProgress::Separating { speed, left_s, .. } = progress else {
             return;
         };
 

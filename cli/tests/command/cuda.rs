@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::bench::{Bench, stderr, stdout, tiny_model};
+use crate::sandbox::{Sandbox, stderr, stdout, tiny_model};
 
 /// Returns whether the driver is missing, and says so where it is not.
 fn has_no_driver() -> bool {
@@ -18,8 +18,8 @@ fn without_a_driver_the_engine_is_refused_with_one_error() {
     if !has_no_driver() {
         return;
     }
-    let bench = Bench::new();
-    bench.song("song.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.2);
 
     let model = tiny_model().to_str().unwrap();
     let cases: [&[&str]; 5] = [
@@ -31,7 +31,7 @@ fn without_a_driver_the_engine_is_refused_with_one_error() {
     ];
 
     for arguments in &cases {
-        let said = stderr(&mut bench.sextet(arguments), 4);
+        let said = stderr(&mut sandbox.sextet(arguments), 4);
         let lines: Vec<&str> = said.lines().collect();
         let errors = lines.iter().filter(|line| line.starts_with("error: "));
         assert_eq!(errors.count(), 1, "{arguments:?}: {said}");
@@ -43,7 +43,7 @@ fn without_a_driver_the_engine_is_refused_with_one_error() {
         );
     }
 
-    assert!(bench.files("stems").is_empty());
+    assert!(sandbox.files("stems").is_empty());
     println!("{} commands refused", cases.len());
 }
 
@@ -52,11 +52,11 @@ fn without_a_driver_auto_takes_the_cpu_and_says_why_once() {
     if !has_no_driver() {
         return;
     }
-    let bench = Bench::new();
-    bench.song("song.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.2);
     let model = tiny_model().to_str().unwrap();
     let arguments = ["separate", "song.wav", "-m", model, "--json"];
-    let text = stdout(&mut bench.sextet(&arguments));
+    let text = stdout(&mut sandbox.sextet(&arguments));
 
     let start: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert_eq!(start["engine"], "CPU (rten)");
@@ -71,8 +71,8 @@ fn the_doctor_tells_of_the_engine() {
     if !has_no_driver() {
         return;
     }
-    let bench = Bench::new();
-    let text = stdout(&mut bench.sextet(&["doctor"]));
+    let sandbox = Sandbox::new();
+    let text = stdout(&mut sandbox.sextet(&["doctor"]));
     let line = text
         .lines()
         .find(|line| line.starts_with("engine      cuda"));

@@ -3,16 +3,16 @@
 
 use assert_cmd::Command;
 
-use crate::bench::{Bench, stderr};
+use crate::sandbox::{Sandbox, stderr};
 
-/// Returns `sextet` with folders and a configuration of this bench alone.
-fn sextet(bench: &Bench, arguments: &[&str]) -> Command {
-    let mut command = bench.sextet(arguments);
+/// Returns `sextet` with folders and a configuration of this sandbox alone.
+fn sextet(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+    let mut command = sandbox.sextet(arguments);
     command
-        .env("SEXTET_CACHE", bench.path("cache"))
-        .env("SEXTET_DATA", bench.path("data"));
+        .env("SEXTET_CACHE", sandbox.path("cache"))
+        .env("SEXTET_DATA", sandbox.path("data"));
     command
-        .env("SEXTET_CONFIG", bench.path("config.toml"))
+        .env("SEXTET_CONFIG", sandbox.path("config.toml"))
         .env("NO_PROXY", "*");
     command
 }
@@ -31,12 +31,12 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
         ("[tensorrt\n", &["is not understood"]),
     ];
 
-    let bench = Bench::new();
-    bench.song("song.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.2);
 
     for (text, named) in &cases {
-        bench.file("config.toml", text.as_bytes());
-        let mut command = sextet(&bench, &["separate", "song.wav"]);
+        sandbox.file("config.toml", text.as_bytes());
+        let mut command = sextet(&sandbox, &["separate", "song.wav"]);
 
         let said = stderr(&mut command, 2);
         assert!(
@@ -48,7 +48,7 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
             assert!(said.contains(part), "'{said}' does not name '{part}'");
         }
 
-        assert!(bench.files("stems").is_empty());
+        assert!(sandbox.files("stems").is_empty());
     }
 
     println!("{} configurations tried", cases.len());
@@ -57,7 +57,7 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
 #[cfg(not(feature = "tensorrt"))]
 #[test]
 fn a_build_without_tensorrt_says_so() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let cases: [&[&str]; 6] = [
         &["engine", "build"],
         &["engine", "list"],
@@ -68,7 +68,7 @@ fn a_build_without_tensorrt_says_so() {
     ];
 
     for arguments in &cases {
-        let said = stderr(&mut sextet(&bench, arguments), 4);
+        let said = stderr(&mut sextet(&sandbox, arguments), 4);
         assert!(
             said.contains("error: the engine tensorrt is not part of this build"),
             "{arguments:?}: {said}"
@@ -79,12 +79,12 @@ fn a_build_without_tensorrt_says_so() {
         );
     }
 
-    let text = crate::bench::stdout(&mut sextet(&bench, &["doctor"]));
+    let text = crate::sandbox::stdout(&mut sextet(&sandbox, &["doctor"]));
     assert!(
         text.contains("engine      tensorrt      not part of this build"),
         "{text}"
     );
-    assert!(bench.files("").is_empty(), "{:?}", bench.files(""));
+    assert!(sandbox.files("").is_empty(), "{:?}", sandbox.files(""));
     println!("{} commands tried", cases.len());
 }
 
@@ -98,22 +98,22 @@ mod with_tensorrt {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::bench::{stdout, tiny_model};
     use crate::hub::{Fault, Hub};
+    use crate::sandbox::{stdout, tiny_model};
 
     /// Returns `sextet` with NVIDIA's library.
-    fn with_library(bench: &Bench, arguments: &[&str]) -> Command {
+    fn with_library(sandbox: &Sandbox, arguments: &[&str]) -> Command {
         let set = std::env::var_os("SEXTET_TENSORRT").is_some();
         assert!(
             set,
             "SEXTET_TENSORRT is not set: it names the folder of TensorRT's libraries; see `cargo xtask check`"
         );
-        sextet(bench, arguments)
+        sextet(sandbox, arguments)
     }
 
     /// Returns `sextet engine build` of the tiny model.
-    fn build(bench: &Bench, arguments: &[&str]) -> Command {
-        let mut command = with_library(bench, &["engine", "build"]);
+    fn build(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+        let mut command = with_library(sandbox, &["engine", "build"]);
         command.arg(tiny_model()).args(arguments);
         command
     }
@@ -142,20 +142,20 @@ mod with_tensorrt {
         platform: String,
     }
 
-    fn list(bench: &Bench) -> Vec<Entry> {
-        serde_json::from_str(&stdout(&mut sextet(bench, &["engine", "list", "--json"]))).unwrap()
+    fn list(sandbox: &Sandbox) -> Vec<Entry> {
+        serde_json::from_str(&stdout(&mut sextet(sandbox, &["engine", "list", "--json"]))).unwrap()
     }
 
     #[test]
     fn an_engine_is_built_listed_and_cleared() {
-        let bench = Bench::new();
+        let sandbox = Sandbox::new();
         assert!(
-            stdout(&mut sextet(&bench, &["engine", "list"]))
+            stdout(&mut sextet(&sandbox, &["engine", "list"]))
                 .contains("no engine has been built in ")
         );
-        assert!(list(&bench).is_empty());
+        assert!(list(&sandbox).is_empty());
         let said = stdout(&mut build(
-            &bench,
+            &sandbox,
             &["--for", "sm86", "--batch", "1", "-o", "an engine"],
         ));
 
@@ -163,26 +163,26 @@ mod with_tensorrt {
             said.starts_with("built: ") && said.contains("1 engines in "),
             "{said}"
         );
-        let again = stdout(&mut build(&bench, &["--for", "SM_86", "--batch", "1"]));
+        let again = stdout(&mut build(&sandbox, &["--for", "SM_86", "--batch", "1"]));
         assert!(again.starts_with("was there: "), "{again}");
 
         let said = stderr(
             &mut build(
-                &bench,
+                &sandbox,
                 &["--for", "sm86", "--batch", "1", "-o", "no/folder/engine"],
             ),
             1,
         );
 
         assert!(
-            said.contains("cannot write 'no/folder/engine'") && bench.files("no").is_empty(),
+            said.contains("cannot write 'no/folder/engine'") && sandbox.files("no").is_empty(),
             "{said}"
         );
-        let [entry] = <[_; 1]>::try_from(list(&bench)).unwrap();
+        let [entry] = <[_; 1]>::try_from(list(&sandbox)).unwrap();
 
         let bytes = std::fs::read(&entry.path).unwrap();
         assert!(
-            bytes == std::fs::read(bench.path("an engine")).unwrap()
+            bytes == std::fs::read(sandbox.path("an engine")).unwrap()
                 && bytes.len() as u64 == entry.bytes
         );
 
@@ -201,7 +201,7 @@ mod with_tensorrt {
         let model = hex::encode(Sha256::digest(std::fs::read(tiny_model()).unwrap()));
 
         assert_eq!(made.model, model);
-        let line = stdout(&mut sextet(&bench, &["engine", "list"]));
+        let line = stdout(&mut sextet(&sandbox, &["engine", "list"]));
         let said = format!(
             "{}  model {}  f16  batch 1  for sm86  ",
             entry.path,
@@ -214,38 +214,41 @@ mod with_tensorrt {
         );
 
         std::fs::write(&entry.path, b"no engine any more").unwrap();
-        assert!(stdout(&mut sextet(&bench, &["engine", "list"])).contains("not used"));
-        let [entry] = <[_; 1]>::try_from(list(&bench)).unwrap();
+        assert!(stdout(&mut sextet(&sandbox, &["engine", "list"])).contains("not used"));
+        let [entry] = <[_; 1]>::try_from(list(&sandbox)).unwrap();
 
         assert!(!entry.current && entry.made_for.is_none(), "{entry:?}");
 
-        assert!(stdout(&mut sextet(&bench, &["engine", "clear"])).contains(" MB freed in "));
-        assert!(list(&bench).is_empty() && bench.files("cache/engines").is_empty());
-        assert!(bench.path("an engine").is_file());
+        assert!(stdout(&mut sextet(&sandbox, &["engine", "clear"])).contains(" MB freed in "));
+        assert!(list(&sandbox).is_empty() && sandbox.files("cache/engines").is_empty());
+        assert!(sandbox.path("an engine").is_file());
     }
 
     #[test]
     fn the_configuration_names_cache_and_batch() {
-        let bench = Bench::new();
-        bench.file(
+        let sandbox = Sandbox::new();
+        sandbox.file(
             "config.toml",
             b"[gpu]\nbatch = 2\n[tensorrt]\ncache = 'elsewhere'\n",
         );
-        build(&bench, &["--for", "sm86", "--quiet", "--workspace", "1.5"])
-            .assert()
-            .success()
-            .stdout("")
-            .stderr("");
+        build(
+            &sandbox,
+            &["--for", "sm86", "--quiet", "--workspace", "1.5"],
+        )
+        .assert()
+        .success()
+        .stdout("")
+        .stderr("");
 
-        let [entry] = <[_; 1]>::try_from(list(&bench)).unwrap();
+        let [entry] = <[_; 1]>::try_from(list(&sandbox)).unwrap();
         let made = entry.made_for.unwrap();
         assert_eq!((made.batch, made.workspace_bytes), (2, Some(1_500_000_000)));
-        assert!(bench.files("cache").is_empty() && !bench.files("elsewhere").is_empty());
+        assert!(sandbox.files("cache").is_empty() && !sandbox.files("elsewhere").is_empty());
     }
 
     #[test]
     fn what_cannot_be_built_is_refused_before_anything_is_done() {
-        let bench = Bench::new();
+        let sandbox = Sandbox::new();
         let cases: [(&[&str], i32, &[&str]); 9] = [
             (
                 &["--for", "sm99"],
@@ -271,7 +274,7 @@ mod with_tensorrt {
         ];
 
         for (arguments, code, named) in &cases {
-            let said = stderr(&mut build(&bench, arguments), *code);
+            let said = stderr(&mut build(&sandbox, arguments), *code);
             for part in *named {
                 assert!(
                     said.contains(part),
@@ -281,12 +284,12 @@ mod with_tensorrt {
         }
 
         stderr(
-            sextet(&bench, &["engine", "build", "nothing.safetensors"])
+            sextet(&sandbox, &["engine", "build", "nothing.safetensors"])
                 .env("SEXTET_TENSORRT", "nowhere"),
             3,
         );
 
-        assert!(bench.files("").is_empty(), "{:?}", bench.files(""));
+        assert!(sandbox.files("").is_empty(), "{:?}", sandbox.files(""));
         println!("{} command lines refused", cases.len() + 1);
     }
 
@@ -296,8 +299,8 @@ mod with_tensorrt {
             return println!("left out: there is a GPU here");
         }
 
-        let bench = Bench::new();
-        bench.song("song.wav", 0.2);
+        let sandbox = Sandbox::new();
+        sandbox.song("song.wav", 0.2);
 
         let model = tiny_model().to_str().unwrap();
         let cases: [&[&str]; 7] = [
@@ -324,7 +327,7 @@ mod with_tensorrt {
         ];
 
         for arguments in &cases {
-            let said = stderr(&mut with_library(&bench, arguments), 4);
+            let said = stderr(&mut with_library(&sandbox, arguments), 4);
             assert!(
                 said.contains("NVIDIA")
                     && said.contains("\nhelp: ")
@@ -333,18 +336,18 @@ mod with_tensorrt {
             );
         }
 
-        assert!(bench.files("stems").is_empty() && bench.files("cache").is_empty());
+        assert!(sandbox.files("stems").is_empty() && sandbox.files("cache").is_empty());
         println!("{} commands tried", cases.len());
     }
 
     #[test]
     fn without_the_library_the_user_is_sent_to_setup() {
-        let bench = Bench::new();
-        bench.file("junk/libtensorrt_rtx.so.1", b"not a library");
+        let sandbox = Sandbox::new();
+        sandbox.file("junk/libtensorrt_rtx.so.1", b"not a library");
 
         let cases = [("nowhere", "was not found"), ("junk", "cannot be loaded")];
         for (folder, said) in cases.iter().filter(|_| cfg!(target_os = "linux")) {
-            let text = stderr(build(&bench, &[]).env("SEXTET_TENSORRT", folder), 4);
+            let text = stderr(build(&sandbox, &[]).env("SEXTET_TENSORRT", folder), 4);
             assert!(
                 text.contains("libtensorrt_rtx.so.1") && text.contains(said),
                 "{text}"
@@ -355,21 +358,21 @@ mod with_tensorrt {
             );
         }
 
-        assert!(bench.files("cache").is_empty());
+        assert!(sandbox.files("cache").is_empty());
     }
 
     #[test]
     fn a_library_that_is_cut_is_found_before_it_is_loaded() {
-        let bench = Bench::new();
+        let sandbox = Sandbox::new();
         let library = std::env::var("SEXTET_TENSORRT").unwrap();
         for file in std::fs::read_dir(library)
             .unwrap()
             .map(|entry| entry.unwrap())
         {
-            bench.file("cut/keep", b"");
-            std::fs::copy(file.path(), bench.path("cut").join(file.file_name())).unwrap();
+            sandbox.file("cut/keep", b"");
+            std::fs::copy(file.path(), sandbox.path("cut").join(file.file_name())).unwrap();
         }
-        let path = bench.path("cut/libtensorrt_rtx.so.1");
+        let path = sandbox.path("cut/libtensorrt_rtx.so.1");
         if !path.is_file() {
             return println!("left out: the library has another name on this system");
         }
@@ -377,7 +380,7 @@ mod with_tensorrt {
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.set_len(file.metadata().unwrap().len() / 2).unwrap();
 
-        let text = stderr(build(&bench, &[]).env("SEXTET_TENSORRT", "cut"), 4);
+        let text = stderr(build(&sandbox, &[]).env("SEXTET_TENSORRT", "cut"), 4);
         assert!(
             text.contains("libtensorrt_rtx.so.1' is damaged: it has "),
             "{text}"
@@ -387,14 +390,14 @@ mod with_tensorrt {
             "{text}"
         );
 
-        let text = stdout(sextet(&bench, &["doctor"]).env("SEXTET_TENSORRT", "cut"));
+        let text = stdout(sextet(&sandbox, &["doctor"]).env("SEXTET_TENSORRT", "cut"));
         assert!(text.contains("libtensorrt_rtx.so.1' is damaged"), "{text}");
     }
 
     #[test]
     fn the_doctor_names_engine_and_library() {
-        let bench = Bench::new();
-        let text = stdout(&mut with_library(&bench, &["doctor"]));
+        let sandbox = Sandbox::new();
+        let text = stdout(&mut with_library(&sandbox, &["doctor"]));
 
         let library = std::env::var("SEXTET_TENSORRT").unwrap();
         assert!(
@@ -426,8 +429,8 @@ mod with_tensorrt {
     /// Content that a host serves in these tests instead of the library's wheel.
     static WHEEL: [u8; 1_000_000] = [7; 1_000_000];
 
-    fn setup(bench: &Bench, host: &str, arguments: &[&str]) -> Command {
-        let mut command = sextet(bench, &["setup", "tensorrt"]);
+    fn setup(sandbox: &Sandbox, host: &str, arguments: &[&str]) -> Command {
+        let mut command = sextet(sandbox, &["setup", "tensorrt"]);
         command.args(arguments).env("SEXTET_PYPI", host);
         command
     }
@@ -462,10 +465,10 @@ mod with_tensorrt {
 
     #[test]
     fn a_wheel_that_is_another_is_refused_and_nothing_is_left() {
-        let bench = Bench::new();
-        bench.file("other.whl", b"something else");
+        let sandbox = Sandbox::new();
+        sandbox.file("other.whl", b"something else");
         let said = stderr(
-            &mut setup(&bench, "http://127.0.0.1:1", &["--from", "other.whl"]),
+            &mut setup(&sandbox, "http://127.0.0.1:1", &["--from", "other.whl"]),
             1,
         );
 
@@ -477,38 +480,38 @@ mod with_tensorrt {
         );
 
         let said = stderr(
-            &mut setup(&bench, "http://127.0.0.1:1", &["--from", "none.whl"]),
+            &mut setup(&sandbox, "http://127.0.0.1:1", &["--from", "none.whl"]),
             1,
         );
         assert!(said.contains("cannot read 'none.whl'"), "{said}");
-        assert_eq!(bench.files("data"), Vec::<String>::new());
-        assert!(bench.path("other.whl").is_file());
+        assert_eq!(sandbox.files("data"), Vec::<String>::new());
+        assert!(sandbox.path("other.whl").is_file());
     }
 
     #[test]
     fn what_a_host_serves_wrongly_is_thrown_away_and_fetched_anew() {
-        let (bench, host) = (Bench::new(), host(&WHEEL));
+        let (sandbox, host) = (Sandbox::new(), host(&WHEEL));
         for _ in 0..2 {
-            let said = stderr(&mut setup(&bench, &host.endpoint(), &[]), 5);
+            let said = stderr(&mut setup(&sandbox, &host.endpoint(), &[]), 5);
             assert!(
                 said.contains("proprietary")
                     && said.contains(&sha256(&WHEEL))
                     && said.contains("expected "),
                 "{said}"
             );
-            assert_eq!(bench.files("data"), Vec::<String>::new());
+            assert_eq!(sandbox.files("data"), Vec::<String>::new());
             assert_eq!(host.asked(), [0], "from the start each time");
         }
     }
 
     #[test]
     fn a_connection_that_is_cut_is_taken_up_where_it_stopped() {
-        let (bench, host) = (Bench::new(), host(&WHEEL));
+        let (sandbox, host) = (Sandbox::new(), host(&WHEEL));
         host.fail(Fault::Cut {
             after: 300_000,
             times: 2,
         });
-        let said = stderr(&mut setup(&bench, &host.endpoint(), &["--quiet"]), 5);
+        let said = stderr(&mut setup(&sandbox, &host.endpoint(), &["--quiet"]), 5);
 
         assert_eq!(host.asked(), [0, 300_000, 600_000]);
         assert!(
@@ -519,17 +522,17 @@ mod with_tensorrt {
 
     #[test]
     fn what_a_failed_run_has_fetched_is_kept_for_the_next() {
-        let (bench, host) = (Bench::new(), host(&WHEEL));
-        bench.file("data/keep", b"");
+        let (sandbox, host) = (Sandbox::new(), host(&WHEEL));
+        sandbox.file("data/keep", b"");
 
         let name = format!("{}.incomplete", host.names()[0]);
-        bench.file(&format!("data/{name}"), &WHEEL[..400_000]);
+        sandbox.file(&format!("data/{name}"), &WHEEL[..400_000]);
         host.fail(Fault::Cut {
             after: 0,
             times: 99,
         });
 
-        let said = stderr(&mut setup(&bench, &host.endpoint(), &["--quiet"]), 5);
+        let said = stderr(&mut setup(&sandbox, &host.endpoint(), &["--quiet"]), 5);
         assert!(
             said.contains("cannot fetch from http://127.0.0.1")
                 && said.contains("it goes on where it stopped"),
@@ -537,7 +540,7 @@ mod with_tensorrt {
         );
 
         assert_eq!(
-            bench.files("data"),
+            sandbox.files("data"),
             ["keep".to_owned(), name],
             "what is here stays"
         );
@@ -545,37 +548,37 @@ mod with_tensorrt {
         assert_eq!(host.asked(), [400_000; 4]);
         host.fail(Fault::NoRanges);
 
-        let said = stderr(&mut setup(&bench, &host.endpoint(), &["--quiet"]), 5);
+        let said = stderr(&mut setup(&sandbox, &host.endpoint(), &["--quiet"]), 5);
         assert!(
             said.contains(&sha256(&WHEEL)),
             "a host without ranges begins again: {said}"
         );
-        assert_eq!(bench.files("data"), ["keep"]);
+        assert_eq!(sandbox.files("data"), ["keep"]);
     }
 
     #[test]
     fn a_host_that_lacks_the_wheel_or_is_down_is_said_so() {
-        let (bench, empty) = (Bench::new(), Hub::of([]));
-        let said = stderr(&mut setup(&bench, &empty.endpoint(), &["--quiet"]), 5);
+        let (sandbox, empty) = (Sandbox::new(), Hub::of([]));
+        let said = stderr(&mut setup(&sandbox, &empty.endpoint(), &["--quiet"]), 5);
         assert!(
             said.contains("404") && said.contains(&empty.endpoint()) && said.contains("\nhelp: "),
             "{said}"
         );
 
         empty.fail(Fault::Broken);
-        assert!(stderr(&mut setup(&bench, &empty.endpoint(), &["--quiet"]), 5).contains("500"));
+        assert!(stderr(&mut setup(&sandbox, &empty.endpoint(), &["--quiet"]), 5).contains("500"));
 
-        let said = stderr(&mut setup(&bench, "http://127.0.0.1:1", &["--quiet"]), 5);
+        let said = stderr(&mut setup(&sandbox, "http://127.0.0.1:1", &["--quiet"]), 5);
         assert!(
             said.contains("cannot fetch from http://127.0.0.1:1")
                 && said.contains("\nhelp: check the network"),
             "{said}"
         );
 
-        assert_eq!(bench.files("data"), Vec::<String>::new());
-        bench.file("a file", b"");
+        assert_eq!(sandbox.files("data"), Vec::<String>::new());
+        sandbox.file("a file", b"");
         let said = stderr(
-            setup(&bench, &empty.endpoint(), &[]).env("SEXTET_DATA", bench.path("a file/data")),
+            setup(&sandbox, &empty.endpoint(), &[]).env("SEXTET_DATA", sandbox.path("a file/data")),
             1,
         );
 
@@ -590,21 +593,21 @@ mod with_tensorrt {
             return println!("left out: SEXTET_TENSORRT_WHEEL names no wheel");
         };
 
-        let (bench, bytes) = (Bench::new(), std::fs::read(Path::new(&wheel)).unwrap());
+        let (sandbox, bytes) = (Sandbox::new(), std::fs::read(Path::new(&wheel)).unwrap());
         let host = host(&bytes);
         host.fail(Fault::Cut {
             after: 60_000_000,
             times: 1,
         });
 
-        let said = stdout(&mut setup(&bench, &host.endpoint(), &[]));
+        let said = stdout(&mut setup(&sandbox, &host.endpoint(), &[]));
         assert!(
             said.contains("TensorRT-RTX 1.6.1.120 is in ") && said.contains("sextet doctor"),
             "{said}"
         );
         assert_eq!(host.asked(), [0, 60_000_000]);
 
-        let files = bench.files("data");
+        let files = sandbox.files("data");
         assert!(
             files.contains(&"tensorrt/LICENSE.txt".to_owned()),
             "{files:?}"
@@ -614,8 +617,8 @@ mod with_tensorrt {
             "{files:?}"
         );
 
-        let text = stdout(sextet(&bench, &["doctor"]).env_remove("SEXTET_TENSORRT"));
-        let found = bench
+        let text = stdout(sextet(&sandbox, &["doctor"]).env_remove("SEXTET_TENSORRT"));
+        let found = sandbox
             .path("data/tensorrt/libtensorrt_rtx.so.1")
             .display()
             .to_string();

@@ -2,32 +2,32 @@
 
 use serde::Deserialize;
 
-use crate::bench::{Bench, stderr, stdout};
+use crate::sandbox::{Sandbox, stderr, stdout};
 
 #[test]
 fn help_and_exit_codes_are_there() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     for arguments in [
         &["--help"][..],
         &["separate", "--help"],
         &["model", "--help"],
     ] {
-        let text = stdout(&mut bench.sextet(arguments));
+        let text = stdout(&mut sandbox.sextet(arguments));
         assert!(
             text.contains("Exit codes:") && text.contains("130"),
             "{text}"
         );
     }
 
-    assert!(stdout(&mut bench.sextet(&["--version"])).starts_with("sextet "));
-    assert!(stderr(&mut bench.sextet(&[]), 2).contains("Usage: sextet"));
-    assert!(stderr(&mut bench.sextet(&["separate"]), 2).contains("<INPUT>"));
+    assert!(stdout(&mut sandbox.sextet(&["--version"])).starts_with("sextet "));
+    assert!(stderr(&mut sandbox.sextet(&[]), 2).contains("Usage: sextet"));
+    assert!(stderr(&mut sandbox.sextet(&["separate"]), 2).contains("<INPUT>"));
 }
 
 #[test]
 fn every_option_is_documented() {
-    let bench = Bench::new();
-    let help = stdout(&mut bench.sextet(&["separate", "--help"]));
+    let sandbox = Sandbox::new();
+    let help = stdout(&mut sandbox.sextet(&["separate", "--help"]));
     let documented = include_str!("../../../docs/command.md");
     let words = help
         .split_whitespace()
@@ -45,21 +45,23 @@ fn every_option_is_documented() {
 
 #[test]
 fn completions_and_manual_pages_are_written() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(
-            stdout(&mut bench.sextet(&["completions", shell])).contains("skip-existing"),
+            stdout(&mut sandbox.sextet(&["completions", shell])).contains("skip-existing"),
             "{shell}"
         );
     }
 
-    assert!(stdout(&mut bench.sextet(&["man"])).contains(".TH sextet 1"));
-    bench.sextet(&["man", "-o", "man"]).assert().success();
+    assert!(stdout(&mut sandbox.sextet(&["man"])).contains(".TH sextet 1"));
+    sandbox.sextet(&["man", "-o", "man"]).assert().success();
 
     assert!(
-        bench.files("man").contains(&"sextet-separate.1".to_owned()),
+        sandbox
+            .files("man")
+            .contains(&"sextet-separate.1".to_owned()),
         "{:?}",
-        bench.files("man")
+        sandbox.files("man")
     );
 }
 
@@ -120,8 +122,8 @@ struct Folder {
 
 #[test]
 fn the_doctor_tells_people_and_programs() {
-    let bench = Bench::new();
-    let text = stdout(&mut bench.sextet(&["doctor"]));
+    let sandbox = Sandbox::new();
+    let text = stdout(&mut sandbox.sextet(&["doctor"]));
     for word in [
         "engine",
         "cpu",
@@ -136,7 +138,7 @@ fn the_doctor_tells_people_and_programs() {
     }
 
     let json: Findings =
-        serde_json::from_str(&stdout(&mut bench.sextet(&["doctor", "--json"]))).unwrap();
+        serde_json::from_str(&stdout(&mut sandbox.sextet(&["doctor", "--json"]))).unwrap();
     assert_eq!((json.version, json.models.len()), (2, 4));
 
     let bundled = &json.models[0];
@@ -156,26 +158,26 @@ fn the_doctor_tells_people_and_programs() {
 #[test]
 fn the_doctor_finds_a_gpu() {
     use std::os::unix::fs::PermissionsExt as _;
-    let bench = Bench::new();
-    let tool = bench.file(
+    let sandbox = Sandbox::new();
+    let tool = sandbox.file(
         "bin/nvidia-smi",
         b"#!/bin/sh\necho 'NVIDIA GeForce RTX 3090, 24576 MiB, 570.00'\n",
     );
 
     std::fs::set_permissions(tool, std::fs::Permissions::from_mode(0o755)).unwrap();
-    bench.file("lib/libcuda.so.1", b"");
-    let mut command = bench.sextet(&["doctor"]);
+    sandbox.file("lib/libcuda.so.1", b"");
+    let mut command = sandbox.sextet(&["doctor"]);
 
     let path = format!(
         "{}:{}",
-        bench.path("bin").display(),
+        sandbox.path("bin").display(),
         std::env::var("PATH").unwrap()
     );
 
     let text = stdout(
         command
             .env("PATH", path)
-            .env("LD_LIBRARY_PATH", bench.path("lib")),
+            .env("LD_LIBRARY_PATH", sandbox.path("lib")),
     );
 
     assert!(

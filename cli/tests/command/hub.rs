@@ -44,12 +44,12 @@ struct State {
     cuts: usize,
     /// First byte of every requested range, for GET requests of a large file's content.
     asked: Vec<u64>,
-    requests: Vec<Seen>,
+    requests: Vec<HubRequest>,
 }
 
 /// A request, as the hub sees it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct HubRequest {
     /// Method and address, such as `GET /files/a`.
     pub(crate) line: String,
     /// The host that the request is for.
@@ -109,7 +109,7 @@ impl Hub {
     }
 
     /// Returns all requests since the last call.
-    pub(crate) fn requests(&self) -> Vec<Seen> {
+    pub(crate) fn requests(&self) -> Vec<HubRequest> {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }
 
@@ -157,7 +157,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let token =
         header("authorization").and_then(|value| Some(value.strip_prefix("Bearer ")?.to_owned()));
 
-    state.requests.push(Seen {
+    state.requests.push(HubRequest {
         line: format!("{method} {path}"),
         host: header("host").unwrap_or_default(),
         token,

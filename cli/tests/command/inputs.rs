@@ -1,17 +1,17 @@
 //! Files, folders, odd names and collisions.
 
-use crate::bench::{Bench, stderr, stdout};
+use crate::sandbox::{Sandbox, stderr, stdout};
 
 #[test]
 fn folders_are_searched_and_batches_summed_up() {
-    let bench = Bench::new();
-    bench.song("album/10.wav", 0.2);
-    bench.song("album/9.wav", 0.2);
-    bench.song("album/disc 2/1.wav", 0.2);
-    bench.song("album/.hidden.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("album/10.wav", 0.2);
+    sandbox.song("album/9.wav", 0.2);
+    sandbox.song("album/disc 2/1.wav", 0.2);
+    sandbox.song("album/.hidden.wav", 0.2);
 
-    bench.song("single.wav", 0.2);
-    let said = stdout(&mut bench.separate(&["album", "single.wav", "--stems", "bass"]));
+    sandbox.song("single.wav", 0.2);
+    let said = stdout(&mut sandbox.separate(&["album", "single.wav", "--stems", "bass"]));
     let order: Vec<_> = said
         .lines()
         .filter_map(|line| line.strip_prefix("done     ")?.split(':').next())
@@ -29,29 +29,29 @@ fn folders_are_searched_and_batches_summed_up() {
 
     assert!(said.contains("4 done, 0 skipped, 0 failed"));
     assert_eq!(
-        bench.files("stems"),
+        sandbox.files("stems"),
         ["1/bass.wav", "10/bass.wav", "9/bass.wav", "single/bass.wav"]
     );
 }
 
 #[test]
 fn our_own_output_is_not_taken_for_songs() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.2);
     for _ in 0..2 {
-        let said = stdout(&mut bench.separate(&[".", "--stems", "bass"]));
+        let said = stdout(&mut sandbox.separate(&[".", "--stems", "bass"]));
         assert!(said.starts_with("1 done"), "{said}");
     }
 }
 
 #[test]
 fn a_failing_song_does_not_stop_the_others() {
-    let bench = Bench::new();
-    bench.song("a.wav", 0.2);
-    bench.file("b.wav", b"this is text");
-    bench.song("c.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("a.wav", 0.2);
+    sandbox.file("b.wav", b"this is text");
+    sandbox.song("c.wav", 0.2);
     let mut command =
-        bench.separate(&["a.wav", "b.wav", "missing.wav", "c.wav", "--stems", "bass"]);
+        sandbox.separate(&["a.wav", "b.wav", "missing.wav", "c.wav", "--stems", "bass"]);
 
     let said = String::from_utf8(command.assert().code(1).get_output().stdout.clone()).unwrap();
     assert!(said.contains("2 done, 0 skipped, 2 failed"), "{said}");
@@ -60,7 +60,7 @@ fn a_failing_song_does_not_stop_the_others() {
         "{said}"
     );
 
-    assert_eq!(bench.files("stems"), ["a/bass.wav", "c/bass.wav"]);
+    assert_eq!(sandbox.files("stems"), ["a/bass.wav", "c/bass.wav"]);
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn odd_names_work() {
     ];
 
     for name in names {
-        let bench = Bench::new();
-        bench.song(name, 0.2);
-        bench
+        let sandbox = Sandbox::new();
+        sandbox.song(name, 0.2);
+        sandbox
             .separate(&["--stems", "bass", "--", name])
             .assert()
             .success();
@@ -91,7 +91,7 @@ fn odd_names_work() {
             name.strip_suffix(".wav").unwrap()
         };
 
-        assert_eq!(bench.files("stems"), [format!("{track}/bass.wav")]);
+        assert_eq!(sandbox.files("stems"), [format!("{track}/bass.wav")]);
     }
 }
 
@@ -100,19 +100,19 @@ fn odd_names_work() {
 fn names_that_are_no_text_work() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.2);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.2);
 
     let name = OsStr::from_bytes(b"caf\xe9.wav");
-    std::fs::rename(song, bench.path("").join(name)).unwrap();
-    bench
+    std::fs::rename(song, sandbox.path("").join(name)).unwrap();
+    sandbox
         .separate(&["--stems", "bass"])
         .arg(name)
         .assert()
         .success();
 
     assert!(
-        bench
+        sandbox
             .path("stems")
             .join(OsStr::from_bytes(b"caf\xe9"))
             .join("bass.wav")
@@ -122,10 +122,10 @@ fn names_that_are_no_text_work() {
 
 #[test]
 fn a_name_that_the_disk_does_not_take_is_refused_before_the_work() {
-    let bench = Bench::new();
-    bench.song(&format!("{}.wav", "x".repeat(251)), 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song(&format!("{}.wav", "x".repeat(251)), 0.2);
     let said = stderr(
-        &mut bench.separate(&[
+        &mut sandbox.separate(&[
             ".",
             "--stems",
             "bass",
@@ -136,16 +136,16 @@ fn a_name_that_the_disk_does_not_take_is_refused_before_the_work() {
     );
 
     assert!(said.contains("File name too long"), "{said}");
-    assert!(bench.files("stems").is_empty() && !bench.path("stems").exists());
+    assert!(sandbox.files("stems").is_empty() && !sandbox.path("stems").exists());
 }
 
 #[test]
 fn songs_that_would_share_a_place_are_refused_with_the_way_out() {
-    let bench = Bench::new();
-    bench.song("a/song.wav", 0.2);
-    bench.song("b/song.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("a/song.wav", 0.2);
+    sandbox.song("b/song.wav", 0.2);
 
-    let said = stderr(&mut bench.separate(&["a", "b"]), 2);
+    let said = stderr(&mut sandbox.separate(&["a", "b"]), 2);
     assert!(
         said.contains("'a/song.wav' and 'b/song.wav' would both be written to"),
         "{said}"
@@ -155,8 +155,8 @@ fn songs_that_would_share_a_place_are_refused_with_the_way_out() {
         "{said}"
     );
 
-    assert!(!bench.path("stems").exists());
-    bench
+    assert!(!sandbox.path("stems").exists());
+    sandbox
         .separate(&[
             "a",
             "b",
@@ -168,10 +168,13 @@ fn songs_that_would_share_a_place_are_refused_with_the_way_out() {
         .assert()
         .success();
 
-    assert_eq!(bench.files("stems"), ["a/song/bass.wav", "b/song/bass.wav"]);
+    assert_eq!(
+        sandbox.files("stems"),
+        ["a/song/bass.wav", "b/song/bass.wav"]
+    );
 
-    std::fs::copy(bench.path("a/song.wav"), bench.path("a/song.wave")).unwrap();
-    let said = stderr(&mut bench.separate(&["a"]), 2);
+    std::fs::copy(sandbox.path("a/song.wav"), sandbox.path("a/song.wave")).unwrap();
+    let said = stderr(&mut sandbox.separate(&["a"]), 2);
     assert!(
         said.contains("--name '{track}.{source_ext}/{stem}.{ext}'"),
         "{said}"
@@ -180,19 +183,19 @@ fn songs_that_would_share_a_place_are_refused_with_the_way_out() {
 
 #[test]
 fn a_song_that_is_named_twice_is_separated_once() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.2);
-    let said = stdout(&mut bench.separate(&["song.wav", "./song.wav", ".", "--stems", "bass"]));
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.2);
+    let said = stdout(&mut sandbox.separate(&["song.wav", "./song.wav", ".", "--stems", "bass"]));
     assert!(said.starts_with("1 done"), "{said}");
 }
 
 #[test]
 fn no_song_is_ever_written_over() {
-    let bench = Bench::new();
-    let song = bench.song("song/bass.wav", 0.2);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song/bass.wav", 0.2);
     let before = std::fs::read(&song).unwrap();
     let said = stderr(
-        &mut bench.separate(&["song/bass.wav", "-o", ".", "--name", "song/{stem}.{ext}"]),
+        &mut sandbox.separate(&["song/bass.wav", "-o", ".", "--name", "song/{stem}.{ext}"]),
         2,
     );
 
@@ -201,5 +204,5 @@ fn no_song_is_ever_written_over() {
         "{said}"
     );
     assert_eq!(std::fs::read(&song).unwrap(), before);
-    assert_eq!(bench.files("."), ["song/bass.wav"]);
+    assert_eq!(sandbox.files("."), ["song/bass.wav"]);
 }

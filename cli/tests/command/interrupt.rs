@@ -4,15 +4,15 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, tiny_model};
+use crate::sandbox::{Sandbox, tiny_model};
 
-fn start(bench: &Bench) -> Child {
+fn start(sandbox: &Sandbox) -> Child {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
     command
         .args(["separate", "--threads", "1", "song.wav", "-m"])
         .arg(tiny_model());
     command
-        .current_dir(bench.path(""))
+        .current_dir(sandbox.path(""))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -36,16 +36,16 @@ fn wait(child: &mut Child, at_most: Duration) -> Option<i32> {
 #[test]
 fn a_signal_ends_the_work_within_a_second_and_leaves_nothing() {
     for signal in ["-INT", "-TERM"] {
-        let bench = Bench::new();
+        let sandbox = Sandbox::new();
 
         // The song has the model's rate, so that it is read quickly, and is hundreds of chunks
         // long.
-        bench.song_of("song.wav", 44_100, 1, 300.0);
-        bench.file("stems/older.txt", b"keep me");
-        let mut child = start(&bench);
+        sandbox.song_of("song.wav", 44_100, 1, 300.0);
+        sandbox.file("stems/older.txt", b"keep me");
+        let mut child = start(&sandbox);
 
         let began = Instant::now();
-        while bench.files("stems").len() < 7 {
+        while sandbox.files("stems").len() < 7 {
             assert!(
                 began.elapsed() < Duration::from_secs(60),
                 "the stems were never begun"
@@ -68,7 +68,7 @@ fn a_signal_ends_the_work_within_a_second_and_leaves_nothing() {
             "{signal}"
         );
 
-        assert_eq!(bench.files("stems"), ["older.txt"], "{signal}");
-        assert!(!bench.path("stems/song").exists(), "{signal}");
+        assert_eq!(sandbox.files("stems"), ["older.txt"], "{signal}");
+        assert!(!sandbox.path("stems/song").exists(), "{signal}");
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::bench::Bench;
+use crate::sandbox::Sandbox;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
@@ -102,8 +102,8 @@ enum Status {
     Failed,
 }
 
-fn lines(bench: &Bench, arguments: &[&str], code: i32) -> Vec<Line> {
-    let mut command = bench.separate(arguments);
+fn lines(sandbox: &Sandbox, arguments: &[&str], code: i32) -> Vec<Line> {
+    let mut command = sandbox.separate(arguments);
     let output = command
         .arg("--json")
         .assert()
@@ -120,11 +120,11 @@ fn lines(bench: &Bench, arguments: &[&str], code: i32) -> Vec<Line> {
 
 #[test]
 fn a_batch_tells_all_about_itself() {
-    let bench = Bench::new();
-    bench.song("a.wav", 1.5);
-    bench.file("b.wav", b"text");
+    let sandbox = Sandbox::new();
+    sandbox.song("a.wav", 1.5);
+    sandbox.file("b.wav", b"text");
 
-    let lines = lines(&bench, &["a.wav", "b.wav", "--two-stems", "vocals"], 1);
+    let lines = lines(&sandbox, &["a.wav", "b.wav", "--two-stems", "vocals"], 1);
     let Line::Start {
         version: 2,
         parts,
@@ -194,7 +194,7 @@ fn a_batch_tells_all_about_itself() {
     assert!(
         outputs
             .iter()
-            .all(|output| bench.path(&output.path).is_file()),
+            .all(|output| sandbox.path(&output.path).is_file()),
         "{outputs:?}"
     );
 
@@ -219,11 +219,11 @@ fn a_batch_tells_all_about_itself() {
 
 #[test]
 fn skipped_songs_are_told() {
-    let bench = Bench::new();
-    bench.song("a.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("a.wav", 0.2);
 
     for expected in [Status::Done, Status::Skipped] {
-        let lines = lines(&bench, &["a.wav", "--skip-existing"], 0);
+        let lines = lines(&sandbox, &["a.wav", "--skip-existing"], 0);
         let status = lines.iter().find_map(|line| {
             if let Line::SongEnd { status, .. } = line {
                 Some(status)
@@ -237,10 +237,10 @@ fn skipped_songs_are_told() {
 
 #[test]
 fn a_run_that_cannot_begin_is_one_line() {
-    let bench = Bench::new();
-    bench.song("a.wav", 0.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("a.wav", 0.2);
 
-    let lines = lines(&bench, &["a.wav", "--name", "{nothing}"], 2);
+    let lines = lines(&sandbox, &["a.wav", "--name", "{nothing}"], 2);
     let [
         Line::Error {
             version: 2,

@@ -3,7 +3,7 @@
 
 use assert_cmd::Command;
 
-use crate::bench::{Bench, stdout, tiny_model};
+use crate::sandbox::{Sandbox, stdout, tiny_model};
 
 /// Returns the path of the program `name`, if this system has it.
 fn program(name: &str) -> Option<std::path::PathBuf> {
@@ -19,7 +19,7 @@ fn the_cpu_engine_has_no_more_threads_than_the_process_may_use() {
         return println!("left out: this system has no taskset");
     };
 
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let mut command = Command::new(taskset);
     command
         .args(["-c", "0"])
@@ -27,8 +27,8 @@ fn the_cpu_engine_has_no_more_threads_than_the_process_may_use() {
         .args(["doctor", "--json"]);
 
     command
-        .env("SEXTET_CACHE", bench.path("cache"))
-        .env("SEXTET_DATA", bench.path("data"));
+        .env("SEXTET_CACHE", sandbox.path("cache"))
+        .env("SEXTET_DATA", sandbox.path("data"));
     let found: serde_json::Value = serde_json::from_str(&stdout(&mut command)).unwrap();
     assert_eq!(found["threads"], 1);
     assert_eq!(
@@ -108,11 +108,11 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::os::unix::process::CommandExt as _;
 
-    let bench = Bench::new();
-    bench.song("song.wav", 0.2);
-    std::fs::copy(tiny_model(), bench.path("tiny.safetensors")).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.2);
+    std::fs::copy(tiny_model(), sandbox.path("tiny.safetensors")).unwrap();
 
-    let folder = bench.path("");
+    let folder = sandbox.path("");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let program = assert_cmd::cargo::cargo_bin!("sextet");
 
@@ -148,7 +148,7 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
             String::from_utf8_lossy(&output.stderr)
         );
 
-        assert!(!bench.files(&format!("stems-{engine}")).is_empty());
+        assert!(!sandbox.files(&format!("stems-{engine}")).is_empty());
     }
 
     println!(
@@ -166,14 +166,14 @@ mod gpus {
     use std::path::Path;
 
     use super::*;
-    use crate::bench::stderr;
+    use crate::sandbox::stderr;
 
     /// Returns `sextet separate` on a machine that shows two GPUs; `None` without a C compiler to
     /// make them.
-    fn with_two_gpus(bench: &Bench, arguments: &[&str]) -> Option<Command> {
-        let library = bench.path("driver/libcuda.so.1");
+    fn with_two_gpus(sandbox: &Sandbox, arguments: &[&str]) -> Option<Command> {
+        let library = sandbox.path("driver/libcuda.so.1");
         if !library.is_file() {
-            bench.file("driver/keep", b"");
+            sandbox.file("driver/keep", b"");
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/two_gpus.c");
 
             let mut cc = std::process::Command::new(program("cc")?);
@@ -187,15 +187,15 @@ mod gpus {
             );
         }
 
-        let mut command = bench.separate(&["song.wav"]);
+        let mut command = sandbox.separate(&["song.wav"]);
         command
             .args(arguments)
-            .env("LD_LIBRARY_PATH", bench.path("driver"));
+            .env("LD_LIBRARY_PATH", sandbox.path("driver"));
         command
-            .env("SEXTET_CACHE", bench.path("cache"))
-            .env("SEXTET_DATA", bench.path("data"));
+            .env("SEXTET_CACHE", sandbox.path("cache"))
+            .env("SEXTET_DATA", sandbox.path("data"));
 
-        command.env("SEXTET_CONFIG", bench.path("config.toml"));
+        command.env("SEXTET_CONFIG", sandbox.path("config.toml"));
         command
             .env_remove("SEXTET_GPU")
             .env_remove("CUDA_VISIBLE_DEVICES");
@@ -204,8 +204,8 @@ mod gpus {
 
     #[test]
     fn a_gpu_that_is_not_there_is_told_by_what_is() {
-        let bench = Bench::new();
-        bench.song("song.wav", 0.2);
+        let sandbox = Sandbox::new();
+        sandbox.song("song.wav", 0.2);
         let none = "there is no GPU 3: this machine has 2: 0 NVIDIA A, 1 NVIDIA B\nhelp: choose one of 0 NVIDIA A";
         let (no, gpu, seen) = (None, "SEXTET_GPU", "CUDA_VISIBLE_DEVICES");
 
@@ -258,7 +258,7 @@ mod gpus {
         ];
 
         for (arguments, variable, code, said) in &cases {
-            let Some(mut command) = with_two_gpus(&bench, arguments) else {
+            let Some(mut command) = with_two_gpus(&sandbox, arguments) else {
                 return println!("left out: there is no C compiler here");
             };
             command.envs(*variable);
@@ -266,9 +266,9 @@ mod gpus {
             assert!(text.contains(said), "{arguments:?} {variable:?}: {text}");
         }
 
-        bench.file("config.toml", b"[gpu]\nnumber = 5\n");
+        sandbox.file("config.toml", b"[gpu]\nnumber = 5\n");
         let text = stderr(
-            &mut with_two_gpus(&bench, &["--engine", "tensorrt"]).unwrap(),
+            &mut with_two_gpus(&sandbox, &["--engine", "tensorrt"]).unwrap(),
             4,
         );
 
@@ -276,7 +276,7 @@ mod gpus {
             text.contains("there is no GPU 5: this machine has 2: 0 NVIDIA A, 1 NVIDIA B"),
             "{text}"
         );
-        stdout(&mut with_two_gpus(&bench, &["--gpu", "3", "--engine", "cpu"]).unwrap());
+        stdout(&mut with_two_gpus(&sandbox, &["--gpu", "3", "--engine", "cpu"]).unwrap());
         println!("{} ways to name a GPU tried", cases.len() + 2);
     }
 
@@ -284,10 +284,10 @@ mod gpus {
     /// all.
     #[test]
     fn gpus_that_cannot_be_used_are_left_out() {
-        let bench = Bench::new();
-        bench.song("song.wav", 0.2);
-        bench.song("other.wav", 0.3);
-        let Some(mut command) = with_two_gpus(&bench, &["other.wav", "--gpu", "all", "--json"])
+        let sandbox = Sandbox::new();
+        sandbox.song("song.wav", 0.2);
+        sandbox.song("other.wav", 0.3);
+        let Some(mut command) = with_two_gpus(&sandbox, &["other.wav", "--gpu", "all", "--json"])
         else {
             return;
         };
@@ -305,7 +305,7 @@ mod gpus {
         );
 
         // One song has one engine.
-        let text = stdout(&mut with_two_gpus(&bench, &["--gpu", "all", "--json"]).unwrap());
+        let text = stdout(&mut with_two_gpus(&sandbox, &["--gpu", "all", "--json"]).unwrap());
         assert!(!text.contains("is left out"), "{text}");
     }
 }

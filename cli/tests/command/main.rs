@@ -9,7 +9,6 @@
 )]
 
 mod bad_inputs;
-mod bench;
 mod cuda;
 mod engine;
 mod fetch;
@@ -22,4 +21,5 @@ mod machine;
 mod model;
 mod network;
 mod options;
+mod sandbox;
 mod worker;

@@ -1,51 +1,51 @@
 //! `sextet model`, without the hub.
 
-use crate::bench::{Bench, stderr, stdout, tiny_model, tiny_model_bytes};
+use crate::sandbox::{Sandbox, stderr, stdout, tiny_model, tiny_model_bytes};
 
 #[test]
 fn the_catalogue_is_listed() {
-    let bench = Bench::new();
-    let text = stdout(&mut bench.sextet(&["model", "list"]));
+    let sandbox = Sandbox::new();
+    let text = stdout(&mut sandbox.sextet(&["model", "list"]));
     for name in ["sextet-mini", "htdemucs_6s", "htdemucs ", "htdemucs_ft"] {
         assert!(text.contains(name), "{text}");
     }
     let json: serde_json::Value =
-        serde_json::from_str(&stdout(&mut bench.sextet(&["model", "list", "--json"]))).unwrap();
+        serde_json::from_str(&stdout(&mut sandbox.sextet(&["model", "list", "--json"]))).unwrap();
     assert_eq!(json[1]["name"], "htdemucs_6s");
     assert_eq!(json[1]["state"], "not fetched");
 }
 
 #[test]
 fn models_are_described() {
-    let bench = Bench::new();
-    let bundled = stdout(&mut bench.sextet(&["model", "info", "sextet-mini"]));
+    let sandbox = Sandbox::new();
+    let bundled = stdout(&mut sandbox.sextet(&["model", "info", "sextet-mini"]));
     assert!(
         bundled.contains("stems       drums, bass, other, vocals, guitar, piano"),
         "{bundled}"
     );
 
-    let tiny = stdout(bench.sextet(&["model", "info"]).arg(tiny_model()));
+    let tiny = stdout(sandbox.sextet(&["model", "info"]).arg(tiny_model()));
     assert!(
         tiny.contains("segment     44100 frames, 1.00 s") && tiny.contains("0.38 million"),
         "{tiny}"
     );
 
-    let absent = stdout(&mut bench.sextet(&["model", "info", "htdemucs_6s"]));
+    let absent = stdout(&mut sandbox.sextet(&["model", "info", "htdemucs_6s"]));
     assert!(
         absent.contains("not fetched") && absent.contains("unknown before it is fetched"),
         "{absent}"
     );
     assert!(
-        stderr(&mut bench.sextet(&["model", "info", "nothing"]), 3)
+        stderr(&mut sandbox.sextet(&["model", "info", "nothing"]), 3)
             .contains("there is no model 'nothing'")
     );
 }
 
 #[test]
 fn a_model_is_exported_as_one_graph() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     for (precision, batch) in [("f32", "1"), ("f16", "2")] {
-        let mut command = bench.sextet(&[
+        let mut command = sandbox.sextet(&[
             "model",
             "export",
             "-o",
@@ -57,18 +57,18 @@ fn a_model_is_exported_as_one_graph() {
         ]);
 
         assert!(stdout(command.arg(tiny_model())).contains("wrote out/tiny.onnx"));
-        assert_eq!(bench.files("out"), ["tiny.onnx"]);
+        assert_eq!(sandbox.files("out"), ["tiny.onnx"]);
         assert!(
-            std::fs::metadata(bench.path("out/tiny.onnx"))
+            std::fs::metadata(sandbox.path("out/tiny.onnx"))
                 .unwrap()
                 .len()
                 > 100_000
         );
     }
 
-    bench.file("file", b"in the way");
+    sandbox.file("file", b"in the way");
     let said = stderr(
-        bench
+        sandbox
             .sextet(&["model", "export", "-o", "file/x.onnx"])
             .arg(tiny_model()),
         1,
@@ -79,48 +79,49 @@ fn a_model_is_exported_as_one_graph() {
 
 #[test]
 fn what_is_inside_the_command_has_no_file() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     assert!(
-        stderr(&mut bench.sextet(&["model", "path", "sextet-mini"]), 3)
+        stderr(&mut sandbox.sextet(&["model", "path", "sextet-mini"]), 3)
             .contains("inside the command")
     );
     assert!(
-        stderr(&mut bench.sextet(&["model", "remove", "sextet-mini"]), 3)
+        stderr(&mut sandbox.sextet(&["model", "remove", "sextet-mini"]), 3)
             .contains("inside the command")
     );
 
     assert!(
-        stdout(&mut bench.sextet(&["model", "fetch", "sextet-mini"])).contains("nothing to fetch")
+        stdout(&mut sandbox.sextet(&["model", "fetch", "sextet-mini"]))
+            .contains("nothing to fetch")
     );
     assert!(
-        stdout(&mut bench.sextet(&["model", "remove", "htdemucs"])).contains("nothing to remove")
+        stdout(&mut sandbox.sextet(&["model", "remove", "htdemucs"])).contains("nothing to remove")
     );
     assert!(
-        stderr(&mut bench.sextet(&["model", "path", "htdemucs"]), 3)
+        stderr(&mut sandbox.sextet(&["model", "path", "htdemucs"]), 3)
             .contains("model fetch htdemucs")
     );
 
     assert!(
-        stderr(&mut bench.sextet(&["model", "fetch", "htdemucs9"]), 3)
+        stderr(&mut sandbox.sextet(&["model", "fetch", "htdemucs9"]), 3)
             .contains("the catalogue has no model")
     );
 }
 
 #[test]
 fn a_bag_beside_its_checkpoints_is_a_model() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.5);
-    bench.file("a.safetensors", &tiny_model_bytes());
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.5);
+    sandbox.file("a.safetensors", &tiny_model_bytes());
 
     let rows = "weights: [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]";
-    bench.file("pair.yaml", format!("models: [a, a]\n{rows}\n").as_bytes());
-    bench.file(
+    sandbox.file("pair.yaml", format!("models: [a, a]\n{rows}\n").as_bytes());
+    sandbox.file(
         "wrong.yaml",
         b"models: [a, a]\nweights: [[1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1]]\n",
     );
 
-    assert!(stdout(&mut bench.sextet(&["model", "info", "pair.yaml"])).contains("0.76 million"));
-    bench
+    assert!(stdout(&mut sandbox.sextet(&["model", "info", "pair.yaml"])).contains("0.76 million"));
+    sandbox
         .sextet(&[
             "separate",
             "song.wav",
@@ -134,14 +135,14 @@ fn a_bag_beside_its_checkpoints_is_a_model() {
         .assert()
         .success();
 
-    bench
+    sandbox
         .separate(&["song.wav", "-o", "one"])
         .assert()
         .success();
-    for stem in bench.files("one") {
+    for stem in sandbox.files("one") {
         let (bag, one) = (
-            std::fs::read(bench.path("bag").join(&stem)),
-            std::fs::read(bench.path("one").join(&stem)),
+            std::fs::read(sandbox.path("bag").join(&stem)),
+            std::fs::read(sandbox.path("one").join(&stem)),
         );
         assert!(
             bag.unwrap() == one.unwrap(),
@@ -149,9 +150,11 @@ fn a_bag_beside_its_checkpoints_is_a_model() {
         );
     }
 
-    assert!(stderr(&mut bench.sextet(&["model", "info", "wrong.yaml"]), 3).starts_with("error: "));
+    assert!(
+        stderr(&mut sandbox.sextet(&["model", "info", "wrong.yaml"]), 3).starts_with("error: ")
+    );
     let said = stderr(
-        &mut bench.sextet(&["model", "export", "pair.yaml", "-o", "x.onnx"]),
+        &mut sandbox.sextet(&["model", "export", "pair.yaml", "-o", "x.onnx"]),
         3,
     );
 

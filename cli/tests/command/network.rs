@@ -13,14 +13,14 @@ use std::time::Duration;
 use assert_cmd::Command;
 use sha2::{Digest as _, Sha256};
 
-use crate::bench::{Bench, stderr, tiny_model_bytes};
 use crate::hub::{Fault, Hub};
+use crate::sandbox::{Sandbox, stderr, tiny_model_bytes};
 
 const BAG: &str = "models: ['5c90dfd2']\n";
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(tiny_model_bytes);
 
-fn fetch(bench: &Bench, hub: &Hub) -> Command {
-    let mut command = bench.sextet(&["model", "fetch", "htdemucs_6s"]);
+fn fetch(sandbox: &Sandbox, hub: &Hub) -> Command {
+    let mut command = sandbox.sextet(&["model", "fetch", "htdemucs_6s"]);
     command.env("HF_ENDPOINT", hub.endpoint());
     command
 }
@@ -33,8 +33,8 @@ fn checksum() -> String {
 /// `file_download.py`.
 #[test]
 fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    fetch(&bench, &hub).assert().success();
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    fetch(&sandbox, &hub).assert().success();
     let (commit, sum) = ("0123456789012345678901234567890123456789", checksum());
     let bag = format!("{:040x}", BAG.len());
 
@@ -49,14 +49,14 @@ fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
     ];
 
     assert_eq!(
-        bench
+        sandbox
             .files(".hf/hub")
             .iter()
             .collect::<std::collections::BTreeSet<_>>(),
         expected.iter().collect()
     );
 
-    let repository = bench.path(".hf/hub/models--adefossez--HTDemucs-6s");
+    let repository = sandbox.path(".hf/hub/models--adefossez--HTDemucs-6s");
     assert_eq!(
         fs::read_to_string(repository.join("refs/main")).unwrap(),
         commit
@@ -75,26 +75,26 @@ fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
 
 #[test]
 fn what_another_client_fetched_is_taken_as_it_is() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let repository = bench.path(".hf/hub/models--adefossez--HTDemucs-6s");
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let repository = sandbox.path(".hf/hub/models--adefossez--HTDemucs-6s");
 
     // A disk without symbolic links has the file itself in the snapshot.
     let file = "snapshots/0123456789012345678901234567890123456789/5c90dfd2.safetensors";
     fs::create_dir_all(repository.join(file).parent().unwrap()).unwrap();
     fs::write(repository.join(file), &*CHECKPOINT).unwrap();
-    fetch(&bench, &hub).assert().success();
+    fetch(&sandbox, &hub).assert().success();
 
     assert!(hub.asked().is_empty());
 
     // A damaged file is fetched again.
     fs::write(repository.join(file), b"damaged").unwrap();
-    fetch(&bench, &hub).assert().success();
+    fetch(&sandbox, &hub).assert().success();
 
     assert_eq!(hub.asked(), [0]);
     assert_eq!(fs::read(repository.join(file)).unwrap(), *CHECKPOINT);
 
     // A download that another client left incomplete is resumed.
-    bench
+    sandbox
         .sextet(&["model", "remove", "htdemucs_6s"])
         .assert()
         .success();
@@ -107,37 +107,40 @@ fn what_another_client_fetched_is_taken_as_it_is() {
     )
     .unwrap();
 
-    fetch(&bench, &hub).assert().success();
+    fetch(&sandbox, &hub).assert().success();
     assert_eq!(hub.asked(), [70_000]);
 }
 
 #[test]
 fn the_cache_is_where_the_environment_says() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
     for (variable, value, place) in [
         ("HF_HUB_CACHE", "a", "a"),
         ("HUGGINGFACE_HUB_CACHE", "b", "b"),
         ("XDG_CACHE_HOME", "c", "c/huggingface/hub"),
     ] {
-        let mut command = fetch(&bench, &hub);
+        let mut command = fetch(&sandbox, &hub);
         if variable == "XDG_CACHE_HOME" {
             command.env_remove("HF_HOME");
         }
-        command.env(variable, bench.path(value)).assert().success();
-        let bag = bench
+        command
+            .env(variable, sandbox.path(value))
+            .assert()
+            .success();
+        let bag = sandbox
             .path(place)
             .join("models--adefossez--HTDemucs-6s/refs/main");
         assert!(bag.is_file(), "{}", bag.display());
     }
 
-    assert!(bench.files(".hf").is_empty());
+    assert!(sandbox.files(".hf").is_empty());
 }
 
 #[test]
 fn a_token_goes_to_the_hub_and_to_nobody_else() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    bench.file("elsewhere", b"of a file\n");
-    bench.file(".hf/token", b"left by a login\n");
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    sandbox.file("elsewhere", b"of a file\n");
+    sandbox.file(".hf/token", b"left by a login\n");
 
     #[allow(clippy::type_complexity, reason = "a table")]
     let cases: [(&[(&str, &str)], Option<&str>); 4] = [
@@ -164,7 +167,7 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
             after: 100_000,
             times: 1,
         });
-        fetch(&bench, &hub)
+        fetch(&sandbox, &hub)
             .envs(variables.iter().copied())
             .assert()
             .success();
@@ -197,13 +200,13 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
             "{of_others:?}"
         );
 
-        bench
+        sandbox
             .sextet(&["model", "remove", "htdemucs_6s"])
             .assert()
             .success();
     }
 
-    let said = stderr(fetch(&bench, &hub).env("HF_TOKEN", "two\nlines"), 5);
+    let said = stderr(fetch(&sandbox, &hub).env("HF_TOKEN", "two\nlines"), 5);
     assert!(
         said.contains("error: cannot talk to the model hub") && said.contains("HF_TOKEN"),
         "{said}"
@@ -259,8 +262,8 @@ fn hosts_are_asked_by_way_of_a_proxy_but_for_the_exceptions() {
     ];
 
     for (variable, exceptions, everybody) in cases {
-        let bench = Bench::new();
-        let mut command = fetch(&bench, &hub);
+        let sandbox = Sandbox::new();
+        let mut command = fetch(&sandbox, &hub);
 
         // A name that only the proxy knows.
         let endpoint = if exceptions == "*" {
@@ -291,9 +294,9 @@ fn hosts_are_asked_by_way_of_a_proxy_but_for_the_exceptions() {
         assert_eq!(through("localhost"), everybody, "{variable}: {seen:?}");
     }
 
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let said = stderr(
-        fetch(&bench, &hub).env("HTTP_PROXY", "http://127.0.0.1:1"),
+        fetch(&sandbox, &hub).env("HTTP_PROXY", "http://127.0.0.1:1"),
         5,
     );
 
@@ -302,8 +305,8 @@ fn hosts_are_asked_by_way_of_a_proxy_but_for_the_exceptions() {
 
 #[test]
 fn what_another_process_fetches_is_waited_for() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let lock = bench.file(
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let lock = sandbox.file(
         &format!(
             ".hf/hub/.locks/models--adefossez--HTDemucs-6s/{}.lock",
             checksum()
@@ -314,11 +317,11 @@ fn what_another_process_fetches_is_waited_for() {
     let lock = File::open(lock).unwrap();
     lock.lock().unwrap();
 
-    let command = fetch(&bench, &hub);
+    let command = fetch(&sandbox, &hub);
     let mut process = Process::new(command.get_program());
     process
         .args(command.get_args())
-        .current_dir(bench.path(""))
+        .current_dir(sandbox.path(""))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
 
@@ -331,7 +334,7 @@ fn what_another_process_fetches_is_waited_for() {
 
     let mut child = process.spawn().unwrap();
     let has_bag = || {
-        bench
+        sandbox
             .files(".hf/hub")
             .iter()
             .any(|file| file.ends_with("htdemucs_6s.yaml"))

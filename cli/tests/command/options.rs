@@ -1,6 +1,6 @@
 //! The options of `sextet separate`, tested by their effect on the files.
 
-use crate::bench::{Bench, read, stderr, stdout, tiny_model};
+use crate::sandbox::{Sandbox, read, stderr, stdout, tiny_model};
 
 const SIX: [&str; 6] = [
     "bass.wav",
@@ -13,13 +13,16 @@ const SIX: [&str; 6] = [
 
 #[test]
 fn the_default_is_six_float_files_of_the_songs_rate_and_length() {
-    let bench = Bench::new();
-    let song = read(bench.song_of("song.wav", 48_000, 2, 1.7));
-    bench.separate(&["song.wav"]).assert().success();
+    let sandbox = Sandbox::new();
+    let song = read(sandbox.song_of("song.wav", 48_000, 2, 1.7));
+    sandbox.separate(&["song.wav"]).assert().success();
 
-    assert_eq!(bench.files("stems"), SIX.map(|stem| format!("song/{stem}")));
+    assert_eq!(
+        sandbox.files("stems"),
+        SIX.map(|stem| format!("song/{stem}"))
+    );
     for stem in SIX {
-        let stem = read(bench.path("stems/song").join(stem));
+        let stem = read(sandbox.path("stems/song").join(stem));
         assert_eq!(
             (stem.layout(), stem.frames()),
             (song.layout(), song.frames())
@@ -32,7 +35,7 @@ fn the_default_is_six_float_files_of_the_songs_rate_and_length() {
         );
     }
 
-    let header = std::fs::read(bench.path("stems/song/bass.wav")).unwrap();
+    let header = std::fs::read(sandbox.path("stems/song/bass.wav")).unwrap();
     assert_eq!(header[20..22], 3u16.to_le_bytes(), "WAVE_FORMAT_IEEE_FLOAT");
 }
 
@@ -61,19 +64,19 @@ fn which_stems_are_written_can_be_chosen() {
         (&["--two-stems", "vocals"], &["no_vocals.wav", "vocals.wav"]),
     ];
 
-    let bench = Bench::new();
-    bench.song("song.wav", 0.5);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.5);
 
     for (number, (flags, expected)) in cases.into_iter().enumerate() {
         let output = format!("out{number}");
-        bench
+        sandbox
             .separate(&["song.wav", "-o", &output])
             .args(flags)
             .assert()
             .success();
 
         assert_eq!(
-            bench.files(&output),
+            sandbox.files(&output),
             expected
                 .iter()
                 .map(|stem| format!("song/{stem}"))
@@ -85,24 +88,24 @@ fn which_stems_are_written_can_be_chosen() {
 
 #[test]
 fn two_stems_hold_what_the_six_hold() {
-    let bench = Bench::new();
-    bench.song("song.wav", 1.5);
-    bench
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 1.5);
+    sandbox
         .separate(&["song.wav", "-o", "six"])
         .assert()
         .success();
 
-    bench
+    sandbox
         .separate(&["song.wav", "-o", "two", "--two-stems", "vocals"])
         .assert()
         .success();
-    assert!(read(bench.path("six/song/vocals.wav")) == read(bench.path("two/song/vocals.wav")));
-    let rest = read(bench.path("two/song/no_vocals.wav"));
+    assert!(read(sandbox.path("six/song/vocals.wav")) == read(sandbox.path("two/song/vocals.wav")));
+    let rest = read(sandbox.path("two/song/no_vocals.wav"));
 
     let five: Vec<_> = SIX
         .iter()
         .filter(|stem| **stem != "vocals.wav")
-        .map(|s| read(bench.path("six/song").join(s)))
+        .map(|s| read(sandbox.path("six/song").join(s)))
         .collect();
 
     for (frame, sample) in rest.channels()[0].iter().enumerate() {
@@ -125,17 +128,17 @@ fn formats_and_bits() {
         (&["--format", "flac", "--bits", "24"], "flac", 24),
     ];
 
-    let bench = Bench::new();
-    let song = read(bench.song("song.wav", 0.6));
+    let sandbox = Sandbox::new();
+    let song = read(sandbox.song("song.wav", 0.6));
     for (number, (flags, extension, bits)) in cases.into_iter().enumerate() {
         let output = format!("out{number}");
-        bench
+        sandbox
             .separate(&["song.wav", "--stems", "bass", "-o", &output])
             .args(flags)
             .assert()
             .success();
 
-        let path = bench.path(&format!("{output}/song/bass.{extension}"));
+        let path = sandbox.path(&format!("{output}/song/bass.{extension}"));
         assert_eq!(read(&path).frames(), song.frames());
 
         if extension == "wav" {
@@ -148,16 +151,16 @@ fn formats_and_bits() {
 
 #[test]
 fn the_rate_can_be_chosen() {
-    let bench = Bench::new();
-    bench.song_of("song.wav", 22_050, 2, 1.0);
+    let sandbox = Sandbox::new();
+    sandbox.song_of("song.wav", 22_050, 2, 1.0);
 
     for (rate, frames) in [("source", 22_050), ("44100", 44_100), ("48000", 48_000)] {
-        bench
+        sandbox
             .separate(&["song.wav", "--stems", "bass", "--rate", rate])
             .assert()
             .success();
         assert_eq!(
-            read(bench.path("stems/song/bass.wav")).frames(),
+            read(sandbox.path("stems/song/bass.wav")).frames(),
             frames,
             "{rate}"
         );
@@ -166,16 +169,16 @@ fn the_rate_can_be_chosen() {
 
 #[test]
 fn mono_stays_mono_unless_stereo_is_asked_for() {
-    let bench = Bench::new();
-    bench.song_of("song.wav", 44_100, 1, 0.5);
+    let sandbox = Sandbox::new();
+    sandbox.song_of("song.wav", 44_100, 1, 0.5);
 
     for (mono, channels) in [("keep", 1), ("stereo", 2)] {
-        bench
+        sandbox
             .separate(&["song.wav", "--stems", "bass", "--mono", mono])
             .assert()
             .success();
         assert_eq!(
-            read(bench.path("stems/song/bass.wav")).channels().len(),
+            read(sandbox.path("stems/song/bass.wav")).channels().len(),
             channels,
             "{mono}"
         );
@@ -184,16 +187,16 @@ fn mono_stays_mono_unless_stereo_is_asked_for() {
 
 #[test]
 fn names_follow_the_template() {
-    let bench = Bench::new();
-    bench.song("disc 1/a.b.wav", 0.3);
+    let sandbox = Sandbox::new();
+    sandbox.song("disc 1/a.b.wav", 0.3);
 
     let template = "{model}/{folder}/{track} - {stem} ({source_ext}).{ext}";
-    bench
+    sandbox
         .separate(&["disc 1", "--stems", "bass", "--name", template])
         .assert()
         .success();
 
-    let files = bench.files("stems");
+    let files = sandbox.files("stems");
     assert_eq!(files.len(), 1);
     assert!(
         files[0].ends_with("/disc 1/a.b - bass (wav).wav"),
@@ -204,16 +207,16 @@ fn names_follow_the_template() {
 #[test]
 fn exact_stems_add_up_to_the_song() {
     for rate_hz in [44_100, 48_000] {
-        let bench = Bench::new();
-        let song = read(bench.song_of("song.wav", rate_hz, 2, 1.5));
-        bench
+        let sandbox = Sandbox::new();
+        let song = read(sandbox.song_of("song.wav", rate_hz, 2, 1.5));
+        sandbox
             .separate(&["song.wav", "--sum", "exact"])
             .assert()
             .success();
 
         let stems: Vec<_> = SIX
             .iter()
-            .map(|stem| read(bench.path("stems/song").join(stem)))
+            .map(|stem| read(sandbox.path("stems/song").join(stem)))
             .collect();
 
         // Random weights give stems louder than full scale, and float32 rounds in proportion to
@@ -236,10 +239,10 @@ fn exact_stems_add_up_to_the_song() {
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let bench = Bench::new();
-    bench.song("song.wav", 1.2);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 1.2);
     let separate = |threads: &str| {
-        let mut command = bench.sextet(&[
+        let mut command = sandbox.sextet(&[
             "separate",
             "song.wav",
             "--stems",
@@ -250,7 +253,7 @@ fn the_number_of_threads_changes_nothing() {
         ]);
 
         command.arg(tiny_model()).assert().success();
-        std::fs::read(bench.path("stems/song/bass.wav")).unwrap()
+        std::fs::read(sandbox.path("stems/song/bass.wav")).unwrap()
     };
 
     assert!(separate("1") == separate("2"));
@@ -258,15 +261,15 @@ fn the_number_of_threads_changes_nothing() {
 
 #[test]
 fn overlap_and_shifts_change_the_samples_and_are_the_same_every_time() {
-    let bench = Bench::new();
-    bench.song("song.wav", 1.6);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 1.6);
     let separate = |output: &str, flags: &[&str]| {
-        bench
+        sandbox
             .separate(&["song.wav", "--stems", "bass", "-o", output])
             .args(flags)
             .assert()
             .success();
-        std::fs::read(bench.path(output).join("song/bass.wav")).unwrap()
+        std::fs::read(sandbox.path(output).join("song/bass.wav")).unwrap()
     };
 
     let plain = separate("a", &[]);
@@ -280,71 +283,71 @@ fn overlap_and_shifts_change_the_samples_and_are_the_same_every_time() {
 
 #[test]
 fn a_single_chunk_is_one_segment_long() {
-    let bench = Bench::new();
-    bench.song("song.wav", 2.5);
-    bench
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 2.5);
+    sandbox
         .separate(&["song.wav", "--stems", "bass", "--single-chunk"])
         .assert()
         .success();
-    assert_eq!(read(bench.path("stems/song/bass.wav")).frames(), 44_100);
+    assert_eq!(read(sandbox.path("stems/song/bass.wav")).frames(), 44_100);
 }
 
 #[test]
 fn what_is_done_is_skipped_on_request_but_only_when_it_is_whole() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.3);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.3);
     let again = ["song.wav", "--stems", "bass,drums", "--skip-existing"];
 
     let done = |text: String| text.lines().last().unwrap_or_default().to_owned();
-    assert!(done(stdout(&mut bench.separate(&again))).starts_with("1 done, 0 skipped"));
-    assert!(done(stdout(&mut bench.separate(&again))).starts_with("0 done, 1 skipped"));
-    std::fs::remove_file(bench.path("stems/song/bass.wav")).unwrap();
+    assert!(done(stdout(&mut sandbox.separate(&again))).starts_with("1 done, 0 skipped"));
+    assert!(done(stdout(&mut sandbox.separate(&again))).starts_with("0 done, 1 skipped"));
+    std::fs::remove_file(sandbox.path("stems/song/bass.wav")).unwrap();
 
-    assert!(done(stdout(&mut bench.separate(&again))).starts_with("1 done, 0 skipped"));
-    std::fs::write(bench.path("stems/song/bass.wav"), "").unwrap();
+    assert!(done(stdout(&mut sandbox.separate(&again))).starts_with("1 done, 0 skipped"));
+    std::fs::write(sandbox.path("stems/song/bass.wav"), "").unwrap();
 
-    assert!(done(stdout(&mut bench.separate(&again))).starts_with("1 done, 0 skipped"));
+    assert!(done(stdout(&mut sandbox.separate(&again))).starts_with("1 done, 0 skipped"));
 }
 
 #[test]
 fn an_existing_output_is_replaced() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.3);
-    bench.file("stems/song/bass.wav", b"old");
-    bench
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.3);
+    sandbox.file("stems/song/bass.wav", b"old");
+    sandbox
         .separate(&["song.wav", "--stems", "bass"])
         .assert()
         .success();
-    assert_eq!(read(bench.path("stems/song/bass.wav")).frames(), 13_230);
-    assert_eq!(bench.files("stems"), ["song/bass.wav"]);
+    assert_eq!(read(sandbox.path("stems/song/bass.wav")).frames(), 13_230);
+    assert_eq!(sandbox.files("stems"), ["song/bass.wav"]);
 }
 
 #[test]
 fn engines_can_be_named() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.3);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.3);
     for engine in ["auto", "cpu"] {
-        bench
+        sandbox
             .separate(&["song.wav", "--engine", engine, "-o", engine])
             .assert()
             .success();
     }
-    assert_eq!(bench.files("auto").len(), 6);
+    assert_eq!(sandbox.files("auto").len(), 6);
 }
 
 #[test]
 fn quiet_says_nothing_and_verbose_more() {
-    let bench = Bench::new();
-    bench.song("song.wav", 0.3);
-    bench
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.3);
+    sandbox
         .separate(&["song.wav", "-q"])
         .assert()
         .success()
         .stdout("")
         .stderr("");
 
-    let plain = stderr(&mut bench.separate(&["song.wav"]), 0);
-    let verbose = stderr(&mut bench.separate(&["song.wav", "-v"]), 0);
+    let plain = stderr(&mut sandbox.separate(&["song.wav"]), 0);
+    let verbose = stderr(&mut sandbox.separate(&["song.wav", "-v"]), 0);
     assert!(verbose.lines().count() > plain.lines().count());
     assert!(verbose.contains("model hash"));
 }
@@ -390,20 +393,20 @@ fn flags_that_cannot_be_used_are_refused_before_anything_is_done() {
         (&["-q", "-v"], "cannot be used with"),
     ];
 
-    let bench = Bench::new();
-    bench.song("song.wav", 0.3);
+    let sandbox = Sandbox::new();
+    sandbox.song("song.wav", 0.3);
 
     assert!(
         stderr(
-            &mut bench.sextet(&["separate", "song.wav", "--threads", "0"]),
+            &mut sandbox.sextet(&["separate", "song.wav", "--threads", "0"]),
             2
         )
         .contains("invalid value '0'")
     );
 
     for (flags, expected) in cases {
-        let said = stderr(bench.separate(&["song.wav"]).args(flags), 2);
+        let said = stderr(sandbox.separate(&["song.wav"]).args(flags), 2);
         assert!(said.contains(expected), "{flags:?}: {said}");
-        assert!(bench.files("stems").is_empty(), "{flags:?}");
+        assert!(sandbox.files("stems").is_empty(), "{flags:?}");
     }
 }

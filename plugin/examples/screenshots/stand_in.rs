@@ -98,13 +98,13 @@ pub(crate) fn serve() {
 fn answer(request: Request, script: &Script) {
     let machine = &script.machine;
     match request {
-        Request::Hello { .. } => say(&Reply::Hello(Welcome {
+        Request::Hello { .. } => send(&Reply::Hello(Welcome {
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             engines: Vec::new(),
             models: machine.models.clone(),
         })),
-        Request::Inspect { job } => say(&Reply::Inspected {
+        Request::Inspect { job } => send(&Reply::Inspected {
             job,
             machine: machine.clone(),
         }),
@@ -116,7 +116,7 @@ fn answer(request: Request, script: &Script) {
                 "cannot fetch from files.pythonhosted.org",
             );
         }
-        Request::Offer { job, model } => say(&Reply::Offered {
+        Request::Offer { job, model } => send(&Reply::Offered {
             job,
             offer: offer(model),
         }),
@@ -124,7 +124,7 @@ fn answer(request: Request, script: &Script) {
             let lost = "lost the connection to the model hub at https://huggingface.co";
             fetch(job, (27_300_000, 54_996_327), script.is_online, lost);
         }
-        Request::Check { job, model } => say(&check(job, model)),
+        Request::Check { job, model } => send(&check(job, model)),
         Request::Separate(order) => separate(order.job, order.model, &script.separation),
         _ => {}
     }
@@ -133,7 +133,7 @@ fn answer(request: Request, script: &Script) {
 fn separate(job: JobId, model: String, separation: &Separation) {
     let loading = |what: &str, done, total, usual_s| {
         let what = format!("{what}, once for this model");
-        say(&Reply::Loading {
+        send(&Reply::Loading {
             job,
             what,
             done,
@@ -144,13 +144,13 @@ fn separate(job: JobId, model: String, separation: &Separation) {
     match *separation {
         Separation::Building => loading("building the engine", 243, 500, None),
         Separation::Compiling => loading("the GPU compiles the engine", 0, 0, Some(20.0)),
-        Separation::Waiting => say(&Reply::Queued {
+        Separation::Waiting => send(&Reply::Queued {
             job,
             reason: Waiting::OtherProcess,
         }),
         Separation::Done(key) => {
             let (engine, stems) = ("CPU (rten)".to_owned(), Stem::ALL.to_vec());
-            say(&Reply::Started {
+            send(&Reply::Started {
                 job,
                 key,
                 model,
@@ -159,7 +159,7 @@ fn separate(job: JobId, model: String, separation: &Separation) {
                 stems,
             });
 
-            say(&Reply::Done {
+            send(&Reply::Done {
                 job,
                 key,
                 cached: false,
@@ -172,7 +172,7 @@ fn separate(job: JobId, model: String, separation: &Separation) {
 /// Reports the progress of a fetch, and its failure without a network.
 fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
     let (stage, seconds_left) = (Stage::Fetching, Some(9.0));
-    say(&Reply::Progress {
+    send(&Reply::Progress {
         job,
         stage,
         done,
@@ -182,7 +182,7 @@ fn fetch(job: JobId, (done, total): (u64, u64), is_online: bool, lost: &str) {
     });
 
     if !is_online {
-        say(&Reply::Failed {
+        send(&Reply::Failed {
             job,
             kind: FailKind::Network,
             message: format!(
@@ -237,7 +237,7 @@ fn check(job: JobId, model: String) -> Reply {
     }
 }
 
-fn say(reply: &Reply) {
+fn send(reply: &Reply) {
     let mut out = stdout().lock();
     out.write_all(to_line(reply).unwrap().as_bytes()).unwrap();
     out.flush().unwrap();

@@ -18,7 +18,7 @@ pub(super) fn show(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>)
         let count = MainOutput::ALL.len() as f32;
         let width = ((ui.available_width() - outside_width) / count - 4.0).clamp(52.0, 110.0);
         for choice in MainOutput::ALL {
-            let (name, colour) = look(choice);
+            let (name, colour) = appearance(choice);
             let chosen = params.output.value() == choice;
             let text = RichText::new(name).color(if chosen { BACKGROUND } else { TEXT });
 
@@ -74,7 +74,7 @@ fn outside(ui: &mut Ui, params: &SextetParams, setter: &ParamSetter<'_>) {
     ui.label(RichText::new("Outside the clip").color(WEAK));
 }
 
-fn look(choice: MainOutput) -> (&'static str, Color32) {
+fn appearance(choice: MainOutput) -> (&'static str, Color32) {
     match (choice, choice.stem()) {
         (_, Some(stem)) => (title(stem), theme::colour(stem)),
         (MainOutput::Dry, _) => ("Dry", CLIP),

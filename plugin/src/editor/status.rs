@@ -99,7 +99,7 @@ fn contents(ui: &mut Ui, view: &View, remote: &Remote) -> Option<PanelRequest> {
         }
         (phase, None) => {
             let (dot, text, more) = calm(phase, view);
-            let more = aside(&view.upkeep).unwrap_or(more);
+            let more = settings_progress(&view.upkeep).unwrap_or(more);
             two_lines(ui, &text, &more, dot);
         }
     }
@@ -152,12 +152,12 @@ fn chosen(view: &View) -> String {
 }
 
 /// Returns the progress of the work in the settings.
-fn aside(upkeep: &UpkeepState) -> Option<String> {
-    let (what, deed) = match (&upkeep.set_up, &upkeep.fetch) {
-        (deed @ TaskState::Running(_), _) => ("Setting up the GPU".to_owned(), deed),
-        (_, deed) => (format!("Fetching {}", upkeep.fetched_model), deed),
+fn settings_progress(upkeep: &UpkeepState) -> Option<String> {
+    let (what, task) = match (&upkeep.set_up, &upkeep.fetch) {
+        (task @ TaskState::Running(_), _) => ("Setting up the GPU".to_owned(), task),
+        (_, task) => (format!("Fetching {}", upkeep.fetched_model), task),
     };
-    let TaskState::Running(stage) = deed else {
+    let TaskState::Running(stage) = task else {
         return None;
     };
     let (_, _, rest) = progress(stage);

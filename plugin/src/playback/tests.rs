@@ -57,7 +57,7 @@ impl Cache {
 }
 
 /// The channels of one block: main, then the stems.
-type Heard = [[Vec<f32>; 2]; 7];
+type BusAudio = [[Vec<f32>; 2]; 7];
 
 /// Plays one block; `dry` returns the input's sample at a frame.
 fn play(
@@ -68,8 +68,9 @@ fn play(
     frames: usize,
     offline: bool,
     dry: f32,
-) -> Heard {
-    let mut heard: Heard = std::array::from_fn(|_| std::array::from_fn(|_| vec![f32::NAN; frames]));
+) -> BusAudio {
+    let mut heard: BusAudio =
+        std::array::from_fn(|_| std::array::from_fn(|_| vec![f32::NAN; frames]));
     heard[0].iter_mut().for_each(|channel| channel.fill(dry));
     let mut buses = heard
         .each_mut()
@@ -193,7 +194,7 @@ fn at_another_rate_stems_are_where_they_were_in_time() {
             let deck = cache.deck(i64::from(clip_hz), session_hz);
             let start = i64::from(session_hz);
             let mut worst: f64 = 0.0;
-            let mut before: Option<Heard> = None;
+            let mut before: Option<BusAudio> = None;
             let mut player = Player::new(session_hz as f32);
             // The positions are out of order and visited twice: random access must give the same
             // samples.
@@ -311,7 +312,7 @@ fn in_real_time_what_is_not_there_yet_is_faded_and_never_waited_for() {
     assert!(worst_step < 0.01);
 
     // The stems come sooner or later.
-    let is_heard = |heard: Heard| heard[1][0].iter().all(|&sample| sample > 0.49);
+    let is_heard = |heard: BusAudio| heard[1][0].iter().all(|&sample| sample > 0.49);
     let mut waits = 0..10_000;
     assert!(waits.any(|_| {
         std::thread::sleep(Duration::from_millis(2));

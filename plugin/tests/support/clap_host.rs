@@ -26,7 +26,7 @@ use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process};
 use clap_sys::stream::{clap_istream, clap_ostream};
 
-use super::{Heard, library, project};
+use super::{BusAudio, library, project};
 
 pub struct Shared;
 impl SharedHandler<'_> for Shared {
@@ -258,7 +258,7 @@ impl Host {
     }
 
     /// Processes a block with all buses.
-    pub fn play(&mut self, input: [&[f32]; 2], position: Option<i64>) -> Heard {
+    pub fn play(&mut self, input: [&[f32]; 2], position: Option<i64>) -> BusAudio {
         self.process(&Call {
             input,
             position,
@@ -287,10 +287,10 @@ impl Host {
     }
 
     /// Processes a block. Buses that were not handed over are NaN.
-    pub fn process(&mut self, call: &Call<'_>) -> Heard {
+    pub fn process(&mut self, call: &Call<'_>) -> BusAudio {
         assert!(self.processor.is_some(), "not active");
         let frames = call.input[0].len();
-        let mut heard: Heard =
+        let mut heard: BusAudio =
             std::array::from_fn(|_| std::array::from_fn(|_| vec![f32::NAN; frames]));
 
         let mut input: Vec<Vec<f32>> = call.input.iter().map(|channel| channel.to_vec()).collect();

@@ -95,7 +95,7 @@ pub const BUSES: [&str; 7] = [
 ];
 
 /// Channels of the seven buses.
-pub type Heard = [[Vec<f32>; 2]; 7];
+pub type BusAudio = [[Vec<f32>; 2]; 7];
 
 /// Checks that samples are equal.
 ///

@@ -385,11 +385,11 @@ mod tests {
                 ErrorKind::Damaged,
             ),
         ];
-        for (name, harm, expected) in cases {
+        for (name, corrupt, expected) in cases {
             let home = tempfile::tempdir().unwrap();
             let folders = Folders::at(home.path(), home.path());
             let (key, folder) = make(&folders);
-            harm(&folder);
+            corrupt(&folder);
             let error = Entry::open(&folders, &key).unwrap_err();
             assert_eq!(error.kind(), expected, "{name}: {error}");
         }

@@ -40,4 +40,4 @@ pub(crate) use stream::BLOCK_FRAMES;
 pub use stream::{AudioSource, AudioStream, Layout, Warning};
 pub use tags::{Cover, TagField, Tags};
 pub use write_error::WriteError;
-pub use writer::{AudioWriter, Bits, FileFormat, WriteOptions, Written};
+pub use writer::{AudioWriter, Bits, FileFormat, WriteOptions, WrittenFile};

@@ -21,13 +21,13 @@ const FILTER_FRAMES: u64 = 4096;
 pub struct Resampler {
     layout: Layout,
     to_hz: u32,
-    engine: Option<Engine>,
+    filter: Option<Filter>,
     /// Number of frames returned so far.
     done_frames: u64,
 }
 
 /// Filter of a [`Resampler`] whose rates differ.
-struct Engine {
+struct Filter {
     fft: Fft<f64>,
     /// Input samples that do not yet fill a chunk.
     pending: Vec<Vec<f64>>,
@@ -46,13 +46,13 @@ impl Resampler {
             return Err(ResampleError::Unusable { layout, to_hz }.into());
         }
 
-        let engine = (layout.rate_hz != to_hz)
-            .then(|| Engine::new(layout, to_hz))
+        let filter = (layout.rate_hz != to_hz)
+            .then(|| Filter::new(layout, to_hz))
             .transpose()?;
         Ok(Self {
             layout,
             to_hz,
-            engine,
+            filter,
             done_frames: 0,
         })
     }
@@ -98,7 +98,7 @@ impl Resampler {
             .into());
         }
 
-        let out = match &mut self.engine {
+        let out = match &mut self.filter {
             None => block,
             // Refuse NaN and infinity: the filter would panic or spread them over its whole length.
             Some(_)
@@ -110,7 +110,7 @@ impl Resampler {
             {
                 return Err(SeparateError::NotFinite.into());
             }
-            Some(engine) => Audio::new(engine.push(block.channels())?, self.to_hz),
+            Some(filter) => Audio::new(filter.push(block.channels())?, self.to_hz),
         };
 
         self.done_frames += out.frames() as u64;
@@ -134,8 +134,8 @@ impl Resampler {
 
         let missing = usize::try_from(missing).map_err(|_| Error::from(short))?;
         let mut out = vec![Vec::new(); self.layout.channels];
-        if let Some(engine) = &mut self.engine {
-            out = engine.flush(missing)?;
+        if let Some(filter) = &mut self.filter {
+            out = filter.flush(missing)?;
         }
 
         for channel in &mut out {
@@ -146,7 +146,7 @@ impl Resampler {
     }
 }
 
-impl Engine {
+impl Filter {
     fn new(layout: Layout, to_hz: u32) -> Result<Self> {
         let unusable = || ResampleError::Unusable { layout, to_hz };
         let (from, to) = (u64::from(layout.rate_hz), u64::from(to_hz));

@@ -67,7 +67,7 @@ pub struct WriteOptions {
 
 /// Summary of a file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenFile {
     /// Number of frames.
     pub frames: u64,
     /// Number of samples, over all channels, that were beyond full scale and clipped to it. Always
@@ -196,7 +196,7 @@ impl<W: Write + Seek> AudioWriter<W> {
     /// # Errors
     /// Returns a [`WriteError`] as the cause: the disk is full or fails, or fewer frames were
     /// written than announced.
-    pub fn finish(self) -> crate::Result<(Written, W)> {
+    pub fn finish(self) -> crate::Result<(WrittenFile, W)> {
         if self.frames != self.expected_frames {
             return Err(self.wrong_length().into());
         }
@@ -209,7 +209,7 @@ impl<W: Write + Seek> AudioWriter<W> {
 
         let (mut out, sha256) = self.out.into_inner().map_err(write_error)?;
         let bytes = out.seek(SeekFrom::End(0)).map_err(write_error)?;
-        let written = Written {
+        let written = WrittenFile {
             frames: self.frames,
             clipped_samples,
             bytes,

@@ -149,7 +149,7 @@ fn triangle(segment: usize) -> Vec<f32> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Plan;
+    use super::super::ChunkGrid;
     use super::*;
 
     #[test]
@@ -170,14 +170,14 @@ mod tests {
         fn chunks_of_the_song_itself_join_to_the_song(
             length in 1_usize..3000, segment in 1_usize..500, overlap in 0.0..0.9_f64,
         ) {
-            let Some(plan) = Plan::new(0, length as u64, segment, overlap) else { return Ok(()) };
+            let Some(grid) = ChunkGrid::new(0, length as u64, segment, overlap) else { return Ok(()) };
 
             let song = |frame: i64| if (0..length as i64).contains(&frame) { (frame as f32 * 0.37).sin() } else { 0.0 };
             let mut joined = Vec::new();
 
             let mut overlap_add = OverlapAdd::new(1, segment);
-            for index in 0..plan.chunks() {
-                let chunk = plan.chunk(index).unwrap();
+            for index in 0..grid.chunks() {
+                let chunk = grid.chunk(index).unwrap();
                 let output: Vec<f32> = (0..segment).map(|i| song(chunk.window + i as i64)).collect();
                 joined.extend(overlap_add.add(&chunk, &output, |sample| sample).remove(0));
             }

@@ -161,12 +161,12 @@ pub struct Backend {
     /// Reason for the CPU where the choice was left open.
     reason: Option<Reason>,
     /// GPU that was opened while weighing.
-    opened: Option<Opened>,
+    opened: Option<ChosenGpu>,
 }
 
 /// GPU that was opened, ready for the engine of a choice.
 #[derive(Clone, Debug)]
-struct Opened {
+struct ChosenGpu {
     choice: EngineChoice,
     gpu: Arc<dyn OpenedGpu>,
     /// Reasons against the engines that were tried before.
@@ -219,7 +219,7 @@ impl Backend {
             Ok((engine.choice(), engine.open(first, &options)?))
         });
         let opened = match opened {
-            Ok(((choice, gpu), failures)) => Ok(Opened {
+            Ok(((choice, gpu), failures)) => Ok(ChosenGpu {
                 choice,
                 gpu,
                 passed_over: failures.note(),
@@ -339,7 +339,7 @@ fn time_on_cpu(
 }
 
 /// Started engine.
-pub(crate) struct Started {
+pub(crate) struct StartedEngine {
     pub(crate) engine: Box<dyn Engine>,
     /// Reason for this engine, where the choice was left open.
     pub(crate) note: Option<String>,
@@ -366,7 +366,7 @@ pub(crate) fn start(
     network: Network,
     backend: &mut Backend,
     listener: &mut dyn Listener,
-) -> Result<Started> {
+) -> Result<StartedEngine> {
     start_among(GPU_ENGINES, network, backend, listener)
 }
 
@@ -376,7 +376,7 @@ fn start_among(
     network: Network,
     backend: &mut Backend,
     listener: &mut dyn Listener,
-) -> Result<Started> {
+) -> Result<StartedEngine> {
     check(backend)?;
     let opened = backend.opened.take();
     let options = &backend.options;
@@ -392,7 +392,7 @@ fn start_among(
         },
     };
 
-    Ok(Started {
+    Ok(StartedEngine {
         engine: Box::new(Cpu::new(network, options.threads)?),
         note,
     })
@@ -404,9 +404,9 @@ fn on_gpu(
     all: &[&dyn GpuEngine],
     network: &Network,
     options: &EngineOptions,
-    opened: Option<Opened>,
+    opened: Option<ChosenGpu>,
     listener: &mut dyn Listener,
-) -> std::result::Result<Started, Failures> {
+) -> std::result::Result<StartedEngine, Failures> {
     let is_before = |engine: &&dyn GpuEngine| {
         let opened = opened.as_ref();
         opened.is_some_and(|opened| opened.choice != engine.choice())
@@ -424,7 +424,7 @@ fn on_gpu(
     let passed_over = opened.and_then(|opened| opened.passed_over);
     let reasons: Vec<String> = passed_over.into_iter().chain(failures.note()).collect();
     let note = (!reasons.is_empty()).then(|| reasons.join("; "));
-    Ok(Started { engine, note })
+    Ok(StartedEngine { engine, note })
 }
 
 /// Engine that continues the work of an engine that failed in the middle of it.

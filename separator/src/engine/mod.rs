@@ -8,6 +8,7 @@ pub mod cuda;
 mod error;
 mod exit;
 pub mod gpu;
+mod lazy;
 mod options;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
@@ -24,4 +25,5 @@ pub(crate) use contract::Engine;
 pub use cpu::threads as cpu_threads;
 pub use error::EngineError;
 pub use exit::exit_at_once;
+pub(crate) use lazy::LazyEngine;
 pub use options::{EngineChoice, EngineOptions, GpuOptions};

@@ -15,7 +15,7 @@ const BUNDLED: &[u8] = include_bytes!("../../../models/sextet-mini.safetensors")
 /// (`demucs.apply.BagOfModels`).
 #[derive(Clone, Debug)]
 pub struct Model {
-    members: Vec<(Network, Vec<f32>)>,
+    networks: Vec<(Network, Vec<f32>)>,
 }
 
 impl Model {
@@ -49,7 +49,7 @@ impl Model {
     fn of(network: Network) -> Self {
         let weights = vec![1.0; network.sources().len()];
         Self {
-            members: vec![(network, weights)],
+            networks: vec![(network, weights)],
         }
     }
 
@@ -104,29 +104,29 @@ impl Model {
             }
         }
 
-        let members = models.into_iter().zip(weights).flat_map(|(model, row)| {
+        let networks = models.into_iter().zip(weights).flat_map(|(model, row)| {
             let scale =
                 move |own: Vec<f32>| own.iter().zip(&row).map(|(own, row)| own * row).collect();
             model
-                .members
+                .networks
                 .into_iter()
                 .map(move |(network, own)| (network, scale(own)))
         });
 
         Ok(Self {
-            members: members.collect(),
+            networks: networks.collect(),
         })
     }
 
     /// Returns the stems that the model gives, in canonical order: demucs' four or six.
     pub fn sources(&self) -> &[Stem] {
-        self.members[0].0.sources()
+        self.networks[0].0.sources()
     }
 
     /// Returns the number of frames, at [`MODEL_RATE_HZ`](super::MODEL_RATE_HZ), of the model's
     /// segment. For a bag, returns the longest.
     pub fn segment_frames(&self) -> usize {
-        self.members
+        self.networks
             .iter()
             .map(|(network, _)| network.segment_frames())
             .max()
@@ -135,7 +135,7 @@ impl Model {
 
     /// Returns the number of weights in all networks.
     pub fn parameters(&self) -> usize {
-        self.members
+        self.networks
             .iter()
             .map(|(network, _)| network.parameters())
             .sum()
@@ -143,14 +143,14 @@ impl Model {
 
     /// Returns the number of networks: 1, except for a bag.
     pub fn networks(&self) -> usize {
-        self.members.len()
+        self.networks.len()
     }
 
     /// Returns the number of products of two numbers that a segment takes in all networks, in
     /// convolutions and matrix products. They take most of the time on a CPU. They are counted in
     /// the graphs, which are written for this purpose.
     pub fn products(&self) -> u64 {
-        self.members
+        self.networks
             .iter()
             .map(|(network, _)| network.products())
             .sum()
@@ -159,12 +159,12 @@ impl Model {
     /// Returns the SHA-256 of the checkpoint in hexadecimal, or for a bag that of its checkpoints'
     /// hashes and weights.
     pub fn hash(&self) -> String {
-        if let [(network, _)] = self.members.as_slice() {
+        if let [(network, _)] = self.networks.as_slice() {
             return network.hash().to_owned();
         }
 
         let mut digest = Sha256::new();
-        for (network, weights) in &self.members {
+        for (network, weights) in &self.networks {
             digest.update(network.hash());
             weights
                 .iter()
@@ -175,17 +175,17 @@ impl Model {
     }
 
     /// Returns a network as the bytes of one ONNX file. Input: `mix` [batch, 2, segment]; output:
-    /// `stems` [batch, stems, 2, segment]; both float32. `member` is the number of the network in a
-    /// bag, counted from 0.
+    /// `stems` [batch, stems, 2, segment]; both float32. `network` counts the networks of
+    /// a bag from 0.
     ///
     /// # Errors
-    /// Returns [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such member
+    /// Returns [`ModelError::NoSuchNetwork`] or [`ModelError::Batch`] when there is no such network
     /// or no graph for that many segments.
-    pub fn export_onnx(&self, member: usize, options: ExportOptions) -> Result<Vec<u8>> {
-        let Some((network, _)) = self.members.get(member) else {
+    pub fn export_onnx(&self, network: usize, options: ExportOptions) -> Result<Vec<u8>> {
+        let Some((network, _)) = self.networks.get(network) else {
             return Err(ModelError::NoSuchNetwork {
-                networks: self.members.len(),
-                found: member,
+                networks: self.networks.len(),
+                found: network,
             }
             .into());
         };
@@ -195,12 +195,12 @@ impl Model {
 
     /// Returns the networks.
     pub(crate) fn networks_of(&self) -> impl Iterator<Item = &Network> {
-        self.members.iter().map(|(network, _)| network)
+        self.networks.iter().map(|(network, _)| network)
     }
 
     /// Returns the networks with their weights for each source.
-    pub(crate) fn into_members(self) -> Vec<(Network, Vec<f32>)> {
-        self.members
+    pub(crate) fn into_networks(self) -> Vec<(Network, Vec<f32>)> {
+        self.networks
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) const FFT_SIZE: usize = 4096;
 pub(crate) const HOP: usize = FFT_SIZE / 4;
 /// Number of audio channels.
 pub(crate) const CHANNELS: usize = 2;
-/// Kernel size of the convolutions that shorten or lengthen the signal.
+/// Kernel size of the convolutions that downsample or upsample the signal.
 pub(crate) const KERNEL: usize = 8;
 /// Stride of the same convolutions.
 pub(crate) const STRIDE: usize = 4;

@@ -31,7 +31,7 @@ pub enum Precision {
 pub struct ExportOptions {
     /// Number of segments in a batch, 1 to 64.
     pub batch: usize,
-    /// Element type of the trunk.
+    /// Compute type.
     pub precision: Precision,
 }
 
@@ -144,11 +144,11 @@ impl Network {
             });
         }
 
-        let trunk = match options.precision {
+        let compute_type = match options.precision {
             Precision::F32 => Element::F32,
             Precision::F16 => Element::F16,
         };
-        self.write(options.batch, trunk, Dialect::Common)
+        self.write(options.batch, compute_type, Dialect::Common)
     }
 
     /// Returns the ONNX file for the CPU engine: one segment at a time, with the operators that it
@@ -163,8 +163,19 @@ impl Network {
         program::write(&self.config, self.weights.clone())
     }
 
-    fn write(&self, batch: usize, trunk: Element, dialect: Dialect) -> Result<Vec<u8>, ModelError> {
-        let graph = htdemucs::write(&self.config, self.weights.clone(), batch, trunk, dialect)?;
+    fn write(
+        &self,
+        batch: usize,
+        compute_type: Element,
+        dialect: Dialect,
+    ) -> Result<Vec<u8>, ModelError> {
+        let graph = htdemucs::write(
+            &self.config,
+            self.weights.clone(),
+            batch,
+            compute_type,
+            dialect,
+        )?;
         let sources: Vec<&str> = self.config.sources.iter().map(|stem| stem.name()).collect();
         Ok(graph.into_onnx(&[
             ("sources", sources.join(",")),

@@ -11,7 +11,7 @@ use std::time::Instant;
 const SAYS: &str = "peak_mb=";
 
 /// Reports the peak memory to the process that started this one with [`of_child`].
-pub fn say() {
+pub fn print() {
     println!("{SAYS}{}", peak_mb().unwrap_or(0.0));
 }
 

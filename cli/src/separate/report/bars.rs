@@ -10,9 +10,9 @@ use super::lines::start_lines;
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
-use super::{Moved, Outcome, Reporter, Running, Start, Status};
-use crate::say;
-use crate::separate::plan::Job;
+use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use crate::separate::jobs::SongJob;
+use crate::stdio;
 
 /// Steps of a bar: finer than any terminal is wide.
 const STEPS: u64 = 10_000;
@@ -124,7 +124,7 @@ impl Reporter for Bars {
             .for_each(|line| self.print(line));
     }
 
-    fn song(&mut self, index: usize, job: &Job, _on: &Running) {
+    fn song(&mut self, index: usize, job: &SongJob, _on: &Running) {
         let bar = self
             .under_way
             .remove(&index)
@@ -147,15 +147,15 @@ impl Reporter for Bars {
         self.move_all();
     }
 
-    fn moved(&mut self, index: usize, moved: &Moved) {
+    fn progress(&mut self, index: usize, progress: &SongProgress) {
         let Some(song) = self.under_way.get_mut(&index) else {
             return;
         };
 
-        (song.share, song.audio_s) = (moved.share(), moved.audio_s());
-        match *moved {
-            Moved::Reading { .. } => song.bar.set_message("reading"),
-            Moved::Separating {
+        (song.share, song.audio_s) = (progress.share(), progress.audio_s());
+        match *progress {
+            SongProgress::Reading { .. } => song.bar.set_message("reading"),
+            SongProgress::Separating {
                 share,
                 speed: at,
                 left_s,
@@ -176,7 +176,7 @@ impl Reporter for Bars {
         self.print(&format!("warning: {warning}"));
     }
 
-    fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, index: usize, job: &SongJob, outcome: &Outcome) {
         let bytes = self.bytes.get(index).copied().unwrap_or(0);
         self.ended += 1;
         self.bytes_done += bytes;
@@ -202,13 +202,13 @@ impl Reporter for Bars {
         self.move_all();
     }
 
-    fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
+    fn end(&mut self, jobs: &[SongJob], outcomes: &[Outcome], totals: &Totals) {
         if let Some(all) = &self.all {
             all.finish_and_clear();
         }
         table(jobs, outcomes, totals)
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
 }
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::order::InOrder;
 use super::summary::Totals;
-use super::{Moved, Outcome, Reporter, Running, Start, Status};
+use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
 use crate::fault::Report;
-use crate::say;
-use crate::separate::plan::Job;
+use crate::separate::jobs::SongJob;
+use crate::stdio;
 
 /// Version of the lines. It is raised by a change that breaks readers.
 const VERSION: u32 = 2;
@@ -104,7 +104,7 @@ struct Output<'a> {
 }
 
 fn print(line: &Line) {
-    text(line).iter().for_each(|text| say::out(text));
+    text(line).iter().for_each(|text| stdio::out(text));
 }
 
 fn text(line: &Line) -> Option<String> {
@@ -138,7 +138,7 @@ impl Reporter for Json {
         });
     }
 
-    fn song(&mut self, index: usize, job: &Job, on: &Running) {
+    fn song(&mut self, index: usize, job: &SongJob, on: &Running) {
         self.last.remove(&index);
         print(&Line::Song {
             index,
@@ -147,8 +147,8 @@ impl Reporter for Json {
         });
     }
 
-    fn moved(&mut self, index: usize, moved: &Moved) {
-        let whole = moved.share() >= 1.0;
+    fn progress(&mut self, index: usize, progress: &SongProgress) {
+        let whole = progress.share() >= 1.0;
         if !whole
             && self
                 .last
@@ -159,9 +159,9 @@ impl Reporter for Json {
         }
         self.last.insert(index, Instant::now());
 
-        let share = moved.share();
-        print(&match *moved {
-            Moved::Reading { frames } => Line::Progress {
+        let share = progress.share();
+        print(&match *progress {
+            SongProgress::Reading { frames } => Line::Progress {
                 index,
                 stage: "reading",
                 frames: Some(frames),
@@ -169,7 +169,7 @@ impl Reporter for Json {
                 speed: None,
                 left_s: None,
             },
-            Moved::Separating { speed, left_s, .. } => Line::Progress {
+            SongProgress::Separating { speed, left_s, .. } => Line::Progress {
                 index,
                 stage: "separating",
                 frames: None,
@@ -187,7 +187,7 @@ impl Reporter for Json {
         });
     }
 
-    fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, index: usize, job: &SongJob, outcome: &Outcome) {
         let (status, error) = match &outcome.status {
             Status::Done => ("done", None),
             Status::Skipped => ("skipped", None),
@@ -222,10 +222,10 @@ impl Reporter for Json {
         self.ends
             .push(index, end.unwrap_or_default())
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
 
-    fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], totals: &Totals) {
+    fn end(&mut self, _jobs: &[SongJob], _outcomes: &[Outcome], totals: &Totals) {
         let Totals {
             done,
             skipped,

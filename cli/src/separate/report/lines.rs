@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
 use super::time::{clock, speed};
-use super::{Moved, Outcome, Reporter, Running, Start, Status};
-use crate::say;
-use crate::separate::plan::Job;
+use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use crate::separate::jobs::SongJob;
+use crate::stdio;
 
 /// Pause between two lines about the same song.
 const EVERY: Duration = Duration::from_secs(10);
@@ -40,21 +40,21 @@ impl Reporter for Lines {
         self.shared = start.engines.len() > 1;
         start_lines(start, self.verbose)
             .iter()
-            .for_each(|line| say::err(line));
+            .for_each(|line| stdio::err(line));
     }
 
-    fn song(&mut self, index: usize, job: &Job, on: &Running) {
+    fn song(&mut self, index: usize, job: &SongJob, on: &Running) {
         let name = format!("[{}/{}] {}", index + 1, self.songs, job.input.display());
         let place = if self.shared {
             format!(" on {}", on.place())
         } else {
             String::new()
         };
-        say::err(&format!("{name}{place}"));
+        stdio::err(&format!("{name}{place}"));
         self.under_way.insert(index, (name, Instant::now()));
     }
 
-    fn moved(&mut self, index: usize, moved: &Moved) {
+    fn progress(&mut self, index: usize, progress: &SongProgress) {
         let Some((name, last)) = self.under_way.get_mut(&index) else {
             return;
         };
@@ -63,9 +63,11 @@ impl Reporter for Lines {
         }
 
         *last = Instant::now();
-        match moved {
-            Moved::Reading { frames } => say::err(&format!("{name}: reading, {frames} frames")),
-            Moved::Separating {
+        match progress {
+            SongProgress::Reading { frames } => {
+                stdio::err(&format!("{name}: reading, {frames} frames"))
+            }
+            SongProgress::Separating {
                 share,
                 speed: at,
                 left_s,
@@ -73,7 +75,7 @@ impl Reporter for Lines {
             } => {
                 let left =
                     left_s.map_or_else(String::new, |left| format!(", {} left", clock(left)));
-                say::err(&format!(
+                stdio::err(&format!(
                     "{name}: {:.0} %, {}{left}",
                     share * 100.0,
                     speed(*at)
@@ -83,10 +85,10 @@ impl Reporter for Lines {
     }
 
     fn warned(&mut self, _index: Option<usize>, warning: &str) {
-        say::err(&format!("warning: {warning}"));
+        stdio::err(&format!("warning: {warning}"));
     }
 
-    fn ended(&mut self, index: usize, job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, index: usize, job: &SongJob, outcome: &Outcome) {
         self.under_way.remove(&index);
         let end = match &outcome.status {
             Status::Failed(report) => report.to_string(),
@@ -101,13 +103,13 @@ impl Reporter for Lines {
         self.ends
             .push(index, end)
             .iter()
-            .for_each(|line| say::err(line));
+            .for_each(|line| stdio::err(line));
     }
 
-    fn end(&mut self, jobs: &[Job], outcomes: &[Outcome], totals: &Totals) {
+    fn end(&mut self, jobs: &[SongJob], outcomes: &[Outcome], totals: &Totals) {
         table(jobs, outcomes, totals)
             .iter()
-            .for_each(|line| say::out(line));
+            .for_each(|line| stdio::out(line));
     }
 }
 

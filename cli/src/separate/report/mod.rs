@@ -12,7 +12,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::plan::Job;
+use super::jobs::SongJob;
 use crate::args::SeparateArgs;
 use crate::fault::Report;
 
@@ -54,7 +54,7 @@ impl Running {
 
 /// The progress of a song.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Moved {
+pub(crate) enum SongProgress {
     /// The first pass.
     Reading { frames: u64 },
     /// The second pass.
@@ -66,7 +66,7 @@ pub(crate) enum Moved {
     },
 }
 
-impl Moved {
+impl SongProgress {
     /// Returns the progress after `done` of `total` chunks in `elapsed_s`, for a song of `seconds`.
     pub(crate) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
         let share = if total == 0 {
@@ -81,7 +81,7 @@ impl Moved {
             .map(|seconds| seconds * share / elapsed_s);
 
         let left_s = known.then(|| elapsed_s * (1.0 - share) / share);
-        Moved::Separating {
+        SongProgress::Separating {
             share,
             audio_s: seconds.unwrap_or(0.0) * share,
             speed,
@@ -92,8 +92,8 @@ impl Moved {
     /// Returns the seconds of audio that are separated.
     pub(super) fn audio_s(&self) -> f64 {
         match self {
-            Moved::Reading { .. } => 0.0,
-            Moved::Separating { audio_s, .. } => *audio_s,
+            SongProgress::Reading { .. } => 0.0,
+            SongProgress::Separating { audio_s, .. } => *audio_s,
         }
     }
 
@@ -101,8 +101,8 @@ impl Moved {
     /// because it is quick.
     pub(super) fn share(&self) -> f64 {
         match self {
-            Moved::Reading { .. } => 0.0,
-            Moved::Separating { share, .. } => *share,
+            SongProgress::Reading { .. } => 0.0,
+            SongProgress::Separating { share, .. } => *share,
         }
     }
 }
@@ -140,15 +140,15 @@ pub(super) trait Reporter: Send {
     /// Called before the first song.
     fn start(&mut self, _start: &Start) {}
     /// Called when the work on a song begins, but not for a skipped one. Others may be under way.
-    fn song(&mut self, _index: usize, _job: &Job, _on: &Running) {}
+    fn song(&mut self, _index: usize, _job: &SongJob, _on: &Running) {}
     /// Called when a song has progressed.
-    fn moved(&mut self, _index: usize, _moved: &Moved) {}
+    fn progress(&mut self, _index: usize, _progress: &SongProgress) {}
     /// Called for problems that stop nothing.
     fn warned(&mut self, _index: Option<usize>, _warning: &str) {}
     /// Called when a song is over.
-    fn ended(&mut self, _index: usize, _job: &Job, _outcome: &Outcome) {}
+    fn ended(&mut self, _index: usize, _job: &SongJob, _outcome: &Outcome) {}
     /// Called when all songs are over.
-    fn end(&mut self, _jobs: &[Job], _outcomes: &[Outcome], _totals: &Totals) {}
+    fn end(&mut self, _jobs: &[SongJob], _outcomes: &[Outcome], _totals: &Totals) {}
 }
 
 /// A reporter that threads share.
@@ -187,10 +187,10 @@ mod tests {
 
     #[test]
     fn speed_and_time_left_follow_the_chunks() {
-        let moved = Moved::separating(1, 4, 10.0, Some(40.0));
+        let progress = SongProgress::separating(1, 4, 10.0, Some(40.0));
         assert_eq!(
-            moved,
-            Moved::Separating {
+            progress,
+            SongProgress::Separating {
                 share: 0.25,
                 audio_s: 10.0,
                 speed: Some(1.0),
@@ -198,10 +198,10 @@ mod tests {
             }
         );
 
-        let nothing_yet = Moved::separating(0, 4, 0.0, Some(40.0));
+        let nothing_yet = SongProgress::separating(0, 4, 0.0, Some(40.0));
         assert_eq!(
             nothing_yet,
-            Moved::Separating {
+            SongProgress::Separating {
                 share: 0.0,
                 audio_s: 0.0,
                 speed: None,

@@ -1,15 +1,15 @@
 //! The reporter of `-q`: prints nothing but errors.
 
 use super::{Outcome, Reporter, Status};
-use crate::say;
-use crate::separate::plan::Job;
+use crate::separate::jobs::SongJob;
+use crate::stdio;
 
 pub(super) struct Silent;
 
 impl Reporter for Silent {
-    fn ended(&mut self, _index: usize, _job: &Job, outcome: &Outcome) {
+    fn ended(&mut self, _index: usize, _job: &SongJob, outcome: &Outcome) {
         if let Status::Failed(report) = &outcome.status {
-            say::err(&report.to_string());
+            stdio::err(&report.to_string());
         }
     }
 }

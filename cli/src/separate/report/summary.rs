@@ -2,7 +2,7 @@
 
 use super::time::{clock, speed, took};
 use super::{Outcome, Status};
-use crate::separate::plan::Job;
+use crate::separate::jobs::SongJob;
 
 /// Number of songs by their ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Totals {
 
 /// Formats the end of one song as a line. With `shared`, for engines that differ between songs, the
 /// line names the place of the computation.
-pub(super) fn result_line(job: &Job, outcome: &Outcome, shared: bool) -> String {
+pub(super) fn result_line(job: &SongJob, outcome: &Outcome, shared: bool) -> String {
     let input = job.input.display();
     let folder = job
         .outputs
@@ -80,7 +80,7 @@ pub(super) fn result_line(job: &Job, outcome: &Outcome, shared: bool) -> String 
 }
 
 /// Returns the count and, for several songs, a line for each before it.
-pub(super) fn table(jobs: &[Job], outcomes: &[Outcome], totals: &Totals) -> Vec<String> {
+pub(super) fn table(jobs: &[SongJob], outcomes: &[Outcome], totals: &Totals) -> Vec<String> {
     let mut lines = Vec::new();
     if jobs.len() > 1 {
         let mut places = outcomes.iter().filter_map(|outcome| outcome.on.as_ref());

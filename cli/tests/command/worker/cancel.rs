@@ -3,10 +3,10 @@
 use sextet_protocol::worker::{JobId, Reply, Request, Waiting};
 
 use super::client::{Worker, kept, long_song};
-use crate::bench::Bench;
+use crate::sandbox::Sandbox;
 
 fn cancel(worker: &mut Worker, job: u64) -> Vec<Reply> {
-    worker.say(&Request::Cancel { job: JobId(job) });
+    worker.send(&Request::Cancel { job: JobId(job) });
     let replies = worker.end_of(job);
     assert!(
         matches!(replies.last(), Some(Reply::Cancelled { .. })),
@@ -17,17 +17,17 @@ fn cancel(worker: &mut Worker, job: u64) -> Vec<Reply> {
 
 #[test]
 fn a_job_that_runs_leaves_nothing_and_the_next_one_runs() {
-    let bench = Bench::new();
-    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+    let sandbox = Sandbox::new();
+    let (long, short) = (long_song(&sandbox), sandbox.song("short.wav", 0.5));
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     worker.separate_for_long(1, &long);
     worker.separating(1);
 
-    assert_eq!(kept(&bench).len(), 1);
+    assert_eq!(kept(&sandbox).len(), 1);
     cancel(&mut worker, 1);
 
-    assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
+    assert!(kept(&sandbox).is_empty(), "{:?}", kept(&sandbox));
     worker.separate(2, &short);
 
     let replies = worker.end_of(2);
@@ -40,15 +40,15 @@ fn a_job_that_runs_leaves_nothing_and_the_next_one_runs() {
         "{replies:?}"
     );
 
-    assert_eq!(kept(&bench).len(), 1);
+    assert_eq!(kept(&sandbox).len(), 1);
 }
 
 #[test]
 fn a_job_that_waits_never_begins() {
-    let bench = Bench::new();
-    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
+    let sandbox = Sandbox::new();
+    let (long, short) = (long_song(&sandbox), sandbox.song("short.wav", 0.5));
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     worker.separate_for_long(1, &long);
     worker.separate(2, &short);
 
@@ -73,28 +73,28 @@ fn a_job_that_waits_never_begins() {
 
 #[test]
 fn a_job_that_reads_or_loads_is_cancelled_too() {
-    let bench = Bench::new();
-    let long = long_song(&bench);
+    let sandbox = Sandbox::new();
+    let long = long_song(&sandbox);
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     for (job, early) in [(1, true), (2, false)] {
         worker.separate_for_long(job, &long);
         if !early {
             worker.until(|reply| matches!(reply, Reply::Progress { .. }));
         }
         cancel(&mut worker, job);
-        assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
+        assert!(kept(&sandbox).is_empty(), "{:?}", kept(&sandbox));
     }
 }
 
 #[test]
 fn a_job_that_is_over_is_not_cancelled() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.3);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.3);
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     worker.stems_of(1, &song);
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     worker.separate(2, &song);
 
     let replies = worker.end_of(2);
@@ -102,19 +102,19 @@ fn a_job_that_is_over_is_not_cancelled() {
         replies.iter().all(|reply| reply.job() == Some(JobId(2))),
         "{replies:?}"
     );
-    assert_eq!(kept(&bench).len(), 1);
+    assert_eq!(kept(&sandbox).len(), 1);
 }
 
 #[test]
 fn shutdown_cancels_everything() {
-    let bench = Bench::new();
-    let long = long_song(&bench);
+    let sandbox = Sandbox::new();
+    let long = long_song(&sandbox);
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     worker.separate_for_long(1, &long);
     worker.separate_for_long(2, &long);
     worker.separating(1);
-    worker.say(&Request::Shutdown);
+    worker.send(&Request::Shutdown);
 
     let (replies, code) = worker.leave();
     for job in [1, 2] {
@@ -125,5 +125,5 @@ fn shutdown_cancels_everything() {
     }
 
     assert_eq!(code, Some(0));
-    assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
+    assert!(kept(&sandbox).is_empty(), "{:?}", kept(&sandbox));
 }

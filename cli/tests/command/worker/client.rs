@@ -9,7 +9,7 @@ use std::time::Duration;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate, SeparationOptions, Stage, to_line};
 use sextet_protocol::{Fingerprint, Folders};
 
-use crate::bench::{Bench, tiny_model};
+use crate::sandbox::{Sandbox, tiny_model};
 
 /// Longer than anything takes on the slowest machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,14 +23,14 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts a worker and greets it.
-    pub(crate) fn greeted(bench: &Bench) -> Self {
-        Self::greeted_with(bench, &[])
+    pub(crate) fn greeted(sandbox: &Sandbox) -> Self {
+        Self::greeted_with(sandbox, &[])
     }
 
-    pub(crate) fn greeted_with(bench: &Bench, environment: &[(&str, &str)]) -> Self {
-        let mut command = command(bench);
+    pub(crate) fn greeted_with(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Self {
+        let mut command = command(sandbox);
         let mut worker = Self::of(command.envs(environment.iter().copied()));
-        worker.say(&Request::hello("test"));
+        worker.send(&Request::hello("test"));
         assert!(matches!(worker.next(), Some(Reply::Hello(_))));
         worker
     }
@@ -58,7 +58,7 @@ impl Worker {
         }
     }
 
-    pub(crate) fn say(&mut self, request: &Request) {
+    pub(crate) fn send(&mut self, request: &Request) {
         self.say_bytes(to_line(request).unwrap().as_bytes());
     }
 
@@ -105,7 +105,7 @@ impl Worker {
 
     /// Requests the stems of `song` with the tiny model.
     pub(crate) fn separate(&mut self, job: u64, song: &Path) {
-        self.say(&Request::Separate(tiny(job, song)));
+        self.send(&Request::Separate(tiny(job, song)));
     }
 
     /// Requests stems that take far longer than any test: hundreds of chunks, each sharing most of
@@ -115,7 +115,7 @@ impl Worker {
             overlap: 0.97,
             ..SeparationOptions::default()
         };
-        self.say(&Request::Separate(Separate {
+        self.send(&Request::Separate(Separate {
             options,
             ..tiny(job, song)
         }));
@@ -159,29 +159,29 @@ impl Drop for Worker {
     }
 }
 
-/// Returns the worker's command, with folders below the bench's.
-pub(crate) fn command(bench: &Bench) -> Command {
+/// Returns the worker's command, with folders below the sandbox's.
+pub(crate) fn command(sandbox: &Sandbox) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
     command
         .args(["worker", "--threads", "1"])
-        .current_dir(bench.path(""));
+        .current_dir(sandbox.path(""));
     command
-        .envs(environment(bench))
+        .envs(environment(sandbox))
         .env_remove("SEXTET_CACHE_LIMIT")
         .env_remove("RUST_BACKTRACE");
     command
 }
 
-pub(crate) fn environment(bench: &Bench) -> [(&'static str, std::path::PathBuf); 3] {
+pub(crate) fn environment(sandbox: &Sandbox) -> [(&'static str, std::path::PathBuf); 3] {
     [
-        ("SEXTET_CACHE", bench.path("cache")),
-        ("SEXTET_DATA", bench.path("data")),
-        ("HF_HOME", bench.path(".hf")),
+        ("SEXTET_CACHE", sandbox.path("cache")),
+        ("SEXTET_DATA", sandbox.path("data")),
+        ("HF_HOME", sandbox.path(".hf")),
     ]
 }
 
-pub(crate) fn folders(bench: &Bench) -> Folders {
-    Folders::at(bench.path("cache"), bench.path("data"))
+pub(crate) fn folders(sandbox: &Sandbox) -> Folders {
+    Folders::at(sandbox.path("cache"), sandbox.path("data"))
 }
 
 /// Returns a job with the tiny model.
@@ -193,8 +193,8 @@ pub(crate) fn tiny(job: u64, song: &Path) -> Separate {
 }
 
 /// Writes a song for [`Worker::separate_for_long`]. It is read quickly.
-pub(crate) fn long_song(bench: &Bench) -> std::path::PathBuf {
-    bench.song_of("long.wav", 44_100, 1, 30.0)
+pub(crate) fn long_song(sandbox: &Sandbox) -> std::path::PathBuf {
+    sandbox.song_of("long.wav", 44_100, 1, 30.0)
 }
 
 /// Returns key and `cached` of a successful job.
@@ -214,8 +214,8 @@ pub(crate) fn done(replies: &[Reply]) -> (Fingerprint, bool) {
 }
 
 /// Returns the names in the stem cache's folder, except its lock.
-pub(crate) fn kept(bench: &Bench) -> Vec<String> {
-    let entries = std::fs::read_dir(bench.path("cache/stems"))
+pub(crate) fn kept(sandbox: &Sandbox) -> Vec<String> {
+    let entries = std::fs::read_dir(sandbox.path("cache/stems"))
         .into_iter()
         .flatten();
     let mut names: Vec<_> = entries

@@ -1,24 +1,24 @@
 //! Unexpected ends: the front end's, and the worker's own.
 
 use super::client::{Worker, done, kept, long_song};
-use crate::bench::Bench;
+use crate::sandbox::Sandbox;
 
 #[test]
 fn the_end_of_standard_input_ends_the_worker_and_leaves_nothing() {
-    let bench = Bench::new();
-    let long = long_song(&bench);
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let long = long_song(&sandbox);
+    let mut worker = Worker::greeted(&sandbox);
     worker.separate_for_long(1, &long);
     worker.separating(1);
     assert_eq!(worker.leave().1, Some(0));
-    assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
+    assert!(kept(&sandbox).is_empty(), "{:?}", kept(&sandbox));
 }
 
 #[test]
 fn a_killed_worker_leaves_nothing_that_hinders_the_next() {
-    let bench = Bench::new();
-    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let (long, short) = (long_song(&sandbox), sandbox.song("short.wav", 0.5));
+    let mut worker = Worker::greeted(&sandbox);
     let (key, _) = worker.stems_of(1, &short);
 
     worker.separate_for_long(2, &long);
@@ -27,30 +27,30 @@ fn a_killed_worker_leaves_nothing_that_hinders_the_next() {
     worker.child.wait().unwrap();
 
     assert_eq!(
-        kept(&bench).len(),
+        kept(&sandbox).len(),
         2,
         "the worker died in the middle of its work"
     );
 
-    let mut next = Worker::greeted(&bench);
+    let mut next = Worker::greeted(&sandbox);
     assert_eq!(
-        kept(&bench),
+        kept(&sandbox),
         [key.to_string()],
         "what it has left was swept"
     );
 
     assert_eq!(next.stems_of(1, &short), (key, true));
-    assert!(!next.stems_of(2, &bench.song("other.wav", 0.4)).1);
+    assert!(!next.stems_of(2, &sandbox.song("other.wav", 0.4)).1);
 }
 
 #[test]
 fn a_worker_that_starts_leaves_others_work_alone() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 12.0);
-    let mut first = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 12.0);
+    let mut first = Worker::greeted(&sandbox);
     first.separate(1, &song);
     first.separating(1);
-    let second = Worker::greeted(&bench);
+    let second = Worker::greeted(&sandbox);
     assert_eq!(second.leave().1, Some(0));
     assert!(!done(&first.end_of(1)).1);
 }
@@ -59,10 +59,10 @@ fn a_worker_that_starts_leaves_others_work_alone() {
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_the_worker_and_leaves_nothing() {
-    let bench = Bench::new();
-    let long = long_song(&bench);
+    let sandbox = Sandbox::new();
+    let long = long_song(&sandbox);
     for signal in ["-INT", "-TERM", "-HUP"] {
-        let mut worker = Worker::greeted(&bench);
+        let mut worker = Worker::greeted(&sandbox);
         worker.separate_for_long(1, &long);
         worker.separating(1);
         let killed = std::process::Command::new("kill")
@@ -74,7 +74,7 @@ fn a_signal_ends_the_worker_and_leaves_nothing() {
         while worker.next().is_some() {}
 
         assert_eq!(worker.child.wait().unwrap().code(), Some(130), "{signal}");
-        assert!(kept(&bench).is_empty(), "{signal}: {:?}", kept(&bench));
+        assert!(kept(&sandbox).is_empty(), "{signal}: {:?}", kept(&sandbox));
     }
 }
 
@@ -83,9 +83,9 @@ fn a_signal_ends_the_worker_and_leaves_nothing() {
 #[cfg(unix)]
 #[test]
 fn a_worker_does_not_outlive_its_parent() {
-    let bench = Bench::new();
-    let long = long_song(&bench);
-    let direct = super::client::command(&bench);
+    let sandbox = Sandbox::new();
+    let long = long_song(&sandbox);
+    let direct = super::client::command(&sandbox);
     let mut command = std::process::Command::new("sh");
 
     // The shell's own standard input is the worker's, and this test holds the other end.
@@ -94,11 +94,11 @@ fn a_worker_does_not_outlive_its_parent() {
         .arg(direct.get_program());
     command
         .args(direct.get_args())
-        .current_dir(bench.path(""))
-        .envs(super::client::environment(&bench));
+        .current_dir(sandbox.path(""))
+        .envs(super::client::environment(&sandbox));
 
     let mut parent = Worker::of(&mut command);
-    parent.say(&sextet_protocol::worker::Request::hello("test"));
+    parent.send(&sextet_protocol::worker::Request::hello("test"));
     parent.separate_for_long(1, &long);
     parent.separating(1);
     parent.child.kill().unwrap();
@@ -107,5 +107,5 @@ fn a_worker_does_not_outlive_its_parent() {
 
     // The worker's output ends when it does; its input has not ended.
     while parent.next().is_some() {}
-    assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
+    assert!(kept(&sandbox).is_empty(), "{:?}", kept(&sandbox));
 }

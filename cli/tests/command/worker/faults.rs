@@ -8,7 +8,7 @@ use sextet_protocol::worker::{
 };
 
 use super::client::{Worker, command, kept, tiny};
-use crate::bench::Bench;
+use crate::sandbox::Sandbox;
 
 /// Returns cause and remedy of a job that failed with `expected`.
 fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String) {
@@ -49,13 +49,13 @@ const TENSORRT: &str = if cfg!(feature = "tensorrt") {
 
 #[test]
 fn bad_requests_fail_by_kind() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.3);
-    let text = bench.file("text.wav", b"this is no audio");
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.3);
+    let text = sandbox.file("text.wav", b"this is no audio");
 
     let mut nan = vec![0.1; 4_000];
     nan[2_001] = f32::NAN;
-    let nan = bench.wav("nan.wav", 44_100, 2, &nan);
+    let nan = sandbox.wav("nan.wav", 44_100, 2, &nan);
     let usual = SeparationOptions::default();
     let with = |options| Separate {
         options,
@@ -72,7 +72,7 @@ fn bad_requests_fail_by_kind() {
             FailKind::Input,
             "missing.wav",
         ),
-        (tiny(0, &bench.path("")), FailKind::Input, ""),
+        (tiny(0, &sandbox.path("")), FailKind::Input, ""),
         (tiny(0, &text), FailKind::Audio, "text.wav"),
         (tiny(0, &nan), FailKind::Audio, "NaN"),
         (model("nothing"), FailKind::Model, "'nothing'"),
@@ -111,15 +111,15 @@ fn bad_requests_fail_by_kind() {
         ),
     ];
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     for (job, (request, kind, word)) in (1..).zip(cases) {
-        worker.say(&Request::Separate(Separate {
+        worker.send(&Request::Separate(Separate {
             job: JobId(job),
             ..request
         }));
         let (message, _) = failed(&mut worker, job, kind);
         assert!(message.contains(word), "{message}");
-        assert!(kept(&bench).is_empty(), "{message}: {:?}", kept(&bench));
+        assert!(kept(&sandbox).is_empty(), "{message}: {:?}", kept(&sandbox));
     }
 
     worker.stems_of(99, &song);
@@ -127,12 +127,13 @@ fn bad_requests_fail_by_kind() {
 
 #[test]
 fn a_cache_that_cannot_be_made_is_a_failure_with_a_remedy() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.3);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.3);
 
-    let file = bench.file("file", b"in the way");
+    let file = sandbox.file("file", b"in the way");
     for cache in [file.clone(), file.join("below")] {
-        let mut worker = Worker::greeted_with(&bench, &[("SEXTET_CACHE", cache.to_str().unwrap())]);
+        let mut worker =
+            Worker::greeted_with(&sandbox, &[("SEXTET_CACHE", cache.to_str().unwrap())]);
         worker.separate(1, &song);
         let (message, remedy) = failed(&mut worker, 1, FailKind::Output);
         assert!(
@@ -149,21 +150,24 @@ fn a_cache_that_cannot_be_made_is_a_failure_with_a_remedy() {
 #[test]
 fn a_read_only_cache_still_gives_what_it_has() {
     use std::os::unix::fs::PermissionsExt as _;
-    let bench = Bench::new();
-    let (song, other) = (bench.song("song.wav", 0.3), bench.song("other.wav", 0.4));
-    let (key, _) = Worker::greeted(&bench).stems_of(1, &song);
+    let sandbox = Sandbox::new();
+    let (song, other) = (
+        sandbox.song("song.wav", 0.3),
+        sandbox.song("other.wav", 0.4),
+    );
+    let (key, _) = Worker::greeted(&sandbox).stems_of(1, &song);
 
     let set = |mode: u32| {
         for folder in ["cache", "cache/stems", &format!("cache/stems/{key}")] {
-            std::fs::set_permissions(bench.path(folder), std::fs::Permissions::from_mode(mode))
+            std::fs::set_permissions(sandbox.path(folder), std::fs::Permissions::from_mode(mode))
                 .unwrap();
         }
     };
 
     set(0o555);
-    let binding = std::fs::write(bench.path("cache/probe"), "").is_err();
+    let binding = std::fs::write(sandbox.path("cache/probe"), "").is_err();
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     assert_eq!(worker.stems_of(1, &song), (key, true));
 
     if binding {
@@ -184,9 +188,12 @@ fn a_read_only_cache_still_gives_what_it_has() {
 #[cfg(unix)]
 #[test]
 fn a_disk_that_fills_up_leaves_nothing_and_the_worker_goes_on() {
-    let bench = Bench::new();
-    let (long, short) = (bench.song("long.wav", 3.0), bench.song("short.wav", 0.2));
-    let direct = command(&bench);
+    let sandbox = Sandbox::new();
+    let (long, short) = (
+        sandbox.song("long.wav", 3.0),
+        sandbox.song("short.wav", 0.2),
+    );
+    let direct = command(&sandbox);
 
     let mut limited = std::process::Command::new("sh");
     limited
@@ -194,11 +201,11 @@ fn a_disk_that_fills_up_leaves_nothing_and_the_worker_goes_on() {
         .arg(direct.get_program());
     limited
         .args(direct.get_args())
-        .current_dir(bench.path(""))
-        .envs(super::client::environment(&bench));
+        .current_dir(sandbox.path(""))
+        .envs(super::client::environment(&sandbox));
 
     let mut worker = Worker::of(&mut limited);
-    worker.say(&Request::hello("test"));
+    worker.send(&Request::hello("test"));
     worker.separate(1, &long);
     let (message, remedy) = failed(&mut worker, 1, FailKind::Output);
 
@@ -206,18 +213,18 @@ fn a_disk_that_fills_up_leaves_nothing_and_the_worker_goes_on() {
         message.contains("cannot write") && remedy.contains("make room"),
         "{message} / {remedy}"
     );
-    assert!(kept(&bench).is_empty(), "{:?}", kept(&bench));
+    assert!(kept(&sandbox).is_empty(), "{:?}", kept(&sandbox));
     worker.stems_of(2, &short);
 }
 
 /// The cache is emptied by hand, folder and all.
 #[test]
 fn a_cache_that_is_deleted_is_made_again() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.3);
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.3);
+    let mut worker = Worker::greeted(&sandbox);
     let (key, _) = worker.stems_of(1, &song);
-    std::fs::remove_dir_all(bench.path("cache")).unwrap();
+    std::fs::remove_dir_all(sandbox.path("cache")).unwrap();
     assert_eq!(worker.stems_of(2, &song), (key, false));
     assert_eq!(worker.stems_of(3, &song), (key, true));
 }
@@ -225,17 +232,17 @@ fn a_cache_that_is_deleted_is_made_again() {
 /// A model's file that is replaced by another one between two jobs is noticed.
 #[test]
 fn another_model_under_the_same_name_is_another_recipe() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.3);
-    let mut bytes = crate::bench::tiny_model_bytes();
-    let path = bench.file("model.safetensors", &bytes);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.3);
+    let mut bytes = crate::sandbox::tiny_model_bytes();
+    let path = sandbox.file("model.safetensors", &bytes);
     let ask = |job| Separate {
         model: path.to_str().unwrap().to_owned(),
         ..tiny(job, &song)
     };
 
-    let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Separate(ask(1)));
+    let mut worker = Worker::greeted(&sandbox);
+    worker.send(&Request::Separate(ask(1)));
     let (key, _) = super::client::done(&worker.end_of(1));
 
     let last = bytes.len() - 4;
@@ -244,7 +251,7 @@ fn another_model_under_the_same_name_is_another_recipe() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     std::fs::write(&path, &bytes).unwrap();
 
-    worker.say(&Request::Separate(ask(2)));
+    worker.send(&Request::Separate(ask(2)));
     let (other, cached) = super::client::done(&worker.end_of(2));
 
     assert!(other != key && !cached);

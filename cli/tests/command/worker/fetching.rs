@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 use sextet_protocol::worker::{FailKind, JobId, ModelState, Reply, Request, Stage};
 
 use super::client::{Worker, long_song};
-use crate::bench::{Bench, tiny_model_bytes};
 use crate::hub::{Fault, Hub};
+use crate::sandbox::{Sandbox, tiny_model_bytes};
 
 const BAG: &str = "models: ['5c90dfd2']\n";
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(tiny_model_bytes);
 
-fn worker(bench: &Bench, hub: &Hub) -> Worker {
+fn worker(sandbox: &Sandbox, hub: &Hub) -> Worker {
     Worker::greeted_with(
-        bench,
+        sandbox,
         &[("HF_ENDPOINT", &hub.endpoint()), ("NO_PROXY", "*")],
     )
 }
@@ -41,11 +41,11 @@ fn bytes(replies: &[Reply]) -> Vec<(u64, u64)> {
 
 #[test]
 fn a_model_is_offered_fetched_and_used() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
     let whole = (BAG.len() + CHECKPOINT.len()) as u64;
 
-    worker.say(&Request::Offer {
+    worker.send(&Request::Offer {
         job: JobId(1),
         model: "htdemucs_6s".to_owned(),
     });
@@ -66,7 +66,7 @@ fn a_model_is_offered_fetched_and_used() {
 
     assert!(hub.asked().is_empty(), "an offer fetches nothing");
 
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
     let replies = worker.end_of(2);
     let Some(Reply::Fetched { model, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -94,9 +94,9 @@ fn a_model_is_offered_fetched_and_used() {
         }
     )));
 
-    let song = bench.song("song.wav", 0.3);
+    let song = sandbox.song("song.wav", 0.3);
     let separate = sextet_protocol::worker::Separate::new(JobId(3), &song);
-    worker.say(&Request::Separate(sextet_protocol::worker::Separate {
+    worker.send(&Request::Separate(sextet_protocol::worker::Separate {
         model: "htdemucs_6s".to_owned(),
         ..separate
     }));
@@ -110,10 +110,10 @@ fn a_model_is_offered_fetched_and_used() {
 
 #[test]
 fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
     hub.fail(Fault::Broken);
-    worker.say(&fetch(1, "htdemucs_6s"));
+    worker.send(&fetch(1, "htdemucs_6s"));
 
     let replies = worker.end_of(1);
     let Some(Reply::Failed {
@@ -136,7 +136,7 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
         times: 1,
     });
     hub.asked();
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
 
     assert!(matches!(
         worker.end_of(2).last(),
@@ -144,7 +144,7 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
     ));
     assert_eq!(hub.asked(), [0, 400_000]);
 
-    worker.say(&fetch(3, "no_such_model"));
+    worker.send(&fetch(3, "no_such_model"));
     let replies = worker.end_of(3);
     assert!(
         matches!(
@@ -160,15 +160,15 @@ fn a_fetch_that_fails_says_why_and_goes_on_where_it_stopped() {
 
 #[test]
 fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
 
     // Every connection is cut, so that the job is still trying when it is cancelled.
     hub.fail(Fault::Cut {
         after: 100_000,
         times: usize::MAX,
     });
-    worker.say(&fetch(1, "htdemucs_6s"));
+    worker.send(&fetch(1, "htdemucs_6s"));
     worker.until(|reply| {
         matches!(
             reply,
@@ -180,14 +180,14 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
         )
     });
 
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         worker.end_of(1).last(),
         Some(Reply::Cancelled { .. })
     ));
 
     hub.fail(Fault::Nothing);
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
 
     assert!(matches!(
         worker.end_of(2).last(),
@@ -203,15 +203,15 @@ fn a_fetch_is_cancelled_at_once_and_taken_up_again() {
 /// Both ask for the same bytes; one fetches them.
 #[test]
 fn two_workers_that_fetch_the_same_do_so_once() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let (mut first, mut second) = (worker(&bench, &hub), worker(&bench, &hub));
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let (mut first, mut second) = (worker(&sandbox, &hub), worker(&sandbox, &hub));
 
     // Long enough for both to be at it.
     hub.fail(Fault::Cut {
         after: 300_000,
         times: 3,
     });
-    first.say(&fetch(1, "htdemucs_6s"));
+    first.send(&fetch(1, "htdemucs_6s"));
     first.until(|reply| {
         matches!(
             reply,
@@ -223,7 +223,7 @@ fn two_workers_that_fetch_the_same_do_so_once() {
         )
     });
 
-    second.say(&fetch(1, "htdemucs_6s"));
+    second.send(&fetch(1, "htdemucs_6s"));
     for worker in [&mut first, &mut second] {
         let replies = worker.end_of(1);
         assert!(
@@ -237,11 +237,11 @@ fn two_workers_that_fetch_the_same_do_so_once() {
 
 #[test]
 fn a_model_is_fetched_beside_a_separation() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    let mut worker = worker(&bench, &hub);
-    worker.separate_for_long(1, &long_song(&bench));
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    let mut worker = worker(&sandbox, &hub);
+    worker.separate_for_long(1, &long_song(&sandbox));
     worker.separating(1);
-    worker.say(&fetch(2, "htdemucs_6s"));
+    worker.send(&fetch(2, "htdemucs_6s"));
 
     let replies = worker.end_of(2);
     assert!(
@@ -255,7 +255,7 @@ fn a_model_is_fetched_beside_a_separation() {
         "{replies:?}"
     );
 
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         worker.end_of(1).last(),
         Some(Reply::Cancelled { .. })
@@ -264,11 +264,11 @@ fn a_model_is_fetched_beside_a_separation() {
 
 #[test]
 fn a_cache_that_cannot_be_written_to_is_said_so() {
-    let (bench, hub) = (Bench::new(), Hub::new(BAG, &CHECKPOINT));
-    bench.file(".hf", b"a file");
+    let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
+    sandbox.file(".hf", b"a file");
 
-    let mut worker = worker(&bench, &hub);
-    worker.say(&fetch(1, "htdemucs_6s"));
+    let mut worker = worker(&sandbox, &hub);
+    worker.send(&fetch(1, "htdemucs_6s"));
 
     let replies = worker.end_of(1);
     let Some(Reply::Failed {
@@ -290,7 +290,7 @@ fn a_cache_that_cannot_be_written_to_is_said_so() {
 /// A host that accepts connections and never answers.
 #[test]
 fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let host = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
 
     let endpoint = format!("http://{}", host.local_addr().unwrap());
@@ -300,7 +300,7 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
         ("NO_PROXY", "*"),
     ];
 
-    let mut worker = Worker::greeted_with(&bench, &variables);
+    let mut worker = Worker::greeted_with(&sandbox, &variables);
     let model = || "htdemucs_6s".to_owned();
     let requests = [
         Request::Offer {
@@ -319,16 +319,16 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
 
     let asking = requests.len() - usize::from(cfg!(not(feature = "tensorrt")));
     for (job, request) in (1..).zip(&requests[..asking]) {
-        worker.say(request);
+        worker.send(request);
         let _connection = host.accept().unwrap();
-        worker.say(&Request::Cancel { job: JobId(job) });
+        worker.send(&Request::Cancel { job: JobId(job) });
         assert!(matches!(
             worker.end_of(job).last(),
             Some(Reply::Cancelled { .. })
         ));
     }
 
-    worker.stems_of(9, &bench.song("song.wav", 0.2));
+    worker.stems_of(9, &sandbox.song("song.wav", 0.2));
     assert_eq!(worker.leave(), (vec![], Some(0)));
     println!("{asking} requests tried");
 }
@@ -336,9 +336,9 @@ fn what_waits_for_a_silent_host_is_cancelled_at_once_and_keeps_nobody() {
 #[cfg(not(feature = "tensorrt"))]
 #[test]
 fn a_build_for_the_cpu_alone_has_no_gpu_to_set_up() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::SetUpGpu {
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
+    worker.send(&Request::SetUpGpu {
         job: JobId(1),
         from: None,
     });
@@ -362,11 +362,11 @@ mod gpu {
 
     #[test]
     fn a_wheel_that_is_another_is_refused_and_nothing_is_left() {
-        let bench = Bench::new();
-        let wheel = bench.file("a.whl", b"another wheel");
+        let sandbox = Sandbox::new();
+        let wheel = sandbox.file("a.whl", b"another wheel");
 
-        let mut worker = Worker::greeted(&bench);
-        worker.say(&Request::SetUpGpu {
+        let mut worker = Worker::greeted(&sandbox);
+        worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: Some(wheel),
         });
@@ -382,17 +382,21 @@ mod gpu {
         };
 
         assert!(message.contains("SHA-256"), "{message}");
-        assert!(bench.files("data").is_empty(), "{:?}", bench.files("data"));
+        assert!(
+            sandbox.files("data").is_empty(),
+            "{:?}",
+            sandbox.files("data")
+        );
     }
 
     #[test]
     fn a_host_that_cannot_be_reached_is_said_so() {
-        let bench = Bench::new();
+        let sandbox = Sandbox::new();
         let mut worker = Worker::greeted_with(
-            &bench,
+            &sandbox,
             &[("SEXTET_PYPI", "http://127.0.0.1:1"), ("NO_PROXY", "*")],
         );
-        worker.say(&Request::SetUpGpu {
+        worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: None,
         });
@@ -417,9 +421,9 @@ mod gpu {
             return println!("left out: SEXTET_TENSORRT_WHEEL names no wheel");
         };
 
-        let bench = Bench::new();
-        let mut worker = Worker::greeted(&bench);
-        worker.say(&Request::SetUpGpu {
+        let sandbox = Sandbox::new();
+        let mut worker = Worker::greeted(&sandbox);
+        worker.send(&Request::SetUpGpu {
             job: JobId(1),
             from: Some(wheel.into()),
         });
@@ -430,7 +434,7 @@ mod gpu {
         };
 
         assert!(!gpu.message.is_empty());
-        let files = bench.files("data/tensorrt");
+        let files = sandbox.files("data/tensorrt");
         assert!(
             files.iter().any(|file| file.contains("tensorrt_rtx"))
                 && files.contains(&"LICENSE.txt".to_owned()),

@@ -4,10 +4,10 @@ use sextet_protocol::worker::{FailKind, JobId, Render, RenderBits, RenderFormat,
 use sextet_protocol::{AudioHasher, Fingerprint, Stem};
 
 use super::client::{Worker, folders};
-use crate::bench::{Bench, read};
+use crate::sandbox::{Sandbox, read};
 
 fn import(worker: &mut Worker, job: u64, song: &std::path::Path) -> (Fingerprint, u32, u64) {
-    worker.say(&Request::Import {
+    worker.send(&Request::Import {
         job: JobId(job),
         song: song.to_owned(),
     });
@@ -27,17 +27,17 @@ fn import(worker: &mut Worker, job: u64, song: &std::path::Path) -> (Fingerprint
 
 #[test]
 fn any_audio_becomes_a_capture() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let songs = [
-        bench.file("tone.mp3", include_bytes!("../../fixtures/tone.mp3")),
-        bench.song_of("mono.wav", 48_000, 1, 0.4),
-        bench.song_of("six.wav", 44_100, 6, 0.4),
+        sandbox.file("tone.mp3", include_bytes!("../../fixtures/tone.mp3")),
+        sandbox.song_of("mono.wav", 48_000, 1, 0.4),
+        sandbox.song_of("six.wav", 44_100, 6, 0.4),
     ];
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     for (job, song) in (1..).zip(&songs) {
         let (audio, rate_hz, frames) = import(&mut worker, job, song);
-        let capture = read(folders(&bench).capture(&audio));
+        let capture = read(folders(&sandbox).capture(&audio));
         let original = read(song);
 
         assert_eq!(
@@ -59,33 +59,33 @@ fn any_audio_becomes_a_capture() {
         assert_eq!(hasher.finish(), audio);
     }
 
-    assert_eq!(bench.files("data").len(), songs.len());
+    assert_eq!(sandbox.files("data").len(), songs.len());
 
     // An imported capture is itself, and a clip's stems are those of its capture.
     let (audio, ..) = import(&mut worker, 8, &songs[1]);
     assert_eq!(
-        import(&mut worker, 9, &folders(&bench).capture(&audio)).0,
+        import(&mut worker, 9, &folders(&sandbox).capture(&audio)).0,
         audio
     );
     let (key, _) = worker.stems_of(10, &songs[1]);
 
     assert_eq!(
-        worker.stems_of(11, &folders(&bench).capture(&audio)),
+        worker.stems_of(11, &folders(&sandbox).capture(&audio)),
         (key, true)
     );
-    assert_eq!(bench.files("data").len(), songs.len());
+    assert_eq!(sandbox.files("data").len(), songs.len());
 }
 
 #[test]
 fn an_import_that_fails_leaves_nothing() {
-    let bench = Bench::new();
-    let text = bench.file("text.wav", b"this is no audio at all");
-    let song = bench.song("song.wav", 0.3);
+    let sandbox = Sandbox::new();
+    let text = sandbox.file("text.wav", b"this is no audio at all");
+    let song = sandbox.song("song.wav", 0.3);
 
-    bench.file("data", b"in the way");
-    let mut worker = Worker::greeted(&bench);
+    sandbox.file("data", b"in the way");
+    let mut worker = Worker::greeted(&sandbox);
     for (job, song, expected) in [(1, &text, FailKind::Audio), (2, &song, FailKind::Output)] {
-        worker.say(&Request::Import {
+        worker.send(&Request::Import {
             job: JobId(job),
             song: song.clone(),
         });
@@ -98,11 +98,11 @@ fn an_import_that_fails_leaves_nothing() {
         assert!(!remedy.is_empty());
     }
 
-    assert_eq!(std::fs::read(bench.path("data")).unwrap(), b"in the way");
+    assert_eq!(std::fs::read(sandbox.path("data")).unwrap(), b"in the way");
 }
 
-fn order(bench: &Bench, job: u64, key: Fingerprint) -> Render {
-    let (folder, name) = (bench.path("out"), "my söng".to_owned());
+fn order(sandbox: &Sandbox, job: u64, key: Fingerprint) -> Render {
+    let (folder, name) = (sandbox.path("out"), "my söng".to_owned());
     let (format, bits, rate_hz) = (RenderFormat::Wav, None, None);
     Render {
         job: JobId(job),
@@ -118,10 +118,10 @@ fn order(bench: &Bench, job: u64, key: Fingerprint) -> Render {
 
 #[test]
 fn stems_are_rendered_as_asked() {
-    let bench = Bench::new();
-    let song = bench.song_of("song.wav", 48_000, 2, 0.7);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song_of("song.wav", 48_000, 2, 0.7);
     let frames = read(&song).frames();
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     let (key, _) = worker.stems_of(1, &song);
 
     let cases = [
@@ -162,10 +162,10 @@ fn stems_are_rendered_as_asked() {
             bits,
             rate_hz,
             stems: stems.clone(),
-            ..order(&bench, job, key)
+            ..order(&sandbox, job, key)
         };
 
-        worker.say(&Request::Render(render));
+        worker.send(&Request::Render(render));
         let replies = worker.end_of(job);
         let Some(Reply::Rendered { paths, .. }) = replies.last() else {
             panic!("{replies:?}")
@@ -175,7 +175,7 @@ fn stems_are_rendered_as_asked() {
             .into_iter()
             .filter(|stem| stems.is_empty() || stems.contains(stem));
         let expected: Vec<_> = expected
-            .map(|stem| bench.path(&format!("out/my söng/{stem}.{extension}")))
+            .map(|stem| sandbox.path(&format!("out/my söng/{stem}.{extension}")))
             .collect();
 
         assert_eq!(*paths, expected);
@@ -192,23 +192,23 @@ fn stems_are_rendered_as_asked() {
     }
 
     // A float render at the stems' own rate equals the cached file.
-    worker.say(&Request::Render(order(&bench, 20, key)));
+    worker.send(&Request::Render(order(&sandbox, 20, key)));
     worker.end_of(20);
 
-    let kept = bench.path(&format!("cache/stems/{key}/vocals.wav"));
-    assert!(read(bench.path("out/my söng/vocals.wav")) == read(kept));
+    let kept = sandbox.path(&format!("cache/stems/{key}/vocals.wav"));
+    assert!(read(sandbox.path("out/my söng/vocals.wav")) == read(kept));
 }
 
 #[test]
 fn a_render_that_fails_leaves_what_was_there() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
-    let (key, _) = worker.stems_of(1, &bench.song("song.wav", 0.3));
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
+    let (key, _) = worker.stems_of(1, &sandbox.song("song.wav", 0.3));
 
-    bench.file("out/my söng/vocals.wav", b"older");
-    bench.file("file", b"in the way");
+    sandbox.file("out/my söng/vocals.wav", b"older");
+    sandbox.file("file", b"in the way");
 
-    let usual = || order(&bench, 0, key);
+    let usual = || order(&sandbox, 0, key);
     let cases = [
         (
             Render {
@@ -255,7 +255,7 @@ fn a_render_that_fails_leaves_what_was_there() {
         ),
         (
             Render {
-                folder: bench.path("file"),
+                folder: sandbox.path("file"),
                 ..usual()
             },
             FailKind::Output,
@@ -263,7 +263,7 @@ fn a_render_that_fails_leaves_what_was_there() {
     ];
 
     for (job, (render, expected)) in (2..).zip(cases) {
-        worker.say(&Request::Render(Render {
+        worker.send(&Request::Render(Render {
             job: JobId(job),
             ..render.clone()
         }));
@@ -282,8 +282,8 @@ fn a_render_that_fails_leaves_what_was_there() {
         assert!(!remedy.is_empty());
         println!("{message}\n  {remedy}");
 
-        assert_eq!(bench.files("out"), ["my söng/vocals.wav"]);
+        assert_eq!(sandbox.files("out"), ["my söng/vocals.wav"]);
     }
 
-    assert!(!bench.path("up").exists() && !bench.path("relative").exists());
+    assert!(!sandbox.path("up").exists() && !sandbox.path("relative").exists());
 }

@@ -12,7 +12,7 @@ use sextet_protocol::worker::{
 };
 
 use super::client::{Worker, command, done};
-use crate::bench::{Bench, stdout, tiny_model};
+use crate::sandbox::{Sandbox, stdout, tiny_model};
 
 /// The library's file, and the folder in which the worker looks for this user's own.
 const LIBRARY: &str = "libtensorrt_rtx.so.1";
@@ -20,26 +20,26 @@ const OWN: &str = "data/tensorrt";
 
 /// Returns a machine with stand-ins for driver and GPU, and no library; `None` without a C compiler
 /// to make them.
-fn machine() -> Option<Bench> {
-    let bench = Bench::new();
-    bench.file("bin/nvidia-smi", b"#!/bin/sh\nexit 9\n");
+fn machine() -> Option<Sandbox> {
+    let sandbox = Sandbox::new();
+    sandbox.file("bin/nvidia-smi", b"#!/bin/sh\nexit 9\n");
     fs::set_permissions(
-        bench.path("bin/nvidia-smi"),
+        sandbox.path("bin/nvidia-smi"),
         fs::Permissions::from_mode(0o755),
     )
     .unwrap();
 
-    let made = compile(&bench, "one_gpu.c", "driver/libcuda.so.1");
+    let made = compile(&sandbox, "one_gpu.c", "driver/libcuda.so.1");
     if made.is_none() {
         println!("left out: this system has no C compiler");
     }
 
-    made.map(|_| bench)
+    made.map(|_| sandbox)
 }
 
 /// Compiles a fixture to the library `name`.
-fn compile(bench: &Bench, source: &str, name: &str) -> Option<PathBuf> {
-    let library = bench.file(name, b"");
+fn compile(sandbox: &Sandbox, source: &str, name: &str) -> Option<PathBuf> {
+    let library = sandbox.file(name, b"");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(source);
@@ -57,17 +57,17 @@ fn compile(bench: &Bench, source: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// Sets a command's environment for such a machine.
-fn on_machine(command: &mut Command, bench: &Bench, variables: &[(&str, &str)]) {
+fn on_machine(command: &mut Command, sandbox: &Sandbox, variables: &[(&str, &str)]) {
     let path = format!(
         "{}:{}",
-        bench.path("bin").display(),
+        sandbox.path("bin").display(),
         std::env::var("PATH").unwrap()
     );
 
     command
         .env("PATH", path)
-        .env("LD_LIBRARY_PATH", bench.path("driver"))
-        .env("SEXTET_CONFIG", bench.path("config"));
+        .env("LD_LIBRARY_PATH", sandbox.path("driver"))
+        .env("SEXTET_CONFIG", sandbox.path("config"));
     for unset in ["SEXTET_TENSORRT", "SEXTET_GPU", "CUDA_VISIBLE_DEVICES"] {
         command.env_remove(unset);
     }
@@ -75,17 +75,17 @@ fn on_machine(command: &mut Command, bench: &Bench, variables: &[(&str, &str)]) 
     command.env("NO_PROXY", "*").envs(variables.iter().copied());
 }
 
-fn worker(bench: &Bench, variables: &[(&str, &str)]) -> Worker {
-    let mut command = command(bench);
-    on_machine(&mut command, bench, variables);
+fn worker(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Worker {
+    let mut command = command(sandbox);
+    on_machine(&mut command, sandbox, variables);
     let mut worker = Worker::of(&mut command);
-    worker.say(&Request::hello("test"));
+    worker.send(&Request::hello("test"));
     assert!(matches!(worker.next(), Some(Reply::Hello(_))));
     worker
 }
 
 fn inspect(worker: &mut Worker, job: u64) -> Gpu {
-    worker.say(&Request::Inspect { job: JobId(job) });
+    worker.send(&Request::Inspect { job: JobId(job) });
     let replies = worker.end_of(job);
     let Some(Reply::Inspected { machine, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -113,7 +113,7 @@ fn real_wheel() -> Option<PathBuf> {
 
 #[test]
 fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
-    let Some(bench) = machine() else { return };
+    let Some(sandbox) = machine() else { return };
 
     let old_card = "case $1 in *compute_cap*) echo 6.1;; *) echo 'NVIDIA GeForce GTX 1080, 8192 MiB, 535.183.01';; esac";
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
@@ -151,8 +151,12 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
     ];
 
     for (variables, smi, message, remedy) in cases {
-        fs::write(bench.path("bin/nvidia-smi"), format!("#!/bin/sh\n{smi}\n")).unwrap();
-        let gpu = inspect(&mut worker(&bench, variables), 1);
+        fs::write(
+            sandbox.path("bin/nvidia-smi"),
+            format!("#!/bin/sh\n{smi}\n"),
+        )
+        .unwrap();
+        let gpu = inspect(&mut worker(&sandbox, variables), 1);
         assert_eq!(
             (gpu.state, &gpu.setup),
             (GpuState::Unusable, &None),
@@ -177,14 +181,14 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
 /// The CUDA engine needs nothing but the driver.
 #[test]
 fn a_gpu_for_which_there_are_kernels_is_ready_without_being_set_up() {
-    let Some(bench) = machine() else { return };
+    let Some(sandbox) = machine() else { return };
 
     for capability in ["80", "89", "90", "120"] {
         let variables = [
             ("STAND_IN_CAPABILITY", capability),
             ("STAND_IN_CUDA", "12000"),
         ];
-        let gpu = inspect(&mut worker(&bench, &variables), 1);
+        let gpu = inspect(&mut worker(&sandbox, &variables), 1);
         assert_eq!(
             (gpu.state, &gpu.setup, gpu.engine, gpu.remedy.as_str()),
             (GpuState::Ready, &None, Some(EngineName::Cuda), ""),
@@ -200,11 +204,11 @@ fn a_gpu_for_which_there_are_kernels_is_ready_without_being_set_up() {
 
 #[test]
 fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
-    let Some(bench) = machine() else { return };
+    let Some(sandbox) = machine() else { return };
 
     let own = format!("{OWN}/{LIBRARY}");
     let to_be_set_up = |message: &str, once: &str| {
-        let gpu = inspect(&mut worker(&bench, &[]), 1);
+        let gpu = inspect(&mut worker(&sandbox, &[]), 1);
         assert_eq!(
             (gpu.state, &gpu.library),
             (GpuState::ToBeSetUp, &None),
@@ -221,7 +225,7 @@ fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
         let setup = gpu.setup.unwrap();
         assert_eq!(
             (setup.what.as_str(), setup.folder),
-            ("TensorRT-RTX 1.6.1", bench.path(OWN))
+            ("TensorRT-RTX 1.6.1", sandbox.path(OWN))
         );
         assert!(
             setup.bytes > 50_000_000 && setup.licence.contains("NVIDIA's and proprietary"),
@@ -236,16 +240,16 @@ fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
         "NVIDIA Stand-In can be used once NVIDIA's library",
         "is fetched, once",
     );
-    bench.file(&own, b"not a library at all");
+    sandbox.file(&own, b"not a library at all");
     to_be_set_up(LIBRARY, "is fetched anew");
-    compile(&bench, "other_version.c", &own).unwrap();
+    compile(&sandbox, "other_version.c", &own).unwrap();
     to_be_set_up("has version 1.5.0", "is fetched anew");
 
     // A library that the user has named comes before one that would be fetched.
-    compile(&bench, "other_version.c", &format!("named/{LIBRARY}")).unwrap();
-    let named = bench.path("named");
+    compile(&sandbox, "other_version.c", &format!("named/{LIBRARY}")).unwrap();
+    let named = sandbox.path("named");
     let gpu = inspect(
-        &mut worker(&bench, &[("SEXTET_TENSORRT", named.to_str().unwrap())]),
+        &mut worker(&sandbox, &[("SEXTET_TENSORRT", named.to_str().unwrap())]),
         1,
     );
 
@@ -263,15 +267,15 @@ fn a_library_that_is_missing_or_will_not_do_is_to_be_set_up() {
 
 #[test]
 fn the_doctor_tells_the_same_of_the_gpu() {
-    let Some(bench) = machine() else { return };
+    let Some(sandbox) = machine() else { return };
 
-    let gpu = inspect(&mut worker(&bench, &[]), 1);
+    let gpu = inspect(&mut worker(&sandbox, &[]), 1);
     let mut sextet = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
     sextet
         .arg("doctor")
-        .envs(super::client::environment(&bench));
+        .envs(super::client::environment(&sandbox));
 
-    on_machine(&mut sextet, &bench, &[]);
+    on_machine(&mut sextet, &sandbox, &[]);
     let text = stdout(&mut assert_cmd::Command::from(sextet));
     assert!(
         text.contains(&format!("remedy      {} {}", gpu.message, gpu.remedy)),
@@ -281,11 +285,11 @@ fn the_doctor_tells_the_same_of_the_gpu() {
 
 #[test]
 fn all_that_is_needed_is_ready() {
-    let (Some(bench), Some(library)) = (machine(), real_library()) else {
+    let (Some(sandbox), Some(library)) = (machine(), real_library()) else {
         return;
     };
 
-    let gpu = inspect(&mut worker(&bench, &[("SEXTET_TENSORRT", &library)]), 1);
+    let gpu = inspect(&mut worker(&sandbox, &[("SEXTET_TENSORRT", &library)]), 1);
     assert_eq!(
         (gpu.state, &gpu.setup, gpu.remedy.as_str()),
         (GpuState::Ready, &None, ""),
@@ -303,14 +307,14 @@ fn all_that_is_needed_is_ready() {
 /// so does the engine that it had chosen before.
 #[test]
 fn what_was_set_up_is_used_by_the_same_worker() {
-    let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else {
+    let (Some(sandbox), Some(wheel)) = (machine(), real_wheel()) else {
         return;
     };
 
-    let (first, second) = (bench.song("a.wav", 0.3), bench.song("b.wav", 0.4));
-    compile(&bench, "other_version.c", &format!("{OWN}/{LIBRARY}")).unwrap();
+    let (first, second) = (sandbox.song("a.wav", 0.3), sandbox.song("b.wav", 0.4));
+    compile(&sandbox, "other_version.c", &format!("{OWN}/{LIBRARY}")).unwrap();
 
-    let mut worker = worker(&bench, &[]);
+    let mut worker = worker(&sandbox, &[]);
     assert_eq!(inspect(&mut worker, 1).state, GpuState::ToBeSetUp);
     worker.separate(2, &first);
     let replies = worker.end_of(2);
@@ -327,7 +331,7 @@ fn what_was_set_up_is_used_by_the_same_worker() {
         "{replies:?}"
     );
 
-    worker.say(&Request::SetUpGpu {
+    worker.send(&Request::SetUpGpu {
         job: JobId(3),
         from: Some(wheel),
     });
@@ -340,14 +344,14 @@ fn what_was_set_up_is_used_by_the_same_worker() {
     assert_eq!(inspect(&mut worker, 4), *gpu);
 
     // Engines are built for the GPU, though nothing can be computed on the stand-in.
-    worker.say(&prepare(5));
+    worker.send(&prepare(5));
     let replies = worker.until(is_building);
     assert!(
         matches!(replies[0], Reply::Loading { .. }),
         "the model is loaded anew: {replies:?}"
     );
 
-    worker.say(&Request::Cancel { job: JobId(5) });
+    worker.send(&Request::Cancel { job: JobId(5) });
     assert!(matches!(
         worker.end_of(5).last(),
         Some(Reply::Cancelled { .. })
@@ -409,15 +413,15 @@ fn is_sooner_on_cpu(reply: &Reply) -> bool {
 /// finishes sooner.
 #[test]
 fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
-    let (Some(bench), Some(library)) = (machine(), real_library()) else {
+    let (Some(sandbox), Some(library)) = (machine(), real_library()) else {
         return;
     };
 
-    let mut worker = worker(&bench, &[("SEXTET_TENSORRT", &library)]);
-    worker.say(&prepare(1));
+    let mut worker = worker(&sandbox, &[("SEXTET_TENSORRT", &library)]);
+    worker.send(&prepare(1));
     worker.until(is_building);
 
-    worker.separate(2, &bench.song("a.wav", 0.3));
+    worker.separate(2, &sandbox.song("a.wav", 0.3));
     let replies = worker.end_of(2);
     assert!(
         replies.iter().any(is_sooner_on_cpu) && !done(&replies).1,
@@ -432,9 +436,9 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
     );
 
     // The next clip does not wait either, though the CPU has the model by now.
-    worker.separate(3, &bench.song("b.wav", 0.4));
+    worker.separate(3, &sandbox.song("b.wav", 0.4));
     assert!(worker.end_of(3).iter().any(is_sooner_on_cpu));
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     worker.end_of(1);
 
     assert_eq!(worker.leave(), (vec![], Some(0)));
@@ -443,11 +447,11 @@ fn what_is_built_ahead_holds_up_no_clip_that_the_cpu_does_sooner() {
 /// The command behaves likewise.
 #[test]
 fn a_song_that_the_cpu_does_sooner_does_not_wait_for_the_gpu() {
-    let (Some(bench), Some(library)) = (machine(), real_library()) else {
+    let (Some(sandbox), Some(library)) = (machine(), real_library()) else {
         return;
     };
 
-    let song = bench.song("a.wav", 0.3);
+    let song = sandbox.song("a.wav", 0.3);
     let separate = |more: &[&str]| {
         let mut sextet = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
         sextet
@@ -457,9 +461,9 @@ fn a_song_that_the_cpu_does_sooner_does_not_wait_for_the_gpu() {
             .arg(&song);
 
         sextet
-            .envs(super::client::environment(&bench))
-            .current_dir(bench.path(""));
-        on_machine(&mut sextet, &bench, &[("SEXTET_TENSORRT", &library)]);
+            .envs(super::client::environment(&sandbox))
+            .current_dir(sandbox.path(""));
+        on_machine(&mut sextet, &sandbox, &[("SEXTET_TENSORRT", &library)]);
         let text = stdout(&mut assert_cmd::Command::from(sextet));
 
         let start: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
@@ -482,7 +486,10 @@ fn a_song_that_the_cpu_does_sooner_does_not_wait_for_the_gpu() {
         note.starts_with("the CPU needs some 1 s, and ") && note.ends_with(&ahead),
         "{note}"
     );
-    assert!(bench.files("cache/engines").is_empty(), "nothing was built");
+    assert!(
+        sandbox.files("cache/engines").is_empty(),
+        "nothing was built"
+    );
     assert_eq!(
         separate(&["--engine", "cpu"]),
         ("CPU (rten)".to_owned(), serde_json::Value::Null)
@@ -511,7 +518,7 @@ mod from_a_host {
     }
 
     fn set_up(worker: &mut Worker, job: u64) {
-        worker.say(&Request::SetUpGpu {
+        worker.send(&Request::SetUpGpu {
             job: JobId(job),
             from: None,
         });
@@ -524,7 +531,7 @@ mod from_a_host {
 
     #[test]
     fn what_was_cut_off_is_gone_on_with_by_the_next_worker_until_the_gpu_is_ready() {
-        let (Some(bench), Some(wheel)) = (machine(), real_wheel()) else {
+        let (Some(sandbox), Some(wheel)) = (machine(), real_wheel()) else {
             return;
         };
 
@@ -536,22 +543,22 @@ mod from_a_host {
             after: 30_000_000,
             times: usize::MAX,
         });
-        let mut first = worker(&bench, &variables);
+        let mut first = worker(&sandbox, &variables);
         set_up(&mut first, 1);
         until_there(&mut first, 1);
-        first.say(&Request::Cancel { job: JobId(1) });
+        first.send(&Request::Cancel { job: JobId(1) });
 
         assert!(matches!(
             first.end_of(1).last(),
             Some(Reply::Cancelled { .. })
         ));
         assert_eq!(first.leave(), (vec![], Some(0)));
-        assert!(!bench.path(OWN).exists());
+        assert!(!sandbox.path(OWN).exists());
 
         host.fail(Fault::Nothing);
         host.asked();
 
-        let mut second = worker(&bench, &variables);
+        let mut second = worker(&sandbox, &variables);
         set_up(&mut second, 1);
         let replies = second.end_of(1);
         let Some(Reply::GpuSetUp { gpu, .. }) = replies.last() else {
@@ -597,21 +604,21 @@ mod from_a_host {
         )));
 
         assert!(
-            bench
+            sandbox
                 .files("data")
                 .iter()
                 .all(|file| file.starts_with("tensorrt/")),
             "{:?}",
-            bench.files("data")
+            sandbox.files("data")
         );
     }
 
     #[test]
     fn what_a_host_serves_wrongly_is_thrown_away() {
-        let Some(bench) = machine() else { return };
+        let Some(sandbox) = machine() else { return };
 
         let host = host(&[7; 100_000]);
-        let mut worker = worker(&bench, &[("SEXTET_PYPI", &host.endpoint())]);
+        let mut worker = worker(&sandbox, &[("SEXTET_PYPI", &host.endpoint())]);
         for job in 1..=2 {
             set_up(&mut worker, job);
             let replies = worker.end_of(job);
@@ -625,7 +632,7 @@ mod from_a_host {
             };
 
             assert!(message.contains("SHA-256"), "{message}");
-            assert_eq!((host.asked(), bench.files("data")), (vec![0], vec![]));
+            assert_eq!((host.asked(), sandbox.files("data")), (vec![0], vec![]));
         }
 
         assert_eq!(inspect(&mut worker, 3).state, GpuState::ToBeSetUp);
@@ -633,12 +640,12 @@ mod from_a_host {
 
     #[test]
     fn a_folder_that_cannot_be_written_to_is_said_so() {
-        let Some(bench) = machine() else { return };
+        let Some(sandbox) = machine() else { return };
 
         let host = host(&[7; 100_000]);
-        bench.file("data", b"a file");
+        sandbox.file("data", b"a file");
 
-        let mut worker = worker(&bench, &[("SEXTET_PYPI", &host.endpoint())]);
+        let mut worker = worker(&sandbox, &[("SEXTET_PYPI", &host.endpoint())]);
         set_up(&mut worker, 1);
 
         let replies = worker.end_of(1);

@@ -4,13 +4,13 @@ use sextet_protocol::Stem;
 use sextet_protocol::worker::{EngineName, JobId, PROTOCOL, Reply, Request};
 
 use super::client::{Worker, command};
-use crate::bench::Bench;
+use crate::sandbox::Sandbox;
 
 #[test]
 fn the_worker_says_what_it_is() {
-    let bench = Bench::new();
-    let mut worker = Worker::of(&mut command(&bench));
-    worker.say(&Request::hello("test"));
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::of(&mut command(&sandbox));
+    worker.send(&Request::hello("test"));
     let Some(Reply::Hello(welcome)) = worker.next() else {
         panic!()
     };
@@ -43,9 +43,9 @@ fn the_worker_says_what_it_is() {
 #[test]
 fn another_version_is_refused_by_both_names() {
     for found in [0, PROTOCOL + 1, u32::MAX] {
-        let bench = Bench::new();
-        let mut worker = Worker::of(&mut command(&bench));
-        worker.say(&Request::Hello {
+        let sandbox = Sandbox::new();
+        let mut worker = Worker::of(&mut command(&sandbox));
+        worker.send(&Request::Hello {
             protocol: found,
             client: "the test".to_owned(),
         });
@@ -76,22 +76,22 @@ fn another_version_is_refused_by_both_names() {
 
 #[test]
 fn nothing_is_done_before_hello() {
-    let bench = Bench::new();
-    let mut worker = Worker::of(&mut command(&bench));
-    worker.separate(1, &bench.song("song.wav", 0.2));
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::of(&mut command(&sandbox));
+    worker.separate(1, &sandbox.song("song.wav", 0.2));
     let Some(Reply::Error { message, .. }) = worker.next() else {
         panic!()
     };
     assert!(message.contains("hello"), "{message}");
-    worker.say(&Request::Shutdown);
+    worker.send(&Request::Shutdown);
     assert_eq!(worker.leave(), (vec![], Some(0)));
 }
 
 #[test]
 fn rubbish_is_an_error_reply_and_the_worker_goes_on() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.2);
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.2);
+    let mut worker = Worker::greeted(&sandbox);
 
     let long = vec![b'['; 3_000_000];
     let rubbish: [&[u8]; 8] = [
@@ -120,7 +120,7 @@ fn rubbish_is_an_error_reply_and_the_worker_goes_on() {
     }
 
     worker.say_bytes(b"\n  \r\n");
-    worker.say(&Request::Cancel { job: JobId(77) });
+    worker.send(&Request::Cancel { job: JobId(77) });
     worker.stems_of(1, &song);
 
     assert_eq!(worker.leave().1, Some(0));
@@ -128,19 +128,19 @@ fn rubbish_is_an_error_reply_and_the_worker_goes_on() {
 
 #[test]
 fn a_number_that_is_taken_is_refused() {
-    let bench = Bench::new();
-    let song = super::client::long_song(&bench);
+    let sandbox = Sandbox::new();
+    let song = super::client::long_song(&sandbox);
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     worker.separate_for_long(1, &song);
     worker.separate_for_long(1, &song);
     worker
         .until(|reply| matches!(reply, Reply::Error { message, .. } if message.contains("job 1")));
 
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         worker.end_of(1).last(),
         Some(Reply::Cancelled { .. })
     ));
-    worker.stems_of(1, &bench.song("song.wav", 0.2));
+    worker.stems_of(1, &sandbox.song("song.wav", 0.2));
 }

@@ -6,13 +6,13 @@ use sextet_protocol::worker::{
 };
 
 use super::client::{Worker, long_song, tiny};
-use crate::bench::{Bench, tiny_model};
+use crate::sandbox::{Sandbox, tiny_model};
 
 #[test]
 fn the_machine_is_told_of_in_words() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Inspect { job: JobId(1) });
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
+    worker.send(&Request::Inspect { job: JobId(1) });
     let replies = worker.end_of(1);
     let Some(Reply::Inspected { machine, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -58,13 +58,13 @@ fn the_machine_is_told_of_in_words() {
 
 #[test]
 fn a_checkpoint_is_looked_at_before_it_is_used() {
-    let bench = Bench::new();
-    let text = bench.file("text.safetensors", b"this is no checkpoint");
-    let pickle = bench.file("model.th", b"PK");
+    let sandbox = Sandbox::new();
+    let text = sandbox.file("text.safetensors", b"this is no checkpoint");
+    let pickle = sandbox.file("model.th", b"PK");
 
-    let mut worker = Worker::greeted(&bench);
+    let mut worker = Worker::greeted(&sandbox);
     let mut check = |job, model: &str| {
-        worker.say(&Request::Check {
+        worker.send(&Request::Check {
             job: JobId(job),
             model: model.to_owned(),
         });
@@ -137,11 +137,11 @@ fn prepare(job: u64) -> Request {
 
 #[test]
 fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.4);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.4);
 
-    let mut worker = Worker::greeted(&bench);
-    worker.say(&prepare(1));
+    let mut worker = Worker::greeted(&sandbox);
+    worker.send(&prepare(1));
     let replies = worker.end_of(1);
     let Some(Reply::Prepared { engine, .. }) = replies.last() else {
         panic!("{replies:?}")
@@ -155,7 +155,7 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
         engine: EngineName::Cpu,
         ..tiny(2, &song)
     };
-    worker.say(&Request::Separate(separate));
+    worker.send(&Request::Separate(separate));
 
     let replies = worker.end_of(2);
     assert!(
@@ -170,7 +170,7 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
 
     assert!(!loads(&replies), "loaded again: {replies:?}");
 
-    worker.say(&prepare(3));
+    worker.send(&prepare(3));
     let replies = worker.end_of(3);
     assert!(
         matches!(replies.last(), Some(Reply::Prepared { .. })) && !loads(&replies),
@@ -180,22 +180,22 @@ fn an_engine_that_was_started_ahead_is_there_for_the_next_clip() {
 
 #[test]
 fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
-    worker.separate_for_long(1, &long_song(&bench));
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
+    worker.separate_for_long(1, &long_song(&sandbox));
     worker.separating(1);
-    worker.say(&prepare(2));
+    worker.send(&prepare(2));
 
     worker.until(|reply| matches!(reply, Reply::Queued { job: JobId(2), .. }));
-    worker.say(&Request::Cancel { job: JobId(2) });
+    worker.send(&Request::Cancel { job: JobId(2) });
 
     assert!(matches!(
         worker.end_of(2).last(),
         Some(Reply::Cancelled { .. })
     ));
-    worker.say(&Request::Cancel { job: JobId(1) });
+    worker.send(&Request::Cancel { job: JobId(1) });
     worker.end_of(1);
-    worker.say(&prepare(3));
+    worker.send(&prepare(3));
 
     assert!(matches!(
         worker.end_of(3).last(),
@@ -206,16 +206,16 @@ fn preparing_waits_for_what_goes_on_and_can_be_cancelled() {
 /// A separation takes its turn; loading ahead does not.
 #[test]
 fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
-    let bench = Bench::new();
-    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    let sandbox = Sandbox::new();
+    let (mut first, mut second) = (Worker::greeted(&sandbox), Worker::greeted(&sandbox));
 
-    let mut ready = Worker::greeted(&bench);
-    ready.say(&prepare(1));
+    let mut ready = Worker::greeted(&sandbox);
+    ready.send(&prepare(1));
     ready.end_of(1);
-    first.separate_for_long(1, &long_song(&bench));
+    first.separate_for_long(1, &long_song(&sandbox));
     first.separating(1);
 
-    ready.say(&prepare(2));
+    ready.send(&prepare(2));
     let replies = ready.end_of(2);
     assert!(
         matches!(replies[..], [Reply::Prepared { .. }]),
@@ -224,14 +224,14 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
 
     // Another process separates at the same time; a separation after the preparation reports what
     // it waits for.
-    second.say(&prepare(1));
+    second.send(&prepare(1));
     let replies = second.end_of(1);
     assert!(
         matches!(replies.last(), Some(Reply::Prepared { .. })),
         "{replies:?}"
     );
 
-    second.separate(2, &bench.song("song.wav", 0.3));
+    second.separate(2, &sandbox.song("song.wav", 0.3));
     second.until(|reply| {
         matches!(
             reply,
@@ -242,26 +242,26 @@ fn preparing_waits_for_no_other_process_and_keeps_what_is_loaded() {
         )
     });
 
-    first.say(&Request::Cancel { job: JobId(1) });
+    first.send(&Request::Cancel { job: JobId(1) });
     first.end_of(1);
 }
 
 /// All networks of a bag are started, since all stems are made.
 #[test]
 fn a_bag_is_prepared_whole() {
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     for name in ["aaaaaaaa", "bbbbbbbb"] {
-        std::fs::copy(tiny_model(), bench.path(&format!("{name}.safetensors"))).unwrap();
+        std::fs::copy(tiny_model(), sandbox.path(&format!("{name}.safetensors"))).unwrap();
     }
 
-    let bag = bench
+    let bag = sandbox
         .file("bag.yaml", b"models: ['aaaaaaaa', 'bbbbbbbb']\n")
         .to_str()
         .unwrap()
         .to_owned();
 
-    let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Check {
+    let mut worker = Worker::greeted(&sandbox);
+    worker.send(&Request::Check {
         job: JobId(1),
         model: bag.clone(),
     });
@@ -270,7 +270,7 @@ fn a_bag_is_prepared_whole() {
     };
 
     assert_eq!((&checked.model, checked.stems), (&bag, Stem::ALL.to_vec()));
-    worker.say(&Request::Prepare(Prepare {
+    worker.send(&Request::Prepare(Prepare {
         job: JobId(2),
         model: bag.clone(),
         engine: EngineName::Cpu,
@@ -280,14 +280,14 @@ fn a_bag_is_prepared_whole() {
         worker.end_of(2).last(),
         Some(Reply::Prepared { .. })
     ));
-    let song = bench.song("song.wav", 0.3);
+    let song = sandbox.song("song.wav", 0.3);
     let separate = Separate {
         model: bag,
         engine: EngineName::Cpu,
         ..Separate::new(JobId(3), song)
     };
 
-    worker.say(&Request::Separate(separate));
+    worker.send(&Request::Separate(separate));
     let replies = worker.end_of(3);
     assert!(
         matches!(replies.last(), Some(Reply::Done { .. })),
@@ -309,11 +309,11 @@ fn phrase(reply: &Reply) -> Option<String> {
 
 #[test]
 fn what_cannot_be_prepared_is_said_and_the_worker_goes_on() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
 
     let model = "nothing.safetensors".to_owned();
-    worker.say(&Request::Prepare(Prepare {
+    worker.send(&Request::Prepare(Prepare {
         job: JobId(1),
         model,
         engine: EngineName::Auto,
@@ -331,5 +331,5 @@ fn what_cannot_be_prepared_is_said_and_the_worker_goes_on() {
         "{replies:?}"
     );
 
-    worker.stems_of(2, &bench.song("song.wav", 0.3));
+    worker.stems_of(2, &sandbox.song("song.wav", 0.3));
 }

@@ -7,11 +7,11 @@ use sextet_protocol::{AudioHasher, Fingerprint, Stem};
 use sextet_separator::audio::Audio;
 
 use super::client::{Worker, done, folders, kept, tiny};
-use crate::bench::{Bench, read};
+use crate::sandbox::{Sandbox, read};
 
 /// Returns the manifest and the stems of the entry `key`.
-fn stems(bench: &Bench, key: &Fingerprint) -> (Manifest, Vec<Audio>) {
-    let entry = Entry::open(&folders(bench), key).unwrap();
+fn stems(sandbox: &Sandbox, key: &Fingerprint) -> (Manifest, Vec<Audio>) {
+    let entry = Entry::open(&folders(sandbox), key).unwrap();
     entry.verify(&|| false).unwrap();
     let stems = Stem::ALL.map(|stem| read(entry.stem_path(stem).unwrap()));
     (entry.manifest().clone(), stems.to_vec())
@@ -19,11 +19,11 @@ fn stems(bench: &Bench, key: &Fingerprint) -> (Manifest, Vec<Audio>) {
 
 #[test]
 fn the_bundled_model_gives_what_the_command_gives() {
-    let bench = Bench::new();
-    let song = bench.song_of("a söng.wav", 48_000, 2, 1.3);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song_of("a söng.wav", 48_000, 2, 1.3);
 
-    let mut worker = Worker::greeted(&bench);
-    worker.say(&Request::Separate(Separate::new(JobId(1), &song)));
+    let mut worker = Worker::greeted(&sandbox);
+    worker.send(&Request::Separate(Separate::new(JobId(1), &song)));
     let replies = worker.end_of(1);
     let (key, cached) = done(&replies);
 
@@ -51,7 +51,7 @@ fn the_bundled_model_gives_what_the_command_gives() {
         Some((key, "sextet-mini".to_owned(), Stem::ALL.to_vec()))
     );
 
-    let (manifest, found) = stems(&bench, &key);
+    let (manifest, found) = stems(&sandbox, &key);
     let clip = read(&song);
 
     let mut hasher = AudioHasher::new(2, 48_000);
@@ -68,11 +68,11 @@ fn the_bundled_model_gives_what_the_command_gives() {
     );
 
     let flags = ["separate", "a söng.wav", "--sum", "exact", "--threads", "1"];
-    bench.sextet(&flags).assert().success();
+    sandbox.sextet(&flags).assert().success();
 
     for (stem, audio) in Stem::ALL.iter().zip(&found) {
         assert!(
-            *audio == read(bench.path(&format!("stems/a söng/{stem}.wav"))),
+            *audio == read(sandbox.path(&format!("stems/a söng/{stem}.wav"))),
             "{stem} differs from the command's"
         );
     }
@@ -87,7 +87,7 @@ fn the_bundled_model_gives_what_the_command_gives() {
         "largest difference of the stems' sum from the clip: {:e}",
         residual(&clip, &found)
     );
-    assert_eq!(kept(&bench), [key.to_string()]);
+    assert_eq!(kept(&sandbox), [key.to_string()]);
 }
 
 /// Returns the largest absolute sample of the clip minus the sum of all stems.
@@ -108,8 +108,8 @@ fn residual(clip: &Audio, stems: &[Audio]) -> f64 {
 
 #[test]
 fn stems_are_stereo_of_the_clips_rate_and_length() {
-    let bench = Bench::new();
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let mut worker = Worker::greeted(&sandbox);
     let cases = [
         (8_000, 1, 1.0),
         (22_050, 2, 0.7),
@@ -120,10 +120,10 @@ fn stems_are_stereo_of_the_clips_rate_and_length() {
     ];
 
     for (job, (rate_hz, channels, seconds)) in cases.into_iter().enumerate() {
-        let song = bench.song_of(&format!("{job}.wav"), rate_hz, channels, seconds);
+        let song = sandbox.song_of(&format!("{job}.wav"), rate_hz, channels, seconds);
         let (key, _) = worker.stems_of(job as u64, &song);
         let frames = read(&song).frames();
-        let (manifest, found) = stems(&bench, &key);
+        let (manifest, found) = stems(&sandbox, &key);
 
         assert_eq!(
             (manifest.rate_hz, manifest.channels, manifest.frames),
@@ -140,9 +140,9 @@ fn stems_are_stereo_of_the_clips_rate_and_length() {
 
 #[test]
 fn what_is_kept_is_found_again_by_any_worker() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 1.2);
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 1.2);
+    let mut worker = Worker::greeted(&sandbox);
     let (key, cached) = worker.stems_of(1, &song);
 
     assert!(!cached);
@@ -150,14 +150,14 @@ fn what_is_kept_is_found_again_by_any_worker() {
     worker.leave();
 
     // The same audio under another name, in another format.
-    bench
+    sandbox
         .separate(&["song.wav", "--stems", "bass", "--format", "flac"])
         .assert()
         .success();
-    std::fs::copy(&song, bench.path("copy.wav")).unwrap();
+    std::fs::copy(&song, sandbox.path("copy.wav")).unwrap();
 
-    let mut worker = Worker::greeted(&bench);
-    worker.separate(1, &bench.path("copy.wav"));
+    let mut worker = Worker::greeted(&sandbox);
+    worker.separate(1, &sandbox.path("copy.wav"));
 
     let replies = worker.end_of(1);
     assert_eq!(done(&replies), (key, true));
@@ -171,9 +171,9 @@ fn what_is_kept_is_found_again_by_any_worker() {
 
 #[test]
 fn another_recipe_is_another_entry() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.4);
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.4);
+    let mut worker = Worker::greeted(&sandbox);
 
     let usual = SeparationOptions::default();
     let all = [
@@ -190,25 +190,25 @@ fn another_recipe_is_another_entry() {
     ];
 
     for (job, options) in (1..).zip(all) {
-        worker.say(&Request::Separate(Separate {
+        worker.send(&Request::Separate(Separate {
             options,
             ..tiny(job, &song)
         }));
         assert!(!done(&worker.end_of(job)).1, "{options:?}");
     }
 
-    assert_eq!(kept(&bench).len(), all.len());
+    assert_eq!(kept(&sandbox).len(), all.len());
 }
 
 #[test]
 fn a_damaged_entry_is_made_again() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 0.6);
-    let mut worker = Worker::greeted(&bench);
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 0.6);
+    let mut worker = Worker::greeted(&sandbox);
     let (key, _) = worker.stems_of(1, &song);
-    let (_, before) = stems(&bench, &key);
+    let (_, before) = stems(&sandbox, &key);
 
-    let folder = bench.path("cache/stems").join(key.to_string());
+    let folder = sandbox.path("cache/stems").join(key.to_string());
     let harms: [(&str, &dyn Fn()); 5] = [
         ("a bit", &|| {
             let mut bytes = std::fs::read(folder.join("bass.wav")).unwrap();
@@ -229,8 +229,8 @@ fn a_damaged_entry_is_made_again() {
         }),
     ];
 
-    for (job, (name, harm)) in (2..).zip(harms) {
-        harm();
+    for (job, (name, corrupt)) in (2..).zip(harms) {
+        corrupt();
         worker.separate(job, &song);
 
         let replies = worker.end_of(job);
@@ -240,7 +240,7 @@ fn a_damaged_entry_is_made_again() {
         );
 
         assert!(warned || name == "no manifest", "{name}: {replies:?}");
-        assert!(stems(&bench, &key).1 == before, "{name}");
-        assert_eq!(kept(&bench), [key.to_string()], "{name}");
+        assert!(stems(&sandbox, &key).1 == before, "{name}");
+        assert_eq!(kept(&sandbox), [key.to_string()], "{name}");
     }
 }

@@ -6,7 +6,7 @@ use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
 
 use super::super::theme::{ACCENT, GOOD, TROUBLE, WEAK};
 use super::super::words;
-use super::{cancel_button, deed, main_button, section, send, strong, weak};
+use super::{cancel_button, main_button, section, send, strong, task, weak};
 use crate::saved::Settings;
 use crate::session::{Remote, TaskState, UpkeepRequest, UpkeepState, View};
 
@@ -62,7 +62,7 @@ impl GpuPart {
     }
 
     fn set_up(&mut self, ui: &mut Ui, upkeep: &UpkeepState, remote: &Remote) {
-        if deed(ui, &upkeep.set_up, "Cancel setting up the GPU") {
+        if task(ui, &upkeep.set_up, "Cancel setting up the GPU") {
             send(remote, UpkeepRequest::CancelSetUp);
         }
 
@@ -139,7 +139,7 @@ fn found(ui: &mut Ui, upkeep: &UpkeepState, engine: EngineName, remote: &Remote)
         (Some(machine), _) => facts(ui, &machine.gpu, engine),
         (None, TaskState::Running(_)) => weak(ui, "Looking for a GPU"),
         (None, look) => {
-            deed(ui, look, "");
+            task(ui, look, "");
             if ui.button("Look for a GPU").clicked() {
                 send(remote, UpkeepRequest::Inspect);
             }

@@ -188,8 +188,8 @@ fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
 
 /// Shows the state of something that was asked for; returns true when its cancel button, named
 /// `what`, is clicked.
-fn deed(ui: &mut Ui, deed: &TaskState, what: &str) -> bool {
-    let (cancelled, failed) = match deed {
+fn task(ui: &mut Ui, task: &TaskState, what: &str) -> bool {
+    let (cancelled, failed) = match task {
         TaskState::Idle => (false, None),
         TaskState::Running(stage) => (transfer(ui, stage, what), None),
         TaskState::Failed(wrong) => (false, Some(ui.scope(|ui| fault(ui, wrong)).response.rect)),

@@ -7,7 +7,7 @@ use sextet_protocol::worker::{Checked, ModelInfo, ModelState, Offer};
 use super::super::dialog::{PathField, Want};
 use super::super::theme::{TEXT, WEAK};
 use super::super::words;
-use super::{cancel_button, deed, main_button, reveal, section, send, strong, weak};
+use super::{cancel_button, main_button, reveal, section, send, strong, task, weak};
 use crate::saved::Settings;
 use crate::session::{Remote, TaskState, UpkeepRequest, View, model_title};
 
@@ -102,14 +102,14 @@ fn model(ui: &mut Ui, view: &View, model: &ModelInfo, settings: &mut Settings, r
         });
 
         reveal(ui, &format!("offer of {}", model.name), place);
-        if view.upkeep.asked_model == model.name && deed(ui, &view.upkeep.question, "Cancel asking")
+        if view.upkeep.asked_model == model.name && task(ui, &view.upkeep.question, "Cancel asking")
         {
             send(remote, UpkeepRequest::CloseQuestion);
         }
 
         if view.upkeep.fetched_model == model.name {
             let cancel = format!("Cancel fetching {}", model.name);
-            if deed(ui, &view.upkeep.fetch, &cancel) {
+            if task(ui, &view.upkeep.fetch, &cancel) {
                 send(remote, UpkeepRequest::CancelFetch);
             }
         }
@@ -226,7 +226,7 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
         .iter()
         .any(|model| model.name == view.upkeep.asked_model);
     if !is_of_catalogue
-        && deed(
+        && task(
             ui,
             &view.upkeep.question,
             "Cancel looking at the checkpoint",

@@ -21,7 +21,7 @@ use nice_plug::prelude::ClapPlugin;
 use nice_plug::wrapper::clap::Wrapper;
 
 use super::ports::{HostPort, Ports, layout, main_output_name, write_name};
-use transport::Corrected;
+use transport::CorrectedTransport;
 
 const EMPTY: clap_audio_buffer = clap_audio_buffer {
     data32: std::ptr::null_mut(),
@@ -50,7 +50,7 @@ struct Block {
     outputs: Ports,
     input_table: Vec<clap_audio_buffer>,
     output_table: Vec<clap_audio_buffer>,
-    corrected: Box<Corrected>,
+    corrected: Box<CorrectedTransport>,
 }
 
 static AUDIO_PORTS: clap_plugin_audio_ports = clap_plugin_audio_ports {
@@ -90,7 +90,7 @@ pub(crate) unsafe fn create<P: ClapPlugin>(host: *const clap_host) -> *const cla
         ..unsafe { *inner }
     };
 
-    let corrected = Box::new(Corrected::new());
+    let corrected = Box::new(CorrectedTransport::new());
     let audio = Mutex::new(Block {
         inputs,
         outputs,

@@ -23,7 +23,7 @@ const ANY_TEMPO: f64 = 120.0;
 
 /// One block's list of events with corrected transport. The list points to this object, so its
 /// owner keeps it in a box.
-pub(super) struct Corrected {
+pub(super) struct CorrectedTransport {
     list: clap_input_events,
     hosts: *const clap_input_events,
     /// Copies of transport events, each with its index in the host's list.
@@ -34,9 +34,9 @@ pub(super) struct Corrected {
 
 // SAFETY: the pointers are written before they are read in every call, and never used between
 // calls.
-unsafe impl Send for Corrected {}
+unsafe impl Send for CorrectedTransport {}
 
-impl Corrected {
+impl CorrectedTransport {
     pub(super) fn new() -> Self {
         let list = clap_input_events {
             ctx: std::ptr::null_mut(),
@@ -123,10 +123,10 @@ fn corrected(transport: &clap_event_transport, offset_s: f64) -> clap_event_tran
 }
 
 unsafe extern "C" fn size(list: *const clap_input_events) -> u32 {
-    // SAFETY: our own list: `ctx` is the `Corrected` it lies in, whose host's list was checked when
+    // SAFETY: our own list: `ctx` is the `CorrectedTransport` it lies in, whose host's list was checked when
     // it was set.
     unsafe {
-        let hosts = (*(*list).ctx.cast::<Corrected>()).hosts;
+        let hosts = (*(*list).ctx.cast::<CorrectedTransport>()).hosts;
         (*hosts).size.map_or(0, |size| size(hosts))
     }
 }
@@ -134,7 +134,7 @@ unsafe extern "C" fn size(list: *const clap_input_events) -> u32 {
 unsafe extern "C" fn get(list: *const clap_input_events, index: u32) -> *const clap_event_header {
     // SAFETY: as in `size`.
     unsafe {
-        let this = &*(*list).ctx.cast::<Corrected>();
+        let this = &*(*list).ctx.cast::<CorrectedTransport>();
         match this.events.iter().find(|(number, _)| *number == index) {
             Some((_, event)) => &event.header,
             None => (*this.hosts)

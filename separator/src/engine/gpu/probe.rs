@@ -6,17 +6,17 @@ use super::device::{Gpu, Needs};
 use super::error::GpuError;
 
 /// Number of a GPU and the needs of an engine.
-type Asked = (usize, Needs);
+type ProbeKey = (usize, Needs);
 
 /// Names of GPUs that were found to suffice. They are kept for the life of the process, since
 /// probing opens a CUDA context, which takes time and GPU memory. Failures are not kept: a missing
 /// GPU may appear later.
-static FOUND: Mutex<Vec<(Asked, String)>> = Mutex::new(Vec::new());
+static SUFFICIENT: Mutex<Vec<(ProbeKey, String)>> = Mutex::new(Vec::new());
 
 /// Returns the name of GPU number `index`, if it suffices for an engine with `needs`. A successful
 /// result is remembered, and a GPU whose opening was begun stays open for the engine.
 pub(in crate::engine) fn probe(index: usize, needs: &Needs) -> Result<String, GpuError> {
-    let mut known = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = SUFFICIENT.lock().unwrap_or_else(PoisonError::into_inner);
     remembered(&mut known, (index, *needs), || Gpu::name_of(index, needs))
 }
 

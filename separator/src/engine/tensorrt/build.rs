@@ -16,7 +16,7 @@ use crate::progress::Listener;
 
 /// Plan that was built ahead of time.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct BuiltPlan {
     /// Path of the plan's file.
     pub path: PathBuf,
     /// Size of the plan in bytes.
@@ -35,7 +35,7 @@ pub fn build(
     options: &GpuOptions,
     targets: &[Target],
     listener: &mut dyn Listener,
-) -> Result<Vec<Built>> {
+) -> Result<Vec<BuiltPlan>> {
     Library::load(&options.libraries)?;
     let batch = options.batch.unwrap_or(DEFAULT_BATCH);
     let cache = PlanCache::new(options.cache.as_ref().ok_or(TensorRtError::NoCache)?);
@@ -66,7 +66,7 @@ pub fn build(
                 }
             };
 
-            built.push(Built {
+            built.push(BuiltPlan {
                 path,
                 bytes: bytes as u64,
                 cached,

@@ -100,7 +100,7 @@ impl GpuKey {
 #[derive(Clone, Debug)]
 pub struct PlanCache {
     folder: PathBuf,
-    ahead: Ahead,
+    ahead: PlanReader,
 }
 
 /// Plan in the cache.
@@ -122,7 +122,7 @@ impl PlanCache {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
-            ahead: Ahead::default(),
+            ahead: PlanReader::default(),
         }
     }
 
@@ -334,7 +334,7 @@ impl PlanCache {
 
 /// Files that are read before they are needed.
 #[derive(Clone, Debug, Default)]
-struct Ahead(Arc<Mutex<Reading>>);
+struct PlanReader(Arc<Mutex<Reading>>);
 
 type Files = HashMap<PathBuf, Sealed>;
 
@@ -346,7 +346,7 @@ enum Reading {
     Done(Files),
 }
 
-impl Ahead {
+impl PlanReader {
     fn begin(&self, read: impl FnOnce() -> Files + Send + 'static) {
         *self.lock() = Reading::UnderWay(std::thread::spawn(read));
     }

@@ -44,14 +44,14 @@ mod tf32;
 mod version;
 mod whole;
 
-pub use build::{Built, build};
+pub use build::{BuiltPlan, build};
 pub use cache::{CacheEntry, PlanCache};
 pub use damage::Damage;
 pub use error::TensorRtError;
 pub(super) use kind::TensorRtEngine;
 pub use library::Library;
 pub use measure::{layers, measure};
-pub use probe::{Found, probe};
+pub use probe::{Probe, probe};
 pub use record::record;
 pub use start::NEEDS;
 pub use target::Target;

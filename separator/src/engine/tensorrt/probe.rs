@@ -9,7 +9,7 @@ use crate::engine::options::GpuOptions;
 
 /// Library and GPU that TensorRT would run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct Probe {
     /// Version of the TensorRT library.
     pub library: LibraryVersion,
     /// Name of the GPU, as the driver gives it.
@@ -21,8 +21,8 @@ pub struct Found {
 ///
 /// # Errors
 /// Fails when the library, the driver or the GPU is missing.
-pub fn probe(options: &GpuOptions) -> Result<Found> {
-    Ok(Found {
+pub fn probe(options: &GpuOptions) -> Result<Probe> {
+    Ok(Probe {
         library: Library::load(&options.libraries)?.version,
         gpu: gpu::probe(options.index, &NEEDS)?,
     })

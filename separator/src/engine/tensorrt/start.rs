@@ -28,7 +28,7 @@ pub const NEEDS: Needs = Needs {
 
 /// Opened GPU with the loaded library, from which an engine can be started.
 #[derive(Clone, Debug)]
-pub(crate) struct Opened {
+pub(crate) struct TensorRtGpu {
     library: Library,
     gpu: Gpu,
     cache: Option<PlanCache>,
@@ -39,7 +39,7 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// Fails when the library, the driver or the GPU is missing.
-pub(crate) fn open_gpu(network: &Network, options: &GpuOptions) -> Result<Opened> {
+pub(crate) fn open_gpu(network: &Network, options: &GpuOptions) -> Result<TensorRtGpu> {
     let plans = Plans::new(network, options);
     plans.read_ahead(options);
     warm_up(options);
@@ -48,14 +48,14 @@ pub(crate) fn open_gpu(network: &Network, options: &GpuOptions) -> Result<Opened
     let library =
         Library::load(&options.libraries).inspect_err(|_| drop(gpu::take_opened(options.index)))?;
     let gpu = timed("wait for the GPU", || Gpu::open(options.index, &NEEDS))?;
-    Ok(Opened {
+    Ok(TensorRtGpu {
         library,
         gpu,
         cache: plans.cache,
     })
 }
 
-impl OpenedGpu for Opened {
+impl OpenedGpu for TensorRtGpu {
     fn name(&self) -> String {
         format!("TensorRT-RTX {} on {}", self.library.version, self.gpu.name)
     }

@@ -4,7 +4,7 @@
 //! A layer is conv1 (C -> H, kernel 3, dilated) -> GroupNorm(1) -> GELU -> conv2 (1x1, H -> 2C) ->
 //! GroupNorm(1) -> GLU -> LayerScale, added to its input. The second norm takes mean and variance
 //! over all of 2C x T. Computed directly, it would write the widest tensor of the layer and read it
-//! twice more. But y = W h + b, so both follow from the moments of the narrow h:
+//! twice more. But y = W h + b, so both follow from the moments of h, the bottleneck:
 //!
 //! mean(y) = a . mu + mean(b) and var(y) = <G, K> + mu' S mu + 2 s . mu + v, with mu and K the mean
 //! and the covariance of h over time, and over the 2C rows of W and b: a the mean of w_c, G the
@@ -18,7 +18,7 @@
 //! In the frequency branch the reference folds frequencies into the batch. Here the layers run on
 //! [B, C, F, T] directly, with statistics for each frequency.
 
-use super::norm::{affine, inverse_deviation, whiten};
+use super::norm::{affine, inverse_deviation, normalise};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
@@ -35,8 +35,8 @@ pub(super) fn dconv(
     (0..config.dconv_depth).try_fold(x, |x, depth| {
         let dilation = if config.dconv_dilates { 1 << depth } else { 1 };
         let layer = Layer::take(w, config, &format!("{name}.layers.{depth}"), x.size(1))?;
-        let h = layer.narrow(g, w, &x, dilation)?;
-        Ok(layer.widen(g, &x, &h))
+        let h = layer.squeeze(g, w, &x, dilation)?;
+        Ok(layer.expand(g, &x, &h))
     })
 }
 
@@ -76,8 +76,8 @@ impl Layer {
         })
     }
 
-    /// Adds conv1, its norm and GELU: [B, H, F, T].
-    fn narrow(
+    /// Adds the convolution into the bottleneck: conv1, its norm and GELU, [B, H, F, T].
+    fn squeeze(
         &self,
         g: &mut Graph,
         w: &mut Weights,
@@ -88,7 +88,7 @@ impl Layer {
             Dialect::Common => self.conv1(g, x, dilation),
             Dialect::Cpu => self.conv1_by_taps(g, x, dilation),
         };
-        let h = whiten(g, &h, &[1, 3]);
+        let h = normalise(g, &h, &[1, 3]);
         let h = affine(g, w, &format!("{}.1", self.name), &h)?;
         Ok(g.gelu(&h))
     }
@@ -143,8 +143,9 @@ impl Layer {
         g.add(&sum, &later)
     }
 
-    /// Adds conv2 with its norm folded in, GLU, LayerScale and the sum with `x`.
-    fn widen(&self, g: &mut Graph, x: &Value, h: &Value) -> Value {
+    /// Adds the convolution out of the bottleneck: conv2 with its norm folded in, GLU, LayerScale and
+    /// the sum with `x`.
+    fn expand(&self, g: &mut Graph, x: &Value, h: &Value) -> Value {
         let (mean, inverse) = self.statistics(g, h);
         let row = [h.size(0), 1, h.size(2), h.size(3)];
         let one = g.scalar(1.0, &mean);
@@ -152,9 +153,9 @@ impl Layer {
 
         let mean = g.expand(&mean, &row);
         let (one, mean, inverse) = (
-            g.cast_to_trunk(&one),
-            g.cast_to_trunk(&mean),
-            g.cast_to_trunk(&inverse),
+            g.cast_to_compute_type(&one),
+            g.cast_to_compute_type(&mean),
+            g.cast_to_compute_type(&inverse),
         );
 
         let h = g.concat(&[h, &one, &mean], 1);
@@ -184,13 +185,13 @@ impl Layer {
         let over_frames = g.scalar(1.0 / frames as f32, &centred);
         let scaled = g.mul(&centred, &over_frames);
 
-        let turned = g.transpose(&scaled, &[0, 1, 3, 2]);
-        let covariance = g.matmul(&centred, &turned);
+        let transposed = g.transpose(&scaled, &[0, 1, 3, 2]);
+        let covariance = g.matmul(&centred, &transposed);
         let covariance = g.reshape(&covariance, &[batch * rows, hidden * hidden]);
         let mu = g.reshape(&mu, &[batch * rows, hidden]);
 
         let product = |g: &mut Graph, x: &Value, columns: usize, weights: &[f32]| {
-            let weights = g.exact(&Array::new(
+            let weights = g.constant_f32(&Array::new(
                 &[weights.len() / columns, columns],
                 weights.to_vec(),
             ));
@@ -207,7 +208,7 @@ impl Layer {
 
         // Spread of the rows' own means: mu' S mu + 2 s . mu + v.
         let spread = product(g, &mu, hidden, &over_rows.weight_covariance);
-        let cross = g.exact(&Array::new(&[1, hidden], over_rows.cross.clone()));
+        let cross = g.constant_f32(&Array::new(&[1, hidden], over_rows.cross.clone()));
         let spread = g.add(&spread, &cross);
         let spread = g.mul(&spread, &mu);
 

@@ -50,7 +50,7 @@ pub(crate) fn window(n: usize) -> f64 {
 }
 
 /// Returns the cosine and the sine of 2 pi times `product` over `points`.
-fn turn(product: usize, points: usize) -> (f64, f64) {
+fn twiddle(product: usize, points: usize) -> (f64, f64) {
     let angle = TAU * (product % points) as f64 / points as f64;
     (angle.cos(), angle.sin())
 }
@@ -68,16 +68,16 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
         .collect();
 
     let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
-    let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+    let window = g.constant_f32(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
     let x = g.mul(&x, &window);
 
     // Apply both stages.
     let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
 
-    let first = g.exact(&analysis_first());
+    let first = g.constant_f32(&analysis_first());
     let y = g.matmul(&first, &x);
     let y = g.reshape(&y, &[n, STAGE, 2 * STAGE, frames]);
-    let second = g.exact(&ANALYSIS_SECOND);
+    let second = g.constant_f32(&ANALYSIS_SECOND);
 
     let z = g.matmul(&second, &y);
 
@@ -91,7 +91,7 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
 /// Returns the first stage: [k1 (real, imaginary), n1].
 fn analysis_first() -> Array {
     Array::from_fn(&[2 * STAGE, STAGE], |i| {
-        let (cos, sin) = turn(i[1] * (i[0] / 2), STAGE);
+        let (cos, sin) = twiddle(i[1] * (i[0] / 2), STAGE);
         (if i[0] % 2 == 0 { cos } else { -sin }) as f32
     })
 }
@@ -107,7 +107,7 @@ static SYNTHESIS_FIRST: LazyLock<Array> = LazyLock::new(synthesis_first);
 fn analysis_second() -> Array {
     Array::from_fn(&[STAGE, 2 * UPPER, 2 * STAGE], |i| {
         let (k1, k2, n2) = (i[0], i[1] % UPPER, i[2] % STAGE);
-        let (cos, sin) = turn(n2 * k1 + STAGE * n2 * k2, FFT_SIZE);
+        let (cos, sin) = twiddle(n2 * k1 + STAGE * n2 * k2, FFT_SIZE);
         let part = match (i[1] < UPPER, i[2] < STAGE) {
             (true, true) | (false, false) => cos,
             (true, false) => sin,
@@ -130,27 +130,27 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let z = g.transpose(&z, &[0, 3, 1, 2, 4]);
     let pairs: Vec<usize> = (0..PAIRS).flat_map(|k1| [k1, mirror(k1)]).collect();
 
-    let z = g.pick(&z, 1, &pairs);
+    let z = g.gather(&z, 1, &pairs);
     let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
 
     // Apply both inverse stages.
-    let first = g.exact(&SYNTHESIS_FIRST);
+    let first = g.constant_f32(&SYNTHESIS_FIRST);
     let y = g.matmul(&first, &z);
     let y = g.reshape(&y, &[n, 2 * PAIRS, STAGE * frames]);
 
-    let second = g.exact(&synthesis_second());
+    let second = g.constant_f32(&synthesis_second());
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
 
     // Apply the window and join the frames.
-    let window = g.exact(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+    let window = g.constant_f32(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
 
     let x = g.mul(&x, &window);
     let x = overlap_add(g, &x);
     let x = g.transpose(&x, &[0, 2, 1]);
     let x = g.reshape(&x, &[n, span(frames)]);
 
-    let envelope = g.exact(&inverse_envelope(frames));
+    let envelope = g.constant_f32(&inverse_envelope(frames));
     g.mul(&x, &envelope)
 }
 
@@ -167,7 +167,7 @@ fn synthesis_first() -> Array {
         let (mirrored, from_imaginary, k2) =
             (i[2] / (2 * UPPER) == 1, i[2] / UPPER % 2 == 1, i[2] % UPPER);
         let bin = if mirrored { mirror(i[0]) } else { i[0] } + STAGE * k2;
-        let (cos, sin) = turn(n2 * bin, FFT_SIZE);
+        let (cos, sin) = twiddle(n2 * bin, FFT_SIZE);
 
         // A mirrored bin is a conjugate at minus its frequency: the real part stays, and the
         // imaginary part changes its sign.
@@ -194,9 +194,9 @@ fn synthesis_second() -> Array {
         let (k1, imaginary) = (i[1] / 2, i[1] % 2 == 1);
         let part = match (k1, imaginary) {
             (0, false) => 1.0,
-            (0, true) => turn(i[0] * PAIRS, STAGE).0,
-            (_, false) => 2.0 * turn(i[0] * k1, STAGE).0,
-            (_, true) => -2.0 * turn(i[0] * k1, STAGE).1,
+            (0, true) => twiddle(i[0] * PAIRS, STAGE).0,
+            (_, false) => 2.0 * twiddle(i[0] * k1, STAGE).0,
+            (_, true) => -2.0 * twiddle(i[0] * k1, STAGE).1,
         };
         part as f32
     })

@@ -2,7 +2,7 @@
 //!
 //! The reference runs the time branch in three dimensions and the frequency branch in four. Here
 //! both are [B, C, F, T], the time branch with F = 1, and a branch is the axis along which its
-//! layers shorten and lengthen.
+//! layers downsample and upsample.
 
 use super::dconv::dconv;
 use super::norm::group_norm;
@@ -11,8 +11,8 @@ use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value, Window};
 use crate::model::weights::{Array, Weights};
 
-/// Number of zeros on either side of a shortening convolution, and of samples cut off either side
-/// of a lengthening one.
+/// Number of zeros on either side of a downsampling convolution, and of samples cut off either side
+/// of an upsampling one.
 const PAD: usize = KERNEL / 4;
 
 /// Axis along which a branch works.
@@ -82,7 +82,7 @@ impl Layer<'_> {
     }
 
     /// Adds the first convolution: `channels` channels, a quarter as long along the branch's axis.
-    pub(super) fn shorten(
+    pub(super) fn downsample(
         &self,
         g: &mut Graph,
         w: &mut Weights,
@@ -110,7 +110,7 @@ impl Layer<'_> {
         Ok(g.conv(x, &weight, &bias, window))
     }
 
-    /// Adds the rest of an encoder layer, after [`Layer::shorten`].
+    /// Adds the rest of an encoder layer, after [`Layer::downsample`].
     pub(super) fn encode(
         &self,
         g: &mut Graph,
@@ -222,7 +222,7 @@ impl Layer<'_> {
     /// position modulo 4. The convolution is therefore written as two convolutions of kernel 2, for
     /// the first and the last two positions of every four, whose channels are then distributed
     /// along the axis.
-    pub(super) fn lengthen(
+    pub(super) fn upsample(
         &self,
         g: &mut Graph,
         w: &mut Weights,
@@ -241,18 +241,18 @@ impl Layer<'_> {
 
         let axis = self.branch.axis();
         let y = if self.last_frequency(x.size(axis)) && length == KERNEL {
-            self.spread(g, x, &weight, &bias)
+            self.unfold(g, x, &weight, &bias)
         } else if self.index < self.config.norm_starts {
             let parts = [
                 self.phases(g, x, &weight, &bias, Part::First),
                 self.phases(g, x, &weight, &bias, Part::Last),
             ];
             let y = g.concat(&[&parts[0], &parts[1]], 1);
-            self.deal(g, &y, channels)
+            self.depth_to_space(g, &y, channels)
         } else {
             // The norm includes the samples that are cut off after it.
             let y = self.phases(g, x, &weight, &bias, Part::Uncut);
-            self.deal(g, &y, channels)
+            self.depth_to_space(g, &y, channels)
         };
 
         let y = self.norm(g, w, "norm2", y)?;
@@ -303,8 +303,8 @@ impl Layer<'_> {
         g.conv(x, &kernel, &bias, window)
     }
 
-    /// Distributes four phases of `channels` channels each along the branch's axis.
-    fn deal(&self, g: &mut Graph, y: &Value, channels: usize) -> Value {
+    /// Moves four phases of `channels` channels each to the branch's axis.
+    fn depth_to_space(&self, g: &mut Graph, y: &Value, channels: usize) -> Value {
         let (batch, rows, frames) = (y.size(0), y.size(2), y.size(3));
         let y = g.reshape(y, &[batch, STRIDE, channels, rows, frames]);
         match self.branch {
@@ -319,9 +319,9 @@ impl Layer<'_> {
         }
     }
 
-    /// Spreads one row to eight, without a cut: every tap of the transposed convolution becomes a
+    /// Unfolds one row to eight, without a cut: every tap of the transposed convolution becomes a
     /// row of its own.
-    fn spread(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
+    fn unfold(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
         let channels = bias.shape()[0];
         let kernel = Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| {
             weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL])

@@ -41,11 +41,11 @@ pub(crate) fn write(
     config: &Config,
     mut weights: Weights,
     batch: usize,
-    trunk: Element,
+    compute_type: Element,
     dialect: Dialect,
 ) -> Result<Graph, ModelError> {
     let w = &mut weights;
-    let mut graph = Graph::new(trunk, dialect);
+    let mut graph = Graph::new(compute_type, dialect);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
 
@@ -57,8 +57,8 @@ pub(crate) fn write(
     let flat = g.reshape(&mix, &[batch, CHANNELS, 1, config.segment_frames]);
     let time = standardise(g, &flat);
 
-    let x = g.cast_to_trunk(&frequency.x);
-    let xt = g.cast_to_trunk(&time.x);
+    let x = g.cast_to_compute_type(&frequency.x);
+    let xt = g.cast_to_compute_type(&time.x);
 
     // The network itself.
     let encoded = encode(g, w, config, x, xt)?;
@@ -131,9 +131,9 @@ fn encode(
         let channels = config.channels_after(index + 1);
         e.lengths.push(e.x.size(2));
         e.lengths_t.push(e.xt.size(3));
-        e.xt = time.shorten(g, w, &e.xt, channels)?;
+        e.xt = time.downsample(g, w, &e.xt, channels)?;
 
-        let mut y = frequency.shorten(g, w, &e.x, channels)?;
+        let mut y = frequency.downsample(g, w, &e.x, channels)?;
         if y.size(2) == 1 {
             // Both branches have the same shape here: the time branch ends and is added to the
             // frequency branch.
@@ -281,8 +281,8 @@ fn decode(
             None => y.clone(),
         };
 
-        x = frequency.lengthen(g, w, &y, channels, length)?;
-        xt = time.lengthen(g, w, &xt, channels_t, length_t)?;
+        x = frequency.upsample(g, w, &y, channels, length)?;
+        xt = time.upsample(g, w, &xt, channels_t, length_t)?;
     }
 
     Ok((x, xt))

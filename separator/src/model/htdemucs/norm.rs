@@ -39,7 +39,7 @@ pub(super) fn standardise(g: &mut Graph, x: &Value) -> Standardised {
 }
 
 /// Normalises `x` to mean 0 and variance 1 over `axes` (biased, eps 1e-5), before gain and shift.
-pub(super) fn whiten(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
+pub(super) fn normalise(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
     let x = g.cast_to_f32(x);
     let mean = g.mean(&x, axes);
     let centred = g.sub(&x, &mean);
@@ -47,7 +47,7 @@ pub(super) fn whiten(g: &mut Graph, x: &Value, axes: &[usize]) -> Value {
     let variance = g.mean(&square, axes);
     let factor = inverse_deviation(g, &variance);
     let x = g.mul(&centred, &factor);
-    g.cast_to_trunk(&x)
+    g.cast_to_compute_type(&x)
 }
 
 /// Computes 1 / sqrt(variance + eps).
@@ -102,7 +102,7 @@ pub(super) fn group_norm(
         ],
     );
 
-    let white = whiten(g, &rows, &[2]);
-    let white = g.reshape(&white, &shape);
-    affine(g, w, name, &white)
+    let normalised = normalise(g, &rows, &[2]);
+    let normalised = g.reshape(&normalised, &shape);
+    affine(g, w, name, &normalised)
 }

@@ -2,7 +2,7 @@
 //! stack of layers for each branch, whose layers attend to the branch itself and to the other
 //! branch in turn.
 
-use super::norm::{EPSILON, whiten};
+use super::norm::{EPSILON, normalise};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
 use crate::model::onnx::{Dialect, Graph, Value};
@@ -297,7 +297,7 @@ impl Layer<'_> {
         let mut take = |part: &str| w.take(&format!("{}.norm_out.{part}", self.name), &[width]);
         let (gain, shift) = (take("weight")?, take("bias")?);
         let (gain, shift) = (g.weight(&gain), g.weight(&shift));
-        let x = whiten(g, x, &[1, 2]);
+        let x = normalise(g, x, &[1, 2]);
         let x = g.mul(&x, &gain);
         Ok(g.add(&x, &shift))
     }

@@ -70,21 +70,21 @@ pub(crate) struct Graph {
     graph: proto::Graph,
     /// Element type of the weights and of the values computed from them. Statistics stay in
     /// float32.
-    trunk: Element,
+    compute_type: Element,
     dialect: Dialect,
     products: u64,
 }
 
 impl Graph {
-    /// Creates an empty graph whose weights are stored as `trunk`.
-    pub(crate) fn new(trunk: Element, dialect: Dialect) -> Self {
+    /// Creates an empty graph whose weights are stored as `compute_type`.
+    pub(crate) fn new(compute_type: Element, dialect: Dialect) -> Self {
         let graph = proto::Graph {
             name: "htdemucs".to_owned(),
             ..Default::default()
         };
         Self {
             graph,
-            trunk,
+            compute_type,
             dialect,
             products: 0,
         }
@@ -112,8 +112,8 @@ impl Graph {
     }
 
     /// Returns the element type of the weights.
-    pub(crate) fn trunk(&self) -> Element {
-        self.trunk
+    pub(crate) fn compute_type(&self) -> Element {
+        self.compute_type
     }
 
     /// Declares a float32 input.
@@ -142,20 +142,20 @@ impl Graph {
         });
     }
 
-    /// Adds a weight, stored in the trunk's element type.
+    /// Adds a weight, stored in the compute type.
     pub(crate) fn weight(&mut self, array: &Array) -> Value {
-        match self.trunk {
+        match self.compute_type {
             Element::F16 => self.constant(
                 array.shape(),
                 Element::F16,
                 bytes(array.data(), |x| f16::from_f32(x).to_le_bytes()),
             ),
-            Element::F32 | Element::I64 => self.exact(array),
+            Element::F32 | Element::I64 => self.constant_f32(array),
         }
     }
 
-    /// Adds a constant that stays float32 whatever the trunk is.
-    pub(crate) fn exact(&mut self, array: &Array) -> Value {
+    /// Adds a constant that stays float32 whatever the compute type is.
+    pub(crate) fn constant_f32(&mut self, array: &Array) -> Value {
         self.constant(
             array.shape(),
             Element::F32,

@@ -264,7 +264,7 @@ impl Graph {
     }
 
     /// Adds a selection of the elements of `x` at `places` along `axis`, in that order.
-    pub(crate) fn pick(&mut self, x: &Value, axis: usize, places: &[usize]) -> Value {
+    pub(crate) fn gather(&mut self, x: &Value, axis: usize, places: &[usize]) -> Value {
         assert!(
             places.iter().all(|&place| place < x.shape[axis]),
             "places {places:?} of {:?}",
@@ -330,9 +330,9 @@ impl Graph {
         self.cast(x, Element::F32)
     }
 
-    /// Adds a conversion of `x` to the trunk's element type, if needed.
-    pub(crate) fn cast_to_trunk(&mut self, x: &Value) -> Value {
-        self.cast(x, self.trunk())
+    /// Adds a conversion of `x` to the compute type, if needed.
+    pub(crate) fn cast_to_compute_type(&mut self, x: &Value) -> Value {
+        self.cast(x, self.compute_type())
     }
 
     fn cast(&mut self, x: &Value, element: Element) -> Value {

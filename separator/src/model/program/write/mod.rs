@@ -17,7 +17,7 @@ use crate::model::weights::{Array, Weights};
 /// Most layers of the encoder. With more, few enough frequencies are left for the kernel to span
 /// all of them, and the time branch ends in the frequency branch.
 const MOST_LAYERS: usize = 4;
-/// Number of zeros before the input of a shortening convolution.
+/// Number of zeros before the input of a downsampling convolution.
 const PAD: isize = KERNEL as isize / 4;
 
 /// Writes the program of a network.
@@ -97,7 +97,7 @@ impl Branch {
         }
     }
 
-    /// Returns the axis along which the branch's layers shorten and lengthen.
+    /// Returns the axis along which the branch's layers downsample and upsample.
     fn axis(self) -> Axis {
         match self {
             Branch::Frequency => Axis::Sequences,
@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
         standardise: Option<Statistics>,
     ) -> Result<Tensor, ModelError> {
         let name = format!("{}encoder.{index}", branch.prefix());
-        let y = self.shorten(branch, &format!("{name}.conv"), index, input, standardise)?;
+        let y = self.downsample(branch, &format!("{name}.conv"), index, input, standardise)?;
         if self.config.dconv_encoder {
             self.dconv(branch, &format!("{name}.dconv"), y)?;
         }
@@ -258,7 +258,7 @@ impl<'a> Writer<'a> {
         Ok(self.convolution(branch, &rewrite, mixing))
     }
 
-    fn shorten(
+    fn downsample(
         &mut self,
         branch: Branch,
         name: &str,
@@ -506,7 +506,7 @@ impl<'a> Writer<'a> {
 
                 let skip = index.checked_sub(1).map(|next| encoded.skips[of][next]);
                 let length = encoded.inputs[of][index];
-                inputs[of] = self.lengthen(branch, &format!("{name}.conv_tr"), y, length, skip)?;
+                inputs[of] = self.upsample(branch, &format!("{name}.conv_tr"), y, length, skip)?;
             }
         }
 
@@ -515,7 +515,7 @@ impl<'a> Writer<'a> {
 
     /// Adds the transposed convolution of a decoder layer. `input` is the shape of the input of the
     /// encoder's layer, and `skip` the skip connection of the next layer, if there is one.
-    fn lengthen(
+    fn upsample(
         &mut self,
         branch: Branch,
         name: &str,

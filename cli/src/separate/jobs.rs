@@ -1,4 +1,4 @@
-//! The plan of a batch: the output files of each song, known and checked before any work begins.
+//! The jobs of a batch: the output files of each song, known and checked before any work begins.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use crate::fault::{Fault, Kind};
 
 /// One song and the places of its stems.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct SongJob {
     /// The song.
     pub(crate) input: PathBuf,
     /// Size in bytes, or the reason why it cannot be read.
@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub(crate) outputs: Vec<PathBuf>,
 }
 
-impl Job {
+impl SongJob {
     /// Whether all of its stems exist already.
     pub(crate) fn is_complete(&self) -> bool {
         let whole = |path: &PathBuf| {
@@ -34,11 +34,11 @@ impl Job {
     }
 }
 
-/// Plans the work.
+/// Returns the job of each of `inputs`.
 ///
 /// # Errors
 /// When two stems would go to the same place, or one would overwrite a song.
-pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
+pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
     // Note the real paths of all songs, which no stem may overwrite.
     let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
     let mut songs: HashMap<PathBuf, PathBuf> = HashMap::new();
@@ -73,7 +73,7 @@ pub(crate) fn plan(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<Job>> {
             }
         }
 
-        jobs.push(Job {
+        jobs.push(SongJob {
             input: input.path,
             found: input.found,
             outputs,

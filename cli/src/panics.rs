@@ -14,7 +14,7 @@ static LATEST: Mutex<Option<String>> = Mutex::new(None);
 /// Installs a panic hook that records the message instead of printing it. Decoders may panic on
 /// damaged files; those panics are expected and caught. With `RUST_BACKTRACE` set, panics are
 /// printed as well.
-pub(crate) fn keep_quiet() {
+pub(crate) fn record() {
     let usual = take_hook();
     set_hook(Box::new(move |info| {
         if std::env::var_os("RUST_BACKTRACE").is_some() {
@@ -28,7 +28,7 @@ pub(crate) fn keep_quiet() {
 ///
 /// # Errors
 /// `work`'s own, or the panic.
-pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner).take();
         let what = latest.unwrap_or_else(|| "no more is known".to_owned());

@@ -21,7 +21,7 @@ const FLOOR: f64 = 1e-12;
 const RUN_FRAMES: usize = 1 << 12;
 
 /// Stage that makes stems add up to the mix, block by block.
-pub(crate) struct Share {
+pub(crate) struct MixtureConsistency {
     /// Energy of each stem at the last frame.
     energies: Vec<f64>,
     /// Energies of every frame of a block, stem by stem.
@@ -30,7 +30,7 @@ pub(crate) struct Share {
     decay: f64,
 }
 
-impl Share {
+impl MixtureConsistency {
     /// Creates the stage for `stems` stems at `rate_hz`.
     pub(crate) fn new(stems: usize, rate_hz: u32) -> Self {
         let decay = (-1.0 / (SMOOTHING_S * f64::from(rate_hz))).exp();
@@ -176,7 +176,7 @@ mod tests {
             let mix = audio(91);
 
             let mut parts: Vec<Audio> = (0..stems as u32).map(|stem| audio(7 * stem)).collect();
-            Share::new(stems, 44_100).apply(mix.channels(), &mut parts);
+            MixtureConsistency::new(stems, 44_100).apply(mix.channels(), &mut parts);
 
             for channel in 0..channels {
                 for frame in 0..frames {
@@ -196,7 +196,7 @@ mod tests {
             Audio::new(vec![plane(1, 4410, 0.4)], 44_100),
             Audio::new(vec![vec![0.0; 4410]], 44_100),
         ];
-        Share::new(2, 44_100).apply(mix.channels(), &mut stems);
+        MixtureConsistency::new(2, 44_100).apply(mix.channels(), &mut stems);
         let peak = stems[1].channels()[0][100..]
             .iter()
             .fold(0.0_f32, |peak, x| peak.max(x.abs()));
@@ -205,19 +205,19 @@ mod tests {
     }
 
     /// Computes the expected samples, bit for bit, frame after frame on one thread.
-    fn one_by_one(share: &mut Share, mix: &Audio, stems: &mut [Audio]) {
+    fn one_by_one(consistency: &mut MixtureConsistency, mix: &Audio, stems: &mut [Audio]) {
         let mut planes: Vec<Vec<&mut [f32]>> = stems
             .iter_mut()
             .map(|stem| stem.channels_mut().collect())
             .collect();
         for frame in 0..mix.frames() {
             let mut total = 0.0;
-            for (energy, stem) in share.energies.iter_mut().zip(&planes) {
+            for (energy, stem) in consistency.energies.iter_mut().zip(&planes) {
                 let power: f64 = stem
                     .iter()
                     .map(|channel| f64::from(channel[frame]).powi(2))
                     .sum();
-                *energy = share.decay * *energy + (1.0 - share.decay) * power;
+                *energy = consistency.decay * *energy + (1.0 - consistency.decay) * power;
                 total += *energy + FLOOR;
             }
 
@@ -227,7 +227,7 @@ mod tests {
                     .map(|stem| f64::from(stem[channel][frame]))
                     .sum();
                 let lacking = f64::from(mix[frame]) - sum;
-                for (energy, stem) in share.energies.iter().zip(&mut planes) {
+                for (energy, stem) in consistency.energies.iter().zip(&mut planes) {
                     let sample = &mut stem[channel][frame];
                     *sample = (f64::from(*sample) + lacking * (energy + FLOOR) / total) as f32;
                 }
@@ -239,7 +239,10 @@ mod tests {
     fn on_all_cores_it_is_the_same_as_frame_after_frame() {
         let mut compared = 0;
         for (stems, channels) in [(1, 1), (2, 2), (4, 2), (6, 1), (6, 2)] {
-            let (mut together, mut alone) = (Share::new(stems, 44_100), Share::new(stems, 44_100));
+            let (mut together, mut alone) = (
+                MixtureConsistency::new(stems, 44_100),
+                MixtureConsistency::new(stems, 44_100),
+            );
             for (block, frames) in [1, RUN_FRAMES, 3 * RUN_FRAMES + 17, 5]
                 .into_iter()
                 .enumerate()

@@ -2,7 +2,7 @@
 
 /// Division of one pass over a song into chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct ChunkGrid {
     /// Beginning of the pass, in frames of the song. Negative for a shifted pass, which begins
     /// before the song.
     origin: i64,
@@ -12,7 +12,7 @@ pub(crate) struct Plan {
     stride: usize,
 }
 
-/// Chunk of a plan.
+/// Chunk of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
     /// First frame of the segment that the model hears, in frames of the song. Frames outside the
@@ -26,8 +26,8 @@ pub(crate) struct Chunk {
     pub(crate) stride: usize,
 }
 
-impl Plan {
-    /// Plans a pass over `length` frames from `origin`, for a model with segments of `segment`
+impl ChunkGrid {
+    /// Divides a pass over `length` frames from `origin`, for a model with segments of `segment`
     /// frames. Neighbouring chunks share the fraction `overlap` of a segment (0 to less than 1).
     /// Returns `None` where the distance between neighbouring chunks would be 0.
     pub(crate) fn new(origin: i64, length: u64, segment: usize, overlap: f64) -> Option<Self> {
@@ -82,10 +82,10 @@ mod tests {
     #[test]
     fn demucs_own_figures() {
         // The official segment and overlap: chunks 257985 apart, the last one centred.
-        let plan = Plan::new(0, 400_000, 343_980, 0.25).unwrap();
-        assert_eq!(plan.chunks(), 2);
+        let grid = ChunkGrid::new(0, 400_000, 343_980, 0.25).unwrap();
+        assert_eq!(grid.chunks(), 2);
         assert_eq!(
-            plan.chunk(0),
+            grid.chunk(0),
             Some(Chunk {
                 window: 0,
                 skip: 0,
@@ -103,15 +103,15 @@ mod tests {
             stride: frames,
         };
 
-        assert_eq!(plan.chunk(1), Some(last));
-        assert_eq!(plan.chunk(2), None);
+        assert_eq!(grid.chunk(1), Some(last));
+        assert_eq!(grid.chunk(2), None);
     }
 
     #[test]
     fn chunks_that_would_not_move_apart_are_refused() {
         for (segment, overlap) in [(100, 1.0), (100, 0.995), (100, -0.1), (0, 0.25)] {
             assert_eq!(
-                Plan::new(0, 1000, segment, overlap),
+                ChunkGrid::new(0, 1000, segment, overlap),
                 None,
                 "{segment} {overlap}"
             );
@@ -123,19 +123,19 @@ mod tests {
         fn every_frame_is_covered_by_a_chunk_that_hears_it(
             length in 1_u64..5000, segment in 1_usize..700, overlap in 0.0..0.95_f64, origin in -300_i64..1,
         ) {
-            let Some(plan) = Plan::new(origin, length, segment, overlap) else { return Ok(()) };
+            let Some(grid) = ChunkGrid::new(origin, length, segment, overlap) else { return Ok(()) };
 
             let mut covered = vec![0; length as usize];
             let mut start = 0;
-            for index in 0..plan.chunks() {
-                let chunk = plan.chunk(index).unwrap();
+            for index in 0..grid.chunks() {
+                let chunk = grid.chunk(index).unwrap();
                 prop_assert_eq!(chunk.window + chunk.skip as i64, origin + start as i64);
                 prop_assert!(chunk.skip + chunk.frames <= segment);
                 covered[start..start + chunk.frames].iter_mut().for_each(|count| *count += 1);
                 start += chunk.stride;
             }
 
-            prop_assert!(plan.chunk(plan.chunks()).is_none());
+            prop_assert!(grid.chunk(grid.chunks()).is_none());
             prop_assert!(covered.iter().all(|&count| count > 0));
 
             // The last chunk covers all frames after its stride.

@@ -9,9 +9,9 @@ use sextet_separator::audio::{Audio, AudioFile};
 use tempfile::TempDir;
 
 /// A temporary folder of one test, in which the command runs.
-pub(crate) struct Bench(TempDir);
+pub(crate) struct Sandbox(TempDir);
 
-impl Bench {
+impl Sandbox {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use sextet_protocol::worker::{JobId, Reply, Request, Waiting};
 
 use super::client::{Worker, done, kept, long_song};
-use crate::bench::Bench;
+use crate::sandbox::Sandbox;
 
 fn queued(reply: &Reply) -> bool {
     matches!(
@@ -19,28 +19,28 @@ fn queued(reply: &Reply) -> bool {
 
 /// Starts two workers: one separates `long`, the other has a short song and waits. Both jobs are
 /// number 1.
-fn one_waits_for_the_other(bench: &Bench, long: &Path) -> (Worker, Worker) {
-    let (mut first, mut second) = (Worker::greeted(bench), Worker::greeted(bench));
+fn one_waits_for_the_other(sandbox: &Sandbox, long: &Path) -> (Worker, Worker) {
+    let (mut first, mut second) = (Worker::greeted(sandbox), Worker::greeted(sandbox));
     first.separate_for_long(1, long);
     first.separating(1);
-    second.separate(1, &bench.song("short.wav", 0.5));
+    second.separate(1, &sandbox.song("short.wav", 0.5));
     second.until(queued);
     (first, second)
 }
 
 #[test]
 fn the_second_worker_waits_and_says_so() {
-    let bench = Bench::new();
-    let long = long_song(&bench);
-    let (mut first, mut second) = one_waits_for_the_other(&bench, &long);
+    let sandbox = Sandbox::new();
+    let long = long_song(&sandbox);
+    let (mut first, mut second) = one_waits_for_the_other(&sandbox, &long);
 
-    first.say(&Request::Cancel { job: JobId(1) });
+    first.send(&Request::Cancel { job: JobId(1) });
     assert!(!done(&second.end_of(1)).1);
 
     // And the other way round.
     second.separate_for_long(2, &long);
     second.separating(2);
-    first.separate(2, &bench.song("other.wav", 0.4));
+    first.separate(2, &sandbox.song("other.wav", 0.4));
     first.until(queued);
     second.child.kill().unwrap();
 
@@ -49,9 +49,9 @@ fn the_second_worker_waits_and_says_so() {
 
 #[test]
 fn what_waits_can_be_cancelled() {
-    let bench = Bench::new();
-    let (_first, mut second) = one_waits_for_the_other(&bench, &long_song(&bench));
-    second.say(&Request::Cancel { job: JobId(1) });
+    let sandbox = Sandbox::new();
+    let (_first, mut second) = one_waits_for_the_other(&sandbox, &long_song(&sandbox));
+    second.send(&Request::Cancel { job: JobId(1) });
     assert!(matches!(
         second.end_of(1).last(),
         Some(Reply::Cancelled { .. })
@@ -61,9 +61,9 @@ fn what_waits_can_be_cancelled() {
 
 #[test]
 fn stems_that_another_worker_has_made_meanwhile_are_not_made_twice() {
-    let bench = Bench::new();
-    let song = bench.song("song.wav", 12.0);
-    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    let sandbox = Sandbox::new();
+    let song = sandbox.song("song.wav", 12.0);
+    let (mut first, mut second) = (Worker::greeted(&sandbox), Worker::greeted(&sandbox));
 
     first.separate(1, &song);
     first.until(|reply| matches!(reply, Reply::Started { .. }));
@@ -73,15 +73,15 @@ fn stems_that_another_worker_has_made_meanwhile_are_not_made_twice() {
 
     assert!(!cached);
     assert_eq!(done(&second.end_of(1)), (key, true));
-    assert_eq!(kept(&bench), [key.to_string()]);
+    assert_eq!(kept(&sandbox), [key.to_string()]);
 }
 
 /// Cached stems need no engine.
 #[test]
 fn what_is_kept_is_found_while_another_worker_separates() {
-    let bench = Bench::new();
-    let (long, short) = (long_song(&bench), bench.song("short.wav", 0.5));
-    let (mut first, mut second) = (Worker::greeted(&bench), Worker::greeted(&bench));
+    let sandbox = Sandbox::new();
+    let (long, short) = (long_song(&sandbox), sandbox.song("short.wav", 0.5));
+    let (mut first, mut second) = (Worker::greeted(&sandbox), Worker::greeted(&sandbox));
     let (key, _) = first.stems_of(1, &short);
     first.separate_for_long(2, &long);
     first.separating(2);

@@ -3,13 +3,13 @@
 
 use rayon::prelude::*;
 
-use crate::chunks::{Chunk, OverlapAdd, Plan};
+use crate::chunks::{Chunk, ChunkGrid, OverlapAdd};
 
 /// Pass of one network over the song, shifted by some frames or not at all.
-pub(crate) struct Lane {
-    /// Number of the network in the model.
-    pub(crate) member: usize,
-    plan: Plan,
+pub(crate) struct Pass {
+    /// Number of the engine that runs the network.
+    pub(crate) engine: usize,
+    grid: ChunkGrid,
     /// Number of the next chunk, and the first frame that it adds to.
     next: u64,
     next_from: i64,
@@ -21,20 +21,20 @@ pub(crate) struct Lane {
     gains: Vec<f32>,
 }
 
-impl Lane {
-    /// Creates a pass of network `member` over `plan`, with the weight of each source in `gains`.
+impl Pass {
+    /// Creates a pass on engine `engine` over `grid`, with the weight of each source in `gains`.
     pub(crate) fn new(
-        member: usize,
-        plan: Plan,
+        engine: usize,
+        grid: ChunkGrid,
         segment_frames: usize,
         channels: usize,
         gains: Vec<f32>,
     ) -> Self {
         let overlap_add = OverlapAdd::new(gains.len() * channels, segment_frames);
-        let origin = plan.origin();
+        let origin = grid.origin();
         Self {
-            member,
-            plan,
+            engine,
+            grid,
             next: 0,
             next_from: origin,
             frontier: origin,
@@ -45,12 +45,12 @@ impl Lane {
 
     /// Returns the number of chunks in this pass.
     pub(crate) fn chunks(&self) -> u64 {
-        self.plan.chunks()
+        self.grid.chunks()
     }
 
     /// Returns the next chunk, or `None` when the pass has ended.
     pub(crate) fn chunk(&self) -> Option<Chunk> {
-        self.plan.chunk(self.next)
+        self.grid.chunk(self.next)
     }
 
     /// Returns the first frame of the song that this pass has not finished.
@@ -65,20 +65,20 @@ impl Lane {
 }
 
 /// Weighted sum of all passes, from the first frame that one of them has not finished.
-pub(crate) struct Blend {
-    lanes: Vec<Lane>,
+pub(crate) struct Ensemble {
+    passes: Vec<Pass>,
     channels: usize,
     start: u64,
     /// Planes, one for each channel of each source.
     planes: Vec<Vec<f32>>,
 }
 
-impl Blend {
-    /// Creates the sum of `lanes`, all with the same sources of `channels` channels.
-    pub(crate) fn new(lanes: Vec<Lane>, channels: usize) -> Self {
-        let planes = lanes.first().map_or(0, |lane| lane.gains.len() * channels);
+impl Ensemble {
+    /// Creates the sum of `passes`, all with the same sources of `channels` channels.
+    pub(crate) fn new(passes: Vec<Pass>, channels: usize) -> Self {
+        let planes = passes.first().map_or(0, |pass| pass.gains.len() * channels);
         Self {
-            lanes,
+            passes,
             channels,
             start: 0,
             planes: vec![Vec::new(); planes],
@@ -87,63 +87,63 @@ impl Blend {
 
     /// Returns the number of chunks in all passes.
     pub(crate) fn chunks(&self) -> u64 {
-        self.lanes.iter().map(Lane::chunks).sum()
+        self.passes.iter().map(Pass::chunks).sum()
     }
 
     /// Returns the pass that is furthest behind and its next chunk, or `None` when all passes have
     /// ended.
     pub(crate) fn next(&self) -> Option<(usize, Chunk)> {
         let open = self
-            .lanes
+            .passes
             .iter()
             .enumerate()
-            .filter_map(|(index, lane)| Some((index, lane.chunk()?)));
-        open.min_by_key(|&(index, _)| (self.lanes[index].next_from, index))
+            .filter_map(|(index, pass)| Some((index, pass.chunk()?)));
+        open.min_by_key(|&(index, _)| (self.passes[index].next_from, index))
     }
 
-    /// Marks the next chunk of pass `lane` as submitted. Outputs arrive in the order of submission.
-    pub(crate) fn heard(&mut self, lane: usize, chunk: &Chunk) {
-        self.lanes[lane].advance(chunk);
+    /// Marks the next chunk of pass `pass` as submitted. Outputs arrive in the order of submission.
+    pub(crate) fn heard(&mut self, pass: usize, chunk: &Chunk) {
+        self.passes[pass].advance(chunk);
     }
 
-    /// Returns the number of the network that pass `lane` runs.
-    pub(crate) fn member(&self, lane: usize) -> usize {
-        self.lanes[lane].member
+    /// Returns the number of the engine that runs pass `pass`.
+    pub(crate) fn engine(&self, pass: usize) -> usize {
+        self.passes[pass].engine
     }
 
     /// Returns the first frame of the song that any further chunk needs.
     pub(crate) fn needed_from(&self) -> i64 {
-        self.lanes
+        self.passes
             .iter()
-            .filter_map(|lane| lane.chunk().map(|chunk| chunk.window))
+            .filter_map(|pass| pass.chunk().map(|chunk| chunk.window))
             .min()
             .unwrap_or(i64::MAX)
     }
 
-    /// Adds the output of a chunk of pass `lane`. Returns the planes' frames that are finished in
+    /// Adds the output of a chunk of pass `pass`. Returns the planes' frames that are finished in
     /// all passes, put through `restore`.
     pub(crate) fn add(
         &mut self,
-        lane: usize,
+        pass: usize,
         chunk: &Chunk,
         output: &[f32],
         restore: impl Fn(f32) -> f32 + Copy + Sync,
     ) -> Vec<Vec<f32>> {
         let plain = self.is_plain();
-        let lane = &mut self.lanes[lane];
-        let from = lane.frontier;
+        let pass = &mut self.passes[pass];
+        let from = pass.frontier;
 
-        lane.frontier += chunk.stride as i64;
+        pass.frontier += chunk.stride as i64;
         if plain {
-            return lane.overlap_add.add(chunk, output, restore);
+            return pass.overlap_add.add(chunk, output, restore);
         }
 
-        let finished = lane.overlap_add.add(chunk, output, |sample| sample);
+        let finished = pass.overlap_add.add(chunk, output, |sample| sample);
 
         // Drop the output of a shifted pass before the song begins.
         let early = (-from).clamp(0, chunk.stride as i64) as usize;
         let at = (from.max(0) as u64).saturating_sub(self.start) as usize;
-        let (gains, channels) = (&lane.gains, self.channels);
+        let (gains, channels) = (&pass.gains, self.channels);
 
         self.planes
             .par_iter_mut()
@@ -165,14 +165,14 @@ impl Blend {
     /// Returns whether there is only one pass, which begins with the song. Its finished frames need
     /// no further sum.
     fn is_plain(&self) -> bool {
-        matches!(self.lanes.as_slice(), [only] if only.plan.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
+        matches!(self.passes.as_slice(), [only] if only.grid.origin() == 0 && only.gains.iter().all(|&gain| gain == 1.0))
     }
 
     fn take_finished(&mut self, restore: impl Fn(f32) -> f32 + Copy + Sync) -> Vec<Vec<f32>> {
         let frontier = self
-            .lanes
+            .passes
             .iter()
-            .map(Lane::frontier)
+            .map(Pass::frontier)
             .min()
             .unwrap_or(0)
             .max(0) as u64;

@@ -15,7 +15,7 @@ use crate::timings::timed;
 const BLOCKS: usize = 8;
 
 /// Reader of the song in blocks of [`BLOCK_FRAMES`]. The last block may be shorter.
-pub(crate) struct Ahead {
+pub(crate) struct ReadAhead {
     passed: Receiver<Result<Passed>>,
     /// Whether the model's rate differs from the song's.
     is_resampled: bool,
@@ -47,12 +47,12 @@ pub(crate) enum Read {
 ///
 /// # Errors
 /// Returns the errors of `work` and of opening `source`. Errors of reading it come from
-/// [`Ahead::next`].
+/// [`ReadAhead::next`].
 pub(crate) fn read_ahead<T>(
     source: &dyn AudioSource,
     own: bool,
     prepare: impl Fn(&mut Audio) + Send,
-    work: impl FnOnce(Layout, Ahead) -> Result<T>,
+    work: impl FnOnce(Layout, ReadAhead) -> Result<T>,
 ) -> Result<T> {
     let stream = source.open()?;
     let layout = stream.layout();
@@ -80,7 +80,7 @@ pub(crate) fn read_ahead<T>(
 
         work(
             layout,
-            Ahead {
+            ReadAhead {
                 passed,
                 is_resampled,
                 read_frames: 0,
@@ -105,7 +105,7 @@ fn spawn<'scope>(
     passed
 }
 
-impl Ahead {
+impl ReadAhead {
     /// Returns the next block, or `None` at the end of the song.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Ahead {
         self.read_frames
     }
 
-    /// Returns the warnings about the song. They are complete once [`Ahead::next`] has returned
+    /// Returns the warnings about the song. They are complete once [`ReadAhead::next`] has returned
     /// `None`.
     pub(crate) fn into_warnings(self) -> Vec<Warning> {
         self.warnings
@@ -296,7 +296,7 @@ mod tests {
                     .for_each(|sample| *sample = -*sample)
             };
 
-            let read = |_, mut ahead: Ahead| {
+            let read = |_, mut ahead: ReadAhead| {
                 while let Some(Read::Heard(block)) = ahead.next()? {
                     sizes.push(block.frames());
                     assert_eq!(block.channels().len(), 2, "mono comes twice");
@@ -381,7 +381,7 @@ mod tests {
         );
         for own in [false, true] {
             let (mut at_its_own, mut heard) = (Vec::new(), 0);
-            let read = |layout, mut ahead: Ahead| {
+            let read = |layout, mut ahead: ReadAhead| {
                 assert_eq!(layout, song.layout());
                 while let Some(read) = ahead.next()? {
                     match read {

@@ -11,7 +11,7 @@ use crate::computing;
 
 /// The GPUs, driver and libraries that were found.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Found {
+pub(crate) struct GpuFacts {
     /// Name, memory and driver of each GPU, as `nvidia-smi` or the driver itself reports them.
     pub(crate) devices: Vec<String>,
     /// The driver's version.
@@ -25,15 +25,15 @@ pub(crate) struct Found {
     pub(crate) has_card: bool,
 }
 
-impl Found {
+impl GpuFacts {
     /// Whether anything indicates an NVIDIA GPU, working or not.
     pub(crate) fn shows_gpu(&self) -> bool {
         self.has_card || self.driver.is_some() || !self.devices.is_empty()
     }
 }
 
-/// Looks for GPUs, driver and libraries.
-pub(crate) fn look() -> Found {
+/// Detects GPUs, driver and libraries.
+pub(crate) fn detect() -> GpuFacts {
     let folders = library_folders();
     let (cuda, tensorrt) = if cfg!(windows) {
         (
@@ -48,7 +48,7 @@ pub(crate) fn look() -> Found {
     };
 
     let devices = from_smi().or_else(from_proc).unwrap_or_default();
-    Found {
+    GpuFacts {
         driver: driver().or_else(|| devices.first()?.split(", ").nth(2).map(str::to_owned)),
         devices,
         cuda_library: find(&folders, cuda),
