@@ -79,7 +79,7 @@ fn the_cpu_engine_has_no_more_threads_than_the_containers_quota() {
         return println!("left out: groups with a quota cannot be made here");
     };
 
-    let bench = Bench::new();
+    let sandbox = Sandbox::new();
     let mut command = Command::new("sh");
     command
         .args([
@@ -90,8 +90,8 @@ fn the_cpu_engine_has_no_more_threads_than_the_containers_quota() {
         .arg(&quota.0)
         .arg(assert_cmd::cargo::cargo_bin!("sextet"))
         .args(["doctor", "--json"])
-        .env("SEXTET_CACHE", bench.path("cache"))
-        .env("SEXTET_DATA", bench.path("data"));
+        .env("SEXTET_CACHE", sandbox.path("cache"))
+        .env("SEXTET_DATA", sandbox.path("data"));
 
     let found: serde_json::Value = serde_json::from_str(&stdout(&mut command)).unwrap();
     assert_eq!(found["threads"], 1);
