@@ -22,7 +22,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from trial import NAMES, ROOT, SAMPLE, Trial, leftovers, stems_of, write_official
+from trial import NAMES, ROOT, SAMPLE, Trial, leftovers, write_official
 
 
 
@@ -203,7 +203,7 @@ class Installed(Trial):
         if alone is not None:
             differ = [stem for stem in alone if done.stems.get(stem) != alone[stem]]
             self.expect(f"{name}: the stems of one engine", done.stems.keys() == alone.keys() and not differ, f"{len(done.stems)} stems, {len(differ)} differ")
-        return stems_of(self.out / "stems")
+        return done.stems
 
     def interrupted(self, engine, batch):
         """Ctrl-C while two engines are at work."""
