@@ -51,14 +51,14 @@ pub(crate) fn make(build: Build) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
 
     // On systems with both variants, the name tells which one this is.
-    let cpu_only = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
-        "-cpu-only"
+    let variant = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
+        "-without-tensorrt"
     } else {
         ""
     };
 
     let name = format!(
-        "sextet-{version}-{}-{}{cpu_only}",
+        "sextet-{version}-{}-{}{variant}",
         std::env::consts::ARCH,
         std::env::consts::OS
     );
