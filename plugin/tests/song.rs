@@ -49,10 +49,8 @@ fn a_song_is_captured_separated_played_and_restored() {
     host.set_offline(true);
     host.activate(rate_hz, BLOCK as u32);
 
-    if let Some(engine) = reference::engine() {
-        assert!(host.load(&project::framed(
-            &serde_json::json!({ "settings": { "engine": engine } })
-        )));
+    if let Some(saved) = reference::chosen() {
+        assert!(host.load(&project::framed(&saved)));
         host.wait_for("empty", PATIENCE);
     }
 
@@ -110,7 +108,7 @@ fn a_song_is_captured_separated_played_and_restored() {
 
     // A worker that is asked for the same song finds the stems that the instance made.
     let path = project::folders().capture(&captured(&host));
-    let engine = reference::engine()
+    let engine = reference::choice()
         .map(|name| serde_json::from_value(name.into()).unwrap())
         .unwrap_or_default();
     let separate = Separate {

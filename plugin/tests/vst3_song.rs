@@ -16,6 +16,9 @@ fn a_song_is_captured_and_its_stems_are_on_the_buses() {
     let folder = tempfile::tempdir().unwrap();
     let mut plugin = load(&bundle(folder.path()), rate_hz);
     plugin.set_process_mode(ProcessMode::Offline).unwrap();
+    if let Some(saved) = reference::chosen() {
+        plugin.load_state(&project::plain(&saved)).unwrap();
+    }
     plugin.start_processing().unwrap();
 
     let capture = plugin.find_parameter("Capture").unwrap().id;

@@ -43,7 +43,8 @@ usage: cargo xtask <chore>
 
 bundle, install and dist take
   --profile NAME   dev, release (usual for bundle and install) or dist (usual for dist)
-  --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang";
+  --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang.
+                   The CUDA engine is part of every command";
 
 fn main() -> ExitCode {
     match run() {

@@ -52,14 +52,18 @@ pub fn with_clip(
     framed(&json!({ "format": 1, "clip": clip }))
 }
 
-/// Returns a project with other contents.
-pub fn framed(saved: &Value) -> Vec<u8> {
+/// Returns a project with other contents, in nice-plug's format for VST3.
+pub fn plain(saved: &Value) -> Vec<u8> {
     let state =
         json!({ "version": "0.1.0", "params": {}, "fields": { "sextet": saved.to_string() } });
-    let text = state.to_string();
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(text.bytes());
-    bytes
+    state.to_string().into_bytes()
+}
+
+/// Returns a project with other contents, in nice-plug's format for CLAP: its length comes first.
+pub fn framed(saved: &Value) -> Vec<u8> {
+    let text = plain(saved);
+    let length = (text.len() as u64).to_le_bytes();
+    [&length[..], &text].concat()
 }
 
 /// Returns the state of an instance from a CLAP host's project.

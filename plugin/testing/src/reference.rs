@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use sextet_protocol::Stem;
 
 use crate::{command, db, entry};
@@ -10,12 +11,29 @@ use crate::{command, db, entry};
 /// Environment variable that names the engine which has to make the stems, as `sextet separate
 /// --engine` takes it. Any engine may make them where it is not set.
 const ENGINE_VARIABLE: &str = "SEXTET_TEST_ENGINE";
+/// Environment variable that names the engine to choose in the settings, where that is another:
+/// `auto` with a GPU that fails, so that the CPU has to make the stems.
+const CHOICE_VARIABLE: &str = "SEXTET_TEST_CHOICE";
+
+fn named(variable: &str) -> Option<String> {
+    let name = std::env::var(variable).ok();
+    name.filter(|engine| !engine.is_empty())
+}
 
 /// Returns the engine that has to make the stems, if one is named.
 pub fn engine() -> Option<String> {
-    std::env::var(ENGINE_VARIABLE)
-        .ok()
-        .filter(|engine| !engine.is_empty())
+    named(ENGINE_VARIABLE)
+}
+
+/// Returns the engine to choose in the settings, if one is named.
+pub fn choice() -> Option<String> {
+    named(CHOICE_VARIABLE).or_else(engine)
+}
+
+/// Returns the contents of a project without a clip in which that engine is chosen, if one is named.
+pub fn chosen() -> Option<Value> {
+    let engine = choice()?;
+    Some(json!({ "settings": { "engine": engine } }))
 }
 
 /// Fails unless stems that were made by `class`, as in a recipe of the cache (`tensorrt-f16`), come

@@ -26,7 +26,8 @@ mod start;
 mod tests;
 mod weights;
 
-pub use compare::{KernelTime, StepError, compare, profile};
+pub use compare::{KernelTime, Profile, StepError, compare, profile};
 pub use error::{CudaError, Unsupported};
+pub use runner::Restrictions;
 pub(super) use start::CudaEngine;
 pub use start::{NEEDS, measure, probe};

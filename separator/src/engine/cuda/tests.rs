@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::boxes::TensorMap;
 use super::images::Images;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, LineBlock};
 use super::lower::{Limits, Lowered, lower};
 use super::memory::tensors_of;
 use super::parameters;
@@ -126,6 +126,49 @@ fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() 
             println!("{name}, batch {batch}: {} MB", taken / 1_000_000);
         }
     }
+}
+
+/// The blocks of `dconv_line.cu` wait for one another, so all of a segment's have to be on the GPU at
+/// once. Where they do not fit, kernels take its place whose blocks do not wait.
+#[test]
+fn blocks_that_wait_for_one_another_are_launched_only_where_all_fit() {
+    let program = program_of(&Model::bundled().unwrap());
+    let batch = 2;
+    let mut counts = Vec::new();
+    for (shared, _) in CASES {
+        for multiprocessors in [1, 46, 10_000] {
+            let limits = Limits {
+                multiprocessors,
+                ..limits(shared)
+            };
+            let lowered = lower(&program, batch, false, limits).unwrap();
+            let mut lines = 0;
+            for launch in &lowered.launches {
+                let Kernel::Line(channels) = launch.kernel else {
+                    continue;
+                };
+                lines += 1;
+                let resident = if limits.hopper {
+                    LineBlock::of(channels).resident
+                } else {
+                    1
+                };
+                let blocks = launch.grid[0] as usize / batch;
+                assert!(
+                    blocks <= resident * multiprocessors,
+                    "{blocks} blocks of {channels} channels on {multiprocessors} multiprocessors"
+                );
+            }
+
+            match multiprocessors {
+                1 => assert_eq!(lines, 0),
+                10_000 => assert!(lines > 0),
+                _ => {}
+            }
+            counts.push((multiprocessors, lines));
+        }
+    }
+    println!("launches by multiprocessors: {counts:?}");
 }
 
 #[test]
