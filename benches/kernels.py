@@ -204,7 +204,7 @@ class Products:
             name = "product" if self.hopper else "convolution"
             results = 128 * (columns + 8) * 2 + (128 + columns // 8) * 8 + 32
             stage = (128 + columns) * 128
-            shared = 5 * stage + 2 * results + 256 if self.hopper else max(3 * stage, results)
+            shared = 6 * stage + 2 * results + 256 if self.hopper else max(3 * stage, results)
             self.kernels[columns] = Kernel(self.images[f"{name}_{columns}"], name, shared)
         return self.kernels[columns]
 

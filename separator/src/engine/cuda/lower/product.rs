@@ -188,7 +188,7 @@ impl Lowering<'_> {
             ..Default::default()
         };
 
-        let stages = 5 * (PRODUCT_ROWS + block) * PRODUCT_DEPTH * HALF;
+        let stages = 6 * (PRODUCT_ROWS + block) * PRODUCT_DEPTH * HALF;
         let shared = stages + 2 * results_bytes(block) + 256;
         let blocks = (self.batch * of_segment).min(self.limits.multiprocessors);
         self.launch(
