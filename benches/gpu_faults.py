@@ -308,6 +308,7 @@ def main():
     ap.add_argument("--kills", type=int, default=30)
     ap.add_argument("--only", default="drivers,memory,lost,two,killed,residency,ptx,starts")
     a = ap.parse_args()
+    a.steps = a.steps.resolve()
     trial = Faults(a)
     trial.parts(a.only.split(","))
     return trial.end()

@@ -247,6 +247,7 @@ def main():
     ap.add_argument("--only", default="setup,first_use,hosts,times,several")
     a = ap.parse_args()
     a.engines = a.engines or ("cuda,tensorrt" if a.wheel else "cuda")
+    a.hosts = a.hosts.resolve()
     trial = Installed(a)
     a.model = [str(write_official(a.out / "official.safetensors")) if model == "official" else model for model in a.model or ["sextet-mini"]]
     trial.parts(a.only.split(","))
