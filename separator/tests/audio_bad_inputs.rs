@@ -120,8 +120,12 @@ fn what_gives_nothing_is_refused_with_its_cause() {
             ErrorKind::Audio,
             "found WAVE format 0x0045",
         ),
-        (fixture("unsupported.m4a"), ErrorKind::Audio, "not known"),
-        (fixture("surround.m4a"), ErrorKind::Audio, "aac too complex"),
+        (fixture("unsupported.m4a"), ErrorKind::Audio, "found AC-3"),
+        (
+            fixture("surround.m4a"),
+            ErrorKind::Audio,
+            "AAC of more than two channels",
+        ),
         (
             fixture("surround.ogg"),
             ErrorKind::Audio,
@@ -131,14 +135,6 @@ fn what_gives_nothing_is_refused_with_its_cause() {
             file("header.flac", &flac[..60]),
             ErrorKind::Audio,
             "nothing in it can be decoded",
-        ),
-        (
-            file(
-                "half.caf",
-                &std::fs::read(fixture("mono.caf")).unwrap()[..4_000],
-            ),
-            ErrorKind::Audio,
-            "nothing in it",
         ),
         (
             file("half.m4a", &m4a[..m4a.len() / 2]),
@@ -342,7 +338,12 @@ fn a_wav_header_that_lies_about_its_length_does_no_harm() {
             1_000,
             Some("found 1000"),
         ),
-        ("claims half", lie(2_036, 2_000), 500, None),
+        (
+            "claims half",
+            lie(2_036, 2_000),
+            1_000,
+            Some("expected 500 frames, found 1000"),
+        ),
         ("riff too small", lie(4, 4_000), 1_000, None),
         ("riff zero", lie(0, 4_000), 1_000, None),
         ("streamed, zeros", lie(0, 0), 1_000, None),
@@ -372,8 +373,6 @@ fn a_wav_header_that_lies_about_its_length_does_no_harm() {
             "{name}: {warnings:?}"
         );
     }
-    // A header that claims half of the samples is not tested: it cannot be told from one with other
-    // chunks after the samples.
 }
 
 #[test]
@@ -525,10 +524,9 @@ fn damage_in_the_middle_is_bridged_by_silence() {
     }
 }
 
-/// Checks that two songs in one Ogg file, one after the other, are read as one. A second song of
-/// another layout is left out and reported.
+/// Checks that two songs in one Ogg file, one after the other, are read as one.
 #[test]
-fn chained_ogg_goes_on_where_the_layout_allows() {
+fn chained_ogg_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read(fixture(name)).unwrap();
     let same = save(
@@ -556,30 +554,19 @@ fn chained_ogg_goes_on_where_the_layout_allows() {
         (2 * 13_437, 0),
         "{warnings:?}"
     );
-
-    let other = save(
-        &folder,
-        "other.ogg",
-        &[read("vorbis.ogg"), read("mono.ogg")].concat(),
-    );
-
-    let (audio, warnings) = read_file(&other).unwrap();
-    assert_eq!(audio.frames(), 12_345);
-    assert!(
-        warnings.len() == 1 && warnings[0].to_string().contains("another layout"),
-        "{warnings:?}"
-    );
 }
 
-/// Checks an MP3 that is longer than its tag says (two files joined): all of it is kept and
-/// reported.
+/// Checks an MP3 that is longer than its tag says (one without a tag follows): all of it is kept
+/// and reported.
 #[test]
 fn an_mp3_longer_than_its_tag_is_kept_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = std::fs::read(fixture("lame_cbr.mp3")).unwrap();
-    let (audio, warnings) =
-        read_file(save(&folder, "twice.mp3", &[bytes.clone(), bytes].concat())).unwrap();
-    assert!(audio.frames() > 2 * 12_345, "{}", audio.frames());
+    let read = |name: &str| std::fs::read(fixture(name)).unwrap();
+    let file = [read("lame_cbr.mp3"), read("lame_untagged.mp3")].concat();
+    let (audio, warnings) = read_file(save(&folder, "twice.mp3", &file)).unwrap();
+
+    let second = read_file(fixture("lame_untagged.mp3")).unwrap().0;
+    assert_eq!(audio.frames(), 12_345 + second.frames());
     assert!(
         warnings.len() == 1 && warnings[0].to_string().contains("too few"),
         "{warnings:?}"

@@ -45,7 +45,7 @@ fn lossless_files_give_the_signal() {
         ("alac.m4a", "alac", None, STEREO, 12_345, 16),
         ("mono.aiff", "pcm_s16be", Some(16), MONO, 4_321, 16),
         ("deep.aiff", "pcm_s24be", Some(24), MONO, 4_321, 16),
-        ("float.aiff", "pcm_f32be", None, MONO, 4_321, 16),
+        ("float.aiff", "pcm", Some(32), MONO, 4_321, 16),
         ("mono.caf", "pcm_s16le", Some(16), MONO, 4_321, 16),
         ("alac.caf", "alac", None, MONO, 4_321, 16),
     ];

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use audio_support::{best_lag, chirp, fixture, read_file, relative_error};
 use proptest::prelude::*;
-use sextet_separator::audio::{Audio, AudioFile, Layout, Resampler};
+use sextet_separator::audio::{Audio, AudioFile, Fold, Layout, Resampler, Speaker};
 use tempfile::TempDir;
 
 const STEREO: Layout = Layout {
@@ -220,7 +220,7 @@ fn a_change_of_the_layout_is_followed() {
     let mut resampler = Resampler::new(low.layout(), 44_100).unwrap();
     let ready = resampler.push(low.clone()).unwrap();
     let low = joined(&[&ready, &resampler.finish(2 * 4_321).unwrap()]);
-    let low = Audio::new(vec![low.channels()[0].clone(); 2], 44_100);
+    let low = Fold::new(&[Speaker::FrontCenter]).apply(low);
 
     for (file, parts) in [
         ([mono.clone(), stereo.clone()].concat(), [&low, &high]),

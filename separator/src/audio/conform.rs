@@ -74,7 +74,7 @@ fn append(all: &mut [Vec<f32>], block: Audio) {
     }
 }
 
-/// Returns `block` with `channels` channels. Mono is heard on both sides of a wider layout, and
+/// Returns `block` with `channels` channels. Mono is folded to both sides of a wider layout, and
 /// other channels keep their places in the usual order. Of more channels, a fold is heard.
 fn with_channels(block: Audio, channels: usize) -> Audio {
     let (found, rate_hz) = (block.layout().channels, block.rate_hz());
@@ -82,16 +82,14 @@ fn with_channels(block: Audio, channels: usize) -> Audio {
         return block;
     }
 
-    let mut planes = if found > 2 && found > channels {
+    let mut planes = if found == 1 || found > 2 && found > channels {
         Fold::new(&Speaker::usual(found))
             .apply(block)
             .into_channels()
     } else {
         block.into_channels()
     };
-    if planes.len() == 1 && channels > 1 {
-        planes.push(planes[0].clone());
-    } else if channels == 1 {
+    if channels == 1 {
         let mean = |(left, right): (&f32, &f32)| 0.5 * (left + right);
         planes = vec![planes[0].iter().zip(&planes[1]).map(mean).collect()];
     }
@@ -105,6 +103,9 @@ fn with_channels(block: Audio, channels: usize) -> Audio {
 mod tests {
     use super::*;
 
+    /// Half of full scale in mono, on each side.
+    const HALF: f32 = 0.5 * std::f32::consts::FRAC_1_SQRT_2;
+
     fn audio(channels: &[f32], rate_hz: u32, frames: usize) -> Audio {
         let planes = channels.iter().map(|&value| vec![value; frames]).collect();
         Audio::new(planes, rate_hz)
@@ -114,10 +115,10 @@ mod tests {
     fn channels_find_their_places() {
         let cases: [(&[f32], usize, &[f32]); 6] = [
             (&[0.5], 1, &[0.5]),
-            (&[0.5], 2, &[0.5, 0.5]),
+            (&[0.5], 2, &[HALF, HALF]),
             (&[0.1, 0.3], 1, &[0.2]),
             (&[0.1, 0.3], 4, &[0.1, 0.3, 0.0, 0.0]),
-            (&[0.5], 3, &[0.5, 0.5, 0.0]),
+            (&[0.5], 3, &[HALF, HALF, 0.0]),
             (&[0.1, 0.2, 0.0, 0.9, 0.0, 0.0], 2, &[0.1, 0.2]),
         ];
         for (from, channels, expected) in cases {
@@ -165,7 +166,11 @@ mod tests {
             .for_each(|(all, new)| all.extend(new));
 
         assert_eq!(planes[0].len(), ends.iter().sum::<usize>());
-        for (at, left, right) in [(24_000, 0.1, 0.1), (48_500, 0.2, 0.4), (73_000, 0.3, 0.3)] {
+        for (at, left, right) in [
+            (24_000, 0.2 * HALF, 0.2 * HALF),
+            (48_500, 0.2, 0.4),
+            (73_000, 0.3, 0.3),
+        ] {
             let found = (planes[0][at], planes[1][at]);
             assert!(
                 (found.0 - left).abs() < 1e-3 && (found.1 - right).abs() < 1e-3,

@@ -123,7 +123,20 @@ impl FileStream {
         let own = Self::open(path).and_then(|mut stream| stream.fill().map(|()| stream));
         let error = match own {
             Err(error) if error.is_refusal() => named(error, path),
-            other => return other,
+            Ok(mut stream) => {
+                // The first track is the one to be heard, if anything decodes it.
+                let first = stream.reader.refused_track().zip(ffmpeg);
+                if let Some((codec, ffmpeg)) = first {
+                    let path = path.to_owned();
+                    let error = ReadError::Codec { path, codec };
+                    if let Ok(reader) = FfmpegReader::open(ffmpeg, &stream.path, error) {
+                        stream = Self::of(&stream.path, Reader::Ffmpeg(Box::new(reader)));
+                        stream.fill()?;
+                    }
+                }
+                return Ok(stream);
+            }
+            Err(error) => return Err(error),
         };
         let Some(ffmpeg) = ffmpeg else {
             return Err(error);
@@ -226,6 +239,11 @@ impl FileStream {
 }
 
 impl Reader {
+    /// Returns the codec of the first track, if a later one is decoded in its place.
+    fn refused_track(&self) -> Option<CodecName> {
+        self.condition().tracks.as_ref()?.refused
+    }
+
     fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         match self {
             Self::Wav(wav) => wav.next_block(),

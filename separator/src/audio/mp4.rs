@@ -46,8 +46,13 @@ pub(super) fn read_trim(
         return Some(vec![trim]);
     }
 
-    // A fragmented file states its length in its fragments, mostly nowhere else.
-    let media = duration(header).filter(|&ticks| ticks > 0 && child(&moov, b"mvex").is_none());
+    // A fragmented file states its length in its fragments, mostly nowhere else. An edit without a
+    // length in one is a placeholder, which ffmpeg and browsers do not apply.
+    let is_fragmented = child(&moov, b"mvex").is_some();
+    if is_fragmented && edits.iter().all(|&(_, length)| length == 0) {
+        return None;
+    }
+    let media = duration(header).filter(|&ticks| ticks > 0 && !is_fragmented);
     let frames = |ticks: u64, hz: u32| scaled(ticks, rate_hz, hz);
     let media = media.map(|ticks| frames(ticks, media_hz));
 
