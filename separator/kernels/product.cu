@@ -3,8 +3,7 @@
 // A block for each multiprocessor goes through tiles of 128 rows and BN columns. One thread has boxes of
 // the input copied to shared memory, for each tap and 64 channels, and the weights that belong to them;
 // two groups of four warps take a tile each in turn, so that the products of one run beside the
-// activation and the writing of the other. Where all tiles have the same weights and these fit, they are
-// copied once and stay.
+// activation and the writing of the other.
 #include "hopper.cuh"
 #include "results.cuh"
 #include "wgmma.cuh"
@@ -45,6 +44,18 @@ struct Tile {
   }
 };
 
+/// A stage of the pipeline, and whether all have been gone through an odd number of times.
+struct Turn {
+  int stage = 0;
+  u32 parity = 0;
+
+  DEVICE void advance(int steps) {
+    stage += steps;
+    parity ^= stage / STAGES & 1;
+    stage %= STAGES;
+  }
+};
+
 /// Four warps that have a tile.
 struct Group {
   static constexpr int THREADS = GROUP;
@@ -61,71 +72,30 @@ struct Shared {
   alignas(8) u64 full[STAGES], empty[STAGES];
   /// Complete when it is a group's turn to multiply.
   u64 turn[2];
-  /// Complete when weights that stay are there.
-  u64 kept;
 };
 
-/// How shared memory is divided.
-struct Plan {
-  int blocks, steps;  // of K: of a tap, and in all
-  bool keeps_weights;
-  int stages, stage_bytes;
-  u32 first_stage;
-
-  DEVICE Plan(const Parameters& p, Shared& shared) {
-    // With fewer stages, copies would be waited for.
-    constexpr int LEAST = 3;
-    blocks = (p.channels + BK - 1) / BK;
-    steps = p.taps * blocks;
-    const int rest = (int)sizeof(shared.stages) - steps * B_BYTES;
-    keeps_weights = p.column_tiles == 1 && rest >= LEAST * A_BYTES;
-    stages = keeps_weights ? min(rest / A_BYTES, STAGES) : STAGES;
-    stage_bytes = keeps_weights ? A_BYTES : STAGE_BYTES;
-    first_stage = shared_address(shared.stages) + (keeps_weights ? steps * B_BYTES : 0);
-  }
-};
-
-/// A stage of the pipeline, and whether all have been gone through an odd number of times.
-struct Turn {
-  int stage = 0;
-  u32 parity = 0;
-
-  DEVICE void advance(int steps, int stages) {
-    for (stage += steps; stage >= stages; stage -= stages) parity ^= 1;
-  }
-};
+DEVICE int blocks_of_k(const Parameters& p) { return (p.channels + BK - 1) / BK; }
 
 /// Has all tiles of this block copied, by one thread.
 DEVICE void copy_tiles(const Parameters& p, Shared& shared) {
-  const Plan plan(p, shared);
-  const int rows = p.output.box_p / p.copies;
-  const u32 bytes = p.output.box_s * p.output.box_p * BK * 2 + (plan.keeps_weights ? 0 : B_BYTES);
-  if (plan.keeps_weights) {
-    const u32 kept = shared_address(&shared.kept), to = shared_address(shared.stages);
-    barrier_expect(kept, plan.steps * B_BYTES);
-    for (int step = 0; step < plan.steps; step++) {
-      copy_box(to + step * B_BYTES, p.weights, kept, step * BK, 0);
-    }
-  }
-
+  const int blocks = blocks_of_k(p), rows = p.output.box_p / p.copies;
+  const u32 bytes = p.output.box_s * p.output.box_p * BK * 2 + B_BYTES;
   Turn turn;
   for (int number = blockIdx.x; number < p.tiles; number += gridDim.x) {
     const Tile tile(p, number);
     for (int tap = 0; tap < p.taps; tap++) {
       const int s = tile.s * p.stride_s + p.tap_s[tap], at = tile.p * p.stride_p + p.tap_p[tap];
-      for (int block = 0; block < plan.blocks; block++) {
+      for (int block = 0; block < blocks; block++) {
         const u32 full = shared_address(&shared.full[turn.stage]);
-        const u32 stage = plan.first_stage + turn.stage * plan.stage_bytes;
+        const u32 stage = shared_address(shared.stages[turn.stage]);
         barrier_wait(shared_address(&shared.empty[turn.stage]), turn.parity ^ 1);
         barrier_expect(full, bytes);
         for (int copy = 0; copy < p.copies; copy++) {
           copy_box(stage + copy * rows * BK * 2, p.input, full, block * BK, at + copy * rows * p.stride_p, s,
                    tile.batch);
         }
-        if (!plan.keeps_weights) {
-          copy_box(stage + A_BYTES, p.weights, full, (tap * plan.blocks + block) * BK, tile.column);
-        }
-        turn.advance(1, plan.stages);
+        copy_box(stage + A_BYTES, p.weights, full, (tap * blocks + block) * BK, tile.column);
+        turn.advance(1);
       }
     }
   }
@@ -134,11 +104,9 @@ DEVICE void copy_tiles(const Parameters& p, Shared& shared) {
 /// What takes stages: it gives one back when the products that read it are complete.
 struct Reader {
   Shared& shared;
-  const Plan& plan;
   Turn turn;
-  u32 weights;  // of the next stage, where they stay
-  u32 before;   // the barrier of the stage before, or 0
-  u32 next;     // the barrier that tells the other group that it is its turn
+  u32 before;  // the barrier of the stage before, or 0
+  u32 next;    // the barrier that tells the other group that it is its turn
   int lane;
 
   DEVICE void release() {
@@ -148,8 +116,7 @@ struct Reader {
   /// Begins the products of a stage, 16 of K a step, while those of the stage before may still run.
   template <int STEPS>
   DEVICE void multiply_stage(float (&sum)[2][BN / 2]) {
-    const u32 a = plan.first_stage + turn.stage * plan.stage_bytes;
-    const u32 b = plan.keeps_weights ? weights : a + A_BYTES;
+    const u32 a = shared_address(shared.stages[turn.stage]), b = a + A_BYTES;
     barrier_wait(shared_address(&shared.full[turn.stage]), turn.parity);
     products_begin();
 #pragma unroll
@@ -161,8 +128,7 @@ struct Reader {
     products_wait<1>();
     release();
     before = shared_address(&shared.empty[turn.stage]);
-    weights += B_BYTES;
-    turn.advance(1, plan.stages);
+    turn.advance(1);
   }
 
   /// Lets the other group begin, and waits for the sums.
@@ -187,17 +153,15 @@ DEVICE void multiply(Reader& reader, float (&sum)[2][BN / 2], int taps, int bloc
 
 /// Computes every other tile of this block.
 DEVICE void compute_tiles(const Parameters& p, Shared& shared, const Group& group) {
-  const int lane = group.thread % 32, warp = group.thread / 32;
-  const Plan plan(p, shared);
-  const int rest = (p.channels - (plan.blocks - 1) * BK + 15) / 16;
+  const int lane = group.thread % 32, warp = group.thread / 32, blocks = blocks_of_k(p);
+  const int steps = p.taps * blocks, rest = (p.channels - (blocks - 1) * BK + 15) / 16;
   const int first_row[2] = {warp * 16, 64 + warp * 16};
   Targets<BM, BN>& targets = shared.targets[group.number];
   const u32 own_turn = shared_address(&shared.turn[group.number]);
   const u32 other_turn = shared_address(&shared.turn[1 - group.number]);
   u32 turns = group.number ^ 1;
   Turn turn;
-  turn.advance(group.number * plan.steps % (2 * plan.stages), plan.stages);
-  if (plan.keeps_weights) barrier_wait(shared_address(&shared.kept), 0);
+  turn.advance(group.number * steps % (2 * STAGES));
 
   for (int number = blockIdx.x + group.number * gridDim.x; number < p.tiles; number += 2 * gridDim.x) {
     const Tile tile(p, number);
@@ -216,15 +180,15 @@ DEVICE void compute_tiles(const Parameters& p, Shared& shared, const Group& grou
     // the one before.
     barrier_wait(own_turn, turns);
     turns ^= 1;
-    Reader reader = {shared, plan, turn, shared_address(shared.stages), 0, other_turn, lane};
+    Reader reader = {shared, turn, 0, other_turn, lane};
     switch (rest) {
-      case 1: multiply<1>(reader, sum, p.taps, plan.blocks); break;
-      case 2: multiply<2>(reader, sum, p.taps, plan.blocks); break;
-      case 3: multiply<3>(reader, sum, p.taps, plan.blocks); break;
-      default: multiply<4>(reader, sum, p.taps, plan.blocks);
+      case 1: multiply<1>(reader, sum, p.taps, blocks); break;
+      case 2: multiply<2>(reader, sum, p.taps, blocks); break;
+      case 3: multiply<3>(reader, sum, p.taps, blocks); break;
+      default: multiply<4>(reader, sum, p.taps, blocks);
     }
     turn = reader.turn;
-    turn.advance(plan.steps % (2 * plan.stages), plan.stages);
+    turn.advance(steps % (2 * STAGES));
 
     // Where rows go, when the tile before has been written.
     group.sync();
@@ -248,7 +212,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) product(const __grid_co
       barrier_init(shared_address(&shared.empty[stage]), GROUP / 32);
     }
     for (int group = 0; group < 2; group++) barrier_init(shared_address(&shared.turn[group]), GROUP / 32);
-    barrier_init(shared_address(&shared.kept), 1);
     barriers_publish();
     prefetch(p.input);
     prefetch(p.weights);
