@@ -1,4 +1,4 @@
-"""Times the official six-stem shape on an NVIDIA GPU: Sextet with TensorRT against demucs and PyTorch, in one run.
+"""Times the official six-stem shape on an NVIDIA GPU: Sextet against demucs and PyTorch, in one run.
 
 Needs no Rust: the command is built elsewhere (`cargo build --release --features tensorrt`) and brought along.
 
@@ -187,94 +187,6 @@ class Bench:
             self.check(f"{Path(model).stem}: {name}", model, "--batch", 4, song=path)
             path.unlink()
 
-    def faults(self):
-        """What happens on a GPU that is full, in a run that is killed, to two runs at once, and when the GPU is lost."""
-        import torch
-
-        separate = ("separate", self.a.song, "--engine", "auto", "--json", "-o")
-
-        def told(lines):
-            said = [line.get(key) for line in lines for key in ("engine", "engine_note", "message", "status", "error")]
-            said = [text.get("message", "") if isinstance(text, dict) else str(text) for text in said if text is not None]
-            return "; ".join(dict.fromkeys(said)) or "nothing was printed"
-
-        def story(name, **environment):
-            self.row(f"fault: {name}", told(self.sextet(f"fault: {name}", *separate, self.a.out / "stems", **environment)))
-
-        def fill(left_bytes):
-            torch.cuda.empty_cache()
-            free, _ = torch.cuda.mem_get_info()
-            return torch.empty(free - left_bytes, dtype=torch.uint8, device="cuda")
-
-        for left_mb in (1500, 1000, 100):
-            hog = fill(left_mb << 20)
-            story(f"{left_mb} MB of the GPU left")
-            del hog
-        torch.cuda.empty_cache()
-        killed = subprocess.Popen([self.a.sextet, *map(str, separate), self.a.out / "stems"],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(1.2)
-        killed.kill()
-        killed.wait()
-        story("after a run that was killed")
-        other = subprocess.Popen([self.a.sextet, *map(str, separate), self.a.out / "other"],
-                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
-        story("one of two at once")
-        lines = [json.loads(line) for line in other.communicate()[0].splitlines()]
-        self.row("fault: the other of the two", told(lines), f"exit {other.returncode}")
-        folder = self.driver_that_fails()
-        if folder:
-            paths = f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}"
-            for after in (3, 18):
-                lost = {"LD_LIBRARY_PATH": paths, "LOSE_GPU_AFTER": str(after)}
-                story(f"the GPU is lost when it has been waited for {after} times", **lost)
-                self.row("fault: the same in the plugin's worker", told(self.worker(f"worker-{after}", **lost)))
-            left = sorted(path.name for path in (self.a.out / "stems").rglob(".sextet*"))
-            self.row("fault: unfinished files after all that", ", ".join(left) or "none")
-
-    def worker(self, name, **environment):
-        """What `sextet worker` replies when it has to separate the song."""
-        subprocess.run([self.a.sextet, "cache", "clear"], check=True, capture_output=True)
-        requests = ({"type": "hello", "protocol": 1, "client": "gpu.py"},
-                    {"type": "separate", "job": 1, "song": str(self.a.song.resolve())})  # fmt: skip
-        child = subprocess.Popen([self.a.sextet, "worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                 stderr=subprocess.DEVNULL, env=os.environ | environment)  # fmt: skip
-        child.stdin.writelines(json.dumps(request) + "\n" for request in requests)
-        child.stdin.flush()
-        replies = []
-        for line in child.stdout:
-            replies.append(json.loads(line))
-            if replies[-1]["type"] in ("done", "failed"):
-                break
-        child.stdin.close()
-        child.wait()
-        (self.a.out / f"{name}.txt").write_text("".join(json.dumps(reply) + "\n" for reply in replies))
-        told = ("started", "warning", "done", "failed")
-        return [{**reply, "status": reply["type"]} for reply in replies if reply["type"] in told]
-
-    def driver_that_fails(self):
-        """A folder with a libcuda.so.1 that passes everything on to the driver's until it has had enough: see lost_gpu.c."""
-        compiler = shutil.which("gcc") or shutil.which("cc")
-        real = {line.split()[-1] for line in open("/proc/self/maps") if "/libcuda.so" in line}
-        if not compiler or not real:
-            return self.note("the GPU is lost: no C compiler, or no driver")
-        folder = (self.a.out / "driver").resolve()
-        folder.mkdir(exist_ok=True)
-        # Whatever is not intercepted is found in the real driver, which the stand-in needs by its path.
-        real_name = f"-Wl,-soname,{real.pop()}"
-        source = Path(__file__).with_name("lost_gpu.c")
-        for command in (
-            [compiler, "-shared", "-x", "c", "/dev/null", "-o", folder / "real.so", real_name],
-            [compiler, "-shared", "-fPIC", "-O2", source, "-o", folder / "libcuda.so.1", "-Wl,-soname,libcuda.so.1",
-             "-Wl,--no-as-needed", folder / "real.so", "-ldl"],
-        ):  # fmt: skip
-            made = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-            if made.returncode != 0:
-                return self.note(f"the GPU is lost: {made.stderr.strip()[-300:]}")
-        (folder / "libcuda.so").unlink(missing_ok=True)
-        (folder / "libcuda.so").symlink_to("libcuda.so.1")
-        return folder
-
     def long(self):
         """Memory of the host for three minutes and for three hours of song."""
         import numpy as np
@@ -321,7 +233,7 @@ def main():
     ap.add_argument("--batch", default="4,8")
     ap.add_argument("--limit", type=float, default=1800, help="seconds after which nothing new is begun")
     ap.add_argument("--compile", type=int, metavar="BATCH", help="torch.compile too: two minutes more")
-    ap.add_argument("--only", default="doctor,official,layers,peers,checks,float32,mini,hard,faults,long")
+    ap.add_argument("--only", default="doctor,official,layers,peers,checks,float32,mini,hard,long")
     a = ap.parse_args()
     bench, parts = Bench(a), a.only.split(",")
     bench.note(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.strip())
@@ -350,8 +262,6 @@ def main():
     if "hard" in parts:
         bench.hard("sextet-mini")
         bench.hard(official)
-    if "faults" in parts:
-        bench.faults()
     if "long" in parts:
         bench.long()
     (a.out / "times.json").write_text(json.dumps(bench.times, indent=1))

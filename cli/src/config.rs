@@ -17,6 +17,8 @@ use crate::fault::{Fault, Kind};
 pub(crate) struct Config {
     pub(crate) gpu: Gpu,
     pub(crate) tensorrt: TensorRt,
+    /// Path of ffmpeg, or `none`.
+    pub(crate) ffmpeg: Option<PathBuf>,
 }
 
 /// The section `[gpu]`, for all engines on GPUs.

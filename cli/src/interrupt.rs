@@ -12,6 +12,9 @@ use crate::unfinished::Unfinished;
 /// Installs the signal handler. The first signal ends the process once the unfinished files are
 /// deleted; the second ends it at once.
 ///
+/// A signal that was ignored when the process began stays ignored: `nohup` asks for that, and
+/// shells do for commands in the background.
+///
 /// The handler runs on a thread of its own and never waits for the engine: a chunk may take
 /// seconds, and a native engine may not return at all.
 ///
@@ -20,6 +23,8 @@ use crate::unfinished::Unfinished;
 pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
     let unfinished = unfinished.clone();
     let asked_before = AtomicBool::new(false);
+    #[cfg(unix)]
+    let ignored = Ignored::now();
     ctrlc::set_handler(move || {
         let code = i32::from(Kind::Interrupted.exit_code());
         if asked_before.swap(true, Ordering::SeqCst) {
@@ -34,5 +39,39 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
         });
     })?;
 
+    #[cfg(unix)]
+    ignored.restore();
     Ok(())
+}
+
+/// Signals that are ignored.
+#[cfg(unix)]
+struct Ignored(Vec<libc::c_int>);
+
+#[cfg(unix)]
+impl Ignored {
+    /// Notes the signals that are ignored now, among those that end the process.
+    fn now() -> Self {
+        let ends = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+        let is_ignored = |&signal: &libc::c_int| {
+            let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+            // SAFETY: the action is zeroed, which is a valid value, and the call fills it; without
+            // a new action it changes nothing.
+            unsafe {
+                libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+                    && action.assume_init().sa_sigaction == libc::SIG_IGN
+            }
+        };
+        Self(ends.into_iter().filter(is_ignored).collect())
+    }
+
+    /// Ignores the signals again.
+    fn restore(self) {
+        for signal in self.0 {
+            // SAFETY: a C function that takes two numbers; ignoring a signal runs no code.
+            unsafe {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+        }
+    }
 }

@@ -4,25 +4,25 @@
 
 mod args;
 mod cache;
-mod computing;
 mod config;
+mod decoding;
 mod doctor;
 mod engine;
-mod engines;
 mod fault;
-mod files;
 mod gpu;
 mod interrupt;
 mod log;
 mod manual;
 mod models;
 mod panics;
-mod preparing;
+mod progress;
 mod remedy;
 mod separate;
 #[cfg(feature = "tensorrt")]
 mod setup;
 mod stdio;
+mod stems;
+mod time;
 mod timings;
 mod transfer;
 mod unfinished;
@@ -70,11 +70,11 @@ fn run(command: Command, unfinished: &Unfinished) -> Result<u8> {
         Command::Separate(args) => return separate::run(&args, unfinished),
         Command::Worker(args) => return worker::run(&args, unfinished),
         Command::Model(args) => models::run(args.command, unfinished)?,
-        Command::Engine(args) => return engines::run(args.command),
+        Command::Engine(args) => return engine::run(args.command),
         #[cfg(feature = "tensorrt")]
         Command::Setup(args) => setup::run(args.command)?,
         #[cfg(not(feature = "tensorrt"))]
-        Command::Setup(_) => return Err(computing::not_built_in()),
+        Command::Setup(_) => return Err(engine::not_built_in()),
         Command::Cache(args) => cache::run(args.command, unfinished)?,
         Command::Doctor { json } => doctor::run(json)?,
         Command::Completions { shell } => manual::completions(shell)?,

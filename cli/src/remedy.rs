@@ -92,6 +92,9 @@ fn in_flags(remedy: &Remedy) -> String {
         Remedy::RunAgain => {
             "run the same command again; with `--skip-existing` it skips what is done".to_owned()
         }
+        Remedy::InstallFfmpeg => {
+            "install ffmpeg, or name it with SEXTET_FFMPEG: Sextet then reads it".to_owned()
+        }
         Remedy::ReadHelp => "see `sextet --help`".to_owned(),
         Remedy::Report => "please report it with the output of `sextet doctor`".to_owned(),
         other => other.phrase(),

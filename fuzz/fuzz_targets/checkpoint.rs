@@ -1,9 +1,7 @@
 //! Fuzz target: the checkpoint reader on arbitrary bytes.
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../../separator/tests/support/targets.rs"]
-mod targets;
+use sextet_testing::targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     targets::read_checkpoint(bytes);

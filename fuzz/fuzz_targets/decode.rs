@@ -4,9 +4,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-#[allow(dead_code)]
-#[path = "../../separator/tests/support/targets.rs"]
-mod targets;
+use sextet_testing::targets;
 
 /// Only file of this process, rewritten for every run.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -4,14 +4,11 @@
 //! `cargo build --release -p sextet-plugin && cargo run --release -p sextet-plugin --example
 //! process_cost`
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::{entry, project};
 use sextet_protocol::Fingerprint;
-use support::clap_host::Host;
-use support::{entry, project};
 
 const RATE_HZ: u32 = 48_000;
 const BLOCKS: usize = 4_000;

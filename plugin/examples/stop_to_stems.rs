@@ -7,15 +7,12 @@
 //! real time, which the disk has to keep up with. `--model`, `--engine` and `--clips` choose the
 //! model, the engine and the number of clips.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::clap_host::Host;
-use support::{command, project};
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::{command, project};
 
 const RATE_HZ: u32 = 44_100;
 const BLOCK: usize = 512;

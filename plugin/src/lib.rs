@@ -9,15 +9,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod capture;
-#[cfg(test)]
-#[allow(unreachable_pub, reason = "the hosts' tests use it too")]
-#[path = "../tests/support/command.rs"]
-mod command_under_test;
 mod editor;
-#[cfg(test)]
-#[allow(unreachable_pub, reason = "the hosts' tests use it too")]
-#[path = "../tests/support/entry.rs"]
-mod entry;
 mod exports;
 mod overview;
 mod params;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sextet_protocol::Folders;
 
-use crate::command_under_test::command;
-use crate::entry;
+use sextet_plugin_testing::command::command;
+use sextet_plugin_testing::entry;
 
 /// The folders of one test. Dropping them deletes them.
 pub(crate) struct TestFolders {

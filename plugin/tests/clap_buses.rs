@@ -6,14 +6,12 @@
     reason = "a frame is a place in all channels"
 )]
 
-mod support;
-
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use sextet_plugin_testing::clap_host::{Buses, Call, Host};
+use sextet_plugin_testing::{BUSES, BusAudio, entry, project};
 use sextet_protocol::{Fingerprint, Stem};
-use support::clap_host::{Buses, Call, Host};
-use support::{BUSES, BusAudio, entry, project};
 
 const RATE_HZ: u32 = 48_000;
 const FRAMES: u64 = 100_000;

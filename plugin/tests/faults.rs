@@ -3,15 +3,13 @@
 
 #![cfg(unix)]
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use support::clap_host::Host;
-use support::{command, entry, project, song};
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::{command, entry, project, song};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Time limit of a removal: a host that removes a plugin must not wait longer.

@@ -1,12 +1,12 @@
 //! Tests of instances that are created and removed, in numbers and in the middle of work.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use sextet_plugin_testing::clap_host::{Buses, Call, Host};
+use sextet_plugin_testing::{
+    assert_same_samples, command, entry, in_a_process_of_its_own, project,
+};
 use sextet_protocol::Fingerprint;
-use support::clap_host::{Buses, Call, Host};
-use support::{assert_same_samples, command, entry, in_a_process_of_its_own, project};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Time limit of a removal: a host that removes a plugin must not wait longer.

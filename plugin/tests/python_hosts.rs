@@ -5,15 +5,13 @@
 //! lists the packages that it needs.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::screen::Screen;
-use support::{bundle, command, project};
+use sextet_plugin_testing::screen::Screen;
+use sextet_plugin_testing::{bundle, command, project};
 
 /// Time limit of a separation, which is slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -1,13 +1,11 @@
 //! Tests of instances that share the engine and the stem cache: one separates after the other, and
 //! stems that one instance plays are not evicted for another's.
 
-mod support;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
-use support::clap_host::Host;
-use support::{BusAudio, assert_same_buses, command, db, project, song};
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::{BusAudio, assert_same_buses, command, db, project, song};
 
 /// Time limit of a separation: the engine yields to all else on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);

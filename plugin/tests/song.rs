@@ -1,15 +1,13 @@
 //! Tests of a song from capture to stems, with the real engine process and the bundled model.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::reference::{self, compare};
+use sextet_plugin_testing::{BUSES, BusAudio, ask, assert_same_buses, project, song};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::cache::Entry;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate};
-use support::clap_host::Host;
-use support::reference::{self, compare};
-use support::{BUSES, BusAudio, ask, assert_same_buses, project, song};
 
 /// Time limit of a separation: chunks take long on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -44,17 +42,15 @@ fn key_of(host: &Host) -> Fingerprint {
 
 #[test]
 fn a_song_is_captured_separated_played_and_restored() {
-    support::use_command();
+    sextet_plugin_testing::use_command();
     let (rate_hz, song) = song(12.0);
 
     let mut host = Host::new();
     host.set_offline(true);
     host.activate(rate_hz, BLOCK as u32);
 
-    if let Some(engine) = reference::engine() {
-        assert!(host.load(&project::framed(
-            &serde_json::json!({ "settings": { "engine": engine } })
-        )));
+    if let Some(saved) = reference::chosen() {
+        assert!(host.load(&project::framed(&saved)));
         host.wait_for("empty", PATIENCE);
     }
 
@@ -112,7 +108,7 @@ fn a_song_is_captured_separated_played_and_restored() {
 
     // A worker that is asked for the same song finds the stems that the instance made.
     let path = project::folders().capture(&captured(&host));
-    let engine = reference::engine()
+    let engine = reference::choice()
         .map(|name| serde_json::from_value(name.into()).unwrap())
         .unwrap_or_default();
     let separate = Separate {
@@ -206,7 +202,7 @@ fn in_a_new_process(state: &[u8]) {
     std::fs::write(&file, state).unwrap();
     let (cache, data) = (project::folders().cache(), project::folders().data());
 
-    support::in_a_process_of_its_own(
+    sextet_plugin_testing::in_a_process_of_its_own(
         "reopened_in_a_process_of_its_own",
         &[
             ("SEXTET_TEST_STATE", file.as_os_str()),

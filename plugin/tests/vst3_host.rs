@@ -1,13 +1,11 @@
 //! Tests of the plugin in a VST3 host: buses on and off, the first block of a render, and instances
 //! that are removed while they are automated.
 
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
-use support::vst3_host::{load, process};
-use support::{bundle, project};
+use sextet_plugin_testing::vst3_host::{load, process};
+use sextet_plugin_testing::{bundle, project};
 use vst3_host::ProcessMode;
 use vst3_host::audio::{BusDirection, MediaType};
 

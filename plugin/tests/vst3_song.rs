@@ -2,15 +2,13 @@
 //! bundled model.
 #![cfg(target_os = "linux")]
 
-mod support;
-
-use support::vst3_host::{BLOCK, load, play_through};
-use support::{bundle, entry, project, reference, song};
+use sextet_plugin_testing::vst3_host::{BLOCK, load, play_through};
+use sextet_plugin_testing::{bundle, entry, project, reference, song};
 use vst3_host::ProcessMode;
 
 #[test]
 fn a_song_is_captured_and_its_stems_are_on_the_buses() {
-    support::use_command();
+    sextet_plugin_testing::use_command();
     let (rate_hz, mut song) = song(12.0);
     song.iter_mut()
         .for_each(|channel| channel.truncate(channel.len() / BLOCK * BLOCK));
@@ -18,6 +16,9 @@ fn a_song_is_captured_and_its_stems_are_on_the_buses() {
     let folder = tempfile::tempdir().unwrap();
     let mut plugin = load(&bundle(folder.path()), rate_hz);
     plugin.set_process_mode(ProcessMode::Offline).unwrap();
+    if let Some(saved) = reference::chosen() {
+        plugin.load_state(&project::plain(&saved)).unwrap();
+    }
     plugin.start_processing().unwrap();
 
     let capture = plugin.find_parameter("Capture").unwrap().id;

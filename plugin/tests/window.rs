@@ -1,15 +1,13 @@
 //! Tests of the editor in a real window, on screens of every density.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::screen::Screen;
+use sextet_plugin_testing::{entry, in_a_process_of_its_own, project};
 use sextet_protocol::{Fingerprint, Stem};
-use support::clap_host::Host;
-use support::screen::Screen;
-use support::{entry, in_a_process_of_its_own, project};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const RATE_HZ: u32 = 44_100;

@@ -108,6 +108,8 @@ pub enum Remedy {
     ExportAgain,
     /// Convert the audio to WAV or FLAC.
     ConvertAudio,
+    /// Install ffmpeg, through which Sextet then decodes the file.
+    InstallFfmpeg,
     /// Resample the audio.
     Resample,
     /// Mix the audio down to fewer channels.
@@ -216,6 +218,7 @@ impl Remedy {
             }
             Self::ExportAgain => "copy or export it again",
             Self::ConvertAudio => "convert it to WAV or FLAC first",
+            Self::InstallFfmpeg => "install ffmpeg, through which Sextet then reads it",
             Self::Resample => "resample it",
             Self::MixDown => "mix it down",
             Self::RepairHeader => "repair its header",

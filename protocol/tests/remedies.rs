@@ -34,6 +34,7 @@ fn all() -> Vec<(Remedy, Value)> {
         (Remedy::CheckThatItPlays, "check_that_it_plays"),
         (Remedy::ExportAgain, "export_again"),
         (Remedy::ConvertAudio, "convert_audio"),
+        (Remedy::InstallFfmpeg, "install_ffmpeg"),
         (Remedy::Resample, "resample"),
         (Remedy::MixDown, "mix_down"),
         (Remedy::RepairHeader, "repair_header"),

@@ -28,19 +28,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::open(Path::new(checkpoint))?;
     let mut separator = Separator::new(
         model,
-        EngineOptions {
-            engine: EngineChoice::Cpu,
-            threads,
-            ..EngineOptions::default()
-        },
+        EngineOptions::new()
+            .engine(EngineChoice::Cpu)
+            .threads(threads),
     )?;
 
     let load_s = begin.elapsed().as_secs_f64();
     let chunks = chunks.parse::<usize>()?;
-    let options = Options {
-        overlap: 0.0,
-        ..Options::default()
-    };
+    let options = Options::new().overlap(0.0);
 
     let mut run = |chunks: usize| -> Result<f64, Box<dyn Error>> {
         let frames = separator.segment_frames() * chunks;

@@ -84,11 +84,35 @@ DEVICE void mma16(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// The same for four of the sums in `d`, from `at` on.
+template <int COUNT>
+DEVICE void mma16(float (&d)[COUNT], int at, const u32 (&a)[4], u32 b0, u32 b1) {
+  mma16(*(float (*)[4]) & d[at], a, b0, b1);
+}
+
 /// d += a b for a [16, 8] and b [8, 8].
 DEVICE void mma8(float (&d)[4], u32 a0, u32 a1, u32 b0) {
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
                : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                : "r"(a0), "r"(a1), "r"(b0));
+}
+
+DEVICE u32 load_word(u32 address) {
+  u32 r;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(r) : "r"(address));
+  return r;
+}
+
+DEVICE void load_pair(u32 (&r)[2], u32 address) {
+  asm volatile("ld.shared.v2.b32 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(address));
+}
+
+DEVICE float4 load_four(u32 address) {
+  float4 r;
+  asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
+               : "=f"(r.x), "=f"(r.y), "=f"(r.z), "=f"(r.w)
+               : "r"(address));
+  return r;
 }
 
 /// Four 8 x 8 matrices of halves from shared memory, each lane giving the address of one row.

@@ -7,8 +7,9 @@
 // a . mu + b and variance <G, K> + mu' S mu + 2 s . mu + v over positions and channels. `dconv_expand`
 // computes conv2 with its norm, GLU and the sum.
 //
-// A block has tiles of 112 positions (a third of the spectrogram's 336 frames), a warp 16 of them. The
-// last block of a sequence to finish joins what all have found. sm_80 instructions.
+// A block has tiles of 112 positions (a third of the spectrogram's 336 frames), 16 for each of seven
+// warps; `dconv_squeeze` and `dconv_expand` have two warps for the same positions. The last block of a
+// sequence to finish joins what all have found. sm_80 instructions.
 #pragma once
 #include "common.cuh"
 
@@ -17,8 +18,26 @@
 #define HIDDEN_TILES 1
 #endif
 
-constexpr int WARPS = 7, THREADS = WARPS * 32, TILE = WARPS * 16;
+constexpr int ROW_WARPS = 7, TILE = ROW_WARPS * 16;
 constexpr int HIDDEN = HIDDEN_TILES * 8;
 /// Blocks that a multiprocessor is to hold: a bound on the registers that keeps ptxas from saving more of
 /// them than there is use for.
 constexpr int MIN_BLOCKS = HIDDEN_TILES > 3 ? 1 : 4;
+
+/// Stages in which weights pass through shared memory, for all warps together. Few GPUs but Hopper have
+/// room for many beside the tile.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+constexpr int STAGES = 8;
+#else
+constexpr int STAGES = 3;
+#endif
+
+/// Copies the first `there` of `COUNT` times 16 bytes to shared memory in the background, by all threads.
+template <int COUNT, int THREADS>
+DEVICE void copy_all(u32 to, const void* from, int there) {
+#pragma unroll
+  for (int i = 0; i < (COUNT + THREADS - 1) / THREADS; i++) {
+    const int at = threadIdx.x + i * THREADS;
+    if (at < there) copy16(to + at * 16, (const char*)from + at * 16, true);
+  }
+}

@@ -1,5 +1,12 @@
-// conv2 of a DConv layer with its norm, GLU, scale and the sum with the layer's input, in place.
+// conv2 of a DConv layer with its norm, GLU, scale and the sum with the layer's input, in place. The
+// weights pass through shared memory.
 #include "dconv.cuh"
+
+/// Two warps for the same positions take blocks of eight channels in turn.
+constexpr int WARPS = 2 * ROW_WARPS, THREADS = WARPS * 32;
+/// Blocks that a stage has, its bytes of weights, and all of its bytes.
+constexpr int BLOCKS = 2, WEIGHT_BYTES = BLOCKS * 2 * HIDDEN_TILES * 32 * 4;
+constexpr int STAGE_BYTES = WEIGHT_BYTES + BLOCKS * 2 * 8 * 16;
 
 struct Parameters {
   f16* x;              // [batch, sequences, positions, channels]
@@ -12,18 +19,31 @@ struct Parameters {
 };
 
 // Grid: tiles, sequences, batch.
-extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_constant__ Parameters p) {
-  extern __shared__ __align__(16) f16 x[];
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4 * 2;
+extern "C" __global__ void __launch_bounds__(THREADS, 1) dconv_expand(const __grid_constant__ Parameters p) {
+  extern __shared__ __align__(16) f16 x[];  // [TILE, pitch], then the stages of the weights
+  const int lane = threadIdx.x % 32, row = lane / 4, column = lane % 4 * 2;
+  const int warp = threadIdx.x / 32 % ROW_WARPS, turn = threadIdx.x / 32 / ROW_WARPS;
   const int sequence = blockIdx.z * p.sequences + blockIdx.y, first = blockIdx.x * TILE;
   const int rows = min(TILE, p.positions - first), chunks = p.channels / 8,
             pitch = (p.channels + 15) / 16 * 16 + 8;
   f16* tile = p.x + ((size_t)sequence * p.positions + first) * p.channels;
 
-  for (int i = threadIdx.x; i < rows * chunks; i += THREADS) {
-    copy16(shared_address(x + i / chunks * pitch + i % chunks * 8), tile + (size_t)i * 8, true);
+  for (int r = threadIdx.x / 32; r < rows; r += WARPS) {
+    for (int c = lane * 8; c < p.channels; c += 256) {
+      copy16(shared_address(x + r * pitch + c), tile + (size_t)r * p.channels + c, true);
+    }
   }
-  copies_commit();
+  const u32 stages = shared_address(x + TILE * pitch);
+  auto load = [&](int stage) {
+    const int first_block = stage * BLOCKS, there = min(BLOCKS, chunks - first_block);
+    const u32 to = stages + stage % STAGES * STAGE_BYTES;
+    copy_all<WEIGHT_BYTES / 16, THREADS>(to, p.weight + first_block * 2 * HIDDEN_TILES * 32,
+                                         there * (WEIGHT_BYTES / BLOCKS / 16));
+    copy_all<BLOCKS * 2 * 8, THREADS>(to + WEIGHT_BYTES, p.columns + first_block * 2 * 8, there * 2 * 8);
+    copies_commit();
+  };
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) load(stage);
 
   const float2 norm = p.norm[sequence];
   u32 h[HIDDEN_TILES][2];
@@ -34,37 +54,28 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
       const int at = min(first + warp * 16 + row + half * 8, p.positions - 1);
       h[k][half] = *(const u32*)(p.hidden + ((size_t)sequence * p.positions + at) * HIDDEN + k * 8 + column);
     }
-  copies_wait<0>();
-  __syncthreads();
 
-  // Each block's weights are fetched while the block before is computed.
-  u32 next[2][HIDDEN_TILES];
-  float4 next_columns[2][2];
-  auto fetch = [&](int block) {
-#pragma unroll
-    for (int kind = 0; kind < 2; kind++) {
-#pragma unroll
-      for (int k = 0; k < HIDDEN_TILES; k++)
-        next[kind][k] = __ldg(p.weight + ((block * 2 + kind) * HIDDEN_TILES + k) * 32 + lane);
-#pragma unroll
-      for (int e = 0; e < 2; e++)
-        next_columns[kind][e] = __ldg(p.columns + (block * 2 + kind) * 8 + column + e);
-    }
-  };
-  fetch(0);
+#pragma unroll 1
+  for (int stage = 0; stage * BLOCKS < chunks; stage++) {
+    copies_wait<STAGES - 2>();
+    __syncthreads();
+    load(stage + STAGES - 1);
+    const int block = stage * BLOCKS + turn;
+    if (block >= chunks) continue;
 
-#pragma unroll 2
-  for (int block = 0; block < chunks; block++) {
+    const u32 weights = stages + stage % STAGES * STAGE_BYTES;
     u32 weight[2][HIDDEN_TILES];
     float4 columns[2][2];
 #pragma unroll
     for (int kind = 0; kind < 2; kind++) {
+      const int part = turn * 2 + kind;
 #pragma unroll
-      for (int k = 0; k < HIDDEN_TILES; k++) weight[kind][k] = next[kind][k];
-      columns[kind][0] = next_columns[kind][0];
-      columns[kind][1] = next_columns[kind][1];
+      for (int k = 0; k < HIDDEN_TILES; k++)
+        weight[kind][k] = load_word(weights + ((part * HIDDEN_TILES + k) * 32 + lane) * 4);
+#pragma unroll
+      for (int e = 0; e < 2; e++)
+        columns[kind][e] = load_four(weights + WEIGHT_BYTES + (part * 8 + column + e) * 16);
     }
-    fetch(min(block + 1, chunks - 1));
 
     float y[2][4];
 #pragma unroll
@@ -95,7 +106,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) dconv_expand(const __grid_
   }
   __syncthreads();
 
-  for (int i = threadIdx.x; i < rows * chunks; i += THREADS) {
-    *(uint4*)(tile + (size_t)i * 8) = *(const uint4*)(x + i / chunks * pitch + i % chunks * 8);
+  for (int r = threadIdx.x / 32; r < rows; r += WARPS) {
+    for (int c = lane * 8; c < p.channels; c += 256) {
+      *(uint4*)(tile + (size_t)r * p.channels + c) = *(const uint4*)(x + r * pitch + c);
+    }
   }
 }

@@ -2,6 +2,7 @@
 // from the second moments of what this kernel writes.
 #include "dconv.cuh"
 
+constexpr int WARPS = ROW_WARPS, THREADS = WARPS * 32;
 /// Second moments and, in the last row, sums.
 constexpr int PART = (HIDDEN + 1) * HIDDEN;
 /// Blocks of 16 rows of the matrix of moments with the row of sums.
@@ -47,18 +48,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 
   for (int tile = 0; tile < p.tiles; tile++) {
     const int first = (blockIdx.x * p.tiles + tile) * TILE + warp * 16 + row;
+    float2 x[HIDDEN_TILES][2];
+#pragma unroll
+    for (int n = 0; n < HIDDEN_TILES; n++)
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const int at = min(first + half * 8, p.positions - 1);
+        x[n][half] = __ldcs((const float2*)(p.hidden + (base + at) * HIDDEN + n * 8 + column));
+      }
     u32 h[HIDDEN_TILES][2];
 #pragma unroll
     for (int n = 0; n < HIDDEN_TILES; n++)
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const int at = first + half * 8;
-        h[n][half] = 0;
-        if (at >= p.positions) continue;
-        const float2 x = __ldcs((const float2*)(p.hidden + (base + at) * HIDDEN + n * 8 + column));
-        h[n][half] = pack(gelu(fmaf(x.x - before.x, gain[n].x, shift[n].x)),
-                          gelu(fmaf(x.y - before.x, gain[n].y, shift[n].y)));
-        *(u32*)(p.output + (base + at) * HIDDEN + n * 8 + column) = h[n][half];
+        const float2 y = x[n][half];
+        h[n][half] = at < p.positions ? pack(gelu(fmaf(y.x - before.x, gain[n].x, shift[n].x)),
+                                             gelu(fmaf(y.y - before.x, gain[n].y, shift[n].y)))
+                                      : 0;
+        if (at < p.positions) *(u32*)(p.output + (base + at) * HIDDEN + n * 8 + column) = h[n][half];
       }
 
     // h' h and the sums, of the numbers as they were rounded.
@@ -91,7 +99,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
       }
   __syncthreads();
   float* parts = p.parts + (size_t)sequence * gridDim.x * PART;
-  for (int e = threadIdx.x; e < PART; e += THREADS) {
+  constexpr int EACH = (PART + THREADS - 1) / THREADS;
+#pragma unroll
+  for (int i = 0; i < EACH; i++) {
+    const int e = threadIdx.x + i * THREADS;
+    if (e >= PART) break;
     float sum = 0.0f;
 #pragma unroll
     for (int w = 0; w < WARPS; w++) sum += shared[w * PART + e];
@@ -99,20 +111,39 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
   }
   if (!is_last_block(p.counters + sequence, gridDim.x)) return;
 
-  for (int e = threadIdx.x; e < PART; e += THREADS) {
-    double sum = 0.0;
-    for (int i = 0; i < (int)gridDim.x; i++) sum += __ldcg(parts + (size_t)i * PART + e);
-    shared[e] = (float)(sum / p.positions);
+  // The mean of all, and meanwhile what the loads below need.
+  const float *mean_weight = p.over_rows, *cross = mean_weight + HIDDEN, *products = cross + HIDDEN,
+              *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN;
+  float sum[EACH], product[EACH], covariance[EACH];
+#pragma unroll
+  for (int i = 0; i < EACH; i++) {
+    const int e = threadIdx.x + i * THREADS;
+    sum[i] = 0.0f;
+    product[i] = e < HIDDEN * HIDDEN ? __ldg(products + e) : 0.0f;
+    covariance[i] = e < HIDDEN * HIDDEN ? __ldg(spread + e) : 0.0f;
+  }
+  for (int block = 0; block < (int)gridDim.x; block++) {
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+      const int e = threadIdx.x + i * THREADS;
+      if (e < PART) sum[i] += __ldcg(parts + (size_t)block * PART + e);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < EACH; i++) {
+    const int e = threadIdx.x + i * THREADS;
+    if (e < PART) shared[e] = sum[i] / p.positions;
   }
   __syncthreads();
 
-  const float *mean_weight = p.over_rows, *cross = mean_weight + HIDDEN, *products = cross + HIDDEN,
-              *spread = products + HIDDEN * HIDDEN, *rest = spread + HIDDEN * HIDDEN;
   const float* mu = shared + HIDDEN * HIDDEN;
   float mean = 0.0f, variance = 0.0f;
-  for (int e = threadIdx.x; e < HIDDEN * HIDDEN; e += THREADS) {
+#pragma unroll
+  for (int i = 0; i < EACH; i++) {
+    const int e = threadIdx.x + i * THREADS;
+    if (e >= HIDDEN * HIDDEN) break;
     const float square = mu[e / HIDDEN] * mu[e % HIDDEN];
-    variance += products[e] * (shared[e] - square) + spread[e] * square;
+    variance += product[i] * (shared[e] - square) + covariance[i] * square;
   }
   if (threadIdx.x < HIDDEN) {
     mean = mean_weight[threadIdx.x] * mu[threadIdx.x];

@@ -29,11 +29,13 @@ struct Parameters {
   Weights weights;
   Moments* moments;  // [batch, 2 layers, blocks]
   u64* sums;         // [batch, 2 layers, PART], 0 before and after
-  u32* counters;     // [2 + 4 batch]: tickets, blocks that are done, arrivals at the barriers; 0 before and after
+  u32*
+      counters;  // [2 + 4 batch]: tickets, blocks that are done, arrivals at the barriers; 0 before and after
   int positions, blocks, batch;  // blocks of a segment
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_line(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+    dconv_line(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(16) unsigned char shared[];
   const Shared s(shared, COMPUTED);
   const Lanes at;

@@ -22,7 +22,8 @@ struct Parameters {
   int sequences;
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+    dconv_row(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(16) unsigned char shared[];
   const Shared s(shared, FRAMES);
   const Lanes at;
@@ -33,7 +34,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
   for (int i = threadIdx.x; i < (FRAMES + 2 * MARGIN) * DEPTH * 2; i += THREADS) {
     const int r = i / (DEPTH * 2), c = i % (DEPTH * 2) * 8, frame = r - MARGIN;
     const bool there = frame >= 0 && frame < FRAMES && c < C;
-    copy16(shared_address(s.x + r * PITCH + c), p.x + (there ? (sequence * FRAMES + frame) * C + c : 0), there);
+    copy16(shared_address(s.x + r * PITCH + c), p.x + (there ? (sequence * FRAMES + frame) * C + c : 0),
+           there);
   }
   s.fetch_conv1(p.weights, 0);
   s.fetch_conv2(p.weights, 0);
@@ -92,9 +94,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) dconv_row(cons
 
   if (C % 16 == 0 && p.weights.rewrite) {
     const f16* table = p.table ? p.table + sequence % p.sequences * C : nullptr;
-    rewrite(s, p.weights, at, table, [&](int i, int half) {
-      return p.output + (sequence * FRAMES + at.position(i, half)) * C;
-    });
+    rewrite(s, p.weights, at, table,
+            [&](int i, int half) { return p.output + (sequence * FRAMES + at.position(i, half)) * C; });
     return;
   }
 

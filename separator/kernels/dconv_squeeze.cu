@@ -1,6 +1,12 @@
 // conv1 of a DConv layer: three taps, an eighth of the channels, and the mean and deviation of its
-// output for each sequence. A block holds its tile of the input with a margin on either side.
+// output for each sequence. A block holds its tile of the input with a margin on either side; the weights
+// pass through shared memory.
 #include "dconv.cuh"
+
+/// Two warps for the same positions take the steps of 16 of K in turn.
+constexpr int WARPS = 2 * ROW_WARPS, THREADS = WARPS * 32;
+/// Steps that a stage has, and its bytes.
+constexpr int STEPS = 2, STEP_BYTES = HIDDEN_TILES * 32 * 8, STAGE_BYTES = STEPS * STEP_BYTES;
 
 struct Parameters {
   const f16* x;         // [batch, sequences, positions, channels]
@@ -15,59 +21,85 @@ struct Parameters {
 };
 
 // Grid: tiles, sequences, batch.
-extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+extern "C" __global__ void __launch_bounds__(THREADS, HIDDEN_TILES > 3 ? 1 : 2)
     dconv_squeeze(const __grid_constant__ Parameters p) {
-  extern __shared__ __align__(16) f16 x[];
+  extern __shared__ __align__(16) f16 x[];  // [TILE + 2 dilation, pitch], then the stages of the weights
   __shared__ float scratch[WARPS];
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4 * 2;
+  const int lane = threadIdx.x % 32, row = lane / 4, column = lane % 4 * 2;
+  const int warp = threadIdx.x / 32 % ROW_WARPS, turn = threadIdx.x / 32 / ROW_WARPS;
   const int sequence = blockIdx.z * p.sequences + blockIdx.y, first = blockIdx.x * TILE;
-  const int depth = (p.channels + 15) / 16, pitch = depth * 16 + 8;
+  const int depth = (p.channels + 15) / 16, pitch = depth * 16 + 8, steps = 3 * depth;
+  const u32 stages = shared_address(x + (TILE + 2 * p.dilation) * pitch);
+  auto load = [&](int stage) {
+    const int first_step = stage * STEPS;
+    copy_all<STAGE_BYTES / 16, THREADS>(stages + stage % STAGES * STAGE_BYTES,
+                                        (const char*)p.weight + first_step * STEP_BYTES,
+                                        min(STEPS, steps - first_step) * (STEP_BYTES / 16));
+    copies_commit();
+  };
 
   // The tile; channels beyond the last and positions beyond the sequence are 0.
   const f16* from = p.x + (size_t)sequence * p.positions * p.channels;
-  const int chunks = depth * 2;
-  for (int i = threadIdx.x; i < (TILE + 2 * p.dilation) * chunks; i += THREADS) {
-    const int r = i / chunks, c = i % chunks * 8, at = first - p.dilation + r;
-    const bool there = at >= 0 && at < p.positions && c < p.channels;
-    copy16(shared_address(x + r * pitch + c), from + (there ? (size_t)at * p.channels + c : 0), there);
+  for (int r = threadIdx.x / 32; r < TILE + 2 * p.dilation; r += WARPS) {
+    const int at = first - p.dilation + r;
+    for (int c = lane * 8; c < depth * 16; c += 256) {
+      const bool there = at >= 0 && at < p.positions && c < p.channels;
+      copy16(shared_address(x + r * pitch + c), from + (there ? (size_t)at * p.channels + c : 0), there);
+    }
   }
-  copies_commit();
+#pragma unroll
+  for (int stage = 0; stage < STAGES - 1; stage++) load(stage);
 
   float sum[HIDDEN_TILES][4];
 #pragma unroll
   for (int n = 0; n < HIDDEN_TILES; n++) {
-    const float2 bias = *(const float2*)(p.bias + n * 8 + column);
+    const float2 bias = turn ? make_float2(0.0f, 0.0f) : *(const float2*)(p.bias + n * 8 + column);
     sum[n][0] = sum[n][2] = bias.x;
     sum[n][1] = sum[n][3] = bias.y;
   }
-  copies_wait<0>();
-  __syncthreads();
 
-  // The weights of several steps of K are on their way together.
-  constexpr int TOGETHER = HIDDEN_TILES > 3 ? 4 : 6;
+  // Where the rows of this warp are for the step's tap and 16 of K.
+  const u32 rows_at = shared_address(x + (warp * 16 + lane % 16) * pitch + lane / 16 * 8);
+  int k = turn;
+  u32 a_at = rows_at + turn * 32, tap_at = rows_at;
 #pragma unroll 1
-  for (int tap = 0; tap < 3; tap++) {
-    const u32 a_at = shared_address(x + (warp * 16 + lane % 16 + tap * p.dilation) * pitch + lane / 16 * 8);
-    const uint2* weight = p.weight + tap * depth * HIDDEN_TILES * 32 + lane;
-#pragma unroll 1
-    for (int first_k = 0; first_k < depth; first_k += TOGETHER) {
-      uint2 b[TOGETHER][HIDDEN_TILES];
-#pragma unroll
-      for (int j = 0; j < TOGETHER; j++)
-#pragma unroll
-        for (int n = 0; n < HIDDEN_TILES; n++) {
-          const int k = min(first_k + j, depth - 1);
-          b[j][n] = __ldg(weight + (k * HIDDEN_TILES + n) * 32);
-        }
-#pragma unroll
-      for (int j = 0; j < TOGETHER; j++) {
-        if (first_k + j >= depth) break;
-        u32 a[4];
-        load_matrices(a, a_at + (first_k + j) * 32);
-#pragma unroll
-        for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[j][n].x, b[j][n].y);
-      }
+  for (int stage = 0; stage * STEPS < steps; stage++) {
+    copies_wait<STAGES - 2>();
+    __syncthreads();
+    load(stage + STAGES - 1);
+    while (k >= depth) {
+      k -= depth;
+      tap_at += p.dilation * pitch * 2;
+      a_at = tap_at + k * 32;
     }
+    if (stage * STEPS + turn < steps) {
+      u32 a[4], b[HIDDEN_TILES][2];
+      load_matrices(a, a_at);
+      const u32 at = stages + stage % STAGES * STAGE_BYTES + turn * STEP_BYTES + lane * 8;
+#pragma unroll
+      for (int n = 0; n < HIDDEN_TILES; n++) load_pair(b[n], at + n * 256);
+#pragma unroll
+      for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[n][0], b[n][1]);
+    }
+    k += STEPS;
+    a_at += STEPS * 32;
+  }
+
+  // The sums of both warps together, where the tile was.
+  __syncthreads();
+  float4* others = (float4*)x + (warp * HIDDEN_TILES) * 32 + lane;
+#pragma unroll
+  for (int n = 0; n < HIDDEN_TILES; n++)
+    if (turn) others[n * 32] = make_float4(sum[n][0], sum[n][1], sum[n][2], sum[n][3]);
+  __syncthreads();
+#pragma unroll
+  for (int n = 0; n < HIDDEN_TILES; n++) {
+    if (turn) break;
+    const float4 other = others[n * 32];
+    sum[n][0] += other.x;
+    sum[n][1] += other.y;
+    sum[n][2] += other.z;
+    sum[n][3] += other.w;
   }
 
   // Outputs and their moments.
@@ -77,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
   for (int n = 0; n < HIDDEN_TILES; n++)
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      if (at[half] >= p.positions) continue;
+      if (turn || at[half] >= p.positions) continue;
       float* to = p.hidden + ((size_t)sequence * p.positions + at[half]) * HIDDEN + n * 8 + column;
       *(float2*)to = make_float2(sum[n][2 * half], sum[n][2 * half + 1]);
 #pragma unroll
@@ -93,14 +125,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
 #pragma unroll
     for (int e = 0; e < 4; e++) {
       const float apart = sum[n][e] - mean;
-      const bool counts = at[e / 2] < p.positions && n * 8 + column + e % 2 < p.hidden_channels;
+      const bool counts = !turn && at[e / 2] < p.positions && n * 8 + column + e % 2 < p.hidden_channels;
       squares += counts ? apart * apart : 0.0f;
     }
   squares = block_sum<WARPS>(squares, scratch);
 
   Moments* all = p.moments + (size_t)sequence * gridDim.x;
   if (threadIdx.x == 0) all[blockIdx.x] = {count, mean, squares};
-  if (!is_last_block(p.counters + sequence, gridDim.x) || warp != 0) return;
+  if (!is_last_block(p.counters + sequence, gridDim.x) || threadIdx.x >= 32) return;
 
   const Moments m = join_all(all, gridDim.x);
   if (lane == 0) p.statistics[sequence] = make_float2(m.mean, rsqrtf(m.squares / m.count + EPSILON));

@@ -10,6 +10,7 @@ use crate::error::SeparateError;
 use crate::model::{CHANNELS, MODEL_RATE_HZ};
 use crate::progress::{Listener, Progress};
 use crate::read_ahead::{Read, ReadAhead, read_ahead};
+use crate::setters::setters;
 use crate::song::in_place;
 use crate::statistics::{Moments, STRETCH_FRAMES, Statistics};
 use crate::{Options, Result, Sum};
@@ -23,6 +24,7 @@ const FRAME_BYTES: u64 = (CHANNELS * size_of::<f32>()) as u64;
 
 /// Options for reading a song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DecodeOptions {
     /// Whether the stems must add up to the song. If they must, the song is needed at its own rate
     /// too.
@@ -31,13 +33,24 @@ pub struct DecodeOptions {
     pub memory_bytes: u64,
 }
 
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self {
+            sum: Sum::default(),
+            memory_bytes: MEMORY_BYTES,
+        }
+    }
+}
+
+setters!(DecodeOptions {
+    sum: Sum,
+    memory_bytes: u64,
+});
+
 impl DecodeOptions {
     /// Returns the options that suit a separation with `options` best.
     pub fn of(options: &Options) -> Self {
-        Self {
-            sum: options.sum,
-            memory_bytes: MEMORY_BYTES,
-        }
+        Self::new().sum(options.sum)
     }
 }
 

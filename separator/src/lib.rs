@@ -1,16 +1,16 @@
-//! Separation of audio into six stems.
+#![doc = include_str!("../README.md")]
 //!
-//! The crate reads a song, runs Hybrid Transformer Demucs over it in chunks and returns the stems.
-//! A song of usual length is kept in memory and read once. The memory for a longer one does not
-//! grow with its length. Front ends know only the exports of this file.
+//! # Map of the crate
+//!
+//! [`Separator`] puts a [`Model`] on an engine. It reads an [`audio::AudioSource`], hands stems to a
+//! [`StemSink`] block by block, and tells a [`Listener`] of it. [`audio`] has files of all formats,
+//! [`model`] checkpoints and ONNX, [`gpu`] and [`cuda`] NVIDIA's GPUs. Errors are one opaque
+//! [`Error`] with a kind to act on, a cause to read, and what can be done about it as a [`Remedy`].
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-/// The crate under its public name, for support that unit tests share with the tests in `tests/`.
-#[cfg(test)]
-extern crate self as sextet_separator;
-
 pub mod audio;
+mod builder;
 mod chunks;
 mod decoded;
 mod engine;
@@ -27,14 +27,13 @@ mod pipeline;
 mod progress;
 mod read_ahead;
 mod separator;
+mod setters;
 mod sink;
 mod song;
 mod statistics;
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod support;
 pub mod timings;
 
+pub use builder::SeparatorBuilder;
 pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 #[cfg(feature = "tensorrt")]
 pub use engine::tensorrt;

@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use crate::audio::{Audio, AudioSource, AudioStream, Layout};
 use crate::decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 use crate::engine::{Engine, EngineClass, LazyEngine};
-use crate::support::peak;
 use crate::{Ignore, Options, Outputs, Result, Stem, StemSink, pipeline};
+use sextet_testing::peak;
 
 /// Environment variable that makes this executable separate one song of that many seconds.
 const SONG_S: &str = "SEXTET_LONG_SONG_S";

@@ -1,10 +1,12 @@
 //! Options of a separation: every choice that changes the resulting samples.
 
 use crate::Part;
+use crate::setters::setters;
 
 /// Options of one separation. The default is demucs' `apply_model` with `shifts=0`: six separate
 /// stems at the input's own rate and channel count.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Options {
     /// Parts to produce, in this order. Empty: every stem of the model by itself, in canonical
     /// order.
@@ -41,8 +43,19 @@ impl Default for Options {
     }
 }
 
+setters!(Options {
+    parts: Vec<Part>,
+    overlap: f64,
+    shifts: u32,
+    sum: Sum,
+    rate_hz: impl Into<Option<u32>>,
+    mono: Mono,
+    single_chunk: bool,
+});
+
 /// Treatment of the difference between the input and the sum of the stems.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Sum {
     /// The stems stay as the model gives them. They add up to the input approximately, not exactly.
     #[default]
@@ -54,6 +67,7 @@ pub enum Sum {
 
 /// Channels of the stems of a mono input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mono {
     /// A mono input gives mono stems.
     #[default]

@@ -4,6 +4,7 @@ use crate::Stem;
 
 /// Output of a separation: the sum of `stems` under a name of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Part {
     /// Name of the part, used for its files: `vocals`, `no_vocals` and so on.
     pub name: String,
@@ -12,6 +13,14 @@ pub struct Part {
 }
 
 impl Part {
+    /// Creates the sum of `stems` under `name`.
+    pub fn new(name: impl Into<String>, stems: Vec<Stem>) -> Self {
+        Self {
+            name: name.into(),
+            stems,
+        }
+    }
+
     /// Creates a part from a single stem.
     pub fn stem(stem: Stem) -> Self {
         Self {

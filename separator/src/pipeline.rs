@@ -28,6 +28,7 @@ const MAX_SHIFT_FRAMES: u32 = MODEL_RATE_HZ / 2;
 
 /// Summary of a separation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Summary {
     /// Number of frames of the input at its own rate.
     pub source_frames: u64,

@@ -4,6 +4,7 @@ use crate::audio::Warning;
 
 /// Progress of a separation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Progress {
     /// The first pass reads the input once for its statistics.
     Reading {

@@ -1,13 +1,14 @@
 //! Facade of the crate: a model on an engine, ready to separate songs.
 
-use crate::audio::AudioSource;
+use crate::audio::{Audio, AudioSource};
+use crate::builder::SeparatorBuilder;
 use crate::decoded::{DecodeOptions, Decoded};
-use crate::engine::{self, Backend, EngineClass, EngineOptions, LazyEngine, Sooner};
+use crate::engine::{EngineClass, EngineOptions, LazyEngine, Sooner};
 use crate::model::Model;
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
 use crate::timings::timed;
-use crate::{Options, Result, SeparateError, Stem, StemSink};
+use crate::{InMemory, Options, Part, Result, SeparateError, Stem, StemSink};
 
 /// Model on an engine. Loading is the costly part, so a separator should be kept for all songs.
 pub struct Separator {
@@ -17,41 +18,27 @@ pub struct Separator {
 }
 
 impl Separator {
-    /// Puts `model` on the engine that `options` ask for. The networks of a bag are loaded when
-    /// they are first needed.
-    ///
-    /// # Errors
-    /// Returns an [`EngineError`](crate::EngineError) when the engine is not available.
-    pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
-        Self::prepare(model, options, &mut Ignore)
+    /// Returns a builder, by which the engine of `model` is chosen.
+    pub fn builder<'l>(model: Model) -> SeparatorBuilder<'l> {
+        SeparatorBuilder::new(model)
     }
 
-    /// Does the same as [`Separator::new`] and reports the steps to `listener`. An engine that has
-    /// to be built first takes many seconds, and the listener may cancel it. [`Backend::weigh`]
-    /// determines whether that is worth the time.
+    /// Puts `model` on the engine that `options` ask for: [`Separator::builder`] with nothing but
+    /// these options.
     ///
     /// # Errors
-    /// Fails like [`Separator::new`].
-    pub fn prepare(
-        model: Model,
-        backend: impl Into<Backend>,
-        listener: &mut dyn Listener,
-    ) -> Result<Self> {
-        let backend = backend.into();
-        engine::check(&backend)?;
-        let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
-        let load = |(network, weights)| LazyEngine::new(network, weights, backend.clone());
+    /// Fails like [`SeparatorBuilder::build`].
+    pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
+        Self::builder(model).backend(options).build()
+    }
 
-        let mut engines: Vec<LazyEngine> = model.into_networks().into_iter().map(load).collect();
-        if let [only] = engines.as_mut_slice() {
-            only.engine(listener)?;
-        }
-
-        Ok(Self {
+    /// Creates a separator of the model's engines.
+    pub(crate) fn of(engines: Vec<LazyEngine>, sources: Vec<Stem>, segment_frames: usize) -> Self {
+        Self {
             engines,
             sources,
             segment_frames,
-        })
+        }
     }
 
     /// Starts the engine of every network that has none yet, instead of when it is first needed.
@@ -114,6 +101,20 @@ impl Separator {
     /// before the GPU could begin.
     pub fn sooner(&self) -> Option<Sooner> {
         self.engines.first()?.backend().sooner()
+    }
+
+    /// Separates one song and returns whole stems, one for each of the options' parts.
+    ///
+    /// # Errors
+    /// Fails like [`Separator::separate`].
+    pub fn separate_in_memory(
+        &mut self,
+        song: &dyn AudioSource,
+        options: &Options,
+    ) -> Result<Vec<(Part, Audio)>> {
+        let mut stems = InMemory::default();
+        self.separate(song, options, &mut stems, &mut Ignore)?;
+        Ok(stems.into_parts())
     }
 
     /// Separates one song.

@@ -7,6 +7,7 @@ use crate::{Part, Result};
 
 /// Description of the output that a sink is about to receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outputs {
     /// Parts, in the order in which [`StemSink::write`] numbers them.
     pub parts: Vec<Part>,
@@ -14,6 +15,17 @@ pub struct Outputs {
     pub layout: Layout,
     /// Exact number of frames that every part will have received at the end.
     pub frames: u64,
+}
+
+impl Outputs {
+    /// Describes `frames` frames of each of `parts` in `layout`.
+    pub fn new(parts: Vec<Part>, layout: Layout, frames: u64) -> Self {
+        Self {
+            parts,
+            layout,
+            frames,
+        }
+    }
 }
 
 /// Receiver of the stems of one song, in order of time. All parts receive the same frames, and none

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
 
 mod audio_support;
-mod support;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use audio_support::{chirp, fixture};
 use sextet_separator::audio::{AudioWriter, Bits, FileFormat, Layout, Tags, WriteOptions};
-use support::damage::{Random, damage};
-use support::targets::decode;
+use sextet_testing::damage::{Random, damage};
+use sextet_testing::targets::decode;
 
 /// Returns files of every supported format and codec. Those without a fixture are written here.
 fn seeds() -> Vec<(String, Vec<u8>)> {
@@ -52,11 +51,10 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
             700,
         );
 
-        let options = WriteOptions {
-            format: FileFormat::Wav,
-            bits,
-            tags: Tags::read(fixture("tagged.mp3")),
-        };
+        let options = WriteOptions::new()
+            .format(FileFormat::Wav)
+            .bits(bits)
+            .tags(Tags::read(fixture("tagged.mp3")));
 
         let out = Cursor::new(Vec::new());
         let mut writer = AudioWriter::new(out, audio.layout(), &options, 700).unwrap();

@@ -21,11 +21,10 @@ const STEREO: Layout = Layout {
 };
 
 fn options(format: FileFormat, bits: Bits) -> WriteOptions {
-    WriteOptions {
-        format,
-        bits,
-        tags: Tags::default(),
-    }
+    WriteOptions::new()
+        .format(format)
+        .bits(bits)
+        .tags(Tags::default())
 }
 
 /// Writes `audio` in blocks of `block` frames.
@@ -56,7 +55,7 @@ fn rounded(audio: &Audio, bits: Bits) -> Audio {
     let scale = match bits {
         Bits::B16 => 32_768.0,
         Bits::B24 => 8_388_608.0,
-        Bits::Float32 => return audio,
+        _ => return audio,
     };
 
     for channel in audio.channels_mut() {
@@ -136,11 +135,10 @@ fn wav_sizes_are_those_of_the_file() {
                 frames,
                 1,
             );
-            let options = WriteOptions {
-                format: FileFormat::Wav,
-                bits,
-                tags,
-            };
+            let options = WriteOptions::new()
+                .format(FileFormat::Wav)
+                .bits(bits)
+                .tags(tags);
             write(&path, &audio, &options, 1).unwrap();
             let bytes = std::fs::read(&path).unwrap();
             let size = u32::from_le_bytes(bytes[4..8].try_into().unwrap());
@@ -401,16 +399,7 @@ fn odd_names_work() {
     ] {
         let path = folder.path().join(name);
         let audio = noise(STEREO, 100, 4);
-        write(
-            &path,
-            &audio,
-            &WriteOptions {
-                bits: Bits::B24,
-                ..WriteOptions::default()
-            },
-            100,
-        )
-        .unwrap();
+        write(&path, &audio, &WriteOptions::new().bits(Bits::B24), 100).unwrap();
         assert_eq!(AudioFile::open(&path).unwrap().info().file_name, name);
     }
 }
@@ -484,11 +473,7 @@ fn tags_come_back_and_samples_stay() {
         write(
             &path,
             &audio,
-            &WriteOptions {
-                format,
-                bits,
-                tags: song(),
-            },
+            &WriteOptions::new().format(format).bits(bits).tags(song()),
             999,
         )
         .unwrap();

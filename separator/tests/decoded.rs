@@ -2,23 +2,21 @@
 //! opened, when the budget is exceeded, and that the stems are the same, bit for bit.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Layout};
 use sextet_separator::{
     DecodeOptions, Decoded, EngineOptions, Ignore, InMemory, Mono, Options, Result, Separator, Sum,
 };
-use support::draw::splitmix;
-use support::small::tiny;
+use sextet_testing::draw::splitmix;
+use sextet_testing::small::tiny;
 
 /// Number of bytes of a stereo frame.
 const FRAME_BYTES: u64 = 8;
 
 fn separator() -> Separator {
     Separator::new(
-        support::small::model(&tiny(0.5), 7),
+        sextet_testing::small::model(&tiny(0.5), 7),
         EngineOptions::default(),
     )
     .unwrap()
@@ -104,10 +102,7 @@ fn stems(
     memory_bytes: u64,
 ) -> Vec<Vec<u32>> {
     let mut sink = InMemory::default();
-    let decode = DecodeOptions {
-        memory_bytes,
-        ..DecodeOptions::of(options)
-    };
+    let decode = DecodeOptions::of(options).memory_bytes(memory_bytes);
 
     let decoded = Decoded::read(song, decode, &mut Ignore, &mut |_| ()).unwrap();
     assert_eq!(decoded.is_kept(), memory_bytes > 0);
@@ -142,13 +137,11 @@ fn cases() -> Vec<(Layout, Options)> {
             (Sum::Exact, 0, Some(44_100), Mono::Keep),
             (Sum::Exact, 0, Some(32_000), Mono::Keep),
         ] {
-            let options = Options {
-                sum,
-                shifts,
-                rate_hz: to_hz,
-                mono,
-                ..Options::default()
-            };
+            let options = Options::new()
+                .sum(sum)
+                .shifts(shifts)
+                .rate_hz(to_hz)
+                .mono(mono);
             cases.push((Layout { channels, rate_hz }, options));
         }
     }
@@ -235,7 +228,7 @@ fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
 
                 let decoded = Decoded::read(
                     &song,
-                    DecodeOptions { sum, memory_bytes },
+                    DecodeOptions::new().sum(sum).memory_bytes(memory_bytes),
                     &mut Ignore,
                     &mut |_| (),
                 )
@@ -287,10 +280,9 @@ fn whoever_taps_hears_all_of_it_once_in_stereo_at_its_own_rate() {
                         .for_each(|(all, new)| all.extend_from_slice(new));
                 };
 
-                let options = DecodeOptions {
-                    sum: Sum::Exact,
-                    memory_bytes,
-                };
+                let options = DecodeOptions::new()
+                    .sum(Sum::Exact)
+                    .memory_bytes(memory_bytes);
                 Decoded::read(&song, options, &mut Ignore, &mut tap).unwrap();
 
                 let expected = [0, channels - 1].map(|number| &song.audio.channels()[number]);

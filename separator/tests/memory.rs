@@ -7,8 +7,6 @@
 //! with `SEXTET_MEMORY_SONG_S` set.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::fs::File;
 
 use sextet_separator::audio::{
@@ -18,7 +16,7 @@ use sextet_separator::audio::{
 use sextet_separator::{
     EngineOptions, Ignore, InMemory, Options, Outputs, Result, Separator, StemSink,
 };
-use support::small::tiny;
+use sextet_testing::small::tiny;
 
 /// Environment variable that makes this executable separate one song of that many seconds and print
 /// its peak memory.
@@ -89,7 +87,7 @@ impl StemSink for Count {
 
 fn separator() -> Separator {
     Separator::new(
-        support::small::model(&tiny(SEGMENT_S), 5),
+        sextet_testing::small::model(&tiny(SEGMENT_S), 5),
         EngineOptions::default(),
     )
     .unwrap()
@@ -117,17 +115,17 @@ fn one_song() {
         (summary.output_frames, sink.frames),
         (frames, vec![frames; 4])
     );
-    support::peak::print();
+    sextet_testing::peak::print();
 }
 
 #[test]
 fn a_longer_song_takes_no_more_memory() {
-    if support::peak::peak_mb().is_none() {
+    if sextet_testing::peak::peak_mb().is_none() {
         println!("0 lengths: this system does not say how much memory a process has held");
         return;
     }
     let [short, long] =
-        [15, 75].map(|seconds| support::peak::of_child("one_song", SONG_S, seconds));
+        [15, 75].map(|seconds| sextet_testing::peak::of_child("one_song", SONG_S, seconds));
     println!("2 lengths: {:.1} MB apart", long - short);
     assert!((long - short).abs() < MARGIN_MB, "{short} MB and {long} MB");
 }
@@ -142,11 +140,10 @@ impl StemSink for Files<'_> {
     fn start(&mut self, outputs: &Outputs) -> Result<()> {
         for part in &outputs.parts {
             let path = self.folder.join(format!("{}.wav", part.name));
-            let options = WriteOptions {
-                format: FileFormat::Wav,
-                bits: Bits::Float32,
-                tags: Tags::default(),
-            };
+            let options = WriteOptions::new()
+                .format(FileFormat::Wav)
+                .bits(Bits::Float32)
+                .tags(Tags::default());
 
             self.writers.push(AudioWriter::new(
                 File::create(&path).unwrap(),
@@ -184,11 +181,10 @@ fn a_song_streamed_through_files_is_the_same_as_in_memory() {
     let song = Audio::new(read(&endless), LAYOUT.rate_hz);
     let path = folder.path().join("song.wav");
 
-    let options = WriteOptions {
-        format: FileFormat::Wav,
-        bits: Bits::Float32,
-        tags: Tags::default(),
-    };
+    let options = WriteOptions::new()
+        .format(FileFormat::Wav)
+        .bits(Bits::Float32)
+        .tags(Tags::default());
 
     let file = File::create(&path).unwrap();
     let mut writer = AudioWriter::new(file, LAYOUT, &options, song.frames() as u64).unwrap();

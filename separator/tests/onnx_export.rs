@@ -5,8 +5,6 @@
 //! `onnx/requirements.txt` lists its dependencies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,9 +15,9 @@ use serde_json::{Value as Json, json};
 use sextet_separator::audio::Audio;
 use sextet_separator::model::{ExportOptions, Precision};
 use sextet_separator::{EngineOptions, Ignore, InMemory, Model, Options, Separator};
-use support::draw::song;
-use support::in_halves;
-use support::small::{checkpoint, small, with};
+use sextet_testing::draw::song;
+use sextet_testing::in_halves;
+use sextet_testing::small::{checkpoint, small, with};
 
 /// Largest relative L2 error of any stem in float32. ONNX Runtime computes each mean in one sum, so
 /// it is less exact than the CPU engine.
@@ -128,7 +126,7 @@ fn cases() -> Vec<Case> {
         };
 
         for &(precision, batch) in wanted {
-            let options = ExportOptions { batch, precision };
+            let options = ExportOptions::new().batch(batch).precision(precision);
             let name = format!("{name}-{precision:?}-{batch}").to_lowercase();
             cases.push(Case {
                 name,
@@ -169,10 +167,7 @@ fn segment(separator: &mut Separator, seed: u64) -> (Vec<f32>, Vec<f32>) {
     let mut sink = InMemory::default();
 
     // Use one chunk, so that the stems are the network's own output.
-    let options = Options {
-        overlap: 0.0,
-        ..Options::default()
-    };
+    let options = Options::new().overlap(0.0);
     let summary = separator
         .separate(&song, &options, &mut sink, &mut Ignore)
         .unwrap();
@@ -338,7 +333,7 @@ fn judge(report: &Report, case: &Case) {
     let bound = match case.options.precision {
         Precision::F32 => BOUND_F32,
         Precision::F16 if name.starts_with("deep") => BOUND_F16_DEEP,
-        Precision::F16 => BOUND_F16,
+        _ => BOUND_F16,
     };
 
     assert!(report.error < bound, "{name}: {:e}", report.error);

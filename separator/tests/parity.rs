@@ -8,8 +8,6 @@
     reason = "a test may stop at what it did not expect"
 )]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
@@ -17,9 +15,9 @@ use safetensors::tensor::Dtype;
 use serde::Deserialize;
 use sextet_separator::audio::Audio;
 use sextet_separator::{EngineChoice, EngineOptions, Ignore, InMemory, Model, Options, Separator};
-use support::checkpoint::Checkpoint;
-use support::draw::song;
-use support::in_halves;
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::draw::song;
+use sextet_testing::in_halves;
 
 /// Largest relative L2 error of every stem in every case.
 const BOUND: f64 = 1e-4;
@@ -107,20 +105,10 @@ fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
         None => models.remove(0),
     };
 
-    let mut separator = Separator::new(
-        model,
-        EngineOptions {
-            engine: EngineChoice::Cpu,
-            ..EngineOptions::default()
-        },
-    )
-    .unwrap();
+    let mut separator =
+        Separator::new(model, EngineOptions::new().engine(EngineChoice::Cpu)).unwrap();
 
-    let options = Options {
-        overlap: case.overlap,
-        shifts: case.shifts,
-        ..Options::default()
-    };
+    let options = Options::new().overlap(case.overlap).shifts(case.shifts);
 
     let mut sink = InMemory::default();
     separator

@@ -5,14 +5,12 @@
     reason = "a test may stop at what it did not expect"
 )]
 
-mod support;
-
 use std::path::Path;
 
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 use sextet_separator::Model;
-use support::checkpoint::Checkpoint;
+use sextet_testing::checkpoint::Checkpoint;
 
 /// Returns a model with the shape of a parity fixture.
 fn of_shape(fixture: &str) -> Model {

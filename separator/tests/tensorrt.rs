@@ -6,8 +6,6 @@
 #![cfg(feature = "tensorrt")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails is the test")]
 
-mod support;
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -19,14 +17,15 @@ use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
 use sextet_separator::gpu::Gpu;
 use sextet_separator::tensorrt::{
-    BuiltPlan, Library, NEEDS, PlanCache, REQUIRED_VERSION, Target, TensorRtError, build,
+    BuiltPlan, CacheEntry, Library, NEEDS, PlanCache, REQUIRED_VERSION, Target, TensorRtError,
+    build,
 };
 use sextet_separator::{
     EngineChoice, EngineClass, EngineOptions, Error, ErrorKind, GpuOptions, Ignore, Listener,
     Model, Preparing, Remedy, Separator, engine_class,
 };
-use support::checkpoint::Checkpoint;
-use support::small::{checkpoint, model, tiny};
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::small::{checkpoint, model, tiny};
 use tempfile::TempDir;
 
 /// Environment variable that names the folder of TensorRT's libraries.
@@ -56,12 +55,10 @@ fn fresh() -> (TempDir, GpuOptions) {
 
 fn in_cache(cache: &Path) -> GpuOptions {
     let cache = Some(cache.to_owned());
-    GpuOptions {
-        libraries: vec![library()],
-        cache,
-        batch: Some(1),
-        ..GpuOptions::default()
-    }
+    GpuOptions::new()
+        .libraries(vec![library()])
+        .cache(cache)
+        .batch(Some(1))
 }
 
 /// Returns the quickest model for which TensorRT has to build anything.
@@ -96,6 +93,11 @@ fn cause(error: &Error) -> &TensorRtError {
     error
         .cause()
         .unwrap_or_else(|| panic!("not an error of TensorRT: {error}"))
+}
+
+/// Returns the facts that a plan was made for.
+fn facts_of(entry: &CacheEntry) -> serde_json::Value {
+    serde_json::from_str(entry.made_for.as_deref().unwrap()).unwrap()
 }
 
 /// Listener that records the steps.
@@ -187,7 +189,7 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
             <[_; 1]>::try_from(PlanCache::new(options.cache.unwrap()).entries().unwrap()).unwrap();
 
         assert!(
-            entry.current && entry.made_for["targets"] == json!(["sm86"]),
+            entry.current && facts_of(&entry)["targets"] == json!(["sm86"]),
             "{name}: {entry:?}"
         );
         let mb = built.bytes as f64 / 1e6;
@@ -220,30 +222,11 @@ fn what_is_asked_for_differently_is_built_differently() {
     let cases: [(&str, GpuOptions, &[Target], usize); 5] = [
         ("all architectures", options.clone(), &none, 1),
         ("two architectures", options.clone(), &two, 2),
-        (
-            "float32",
-            GpuOptions {
-                full_precision: true,
-                ..options.clone()
-            },
-            &none,
-            1,
-        ),
-        (
-            "two at a time",
-            GpuOptions {
-                batch: Some(2),
-                ..options.clone()
-            },
-            &none,
-            1,
-        ),
+        ("float32", options.clone().full_precision(true), &none, 1),
+        ("two at a time", options.clone().batch(Some(2)), &none, 1),
         (
             "bounded workspace",
-            GpuOptions {
-                workspace_bytes: Some(1 << 30),
-                ..options.clone()
-            },
+            options.clone().workspace_bytes(Some(1 << 30)),
             &none,
             1,
         ),
@@ -267,10 +250,7 @@ fn what_is_asked_for_differently_is_built_differently() {
     assert_eq!(cache.entries().unwrap().len(), 6);
 
     for batch in [0, 65] {
-        let options = GpuOptions {
-            batch: Some(batch),
-            ..options.clone()
-        };
+        let options = options.clone().batch(Some(batch));
         let error = build(&quick, &options, &none, &mut Ignore).unwrap_err();
         assert!(error.to_string().contains("expected 1 to 64"), "{error}");
     }
@@ -287,15 +267,7 @@ fn a_plan_that_is_damaged_or_foreign_is_built_again() {
     let whole = build_one(&quick, &options, &mut Ignore).unwrap();
     let bytes = fs::read(&whole.path).unwrap();
 
-    let other = build_one(
-        &quick,
-        &GpuOptions {
-            batch: Some(2),
-            ..options.clone()
-        },
-        &mut Ignore,
-    )
-    .unwrap();
+    let other = build_one(&quick, &options.clone().batch(Some(2)), &mut Ignore).unwrap();
 
     let flipped = |place: usize| {
         let mut bytes = bytes.clone();
@@ -332,16 +304,9 @@ fn a_plan_that_is_damaged_or_foreign_is_built_again() {
     }
 
     assert!(
-        build_one(
-            &quick,
-            &GpuOptions {
-                batch: Some(2),
-                ..options.clone()
-            },
-            &mut Ignore
-        )
-        .unwrap()
-        .cached
+        build_one(&quick, &options.clone().batch(Some(2)), &mut Ignore)
+            .unwrap()
+            .cached
     );
 
     assert_eq!(files(&options).len(), 2, "{:?}", files(&options));
@@ -392,7 +357,7 @@ fn build_as_a_child(folder: &Path) {
         ..Recorder::default()
     };
 
-    let model = Model::open(&folder.join(CHECKPOINT)).unwrap();
+    let model = Model::open(folder.join(CHECKPOINT)).unwrap();
     assert!(
         !build_one(&model, &in_cache(&folder.join("engines")), &mut heard)
             .unwrap()
@@ -629,10 +594,7 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
     ];
 
     for (place, variant, named) in &cases {
-        let options = GpuOptions {
-            libraries: vec![place.to_path_buf()],
-            ..in_cache(&folder.path().join("cache"))
-        };
+        let options = in_cache(&folder.path().join("cache")).libraries(vec![place.to_path_buf()]);
         let error = build_one(&quick(), &options, &mut Ignore).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Engine, "{error}");
 
@@ -676,19 +638,12 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
 #[test]
 fn without_a_driver_the_gpu_is_refused_and_auto_takes_the_cpu() {
     let (_folder, options) = fresh();
-    let engine = |engine| EngineOptions {
-        engine,
-        gpu: options.clone(),
-        ..EngineOptions::default()
-    };
+    let engine = |engine| EngineOptions::new().engine(engine).gpu(options.clone());
 
-    let full = |engine| EngineOptions {
-        engine,
-        gpu: GpuOptions {
-            full_precision: true,
-            ..options.clone()
-        },
-        ..EngineOptions::default()
+    let full = |engine| {
+        EngineOptions::new()
+            .engine(engine)
+            .gpu(options.clone().full_precision(true))
     };
 
     assert_eq!(

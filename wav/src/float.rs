@@ -217,7 +217,7 @@ mod tests {
             (with(0, b'X'), "no WAVE file"),
             (with(format, 1), "floating"),
             (with(format, 2), "codec 0x0002"),
-            (with(format + 2, 1), "two channels"),
+            (with(format + 2, 1), "1 samples of 32 bits have 8 bytes"),
             (with(format + 14, 64), "32 bits"),
             (with(format + 14, 20), "20 bits"),
             (header(44_100, 0), "leaves its length open"),

@@ -35,6 +35,16 @@ pub enum HeaderError {
     /// The sample width is not supported.
     #[error("its samples have {0} bits")]
     Bits(u16),
+    /// The size of a frame and that of its samples contradict each other.
+    #[error("its frames of {channels} samples of {bits} bits have {frame_bytes} bytes")]
+    Frame {
+        /// Number of channels.
+        channels: u16,
+        /// Number of bits of a sample.
+        bits: u16,
+        /// Number of bytes of a frame.
+        frame_bytes: u16,
+    },
 }
 
 impl From<std::io::Error> for HeaderError {
@@ -55,6 +65,7 @@ struct FormatChunk {
     tag: u16,
     channels: u16,
     rate_hz: u32,
+    frame_bytes: u16,
     bits: u16,
     channel_mask: u32,
 }
@@ -126,9 +137,53 @@ impl FormatChunk {
             tag,
             channels: u16_at(&f, 2),
             rate_hz,
+            frame_bytes: u16_at(&f, 12),
             bits,
             channel_mask,
         })
+    }
+
+    /// Returns the storage of a sample. Samples of fewer bits than their bytes hold lie in the
+    /// upper ones ("Multiple Channel Audio Data and WAVE Files", Microsoft, 2001), so that they are
+    /// read like samples of as many bits as the bytes hold.
+    fn samples(&self) -> Result<SampleFormat, HeaderError> {
+        let &Self {
+            channels,
+            bits,
+            frame_bytes,
+            ..
+        } = self;
+        let usual = match (self.tag, bits) {
+            (PCM, 1..=32) => bits.div_ceil(8),
+            (FLOAT, 32 | 64) => bits / 8,
+            (PCM | FLOAT, bits) => return Err(HeaderError::Bits(bits)),
+            (tag, _) => return Err(HeaderError::Codec(tag)),
+        };
+
+        // A frame that is too small for its samples counts as not stated.
+        let stated = frame_bytes.checked_div(channels).unwrap_or(0);
+        let bytes = if stated < usual {
+            if bits % 8 != 0 {
+                return Err(HeaderError::Bits(bits));
+            }
+            usual
+        } else {
+            stated
+        };
+
+        match (self.tag, bytes) {
+            (PCM, 1) => Ok(SampleFormat::U8),
+            (PCM, 2) => Ok(SampleFormat::I16),
+            (PCM, 3) => Ok(SampleFormat::I24),
+            (PCM, 4) => Ok(SampleFormat::I32),
+            (FLOAT, 4) if usual == 4 => Ok(SampleFormat::F32),
+            (FLOAT, 8) if usual == 8 => Ok(SampleFormat::F64),
+            _ => Err(HeaderError::Frame {
+                channels,
+                bits,
+                frame_bytes,
+            }),
+        }
     }
 
     fn into_header(
@@ -136,17 +191,7 @@ impl FormatChunk {
         data_start: u64,
         data_bytes: Option<u64>,
     ) -> Result<WavHeader, HeaderError> {
-        let samples = match (self.tag, self.bits) {
-            (PCM, 8) => SampleFormat::U8,
-            (PCM, 16) => SampleFormat::I16,
-            (PCM, 24) => SampleFormat::I24,
-            (PCM, 32) => SampleFormat::I32,
-            (FLOAT, 32) => SampleFormat::F32,
-            (FLOAT, 64) => SampleFormat::F64,
-            (PCM | FLOAT, bits) => return Err(HeaderError::Bits(bits)),
-            (tag, _) => return Err(HeaderError::Codec(tag)),
-        };
-
+        let samples = self.samples()?;
         let Self {
             channels,
             rate_hz,

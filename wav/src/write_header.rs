@@ -80,13 +80,13 @@ impl WavFormat {
         chunks
     }
 
-    /// Returns the `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels and for integers
-    /// above 16 bits, where Microsoft requires it, otherwise the plain one, which all programs
-    /// read.
+    /// Returns the `fmt ` chunk: `WAVEFORMATEXTENSIBLE` for more than two channels, whose places it
+    /// names, and for integers of 32 bits; otherwise the plain one, which all programs read.
+    /// Microsoft asks for the extensible one above 16 bits, but samplers, players for DJs and
+    /// Python's `wave` before 3.12 refuse it, and none that reads 24 bits refuses the plain one.
     fn format_chunk(&self) -> Vec<u8> {
         let tag = if self.samples.is_float() { FLOAT } else { PCM };
-        let is_wide = matches!(self.samples, SampleFormat::I24 | SampleFormat::I32);
-        let extensible = self.channels > 2 || is_wide;
+        let extensible = self.channels > 2 || self.samples == SampleFormat::I32;
         let (bits, block_align) = (self.samples.bytes() as u16 * 8, self.frame_bytes() as u32);
 
         let mut format = Vec::new();

@@ -1,6 +1,6 @@
 //! `cargo xtask bundle`: builds the plugin as hosts load it, with the command that it runs. The
-//! command contains the bundled model and, on the systems for which it is shipped, the engine for
-//! NVIDIA's GPUs.
+//! command contains the bundled model, the CUDA engine and, on the systems for which it is shipped,
+//! TensorRT.
 //!
 //! ```text
 //! target/bundled/
@@ -30,7 +30,7 @@ pub(crate) const COMMAND: &str = sextet_protocol::COMMAND_FILE;
 pub(crate) struct Build<'a> {
     /// Cargo's profile.
     pub(crate) profile: &'a str,
-    /// Whether the command is built without the engine for GPUs, whatever the system.
+    /// Whether the command is built without TensorRT, whatever the system.
     pub(crate) cpu_only: bool,
 }
 

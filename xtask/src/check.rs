@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use crate::step::{borrowed, run};
-use crate::{kernels, tensorrt, tidy, tools};
+use crate::{kernels, package, tensorrt, tidy, tools};
 
 /// All checks, with TensorRT where NVIDIA has it.
 ///
@@ -92,6 +92,24 @@ pub(crate) fn tensorrt() -> Result<()> {
     build.cargo("test", &["--test", "command", "--", "engine::"], &library)
 }
 
+/// Lists the public API of the libraries, with a program in a workspace of its own.
+///
+/// # Errors
+/// When a text cannot be written, or with `--check` differs from the sources.
+pub(crate) fn public_api(arguments: &[&str]) -> Result<()> {
+    let program = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--target-dir",
+        "target/api",
+        "--manifest-path",
+        "xtask/api/Cargo.toml",
+        "--",
+    ];
+    run("cargo", &[&program, arguments].concat(), &[])
+}
+
 /// How Cargo builds the workspace for all the steps of a check. Another choice of packages or
 /// features would be another build of half the dependencies.
 struct Build {
@@ -132,6 +150,8 @@ impl Build {
         run("cargo", &["fmt", "--all", "--check"], &[])?;
         println!("\n==> layout");
         tidy::run()?;
+        public_api(&["--check"])?;
+        package::check(false)?;
         self.cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])
     }
 

@@ -9,6 +9,7 @@ mod check;
 mod dist;
 mod install;
 mod kernels;
+mod package;
 mod step;
 mod tensorrt;
 mod tidy;
@@ -23,12 +24,15 @@ use bundle::Build;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  check          everything that CI checks: format, lints, layout, kernels, tests, documentation, dependencies and licences
+  check          everything that CI checks: format, lints, layout, public API, packages, kernels, tests, documentation, dependencies and licences
   check --fast   the same without what has to be downloaded: no Python packages, no kernels, no TensorRT, no audit of dependencies
   tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
   kernels        compiles the kernels of the CUDA engine into separator/kernels/kernels.bin; needs no GPU
   kernels --check
                  whether that file is the one of the sources; fails on the compiler's warnings and on spilled registers
+  api            the public API of each library as a text beside it, public-api.txt
+  api --check    whether the texts are those of the sources
+  package        whether the crates that are published can be packaged; --verify builds them from their packages
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
@@ -39,7 +43,8 @@ usage: cargo xtask <chore>
 
 bundle, install and dist take
   --profile NAME   dev, release (usual for bundle and install) or dist (usual for dist)
-  --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang";
+  --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang.
+                   The CUDA engine is part of every command";
 
 fn main() -> ExitCode {
     match run() {
@@ -64,6 +69,10 @@ fn run() -> Result<()> {
         ["tensorrt"] => check::tensorrt(),
         ["kernels"] => kernels::write(),
         ["kernels", "--check"] => kernels::check(),
+        ["api"] => check::public_api(&[]),
+        ["api", "--check"] => check::public_api(&["--check"]),
+        ["package"] => package::check(false),
+        ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),

@@ -20,9 +20,13 @@ const IN_WHEEL: &str = "tensorrt_rtx_libs";
 
 /// Whether NVIDIA offers TensorRT for this system.
 pub(crate) fn is_made_for_this_system() -> bool {
+    is_made_for(OS, ARCH)
+}
+
+fn is_made_for(os: &str, arch: &str) -> bool {
     WHEELS
         .replace('\r', "")
-        .contains(&format!("os = \"{OS}\"\narch = \"{ARCH}\""))
+        .contains(&format!("os = \"{os}\"\narch = \"{arch}\""))
 }
 
 /// Returns the folder of the library and the wheel that it came in, fetched and unpacked on first
@@ -96,10 +100,14 @@ pub(crate) fn library() -> Result<(String, String)> {
     Ok((text(unpacked.join(IN_WHEEL))?, wheel))
 }
 
-/// Whether the released command contains TensorRT unless it is left out: on the supported systems
-/// on which it has been tested. NVIDIA has its library for 64-bit ARM too, where it is untested.
+/// Whether the released command contains TensorRT unless it is left out: on Linux and Windows,
+/// x86-64. NVIDIA has its library for 64-bit ARM too, where it is untested.
 pub(crate) fn is_shipped_for_this_system() -> bool {
-    is_made_for_this_system() && ARCH == "x86_64"
+    is_shipped_for(OS, ARCH)
+}
+
+fn is_shipped_for(os: &str, arch: &str) -> bool {
+    is_made_for(os, arch) && arch == "x86_64"
 }
 
 /// Returns the variables with which the build finds libclang, which is fetched when the system has
@@ -180,4 +188,25 @@ fn name(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensorrt_is_shipped_for_linux_and_windows_on_x86_64() {
+        let cases = [
+            ("linux", "x86_64", true, true),
+            ("windows", "x86_64", true, true),
+            ("linux", "aarch64", true, false),
+            ("macos", "x86_64", false, false),
+            ("macos", "aarch64", false, false),
+        ];
+
+        for (os, arch, made, shipped) in cases {
+            let found = (is_made_for(os, arch), is_shipped_for(os, arch));
+            assert_eq!(found, (made, shipped), "{os} {arch}");
+        }
+    }
 }

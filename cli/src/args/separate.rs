@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use sextet_separator::Stem;
 
-use super::value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, overlap, stem};
+use super::value::{
+    BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, TagsArg, overlap, stem,
+};
 use crate::models::BUNDLED;
 
 /// The flags of `sextet separate`, as typed.
@@ -58,6 +60,10 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_enum)]
     pub(crate) bits: Option<BitsArg>,
 
+    /// Tags of the stems: those of the song, with a title that names the stem, or none
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) tags: TagsArg,
+
     /// Sample rate of the stems: `source` or a number of Hz
     #[arg(long, value_name = "HZ", default_value = "source")]
     pub(crate) rate: Rate,
@@ -68,7 +74,7 @@ pub(crate) struct SeparateArgs {
 
     /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder},
     /// {source_ext}, {model}
-    #[arg(long, value_name = "TEMPLATE", default_value = crate::separate::DEFAULT_TEMPLATE)]
+    #[arg(long, value_name = "TEMPLATE", default_value = crate::stems::DEFAULT_TEMPLATE)]
     pub(crate) name: String,
 
     /// How much of a chunk is shared with the next: 0 up to 0.99; more is slower and smoother

@@ -44,6 +44,16 @@ pub(crate) enum BitsArg {
     Float32,
 }
 
+/// `--tags`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TagsArg {
+    /// The song's, with a title that names the stem
+    #[default]
+    Song,
+    /// No tags at all
+    None,
+}
+
 /// `--mono`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MonoArg {

@@ -10,8 +10,8 @@ use super::evict::CachedEntry;
 use super::{Limit, StemCache};
 use crate::args::CacheCommand;
 use crate::fault::{Fault, Kind};
-use crate::separate::clock;
 use crate::stdio;
+use crate::time::clock;
 use crate::unfinished::Unfinished;
 
 /// Runs one of the `cache` commands.

@@ -8,12 +8,12 @@ use anyhow::Result;
 use serde::Serialize;
 use sextet_protocol::Folders;
 use sextet_protocol::worker::GpuState;
+use sextet_separator::audio::Ffmpeg;
 
-use crate::computing;
 use crate::engine::{self, EngineStatus};
 use crate::gpu::{self, GpuFacts};
 use crate::models::{self, CATALOGUE};
-use crate::stdio;
+use crate::{decoding, stdio};
 
 /// Version of the JSON object. It is raised by a change that breaks readers.
 const VERSION: u32 = 2;
@@ -27,6 +27,7 @@ struct Findings {
     threads: usize,
     engines: Vec<EngineStatus>,
     gpu: GpuFacts,
+    ffmpeg: FfmpegFound,
     models: Vec<ModelStatus>,
     folders: Vec<Folder>,
     remedies: Vec<String>,
@@ -40,6 +41,15 @@ struct ModelStatus {
     /// Number of its parameters, when it is fetched and opens.
     parameters: Option<usize>,
     /// The reason why it does not open.
+    error: Option<String>,
+}
+
+/// The ffmpeg that decodes what Sextet does not.
+#[derive(Debug, Serialize)]
+struct FfmpegFound {
+    path: Option<PathBuf>,
+    version: Option<String>,
+    /// The reason why it does not run.
     error: Option<String>,
 }
 
@@ -80,7 +90,7 @@ fn examine() -> Findings {
     }
 
     folders.extend(
-        computing::engine_cache()
+        engine::engine_cache()
             .ok()
             .map(|cache| folder("engine cache", cache)),
     );
@@ -93,6 +103,7 @@ fn examine() -> Findings {
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         engines,
         gpu,
+        ffmpeg: look_for_ffmpeg(),
         models,
         folders,
         remedies: Vec::new(),
@@ -100,6 +111,20 @@ fn examine() -> Findings {
 
     findings.remedies = remedies(&findings);
     findings
+}
+
+fn look_for_ffmpeg() -> FfmpegFound {
+    let found = decoding::ffmpeg();
+    let (version, error) = match found.map(Ffmpeg::version) {
+        None => (None, None),
+        Some(Ok(version)) => (Some(version), None),
+        Some(Err(fault)) => (None, Some(format!("{:#}", anyhow::Error::new(fault)))),
+    };
+    FfmpegFound {
+        path: found.map(|ffmpeg| ffmpeg.program().to_owned()),
+        version,
+        error,
+    }
 }
 
 fn model(entry: &'static models::Entry) -> ModelStatus {
@@ -142,6 +167,13 @@ fn remedies(findings: &Findings) -> Vec<String> {
         }
         sentences.retain(|sentence| !sentence.is_empty());
         remedies.push(sentences.join(" "));
+    }
+
+    if let Some(error) = &findings.ffmpeg.error {
+        remedies.push(format!(
+            "ffmpeg does not run ({error}): name another one with {}",
+            decoding::VARIABLE
+        ));
     }
 
     for model in &findings.models {

@@ -47,6 +47,14 @@ pub(super) fn lines(findings: &Findings) -> Vec<String> {
     lines.push(format!("tensorrt    {}", found(&gpu.tensorrt_library)));
     lines.push(String::new());
 
+    let ffmpeg = &findings.ffmpeg;
+    lines.push(match (&ffmpeg.path, &ffmpeg.version) {
+        (Some(path), Some(version)) => format!("ffmpeg      {version} ({})", path.display()),
+        (Some(path), None) => format!("ffmpeg      does not run ({})", path.display()),
+        (None, _) => "ffmpeg      not found: files of rare kinds are refused".to_owned(),
+    });
+    lines.push(String::new());
+
     for model in &findings.models {
         let parameters = model.parameters.map_or(String::new(), |n| {
             format!(", {:.2} million parameters", n as f64 / 1e6)

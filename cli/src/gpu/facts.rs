@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-use crate::computing;
+use crate::engine;
 
 /// The GPUs, driver and libraries that were found.
 #[derive(Debug, Default, Serialize)]
@@ -52,7 +52,7 @@ pub(crate) fn detect() -> GpuFacts {
         driver: driver().or_else(|| devices.first()?.split(", ").nth(2).map(str::to_owned)),
         devices,
         cuda_library: find(&folders, cuda),
-        tensorrt_library: find(&computing::library_folders().unwrap_or_default(), tensorrt)
+        tensorrt_library: find(&engine::library_folders().unwrap_or_default(), tensorrt)
             .or_else(|| find(&folders, tensorrt)),
         has_card: has_card(Path::new("/sys/bus/pci/devices")),
     }

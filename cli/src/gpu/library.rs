@@ -9,7 +9,7 @@ use super::facts::GpuFacts;
 use super::state::Verdict;
 use super::verdict::sentence;
 use crate::fault::Report;
-use crate::{computing, setup};
+use crate::{engine, setup};
 
 /// Offer of the setup. Each front end adds how it is done with its own controls.
 const SET_UP: &str = "Set up the GPU";
@@ -79,7 +79,7 @@ fn without_library(
 fn is_named(found: &GpuFacts) -> bool {
     let library = found.tensorrt_library.as_deref();
     library.is_some_and(|path| {
-        computing::named_libraries()
+        engine::named_libraries()
             .iter()
             .any(|folder| path.starts_with(folder))
     })

@@ -10,7 +10,7 @@ use super::facts::{self, GpuFacts};
 #[cfg(feature = "tensorrt")]
 use super::library;
 use super::state::{NO_GPU, Verdict, device};
-use crate::computing;
+use crate::engine;
 use crate::fault::Report;
 
 /// Needs of each engine on GPUs, in the order in which they are tried, each with the version of
@@ -22,7 +22,7 @@ const NEEDS: &[(Needs, &str)] = &[
 ];
 
 pub(super) fn verdict(found: &GpuFacts) -> Verdict {
-    let options = match computing::gpu_options() {
+    let options = match engine::gpu_options() {
         Ok(options) => options,
         Err(error) => {
             let (message, remedy) = words(&Report::of(&error));

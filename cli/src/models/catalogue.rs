@@ -84,7 +84,7 @@ fn read() -> Vec<Entry> {
     struct Catalogue {
         model: Vec<Entry>,
     }
-    let text = include_str!("../../../models/catalogue.toml");
+    let text = include_str!("catalogue.toml");
 
     // The text is part of the program, and the test below reads it.
     #[allow(clippy::expect_used)]

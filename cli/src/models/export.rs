@@ -28,10 +28,9 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
         PrecisionArg::F32 => Precision::F32,
         PrecisionArg::F16 => Precision::F16,
     };
-    let options = ExportOptions {
-        batch: args.batch.get(),
-        precision,
-    };
+    let options = ExportOptions::new()
+        .batch(args.batch.get())
+        .precision(precision);
     let cannot_write = || {
         Fault::new(
             Kind::Output,

@@ -10,7 +10,7 @@ use super::cache::{Place, lock_folder, unwritable};
 use super::catalogue::Hub;
 use super::hub::{Facts, Remote};
 use crate::fault::{Fault, Kind};
-use crate::files::sha256;
+use crate::transfer::sha256;
 use crate::transfer::{self, Download, TransferListener, length};
 
 /// A transfer of one file of `hub`.

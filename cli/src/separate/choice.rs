@@ -6,9 +6,9 @@ use anyhow::Result;
 use sextet_separator::audio::{Bits, FileFormat, Tags, WriteOptions};
 use sextet_separator::{Mono, Options, Part, Stem, Sum};
 
-use super::template::Template;
-use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg};
+use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg, TagsArg};
 use crate::fault::{Fault, Kind};
+use crate::stems::Template;
 
 /// The settings of a separation that are the same for all songs.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Choice {
     pub(crate) template: Template,
     pub(crate) model_name: String,
     pub(crate) skip_existing: bool,
+    /// Whether the stems get the song's tags, and say which stem they are.
+    pub(crate) tagged: bool,
 }
 
 impl From<SumArg> for Sum {
@@ -43,21 +45,20 @@ impl Choice {
     /// When the flags contradict each other or the model.
     pub(crate) fn resolve(args: &SeparateArgs, sources: &[Stem]) -> Result<Self> {
         let parts = parts(args, sources)?;
-        let options = Options {
-            parts: parts.clone(),
-            overlap: args.overlap,
-            shifts: args.shifts,
-            sum: args.sum.into(),
-            rate_hz: match args.rate {
+        let options = Options::new()
+            .parts(parts.clone())
+            .overlap(args.overlap)
+            .shifts(args.shifts)
+            .sum(args.sum.into())
+            .rate_hz(match args.rate {
                 Rate::Source => None,
                 Rate::Hz(hz) => Some(hz),
-            },
-            mono: match args.mono {
+            })
+            .mono(match args.mono {
                 MonoArg::Keep => Mono::Keep,
                 MonoArg::Stereo => Mono::Stereo,
-            },
-            single_chunk: args.single_chunk,
-        };
+            })
+            .single_chunk(args.single_chunk);
 
         Ok(Self {
             options,
@@ -71,16 +72,16 @@ impl Choice {
             template: template(args)?,
             model_name: crate::models::short_name(&args.model),
             skip_existing: args.skip_existing,
+            tagged: args.tags == TagsArg::Song,
         })
     }
 
     /// Returns the options of writing the stems of a song with `tags`.
     pub(crate) fn write_options(&self, tags: Tags) -> WriteOptions {
-        WriteOptions {
-            format: self.format,
-            bits: self.bits,
-            tags,
-        }
+        WriteOptions::new()
+            .format(self.format)
+            .bits(self.bits)
+            .tags(if self.tagged { tags } else { Tags::default() })
     }
 }
 

@@ -2,20 +2,48 @@
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use sextet_fs::AtomicDir;
+use sextet_separator::Stem;
+use sextet_separator::audio::Tags;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::fault::{Fault, Kind};
+use crate::unfinished::Unfinished;
 
 /// Extensions of the files that are taken from a folder. A file that is named itself is taken
 /// whatever its extension.
-const EXTENSIONS: [&str; 18] = [
-    "wav", "wave", "rf64", "bwf", "aif", "aiff", "aifc", "flac", "mp3", "mp4", "m4a", "m4b", "aac",
-    "alac", "ogg", "oga", "opus", "caf",
+const EXTENSIONS: [&str; 33] = [
+    "wav", "wave", "rf64", "bwf", "w64", "aif", "aiff", "aifc", "au", "snd", "flac", "mp1", "mp2",
+    "mp3", "mpga", "mp4", "m4a", "m4b", "m4v", "mov", "3gp", "3g2", "aac", "adts", "alac", "ogg",
+    "oga", "opus", "caf", "mka", "mkv", "webm", "weba",
 ];
+
+/// Extensions of the files that are taken from a folder where there is an ffmpeg, which decodes
+/// them.
+const BY_FFMPEG: [&str; 34] = [
+    "wma", "asf", "wmv", "wv", "ape", "mpc", "tta", "tak", "ofr", "shn", "ac3", "eac3", "dts",
+    "thd", "mlp", "amr", "awb", "dsf", "dff", "oma", "aa3", "ra", "rm", "voc", "avi", "mpg",
+    "mpeg", "vob", "ts", "m2ts", "mts", "flv", "mxf", "spx",
+];
+
+/// Name of standard input on the command line.
+const STANDARD_INPUT: &str = "-";
+
+/// Everything that was found below the named paths.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The songs, in the order in which they were named and, within a folder, in natural order.
+    pub(crate) inputs: Vec<Input>,
+    /// Files in the folders that are no songs by their extensions.
+    pub(crate) left_out: Vec<PathBuf>,
+    /// Number of files in the folders that are stems which Sextet has written.
+    pub(crate) own_stems: usize,
+}
 
 /// One input to separate, or the reason why it cannot be separated.
 #[derive(Debug)]
@@ -27,31 +55,101 @@ pub(crate) struct Input {
     pub(crate) folder: PathBuf,
     /// Size in bytes.
     pub(crate) found: Result<u64>,
+    /// Whether it is a copy of what standard input gave.
+    pub(crate) spooled: bool,
 }
 
-/// Finds all songs below `named`, in the order in which they were named and, within a folder, in
-/// natural order. The `output` folder is left out: it holds Sextet's own files.
-pub(crate) fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
+/// Search below the named paths.
+struct Search<'a> {
+    /// The output folder, which is left out: it holds Sextet's own files.
+    output: Option<&'a Path>,
+    /// Whether there is an ffmpeg.
+    ffmpeg: bool,
+    found: Found,
+}
+
+/// Finds all songs below `named`. Standard input, named `-`, is copied to a file of `unfinished`,
+/// which is deleted when the process ends.
+pub(crate) fn gather(
+    named: &[PathBuf],
+    output: &Path,
+    ffmpeg: bool,
+    unfinished: &Unfinished,
+) -> Found {
     let output = fs::canonicalize(output).ok();
-    let mut inputs = Vec::new();
+    let mut search = Search {
+        output: output.as_deref(),
+        ffmpeg,
+        found: Found::default(),
+    };
+
     for path in named {
+        if path.as_os_str() == STANDARD_INPUT {
+            search.found.inputs.push(standard_input(unfinished));
+            continue;
+        }
+        let inputs = &mut search.found.inputs;
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => search(path, output.as_deref(), &mut inputs),
+            Ok(found) if found.is_dir() => search.folder(path),
             Ok(found) if found.is_file() => inputs.push(single(path, Ok(found.len()))),
             Ok(_) => {
                 let fault = Fault::new(
                     Kind::Input,
                     format!("'{}' is no regular file", path.display()),
                 );
-                let remedy =
-                    "a song may be read twice: save what the pipe or device gives to a file first";
+                let remedy = "a song may be read twice: pass what a pipe gives to `-`, or save it \
+                              to a file first";
                 inputs.push(single(path, Err(fault.remedy(remedy).into())));
             }
             Err(error) => inputs.push(single(path, Err(unreadable(path, error)))),
         }
     }
 
-    inputs
+    search.found
+}
+
+/// Copies standard input to a file: a song may be read twice.
+fn standard_input(unfinished: &Unfinished) -> Input {
+    let copied = copy_standard_input(unfinished);
+    let (path, found) = match copied {
+        Ok((path, bytes)) => (path, Ok(bytes)),
+        Err(error) => (PathBuf::from(STANDARD_INPUT), Err(error)),
+    };
+    Input {
+        path,
+        folder: PathBuf::new(),
+        found,
+        spooled: true,
+    }
+}
+
+fn copy_standard_input(unfinished: &Unfinished) -> Result<(PathBuf, u64)> {
+    let mut input = std::io::stdin().lock();
+    if input.is_terminal() {
+        let fault = Fault::new(
+            Kind::Usage,
+            "expected a song on standard input, found a terminal",
+        );
+        return Err(fault
+            .remedy("pass a song to it, as in `sextet separate - < song.mp3`")
+            .into());
+    }
+
+    let fault = |error: std::io::Error| {
+        let message = format!("standard input cannot be copied to a temporary file: {error}");
+        Fault::new(Kind::Input, message)
+            .remedy("make room in the folder for temporary files, or name another with TMPDIR")
+    };
+    let folder = unfinished
+        .scratch(|| AtomicDir::new_in(&std::env::temp_dir()))
+        .map_err(fault)?;
+    let path = folder.path().join("stdin");
+    let Some(file) = folder.create(|| File::create(&path)) else {
+        // The process is about to end.
+        return Err(fault(std::io::ErrorKind::Interrupted.into()).into());
+    };
+    let bytes = std::io::copy(&mut input, &mut file.map_err(fault)?).map_err(fault)?;
+    Ok((path, bytes))
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {
@@ -80,61 +178,99 @@ fn single(path: &Path, found: Result<u64>) -> Input {
         path: path.to_owned(),
         folder: folder.into(),
         found,
+        spooled: false,
     }
 }
 
-/// Adds all audio files below `root` to `inputs`. Symbolic links are followed, but never in a
-/// circle.
-fn search(root: &Path, output: Option<&Path>, inputs: &mut Vec<Input>) {
-    let before = inputs.len();
-    let walk = WalkDir::new(root).follow_links(true).sort_by(natural);
-    let wanted = |entry: &DirEntry| {
-        entry.depth() == 0 || !(hidden(entry.file_name()) || ours(entry, output))
-    };
+impl Search<'_> {
+    /// Adds all audio files below `root`. Symbolic links are followed, but never in a circle.
+    fn folder(&mut self, root: &Path) {
+        let before = self.found.inputs.len();
+        let own_before = self.found.own_stems;
+        let output = self.output;
+        let walk = WalkDir::new(root).follow_links(true).sort_by(natural);
+        let wanted = |entry: &DirEntry| {
+            entry.depth() == 0 || !(hidden(entry.file_name()) || ours(entry, output))
+        };
 
-    for entry in walk.into_iter().filter_entry(wanted) {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() && audio(entry.path()) => {
-                let found = entry
-                    .metadata()
-                    .map(|found| found.len())
-                    .context("cannot read it");
-                let folder = folder_of(root, entry.path());
-                inputs.push(Input {
-                    path: entry.into_path(),
-                    folder,
-                    found,
-                });
+        for entry in walk.into_iter().filter_entry(wanted) {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => self.file(root, entry),
+                Ok(_) => {}
+                Err(error) if error.loop_ancestor().is_some() => {}
+                Err(error) => {
+                    let path = error.path().unwrap_or(root).to_owned();
+                    let fault =
+                        Fault::new(Kind::Input, format!("cannot read '{}'", path.display()));
+                    self.add(
+                        path,
+                        PathBuf::new(),
+                        Err(anyhow::Error::new(error).context(fault)),
+                    );
+                }
             }
-            Ok(_) => {}
-            Err(error) if error.loop_ancestor().is_some() => {}
-            Err(error) => {
-                let path = error.path().unwrap_or(root).to_owned();
-                let fault = Fault::new(Kind::Input, format!("cannot read '{}'", path.display()));
-                inputs.push(Input {
-                    path,
-                    folder: PathBuf::new(),
-                    found: Err(anyhow::Error::new(error).context(fault)),
-                });
-            }
+        }
+
+        let is_empty = self.found.inputs.len() == before && self.found.own_stems == own_before;
+        if is_empty {
+            let fault = Fault::new(
+                Kind::Input,
+                format!("there is no audio in the folder '{}'", root.display()),
+            );
+            let remedy = format!(
+                "files are looked for by extension: {}",
+                self.extensions().collect::<Vec<_>>().join(", ")
+            );
+            let found = Err(fault.remedy(remedy).into());
+            self.add(root.to_owned(), PathBuf::new(), found);
         }
     }
 
-    if inputs.len() == before {
-        let fault = Fault::new(
-            Kind::Input,
-            format!("there is no audio in the folder '{}'", root.display()),
-        );
-        let remedy = format!(
-            "files are looked for by extension: {}",
-            EXTENSIONS.join(", ")
-        );
-        inputs.push(Input {
-            path: root.to_owned(),
-            folder: PathBuf::new(),
-            found: Err(fault.remedy(remedy).into()),
+    fn file(&mut self, root: &Path, entry: DirEntry) {
+        if !self.is_audio(entry.path()) {
+            self.found.left_out.push(entry.into_path());
+            return;
+        }
+        if is_own_stem(entry.path()) {
+            self.found.own_stems += 1;
+            return;
+        }
+
+        let found = entry.metadata().map(|found| found.len());
+        let folder = folder_of(root, entry.path());
+        self.add(entry.into_path(), folder, found.context("cannot read it"));
+    }
+
+    fn add(&mut self, path: PathBuf, folder: PathBuf, found: Result<u64>) {
+        self.found.inputs.push(Input {
+            path,
+            folder,
+            found,
+            spooled: false,
         });
     }
+
+    fn extensions(&self) -> impl Iterator<Item = &'static str> {
+        let by_ffmpeg = BY_FFMPEG.into_iter().filter(|_| self.ffmpeg);
+        EXTENSIONS.into_iter().chain(by_ffmpeg)
+    }
+
+    fn is_audio(&self, path: &Path) -> bool {
+        let extension = path
+            .extension()
+            .and_then(OsStr::to_str)
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        self.extensions().any(|known| known == extension)
+    }
+}
+
+/// Returns whether the file is a stem that Sextet has written: its name names one, and its tags say
+/// so.
+fn is_own_stem(path: &Path) -> bool {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    Stem::ALL.iter().any(|stem| name.contains(stem.name())) && Tags::read(path).is_stem()
 }
 
 /// Returns the name of the named folder, joined with the path from there to the song's folder.
@@ -159,15 +295,6 @@ fn ours(entry: &DirEntry, output: Option<&Path>) -> bool {
             .is_some_and(|output| fs::canonicalize(entry.path()).is_ok_and(|path| path == output))
 }
 
-fn audio(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .and_then(OsStr::to_str)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    EXTENSIONS.contains(&extension.as_str())
-}
-
 /// Compares names in natural order: `2` before `10`. Equal names are compared by their bytes.
 fn natural(a: &DirEntry, b: &DirEntry) -> Ordering {
     let (a, b) = (a.file_name(), b.file_name());
@@ -184,6 +311,10 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         }
+    }
+
+    fn gather(named: &[PathBuf], output: &Path) -> Vec<Input> {
+        super::gather(named, output, false, &Unfinished::default()).inputs
     }
 
     fn found(named: &[PathBuf], output: &Path) -> Vec<String> {
@@ -226,6 +357,29 @@ mod tests {
 
         let top = folder.path().file_name().unwrap();
         assert_eq!(inputs[2].folder, Path::new(top).join("b"));
+    }
+
+    #[test]
+    fn what_is_left_out_is_known_and_ffmpeg_leaves_out_less() {
+        let folder = tempfile::tempdir().unwrap();
+        touch(
+            folder.path(),
+            &["a.wav", "b.WMA", "c.txt", "d.mkv", ".hidden"],
+        );
+        for (ffmpeg, songs, left_out) in [
+            (false, vec!["a.wav", "d.mkv"], vec!["b.WMA", "c.txt"]),
+            (true, vec!["a.wav", "b.WMA", "d.mkv"], vec!["c.txt"]),
+        ] {
+            let named = [folder.path().to_owned()];
+            let found = super::gather(&named, Path::new("x"), ffmpeg, &Unfinished::default());
+            let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+            let inputs = found.inputs.iter().map(|input| name(&input.path));
+            assert_eq!(inputs.collect::<Vec<_>>(), songs);
+            assert_eq!(
+                found.left_out.iter().map(name).collect::<Vec<_>>(),
+                left_out
+            );
+        }
     }
 
     #[cfg(unix)]

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 
 use anyhow::Result;
 
 use super::choice::Choice;
 use super::inputs::Input;
-use super::template::Values;
 use crate::fault::{Fault, Kind};
+use crate::stems::Values;
 
 /// One song and the places of its stems.
 #[derive(Debug)]
@@ -19,12 +19,24 @@ pub(crate) struct SongJob {
     pub(crate) input: PathBuf,
     /// Size in bytes, or the reason why it cannot be read.
     pub(crate) found: Result<u64>,
+    /// Whether the song is a copy of what standard input gave.
+    pub(crate) spooled: bool,
     /// One file for each part of [`Choice::parts`], in their order; empty for a song that cannot be
     /// read.
     pub(crate) outputs: Vec<PathBuf>,
 }
 
 impl SongJob {
+    /// Returns the song as the user knows it.
+    pub(crate) fn shown(&self) -> Display<'_> {
+        let path = if self.spooled {
+            Path::new("standard input")
+        } else {
+            &self.input
+        };
+        path.display()
+    }
+
     /// Whether all of its stems exist already.
     pub(crate) fn is_complete(&self) -> bool {
         let whole = |path: &PathBuf| {
@@ -76,6 +88,7 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
         jobs.push(SongJob {
             input: input.path,
             found: input.found,
+            spooled: input.spooled,
             outputs,
         });
     }

@@ -11,8 +11,8 @@ use sextet_separator::{EngineChoice, EngineOptions, Model, Separator, Work};
 
 use super::report::Running;
 use crate::args::{EngineArg, SeparateArgs};
+use crate::engine::Waiting;
 use crate::fault::Report;
-use crate::preparing::Waiting;
 use crate::{engine, models};
 
 /// A separator that takes one song after the other.
@@ -150,13 +150,13 @@ fn start_others<'a>(
         let gpu = options.gpu.index;
 
         // A GPU that cannot be used is an error here: the CPU is not one of several machines.
-        let options = EngineOptions {
-            engine: choice,
-            ..options
-        };
+        let options = options.engine(choice);
         let mut quiet = Waiting::new(true);
-        let started =
-            Separator::prepare(model.clone(), options, &mut quiet).and_then(|mut separator| {
+        let started = Separator::builder(model.clone())
+            .backend(options)
+            .listener(&mut quiet)
+            .build()
+            .and_then(|mut separator| {
                 separator.start(&mut quiet)?;
                 Ok(Machine {
                     args,
@@ -196,7 +196,10 @@ impl<'a> Machine<'a> {
     ) -> Result<(Self, Option<String>)> {
         let (gpu, is_open) = (options.gpu.index, options.engine == EngineChoice::Auto);
         let backend = engine::weigh(&model, options, songs, Duration::ZERO);
-        let separator = Separator::prepare(model, backend, &mut waiting(args))?;
+        let separator = Separator::builder(model)
+            .backend(backend)
+            .listener(&mut waiting(args))
+            .build()?;
         let is_refused = is_open && separator.is_on_cpu() && separator.sooner().is_none();
 
         let failed = is_refused.then(|| left(gpu, &separator.engine_note().unwrap_or_default()));
@@ -364,7 +367,8 @@ mod tests {
 
         let model = models::open(&args.model).unwrap();
         let choice = Choice::resolve(&args, model.sources()).unwrap();
-        let jobs = jobs::of(inputs::gather(&args.inputs, &args.output), &choice).unwrap();
+        let found = inputs::gather(&args.inputs, &args.output, false, &Unfinished::default());
+        let jobs = jobs::of(found.inputs, &choice).unwrap();
 
         let machine = |gpu| {
             let separator = engine::start(

@@ -1,7 +1,6 @@
 //! `sextet separate`: songs in, stems out.
 
 mod choice;
-mod files;
 mod inputs;
 mod jobs;
 mod machine;
@@ -9,9 +8,7 @@ mod pool;
 mod reading;
 mod report;
 mod song;
-mod template;
 mod work;
-mod writers;
 
 use std::sync::Mutex;
 
@@ -22,9 +19,9 @@ use sextet_separator::{DecodeOptions, MEMORY_BYTES, Work};
 use crate::args::SeparateArgs;
 use crate::fault::Kind;
 use crate::unfinished::Unfinished;
-use crate::{computing, engine, models, timings};
+use crate::{decoding, engine, models, timings};
 use choice::Choice;
-use inputs::Input;
+use inputs::{Found, Input};
 use jobs::SongJob;
 use machine::{Machine, Machines};
 use pool::After;
@@ -32,11 +29,7 @@ use reading::Reading;
 use report::{Shared, Start, Status, Totals};
 use song::SongRunner;
 
-pub(crate) use files::StemFiles;
-pub(crate) use report::{SongProgress, clock, json_fatal};
-pub(crate) use template::{DEFAULT as DEFAULT_TEMPLATE, Template, Values};
-pub(crate) use work::of_song as work_of_song;
-pub(crate) use writers::{Care, StemWriters, as_library, bytes, cannot_write};
+pub(crate) use report::json_fatal;
 
 /// Most memory for the samples of all songs that are worked on at the same time, in bytes. A single
 /// song may take [`MEMORY_BYTES`].
@@ -49,10 +42,15 @@ const ALL_MEMORY_BYTES: u64 = 4 * MEMORY_BYTES;
 pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     // Check the flags and prepare the engine while the songs are looked for.
     choice::check(args)?;
-    computing::name_gpus(args.gpu.clone());
+    engine::name_gpus(args.gpu.clone());
     engine::warm_up(args.engine, args.threads);
-    let inputs = timed("find the songs", || {
-        inputs::gather(&args.inputs, &args.output)
+    let Found {
+        inputs,
+        left_out,
+        own_stems,
+    } = timed("find the songs", || {
+        let has_ffmpeg = decoding::ffmpeg().is_some();
+        inputs::gather(&args.inputs, &args.output, has_ffmpeg, unfinished)
     });
 
     // Read the first song while the model opens and the engine starts.
@@ -74,7 +72,11 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
         || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
 
     let mut machines = Machines::start(args, model, songs, work)?;
-    let start = start(args, &choice, &machines, hash, &jobs);
+    let start = Start {
+        left_out,
+        own_stems,
+        ..start(args, &choice, &machines, hash, &jobs)
+    };
     let runner = SongRunner {
         choice: &choice,
         unfinished,
@@ -104,10 +106,9 @@ fn read_first(args: &SeparateArgs, inputs: &[Input], memory_bytes: u64) -> Optio
         .filter(|_| !args.skip_existing)?;
     Some(Reading::start(
         &first.path,
-        DecodeOptions {
-            sum: args.sum.into(),
-            memory_bytes,
-        },
+        DecodeOptions::new()
+            .sum(args.sum.into())
+            .memory_bytes(memory_bytes),
     ))
 }
 
@@ -125,6 +126,8 @@ fn start(
         engine_note: machines.note.clone(),
         parts: choice.parts.iter().map(|part| part.name.clone()).collect(),
         output: args.output.clone(),
+        left_out: Vec::new(),
+        own_stems: 0,
         bytes: jobs
             .iter()
             .map(|job| *job.found.as_ref().unwrap_or(&0))

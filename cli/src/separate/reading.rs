@@ -13,6 +13,8 @@ use sextet_separator::audio::{AudioFile, Tags};
 use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Decoded, Listener, Progress, Result};
 
+use crate::decoding;
+
 /// A song that is being read. Dropping it cancels the reading.
 pub(super) struct Reading {
     /// The file.
@@ -76,7 +78,7 @@ impl Reading {
 }
 
 fn read(path: &Path, options: DecodeOptions, mut listener: ReadListener) -> Result<Read> {
-    let file = timed("open the song", || AudioFile::open(path))?;
+    let file = timed("open the song", || decoding::open(path))?;
     let tags = timed("read the tags", || Tags::read(path));
     let song = timed("read the song", || {
         Decoded::read(file, options, &mut listener, &mut |_| ())

@@ -10,13 +10,14 @@ use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
 use super::choice::Choice;
-use super::files::StemFiles;
 use super::jobs::SongJob;
 use super::machine::Machine;
 use super::reading::{Read, Reading};
-use super::report::{Outcome, Shared, SongProgress, Status};
+use super::report::{Outcome, Shared, Status};
 use crate::fault::{Fault, Report};
 use crate::panics;
+use crate::progress::SongProgress;
+use crate::stems::StemFiles;
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
@@ -101,10 +102,9 @@ impl SongRunner<'_> {
             separating_since: None,
         };
 
-        let options = DecodeOptions {
-            sum: self.choice.options.sum,
-            memory_bytes: self.memory_bytes,
-        };
+        let options = DecodeOptions::new()
+            .sum(self.choice.options.sum)
+            .memory_bytes(self.memory_bytes);
 
         // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
@@ -112,7 +112,8 @@ impl SongRunner<'_> {
         let written_as = self.choice.write_options(tags);
 
         // Separate it into unfinished files.
-        let mut files = StemFiles::new(&job.outputs, written_as, seconds, self.unfinished);
+        let tagged = self.choice.tagged;
+        let mut files = StemFiles::new(&job.outputs, written_as, tagged, seconds, self.unfinished);
         separator.separate_decoded(&song, &self.choice.options, &mut files, &mut listener)?;
 
         // Complete the files and give them their names.
@@ -153,6 +154,7 @@ impl Listener for SongListener<'_> {
                     self.seconds.get(),
                 )
             }
+            _ => return,
         };
         self.reporter.tell().progress(self.index, &progress);
     }

@@ -17,7 +17,7 @@ use sextet_protocol::{Folders, Remedy};
 use crate::args::SetupCommand;
 use crate::fault::{Fault, Kind};
 use crate::transfer::{self, Bar, TransferListener};
-use crate::{computing, stdio};
+use crate::{engine, stdio};
 use wheel::Wheel;
 
 /// Notice for everyone who fetches the library.
@@ -84,7 +84,7 @@ pub(crate) fn run(command: SetupCommand) -> Result<()> {
 /// folder for this user.
 pub(crate) fn offer() -> Option<SetupOffer> {
     let wheel = Wheel::of_this_system()?;
-    let folder = computing::own_libraries().ok()?;
+    let folder = engine::own_libraries().ok()?;
     Some(SetupOffer {
         what: wheel.title(),
         bytes: wheel.bytes,
@@ -101,7 +101,7 @@ pub(crate) fn offer() -> Option<SetupOffer> {
 /// file or cannot be unpacked; or when `listener` cancelled.
 pub(crate) fn set_up(from: Option<&Path>, listener: &mut dyn TransferListener) -> Result<Done> {
     let wheel = wheel_of_this_system()?;
-    let folder = computing::own_libraries()?;
+    let folder = engine::own_libraries()?;
     let _lock = lock_setup(listener)?;
 
     // A wheel that the user has supplied.

@@ -12,7 +12,7 @@ use sextet_protocol::Remedy;
 use zip::ZipArchive;
 
 use crate::fault::{Fault, Kind};
-use crate::files::sha256;
+use crate::transfer::sha256;
 use crate::transfer::{self, TransferListener};
 
 const CATALOGUE: &str = include_str!("wheels.toml");

@@ -4,6 +4,7 @@ mod bar;
 mod client;
 mod download;
 mod exchange;
+mod hash;
 mod lock;
 mod proxy;
 
@@ -12,6 +13,7 @@ use anyhow::Result;
 pub(crate) use bar::Bar;
 pub(crate) use client::{Client, Head, Lost, PATIENCE};
 pub(crate) use download::{Download, Source, length};
+pub(crate) use hash::sha256;
 pub(crate) use lock::lock;
 
 use crate::fault::{Fault, Kind};

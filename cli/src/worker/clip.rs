@@ -10,6 +10,7 @@ use sextet_separator::audio::{Audio, AudioFile, AudioStream as _, Folded};
 use sextet_separator::{DecodeOptions, Decoded, Listener, Progress};
 
 use super::job::Job;
+use crate::decoding;
 
 /// Pause between two replies about the same stage.
 const EVERY: Duration = Duration::from_millis(100);
@@ -29,7 +30,7 @@ impl Clip {
     /// # Errors
     /// When it cannot be read or decoded, or the job is cancelled.
     pub(super) fn read(path: &Path, job: &Job) -> Result<Self> {
-        let file = AudioFile::open(path).with_context(|| format!("'{}'", path.display()))?;
+        let file = decoding::open(path).with_context(|| format!("'{}'", path.display()))?;
         let mut stream = Folded::new(file.stream()?);
         let layout = stream.layout();
         let total = file.info().frames.unwrap_or(0);
@@ -66,7 +67,7 @@ impl DecodedClip {
     /// # Errors
     /// When it cannot be read or decoded, or the job is cancelled.
     pub(super) fn read(path: &Path, options: DecodeOptions, job: &Job) -> Result<Self> {
-        let file = AudioFile::open(path).with_context(|| format!("'{}'", path.display()))?;
+        let file = decoding::open(path).with_context(|| format!("'{}'", path.display()))?;
         let total = file.info().frames.unwrap_or(0);
         let mut hasher = AudioHasher::new(2, file.info().layout.rate_hz);
 

@@ -67,7 +67,7 @@ pub(super) fn set_up_gpu(job: &Job, from: Option<&Path>) -> Result<()> {
 /// Fails: a build without TensorRT has nothing to set up.
 #[cfg(not(feature = "tensorrt"))]
 pub(super) fn set_up_gpu(_: &Job, _: Option<&Path>) -> Result<()> {
-    Err(crate::computing::not_built_in())
+    Err(crate::engine::not_built_in())
 }
 
 /// Joins a notice, which is broken into lines for terminals, into one line.

@@ -11,7 +11,7 @@ use super::JobContext;
 use super::clip::{Clip, Throttled};
 use super::job::Job;
 use crate::fault::{Fault, Kind};
-use crate::separate::cannot_write;
+use crate::stems::cannot_write;
 
 /// Imports the file at `song`. It is read once for its fingerprint and length, and once more to be
 /// copied.

@@ -186,7 +186,10 @@ impl Loaded {
                 Some(backend) => backend,
                 None => engine::options(self.engine, threads)?.into(),
             };
-            let mut separator = Separator::prepare(model, backend, listener)?;
+            let mut separator = Separator::builder(model)
+                .backend(backend)
+                .listener(&mut *listener)
+                .build()?;
             separator.start(listener)?;
             self.state = State::Started(separator);
         }

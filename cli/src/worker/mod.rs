@@ -32,7 +32,7 @@ use sextet_protocol::{ErrorKind, Folders};
 
 use crate::args::WorkerArgs;
 use crate::cache::StemCache;
-use crate::computing;
+use crate::engine;
 use crate::fault::{Fault, Kind};
 use crate::stdio;
 use crate::unfinished::Unfinished;
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
         );
     }
 
-    computing::name_gpu(args.gpu);
+    engine::name_gpu(args.gpu);
     let outbox = Outbox::to_stdout(unfinished);
     host::lower_priority();
     host::exit_with_parent(unfinished);

@@ -6,7 +6,7 @@ use sextet_protocol::worker::Reply;
 use sextet_separator::{Listener, Preparing};
 
 use super::job::Job;
-use crate::preparing::{describe, usual_s};
+use crate::engine::{describe, usual_s};
 
 /// Pause between two replies about the same step.
 const EVERY: Duration = Duration::from_millis(100);

@@ -16,7 +16,7 @@ use super::JobContext;
 use super::clip::Throttled;
 use super::job::Job;
 use crate::fault::{Fault, Kind};
-use crate::separate::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
+use crate::stems::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
 
 /// Writes the stems that `render` asks for.
 ///
@@ -37,7 +37,7 @@ pub(super) fn run(context: &JobContext, job: &Job, render: &Render) -> Result<()
     let outputs = outputs(render, &entry, &stems, &streams);
     let seconds = Cell::new(None);
 
-    let mut files = StemFiles::new(&places, options, &seconds, &context.unfinished);
+    let mut files = StemFiles::new(&places, options, false, &seconds, &context.unfinished);
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
 
@@ -85,11 +85,10 @@ fn write_options(render: &Render) -> Result<WriteOptions> {
         return Err(Fault::new(Kind::Usage, message).remedy(remedy).into());
     }
 
-    Ok(WriteOptions {
-        format,
-        bits,
-        tags: Tags::default(),
-    })
+    Ok(WriteOptions::new()
+        .format(format)
+        .bits(bits)
+        .tags(Tags::default()))
 }
 
 fn stems(render: &Render, entry: &Entry) -> Result<Vec<Stem>> {
@@ -169,11 +168,11 @@ fn outputs(
         None => manifest.frames,
         Some(rate_hz) => Resampler::output_frames(manifest.frames, manifest.rate_hz, rate_hz),
     };
-    Outputs {
-        parts: stems.iter().copied().map(Part::stem).collect(),
-        layout: streams[0].layout(),
+    Outputs::new(
+        stems.iter().copied().map(Part::stem).collect(),
+        streams[0].layout(),
         frames,
-    }
+    )
 }
 
 /// Copies block by block, each stem in turn.

@@ -27,9 +27,10 @@ use super::loaded::{Loaded, engine_arg};
 use super::ready::Ready;
 use super::sink::CacheSink;
 use crate::engine;
+use crate::engine::work_of_song;
 use crate::fault::{Fault, Kind, Report};
 use crate::models::short_name;
-use crate::separate::{SongProgress, work_of_song};
+use crate::progress::SongProgress;
 use crate::stdio;
 
 /// Pause between two checks of the engine that is being prepared.
@@ -531,18 +532,17 @@ fn check(options: &SeparationOptions) -> Result<()> {
 
 /// Returns options for every stem by itself, in stereo, at the clip's own rate.
 fn options(asked: &SeparationOptions, stems: &[Stem]) -> Options {
-    Options {
-        parts: stems.iter().copied().map(Part::stem).collect(),
-        overlap: asked.overlap,
-        shifts: asked.shifts,
-        sum: match asked.sum {
+    Options::new()
+        .parts(stems.iter().copied().map(Part::stem).collect())
+        .overlap(asked.overlap)
+        .shifts(asked.shifts)
+        .sum(match asked.sum {
             Sum::Exact => sextet_separator::Sum::Exact,
             Sum::Model => sextet_separator::Sum::Model,
-        },
-        rate_hz: None,
-        mono: Mono::Stereo,
-        single_chunk: false,
-    }
+        })
+        .rate_hz(None)
+        .mono(Mono::Stereo)
+        .single_chunk(false)
 }
 
 /// Returns the reply for the stage in which all samples are written and the files are completed.

@@ -6,7 +6,7 @@ use sextet_separator::audio::{Audio, WriteOptions};
 use sextet_separator::{Outputs, Stem, StemSink};
 
 use crate::cache::{Making, StemCache};
-use crate::separate::{Care, StemWriters, as_library, bytes};
+use crate::stems::{Care, StemWriters, as_library, bytes};
 
 /// Writes one float32 WAV for each stem.
 pub(super) struct CacheSink<'a> {

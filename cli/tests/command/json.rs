@@ -19,6 +19,8 @@ enum Line {
         engines: Vec<Running>,
         parts: Vec<String>,
         songs: usize,
+        left_out: Vec<String>,
+        own_stems: usize,
         start_s: f64,
     },
     Song {

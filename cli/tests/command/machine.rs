@@ -37,6 +37,71 @@ fn the_cpu_engine_has_no_more_threads_than_the_process_may_use() {
     );
 }
 
+/// Group of processes that may take one processor's time, as a container with such a quota is.
+#[cfg(target_os = "linux")]
+struct Quota(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl Quota {
+    /// Makes a group by version 2 of the kernel's interface or by version 1, where that is allowed.
+    fn of_one_processor() -> Option<Self> {
+        let interfaces = [
+            ("/sys/fs/cgroup", "cpu.max", "100000 100000"),
+            ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "100000"),
+        ];
+        interfaces.into_iter().find_map(|(folder, file, quota)| {
+            let name = format!("sextet-test-{}", std::process::id());
+            let group = std::path::Path::new(folder).join(name);
+            std::fs::create_dir(&group).ok()?;
+            let group = Self(group);
+
+            // The kernel makes the file. Where it did not, there is no such interface.
+            let file = std::fs::OpenOptions::new()
+                .write(true)
+                .open(group.0.join(file));
+            std::io::Write::write_all(&mut file.ok()?, quota.as_bytes()).ok()?;
+            Some(group)
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Quota {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_cpu_engine_has_no_more_threads_than_the_containers_quota() {
+    let Some(quota) = Quota::of_one_processor() else {
+        return println!("left out: groups with a quota cannot be made here");
+    };
+
+    let sandbox = Sandbox::new();
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "echo $$ >\"$1/cgroup.procs\" && shift && exec \"$@\"",
+            "sh",
+        ])
+        .arg(&quota.0)
+        .arg(assert_cmd::cargo::cargo_bin!("sextet"))
+        .args(["doctor", "--json"])
+        .env("SEXTET_CACHE", sandbox.path("cache"))
+        .env("SEXTET_DATA", sandbox.path("data"));
+
+    let found: serde_json::Value = serde_json::from_str(&stdout(&mut command)).unwrap();
+    assert_eq!(found["threads"], 1);
+    assert_eq!(
+        found["engines"][0]["about"],
+        "needs nothing; computes on 1 thread"
+    );
+    println!("as in {}", quota.0.display());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::stage::{self, BLOCK, PATIENCE, Studio};
-use crate::support::clap_host::Host;
-use crate::support::{command, project, song};
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::{command, project, song};
 
 /// The clip that was captured for the pictures.
 pub(crate) struct Made {

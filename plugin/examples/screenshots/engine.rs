@@ -9,7 +9,7 @@ use sextet_protocol::worker::GpuState;
 use crate::clip::Made;
 use crate::stage::{BLOCK, Studio};
 use crate::stand_in::{self, Script, Separation};
-use crate::support::clap_host::Host;
+use sextet_plugin_testing::clap_host::Host;
 
 pub(crate) fn pictures(studio: &Studio, made: &Made) {
     let here = stand_in::this_machine();

@@ -15,13 +15,11 @@ mod engine;
 mod settings;
 mod stage;
 mod stand_in;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::path::PathBuf;
 
+use sextet_plugin_testing::project;
 use stage::Studio;
-use support::project;
 
 fn main() {
     let mut words = std::env::args().skip(1);

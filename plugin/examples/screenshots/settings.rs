@@ -4,7 +4,7 @@ use sextet_protocol::worker::GpuState;
 
 use crate::stage::{Stage, Studio};
 use crate::stand_in::{self, Script};
-use crate::support::clap_host::Host;
+use sextet_plugin_testing::clap_host::Host;
 
 /// A picture: its name, the machine, whether it has a network, and the steps before the picture is
 /// taken.

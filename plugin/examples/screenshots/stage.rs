@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::clap_host::Host;
-use crate::support::project;
-use crate::support::screen::Screen;
+use sextet_plugin_testing::clap_host::Host;
+use sextet_plugin_testing::project;
+use sextet_plugin_testing::screen::Screen;
 
 /// Number of frames of a block.
 pub(crate) const BLOCK: usize = 1024;

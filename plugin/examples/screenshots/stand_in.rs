@@ -11,7 +11,7 @@ use sextet_protocol::worker::{
 };
 use sextet_protocol::{Fingerprint, Remedy, Stem};
 
-use crate::support::{ask, command, project};
+use sextet_plugin_testing::{ask, command, project};
 
 /// Environment variable that names the file with a [`Script`].
 const SCRIPT_VARIABLE: &str = "SEXTET_PICTURE_SCRIPT";
@@ -111,7 +111,7 @@ fn answer(request: Request, script: &Script) {
         Request::SetUpGpu { job, .. } => {
             fetch(
                 job,
-                (46_100_000, 91_787_264),
+                (46_100_000, 92_382_349),
                 script.is_online,
                 "cannot fetch from files.pythonhosted.org",
             );
@@ -243,9 +243,13 @@ fn send(reply: &Reply) {
     out.flush().unwrap();
 }
 
-/// Returns `this` machine with an NVIDIA GPU in this state, or without one.
+/// Returns `this` machine with an NVIDIA GPU in this state, or without one. The GPU that has to be
+/// set up is one that CUDA kernels do not run on.
 pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
-    let name = "NVIDIA GeForce RTX 4070";
+    let (name, memory) = match state {
+        GpuState::ToBeSetUp => ("NVIDIA GeForce RTX 2070", "8 GB"),
+        _ => ("NVIDIA GeForce RTX 4070", "12 GB"),
+    };
     let library = "TensorRT-RTX 1.6.1";
     let (message, remedy) = match state {
         GpuState::Ready => (
@@ -254,12 +258,12 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
         ),
         GpuState::ToBeSetUp => (
             format!("{name} can be used once NVIDIA's library, TensorRT-RTX, is there."),
-            "Set up the GPU, in the plugin's settings or with `sextet setup tensorrt`: the library is fetched, once.",
+            "Set up the GPU: the library is fetched, once.",
         ),
         GpuState::Unusable => (
-            "The GPU's driver is too old: it supports CUDA 12.2, and CUDA 13.0 is needed."
+            "The GPU's driver is too old: it supports CUDA 11.4, and CUDA 12.0 is needed."
                 .to_owned(),
-            "Update NVIDIA's driver to version 580 or newer.",
+            "Update NVIDIA's driver to version 525 or newer.",
         ),
         GpuState::NoGpu => (
             "No NVIDIA GPU was found: separations run on the CPU.".to_owned(),
@@ -269,7 +273,7 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
 
     let setup = GpuSetup {
         what: library.to_owned(),
-        bytes: 91_787_264,
+        bytes: 92_382_349,
         licence: "TensorRT-RTX is NVIDIA's and proprietary; its licence lies beside it as LICENSE.txt, and using it means that \
             you accept that. Sextet does not ship it."
             .to_owned(),
@@ -278,7 +282,7 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
 
     let has_gpu = state != GpuState::NoGpu;
     let driver = if state == GpuState::Unusable {
-        "535.183.01"
+        "470.256.02"
     } else {
         "580.95.05"
     };
@@ -286,7 +290,7 @@ pub(crate) fn with_gpu(this: &Machine, state: GpuState) -> Machine {
     let gpu = Gpu {
         state,
         devices: if has_gpu {
-            vec![format!("{name}, 12 GB")]
+            vec![format!("{name}, {memory}")]
         } else {
             Vec::new()
         },

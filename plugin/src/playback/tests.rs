@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use sextet_protocol::cache::Entry;
 use sextet_protocol::{Folders, Stem};
 
-use crate::entry;
 use crate::placement::Placement;
+use sextet_plugin_testing::entry;
 
 use super::{Block, Deck, Levels, Player, StemFiles};
 

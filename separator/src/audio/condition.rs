@@ -1,6 +1,7 @@
 //! Condition of a file: what a reader notices while it decodes, reported to the user once.
 
-use super::Warning;
+use super::read_error::CodecName;
+use super::{Layout, Warning};
 
 /// Defects of a file, counted while it is decoded.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +16,42 @@ pub(super) struct Condition {
     pub(super) lost_packets: u64,
     /// Number of frames of silence that replace lost audio.
     pub(super) silent_frames: u64,
-    /// Whether a second stream of another layout follows. It is not read.
+    /// Whether a second stream follows that cannot be decoded. It is not read.
     pub(super) other_stream: bool,
+    /// First change of the layout within the file: the frame, counted in the layout of the stream,
+    /// and the layout before and after it.
+    pub(super) change: Option<(u64, Layout, Layout)>,
+    /// The tracks of a file that has several.
+    pub(super) tracks: Option<Tracks>,
+    /// Sentences of the reader's own about the file, without its name.
+    pub(super) notes: Vec<String>,
+}
+
+/// Audio tracks of a file, of which one is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tracks {
+    /// Number of the decoded track, counted from 1.
+    pub(super) used: usize,
+    /// Number of audio tracks.
+    pub(super) count: usize,
+    /// Codec of the first track, if it cannot be decoded.
+    pub(super) refused: Option<CodecName>,
+}
+
+impl Tracks {
+    fn sentence(&self) -> String {
+        let Self {
+            used,
+            count,
+            refused,
+        } = self;
+        match refused {
+            Some(codec) => format!(
+                "{count} audio tracks; the first ({codec}) cannot be decoded, number {used} is used"
+            ),
+            None => format!("{count} audio tracks; only number {used} is used"),
+        }
+    }
 }
 
 impl Condition {
@@ -55,10 +90,32 @@ impl Condition {
 
         if self.other_stream {
             sentences.push(format!(
-                "{name}: a second stream of another layout follows; only the first is used"
+                "{name}: a second stream follows that cannot be decoded; only the first is used"
             ));
         }
 
+        if let Some((frame, before, after)) = self.change {
+            let seconds = frame as f64 / f64::from(rate_hz.max(1));
+            sentences.push(format!(
+                "{name}: changes from {} to {} after {seconds:.3} s; all of it is used, at {rate_hz} Hz",
+                named(before),
+                named(after)
+            ));
+        }
+
+        let notes = self.tracks.iter().map(Tracks::sentence);
+        let notes = notes.chain(self.notes.iter().cloned());
+        sentences.extend(notes.map(|note| format!("{name}: {note}")));
+
         sentences.into_iter().map(Warning).collect()
     }
+}
+
+fn named(layout: Layout) -> String {
+    let channels = match layout.channels {
+        1 => "mono".to_owned(),
+        2 => "stereo".to_owned(),
+        more => format!("{more} channels"),
+    };
+    format!("{channels} at {} Hz", layout.rate_hz)
 }

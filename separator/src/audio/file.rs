@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::condition::Condition;
+use super::ffmpeg::{Ffmpeg, FfmpegReader};
+use super::foreign;
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use super::packets::PacketReader;
-use super::read_error::ReadError;
+use super::read_error::{CodecName, ReadError};
 use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 
 /// An audio file that can be decoded: WAV (also RF64), AIFF, FLAC, MP3, AAC and ALAC in M4A, Ogg
-/// Vorbis, Opus, CAF.
+/// Vorbis, Opus, CAF, Matroska; and whatever [`Ffmpeg`] decodes, where it is given.
 ///
 /// Encoder delay and padding are taken out where the file states them (LAME's tag in MP3, edit list
 /// or `iTunSMPB` in M4A, granule positions and pre-skip in Ogg), so that the length is that of the
@@ -19,10 +21,12 @@ use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
 pub struct AudioFile {
     path: PathBuf,
     info: AudioInfo,
+    ffmpeg: Option<Ffmpeg>,
 }
 
 /// Properties of an audio file that are known without decoding all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AudioInfo {
     /// Channels and rate of the decoded audio.
     pub layout: Layout,
@@ -48,12 +52,21 @@ impl AudioFile {
     /// does not exist or cannot be read, [`Audio`](crate::ErrorKind::Audio) when it is not audio
     /// that can be decoded or holds no sample.
     pub fn open(path: impl AsRef<Path>) -> crate::Result<Self> {
+        Self::open_with(path, None)
+    }
+
+    /// Opens the file under `path` like [`AudioFile::open`]. What Sextet's own decoders refuse is
+    /// decoded by `ffmpeg`, if it is given; the stream's warnings then say so.
+    ///
+    /// # Errors
+    /// Fails like [`AudioFile::open`].
+    pub fn open_with(path: impl AsRef<Path>, ffmpeg: Option<&Ffmpeg>) -> crate::Result<Self> {
         let path = path.as_ref();
-        let mut stream = FileStream::open(path)?;
-        stream.fill()?;
+        let stream = FileStream::begin(path, ffmpeg)?;
         Ok(Self {
             path: path.to_owned(),
             info: stream.info(),
+            ffmpeg: ffmpeg.cloned(),
         })
     }
 
@@ -62,8 +75,7 @@ impl AudioFile {
     /// # Errors
     /// Fails like [`AudioFile::open`].
     pub fn stream(&self) -> crate::Result<Box<dyn AudioStream>> {
-        let mut stream = FileStream::open(&self.path)?;
-        stream.fill()?;
+        let stream = FileStream::begin(&self.path, self.ffmpeg.as_ref())?;
         Ok(Box::new(stream))
     }
 
@@ -102,9 +114,27 @@ struct FileStream {
 enum Reader {
     Wav(WavReader),
     Packets(Box<PacketReader>),
+    Ffmpeg(Box<FfmpegReader>),
 }
 
 impl FileStream {
+    /// Opens the file and decodes its first block, by ffmpeg where Sextet's own decoders refuse it.
+    fn begin(path: &Path, ffmpeg: Option<&Ffmpeg>) -> Result<Self, ReadError> {
+        let own = Self::open(path).and_then(|mut stream| stream.fill().map(|()| stream));
+        let error = match own {
+            Err(error) if error.is_refusal() => named(error, path),
+            other => return other,
+        };
+        let Some(ffmpeg) = ffmpeg else {
+            return Err(error);
+        };
+
+        let reader = FfmpegReader::open(ffmpeg, path, error)?;
+        let mut stream = Self::of(path, Reader::Ffmpeg(Box::new(reader)));
+        stream.fill()?;
+        Ok(stream)
+    }
+
     fn open(path: &Path) -> Result<Self, ReadError> {
         check_is_file(path)?;
         let reader = match WavReader::open(path)? {
@@ -118,33 +148,38 @@ impl FileStream {
             },
         };
 
+        Ok(Self::of(path, reader))
+    }
+
+    fn of(path: &Path, reader: Reader) -> Self {
         let frames = match &reader {
             Reader::Wav(wav) => Some(wav.frames_there()),
-            Reader::Packets(packets) => packets.condition().announced_frames,
+            other => other.condition().announced_frames,
         };
         let layout = Layout {
             channels: 0,
             rate_hz: 0,
         };
-        Ok(Self {
+        Self {
             path: path.to_owned(),
             reader,
             first: None,
             layout,
             frames,
-        })
+        }
     }
 
     /// Decodes the first block and checks the layout.
     fn fill(&mut self) -> Result<(), ReadError> {
-        if let Reader::Wav(wav) = &self.reader {
-            // Check a WAVE header before any sample is read.
-            let format = wav.header().format;
-            self.layout = Layout {
-                channels: usize::from(format.channels),
-                rate_hz: format.rate_hz,
-            };
-            check_layout(&self.path, self.layout)?;
+        // Check a WAVE header before any sample is read.
+        let stated = match &self.reader {
+            Reader::Wav(wav) => Some(wav.layout()),
+            Reader::Ffmpeg(ffmpeg) => Some(ffmpeg.layout()),
+            Reader::Packets(_) => None,
+        };
+        if let Some(layout) = stated {
+            self.layout = layout;
+            check_layout(&self.path, layout)?;
         }
 
         self.first = self.reader.next_block()?;
@@ -173,12 +208,9 @@ impl FileStream {
 
     fn info(&self) -> AudioInfo {
         let (speakers, codec, bits) = match &self.reader {
-            Reader::Wav(wav) => (
-                wav.speakers(),
-                "pcm",
-                Some(8 * wav.header().format.samples.bytes() as u32),
-            ),
+            Reader::Wav(wav) => (wav.speakers(), "pcm", Some(wav.bits())),
             Reader::Packets(packets) => (packets.speakers(), packets.codec(), packets.bits()),
+            Reader::Ffmpeg(ffmpeg) => (ffmpeg.speakers(), "ffmpeg", None),
         };
 
         let (layout, frames) = (self.layout, self.frames);
@@ -198,6 +230,7 @@ impl Reader {
         match self {
             Self::Wav(wav) => wav.next_block(),
             Self::Packets(packets) => packets.next_block(),
+            Self::Ffmpeg(ffmpeg) => ffmpeg.next_block(),
         }
     }
 
@@ -205,6 +238,7 @@ impl Reader {
         match self {
             Self::Wav(wav) => wav.condition(),
             Self::Packets(packets) => packets.condition(),
+            Self::Ffmpeg(ffmpeg) => ffmpeg.condition(),
         }
     }
 
@@ -212,6 +246,7 @@ impl Reader {
         match self {
             Self::Wav(wav) => wav.condition_mut(),
             Self::Packets(packets) => packets.condition_mut(),
+            Self::Ffmpeg(ffmpeg) => ffmpeg.condition_mut(),
         }
     }
 }
@@ -241,6 +276,7 @@ impl AudioStream for FileStream {
         match &self.reader {
             Reader::Wav(wav) => wav.speakers(),
             Reader::Packets(packets) => packets.speakers(),
+            Reader::Ffmpeg(ffmpeg) => ffmpeg.speakers(),
         }
     }
 
@@ -248,6 +284,26 @@ impl AudioStream for FileStream {
         self.reader
             .condition()
             .warnings(&file_name(&self.path), self.layout.rate_hz)
+    }
+}
+
+/// Returns `error` with the name of the file's kind, where its first bytes tell it.
+fn named(error: ReadError, path: &Path) -> ReadError {
+    let is_unnamed = matches!(
+        error,
+        ReadError::NotAudio { .. }
+            | ReadError::Damaged { .. }
+            | ReadError::Codec {
+                codec: CodecName::Unknown,
+                ..
+            }
+    );
+    match foreign::name(path).filter(|_| is_unnamed) {
+        Some(codec) => ReadError::Codec {
+            path: path.to_owned(),
+            codec,
+        },
+        None => error,
     }
 }
 

@@ -5,31 +5,41 @@
 //! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in
 //! memory that does not depend on the length.
 
+mod broadcast;
 mod buffer;
 mod condition;
+mod conform;
+mod ffmpeg;
 mod file;
 mod flac_writer;
 mod fold;
+mod foreign;
 mod guard;
 mod limits;
+mod mend;
+mod mkv;
 mod mp4;
 mod opus;
 mod packets;
+mod pcm_header;
 mod quantize;
 mod read_error;
 mod resample;
+mod sbr;
 mod source;
 mod speaker;
 mod stream;
 mod tags;
 mod track;
 mod trim;
+mod wav_extent;
 mod wav_reader;
 mod wav_writer;
 mod write_error;
 mod writer;
 
 pub use buffer::Audio;
+pub use ffmpeg::{Ffmpeg, FfmpegFault, end_all as end_ffmpeg};
 pub use file::{AudioFile, AudioInfo};
 pub use fold::{Fold, Folded};
 pub use limits::{MAX_CHANNELS, RATES_HZ};

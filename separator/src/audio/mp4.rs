@@ -5,6 +5,7 @@
 //! padding and length in frames.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use super::trim::Trim;
 
@@ -13,7 +14,13 @@ const LARGEST_MOOV: u64 = 256 << 20;
 
 /// Returns the frames of the audio track number `track_id` that belong to the song, or `None` where
 /// the file does not state them or the statement makes no sense.
-pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32) -> Option<Trim> {
+///
+/// An edit list that goes back in time gives several passes, each from the beginning of the track.
+pub(super) fn read_trim(
+    mut file: impl Read + Seek,
+    track_id: u32,
+    rate_hz: u32,
+) -> Option<Vec<Trim>> {
     // Find the track.
     let moov = find_moov(&mut file)?;
     let movie_hz = timescale(child(&moov, b"mvhd")?)?;
@@ -25,37 +32,75 @@ pub(super) fn read_trim(mut file: impl Read + Seek, track_id: u32, rate_hz: u32)
         .into_iter()
         .find(|track| child(track, b"tkhd").and_then(track_number) == Some(track_id))?;
     let header = child(child(track, b"mdia")?, b"mdhd")?;
+    let media_hz = timescale(header)?;
 
-    // Edits count in the media's time scale, which counts frames when it is the sample rate.
-    if timescale(header)? != rate_hz {
-        return None;
+    let edits = child(track, b"edts")
+        .and_then(|edts| child(edts, b"elst"))
+        .map_or_else(Vec::new, edits);
+
+    // The comment knows of one run of frames. Several edits were made after it was written.
+    if edits.len() <= 1
+        && media_hz == rate_hz
+        && let Some(trim) = itunes_comment(&moov)
+    {
+        return Some(vec![trim]);
     }
 
-    if let Some(trim) = itunes_comment(&moov) {
-        return Some(trim);
-    }
+    // A fragmented file states its length in its fragments, mostly nowhere else.
+    let media = duration(header).filter(|&ticks| ticks > 0 && child(&moov, b"mvex").is_none());
+    let frames = |ticks: u64, hz: u32| scaled(ticks, rate_hz, hz);
+    let media = media.map(|ticks| frames(ticks, media_hz));
 
-    let (start, length) = edit(child(child(track, b"edts")?, b"elst")?)?;
-    let media = duration(header)?.checked_sub(start)?;
+    // The edit's length counts in the movie's time scale, often milliseconds.
+    let tick = u64::from(rate_hz.div_ceil(movie_hz));
+    let ranges: Vec<_> = edits
+        .iter()
+        .filter_map(|&(start, length)| {
+            let length = (length > 0).then(|| frames(length, movie_hz));
+            range(frames(start, media_hz), length, media, tick)
+        })
+        .collect();
 
-    // The edit's length counts in the movie's time scale, often milliseconds. Where it agrees with
-    // the media's own length within one tick, the latter is exact.
-    let (length, tick) = (
-        u128::from(length) * u128::from(rate_hz) / u128::from(movie_hz),
-        rate_hz.div_ceil(movie_hz),
-    );
-    let length = u64::try_from(length).ok()?;
-    let frames = if length == 0 || media.abs_diff(length) <= u64::from(tick) {
-        media
-    } else {
-        media.min(length)
+    passes(&ranges)
+}
+
+/// Largest number of times that an edit list may go back in time. Each costs a pass.
+const MOST_PASSES: usize = 64;
+
+/// Returns the frames of an edit, or `None` for one that holds none. Without a length, the edit
+/// extends to the end of the media.
+fn range(start: u64, length: Option<u64>, media: Option<u64>, tick: u64) -> Option<Range<u64>> {
+    let left = media.unwrap_or(u64::MAX).checked_sub(start)?;
+    let frames = match length {
+        // Where the length agrees with the media's own within one tick, the latter is exact.
+        Some(length) if left.abs_diff(length) > tick => left.min(length),
+        _ => left,
     };
+    (frames > 0).then(|| start..start + frames)
+}
 
-    Some(Trim {
-        delay: start,
-        frames: Some(frames),
-        padding: u64::MAX,
-    })
+/// Sorts the ranges of the edits into passes within which they ascend, or returns `None` where
+/// there are none or too many.
+fn passes(ranges: &[Range<u64>]) -> Option<Vec<Trim>> {
+    let mut passes: Vec<Vec<Range<u64>>> = Vec::new();
+    for range in ranges {
+        match passes.last_mut() {
+            Some(pass) if pass.last().is_some_and(|last| last.end <= range.start) => {
+                pass.push(range.clone());
+            }
+            _ => passes.push(vec![range.clone()]),
+        }
+    }
+    (1..=MOST_PASSES)
+        .contains(&passes.len())
+        .then(|| passes.into_iter().map(Trim::parts).collect())
+}
+
+/// Converts a number of ticks at `from_hz` to the nearest number of frames at `to_hz`.
+fn scaled(ticks: u64, to_hz: u32, from_hz: u32) -> u64 {
+    let frames =
+        (u128::from(ticks) * u128::from(to_hz) + u128::from(from_hz / 2)) / u128::from(from_hz);
+    u64::try_from(frames).unwrap_or(u64::MAX)
 }
 
 /// Returns the end of the last top-level box according to the boxes themselves. It lies beyond the
@@ -179,29 +224,27 @@ fn track_number(header: &[u8]) -> Option<u32> {
     be32(header.get(if *header.first()? == 1 { 20 } else { 12 }..)?)
 }
 
-/// Returns the start in the media's units and the length in the movie's units of the first edit
-/// that is not a gap.
-fn edit(list: &[u8]) -> Option<(u64, u64)> {
-    let (version, mut entries) = (*list.first()?, list.get(8..)?);
-    for _ in 0..be32(list.get(4..)?)? {
-        let (length, start, size) = if version == 1 {
-            (be64(entries)?, be64(entries.get(8..)?)? as i64, 20)
+/// Returns the start in the media's units and the length in the movie's units of every edit that
+/// is neither a gap nor a still picture (of rate 0). A length of 0 is one that is not known.
+fn edits(list: &[u8]) -> Vec<(u64, u64)> {
+    let size = if list.first() == Some(&1) { 20 } else { 12 };
+    let count = list.get(4..).and_then(be32).unwrap_or(0) as usize;
+    let entries = list.get(8..).unwrap_or_default().chunks_exact(size);
+
+    let edit = |entry: &[u8]| {
+        let rate = be32(&entry[size - 4..])?;
+        let (length, start) = if size == 20 {
+            (be64(entry)?, be64(&entry[8..])? as i64)
         } else {
             (
-                u64::from(be32(entries)?),
-                i64::from(be32(entries.get(4..)?)? as i32),
-                12,
+                u64::from(be32(entry)?),
+                i64::from(be32(&entry[4..])? as i32),
             )
         };
-
-        if let Ok(start) = u64::try_from(start) {
-            return Some((start, length));
-        }
-
-        entries = entries.get(size..)?;
-    }
-
-    None
+        let start = u64::try_from(start).ok()?;
+        (rate != 0).then_some((start, length))
+    };
+    entries.take(count).filter_map(edit).collect()
 }
 
 /// Returns the frames that iTunes and similar programs state: `moov/udta/meta/ilst/----` with the
@@ -224,16 +267,13 @@ fn itunes_comment(moov: &[u8]) -> Option<Trim> {
         .map(|number| u64::from_str_radix(number, 16).ok());
     let (delay, _padding, frames) = (numbers.next()??, numbers.next()??, numbers.next()??);
 
-    (frames > 0).then_some(Trim {
-        delay,
-        frames: Some(frames),
-        padding: u64::MAX,
-    })
+    (frames > 0).then(|| Trim::song(delay, Some(frames), u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
+    use std::ops::Range;
 
     use super::{Trim, claimed_bytes, read_trim};
 
@@ -305,12 +345,14 @@ mod tests {
 
     #[test]
     fn delay_and_length_are_read() {
-        let trim = |delay, frames| {
-            Some(Trim {
-                delay,
-                frames: Some(frames),
-                padding: u64::MAX,
-            })
+        let trim = |delay, frames| Some(vec![Trim::song(delay, Some(frames), u64::MAX)]);
+        let parts = |passes: &[&[Range<u64>]]| {
+            Some(
+                passes
+                    .iter()
+                    .map(|parts| Trim::parts(parts.to_vec()))
+                    .collect(),
+            )
         };
 
         let itunes = " 00000000 00000840 000001C4 00000000000AC440 00000000";
@@ -363,8 +405,35 @@ mod tests {
             ),
             (
                 "another time scale than the rate",
-                mp4(1000, 600, 13_369, &[(280, 1024)], ""),
-                None,
+                mp4(1000, 2 * RATE_HZ, 26_738, &[(280, 2048)], ""),
+                trim(1024, 12_345),
+            ),
+            (
+                "several edits, whatever iTunes says",
+                mp4(
+                    1000,
+                    RATE_HZ,
+                    88_200,
+                    &[(1000, 1024), (500, 45_124)],
+                    itunes,
+                ),
+                parts(&[&[1024..45_124, 45_124..67_174]]),
+            ),
+            (
+                "edits that go back",
+                mp4(
+                    1000,
+                    RATE_HZ,
+                    88_200,
+                    &[(500, 44_100), (9, -1), (500, 0)],
+                    "",
+                ),
+                parts(&[&[44_100..66_150], &[0..22_050]]),
+            ),
+            (
+                "a length that is not known",
+                mp4(1000, RATE_HZ, 0, &[(0, 1024)], ""),
+                parts(&[&[1024..u64::MAX]]),
             ),
             (
                 "a time scale of 0",

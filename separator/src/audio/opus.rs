@@ -45,6 +45,21 @@ pub(super) struct OpusDecoder {
     out: AudioBuffer<f32>,
 }
 
+/// Returns the identification header of mono or stereo with the default mapping, for a container
+/// that has none, such as CAF.
+pub(super) fn plain_head(channels: u8) -> Box<[u8]> {
+    let mut head = b"OpusHead\x01\0\0\0\x80\xbb\0\0\0\0\0".to_vec();
+    head[9] = channels;
+    head.into()
+}
+
+/// Returns the delay that an identification header states, in frames.
+pub(super) fn pre_skip(head: &[u8]) -> Option<u64> {
+    let bytes = [*head.get(10)?, *head.get(11)?];
+    let is_head = head.starts_with(b"OpusHead") && head[8] != 0;
+    is_head.then(|| u64::from(u16::from_le_bytes(bytes)))
+}
+
 /// Fields of an `OpusHead` that this decoder needs.
 struct OpusHead {
     channels: usize,
@@ -58,8 +73,13 @@ impl OpusHead {
             return None;
         }
 
-        // The gain is stored in Q7.8 decibels.
-        let gain_db = f32::from(i16::from_le_bytes([*head.get(16)?, *head.get(17)?])) / 256.0;
+        // The gain is stored in Q7.8 decibels, in MP4 (version 0) with the high byte first.
+        let bytes = [*head.get(16)?, *head.get(17)?];
+        let gain = match head.get(8)? {
+            0 => i16::from_be_bytes(bytes),
+            _ => i16::from_le_bytes(bytes),
+        };
+        let gain_db = f32::from(gain) / 256.0;
         Some(Self {
             channels: usize::from(*head.get(9)?),
             gain: 10_f32.powf(gain_db / 20.0),

@@ -1,23 +1,29 @@
 //! Audio in packets: every format that symphonia demuxes and decodes.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use symphonia::core::audio::{AudioSpec, Channels, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_OPUS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder};
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::{FormatReader, TrackType};
+use symphonia::core::formats::well_known::FORMAT_ID_FLAC;
+use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::packet::Packet;
+use symphonia::core::units::TimeBase;
 
-use super::condition::Condition;
+use super::condition::{Condition, Tracks};
+use super::conform::Conform;
 use super::guard::{DecoderFault, guard};
+use super::limits::{MAX_CHANNELS, RATES_HZ};
+use super::mend::Part;
 use super::read_error::{CodecName, ReadError};
 use super::track::{
-    MAX_PACKET_FRAMES, announced_frames, audio_params, check_params, codec_error, make_decoder,
-    probe, trim_of,
+    self, MAX_PACKET_FRAMES, Opened, announced_frames, audio_tracks, check_params, codec_error,
+    completed, make_decoder, trim_of,
 };
 use super::trim::Trim;
-use super::{Layout, Speaker};
+use super::{Audio, Layout, Speaker, sbr};
 
 /// Largest number of successive packets without audio. After more of them, the rest of the file is
 /// not audio.
@@ -25,63 +31,161 @@ const MAX_BARREN_PACKETS: u32 = 2000;
 /// Number of frames in a block of silence.
 const SILENCE_FRAMES: u64 = 16_384;
 
-/// Reader of the first audio track of a file, packet by packet.
+/// Reader of one audio track of a file, packet by packet.
 pub(super) struct PacketReader {
     path: PathBuf,
     format: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     params: AudioCodecParameters,
     track_id: u32,
+    /// Unit of the packets' lengths in seconds, if known.
+    time_base: Option<TimeBase>,
+    /// Packets of the track that have been read ahead.
+    ahead: VecDeque<Packet>,
     trim: Trim,
+    /// Part of the file that is being decoded.
+    part: Part,
+    /// Further passes: through the track, where the edits go back in time, and through further
+    /// parts of the file.
+    passes: VecDeque<Pass>,
+    /// Layout of all blocks, known from the first decoded packet on.
+    layout: Option<Layout>,
     /// Specification of the audio, known from the first decoded packet on.
     spec: Option<AudioSpec>,
     /// Number of decoded frames so far, silence included, before [`Trim`].
     position: u64,
+    /// Position that FLAC packets state, less [`PacketReader::position`]. It is known from the
+    /// first packet on.
+    flac_offset: Option<i64>,
     /// Number of frames of silence to return before the next block, in place of lost audio.
     silence: u64,
-    waiting: Option<Vec<Vec<f32>>>,
+    waiting: Option<Block>,
+    conform: Option<Conform>,
     barren_packets: u32,
     over: bool,
     condition: Condition,
 }
 
+/// Pass through a part of the file.
+#[derive(Default)]
+struct Pass {
+    trim: Trim,
+    part: Part,
+}
+
+/// Decoded audio before it has the layout of the stream.
+struct Block {
+    planes: Vec<Vec<f32>>,
+    rate_hz: u32,
+}
+
+impl Block {
+    fn frames(&self) -> usize {
+        self.planes[0].len()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout {
+            channels: self.planes.len(),
+            rate_hz: self.rate_hz,
+        }
+    }
+}
+
 impl PacketReader {
-    /// Opens the file under `path`, reads its properties and prepares a decoder.
+    /// Opens the file under `path`, reads its properties and prepares a decoder for the first audio
+    /// track that can be decoded.
     pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
-        let format = probe(path)?;
-        let Some(track) = format.default_track(TrackType::Audio) else {
-            let codec = CodecName::Unknown;
-            return Err(ReadError::Codec {
-                path: path.to_owned(),
-                codec,
-            });
+        let Opened { format, mended } = track::open(path)?;
+        let Chosen {
+            track,
+            params,
+            decoder,
+            tracks,
+        } = choose(&*format, path)?;
+
+        let trims = match &mended.trim {
+            Some(trim) => vec![trim.clone()],
+            None => trim_of(&*format, &track, &params, path),
+        };
+        let kept = trims.iter().map(Trim::frames).sum();
+        let mut passes: VecDeque<Pass> = trims
+            .into_iter()
+            .map(|trim| Pass {
+                trim,
+                part: mended.part.clone(),
+            })
+            .collect();
+        let trim = passes.pop_front().unwrap_or_default().trim;
+        passes.extend(mended.more.iter().map(|part| Pass {
+            trim: Trim::default(),
+            part: part.clone(),
+        }));
+
+        // A length in the header is that of the first part of a joined or a cut file.
+        let is_part = mended.trim.is_some()
+            || !mended.layouts.is_empty()
+            || mended.part.flac_start.is_some_and(|start| start > 0);
+        let announced_frames = match (&mended.trim, is_part) {
+            (Some(_), _) if mended.layouts.is_empty() => kept,
+            (_, true) => None,
+            _ => announced_frames(&*format, &track, &params, kept),
         };
 
-        let (track, params) = (track.clone(), audio_params(track).clone());
-        check_params(path, &params)?;
-        let trim = trim_of(&*format, &track, &params, path);
-        let condition = Condition {
-            announced_frames: announced_frames(&*format, &track, &params, &trim),
-            ..Condition::default()
-        };
-
-        let decoder =
-            make_decoder(&params).map_err(|fault| codec_error(path, params.codec, fault))?;
-        Ok(Self {
+        let mut reader = Self {
             path: path.to_owned(),
             format,
             decoder,
-            params,
             track_id: track.id,
+            time_base: track.time_base,
+            ahead: VecDeque::new(),
             trim,
+            passes,
+            part: mended.part,
+            layout: widest(&mended.layouts),
             spec: None,
             position: 0,
+            flac_offset: None,
             silence: 0,
             waiting: None,
+            conform: None,
             barren_packets: 0,
             over: false,
-            condition,
-        })
+            condition: Condition {
+                announced_frames,
+                cut_off: mended.cut_off,
+                tracks,
+                ..Condition::default()
+            },
+            params,
+        };
+        reader.refuse_he_aac()?;
+        Ok(reader)
+    }
+
+    /// Looks at the first packets of AAC and returns an error for HE-AAC, of which only the lower
+    /// half of the spectrum would be decoded.
+    fn refuse_he_aac(&mut self) -> Result<(), ReadError> {
+        if self.params.codec != CODEC_ID_AAC {
+            return Ok(());
+        }
+
+        let mut ahead = VecDeque::new();
+        for _ in 0..4 * sbr::PACKETS {
+            if self.over || ahead.len() == sbr::PACKETS {
+                break;
+            }
+            ahead.extend(self.next_packet()?);
+        }
+        self.ahead = ahead;
+
+        if sbr::is_he_aac(self.ahead.iter().map(|packet| &*packet.data)) {
+            return Err(ReadError::Codec {
+                path: self.path.clone(),
+                codec: CodecName::Named("HE-AAC"),
+            });
+        }
+        Ok(())
     }
 
     /// Returns the codec's name in lower case.
@@ -96,17 +200,18 @@ impl PacketReader {
 
     /// Returns the channels and the rate, known once a block has been read.
     pub(super) fn layout(&self) -> Option<Layout> {
-        let spec = self.spec.as_ref()?;
-        Some(Layout {
-            channels: spec.channels().count(),
-            rate_hz: spec.rate(),
-        })
+        self.spec.as_ref().and(self.layout)
     }
 
     pub(super) fn speakers(&self) -> Vec<Speaker> {
-        self.spec
-            .as_ref()
-            .map_or_else(Vec::new, |spec| speakers(spec.channels()))
+        let (Some(layout), Some(spec)) = (self.layout, &self.spec) else {
+            return Vec::new();
+        };
+        if spec.channels().count() == layout.channels {
+            speakers(spec.channels())
+        } else {
+            Speaker::usual(layout.channels)
+        }
     }
 
     pub(super) fn condition(&self) -> &Condition {
@@ -120,51 +225,115 @@ impl PacketReader {
     /// Returns the next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
         loop {
-            let Some(block) = self.next_decoded()? else {
-                return Ok(None);
-            };
-
-            let frames = block[0].len();
-            let kept = self.trim.kept(self.position, frames);
-            self.position += frames as u64;
-
-            if kept[0] == (0..frames) {
-                return Ok(Some(block));
+            if self.trim.is_over(self.position) {
+                match self.passes.pop_front() {
+                    Some(pass) => self.restart(pass)?,
+                    None => return self.rest(),
+                }
             }
-
-            let cut = |channel: &Vec<f32>| {
-                kept.iter()
-                    .flat_map(|part| &channel[part.clone()])
-                    .copied()
-                    .collect()
+            let Some(block) = self.next_decoded()? else {
+                if self.passes.is_empty() {
+                    return self.rest();
+                }
+                // The rest of the edits does not depend on the end of this one.
+                self.position = u64::MAX;
+                continue;
             };
 
-            let block: Vec<Vec<f32>> = block.iter().map(cut).collect();
-            if !block[0].is_empty() {
-                return Ok(Some(block));
+            let block = self.cut(block);
+            let planes = self.conformed(block)?;
+            if !planes[0].is_empty() {
+                return Ok(Some(planes));
             }
         }
     }
 
+    /// Returns the frames of `block` that belong to the song, and moves on.
+    fn cut(&mut self, mut block: Block) -> Block {
+        let frames = block.frames();
+        let kept: Vec<_> = self.trim.kept(self.position, frames).collect();
+        self.position += frames as u64;
+
+        if kept != [0..frames] {
+            let cut = |channel: &Vec<f32>| {
+                let parts = kept.iter().map(|part| &channel[part.clone()]);
+                parts.flatten().copied().collect()
+            };
+            block.planes = block.planes.iter().map(cut).collect();
+        }
+        block
+    }
+
+    /// Returns `block` in the layout of the stream, which is that of the first one unless the file
+    /// has been found to change to a wider one.
+    fn conformed(&mut self, block: Block) -> Result<Vec<Vec<f32>>, ReadError> {
+        let layout = *self.layout.get_or_insert(block.layout());
+        if block.layout() == layout && self.conform.is_none() {
+            return Ok(block.planes);
+        }
+        if block.frames() == 0 {
+            return Ok(vec![Vec::new(); layout.channels]);
+        }
+
+        let conform = self.conform.get_or_insert_with(|| Conform::new(layout));
+        conform
+            .push(Audio::new(block.planes, block.rate_hz))
+            .map_err(|error| damaged(&self.path, error))
+    }
+
+    /// Returns what is left in the converter at the end.
+    fn rest(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
+        self.over = true;
+        let Some(mut conform) = self.conform.take() else {
+            return Ok(None);
+        };
+        let rest = conform
+            .finish()
+            .map_err(|error| damaged(&self.path, error))?;
+        Ok(Some(rest).filter(|rest| !rest[0].is_empty()))
+    }
+
+    /// Begins another pass.
+    fn restart(&mut self, pass: Pass) -> Result<(), ReadError> {
+        self.format = track::probe(&self.path, pass.part.pieces.as_deref())?;
+        let chosen = choose(&*self.format, &self.path)?;
+        (self.params, self.decoder) = (chosen.params, chosen.decoder);
+        (self.track_id, self.time_base) = (chosen.track.id, chosen.track.time_base);
+
+        (self.trim, self.part) = (pass.trim, pass.part);
+        (self.position, self.silence, self.flac_offset) = (0, 0, None);
+        (self.waiting, self.barren_packets, self.over) = (None, 0, false);
+        self.ahead.clear();
+        Ok(())
+    }
+
     /// Returns the next block before [`Trim`]: silence for lost audio, then the audio decoded after
     /// it.
-    fn next_decoded(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
+    fn next_decoded(&mut self) -> Result<Option<Block>, ReadError> {
         loop {
             if let (Some(block), true) = (&self.waiting, self.silence > 0) {
                 let frames = self.silence.min(SILENCE_FRAMES);
                 self.silence -= frames;
-                return Ok(Some(vec![vec![0.0; frames as usize]; block.len()]));
+                return Ok(Some(Block {
+                    planes: vec![vec![0.0; frames as usize]; block.planes.len()],
+                    rate_hz: block.rate_hz,
+                }));
             }
 
             if let Some(block) = self.waiting.take() {
                 return Ok(Some(block));
             }
 
-            if self.over || self.barren_packets > MAX_BARREN_PACKETS {
+            let read_ahead = self.ahead.pop_front();
+            if read_ahead.is_none() && (self.over || self.barren_packets > MAX_BARREN_PACKETS) {
                 return Ok(None);
             }
 
-            if let Some(packet) = self.next_packet()? {
+            let packet = match read_ahead {
+                Some(packet) => Some(packet),
+                None => self.next_packet()?,
+            };
+            if let Some(packet) = packet {
                 self.waiting = self.decode(&packet);
                 self.barren_packets = if self.waiting.is_some() {
                     0
@@ -206,7 +375,7 @@ impl PacketReader {
         Ok(None)
     }
 
-    /// Moves to the next stream of a chained Ogg file. Returns whether it has the same layout.
+    /// Moves to the next stream of a chained Ogg file. Returns whether it can be decoded.
     fn next_stream(&mut self) -> bool {
         // The announced length is that of the first stream only.
         self.condition.announced_frames = None;
@@ -214,20 +383,15 @@ impl PacketReader {
             return false;
         };
 
-        let (id, params, delay) = (track.id, audio_params(track).clone(), track.delay);
-        let same = params.codec == self.params.codec
-            && params.channels == self.params.channels
-            && params.sample_rate == self.params.sample_rate;
-
+        let (id, params, delay) = (track.id, completed(track), track.delay);
         match make_decoder(&params) {
-            Ok(decoder) if same && check_params(&self.path, &params).is_ok() => {
+            Ok(decoder) if check_params(&self.path, &params).is_ok() => {
                 (self.track_id, self.decoder, self.params) = (id, decoder, params);
-                if self.params.codec == CODEC_ID_OPUS {
-                    self.trim = Trim {
-                        delay: self.position + u64::from(delay.unwrap_or(0)),
-                        ..Trim::default()
-                    };
-                }
+                let delay = match self.params.codec {
+                    CODEC_ID_OPUS => u64::from(delay.unwrap_or(0)),
+                    _ => 0,
+                };
+                self.trim = Trim::from_frame(self.position + delay);
                 true
             }
             _ => {
@@ -238,26 +402,26 @@ impl PacketReader {
     }
 
     /// Decodes a packet. Returns `None` when it is empty or damaged.
-    fn decode(&mut self, packet: &Packet) -> Option<Vec<Vec<f32>>> {
+    fn decode(&mut self, packet: &Packet) -> Option<Block> {
         self.fill_gap(packet);
         let mut planes = Vec::new();
 
-        let decoder = &mut self.decoder;
-        let decoded = guard(|| {
-            decoder
-                .decode(packet)
-                .map(|buffer| copy(&buffer, &mut planes))
-        });
+        let mut decoded = decode(&mut *self.decoder, packet, &mut planes);
+        if let Err(DecoderFault::Refused(SymphoniaError::DecodeError(OTHER_LAYOUT))) = decoded {
+            self.decoder = make_decoder(&self.params).ok()?;
+            decoded = decode(&mut *self.decoder, packet, &mut planes);
+        }
 
         match decoded {
-            Ok(spec) if self.spec.as_ref().is_none_or(|known| *known == spec) => {
-                self.spec = Some(spec);
+            Ok(spec) if self.spec.is_none() || is_sound(&spec) => {
+                let rate_hz = spec.rate();
+                self.note_change(spec);
                 let is_empty = planes.first().is_none_or(Vec::is_empty);
                 // An MP3 packet always holds audio, even where symphonia returns none.
                 if is_empty && self.params.codec == CODEC_ID_MP3 {
-                    self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
+                    self.lose(self.frames_of(packet));
                 }
-                (!is_empty).then_some(planes)
+                (!is_empty).then_some(Block { planes, rate_hz })
             }
             result => {
                 if let Err(DecoderFault::Crashed) = result {
@@ -272,23 +436,83 @@ impl PacketReader {
                     }
                 }
 
-                self.lose(packet.dur.get().min(MAX_PACKET_FRAMES));
+                self.lose(self.frames_of(packet));
                 None
             }
         }
     }
 
+    /// Takes the specification of a packet, which may be another one than before.
+    fn note_change(&mut self, spec: AudioSpec) {
+        let layout = |spec: &AudioSpec| Layout {
+            channels: spec.channels().count(),
+            rate_hz: spec.rate(),
+        };
+        let after = layout(&spec);
+        if let Some(before) = self
+            .spec
+            .as_ref()
+            .map(layout)
+            .filter(|&before| before != after)
+        {
+            let frames = self.condition.frames;
+            self.condition.change.get_or_insert((frames, before, after));
+            self.condition.announced_frames = None;
+        } else {
+            self.spec.get_or_insert(spec);
+            return;
+        }
+
+        // The speakers are those of the layout that the stream has.
+        let is_wanted = self
+            .layout
+            .is_some_and(|wanted| wanted.channels == after.channels);
+        let is_known = self.layout.is_some_and(|wanted| {
+            self.spec.as_ref().map(layout).map(|known| known.channels) == Some(wanted.channels)
+        });
+        if is_wanted || !is_known {
+            self.spec = Some(spec);
+        }
+    }
+
+    /// Returns the number of frames that a packet holds by its container's account.
+    fn frames_of(&self, packet: &Packet) -> u64 {
+        let ticks = packet.dur.get();
+        let rate_hz = self.params.sample_rate.unwrap_or(0);
+        let frames = self.time_base.map_or(ticks, |base| {
+            let frames = u128::from(ticks) * u128::from(base.numer.get()) * u128::from(rate_hz);
+            u64::try_from(frames / u128::from(base.denom.get())).unwrap_or(u64::MAX)
+        });
+        frames.min(MAX_PACKET_FRAMES)
+    }
+
     /// Fills a gap before a FLAC packet with silence. FLAC packets state their position, so audio
     /// that symphonia skipped before this one was damaged.
+    ///
+    /// The positions of a file that was cut begin where the cut was, and those of a joined one
+    /// begin anew.
     fn fill_gap(&mut self, packet: &Packet) {
-        let here = self.position + self.silence;
-        let start = u64::try_from(packet.pts.get()).unwrap_or(0);
-        let believable = self
+        if self.format.format_info().format != FORMAT_ID_FLAC {
+            return;
+        }
+
+        let first = self.part.flac_start.unwrap_or(0);
+        let offset = *self
+            .flac_offset
+            .get_or_insert(i64::try_from(first).unwrap_or(0));
+        let here = i64::try_from(self.position + self.silence).unwrap_or(i64::MAX);
+        let gap = packet.pts.get().saturating_sub(here.saturating_add(offset));
+
+        // Without a length in the header, a gap of a minute is believed.
+        let longest = self
             .condition
             .announced_frames
-            .is_some_and(|total| start <= total);
-        if self.params.codec == CODEC_ID_FLAC && believable && start > here {
-            self.lose(start - here);
+            .map(|total| total.saturating_sub(self.position))
+            .unwrap_or_else(|| 60 * u64::from(self.params.sample_rate.unwrap_or(0)));
+        match u64::try_from(gap) {
+            Ok(0) => {}
+            Ok(gap) if gap <= longest => self.lose(gap),
+            _ => self.flac_offset = Some(offset.saturating_add(gap)),
         }
     }
 
@@ -297,6 +521,91 @@ impl PacketReader {
         self.condition.silent_frames += frames;
         self.silence += frames;
     }
+}
+
+/// Track that is decoded.
+struct Chosen {
+    track: Track,
+    params: AudioCodecParameters,
+    decoder: Box<dyn AudioDecoder>,
+    /// Facts about the other tracks, if there are any.
+    tracks: Option<Tracks>,
+}
+
+/// Chooses the first audio track that can be decoded.
+fn choose(format: &dyn FormatReader, path: &Path) -> Result<Chosen, ReadError> {
+    let all = audio_tracks(format);
+    let mut refused = None;
+    for (index, track) in all.iter().enumerate() {
+        let params = completed(track);
+        let decoder = check_params(path, &params).and_then(|()| {
+            make_decoder(&params).map_err(|fault| codec_error(path, params.codec, fault))
+        });
+
+        match decoder {
+            Ok(decoder) => {
+                let tracks = (all.len() > 1).then(|| Tracks {
+                    used: index + 1,
+                    count: all.len(),
+                    refused: refused.as_ref().map(refused_codec),
+                });
+                return Ok(Chosen {
+                    track: track.clone(),
+                    params,
+                    decoder,
+                    tracks,
+                });
+            }
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+
+    // The reason is that of the first track, which is the one to be heard.
+    Err(refused.unwrap_or_else(|| ReadError::Codec {
+        path: path.to_owned(),
+        codec: CodecName::Unknown,
+    }))
+}
+
+fn refused_codec(error: &ReadError) -> CodecName {
+    match error {
+        ReadError::Codec { codec, .. } => *codec,
+        _ => CodecName::Unknown,
+    }
+}
+
+/// Returns the layout into which all of `layouts` fit.
+fn widest(layouts: &[Layout]) -> Option<Layout> {
+    Some(Layout {
+        channels: layouts.iter().map(|layout| layout.channels).max()?,
+        rate_hz: layouts.iter().map(|layout| layout.rate_hz).max()?,
+    })
+}
+
+/// Returns whether audio of this specification can be handled.
+fn is_sound(spec: &AudioSpec) -> bool {
+    (1..=MAX_CHANNELS).contains(&spec.channels().count()) && RATES_HZ.contains(&spec.rate())
+}
+
+fn damaged(path: &Path, error: crate::Error) -> ReadError {
+    ReadError::Damaged {
+        path: path.to_owned(),
+        source: Some(error.into()),
+    }
+}
+
+/// Error of symphonia's decoder of MPEG audio for a packet of another layout than the first one.
+const OTHER_LAYOUT: &str = "mpa: invalid audio buffer signal spec for packet";
+
+/// Decodes a packet into `planes` and returns their specification.
+fn decode(
+    decoder: &mut dyn AudioDecoder,
+    packet: &Packet,
+    planes: &mut Vec<Vec<f32>>,
+) -> Result<AudioSpec, DecoderFault> {
+    guard(|| decoder.decode(packet).map(|buffer| copy(&buffer, planes)))
 }
 
 /// Copies the decoded audio out of the decoder, as float32.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::ffmpeg::FfmpegFault;
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Remedy};
@@ -97,6 +98,35 @@ pub enum ReadError {
         /// Bits a sample in the header.
         found: u16,
     },
+    /// The size of a frame and that of its samples contradict each other.
+    #[error("{}: expected {channels} samples of {bits} bits in a frame, found a frame of {frame_bytes} bytes", path.display())]
+    Frame {
+        /// The file.
+        path: PathBuf,
+        /// Number of channels in the header.
+        channels: u16,
+        /// Bits a sample in the header.
+        bits: u16,
+        /// Bytes a frame in the header.
+        frame_bytes: u16,
+    },
+    /// ffmpeg, which decodes the file in place of Sextet, failed.
+    #[error("{}: {fault}", path.display())]
+    Ffmpeg {
+        /// The file.
+        path: PathBuf,
+        /// Way in which it failed.
+        #[source]
+        fault: FfmpegFault,
+    },
+    /// Neither Sextet nor ffmpeg can decode the file.
+    #[error("{own}; {ffmpeg}")]
+    Neither {
+        /// Reason of Sextet's own decoders.
+        own: Box<ReadError>,
+        /// Reason of ffmpeg.
+        ffmpeg: FfmpegFault,
+    },
     /// A sample is NaN or infinite.
     #[error("{}: expected finite samples, found {value} in channel {channel}, frame {frame} ({time_s:.3} s)", path.display())]
     NotFinite {
@@ -114,8 +144,8 @@ pub enum ReadError {
 }
 
 /// Supported formats and codecs, as the messages name them.
-const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis, Opus or CAF";
-const CODECS: &str = "PCM, FLAC, MP3, AAC-LC or Vorbis of one or two channels, ALAC or Opus";
+const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis, Opus, CAF or Matroska";
+const CODECS: &str = "PCM, FLAC, MP1 to MP3, AAC-LC or Vorbis of one or two channels, ALAC or Opus";
 
 /// Name of a codec that cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,13 +180,46 @@ impl ReadError {
             Self::NotAFile { .. } => vec![Remedy::SaveAsFile],
             Self::Unreadable { .. } => vec![Remedy::CheckPermissions],
             Self::NotAudio { .. } => vec![Remedy::CheckThatItPlays],
-            Self::Codec { .. } | Self::Bits { .. } => vec![Remedy::ConvertAudio],
+            Self::Codec { .. } | Self::Bits { .. } => {
+                vec![Remedy::InstallFfmpeg, Remedy::ConvertAudio]
+            }
+            Self::Ffmpeg { .. } => vec![Remedy::CheckThatItPlays, Remedy::ConvertAudio],
+            // ffmpeg is there already.
+            Self::Neither { own, .. } => {
+                let mut remedies = own.remedies();
+                remedies.retain(|remedy| *remedy != Remedy::InstallFfmpeg);
+                remedies
+            }
             Self::Empty { .. } | Self::Damaged { .. } | Self::NoSamples { .. } => {
                 vec![Remedy::ExportAgain]
             }
+            Self::Frame { .. } => vec![Remedy::RepairHeader, Remedy::InstallFfmpeg],
             Self::Channels { .. } => vec![Remedy::MixDown, Remedy::RepairHeader],
             Self::Rate { .. } => vec![Remedy::Resample, Remedy::RepairHeader],
             Self::NotFinite { .. } => vec![Remedy::RepairAudio],
+        }
+    }
+}
+
+impl ReadError {
+    /// Returns whether another decoder may read what Sextet's own decoders have refused.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAudio { .. }
+                | Self::Codec { .. }
+                | Self::Damaged { .. }
+                | Self::NoSamples { .. }
+                | Self::Bits { .. }
+                | Self::Frame { .. }
+        )
+    }
+
+    /// Returns the name of the codec or format that Sextet does not decode, if it is known.
+    pub(super) fn foreign(&self) -> Option<CodecName> {
+        match self {
+            Self::Codec { codec, .. } => Some(*codec).filter(|codec| *codec != CodecName::Unknown),
+            _ => None,
         }
     }
 }

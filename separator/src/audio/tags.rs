@@ -10,15 +10,23 @@ use lofty::picture::{MimeType, Picture, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag, TagExt as _, TagType};
 
+use super::broadcast::Broadcast;
+
 /// Largest size of a cover, in bytes. A larger one is left out.
 const LARGEST_COVER: usize = 8 << 20;
 
-/// Tags that still apply to a stem of the song. Loudness values, fingerprints, identifiers of the
-/// recording and encoder settings are left out on purpose.
+/// Program that writes stems, as their tags name it; a version follows.
+const PROGRAM: &str = "Sextet ";
+
+/// Tags that still apply to a stem of the song. Loudness values, fingerprints and encoder settings
+/// are left out on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
     fields: Vec<(TagField, String)>,
     cover: Option<Cover>,
+    broadcast: Option<Broadcast>,
+    /// Name and version of this program, in a stem.
+    program: Option<String>,
 }
 
 /// Name of a tag.
@@ -49,10 +57,16 @@ pub enum TagField {
     Composer,
     /// Free text.
     Comment,
+    /// Beats a minute.
+    Bpm,
+    /// Musical key, in whatever notation.
+    Key,
+    /// Identifier of the recording.
+    Isrc,
 }
 
 /// Fields, each with lofty's key and its name in a Vorbis comment.
-const FIELDS: [(TagField, ItemKey, &str); 12] = [
+const FIELDS: [(TagField, ItemKey, &str); 15] = [
     (TagField::Title, ItemKey::TrackTitle, "TITLE"),
     (TagField::Artist, ItemKey::TrackArtist, "ARTIST"),
     (TagField::Album, ItemKey::AlbumTitle, "ALBUM"),
@@ -65,6 +79,9 @@ const FIELDS: [(TagField, ItemKey, &str); 12] = [
     (TagField::Genre, ItemKey::Genre, "GENRE"),
     (TagField::Composer, ItemKey::Composer, "COMPOSER"),
     (TagField::Comment, ItemKey::Comment, "COMMENT"),
+    (TagField::Bpm, ItemKey::IntegerBpm, "BPM"),
+    (TagField::Key, ItemKey::InitialKey, "INITIALKEY"),
+    (TagField::Isrc, ItemKey::Isrc, "ISRC"),
 ];
 
 /// Picture of the front cover.
@@ -89,7 +106,29 @@ impl Tags {
 
     /// Returns whether there are no tags.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.cover.is_none()
+        self.fields.is_empty()
+            && self.cover.is_none()
+            && self.broadcast.is_none()
+            && self.program.is_none()
+    }
+
+    /// Returns the tags of a stem called `stem`, whose title says so, written by `version` of
+    /// Sextet.
+    #[must_use]
+    pub fn of_stem(&self, stem: &str, version: &str) -> Self {
+        let mut tags = self.clone();
+        let title = match self.get(TagField::Title) {
+            Some(title) => format!("{title} ({stem})"),
+            None => stem.to_owned(),
+        };
+        tags.set(TagField::Title, title);
+        tags.program = Some(format!("{PROGRAM}{version}"));
+        tags
+    }
+
+    /// Returns whether the tags are those of a stem that Sextet has written.
+    pub fn is_stem(&self) -> bool {
+        self.program.is_some()
     }
 
     /// Returns the text of `field`.
@@ -125,13 +164,20 @@ impl Tags {
         FIELDS
             .iter()
             .filter_map(|&(field, _, name)| Some((name, self.get(field)?)))
+            .chain(self.program.as_deref().map(|program| ("ENCODER", program)))
+    }
+
+    /// Returns the body of a WAVE file's `bext` chunk, for a file at `rate_hz`.
+    pub(super) fn broadcast(&self, rate_hz: u32) -> Option<Vec<u8>> {
+        Some(self.broadcast.as_ref()?.at(rate_hz))
     }
 
     /// Returns the bodies of a WAVE file's `LIST` and `id3 ` chunks. The `LIST` chunk holds no
     /// cover.
     pub(super) fn wave_chunks(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut list, mut id3) = (Vec::new(), Vec::new());
-        if self.is_empty() {
+        let has_text = !self.fields.is_empty() || self.program.is_some();
+        if !has_text && self.cover.is_none() {
             return (list, id3);
         }
 
@@ -164,6 +210,10 @@ impl Tags {
             }
         }
 
+        if let Some(program) = &self.program {
+            tag.insert_text(ItemKey::EncoderSoftware, program.clone());
+        }
+
         if let Some(Cover { mime, data }) = &self.cover {
             let picture = Picture::unchecked(data.clone()).pic_type(PictureType::CoverFront);
             tag.push_picture(picture.mime_type(MimeType::from_str(mime)).build());
@@ -184,7 +234,10 @@ fn read(path: &Path) -> Option<Tags> {
         .read()
         .ok()?;
 
-    let mut tags = Tags::default();
+    let mut tags = Tags {
+        broadcast: Broadcast::read(path),
+        ..Tags::default()
+    };
 
     // Read the format's primary tag first. Other tags fill the missing fields.
     let all = file.primary_tag().into_iter().chain(file.tags());
@@ -192,11 +245,19 @@ fn read(path: &Path) -> Option<Tags> {
         for (field, key, _) in FIELDS {
             let text = tag.get_string(key).or_else(|| match field {
                 TagField::Date => tag.get_string(ItemKey::Year),
+                TagField::Bpm => tag.get_string(ItemKey::Bpm),
                 _ => None,
             });
             if let (None, Some(text)) = (tags.get(field), text) {
                 tags.set(field, text);
             }
+        }
+
+        let program = tag.get_string(ItemKey::EncoderSoftware);
+        if let (None, Some(program)) = (&tags.program, program)
+            && program.starts_with(PROGRAM)
+        {
+            tags.program = Some(program.to_owned());
         }
 
         let front = tag

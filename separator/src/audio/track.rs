@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+};
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
 };
@@ -14,19 +16,20 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::well_known::{
-    FORMAT_ID_ADTS, FORMAT_ID_CAF, FORMAT_ID_ISOMP4, FORMAT_ID_OGG,
+    FORMAT_ID_ADTS, FORMAT_ID_CAF, FORMAT_ID_ISOMP4, FORMAT_ID_MKV, FORMAT_ID_MP3, FORMAT_ID_OGG,
 };
-use symphonia::core::formats::{FormatOptions, FormatReader, Track};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
 use super::guard::{DecoderFault, guard};
 use super::limits::MAX_CHANNELS;
-use super::mp4;
-use super::opus::OpusDecoder;
+use super::mend::{self, Mended};
+use super::opus::{self, OpusDecoder};
 use super::read_error::{CodecName, ReadError};
-use super::source::Source;
+use super::source::{Piece, Source};
 use super::trim::Trim;
+use super::{mkv, mp4};
 
 /// Longest packet of any known codec, in frames. A container may claim more.
 pub(super) const MAX_PACKET_FRAMES: u64 = 65_536;
@@ -41,9 +44,33 @@ fn codecs() -> &'static CodecRegistry {
     })
 }
 
-/// Recognises the format of the file under `path` and reads its headers.
-pub(super) fn probe(path: &Path) -> Result<Box<dyn FormatReader>, ReadError> {
-    let source = File::open(path).and_then(Source::new);
+/// A file that symphonia has opened, and what was mended in it.
+pub(super) struct Opened {
+    pub(super) format: Box<dyn FormatReader>,
+    pub(super) mended: Mended,
+}
+
+/// Recognises the format of the file under `path`, mends it and reads its headers.
+pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
+    let unreadable = |source| ReadError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mended = mend::mend(&mut file).map_err(unreadable)?;
+    let format = probe(path, mended.part.pieces.as_deref())?;
+    Ok(Opened { format, mended })
+}
+
+/// Recognises the format of the file under `path`, presented in `pieces`, and reads its headers.
+pub(super) fn probe(
+    path: &Path,
+    pieces: Option<&[Piece]>,
+) -> Result<Box<dyn FormatReader>, ReadError> {
+    let source = File::open(path).and_then(|file| match pieces {
+        Some(pieces) => Ok(Source::mended(file, pieces.to_vec())),
+        None => Source::new(file),
+    });
     let source = source.map_err(|source| ReadError::Unreadable {
         path: path.to_owned(),
         source,
@@ -104,7 +131,8 @@ pub(super) fn make_decoder(
 ) -> Result<Box<dyn AudioDecoder>, DecoderFault> {
     // Without a LAME tag an MP3's length is an estimate at which symphonia would cut the song. MP3
     // is therefore trimmed here.
-    let options = AudioDecoderOptions::default().gapless(params.codec != CODEC_ID_MP3);
+    let mpeg = [CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3];
+    let options = AudioDecoderOptions::default().gapless(!mpeg.contains(&params.codec));
     guard(|| codecs().make_audio_decoder(params, &options))
 }
 
@@ -112,23 +140,74 @@ pub(super) fn make_decoder(
 pub(super) fn codec_error(path: &Path, codec: AudioCodecId, fault: DecoderFault) -> ReadError {
     let path = path.to_owned();
     match fault {
-        DecoderFault::Refused(SymphoniaError::Unsupported(name))
-            if codecs().get_audio_decoder(codec).is_some() =>
-        {
-            ReadError::Codec {
-                path,
-                codec: CodecName::Named(name),
-            }
+        DecoderFault::Refused(SymphoniaError::Unsupported(name)) => {
+            let is_known = codecs().get_audio_decoder(codec).is_some();
+            let codec = match name {
+                _ if !is_known => codec_name(codec),
+                "aac: aac too complex" => CodecName::Named(COMPLEX_AAC),
+                name => CodecName::Named(name),
+            };
+            ReadError::Codec { path, codec }
         }
-        DecoderFault::Refused(SymphoniaError::Unsupported(_)) => ReadError::Codec {
-            path,
-            codec: CodecName::Unknown,
-        },
         fault => ReadError::Damaged {
             path,
             source: Some(fault.into()),
         },
     }
+}
+
+/// Kinds of AAC that symphonia does not decode.
+const COMPLEX_AAC: &str =
+    "AAC of more than two channels or another profile than LC (HE-AAC, xHE-AAC)";
+
+/// Returns the name of a codec that symphonia recognises and does not decode.
+pub(super) fn codec_name(codec: AudioCodecId) -> CodecName {
+    use symphonia::core::codecs::audio::well_known as known;
+    let names = [
+        (known::CODEC_ID_AC3, "AC-3 (Dolby Digital)"),
+        (known::CODEC_ID_EAC3, "E-AC-3 (Dolby Digital Plus)"),
+        (known::CODEC_ID_AC4, "AC-4"),
+        (known::CODEC_ID_DCA, "DTS"),
+        (known::CODEC_ID_TRUEHD, "Dolby TrueHD"),
+        (known::CODEC_ID_WMA, "WMA"),
+        (known::CODEC_ID_SPEEX, "Speex"),
+        (known::CODEC_ID_MUSEPACK, "Musepack"),
+        (known::CODEC_ID_WAVPACK, "WavPack"),
+        (known::CODEC_ID_MONKEYS_AUDIO, "Monkey's Audio"),
+        (known::CODEC_ID_TTA, "TTA"),
+        (known::CODEC_ID_ATRAC3, "ATRAC3"),
+        (known::CODEC_ID_ADPCM_IMA_QT, "ADPCM of QuickTime"),
+    ];
+    names
+        .iter()
+        .find(|(id, _)| *id == codec)
+        .map_or(CodecName::Unknown, |(_, name)| CodecName::Named(name))
+}
+
+/// Returns the audio tracks of a file, the one to be heard first.
+pub(super) fn audio_tracks(format: &dyn FormatReader) -> Vec<Track> {
+    let is_audio = |track: &&Track| {
+        let params = track.codec_params.as_ref();
+        params.is_some_and(|params| params.audio().is_some())
+    };
+    let first = format.default_track(TrackType::Audio).map(|track| track.id);
+    let mut tracks: Vec<Track> = format.tracks().iter().filter(is_audio).cloned().collect();
+    tracks.sort_by_key(|track| Some(track.id) != first);
+    tracks
+}
+
+/// Completes the parameters of a track whose container leaves out what the decoder needs.
+pub(super) fn completed(track: &Track) -> AudioCodecParameters {
+    let mut params = audio_params(track).clone();
+    let channels = params.channels.as_ref().map_or(0, Channels::count);
+    let has_head = params
+        .extra_data
+        .as_deref()
+        .is_some_and(|head| head.starts_with(b"OpusHead"));
+    if params.codec == CODEC_ID_OPUS && !has_head && matches!(channels, 1 | 2) {
+        params.with_extra_data(opus::plain_head(channels as u8));
+    }
+    params
 }
 
 /// Returns an error for parameters that cannot be decoded correctly, before memory is reserved.
@@ -166,51 +245,66 @@ pub(super) fn check_params(path: &Path, params: &AudioCodecParameters) -> Result
     Ok(())
 }
 
-/// Returns the delay and padding that symphonia does not remove itself.
+/// Returns the delay, padding and edits that symphonia does not honour itself, as passes through
+/// the track, at least one.
 pub(super) fn trim_of(
     format: &dyn FormatReader,
     track: &Track,
     params: &AudioCodecParameters,
     path: &Path,
-) -> Trim {
+) -> Vec<Trim> {
     let delay = u64::from(track.delay.unwrap_or(0));
-    match params.codec {
+    let trim = match (params.codec, format.format_info().format) {
         // Delay and padding are known only with a LAME tag.
-        CODEC_ID_MP3 if track.delay.is_some() => Trim {
+        (CODEC_ID_MP3, FORMAT_ID_MP3) if track.delay.is_some() => Trim::song(
             delay,
-            frames: track.num_frames,
-            padding: u64::from(track.padding.unwrap_or(0)),
-        },
-        CODEC_ID_OPUS if format.format_info().format == FORMAT_ID_OGG => Trim {
-            delay,
-            ..Trim::default()
-        },
-        _ if format.format_info().format == FORMAT_ID_ISOMP4 => {
+            track.num_frames,
+            u64::from(track.padding.unwrap_or(0)),
+        ),
+        (CODEC_ID_OPUS, FORMAT_ID_OGG) => Trim::from_frame(delay),
+        (_, FORMAT_ID_CAF) if track.delay.is_some() || track.padding.is_some() => {
+            Trim::song(delay, track.num_frames, u64::MAX)
+        }
+        (_, FORMAT_ID_MKV) => {
+            let head = params.extra_data.as_deref().unwrap_or_default();
+            let pre_skip = opus::pre_skip(head).filter(|_| params.codec == CODEC_ID_OPUS);
+            let rate_hz = params.sample_rate.unwrap_or(0);
+            let stated = || mkv::codec_delay(File::open(path).ok()?, track.id, rate_hz);
+            Trim::from_frame(pre_skip.or_else(stated).unwrap_or(0))
+        }
+        (_, FORMAT_ID_ISOMP4) => {
             let file = File::open(path).ok().map(std::io::BufReader::new);
             let rate_hz = params.sample_rate.unwrap_or(0);
-            file.and_then(|file| mp4::read_trim(file, track.id, rate_hz))
-                .unwrap_or_default()
+            return file
+                .and_then(|file| mp4::read_trim(file, track.id, rate_hz))
+                .unwrap_or_else(|| vec![Trim::default()]);
         }
         _ => Trim::default(),
-    }
+    };
+    vec![trim]
 }
 
-/// Returns the song's length, if the file states it exactly.
+/// Returns the song's length, if the file states it exactly. `kept` is that of its edits.
 pub(super) fn announced_frames(
     format: &dyn FormatReader,
     track: &Track,
     params: &AudioCodecParameters,
-    trim: &Trim,
+    kept: Option<u64>,
 ) -> Option<u64> {
+    let delay = u64::from(track.delay.unwrap_or(0));
     let frames = match (params.codec, format.format_info().format) {
-        (CODEC_ID_MP3, _) | (_, FORMAT_ID_ISOMP4) if trim.frames.is_some() => trim.frames,
+        (_, FORMAT_ID_ISOMP4 | FORMAT_ID_CAF) if kept.is_some() => kept,
+        (CODEC_ID_MP3, FORMAT_ID_MP3) if track.delay.is_some() => track.num_frames,
         // These lengths are estimates.
-        (CODEC_ID_MP3, _) | (_, FORMAT_ID_ADTS) => None,
+        (CODEC_ID_MP3 | CODEC_ID_MP1 | CODEC_ID_MP2, _) | (_, FORMAT_ID_ADTS | FORMAT_ID_MKV) => {
+            None
+        }
         // This length counts whole packets, including the padding of the last one.
         (_, FORMAT_ID_CAF) if params.bits_per_sample.is_none_or(|bits| bits == 0) => None,
-        _ => track
-            .num_frames
-            .map(|frames| frames.saturating_sub(trim.delay)),
+        (CODEC_ID_OPUS, FORMAT_ID_OGG) => {
+            track.num_frames.map(|frames| frames.saturating_sub(delay))
+        }
+        _ => track.num_frames,
     };
     frames.filter(|&frames| frames > 0)
 }

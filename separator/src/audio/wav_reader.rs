@@ -1,14 +1,16 @@
-//! Samples of a WAVE file, whoever wrote it. Other codecs than plain samples go to symphonia.
+//! Plain samples of a WAVE file, whoever wrote it, and of the formats of [`PcmHeader`]. Other codecs
+//! go to symphonia.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use sextet_wav::{HeaderError, SampleFormat, WavHeader};
+use sextet_wav::{HeaderError, SampleFormat, WavFormat, WavHeader};
 
-use super::Speaker;
 use super::condition::Condition;
+use super::pcm_header::PcmHeader;
 use super::read_error::{CodecName, ReadError};
+use super::{Layout, Speaker, wav_extent};
 
 /// Number of frames in a block.
 const BLOCK_FRAMES: usize = 4096;
@@ -18,11 +20,21 @@ const BLOCK_FRAMES: usize = 4096;
 pub(super) struct WavReader {
     path: std::path::PathBuf,
     file: BufReader<File>,
-    header: WavHeader,
+    format: WavFormat,
+    order: Order,
     /// Number of bytes of samples still to be read.
     left: u64,
     bytes: Vec<u8>,
     condition: Condition,
+}
+
+/// Storage of samples, as far as it differs from WAVE.
+#[derive(Clone, Copy, Debug, Default)]
+struct Order {
+    /// Whether the high byte comes first.
+    big_endian: bool,
+    /// Whether samples of one byte are signed.
+    signed_bytes: bool,
 }
 
 /// Result of opening a file as WAVE.
@@ -45,7 +57,14 @@ impl WavReader {
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let header = match WavHeader::read(&mut file) {
             Ok(header) => header,
-            Err(HeaderError::NotWave) => return Ok(Opened::NotWave),
+            Err(HeaderError::NotWave) => {
+                let Some(header) = PcmHeader::read(&mut file).map_err(unreadable)? else {
+                    return Ok(Opened::NotWave);
+                };
+                check_channels(path, header.format)?;
+                let reader = Self::of_other(path, file, &header).map_err(unreadable)?;
+                return Ok(Opened::Plain(reader));
+            }
             Err(HeaderError::Codec(tag)) => return Ok(Opened::Coded(CodecName::WaveTag(tag))),
             Err(HeaderError::Io(source)) => return Err(unreadable(source)),
             Err(HeaderError::Incomplete) => {
@@ -60,43 +79,96 @@ impl WavReader {
                     found,
                 });
             }
+            Err(HeaderError::Frame {
+                channels,
+                bits,
+                frame_bytes,
+            }) => {
+                return Err(ReadError::Frame {
+                    path: path.to_owned(),
+                    channels,
+                    bits,
+                    frame_bytes,
+                });
+            }
         };
 
-        if header.format.channels == 0 {
-            return Err(ReadError::Channels {
-                path: path.to_owned(),
-                found: 0,
-            });
-        }
+        check_channels(path, header.format)?;
 
         let file_bytes = file.get_ref().metadata().map_err(unreadable)?.len();
-        file.seek(SeekFrom::Start(header.data_start))
-            .map_err(unreadable)?;
-        let there = file_bytes.saturating_sub(header.data_start);
-        let left = header
-            .data_bytes
-            .map_or(there, |announced| announced.min(there));
+        let (start, announced) = (header.data_start, header.data_bytes);
+        let left =
+            wav_extent::data_bytes(&mut file, start, announced, file_bytes).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
 
-        let frame_bytes = header.format.frame_bytes();
-        let announced_frames = header.data_bytes.map(|bytes| bytes / frame_bytes);
-        let condition = Condition {
-            announced_frames,
-            cut_off: left % frame_bytes != 0,
-            ..Condition::default()
-        };
-
-        Ok(Opened::Plain(Self {
-            path: path.to_owned(),
-            file,
-            header,
-            left,
-            bytes: Vec::new(),
-            condition,
-        }))
+        let (format, order) = (header.format, Order::default());
+        Ok(Opened::Plain(Self::new(
+            path, file, format, order, announced, left,
+        )))
     }
 
-    pub(super) fn header(&self) -> &WavHeader {
-        &self.header
+    /// Prepares the reading of samples with another header than that of WAVE.
+    fn of_other(
+        path: &Path,
+        mut file: BufReader<File>,
+        header: &PcmHeader,
+    ) -> std::io::Result<Self> {
+        let there = file
+            .get_ref()
+            .metadata()?
+            .len()
+            .saturating_sub(header.start);
+        let left = header.data_bytes.map_or(there, |bytes| bytes.min(there));
+        file.seek(SeekFrom::Start(header.start))?;
+        let order = Order {
+            big_endian: header.big_endian,
+            signed_bytes: header.signed_bytes,
+        };
+        Ok(Self::new(
+            path,
+            file,
+            header.format,
+            order,
+            header.data_bytes,
+            left,
+        ))
+    }
+
+    fn new(
+        path: &Path,
+        file: BufReader<File>,
+        format: WavFormat,
+        order: Order,
+        announced: Option<u64>,
+        left: u64,
+    ) -> Self {
+        let frame_bytes = format.frame_bytes();
+        Self {
+            path: path.to_owned(),
+            file,
+            format,
+            order,
+            left,
+            bytes: Vec::new(),
+            condition: Condition {
+                announced_frames: announced.map(|bytes| bytes / frame_bytes),
+                cut_off: left % frame_bytes != 0,
+                ..Condition::default()
+            },
+        }
+    }
+
+    /// Returns the channels and the rate that the header states.
+    pub(super) fn layout(&self) -> Layout {
+        Layout {
+            channels: usize::from(self.format.channels),
+            rate_hz: self.format.rate_hz,
+        }
+    }
+
+    /// Returns the number of bits of a sample's storage.
+    pub(super) fn bits(&self) -> u32 {
+        8 * self.format.samples.bytes() as u32
     }
 
     pub(super) fn condition_mut(&mut self) -> &mut Condition {
@@ -109,19 +181,19 @@ impl WavReader {
 
     /// Returns the number of frames that remain, according to the file's length.
     pub(super) fn frames_there(&self) -> u64 {
-        self.left / self.header.format.frame_bytes()
+        self.left / self.format.frame_bytes()
     }
 
     pub(super) fn speakers(&self) -> Vec<Speaker> {
-        let channels = usize::from(self.header.format.channels);
-        Speaker::from_wave_mask(self.header.format.channel_mask, channels)
+        let channels = usize::from(self.format.channels);
+        Speaker::from_wave_mask(self.format.channel_mask, channels)
             .unwrap_or_else(|| Speaker::usual(channels))
     }
 
     /// Returns the next block, planar, of at least one frame.
     pub(super) fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, ReadError> {
-        let channels = usize::from(self.header.format.channels);
-        let frame_bytes = channels * self.header.format.samples.bytes();
+        let channels = usize::from(self.format.channels);
+        let frame_bytes = channels * self.format.samples.bytes();
         let wanted = ((BLOCK_FRAMES * frame_bytes) as u64)
             .min(self.left / frame_bytes as u64 * frame_bytes as u64);
 
@@ -148,11 +220,36 @@ impl WavReader {
             return Ok(None);
         }
 
+        self.order
+            .to_wave(&mut self.bytes, self.format.samples.bytes());
         Ok(Some(planar(
             &self.bytes[..frames * frame_bytes],
             channels,
-            self.header.format.samples,
+            self.format.samples,
         )))
+    }
+}
+
+/// Returns an error for a format without channels, whose frames would have no bytes.
+fn check_channels(path: &Path, format: WavFormat) -> Result<(), ReadError> {
+    match format.channels {
+        0 => Err(ReadError::Channels {
+            path: path.to_owned(),
+            found: 0,
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Order {
+    /// Changes samples of `size` bytes each to the storage of WAVE.
+    fn to_wave(self, bytes: &mut [u8], size: usize) {
+        if self.big_endian && size > 1 {
+            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
+        if self.signed_bytes && size == 1 {
+            bytes.iter_mut().for_each(|byte| *byte ^= 0x80);
+        }
     }
 }
 

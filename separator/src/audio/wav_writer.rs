@@ -44,7 +44,7 @@ impl<W: Write> WavWriter<W> {
             },
             channel_mask: Speaker::usual_wave_mask(layout.channels),
         };
-        let (header, data_bytes) = format.header(frames, &chunks(tags));
+        let (header, data_bytes) = format.header(frames, &chunks(tags, layout.rate_hz));
         out.write_all(&header)?;
 
         let quantizer = Quantizer::new(bits.count().min(24));
@@ -139,9 +139,12 @@ fn interleave<const N: usize>(
     }
 }
 
-/// Returns the chunks of `tags`.
-fn chunks(tags: &Tags) -> Vec<u8> {
+/// Returns the chunks of `tags` for a file at `rate_hz`.
+fn chunks(tags: &Tags, rate_hz: u32) -> Vec<u8> {
     let mut chunks = Vec::new();
+    if let Some(body) = tags.broadcast(rate_hz) {
+        chunk(&mut chunks, b"bext", &body);
+    }
     let (list, id3) = tags.wave_chunks();
     for (name, body) in [(b"LIST", list), (b"id3 ", id3)] {
         if !body.is_empty() {

@@ -10,9 +10,11 @@ use super::limits::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
 use super::write_error::WriteError;
 use super::{Audio, Layout, Tags};
+use crate::setters::setters;
 
 /// Format of an output file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FileFormat {
     /// RIFF WAVE; RF64 above 4 GiB.
     #[default]
@@ -33,6 +35,7 @@ impl FileFormat {
 
 /// Storage format of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Bits {
     /// 16-bit integers.
     B16,
@@ -56,6 +59,7 @@ impl Bits {
 
 /// Options for writing a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// Format of the file.
     pub format: FileFormat,
@@ -65,8 +69,15 @@ pub struct WriteOptions {
     pub tags: Tags,
 }
 
+setters!(WriteOptions {
+    format: FileFormat,
+    bits: Bits,
+    tags: Tags,
+});
+
 /// Summary of a file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WrittenFile {
     /// Number of frames.
     pub frames: u64,

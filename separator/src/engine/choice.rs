@@ -91,6 +91,7 @@ fn first_of<'a, T>(
 
 /// Amount of work by which an engine is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Work {
     /// Number of segments that every network processes.
     pub segments: u64,
@@ -117,6 +118,7 @@ impl Work {
 
 /// Times that show that the CPU finishes before the GPU could begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sooner {
     /// Time that the CPU needs.
     pub on_cpu: Duration,
@@ -429,6 +431,7 @@ fn on_gpu(
 
 /// Engine that continues the work of an engine that failed in the middle of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Successor {
     /// The CPU begins the work again.
     Cpu,

@@ -4,7 +4,10 @@
 /// destroys its statics in such a handler while its threads may still be building an engine, which
 /// crashes the process. The caller must flush all buffered output first. Windows ends other threads
 /// before it unloads libraries.
+///
+/// Every ffmpeg that decodes a song is ended first.
 pub fn exit_at_once(code: i32) -> ! {
+    crate::audio::end_ffmpeg();
     #[cfg(unix)]
     // SAFETY: a C function that takes a number, asks for nothing else and does not return.
     unsafe {

@@ -3,8 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::setters::setters;
+
 /// Choice of the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EngineChoice {
     /// Fastest engine that works on this machine.
     #[default]
@@ -19,6 +22,7 @@ pub enum EngineChoice {
 
 /// Choice and options of the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct EngineOptions {
     /// Choice of the engine.
     pub engine: EngineChoice,
@@ -29,8 +33,15 @@ pub struct EngineOptions {
     pub gpu: GpuOptions,
 }
 
+setters!(EngineOptions {
+    engine: EngineChoice,
+    threads: impl Into<Option<NonZeroUsize>>,
+    gpu: GpuOptions,
+});
+
 /// Options of the engines on GPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct GpuOptions {
     /// Number of the GPU, counted from 0 in the driver's order.
     pub index: usize,
@@ -48,3 +59,12 @@ pub struct GpuOptions {
     /// Largest working memory of a layer of TensorRT, in bytes; `None` for no limit.
     pub workspace_bytes: Option<usize>,
 }
+
+setters!(GpuOptions {
+    index: usize,
+    batch: impl Into<Option<usize>>,
+    cache: impl Into<Option<PathBuf>>,
+    libraries: Vec<PathBuf>,
+    full_precision: bool,
+    workspace_bytes: impl Into<Option<usize>>,
+});

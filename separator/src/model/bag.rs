@@ -8,9 +8,6 @@ use super::error::ModelError;
 use super::network::{ExportOptions, Network};
 use crate::{Result, Stem};
 
-/// Checkpoint of the model that is built into the library.
-const BUNDLED: &[u8] = include_bytes!("../../../models/sextet-mini.safetensors");
-
 /// Model of one network, or of several whose outputs are averaged with weights
 /// (`demucs.apply.BagOfModels`).
 #[derive(Clone, Debug)]
@@ -19,13 +16,16 @@ pub struct Model {
 }
 
 impl Model {
-    /// Returns `sextet-mini`, the model that is built into Sextet.
+    /// Returns `sextet-mini`, the model that is built in with the feature `bundled-model`.
     ///
     /// # Errors
     /// Never fails in a library that passes its tests.
+    #[cfg(feature = "bundled-model")]
     pub fn bundled() -> Result<Self> {
         // The tensors need no check at run time: a test checks them.
-        Ok(Self::of(Network::read_unchecked(BUNDLED)?))
+        Ok(Self::of(Network::read_unchecked(
+            sextet_model_mini::CHECKPOINT,
+        )?))
     }
 
     /// Opens the checkpoint at `path`, a `.safetensors` file in the layout that demucs 4.1
@@ -34,8 +34,8 @@ impl Model {
     /// # Errors
     /// Returns a [`ModelError`] when the file cannot be read, is damaged, or is of an unsupported
     /// kind.
-    pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self::of(Network::open(path)?))
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::of(Network::open(path.as_ref())?))
     }
 
     /// Reads a checkpoint from the bytes of its file.
@@ -204,13 +204,13 @@ impl Model {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "bundled-model"))]
 mod tests {
     use super::*;
 
     #[test]
     fn the_bundled_model_has_the_tensors_that_it_needs() {
-        let checked = Model::read(BUNDLED).unwrap();
+        let checked = Model::read(sextet_model_mini::CHECKPOINT).unwrap();
         assert_eq!(checked.hash(), Model::bundled().unwrap().hash());
         assert_eq!(checked.sources().len(), 6);
     }

@@ -13,10 +13,12 @@ use super::onnx::Element;
 use super::program::{self, Program};
 use super::weights::Weights;
 use crate::Stem;
+use crate::setters::setters;
 use crate::timings::timed;
 
 /// Element type of a graph's weights and of everything computed from them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Precision {
     /// All values are float32.
     #[default]
@@ -28,6 +30,7 @@ pub enum Precision {
 
 /// Options for writing a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// Number of segments in a batch, 1 to 64.
     pub batch: usize,
@@ -43,6 +46,11 @@ impl Default for ExportOptions {
         }
     }
 }
+
+setters!(ExportOptions {
+    batch: usize,
+    precision: Precision,
+});
 
 /// Configuration and weights of a checkpoint.
 #[derive(Clone, Debug)]

@@ -65,3 +65,14 @@ ff -i mono.wav -i cover.png -map 0 -map 1 $song -disposition:v attached_pic -c:a
 ff -i mono.wav -i cover.png -map 0 -map 1 $song -disposition:v attached_pic -c:a aac -b:a 64k -c:v copy tagged.m4a
 ff -i mono.wav $song -c:a libvorbis -q:a 0 tagged.ogg
 ff -i mono.wav $song -c:a pcm_u8 tagged.wav
+# Files of kinds that people have and no manual describes: fragmented, in Matroska, with a track that is not decoded.
+frag="-movflags +frag_keyframe+empty_moov+delay_moov -frag_duration 100000"
+ff -i stereo.wav $bare -c:a alac $frag fragmented_alac.mp4
+ff -i stereo.wav $bare -c:a flac -strict -2 $frag fragmented_flac.mp4
+ff -i stereo.wav $bare -c:a aac -b:a 96k aac.mkv
+ff -i stereo.wav $bare -c:a flac flac.mka
+ff -i stereo.wav $bare -c:a libopus -b:a 64k opus.webm
+ff -i stereo.wav $bare -c:a libopus -b:a 64k opus.caf
+ff -i stereo.wav $bare -c:a mp2 -b:a 192k layer2.mp2
+ff -i stereo.wav $bare -c:a wmav2 -b:a 96k wma.wma
+ff -i stereo.wav -i stereo.wav $bare -map 0 -map 1 -c:a:0 ac3 -c:a:1 aac ac3_then_aac.mp4

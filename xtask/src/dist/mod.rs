@@ -26,12 +26,12 @@ use crate::{tensorrt, tools};
 const README: &str = include_str!("README.txt");
 /// Paragraph on engines for a command with TensorRT.
 const WITH_TENSORRT: &str = "
-The command computes on the CPU, and on NVIDIA GPUs (RTX 30 or newer; driver 525 or newer), for which nothing else is needed. Older
-ones (GTX 16, RTX 20; driver 580 or newer) need NVIDIA's library, which is not in here: press \"Set up the GPU\" in the plugin's Settings, or run `sextet setup tensorrt`, once (92 MB, NVIDIA's
-licence).";
+The command computes on the CPU, and on NVIDIA GPUs: on RTX 30 and newer (driver 525 or newer) with nothing else. Older ones,
+GTX 16 and RTX 20 (driver 580 or newer), need NVIDIA's library, which is not in here: press \"Set up the GPU\" in the plugin's
+Settings, or run `sextet setup tensorrt`, once (92 MB, NVIDIA's licence).";
 /// Paragraph on engines for a command without TensorRT.
 const CPU_ONLY: &str = "
-The command computes on the CPU, and on NVIDIA GPUs (RTX 30 or newer; driver 525 or newer), for which nothing else is needed.";
+The command computes on the CPU, and on NVIDIA GPUs: on RTX 30 and newer (driver 525 or newer) with nothing else.";
 /// Script that installs the files, for systems with a shell.
 const INSTALL: &str = include_str!("install.sh");
 /// Shells with completions in the archive, and the file names that they look for.
@@ -51,14 +51,14 @@ pub(crate) fn make(build: Build) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
 
     // On systems with both variants, the name tells which one this is.
-    let cpu_only = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
-        "-cpu-only"
+    let variant = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
+        "-without-tensorrt"
     } else {
         ""
     };
 
     let name = format!(
-        "sextet-{version}-{}-{}{cpu_only}",
+        "sextet-{version}-{}-{}{variant}",
         std::env::consts::ARCH,
         std::env::consts::OS
     );

@@ -23,24 +23,27 @@ pub(super) struct Compiled {
     pub(super) log: Log,
 }
 
-/// Compiles all kernels for `targets`: the kernels of the first target, those of the second, ...
+/// Compiles all kernels for those of `targets` that they are for: the kernels of the first target,
+/// those of the second, ...
 ///
 /// # Errors
 /// When a kernel does not compile; the one that comes first is named.
 pub(super) fn all(nvrtc: &Nvrtc, sources: &Sources, targets: &[&str]) -> Result<Vec<Compiled>> {
-    let kernels = &sources.kernels;
-    let count = kernels.len() * targets.len();
+    let jobs: Vec<(&Kernel, &str)> = targets
+        .iter()
+        .flat_map(|&target| sources.kernels.iter().map(move |kernel| (kernel, target)))
+        .filter(|(kernel, target)| kernel.targets.contain(target))
+        .collect();
     let next = AtomicUsize::new(0);
-    let results = Mutex::new((0..count).map(|_| None).collect::<Vec<_>>());
+    let results = Mutex::new(jobs.iter().map(|_| None).collect::<Vec<_>>());
 
     // Each thread takes the next job that no other has.
     let work = || {
         loop {
             let job = next.fetch_add(1, Ordering::Relaxed);
-            if job >= count {
+            let Some(&(kernel, target)) = jobs.get(job) else {
                 return;
-            }
-            let (kernel, target) = (&kernels[job % kernels.len()], targets[job / kernels.len()]);
+            };
             let result = one(nvrtc, sources, kernel, target);
             if let Ok(mut results) = results.lock() {
                 results[job] = Some(result);

@@ -16,6 +16,26 @@ pub(super) struct Kernel {
     pub(super) source: String,
     /// Definitions for the preprocessor, such as `WIDTH=24`.
     pub(super) definitions: Vec<String>,
+    pub(super) targets: Targets,
+}
+
+/// Targets that a kernel is compiled for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Targets {
+    #[default]
+    All,
+    Only(String),
+    AllBut(String),
+}
+
+impl Targets {
+    pub(super) fn contain(&self, target: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(only) => only == target,
+            Self::AllBut(not) => not != target,
+        }
+    }
 }
 
 /// A file, with its name in `#include`.
@@ -103,7 +123,7 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<Source>> {
         .collect()
 }
 
-/// Parses the list: a kernel a line, with its name, its source, and its definitions.
+/// Parses the list: a kernel a line, with its name, its source, its definitions, and its targets.
 fn parse(text: &str) -> Result<Vec<Kernel>> {
     let mut kernels: Vec<Kernel> = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -123,12 +143,19 @@ fn parse(text: &str) -> Result<Vec<Kernel>> {
             source.ends_with(".cu"),
             "{at}: expected a source that ends with .cu, found '{source}'"
         );
-        let definitions: Vec<String> = words.collect();
-        for definition in &definitions {
-            ensure!(
-                definition.contains('=') && !definition.starts_with('='),
-                "{at}: expected NAME=VALUE, found '{definition}'"
-            );
+        let (mut definitions, mut targets) = (Vec::new(), Targets::All);
+        for word in words {
+            match word.split_once(':') {
+                Some(("only", target)) => targets = Targets::Only(target.to_owned()),
+                Some(("not", target)) => targets = Targets::AllBut(target.to_owned()),
+                _ => {
+                    ensure!(
+                        word.contains('=') && !word.starts_with('='),
+                        "{at}: expected NAME=VALUE, only:TARGET or not:TARGET, found '{word}'"
+                    );
+                    definitions.push(word);
+                }
+            }
         }
 
         let same = |kernel: &Kernel| kernel.source == source && kernel.definitions == definitions;
@@ -142,6 +169,7 @@ fn parse(text: &str) -> Result<Vec<Kernel>> {
             name,
             source,
             definitions,
+            targets,
         });
     }
 
@@ -159,6 +187,7 @@ mod tests {
             name: name.to_owned(),
             source: source.to_owned(),
             definitions: definitions.iter().map(|&text| text.to_owned()).collect(),
+            targets: Targets::All,
         };
         let cases = [
             ("a b.cu\n", Ok(vec![kernel("a", "b.cu", &[])])),
@@ -171,17 +200,30 @@ mod tests {
             ),
             (
                 "# A list.\na b.cu C=2 # no comment\n",
-                Err("kernels.txt:2: expected NAME=VALUE, found '#'"),
+                Err("kernels.txt:2: expected NAME=VALUE, only:TARGET or not:TARGET, found '#'"),
             ),
             ("# Nothing.\n", Err("names no kernels")),
             ("a\n", Err("kernels.txt:1: expected a name and a source")),
             ("a b.cuh\n", Err("ends with .cu, found 'b.cuh'")),
-            ("a b.cu =1\n", Err("expected NAME=VALUE, found '=1'")),
+            ("a b.cu =1\n", Err("found '=1'")),
             (
                 "a b.cu\na c.cu\n",
                 Err("kernels.txt:2: 'a' is 'a' once more"),
             ),
             ("a b.cu C=1\nc b.cu C=1\n", Err("'c' is 'a' once more")),
+            (
+                "a b.cu only:sm_90a\nb b.cu C=1 not:sm_90a\n",
+                Ok(vec![
+                    Kernel {
+                        targets: Targets::Only("sm_90a".to_owned()),
+                        ..kernel("a", "b.cu", &[])
+                    },
+                    Kernel {
+                        targets: Targets::AllBut("sm_90a".to_owned()),
+                        ..kernel("b", "b.cu", &["C=1"])
+                    },
+                ]),
+            ),
         ];
 
         for (text, expected) in cases {
@@ -192,6 +234,22 @@ mod tests {
                 }
                 (found, expected) => panic!("{found:?} and not {expected:?} for {text}"),
             }
+        }
+    }
+
+    #[test]
+    fn targets_contain_what_they_name() {
+        let (only, but) = (
+            Targets::Only("sm_80".to_owned()),
+            Targets::AllBut("sm_80".to_owned()),
+        );
+        for (targets, sm_80, sm_90a) in [
+            (Targets::All, true, true),
+            (only, true, false),
+            (but, false, true),
+        ] {
+            let found = (targets.contain("sm_80"), targets.contain("sm_90a"));
+            assert_eq!(found, (sm_80, sm_90a), "{targets:?}");
         }
     }
 

@@ -182,8 +182,8 @@ fn report(compiled: &[Compiled], packed: &[u8]) {
         );
     }
     println!(
-        "    {} kernels for {} targets, {} bytes packed",
-        compiled.len() / TARGETS.len(),
+        "    {} images for {} targets, {} bytes packed",
+        compiled.len(),
         TARGETS.len(),
         packed.len()
     );

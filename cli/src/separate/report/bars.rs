@@ -2,6 +2,7 @@
 //! them.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -9,10 +10,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::lines::start_lines;
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
-use super::time::{clock, speed};
-use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use super::{Outcome, Reporter, Running, Start, Status};
+use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
+use crate::time::{clock, speed};
 
 /// Steps of a bar: finer than any terminal is wide.
 const STEPS: u64 = 10_000;
@@ -206,9 +208,14 @@ impl Reporter for Bars {
         if let Some(all) = &self.all {
             all.finish_and_clear();
         }
-        table(jobs, outcomes, totals)
-            .iter()
-            .for_each(|line| stdio::out(line));
+        // The songs' lines stand above already, unless standard output goes elsewhere.
+        let lines = table(jobs, outcomes, totals);
+        let seen = if std::io::stdout().is_terminal() {
+            lines.len().saturating_sub(1)
+        } else {
+            0
+        };
+        lines[seen..].iter().for_each(|line| stdio::out(line));
     }
 }
 

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::order::InOrder;
 use super::summary::Totals;
-use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use super::{Outcome, Reporter, Running, Start, Status};
 use crate::fault::Report;
+use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
 
@@ -51,6 +52,8 @@ enum Line<'a> {
         engines: &'a [Running],
         parts: &'a [String],
         songs: usize,
+        left_out: Vec<String>,
+        own_stems: usize,
         start_s: f64,
     },
     Song {
@@ -134,6 +137,12 @@ impl Reporter for Json {
             engines: &start.engines,
             parts: &start.parts,
             songs: self.songs,
+            left_out: start
+                .left_out
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+            own_stems: start.own_stems,
             start_s: start.start_s,
         });
     }
@@ -142,7 +151,7 @@ impl Reporter for Json {
         self.last.remove(&index);
         print(&Line::Song {
             index,
-            input: job.input.display().to_string(),
+            input: job.shown().to_string(),
             on,
         });
     }
@@ -207,7 +216,7 @@ impl Reporter for Json {
         });
         let end = text(&Line::SongEnd {
             index,
-            input: job.input.display().to_string(),
+            input: job.shown().to_string(),
             status,
             outputs: named.collect(),
             audio_s: outcome.audio_s,

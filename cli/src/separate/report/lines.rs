@@ -1,14 +1,16 @@
 //! Plain lines on standard error, for logs and pipes.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::order::InOrder;
 use super::summary::{Totals, result_line, table};
-use super::time::{clock, speed};
-use super::{Outcome, Reporter, Running, SongProgress, Start, Status};
+use super::{Outcome, Reporter, Running, Start, Status};
+use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
+use crate::time::{clock, speed};
 
 /// Pause between two lines about the same song.
 const EVERY: Duration = Duration::from_secs(10);
@@ -44,7 +46,7 @@ impl Reporter for Lines {
     }
 
     fn song(&mut self, index: usize, job: &SongJob, on: &Running) {
-        let name = format!("[{}/{}] {}", index + 1, self.songs, job.input.display());
+        let name = format!("[{}/{}] {}", index + 1, self.songs, job.shown());
         let place = if self.shared {
             format!(" on {}", on.place())
         } else {
@@ -113,6 +115,30 @@ impl Reporter for Lines {
     }
 }
 
+/// Most files that a line names.
+const MOST_NAMES: usize = 5;
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// Returns the line about files that are no songs.
+fn left_out(files: &[PathBuf]) -> Option<String> {
+    let names: Vec<_> = files
+        .iter()
+        .take(MOST_NAMES)
+        .map(|file| file.file_name().unwrap_or_default().to_string_lossy())
+        .collect();
+    let more = match files.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!files.is_empty()).then(|| {
+        let files = counted(files.len(), "file was", "files were");
+        format!("{files} left out: {}{more}", names.join(", "))
+    })
+}
+
 /// Returns the lines before the first song.
 pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
     let note = start
@@ -128,6 +154,12 @@ pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
             .collect(),
     };
 
+    lines.extend(left_out(&start.left_out));
+    lines.extend((start.own_stems > 0).then(|| {
+        let files = counted(start.own_stems, "file was", "files were");
+        format!("{files} left out: Sextet's own stems")
+    }));
+
     if verbose {
         lines.push(format!("model hash {}", start.model_hash));
         lines.push(format!("parts {}", start.parts.join(", ")));
@@ -135,4 +167,30 @@ pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
     }
 
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_left_out_are_counted_and_the_first_are_named() {
+        let files = |count: usize| -> Vec<_> {
+            (0..count)
+                .map(|n| PathBuf::from(format!("a/{n}.txt")))
+                .collect()
+        };
+        let cases = [
+            (0, None),
+            (1, Some("1 file was left out: 0.txt")),
+            (2, Some("2 files were left out: 0.txt, 1.txt")),
+            (
+                7,
+                Some("7 files were left out: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more"),
+            ),
+        ];
+        for (count, expected) in cases {
+            assert_eq!(left_out(&files(count)).as_deref(), expected);
+        }
+    }
 }

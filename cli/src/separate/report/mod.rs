@@ -6,7 +6,6 @@ mod lines;
 mod order;
 mod silent;
 mod summary;
-mod time;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -15,10 +14,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::jobs::SongJob;
 use crate::args::SeparateArgs;
 use crate::fault::Report;
+use crate::progress::SongProgress;
 
 pub(crate) use json::fatal as json_fatal;
 pub(super) use summary::Totals;
-pub(crate) use time::clock;
 
 /// Facts that are known before the first song.
 #[derive(Clone, Debug)]
@@ -31,6 +30,10 @@ pub(super) struct Start {
     pub(super) engine_note: Option<String>,
     pub(super) parts: Vec<String>,
     pub(super) output: PathBuf,
+    /// Files in the folders that are no songs by their extensions.
+    pub(super) left_out: Vec<PathBuf>,
+    /// Number of files in the folders that are stems which Sextet has written.
+    pub(super) own_stems: usize,
     /// Seconds from the start of the process until the engine was ready.
     pub(super) start_s: f64,
     /// Size of every song in bytes, by which its share of the batch is estimated.
@@ -49,61 +52,6 @@ impl Running {
     pub(super) fn place(&self) -> String {
         self.gpu
             .map_or_else(|| "the CPU".to_owned(), |gpu| format!("GPU {gpu}"))
-    }
-}
-
-/// The progress of a song.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum SongProgress {
-    /// The first pass.
-    Reading { frames: u64 },
-    /// The second pass.
-    Separating {
-        share: f64,
-        audio_s: f64,
-        speed: Option<f64>,
-        left_s: Option<f64>,
-    },
-}
-
-impl SongProgress {
-    /// Returns the progress after `done` of `total` chunks in `elapsed_s`, for a song of `seconds`.
-    pub(crate) fn separating(done: u64, total: u64, elapsed_s: f64, seconds: Option<f64>) -> Self {
-        let share = if total == 0 {
-            1.0
-        } else {
-            done as f64 / total as f64
-        };
-
-        let known = done > 0 && elapsed_s > 0.0;
-        let speed = seconds
-            .filter(|_| known)
-            .map(|seconds| seconds * share / elapsed_s);
-
-        let left_s = known.then(|| elapsed_s * (1.0 - share) / share);
-        SongProgress::Separating {
-            share,
-            audio_s: seconds.unwrap_or(0.0) * share,
-            speed,
-            left_s,
-        }
-    }
-
-    /// Returns the seconds of audio that are separated.
-    pub(super) fn audio_s(&self) -> f64 {
-        match self {
-            SongProgress::Reading { .. } => 0.0,
-            SongProgress::Separating { audio_s, .. } => *audio_s,
-        }
-    }
-
-    /// Returns the share of the song's work that is done, 0 to 1. Reading counts as nothing,
-    /// because it is quick.
-    pub(super) fn share(&self) -> f64 {
-        match self {
-            SongProgress::Reading { .. } => 0.0,
-            SongProgress::Separating { share, .. } => *share,
-        }
     }
 }
 
@@ -178,35 +126,5 @@ pub(super) fn reporter(args: &SeparateArgs, songs: usize) -> Box<dyn Reporter> {
         Box::new(bars::Bars::new(songs, args.verbose))
     } else {
         Box::new(lines::Lines::new(songs, args.verbose))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn speed_and_time_left_follow_the_chunks() {
-        let progress = SongProgress::separating(1, 4, 10.0, Some(40.0));
-        assert_eq!(
-            progress,
-            SongProgress::Separating {
-                share: 0.25,
-                audio_s: 10.0,
-                speed: Some(1.0),
-                left_s: Some(30.0)
-            }
-        );
-
-        let nothing_yet = SongProgress::separating(0, 4, 0.0, Some(40.0));
-        assert_eq!(
-            nothing_yet,
-            SongProgress::Separating {
-                share: 0.0,
-                audio_s: 0.0,
-                speed: None,
-                left_s: None
-            }
-        );
     }
 }

@@ -1,8 +1,8 @@
 //! The end of a batch: a table and a count.
 
-use super::time::{clock, speed, took};
 use super::{Outcome, Status};
 use crate::separate::jobs::SongJob;
+use crate::time::{clock, speed, took};
 
 /// Number of songs by their ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +40,7 @@ impl Totals {
 /// Formats the end of one song as a line. With `shared`, for engines that differ between songs, the
 /// line names the place of the computation.
 pub(super) fn result_line(job: &SongJob, outcome: &Outcome, shared: bool) -> String {
-    let input = job.input.display();
+    let input = job.shown();
     let folder = job
         .outputs
         .first()

@@ -19,12 +19,12 @@ use sextet_protocol::{Fingerprint, Stem};
 
 use super::{EditorApp, theme};
 use crate::capture::Input;
-use crate::entry;
 use crate::params::SextetParams;
 use crate::saved::{SavedClip, SavedField, SavedState, Settings};
 use crate::session::{AudioEndpoint, Command, Phase, Session, View, channel};
 use crate::test_folders::TestFolders;
 use crate::worker::Launcher;
+use sextet_plugin_testing::entry;
 
 const SESSION_HZ: u32 = 48_000;
 const BLOCK: usize = 512;

@@ -153,8 +153,8 @@ mod tests {
     use sextet_protocol::cache::Entry;
 
     use super::*;
-    use crate::entry;
     use crate::test_folders::TestFolders;
+    use sextet_plugin_testing::entry;
 
     const FRAMES: u64 = 50_000;
     const PLACEMENT: Placement = Placement {

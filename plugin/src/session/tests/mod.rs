@@ -12,10 +12,10 @@ use sextet_protocol::{Fingerprint, Stem};
 mod faults;
 
 use super::*;
-use crate::entry;
 use crate::saved::{SavedClip, SavedState, Settings};
 use crate::test_folders::TestFolders;
 use crate::worker::Stage;
+use sextet_plugin_testing::entry;
 
 const RATE_HZ: u32 = 48_000;
 const PATIENCE: Duration = Duration::from_secs(120);

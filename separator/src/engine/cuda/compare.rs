@@ -1,10 +1,12 @@
 //! Comparison of every step on the GPU with the interpreter, given the same inputs.
 
-use cudarc::driver::CudaContext;
+use std::time::{Duration, Instant};
 
 use super::error::CudaError;
 use super::memory::outputs_of;
-use super::runner::{Prepared, Runner};
+use super::runner::{Prepared, Restrictions, Runner};
+use super::start::NEEDS;
+use crate::engine::gpu::Gpu;
 use crate::model::Model;
 use crate::model::program::interpret::Interpreter;
 use crate::model::program::{Operation, Program, Tensor};
@@ -23,8 +25,7 @@ pub struct StepError {
 
 /// Runs the first network of `model` on GPU number `gpu` and on the interpreter, for one segment
 /// `mix` [2, segment] in a batch of `batch` equal ones. Returns the error of every stored tensor,
-/// in the order of the steps, and of the stems of every segment. `target` names the compiled
-/// kernels to use, such as `compute_80`, instead of the best for the GPU.
+/// in the order of the steps, and of the stems of every segment.
 ///
 /// # Errors
 /// Fails when the GPU cannot be used or there is no kernel for the model.
@@ -32,7 +33,7 @@ pub fn compare(
     model: &Model,
     gpu: usize,
     batch: usize,
-    target: Option<&str>,
+    restrictions: Restrictions<'_>,
     mix: &[f32],
 ) -> Result<(Vec<StepError>, Vec<f32>), CudaError> {
     let network = model.networks_of().next();
@@ -40,13 +41,10 @@ pub fn compare(
         return Ok((Vec::new(), Vec::new()));
     };
     let program = network.program()?;
-    let opened = CudaError::during("open the GPU");
-    let context = CudaContext::new(gpu).map_err(&opened)?;
-    // SAFETY: events order the streams.
-    unsafe { context.disable_event_tracking() };
-
-    let prepared = Prepared::new(&context, &program, batch, true, target)?;
-    let runner = Runner::new(&context, &program, prepared)?;
+    let gpu = Gpu::open(gpu, &NEEDS)?;
+    let context = gpu.context();
+    let prepared = Prepared::new(context, &program, batch, true, restrictions)?;
+    let runner = Runner::new(context, &program, prepared)?;
     let stream = runner.stream();
     let copied = CudaError::during("copy");
     let mixes = mix.repeat(batch);
@@ -136,9 +134,22 @@ pub struct KernelTime {
     pub microseconds: f64,
 }
 
-/// Measures the first network of `model` on GPU number `gpu` in batches of `batch`: the time of a
-/// whole batch for each segment in milliseconds, the bytes of GPU memory, and the time of every
-/// launch by itself, its inputs warm.
+/// Times and memory of a network on a GPU.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Time from nothing to a network that can run.
+    pub start: Duration,
+    /// Milliseconds of a whole batch for each segment.
+    pub segment_ms: f64,
+    /// Bytes of GPU memory.
+    pub bytes: usize,
+    /// Every launch by itself, its inputs warm.
+    pub launches: Vec<KernelTime>,
+}
+
+/// Measures the first network of `model` on GPU number `gpu` in batches of `batch`; `None` for a model
+/// without one.
 ///
 /// # Errors
 /// As [`compare`].
@@ -146,26 +157,31 @@ pub fn profile(
     model: &Model,
     gpu: usize,
     batch: usize,
-    target: Option<&str>,
-) -> Result<(f64, usize, Vec<KernelTime>), CudaError> {
+    restrictions: Restrictions<'_>,
+) -> Result<Option<Profile>, CudaError> {
     let Some(network) = model.networks_of().next() else {
-        return Ok((0.0, 0, Vec::new()));
+        return Ok(None);
     };
+    let begun = Instant::now();
     let program = network.program()?;
-    let context = CudaContext::new(gpu).map_err(CudaError::during("open the GPU"))?;
-    // SAFETY: events order the streams.
-    unsafe { context.disable_event_tracking() };
-
-    let prepared = Prepared::new(&context, &program, batch, false, target)?;
-    let mut runner = Runner::new(&context, &program, prepared)?;
-    let whole = runner.time(100)?;
-    let times = runner.time_launches(&program, 20)?;
-    let times = times
+    let gpu = Gpu::open(gpu, &NEEDS)?;
+    let context = gpu.context();
+    let prepared = Prepared::new(context, &program, batch, false, restrictions)?;
+    let mut runner = Runner::new(context, &program, prepared)?;
+    let start = begun.elapsed();
+    let segment_ms = runner.time(100)? / batch as f64;
+    let launches = runner
+        .time_launches(&program, 20)?
         .into_iter()
         .map(|(name, microseconds)| KernelTime {
             name,
             microseconds: microseconds / batch as f64,
         })
         .collect();
-    Ok((whole / batch as f64, runner.bytes(), times))
+    Ok(Some(Profile {
+        start,
+        segment_ms,
+        bytes: runner.bytes(),
+        launches,
+    }))
 }

@@ -2,7 +2,7 @@
 
 /// Number of positions of a tile in the kernels of a DConv layer.
 pub(super) const DCONV_TILE: usize = 112;
-/// Number of threads of the same kernels.
+/// Number of threads of a block that has a warp for each 16 of them.
 const DCONV_THREADS: u32 = 224;
 /// Length of the sequences that `dconv_row.cu` takes, and the number of its warps.
 pub(super) const ROW_FRAMES: usize = 336;
@@ -49,11 +49,14 @@ pub(super) const TRANSFORM_BYTES: u32 = 16 * 272 * 8;
 pub(super) const NORM_TOKENS: usize = 8;
 /// Number of queries of a block of `attention.cu`.
 pub(super) const ATTENTION_QUERIES: usize = 128;
+/// Number of queries of a block of `attention_hopper.cu`, and of keys that it takes at a time.
+pub(super) const ATTENTION_HOPPER_QUERIES: usize = 192;
+pub(super) const ATTENTION_HOPPER_KEYS: usize = 64;
 /// Number of rows of a block of `entry.cu`.
 pub(super) const ENTRY_ROWS: usize = 128;
-/// Number of rows of a block of `convolution.cu`, and how much of K a stage has.
-pub(super) const CONVOLUTION_ROWS: usize = 128;
-pub(super) const CONVOLUTION_DEPTH: usize = 64;
+/// Number of rows of a tile of `convolution.cu` and `product.cu`, and how much of K a stage has.
+pub(super) const PRODUCT_ROWS: usize = 128;
+pub(super) const PRODUCT_DEPTH: usize = 64;
 
 /// A kernel with its definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,10 +65,10 @@ pub(super) enum Kernel {
     Synthesis,
     EntrySpectrum,
     EntryWaveform,
-    /// 96 columns in a block.
-    ConvolutionWide,
-    /// 48 columns in a block.
-    ConvolutionNarrow,
+    /// Product of matrices with a number of columns in a tile.
+    Convolution(usize),
+    /// The same for Hopper.
+    Product(usize),
     /// Kernels of a DConv layer, for a number of blocks of eight hidden channels.
     Squeeze(usize),
     Hidden(usize),
@@ -77,6 +80,8 @@ pub(super) enum Kernel {
     TokenNorm,
     /// Attention with a number of channels in each head.
     Attention(usize),
+    /// The same for Hopper.
+    AttentionHopper(usize),
 }
 
 impl Kernel {
@@ -87,8 +92,8 @@ impl Kernel {
             Self::Synthesis => "synthesis".to_owned(),
             Self::EntrySpectrum => "entry_spectrum".to_owned(),
             Self::EntryWaveform => "entry_waveform".to_owned(),
-            Self::ConvolutionWide => "convolution_wide".to_owned(),
-            Self::ConvolutionNarrow => "convolution_narrow".to_owned(),
+            Self::Convolution(columns) => format!("convolution_{columns}"),
+            Self::Product(columns) => format!("product_{columns}"),
             Self::Squeeze(tiles) => format!("squeeze_{tiles}"),
             Self::Hidden(tiles) => format!("hidden_{tiles}"),
             Self::Expand(tiles) => format!("expand_{tiles}"),
@@ -96,6 +101,7 @@ impl Kernel {
             Self::Line(channels) => format!("dconv_line_{channels}"),
             Self::TokenNorm => "token_norm".to_owned(),
             Self::Attention(width) => format!("attention_{width}"),
+            Self::AttentionHopper(width) => format!("attention_hopper_{width}"),
         }
     }
 
@@ -105,37 +111,38 @@ impl Kernel {
             Self::Spectrum => "spectrum",
             Self::Synthesis => "synthesis",
             Self::EntrySpectrum | Self::EntryWaveform => "entry",
-            Self::ConvolutionWide | Self::ConvolutionNarrow => "convolution",
+            Self::Convolution(_) => "convolution",
+            Self::Product(_) => "product",
             Self::Squeeze(_) => "dconv_squeeze",
             Self::Hidden(_) => "dconv_hidden",
             Self::Expand(_) => "dconv_expand",
             Self::Row(_) => "dconv_row",
             Self::Line(_) => "dconv_line",
             Self::TokenNorm => "token_norm",
-            Self::Attention(_) => "attention",
+            Self::Attention(_) | Self::AttentionHopper(_) => "attention",
         }
     }
 
     /// Returns the number of threads of a block.
     pub(super) fn threads(self) -> u32 {
         match self {
-            Self::Spectrum => 512,
-            Self::Synthesis | Self::TokenNorm | Self::ConvolutionWide | Self::ConvolutionNarrow => {
-                256
-            }
-            Self::Squeeze(_) | Self::Hidden(_) | Self::Expand(_) | Self::Row(_) => DCONV_THREADS,
+            Self::Spectrum | Self::AttentionHopper(_) => 512,
+            Self::Product(_) => 384,
+            Self::Synthesis | Self::TokenNorm | Self::Convolution(_) => 256,
+            Self::Squeeze(_) | Self::Expand(_) => 2 * DCONV_THREADS,
+            Self::Hidden(_) | Self::Row(_) => DCONV_THREADS,
             Self::Line(channels) => LineBlock::of(channels).warps as u32 * 32,
             Self::EntrySpectrum | Self::EntryWaveform | Self::Attention(_) => 128,
         }
     }
+}
 
-    /// Returns the kernel for a convolution with this many columns, and the columns of its block.
-    pub(super) fn of_convolution(columns: usize) -> (Self, usize) {
-        // The wide kernel is faster for each column, unless half of its last block were empty.
-        if columns.next_multiple_of(96) - columns < 48 {
-            (Self::ConvolutionWide, 96)
-        } else {
-            (Self::ConvolutionNarrow, 48)
-        }
+/// Returns the number of columns of a tile for a product with `columns` columns.
+pub(super) fn columns_of_tile(columns: usize) -> usize {
+    // The wide tile is faster for each column, unless half of the last one were empty.
+    if columns.next_multiple_of(96) - columns < 48 {
+        96
+    } else {
+        48
     }
 }

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `images.rs` | the compiled kernels for each GPU |
 //! | `kernel.rs`, `parameters.rs` | the kernels and what they are given |
+//! | `boxes.rs` | boxes of tensors, which Hopper copies by itself |
 //! | `lower/`, `weights.rs`, `memory.rs` | a program as launches, its weights and its memory |
 //! | `runner.rs` | launches as one graph on a GPU |
 //! | `batches.rs`, `start.rs` | tested batches, and the engine's start |
 //! | `compare.rs` | comparison with the interpreter, step by step |
 
 mod batches;
+mod boxes;
 mod compare;
 mod error;
 mod images;
@@ -24,7 +26,8 @@ mod start;
 mod tests;
 mod weights;
 
-pub use compare::{KernelTime, StepError, compare, profile};
+pub use compare::{KernelTime, Profile, StepError, compare, profile};
 pub use error::{CudaError, Unsupported};
+pub use runner::Restrictions;
 pub(super) use start::CudaEngine;
 pub use start::{NEEDS, measure, probe};

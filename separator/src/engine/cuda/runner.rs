@@ -35,6 +35,15 @@ pub(super) struct Runner {
     compute: Arc<CudaStream>,
 }
 
+/// Limits below those of the GPU, with which a GPU can play a lesser one in a trial.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restrictions<'a> {
+    /// Compiled kernels to use instead of the best for the GPU, such as `compute_80`.
+    pub target: Option<&'a str>,
+    /// Number of multiprocessors to reckon with, if the GPU has more.
+    pub multiprocessors: Option<usize>,
+}
+
 /// Program that was lowered for a GPU, with the kernels' images. It holds nothing on the GPU.
 pub(super) struct Prepared {
     images: Images,
@@ -45,7 +54,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Lowers `program` for batches of `batch` segments on the GPU of `context`. With `keep_all`,
-    /// all tensors can be read after a run. `target` names the images to use instead of the best.
+    /// all tensors can be read after a run.
     ///
     /// # Errors
     /// Fails where there is no kernel for the program or the GPU.
@@ -54,11 +63,11 @@ impl Prepared {
         program: &Program,
         batch: usize,
         keep_all: bool,
-        target: Option<&str>,
+        restrictions: Restrictions<'_>,
     ) -> Result<Self, CudaError> {
         let asked = CudaError::during("say what it is able to do");
         let capability = context.compute_capability().map_err(&asked)?;
-        let images = Images::of(capability, target)?;
+        let images = Images::of(capability, restrictions.target)?;
         let attribute = |attribute| -> Result<usize, CudaError> {
             let value = context.attribute(attribute).map_err(&asked)?;
             Ok(usize::try_from(value).unwrap_or(0))
@@ -73,7 +82,8 @@ impl Prepared {
             )?,
             multiprocessors: attribute(
                 sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
-            )?,
+            )?
+            .min(restrictions.multiprocessors.unwrap_or(usize::MAX)),
         };
 
         let lowered = lower(program, batch, keep_all, limits)?;
@@ -127,7 +137,10 @@ impl Runner {
             Region::Stems => stems.device_ptr(&compute).0,
         };
         for launch in &mut launches {
-            launch.parameters.bind(&address);
+            launch
+                .parameters
+                .bind(&address)
+                .map_err(CudaError::during("describe a tensor"))?;
         }
         compute.synchronize().map_err(&reserved)?;
 

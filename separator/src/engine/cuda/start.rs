@@ -9,7 +9,7 @@ use serde_json::json;
 use super::batches::open;
 use super::error::CudaError;
 use super::images;
-use super::runner::Prepared;
+use super::runner::{Prepared, Restrictions};
 use crate::Result;
 use crate::engine::class::EngineClass;
 use crate::engine::contract::{Engine, GpuEngine, OpenedGpu};
@@ -103,7 +103,13 @@ pub fn probe(options: &GpuOptions) -> Result<String> {
 /// Lowers `program` for batches of `batch` segments on `gpu`.
 fn prepare(gpu: &Gpu, program: &Program, batch: usize) -> std::result::Result<Prepared, CudaError> {
     timed("lower the program", || {
-        Prepared::new(gpu.context(), program, batch, false, None)
+        Prepared::new(
+            gpu.context(),
+            program,
+            batch,
+            false,
+            Restrictions::default(),
+        )
     })
 }
 

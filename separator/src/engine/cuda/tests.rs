@@ -6,15 +6,16 @@ use std::collections::{BTreeSet, HashMap};
 use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
 
+use super::boxes::TensorMap;
 use super::images::Images;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, LineBlock};
 use super::lower::{Limits, Lowered, lower};
 use super::memory::tensors_of;
 use super::parameters;
 use crate::Model;
 use crate::model::program::{Branch, Program};
-use crate::support::checkpoint::Checkpoint;
-use crate::support::small;
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::small;
 
 /// List of the kernels that are compiled.
 const LIST: &str = include_str!("../../../kernels/kernels.txt");
@@ -107,10 +108,12 @@ fn assert_apart(name: &str, program: &Program, lowered: &Lowered, batch: usize) 
 
 #[test]
 fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() {
-    let listed: BTreeSet<&str> = listed().map(|(name, _)| name).collect();
     for (name, program) in published() {
         for (shared, batch) in CASES {
-            let lowered = lower(&program, batch, false, limits(shared)).unwrap();
+            let limits = limits(shared);
+            let target = if limits.hopper { "sm_90a" } else { "sm_86" };
+            let listed: BTreeSet<&str> = listed(target).map(|(name, _)| name).collect();
+            let lowered = lower(&program, batch, false, limits).unwrap();
             assert_apart(name, &program, &lowered, batch);
 
             let taken = bytes(&program, &lowered, batch);
@@ -123,6 +126,49 @@ fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() 
             println!("{name}, batch {batch}: {} MB", taken / 1_000_000);
         }
     }
+}
+
+/// The blocks of `dconv_line.cu` wait for one another, so all of a segment's have to be on the GPU at
+/// once. Where they do not fit, kernels take its place whose blocks do not wait.
+#[test]
+fn blocks_that_wait_for_one_another_are_launched_only_where_all_fit() {
+    let program = program_of(&Model::bundled().unwrap());
+    let batch = 2;
+    let mut counts = Vec::new();
+    for (shared, _) in CASES {
+        for multiprocessors in [1, 46, 10_000] {
+            let limits = Limits {
+                multiprocessors,
+                ..limits(shared)
+            };
+            let lowered = lower(&program, batch, false, limits).unwrap();
+            let mut lines = 0;
+            for launch in &lowered.launches {
+                let Kernel::Line(channels) = launch.kernel else {
+                    continue;
+                };
+                lines += 1;
+                let resident = if limits.hopper {
+                    LineBlock::of(channels).resident
+                } else {
+                    1
+                };
+                let blocks = launch.grid[0] as usize / batch;
+                assert!(
+                    blocks <= resident * multiprocessors,
+                    "{blocks} blocks of {channels} channels on {multiprocessors} multiprocessors"
+                );
+            }
+
+            match multiprocessors {
+                1 => assert_eq!(lines, 0),
+                10_000 => assert!(lines > 0),
+                _ => {}
+            }
+            counts.push((multiprocessors, lines));
+        }
+    }
+    println!("launches by multiprocessors: {counts:?}");
 }
 
 #[test]
@@ -145,7 +191,7 @@ fn models_without_kernels_are_refused_by_what_has_none() {
     ];
 
     for (arguments, expected) in &cases {
-        let program = program_of(&small::model(arguments, 1));
+        let program = program_of(&Model::read(&small::checkpoint(arguments, 1).bytes()).unwrap());
         let refused = lower(&program, 1, false, limits(CASES[0].0)).err();
         let said = refused.map(|error| error.to_string()).unwrap_or_default();
         let begin = format!("there is no CUDA kernel for {expected}");
@@ -155,12 +201,18 @@ fn models_without_kernels_are_refused_by_what_has_none() {
     println!("{} models refused", cases.len());
 }
 
-/// Returns name and source of each kernel in the list.
-fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
+/// Returns name and source of each kernel in the list that is compiled for `target`.
+fn listed(target: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let lines = LIST.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| {
+    lines.filter_map(move |line| {
         let mut words = line.split_whitespace();
-        Some((words.next()?, words.next()?))
+        let (name, source) = (words.next()?, words.next()?);
+        let is_for_it = words.all(|word| match word.split_once(':') {
+            Some(("only", only)) => only == target,
+            Some(("not", not)) => not != target,
+            _ => true,
+        });
+        is_for_it.then_some((name, source))
     })
 }
 
@@ -172,7 +224,7 @@ fn the_images_hold_every_kernel_of_the_list() {
             println!("{capability:?}: no images");
             continue;
         };
-        for (name, _) in listed() {
+        for (name, _) in listed(&images.target) {
             let image = images.get(name).unwrap();
             assert!(!image.is_empty(), "{name} for {}", images.target);
         }
@@ -184,7 +236,7 @@ fn the_images_hold_every_kernel_of_the_list() {
 }
 
 /// Returns the size in bytes of the struct `name` in the source of a kernel, all of whose fields
-/// are pointers, ints, shorts and the weights of a fused DConv.
+/// are pointers, ints, shorts and structs that other files define.
 fn struct_bytes(source: &str, name: &str) -> usize {
     let begin = source.find(&format!("struct {name} {{")).unwrap();
     let fields = &source[begin..][..source[begin..].find("\n};").unwrap()];
@@ -201,11 +253,19 @@ fn struct_bytes(source: &str, name: &str) -> usize {
             _ if is_pointer => 8,
             Some("int") => 4,
             Some("short") => 2,
-            Some("Weights") => {
-                let weights =
-                    struct_bytes(include_str!("../../../kernels/dconv_fused.cuh"), "Weights");
-                bytes = bytes.next_multiple_of(8) + weights;
+            Some(name @ ("Weights" | "Output")) => {
+                let source = match name {
+                    "Weights" => include_str!("../../../kernels/dconv_fused.cuh"),
+                    _ => include_str!("../../../kernels/results.cuh"),
+                };
+                bytes = bytes.next_multiple_of(8) + struct_bytes(source, name);
                 most = most.max(8);
+                continue;
+            }
+            Some("TensorMap") => {
+                let maps = declaration.split(',').count();
+                bytes = bytes.next_multiple_of(64) + maps * size_of::<TensorMap>();
+                most = 64;
                 continue;
             }
             other => panic!("{other:?} in '{declaration}'"),
@@ -241,7 +301,8 @@ fn parameters_are_as_large_as_the_kernels_structs() {
         "spectrum.cu" Spectrum, "entry.cu" Entry, "convolution.cu" Convolution, "dconv_squeeze.cu" Squeeze,
         "dconv_hidden.cu" Hidden, "dconv_expand.cu" Expand, "dconv_row.cu" Row, "dconv_line.cu" Line,
         "token_norm.cu" TokenNorm,
-        "attention.cu" Attention, "synthesis.cu" Synthesis
+        "attention.cu" Attention, "attention_hopper.cu" AttentionHopper, "product.cu" Product,
+        "synthesis.cu" Synthesis
     );
 
     for (file, bytes, source) in &cases {
@@ -249,7 +310,12 @@ fn parameters_are_as_large_as_the_kernels_structs() {
     }
 
     let tried: BTreeSet<&str> = cases.iter().map(|(file, ..)| *file).collect();
-    let sources: BTreeSet<&str> = listed().map(|(_, source)| source).collect();
+    let targets = ["sm_86", "sm_90a"];
+    let sources: BTreeSet<&str> = targets
+        .into_iter()
+        .flat_map(listed)
+        .map(|(_, source)| source)
+        .collect();
     assert_eq!(tried, sources, "every source is tried");
 }
 
@@ -258,6 +324,6 @@ fn parameters_are_as_large_as_the_kernels_structs() {
 fn the_functions_of_kernels_are_in_their_sources() {
     for kernel in [Kernel::Spectrum, Kernel::Synthesis, Kernel::TokenNorm] {
         let (name, source) = (kernel.name(), kernel.function());
-        assert!(listed().any(|(listed, file)| listed == name && file.starts_with(source)));
+        assert!(listed("sm_86").any(|(listed, file)| listed == name && file.starts_with(source)));
     }
 }

@@ -44,12 +44,13 @@ impl Pool {
     }
 }
 
-/// Returns the matrix [columns, depth] of a convolution for `convolution.cu`, padded with zeros.
-/// `output` gives the row of `weight` [outputs, taps, channels] and the taps for a column, or
-/// nothing for padding.
+/// Returns the matrix [columns, depth] of a convolution, in which a tap takes `pitch` elements,
+/// padded with zeros. `output` gives the row of `weight` [outputs, taps, channels] and the taps for
+/// a column, or nothing for padding.
 pub(super) fn matrix(
     weight: &Array,
     columns: usize,
+    pitch: usize,
     depth: usize,
     output: impl Fn(usize) -> Option<(usize, Vec<usize>)>,
 ) -> Vec<f32> {
@@ -60,9 +61,9 @@ pub(super) fn matrix(
             continue;
         };
 
-        for (to, tap) in to.chunks_exact_mut(channels).zip(chosen) {
+        for (to, tap) in to.chunks_exact_mut(pitch).zip(chosen) {
             let from = (row * taps + tap) * channels;
-            to.copy_from_slice(&weight.data()[from..from + channels]);
+            to[..channels].copy_from_slice(&weight.data()[from..from + channels]);
         }
     }
 

@@ -7,6 +7,7 @@ use super::device::Gpu;
 
 /// Measured times of one batch size.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Measurement {
     /// Number of chunks in a batch.
     pub batch: usize,

@@ -16,6 +16,7 @@ use crate::progress::Listener;
 
 /// Plan that was built ahead of time.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BuiltPlan {
     /// Path of the plan's file.
     pub path: PathBuf,

@@ -105,14 +105,16 @@ pub struct PlanCache {
 
 /// Plan in the cache.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CacheEntry {
     /// Path of the plan's file.
     pub path: PathBuf,
     /// Total size of the plan and of the kernels compiled from it, in bytes.
     pub bytes: u64,
-    /// Header of the plan as JSON: model (SHA-256 of the checkpoint), graph, precision, batch,
-    /// tensorrt, targets.
-    pub made_for: serde_json::Value,
+    /// Facts that the plan was made for, as the text of a JSON object: model (SHA-256 of the
+    /// checkpoint), graph, precision, batch, tensorrt, targets and others. `None` for a damaged
+    /// plan.
+    pub made_for: Option<String>,
     /// Whether this build could use the plan.
     pub current: bool,
 }
@@ -255,9 +257,9 @@ impl PlanCache {
                 .to_string_lossy()
                 .into_owned();
             let header = sealed::read_header(&path).unwrap_or_default();
-            let made_for: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
-            let current = made_for["graph"] == GRAPH_VERSION
-                && made_for["tensorrt"] == REQUIRED_VERSION.to_string();
+            let facts: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
+            let current = facts["graph"] == GRAPH_VERSION
+                && facts["tensorrt"] == REQUIRED_VERSION.to_string();
             let own = self
                 .files()?
                 .into_iter()
@@ -268,7 +270,7 @@ impl PlanCache {
             entries.push(CacheEntry {
                 path,
                 bytes,
-                made_for,
+                made_for: facts.is_object().then_some(header),
                 current,
             });
         }
@@ -444,7 +446,8 @@ mod tests {
         let [entry] = <[_; 1]>::try_from(cache.entries().unwrap()).unwrap();
 
         assert!(entry.current && entry.bytes > 11, "{entry:?}");
-        assert_eq!(entry.made_for["batch"], 4);
+        let facts: serde_json::Value = serde_json::from_str(&entry.made_for.unwrap()).unwrap();
+        assert_eq!(facts["batch"], 4);
     }
 
     #[test]

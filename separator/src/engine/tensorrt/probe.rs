@@ -9,6 +9,7 @@ use crate::engine::options::GpuOptions;
 
 /// Library and GPU that TensorRT would run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Probe {
     /// Version of the TensorRT library.
     pub library: LibraryVersion,

@@ -14,9 +14,9 @@ use crate::engine::{Backend, EngineChoice, EngineOptions, start};
 use crate::model::config::Config;
 use crate::model::weights::{Array, Weights};
 use crate::model::{CHANNELS, ModelError, Network};
-use crate::support::checkpoint::Checkpoint;
-use crate::support::draw::splitmix;
 use crate::{Ignore, Stem};
+use sextet_testing::checkpoint::Checkpoint;
+use sextet_testing::draw::splitmix;
 
 /// Largest relative L2 error of a stem. The largest that was seen is 2.6e-5: drawn weights amplify
 /// the roundings of float32.

@@ -35,7 +35,7 @@ impl<'a> Lowering<'a> {
             let tiles = shape.positions.div_ceil(kernel::DCONV_TILE);
             for layer in &dconv.layers {
                 let hidden = layer.conv1.1.shape()[0].next_multiple_of(8);
-                let blocks = tiles.div_ceil(tiles_of_block(tiles, shape.sequences));
+                let blocks = tiles.div_ceil(tiles_of_block(tiles));
                 elements = elements.max(shape.sequences * shape.positions * hidden);
                 sequences = sequences.max(shape.sequences);
                 moments = moments.max(shape.sequences * tiles);
@@ -74,9 +74,12 @@ impl<'a> Lowering<'a> {
         let buffers = self.dconv[&self.branch];
 
         let tiles = positions.div_ceil(kernel::DCONV_TILE);
-        let each = tiles_of_block(tiles, sequences);
+        let each = tiles_of_block(tiles);
         let depth = channels.next_multiple_of(16);
         let pitch = (depth + 8) as u32;
+        // Stages of weights, of 512 bytes for each block of eight hidden channels; conv2 has as many
+        // for what belongs to columns.
+        let stages = if self.limits.hopper { 8 } else { 3 };
 
         for layer in &dconv.layers {
             let hidden = layer.conv1.1.shape()[0];
@@ -108,7 +111,8 @@ impl<'a> Lowering<'a> {
             self.launch(
                 Kernel::Squeeze(blocks),
                 [tiles, sequences, self.batch],
-                rows * pitch * HALF as u32,
+                (rows * pitch * HALF as u32 + stages * 512 * blocks as u32)
+                    .max(7 * 512 * blocks as u32),
                 squeeze,
             );
 
@@ -147,7 +151,8 @@ impl<'a> Lowering<'a> {
             self.launch(
                 Kernel::Expand(blocks),
                 [tiles, sequences, self.batch],
-                kernel::DCONV_TILE as u32 * pitch * HALF as u32,
+                kernel::DCONV_TILE as u32 * pitch * HALF as u32
+                    + stages * 512 * (blocks as u32 + 1),
                 expand,
             );
         }
@@ -329,12 +334,8 @@ impl<'a> Lowering<'a> {
 /// Returns the number of tiles of a block of `dconv_hidden.cu`: enough that few parts are to be
 /// joined, and few enough that there are blocks for all multiprocessors. It does not depend on the
 /// batch, so neither do the samples.
-fn tiles_of_block(tiles: usize, sequences: usize) -> usize {
-    if sequences > 1 {
-        tiles.min(4)
-    } else {
-        (tiles / 96).clamp(1, 8)
-    }
+fn tiles_of_block(tiles: usize) -> usize {
+    (tiles / 96).clamp(1, 8)
 }
 
 /// Bytes of shared memory of a fused DConv with blocks of `positions` positions and `warps` warps.

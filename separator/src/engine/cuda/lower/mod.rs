@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `fourier.rs` | spectrum and synthesis |
 //! | `convolution.rs` | convolutions, upsamplings, products of the transformer |
+//! | `product.rs` | all of these as products of matrices |
 //! | `dconv.rs` | DConvs |
 //! | `transformer.rs` | norms and attention |
 
 mod convolution;
 mod dconv;
 mod fourier;
+mod product;
 mod transformer;
 
 use std::collections::HashMap;

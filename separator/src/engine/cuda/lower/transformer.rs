@@ -1,8 +1,10 @@
-//! Lowering of the transformer: `token_norm.cu` and `attention.cu`. Its products are convolutions.
+//! Lowering of the transformer: `token_norm.cu`, `attention.cu` and `attention_hopper.cu`. Its
+//! products are convolutions.
 
 use super::{HALF, Lowering, Unsupported, check_channels};
+use crate::engine::cuda::boxes::Boxes;
 use crate::engine::cuda::kernel::{self, Kernel};
-use crate::engine::cuda::parameters::{self, Pointer};
+use crate::engine::cuda::parameters::{self, Pointer, WithMaps};
 use crate::model::program::{Attention, Channels, Embedding, GroupNorm, LayerNorm, Shape, Tensor};
 
 /// Most channels of a token that `token_norm.cu` takes.
@@ -90,6 +92,11 @@ impl Lowering<'_> {
             ));
         }
 
+        if self.limits.hopper {
+            self.boxed_attention(a, width);
+            return Ok(());
+        }
+
         let mut at =
             |channels: Channels| self.halves(channels.tensor).advanced(channels.first * HALF);
         let parameters = parameters::Attention {
@@ -113,5 +120,52 @@ impl Lowering<'_> {
         ];
         self.launch(Kernel::Attention(width), grid, shared as u32, parameters);
         Ok(())
+    }
+
+    /// Launches `attention_hopper.cu` for heads of `width` channels.
+    fn boxed_attention(&mut self, a: &Attention, width: usize) {
+        const STAGES: usize = 4;
+        let row = if width <= 32 { 32 } else { 64 };
+        let mut boxes = |channels: Channels| {
+            let shape = self.shape(channels.tensor);
+            Boxes {
+                tensor: self.halves(channels.tensor),
+                lengths: vec![
+                    shape.channels,
+                    shape.sequences * shape.positions,
+                    self.batch,
+                ],
+                sizes: vec![row, kernel::ATTENTION_HOPPER_KEYS, 1],
+                steps: vec![1, 1, 1],
+            }
+        };
+        let boxes = [boxes(a.key), boxes(a.value)];
+
+        let (query, keys) = (self.shape(a.query.tensor), boxes[0].lengths[1]);
+        let queries = query.sequences * query.positions;
+        let parameters = parameters::AttentionHopper {
+            query: self.halves(a.query.tensor).advanced(a.query.first * HALF),
+            output: self.halves(a.output),
+            queries: queries as i32,
+            keys: keys as i32,
+            query_stride: query.channels as i32,
+            heads: a.heads as i32,
+            first_key: a.key.first as i32,
+            first_value: a.value.first as i32,
+            ..Default::default()
+        };
+
+        let shared = STAGES * 2 * kernel::ATTENTION_HOPPER_KEYS * row * HALF + 64;
+        let grid = [
+            queries.div_ceil(kernel::ATTENTION_HOPPER_QUERIES),
+            a.heads,
+            self.batch,
+        ];
+        self.launch(
+            Kernel::AttentionHopper(width),
+            grid,
+            shared as u32,
+            WithMaps::new(parameters, boxes),
+        );
     }
 }

@@ -1,0 +1,92 @@
+//! A song's stems as files. They are written under unfinished names and renamed when all are whole.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use sextet_separator::audio::WriteOptions;
+use sextet_separator::{Outputs, StemSink, audio::Audio};
+
+use super::writers::{Care, StemWriters, as_library, cannot_write};
+use crate::unfinished::{Set, Unfinished};
+
+/// Writes one file for each part.
+pub(crate) struct StemFiles<'a> {
+    /// Seconds of audio, set as soon as they are known, for the display of the speed.
+    seconds: &'a Cell<Option<f64>>,
+    // Before the set: files are closed before they are deleted.
+    writers: StemWriters,
+    set: Set<'a>,
+}
+
+impl<'a> StemFiles<'a> {
+    /// Prepares files at `places`. With `tagged`, the tags of each say which stem it is.
+    pub(crate) fn new(
+        places: &'a [PathBuf],
+        options: WriteOptions,
+        tagged: bool,
+        seconds: &'a Cell<Option<f64>>,
+        unfinished: &'a Unfinished,
+    ) -> Self {
+        Self {
+            seconds,
+            set: unfinished.set(),
+            writers: StemWriters::new(places.to_vec(), options, Care::OnDisk).tagged(tagged),
+        }
+    }
+
+    /// Completes the files and gives them their names. Returns the number of samples that did not
+    /// fit into integers.
+    ///
+    /// # Errors
+    /// When a file cannot be written; all are deleted then.
+    pub(crate) fn finish(mut self) -> Result<u64> {
+        let clipped = self.complete()?;
+        self.commit()?;
+        Ok(clipped)
+    }
+
+    /// Completes the files; [`StemFiles::commit`] must follow. Returns the number of samples that
+    /// did not fit into integers.
+    ///
+    /// # Errors
+    /// When a file cannot be written; all are deleted once this is dropped.
+    pub(crate) fn complete(&mut self) -> Result<u64> {
+        Ok(self
+            .writers
+            .finish()?
+            .iter()
+            .map(|written| written.clipped_samples)
+            .sum())
+    }
+
+    /// Gives the files their names.
+    ///
+    /// # Errors
+    /// When a file cannot be renamed; all are deleted then.
+    pub(crate) fn commit(self) -> Result<()> {
+        let first = self.writers.places().first().cloned().unwrap_or_default();
+        self.set
+            .commit()
+            .map_err(|error| cannot_write(&first, &error.into()).into())
+    }
+}
+
+impl StemSink for StemFiles<'_> {
+    fn start(&mut self, outputs: &Outputs) -> sextet_separator::Result<()> {
+        self.seconds.set(Some(
+            outputs.frames as f64 / f64::from(outputs.layout.rate_hz),
+        ));
+        let set = &mut self.set;
+        let create = |place: &Path| Ok(set.create(place)?);
+        self.writers.start(outputs, create).map_err(as_library)
+    }
+
+    fn write(&mut self, part: usize, block: &Audio) -> sextet_separator::Result<()> {
+        self.writers.write(part, block.clone()).map_err(as_library)
+    }
+
+    fn write_all(&mut self, blocks: Vec<Audio>) -> sextet_separator::Result<()> {
+        self.writers.write_all(blocks).map_err(as_library)
+    }
+}

@@ -1,0 +1,295 @@
+//! Tests of the reading through ffmpeg: what it is asked, and what becomes of its failures. A
+//! program in its place behaves badly; a real one, where the machine has it, reads real files.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails is the test")]
+
+mod audio_support;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use audio_support::{best_lag, chirp, fixture, read_stream, relative_error};
+use sextet_separator::ErrorKind;
+use sextet_separator::audio::{AudioFile, Ffmpeg, Layout, ReadError};
+use tempfile::TempDir;
+
+const STEREO: Layout = Layout {
+    channels: 2,
+    rate_hz: 44_100,
+};
+
+/// Writes a program of the shell's into `folder`, to stand in for ffmpeg.
+fn program(folder: &Path, script: &str) -> Ffmpeg {
+    let path = folder.join("ffmpeg");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Ffmpeg::new(path)
+}
+
+/// Writes a WAVE stream of float32 stereo without a length, as ffmpeg does, with `frames` frames.
+fn stream(folder: &Path, frames: usize) -> PathBuf {
+    let mut bytes = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x03\0\x02\0".to_vec();
+    bytes.extend([44_100_u32, 8 * 44_100].map(u32::to_le_bytes).concat());
+    bytes.extend(b"\x08\0\x20\0data\xff\xff\xff\xff");
+    bytes.extend((0..2 * frames).flat_map(|n| (n as f32 / 1e6).to_le_bytes()));
+    let path = folder.join("stream.wav");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// File that no decoder of Sextet's reads.
+fn song(folder: &Path) -> PathBuf {
+    let path = folder.join("song.wma");
+    std::fs::write(&path, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11 and so on").unwrap();
+    path
+}
+
+/// Opens the song and reads it to its end.
+fn read(song: &Path, ffmpeg: &Ffmpeg) -> sextet_separator::Result<(usize, Vec<String>)> {
+    let file = AudioFile::open_with(song, Some(ffmpeg))?;
+    let (audio, warnings) = read_stream(file.stream()?)?;
+    let warnings = warnings.iter().map(ToString::to_string).collect();
+    Ok((audio.frames(), warnings))
+}
+
+#[test]
+fn without_ffmpeg_the_error_names_the_file_and_ffmpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = AudioFile::open(song(folder.path())).unwrap_err();
+    let message = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::Audio);
+    assert!(message.contains("found WMA"), "{message}");
+    assert!(message.contains("install ffmpeg"), "{message}");
+}
+
+#[test]
+fn what_ffmpeg_gives_is_the_song_and_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = stream(folder.path(), 100_000);
+    let ffmpeg = program(folder.path(), &format!("cat '{}'", wave.display()));
+    let (frames, warnings) = read(&song(folder.path()), &ffmpeg).unwrap();
+    assert_eq!((frames, warnings.len()), (100_000, 1));
+    assert!(
+        warnings[0].contains("WMA") && warnings[0].contains("decoded by ffmpeg"),
+        "{warnings:?}"
+    );
+}
+
+/// Checks that Sextet's own decoders come first: a song that they read starts no program.
+#[test]
+fn what_sextet_decodes_does_not_start_ffmpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("started");
+    let ffmpeg = program(
+        folder.path(),
+        &format!("touch '{}'; exit 1", mark.display()),
+    );
+    for name in [
+        "stereo.flac",
+        "lame_cbr.mp3",
+        "aac.m4a",
+        "opus.webm",
+        "mono.caf",
+    ] {
+        read(&fixture(name), &ffmpeg).unwrap();
+    }
+    assert!(!mark.exists());
+
+    read(&song(folder.path()), &ffmpeg).unwrap_err();
+    assert!(mark.exists());
+}
+
+/// Checks that each way to fail is an error in time, and leaves no process.
+#[test]
+fn every_failure_of_ffmpeg_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = stream(folder.path(), 100_000);
+    let wave = wave.display();
+    let cases = [
+        ("exit 1", "ended early"),
+        ("echo 'no such codec' >&2; exit 8", "no such codec"),
+        ("exit 0", "no audio"),
+        ("kill -9 $$", "signal"),
+        ("head -c 20000 /dev/zero", "no audio"),
+        ("yes", "no audio"),
+        ("exec sleep 100", "gave nothing"),
+        ("sleep 100", "gave nothing"),
+        (&format!("head -c 300000 '{wave}'; exit 1"), "ended early"),
+        (&format!("head -c 300000 '{wave}'; kill -9 $$"), "signal"),
+        (
+            &format!("head -c 300000 '{wave}'; exec sleep 100"),
+            "gave nothing",
+        ),
+        (
+            &format!("cat '{wave}'; exec >&-; exec sleep 100"),
+            "gave nothing",
+        ),
+    ];
+
+    for (script, words) in cases {
+        // The process writes its number, by which it is looked for afterwards.
+        let number = folder.path().join("number");
+        let script = format!("echo $$ > '{}'\n{script}", number.display());
+        let ffmpeg = program(folder.path(), &script).with_patience(Duration::from_millis(300));
+
+        let error = read(&song(folder.path()), &ffmpeg).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(words), "{script}: {message}");
+        assert!(error.cause::<ReadError>().is_some());
+        assert!(!message.contains('\n'), "one line: {message}");
+
+        let number = std::fs::read_to_string(&number).unwrap();
+        let process = Path::new("/proc").join(number.trim());
+        assert!(
+            !process.exists() || !Path::new("/proc/self").exists(),
+            "{script}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_is_dropped_ends_its_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = stream(folder.path(), 100_000);
+    let number = folder.path().join("number");
+    let script = format!(
+        "echo $$ > '{}'; cat '{}'; sleep 100",
+        number.display(),
+        wave.display()
+    );
+    let ffmpeg = program(folder.path(), &script);
+    let file = AudioFile::open_with(song(folder.path()), Some(&ffmpeg)).unwrap();
+
+    let stream = file.stream().unwrap();
+    let process = std::fs::read_to_string(&number).unwrap();
+    let process = Path::new("/proc").join(process.trim());
+    assert!(process.exists() || !Path::new("/proc/self").exists());
+    drop(stream);
+    assert!(!process.exists());
+}
+
+/// Checks the arguments for names that a program may take for an option, an address or a list.
+#[test]
+fn a_name_is_never_an_option_or_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = stream(folder.path(), 10);
+    let told = folder.path().join("told");
+    let script = format!(
+        "for argument in \"$@\"; do echo \"$argument\"; done > '{}'\ncat '{}'",
+        told.display(),
+        wave.display()
+    );
+    let ffmpeg = program(folder.path(), &script);
+
+    let names = [
+        "-i.wma",
+        "concat:a|b.wma",
+        "http:a.wma",
+        "a;touch b.wma",
+        "$(x) `y`.wma",
+        "%d.wma",
+    ];
+    for name in names {
+        let path = folder.path().join(name);
+        std::fs::copy(song(folder.path()), &path).unwrap();
+        read(&path, &ffmpeg).unwrap();
+
+        let told = std::fs::read_to_string(&told).unwrap();
+        let told: Vec<_> = told.lines().collect();
+        let input = told.iter().position(|argument| *argument == "-i").unwrap() + 1;
+        assert_eq!(told[input], format!("file:{}", path.display()));
+        for needed in ["-nostdin", "file,pipe", "-format_whitelist"] {
+            assert!(told[..input].contains(&needed), "{needed}: {told:?}");
+        }
+        let formats = told
+            .iter()
+            .position(|argument| *argument == "-format_whitelist")
+            .unwrap()
+            + 1;
+        for listed in ["hls", "concat", "dash", "lavfi", "image2", "sdp"] {
+            assert!(
+                !told[formats].split(',').any(|format| format == listed),
+                "{listed}"
+            );
+        }
+    }
+}
+
+/// Reads files with the machine's own ffmpeg.
+#[test]
+fn a_real_ffmpeg_reads_what_sextet_does_not() {
+    let Some(ffmpeg) = Ffmpeg::on_path() else {
+        println!("0 files: this machine has no ffmpeg");
+        return;
+    };
+    println!("ffmpeg {}", ffmpeg.version().unwrap());
+
+    let cases = [
+        ("wma.wma", STEREO, 12_345, 0.1),
+        (
+            "unsupported.m4a",
+            Layout {
+                channels: 1,
+                rate_hz: 22_050,
+            },
+            4_321,
+            0.3,
+        ),
+        (
+            "surround.m4a",
+            Layout {
+                channels: 6,
+                rate_hz: 48_000,
+            },
+            3_000,
+            0.3,
+        ),
+        (
+            "surround.ogg",
+            Layout {
+                channels: 6,
+                rate_hz: 48_000,
+            },
+            3_000,
+            0.3,
+        ),
+    ];
+    for (name, layout, frames, bound) in cases {
+        AudioFile::open(fixture(name)).unwrap_err();
+        let file = AudioFile::open_with(fixture(name), Some(&ffmpeg)).unwrap();
+        assert_eq!(file.info().layout.channels, layout.channels, "{name}");
+        let (audio, warnings) = read_stream(file.stream().unwrap()).unwrap();
+        assert_eq!(warnings.len(), 1, "{name}: {warnings:?}");
+
+        // Padding may follow, and AC-3 knows no 22 kHz.
+        if layout.rate_hz == audio.rate_hz() {
+            assert!(audio.frames() >= frames, "{name}: {}", audio.frames());
+            let signal = chirp(layout, frames);
+            let found = &audio.channels()[0][..frames];
+            let lag = best_lag(found, &signal.channels()[0], 1_400).max(0) as usize;
+            let error = relative_error(&found[lag..], &signal.channels()[0][..frames - lag]);
+            assert!(error < bound, "{name}: {error} at {lag}");
+        }
+    }
+
+    // What is no audio stays the error that it was.
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("text.mp3");
+    std::fs::write(&text, b"la ".repeat(9_000)).unwrap();
+    let message = read(&text, &ffmpeg).unwrap_err().to_string();
+    assert!(
+        message.contains("none of these") && message.contains("ffmpeg ended"),
+        "{message}"
+    );
+
+    // A play list that names another file is not followed.
+    let list = folder.path().join("list.m3u8");
+    let other = fixture("stereo.flac");
+    std::fs::write(
+        &list,
+        format!("#EXTM3U\n#EXTINF:1,\nfile://{}\n", other.display()),
+    )
+    .unwrap();
+    read(&list, &ffmpeg).unwrap_err();
+}
