@@ -305,7 +305,7 @@ impl Task for Block<'_> {
 fn update<S: Simd>(simd: S, softmax: &mut Softmax, scores: &mut [f32]) -> f32 {
     let whole = scores.len() / S::LANES * S::LANES;
     let mut lanes = [softmax.largest; MOST_LANES];
-    // SAFETY: the vectors lie inside the scores, here and below.
+    // SAFETY: the vectors lie inside the scores and the lanes.
     unsafe {
         let mut largest = simd.splat(softmax.largest);
         for at in (0..whole).step_by(S::LANES) {
@@ -322,6 +322,7 @@ fn update<S: Simd>(simd: S, softmax: &mut Softmax, scores: &mut [f32]) -> f32 {
 
     let minus = simd.splat(-largest);
     let mut lanes = [0.0; MOST_LANES];
+    // SAFETY: as above.
     unsafe {
         let mut sum = simd.splat(0.0);
         for at in (0..whole).step_by(S::LANES) {
@@ -337,6 +338,7 @@ fn update<S: Simd>(simd: S, softmax: &mut Softmax, scores: &mut [f32]) -> f32 {
         let mut last = [f32::NEG_INFINITY; MOST_LANES];
         let count = scores.len() - whole;
         last[..count].copy_from_slice(&scores[whole..]);
+        // SAFETY: as above.
         unsafe {
             let weights = exponential(simd, simd.add(simd.load(last.as_ptr()), minus));
             simd.store(last.as_mut_ptr(), weights);

@@ -2,6 +2,8 @@
 //! attention, residual branches, norms and Fourier transforms, on tensors [sequences, positions,
 //! channels] with their channels innermost.
 //!
+//! It is made for `sextet-separator`, and nothing about its interface is promised to others.
+//!
 //! | file | contents |
 //! |---|---|
 //! | `isa.rs`, `simd/` | sets of instructions, chosen at run time, and their vectors |

@@ -13,12 +13,8 @@ const SHIFT: f32 = 12_582_912.0;
 
 /// The natural logarithm of 2 in two parts, of which the first has few bits, so that whole
 /// multiples of it are exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
-#[allow(
-    clippy::excessive_precision,
-    reason = "the difference is taken in float64"
-)]
-const LN_2_LOW: f32 = (std::f64::consts::LN_2 - 0.693_359_375) as f32;
+const LN_2_HIGH: f32 = 355.0 / 512.0;
+const LN_2_LOW: f32 = (std::f64::consts::LN_2 - 355.0 / 512.0) as f32;
 
 /// (e^r - 1 - r) / r^2 for r up to ln(2) / 2, within 4e-9 of e^r.
 const EXPONENTIAL: [f32; 5] = [
@@ -40,8 +36,8 @@ const LOG_TAIL: [f32; 10] = [
     -5.246_274_5e-2,
     6.981_592_6e-3,
     -3.094_086_4e-5,
-    -2.633_921_1e-4,
-    7.130_492_3e-5,
+    -2.633_921e-4,
+    7.130_492e-5,
     -1.000_668_6e-5,
     7.620_875e-7,
     -2.478_693_2e-8,

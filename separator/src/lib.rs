@@ -39,7 +39,7 @@ pub use decoded::{DecodeOptions, Decoded, MEMORY_BYTES};
 pub use engine::tensorrt;
 pub use engine::{
     Backend, EngineChoice, EngineClass, EngineError, EngineOptions, GpuOptions, Sooner, Successor,
-    UnknownEngineClass, Work, cpu_threads, engine_class, exit_at_once, settle, successor, warm_up,
+    UnknownEngineClass, Work, engine_class, exit_at_once, settle, successor, warm_up,
 };
 pub use engine::{cpu, cuda, gpu};
 pub use error::{Error, ErrorKind, Result, SeparateError};

@@ -5,11 +5,12 @@ use anyhow::Result;
 use crate::step::run;
 
 /// Crates that are published, each behind those that it depends on.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "sextet-fs",
     "sextet-wav",
     "sextet-protocol",
     "sextet-model-mini",
+    "sextet-cpu",
     "sextet-separator",
     "sextet-cli",
 ];

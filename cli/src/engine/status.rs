@@ -16,7 +16,7 @@ pub(crate) struct EngineStatus {
 
 /// Returns all engines; the CPU engine, which always works, comes first.
 pub(crate) fn all() -> Vec<EngineStatus> {
-    let threads = sextet_separator::cpu_threads(None);
+    let threads = sextet_separator::cpu::threads(None);
     let about = format!(
         "needs nothing; computes on {threads} {}",
         if threads == 1 { "thread" } else { "threads" }

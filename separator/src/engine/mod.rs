@@ -22,7 +22,6 @@ pub use choice::{Backend, Sooner, Successor, Work, engine_class, settle, success
 pub(crate) use choice::{check, start};
 pub use class::{EngineClass, UnknownEngineClass};
 pub(crate) use contract::Engine;
-pub use cpu::threads as cpu_threads;
 pub use error::EngineError;
 pub use exit::exit_at_once;
 pub(crate) use lazy::LazyEngine;

@@ -27,6 +27,7 @@ pub(crate) struct Executor {
 
 /// Time of a step.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StepTime {
     /// Name of the step, such as `encoder.0.conv`.
     pub name: String,
