@@ -2,8 +2,8 @@
 //! kernels: `cuda_steps [--times] MODEL [BATCH [TARGET [MULTIPROCESSORS]]]`.
 //!
 //! MODEL is a checkpoint's path or `sextet-mini`. TARGET names the compiled kernels, such as
-//! `compute_80` for those that the driver compiles, or is `best`. With MULTIPROCESSORS the GPU plays
-//! one that has no more, on which kernels whose blocks wait for one another may not fit. With
+//! `compute_80` for those that the driver compiles, or is `best`. With MULTIPROCESSORS the GPU
+//! plays one that has no more, on which kernels whose blocks wait for one another may not fit. With
 //! `--times` nothing is compared.
 
 use std::collections::BTreeMap;

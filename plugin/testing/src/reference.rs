@@ -30,7 +30,8 @@ pub fn choice() -> Option<String> {
     named(CHOICE_VARIABLE).or_else(engine)
 }
 
-/// Returns the contents of a project without a clip in which that engine is chosen, if one is named.
+/// Returns the contents of a project without a clip in which that engine is chosen, if one is
+/// named.
 pub fn chosen() -> Option<Value> {
     let engine = choice()?;
     Some(json!({ "settings": { "engine": engine } }))

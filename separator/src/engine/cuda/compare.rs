@@ -148,8 +148,8 @@ pub struct Profile {
     pub launches: Vec<KernelTime>,
 }
 
-/// Measures the first network of `model` on GPU number `gpu` in batches of `batch`; `None` for a model
-/// without one.
+/// Measures the first network of `model` on GPU number `gpu` in batches of `batch`; `None` for a
+/// model without one.
 ///
 /// # Errors
 /// As [`compare`].

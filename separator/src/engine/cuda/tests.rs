@@ -128,8 +128,8 @@ fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() 
     }
 }
 
-/// The blocks of `dconv_line.cu` wait for one another, so all of a segment's have to be on the GPU at
-/// once. Where they do not fit, kernels take its place whose blocks do not wait.
+/// The blocks of `dconv_line.cu` wait for one another, so all of a segment's have to be on the GPU
+/// at once. Where they do not fit, kernels take its place whose blocks do not wait.
 #[test]
 fn blocks_that_wait_for_one_another_are_launched_only_where_all_fit() {
     let program = program_of(&Model::bundled().unwrap());
