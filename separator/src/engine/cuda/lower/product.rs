@@ -279,7 +279,7 @@ mod tests {
             ([8, 336], [1, 1], Layout::Plain, (8, 16, 1)),
             ([1, 1344], [1, 1], Layout::Plain, (1, 128, 1)),
             ([9, 336], [1, 1], Layout::UpSequences, (3, 42, 1)),
-            ([513, 336], [1, 1], Layout::UpSpectra, (57, 2, 1)),
+            ([513, 336], [1, 1], Layout::UpSpectra, (32, 4, 1)),
             ([128, 336], [4, 1], Layout::Plain, (8, 16, 1)),
             ([1, 21499], [1, 4], Layout::Plain, (1, 128, 2)),
             ([1, 1], [1, 1], Layout::Plain, (1, 1, 1)),
