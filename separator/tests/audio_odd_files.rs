@@ -1,6 +1,10 @@
 //! Tests of files that no encoder's manual describes: joined, cut, fragmented, edited, wrapped.
 //! Everything that such a file holds is heard at its place, and nothing else.
 #![allow(clippy::unwrap_used, reason = "what fails is the test")]
+#![allow(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one range is meant"
+)]
 
 mod audio_support;
 

@@ -111,7 +111,7 @@ struct FileStream {
 }
 
 enum Reader {
-    Wav(WavReader),
+    Wav(Box<WavReader>),
     Packets(Box<PacketReader>),
     Ffmpeg(Box<FfmpegReader>),
 }

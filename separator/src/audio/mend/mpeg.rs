@@ -190,8 +190,7 @@ fn walk<F: BufRead + Seek>(file: &mut F, kind: Kind, start: u64) -> Result<Optio
     file.seek(SeekFrom::Start(at))?;
 
     let mut is_synced = false;
-    loop {
-        let Some(head) = peek(file)? else { break };
+    while let Some(head) = peek(file)? {
         match kind.frame(head) {
             Some(frame) if is_synced || confirmed(file, kind, at, frame)? => {
                 is_synced = true;
