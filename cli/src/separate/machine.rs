@@ -364,7 +364,7 @@ mod tests {
 
         let model = models::open(&args.model).unwrap();
         let choice = Choice::resolve(&args, model.sources()).unwrap();
-        let unfinished = crate::unfinished::Unfinished::default();
+        let unfinished = Unfinished::default();
         let found = inputs::gather(&args.inputs, &args.output, false, &unfinished);
         let jobs = jobs::of(found.inputs, &choice).unwrap();
 
