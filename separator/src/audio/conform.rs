@@ -1,5 +1,7 @@
 //! One layout for a file whose layout changes in the middle.
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use super::{Audio, Fold, Layout, Resampler, Speaker};
 
 /// Converter of blocks of any layout to one, sample for sample at the place where they belong.
@@ -74,22 +76,28 @@ fn append(all: &mut [Vec<f32>], block: Audio) {
     }
 }
 
-/// Returns `block` with `channels` channels. Mono is folded to both sides of a wider layout, and
-/// other channels keep their places in the usual order. Of more channels, a fold is heard.
+/// Returns `block` with `channels` channels. Mono is heard on both sides of a wider layout with the
+/// power that it has in the middle (ITU-R BS.775), as ffmpeg and players do it, and other channels
+/// keep their places in the usual order. Of more channels, a fold is heard.
 fn with_channels(block: Audio, channels: usize) -> Audio {
     let (found, rate_hz) = (block.layout().channels, block.rate_hz());
     if found == channels {
         return block;
     }
 
-    let mut planes = if found == 1 || found > 2 && found > channels {
+    let mut planes = if found > 2 && found > channels {
         Fold::new(&Speaker::usual(found))
             .apply(block)
             .into_channels()
     } else {
         block.into_channels()
     };
-    if channels == 1 {
+    if let [middle] = &mut planes[..] {
+        middle
+            .iter_mut()
+            .for_each(|sample| *sample *= FRAC_1_SQRT_2);
+        planes.push(planes[0].clone());
+    } else if channels == 1 {
         let mean = |(left, right): (&f32, &f32)| 0.5 * (left + right);
         planes = vec![planes[0].iter().zip(&planes[1]).map(mean).collect()];
     }
@@ -104,7 +112,7 @@ mod tests {
     use super::*;
 
     /// Half of full scale in mono, on each side.
-    const HALF: f32 = 0.5 * std::f32::consts::FRAC_1_SQRT_2;
+    const HALF: f32 = 0.5 * FRAC_1_SQRT_2;
 
     fn audio(channels: &[f32], rate_hz: u32, frames: usize) -> Audio {
         let planes = channels.iter().map(|&value| vec![value; frames]).collect();

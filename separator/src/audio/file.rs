@@ -112,7 +112,7 @@ struct FileStream {
 }
 
 enum Reader {
-    Wav(WavReader),
+    Wav(Box<WavReader>),
     Packets(Box<PacketReader>),
     Ffmpeg(Box<FfmpegReader>),
 }

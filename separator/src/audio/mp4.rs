@@ -349,6 +349,10 @@ mod tests {
     }
 
     #[test]
+    #[allow(
+        clippy::single_range_in_vec_init,
+        reason = "a list of one range is meant"
+    )]
     fn delay_and_length_are_read() {
         let trim = |delay, frames| Some(vec![Trim::song(delay, Some(frames), u64::MAX)]);
         let parts = |passes: &[&[Range<u64>]]| {

@@ -254,7 +254,7 @@ impl PacketReader {
         let kept: Vec<_> = self.trim.kept(self.position, frames).collect();
         self.position += frames as u64;
 
-        if kept != [0..frames] {
+        if !matches!(&kept[..], [all] if *all == (0..frames)) {
             let cut = |channel: &Vec<f32>| {
                 let parts = kept.iter().map(|part| &channel[part.clone()]);
                 parts.flatten().copied().collect()

@@ -19,9 +19,7 @@ impl Default for Trim {
 impl Trim {
     /// Keeps everything from frame `start` on.
     pub(super) fn from_frame(start: u64) -> Self {
-        Self {
-            kept: vec![start..u64::MAX],
-        }
+        Self::parts(std::iter::once(start..u64::MAX))
     }
 
     /// Keeps a song of `frames` frames after an encoder delay, without limit where the length is
@@ -79,6 +77,10 @@ mod tests {
 
     /// Checks every frame of a run of blocks by itself, for several block lengths.
     #[test]
+    #[allow(
+        clippy::single_range_in_vec_init,
+        reason = "a list of one range is meant"
+    )]
     fn keeps_exactly_the_ranges() {
         let cases = [
             (Trim::default(), vec![0..u64::MAX], None),

@@ -40,7 +40,7 @@ struct Order {
 /// Result of opening a file as WAVE.
 pub(super) enum Opened {
     /// The file holds plain samples, which are read here.
-    Plain(WavReader),
+    Plain(Box<WavReader>),
     /// The file is WAVE, but its samples are in another codec.
     Coded(CodecName),
     /// The file is of another kind.
@@ -63,7 +63,7 @@ impl WavReader {
                 };
                 check_channels(path, header.format)?;
                 let reader = Self::of_other(path, file, &header).map_err(unreadable)?;
-                return Ok(Opened::Plain(reader));
+                return Ok(Opened::Plain(Box::new(reader)));
             }
             Err(HeaderError::Codec(tag)) => return Ok(Opened::Coded(CodecName::WaveTag(tag))),
             Err(HeaderError::Io(source)) => return Err(unreadable(source)),
@@ -102,9 +102,8 @@ impl WavReader {
         file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
 
         let (format, order) = (header.format, Order::default());
-        Ok(Opened::Plain(Self::new(
-            path, file, format, order, announced, left,
-        )))
+        let reader = Self::new(path, file, format, order, announced, left);
+        Ok(Opened::Plain(Box::new(reader)))
     }
 
     /// Prepares the reading of samples with another header than that of WAVE.
@@ -152,7 +151,7 @@ impl WavReader {
             bytes: Vec::new(),
             condition: Condition {
                 announced_frames: announced.map(|bytes| bytes / frame_bytes),
-                cut_off: left % frame_bytes != 0,
+                cut_off: !left.is_multiple_of(frame_bytes),
                 ..Condition::default()
             },
         }

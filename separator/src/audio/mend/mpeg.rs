@@ -190,8 +190,7 @@ fn walk<F: BufRead + Seek>(file: &mut F, kind: Kind, start: u64) -> Result<Optio
     file.seek(SeekFrom::Start(at))?;
 
     let mut is_synced = false;
-    loop {
-        let Some(head) = peek(file)? else { break };
+    while let Some(head) = peek(file)? {
         match kind.frame(head) {
             Some(frame) if is_synced || confirmed(file, kind, at, frame)? => {
                 is_synced = true;
@@ -424,7 +423,7 @@ mod tests {
         let body = [0xff, 0xfb, 0x90, 0x64, 0, 0, 0, 0].repeat(100);
         let tag = [b"ID3\x03\0\0\0\0\x06\x20".as_slice(), &body].concat();
 
-        for (before, after) in [(1, 0), (1, 1), (3, 5), (200, 2)] {
+        for (before, after) in [(2, 0), (1, 1), (3, 5), (200, 2)] {
             let head = frame.repeat(before);
             let file = [head.as_slice(), &tag, &frame.repeat(after)].concat();
             let bytes = file.len() as u64;

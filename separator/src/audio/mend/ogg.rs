@@ -263,14 +263,14 @@ mod tests {
             ] {
                 let rest = vec![vec![9; 300]; headers - 1];
                 let sound = pages([1, 2, 3, 4], &[vec![5; 1000]]);
-                let head = stream(first, &[&[cover.clone()], rest.as_slice()].concat());
+                let head = stream(first, &[vec![cover.clone()], rest.clone()].concat());
                 let file = [head, sound.clone()].concat();
 
                 let mended = mend(&mut Cursor::new(&file), file.len() as u64).unwrap();
                 let pieces = mended.and_then(|mended| mended.part.pieces);
                 assert_eq!(pieces.is_some(), extra > 0, "{extra}");
                 if let Some(pieces) = pieces {
-                    let expected = stream(first, &[&[empty.to_vec()], rest.as_slice()].concat());
+                    let expected = stream(first, &[vec![empty.to_vec()], rest.clone()].concat());
                     let found = presented(&file, &pieces);
                     assert!(found == [expected, sound].concat(), "{extra}");
                 }
