@@ -2,8 +2,9 @@
 //!
 //! A layer is x + scale GLU(norm(conv2(GELU(norm(conv1(x)))))), and both norms go over a sequence.
 //! The widest tensor, conv2's, is never stored: its moments follow from sums over its input, and a
-//! block of it is computed, normalised, gated and added in the cache. A sequence of the frequency branch passes all
-//! layers on one thread; where there are few sequences, all threads share the blocks.
+//! block of it is computed, normalised, gated and added in the cache. A sequence of the frequency
+//! branch passes all layers on one thread; where there are few sequences, all threads share the
+//! blocks.
 
 use rayon::prelude::*;
 

@@ -1,11 +1,14 @@
+//! Separates songs into stems by Hybrid Transformer Demucs.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Map of the crate
 //!
-//! [`Separator`] puts a [`Model`] on an engine. It reads an [`audio::AudioSource`], hands stems to a
-//! [`StemSink`] block by block, and tells a [`Listener`] of it. [`audio`] has files of all formats,
-//! [`model`] checkpoints and ONNX, [`gpu`] and [`cuda`] NVIDIA's GPUs. Errors are one opaque
-//! [`Error`] with a kind to act on, a cause to read, and what can be done about it as a [`Remedy`].
+//! [`Separator`] puts a [`Model`] on an engine. It reads an [`audio::AudioSource`], hands stems to
+//! a [`StemSink`] block by block, and tells a [`Listener`] of it. [`audio`] has files of all
+//! formats, [`model`] checkpoints and ONNX, [`gpu`] and [`cuda`] NVIDIA's GPUs. Errors are one
+//! opaque [`Error`] with a kind to act on, a cause to read, and what can be done about it as a
+//! [`Remedy`].
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -151,8 +151,8 @@ impl Build {
         println!("\n==> layout");
         tidy::run()?;
         public_api(&["--check"])?;
-        package::check(false)?;
-        self.cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])
+        self.cargo("clippy", &["--all-targets", "--", "-D", "warnings"], &[])?;
+        package::check(false)
     }
 
     fn document(&self) -> Result<()> {

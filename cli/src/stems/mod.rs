@@ -1,4 +1,5 @@
-//! Stems as files: their names, their writers, and the set of them that appears whole or not at all.
+//! Stems as files: their names, their writers, and the set of them that appears whole or not at
+//! all.
 
 mod files;
 mod template;

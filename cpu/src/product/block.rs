@@ -155,8 +155,9 @@ impl Dense {
     }
 }
 
-/// Multiplies `count` rows by `dense`: [count in whole strips, width], without the bias. `input(row, tap)` returns
-/// the numbers that a row reads at a tap, as many as the matrix is deep, or `None` for zeros.
+/// Multiplies `count` rows by `dense`: [count in whole strips, width], without the bias.
+/// `input(row, tap)` returns the numbers that a row reads at a tap, as many as the matrix is deep,
+/// or `None` for zeros.
 #[inline(always)]
 pub(crate) fn multiply_rows<'a, S: Simd>(
     simd: S,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lofty::config::{ParseOptions, WriteOptions};
 use lofty::file::TaggedFileExt as _;
-use lofty::id3::v2::Id3v2Tag;
+use lofty::id3::v2::{Frame, Id3v2Tag};
 use lofty::picture::{MimeType, Picture, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag, TagExt as _, TagType};
@@ -193,7 +193,7 @@ impl Tags {
         {
             list = info.split_off(8);
         }
-        if Id3v2Tag::from(tag)
+        if in_order(Id3v2Tag::from(tag))
             .dump_to(&mut id3, WriteOptions::default())
             .is_err()
         {
@@ -221,6 +221,25 @@ impl Tags {
 
         tag
     }
+}
+
+/// Sorts the frames, whose order is drawn by chance otherwise, so that the same song gives the same
+/// bytes.
+fn in_order(tag: Id3v2Tag) -> Id3v2Tag {
+    let mut frames: Vec<Frame<'static>> = tag.into_iter().collect();
+    frames.sort_by_key(|frame| {
+        let description = match frame {
+            Frame::UserText(text) => text.description.to_string(),
+            _ => String::new(),
+        };
+        (frame.id_str().to_owned(), description)
+    });
+
+    let mut sorted = Id3v2Tag::default();
+    for frame in frames {
+        sorted.insert(frame);
+    }
+    sorted
 }
 
 fn read(path: &Path) -> Option<Tags> {
@@ -273,4 +292,24 @@ fn read(path: &Path) -> Option<Tags> {
     }
 
     Some(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_tags_give_the_same_bytes() {
+        let mut tags = Tags::default();
+        for (field, _, name) in FIELDS {
+            tags.set(field, name);
+        }
+        let stem = tags.of_stem("bass", "0.1.0");
+
+        let (list, id3) = stem.wave_chunks();
+        assert!(!list.is_empty() && !id3.is_empty());
+        for _ in 0..20 {
+            assert_eq!(stem.wave_chunks(), (list.clone(), id3.clone()));
+        }
+    }
 }

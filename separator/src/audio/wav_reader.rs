@@ -1,5 +1,5 @@
-//! Plain samples of a WAVE file, whoever wrote it, and of the formats of [`PcmHeader`]. Other codecs
-//! go to symphonia.
+//! Plain samples of a WAVE file, whoever wrote it, and of the formats of [`PcmHeader`]. Other
+//! codecs go to symphonia.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};

@@ -126,8 +126,8 @@ fn a_single_chunk_is_the_beginning_of_the_whole() {
                         single[0].frames()
                     );
 
-                    // Compare up to the beginning of the second chunk. At other rates, compare up to where
-                    // the filter begins to reach it.
+                    // Compare up to the beginning of the second chunk. At other rates, compare up
+                    // to where the filter begins to reach it.
                     let alone = (expected as f64 * (1.0 - overlap)) as usize;
                     let compared = if rate_hz == 44_100 {
                         alone

@@ -123,8 +123,8 @@ fn corrected(transport: &clap_event_transport, offset_s: f64) -> clap_event_tran
 }
 
 unsafe extern "C" fn size(list: *const clap_input_events) -> u32 {
-    // SAFETY: our own list: `ctx` is the `CorrectedTransport` it lies in, whose host's list was checked when
-    // it was set.
+    // SAFETY: our own list: `ctx` is the `CorrectedTransport` it lies in, whose host's list was
+    // checked when it was set.
     unsafe {
         let hosts = (*(*list).ctx.cast::<CorrectedTransport>()).hosts;
         (*hosts).size.map_or(0, |size| size(hosts))

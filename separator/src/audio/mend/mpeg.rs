@@ -151,7 +151,8 @@ struct Walk {
     songs: Vec<Song>,
 }
 
-/// Walks along the frames of a file, whose first tags end at `start`. Returns `None` where it need not be mended.
+/// Walks along the frames of a file, whose first tags end at `start`. Returns `None` where it need
+/// not be mended.
 pub(super) fn mend<F: BufRead + Seek>(
     file: &mut F,
     kind: Kind,

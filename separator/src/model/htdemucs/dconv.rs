@@ -100,8 +100,8 @@ impl Layer {
         g.conv(x, &weight, &bias, window)
     }
 
-    /// Adds the convolution out of the bottleneck: conv2 with its norm folded in, GLU, LayerScale and
-    /// the sum with `x`.
+    /// Adds the convolution out of the bottleneck: conv2 with its norm folded in, GLU, LayerScale
+    /// and the sum with `x`.
     fn expand(&self, g: &mut Graph, x: &Value, h: &Value) -> Value {
         let (mean, inverse) = self.statistics(g, h);
         let row = [h.size(0), 1, h.size(2), h.size(3)];

@@ -77,8 +77,8 @@ impl<'a> Lowering<'a> {
         let each = tiles_of_block(tiles);
         let depth = channels.next_multiple_of(16);
         let pitch = (depth + 8) as u32;
-        // Stages of weights, of 512 bytes for each block of eight hidden channels; conv2 has as many
-        // for what belongs to columns.
+        // Stages of weights, of 512 bytes for each block of eight hidden channels; conv2 has as
+        // many for what belongs to columns.
         let stages = if self.limits.hopper { 8 } else { 3 };
 
         for layer in &dconv.layers {

@@ -26,7 +26,8 @@ struct Tokens {
 type Affine = (Array, Array);
 
 impl Writer<'_> {
-    /// Adds the transformer for both branches. `skips` are added to its outputs where there are any.
+    /// Adds the transformer for both branches. `skips` are added to its outputs where there are
+    /// any.
     pub(super) fn transformer(
         &mut self,
         inputs: [Tensor; 2],
