@@ -199,6 +199,7 @@ impl Tags {
         {
             id3.clear();
         }
+        sort_frames(&mut id3);
         (list, id3)
     }
 
@@ -221,6 +222,29 @@ impl Tags {
 
         tag
     }
+}
+
+/// Sorts the frames of an ID3v2.4 tag by their names. lofty writes them in another order every time,
+/// and the same song is to give the same file.
+fn sort_frames(tag: &mut [u8]) {
+    let Some(mut rest) = tag.get(10..) else {
+        return;
+    };
+    let mut frames = Vec::new();
+    while let Some(head) = rest.first_chunk::<10>().filter(|head| head[0] != 0) {
+        let size = head[4..8]
+            .iter()
+            .fold(0, |size, &byte| size << 7 | usize::from(byte));
+        let Some((frame, after)) = rest.split_at_checked(10 + size) else {
+            return;
+        };
+        frames.push(frame.to_vec());
+        rest = after;
+    }
+
+    frames.sort();
+    let sorted = frames.concat();
+    tag[10..10 + sorted.len()].copy_from_slice(&sorted);
 }
 
 fn read(path: &Path) -> Option<Tags> {
