@@ -556,17 +556,16 @@ fn chained_ogg_goes_on() {
     );
 }
 
-/// Checks an MP3 that is longer than its tag says (one without a tag follows): all of it is kept
-/// and reported.
+/// Checks an MP3 that is longer than its tag says (its frames follow once more, without the tag,
+/// which fills the first one): all of it is kept and reported.
 #[test]
 fn an_mp3_longer_than_its_tag_is_kept_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let read = |name: &str| std::fs::read(fixture(name)).unwrap();
-    let file = [read("lame_cbr.mp3"), read("lame_untagged.mp3")].concat();
+    let song = std::fs::read(fixture("lame_cbr.mp3")).unwrap();
+    let file = [&song[..], &song[417..]].concat();
     let (audio, warnings) = read_file(save(&folder, "twice.mp3", &file)).unwrap();
 
-    let second = read_file(fixture("lame_untagged.mp3")).unwrap().0;
-    assert_eq!(audio.frames(), 12_345 + second.frames());
+    assert!(audio.frames() > 2 * 12_345, "{}", audio.frames());
     assert!(
         warnings.len() == 1 && warnings[0].to_string().contains("too few"),
         "{warnings:?}"

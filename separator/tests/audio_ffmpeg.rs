@@ -271,8 +271,11 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
             let whole = if name == "wma.wma" { 12_345 } else { frames };
             let signal = chirp(layout, whole);
             let found = &audio.channels()[0][..frames];
-            let lag = best_lag(found, &signal.channels()[0][..frames], 1_400).max(0) as usize;
-            let error = relative_error(&found[lag..], &signal.channels()[0][..frames - lag]);
+            let reference = &signal.channels()[0][..frames];
+            let lag = best_lag(found, reference, frames.min(6_000) / 2 - 100);
+            let (late, early) = (lag.max(0) as usize, (-lag).max(0) as usize);
+            let common = frames - late - early;
+            let error = relative_error(&found[late..][..common], &reference[early..][..common]);
             assert!(error < bound, "{name}: {error} at {lag}");
         }
     }

@@ -200,8 +200,7 @@ mod tests {
         ] {
             for (channels, rate_hz) in [(1, 8_000), (2, 44_100), (6, 192_000), (8, u32::MAX)] {
                 // A plain `fmt ` chunk states no speakers.
-                let states =
-                    channels > 2 || matches!(samples, SampleFormat::I24 | SampleFormat::I32);
+                let states = channels > 2 || samples == SampleFormat::I32;
                 let format = WavFormat {
                     channels,
                     rate_hz,

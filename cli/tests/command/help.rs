@@ -75,6 +75,7 @@ struct Findings {
     threads: usize,
     engines: Vec<Engine>,
     gpu: Gpu,
+    ffmpeg: FfmpegFound,
     models: Vec<Model>,
     folders: Vec<Folder>,
     remedies: Vec<String>,
@@ -98,6 +99,15 @@ struct Gpu {
     driver: Option<String>,
     cuda_library: Option<String>,
     tensorrt_library: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "reading every field is the test")]
+struct FfmpegFound {
+    path: Option<String>,
+    version: Option<String>,
+    error: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,6 +18,9 @@ const WRAP: u64 = 1 << 32;
 /// Most chunks that are followed.
 const MOST_CHUNKS: u32 = 10_000;
 
+/// Fewest bytes after the announced ones that may be samples. Fewer fill up a block.
+const LEAST: u64 = 64;
+
 /// Returns the number of bytes of samples from `start` on in a file of `file_bytes` whose header
 /// announces `announced` of them, or leaves it open.
 pub(super) fn data_bytes(
@@ -29,7 +32,7 @@ pub(super) fn data_bytes(
     let there = file_bytes.saturating_sub(start);
     let mut candidate = announced.unwrap_or(0);
     while candidate < there {
-        if is_end(file, start + candidate, file_bytes)? {
+        if there - candidate < LEAST || is_end(file, start + candidate, file_bytes)? {
             return Ok(candidate);
         }
         candidate += WRAP;

@@ -424,7 +424,7 @@ mod tests {
         let body = [0xff, 0xfb, 0x90, 0x64, 0, 0, 0, 0].repeat(100);
         let tag = [b"ID3\x03\0\0\0\0\x06\x20".as_slice(), &body].concat();
 
-        for (before, after) in [(2, 0), (1, 1), (3, 5), (200, 2)] {
+        for (before, after) in [(2, 0), (2, 2), (3, 5), (200, 2)] {
             let head = frame.repeat(before);
             let file = [head.as_slice(), &tag, &frame.repeat(after)].concat();
             let bytes = file.len() as u64;
