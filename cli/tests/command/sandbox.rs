@@ -8,6 +8,26 @@ use assert_cmd::Command;
 use sextet_separator::audio::{Audio, AudioFile};
 use tempfile::TempDir;
 
+/// Lets the program heed the signals that end it, even where the tests themselves ignore them:
+/// whoever runs them in the background may have that asked for, and the command keeps to it.
+pub(crate) fn heed_signals(command: &mut std::process::Command) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        // SAFETY: between fork and exec nothing but `signal` is called, which is safe there.
+        unsafe {
+            command.pre_exec(|| {
+                for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+                Ok(())
+            });
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = command;
+}
+
 /// A temporary folder of one test, in which the command runs.
 pub(crate) struct Sandbox(TempDir);
 
@@ -22,7 +42,9 @@ impl Sandbox {
 
     /// Returns `sextet` with `arguments`, in this folder, with a cache of its own and no hub.
     pub(crate) fn sextet(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
+        heed_signals(&mut command);
+        let mut command = Command::from_std(command);
         command.args(arguments).current_dir(self.0.path());
         command
             .env("HF_HOME", self.path(".hf"))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sextet_protocol::worker::{JobId, Reply, Request, Separate, SeparationOptions, Stage, to_line};
 use sextet_protocol::{Fingerprint, Folders};
 
-use crate::sandbox::{Sandbox, tiny_model};
+use crate::sandbox::{Sandbox, heed_signals, tiny_model};
 
 /// Longer than anything takes on the slowest machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -169,6 +169,7 @@ pub(crate) fn command(sandbox: &Sandbox) -> Command {
         .envs(environment(sandbox))
         .env_remove("SEXTET_CACHE_LIMIT")
         .env_remove("RUST_BACKTRACE");
+    heed_signals(&mut command);
     command
 }
 
