@@ -26,15 +26,15 @@ const MANY: usize = 16;
 pub struct DConvLayer<'a> {
     /// Distance of conv1's taps.
     pub dilation: usize,
-    /// conv1: [hidden, 3 taps, channels], [hidden].
+    /// conv1: `[hidden, 3 taps, channels]`, `[hidden]`.
     pub conv1: [&'a [f32]; 2],
-    /// Gain and shift of the first norm, [hidden] each.
+    /// Gain and shift of the first norm, `[hidden]` each.
     pub norm1: [&'a [f32]; 2],
     /// conv2: [2 channels, hidden], [2 channels].
     pub conv2: [&'a [f32]; 2],
     /// Gain and shift of the second norm, [2 channels] each.
     pub norm2: [&'a [f32]; 2],
-    /// LayerScale, [channels].
+    /// LayerScale, `[channels]`.
     pub scale: &'a [f32],
 }
 

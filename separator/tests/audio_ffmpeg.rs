@@ -271,12 +271,19 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
             let whole = if name == "wma.wma" { 12_345 } else { frames };
             let signal = chirp(layout, whole);
             let found = &audio.channels()[0][..frames];
-            let reference = &signal.channels()[0][..frames];
-            let lag = best_lag(found, reference, frames.min(6_000) / 2 - 100);
-            let (late, early) = (lag.max(0) as usize, (-lag).max(0) as usize);
-            let common = frames - late - early;
-            let error = relative_error(&found[late..][..common], &reference[early..][..common]);
-            assert!(error < bound, "{name}: {error} at {lag}");
+            // Codecs order the channels of surround in their own way.
+            let error = signal
+                .channels()
+                .iter()
+                .map(|channel| {
+                    let reference = &channel[..frames];
+                    let lag = best_lag(found, reference, frames.min(6_000) / 2 - 100);
+                    let (late, early) = (lag.max(0) as usize, (-lag).max(0) as usize);
+                    let common = frames - late - early;
+                    relative_error(&found[late..][..common], &reference[early..][..common])
+                })
+                .fold(f64::INFINITY, |least, error| least.min(error));
+            assert!(error < bound, "{name}: {error}");
         }
     }
 

@@ -12,7 +12,7 @@ pub fn print() {
 }
 
 /// Runs `test` of this executable in a process of its own, with `seconds` in `variable`. Returns
-/// its peak memory in megabytes. The test must end with [`print`].
+/// its peak memory in megabytes. The test must end with [`print()`].
 pub fn of_child(test: &str, variable: &str, seconds: u64) -> f64 {
     of_child_with(test, variable, seconds, None)
 }

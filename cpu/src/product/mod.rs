@@ -50,7 +50,7 @@ pub struct Convolution<'a> {
     /// [outputs, taps, input channels], with twice as many outputs as there are channels for
     /// [`Activation::Glu`].
     pub weight: &'a [f32],
-    /// [outputs]
+    /// `[outputs]`
     pub bias: &'a [f32],
     /// Function of the sums.
     pub activation: Activation,
@@ -80,7 +80,7 @@ pub struct Upsampling<'a> {
     pub cut: usize,
     /// [outputs, 8 taps, input channels]
     pub weight: &'a [f32],
-    /// [outputs]
+    /// `[outputs]`
     pub bias: &'a [f32],
     /// Whether GELU follows.
     pub gelu: bool,

@@ -70,7 +70,7 @@ pub fn bundle(folder: &Path) -> PathBuf {
     bundle
 }
 
-/// Makes instances run [`command`]. Those of bundles find their own command.
+/// Makes instances run [`command()`]. Those of bundles find their own command.
 pub fn use_command() {
     if bundled().is_none() {
         project::use_command(command());
