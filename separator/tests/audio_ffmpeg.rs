@@ -255,7 +255,8 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
                 channels: 6,
                 rate_hz: 48_000,
             },
-            3_000,
+            // ffmpeg leaves the last block of Vorbis out.
+            2_800,
             f64::INFINITY,
         ),
     ];
