@@ -203,8 +203,8 @@ class Products:
         if columns not in self.kernels:
             name = "product" if self.hopper else "convolution"
             results = 128 * (columns + 8) * 2 + (128 + columns // 8) * 8 + 32
-            stage = (128 + columns) * 128
-            shared = 6 * stage + 2 * results + 256 if self.hopper else max(3 * stage, results)
+            rows = 128 + columns
+            shared = 6 * rows * 128 + 2 * results + 256 if self.hopper else max(3 * rows * 64, results)
             self.kernels[columns] = Kernel(self.images[f"{name}_{columns}"], name, shared)
         return self.kernels[columns]
 
@@ -247,14 +247,15 @@ class Products:
             )  # fmt: skip
             grid, threads = (min(batch * of_segment, self.blocks), 1, 1), 384
         else:
-            depth = -(-len(taps) * channels // 64) * 64
+            depth = -(-len(taps) * channels // 32) * 32
             packed = torch.zeros(padded, depth, device="cuda", dtype=torch.half)
             packed[:, : len(taps) * channels] = weight.reshape(padded, -1)
+            packed = packed.reshape(padded // block, block, depth // 32, 32).transpose(1, 2).contiguous()
             parameters = Convolution(
                 x.data_ptr(), packed.data_ptr(), written, bias.data_ptr(), sequences, positions, channels, *strides,
                 len(taps), padded, depth, activation, *offsets,
             )  # fmt: skip
-            grid, threads = (padded // block, tiles[1], batch), 256
+            grid, threads = (padded // block, tiles[1], batch), 128
 
         expected = []
         for segment in range(batch):
@@ -316,7 +317,8 @@ def attention(target):
             kernel = Kernel(found[f"attention_hopper_{width}"], "attention", 4 * 2 * 64 * row * 2 + 64)
         else:
             pitch = -(-width // 16) * 16 + 8
-            kernel = Kernel(found[f"attention_{width}"], "attention", 3 * 2 * 64 * pitch * 2)
+            rows = 3 * 128 if width > 48 else 3 * 64 + 128
+            kernel = Kernel(found[f"attention_{width}"], "attention", rows * pitch * 2)
         for batch, heads, queries, keys in ((1, 1, 1, 1), (2, 2, 77, 63), (3, 2, 300, 130), (2, 8, 2688, 1344)):
             channels = heads * width
             query, key = halves(batch, queries, 3 * channels), halves(batch, keys, 3 * channels)

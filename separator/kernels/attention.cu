@@ -1,6 +1,7 @@
 // softmax(query key') value for one head, a block of queries at a time, without the scores ever lying
 // in memory (Dao 2023). A block has 128 queries, a warp 32 of them; keys and values pass through
-// shared memory 64 at a time. sm_80 instructions.
+// shared memory 32 at a time, or 64 where heads are so wide that no third block fits on a
+// multiprocessor. sm_80 instructions.
 #include "common.cuh"
 
 /// Channels of a head, a multiple of 8.
@@ -9,7 +10,8 @@
 #endif
 
 constexpr int DEPTH = (WIDTH + 15) / 16 * 16, PITCH = DEPTH + 8, CHUNKS = WIDTH / 8;
-constexpr int BM = 128, BN = 64, STAGES = 3, THREADS = 128, TILES = BN / 8;
+constexpr bool WIDE = WIDTH > 48;
+constexpr int BM = 128, BN = WIDE ? 64 : 32, STAGES = WIDE ? 3 : 4, THREADS = 128, TILES = BN / 8;
 constexpr int TILE_BYTES = BN * PITCH * 2;
 constexpr float LOG2E = 1.4426950408889634f;
 /// How far scores may lie above the maximum that is subtracted, in powers of 2, before it is raised:
@@ -25,7 +27,8 @@ struct Parameters {
   int queries, keys, query_stride, key_stride, heads;
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_constant__ Parameters p) {
+extern "C" __global__ void __launch_bounds__(THREADS, WIDE ? 2 : 3)
+    attention(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(128) unsigned char shared[];
   const u32 stages = shared_address(shared);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, column = lane % 4;
@@ -46,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attention(const __grid_
     }
   };
 
-  // Queries pass through the last stage.
+  // Queries pass through the place of the last stage, which may have to be larger for them.
   const u32 query_at = stage(STAGES - 1);
   for (int i = threadIdx.x; i < BM * (DEPTH / 8); i += THREADS) {
     const int r = i / (DEPTH / 8), c = i % (DEPTH / 8);

@@ -24,12 +24,13 @@ constexpr int HIDDEN = HIDDEN_TILES * 8;
 /// them than there is use for.
 constexpr int MIN_BLOCKS = HIDDEN_TILES > 3 ? 1 : 4;
 
-/// Stages in which weights pass through shared memory, for all warps together. Few GPUs but Hopper have
+/// Stages in which weights pass through shared memory, for all warps together, and how many steps of 16 of
+/// K (`dconv_squeeze`) or blocks of eight channels (`dconv_expand`) each has. Few GPUs but Hopper have
 /// room for many beside the tile.
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-constexpr int STAGES = 8;
+constexpr int STAGES = 4, STAGE_STEPS = 6;
 #else
-constexpr int STAGES = 3;
+constexpr int STAGES = 3, STAGE_STEPS = 2;
 #endif
 
 /// Copies the first `there` of `COUNT` times 16 bytes to shared memory in the background, by all threads.

@@ -5,7 +5,7 @@
 /// Two warps for the same positions take blocks of eight channels in turn.
 constexpr int WARPS = 2 * ROW_WARPS, THREADS = WARPS * 32;
 /// Blocks that a stage has, its bytes of weights, and all of its bytes.
-constexpr int BLOCKS = 2, WEIGHT_BYTES = BLOCKS * 2 * HIDDEN_TILES * 32 * 4;
+constexpr int BLOCKS = STAGE_STEPS, WEIGHT_BYTES = BLOCKS * 2 * HIDDEN_TILES * 32 * 4;
 constexpr int STAGE_BYTES = WEIGHT_BYTES + BLOCKS * 2 * 8 * 16;
 
 struct Parameters {
@@ -60,48 +60,51 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) dconv_expand(const __gr
     copies_wait<STAGES - 2>();
     __syncthreads();
     load(stage + STAGES - 1);
-    const int block = stage * BLOCKS + turn;
-    if (block >= chunks) continue;
-
     const u32 weights = stages + stage % STAGES * STAGE_BYTES;
-    u32 weight[2][HIDDEN_TILES];
-    float4 columns[2][2];
 #pragma unroll
-    for (int kind = 0; kind < 2; kind++) {
-      const int part = turn * 2 + kind;
-#pragma unroll
-      for (int k = 0; k < HIDDEN_TILES; k++)
-        weight[kind][k] = load_word(weights + ((part * HIDDEN_TILES + k) * 32 + lane) * 4);
-#pragma unroll
-      for (int e = 0; e < 2; e++)
-        columns[kind][e] = load_four(weights + WEIGHT_BYTES + (part * 8 + column + e) * 16);
-    }
+    for (int in_stage = turn; in_stage < BLOCKS + turn; in_stage += 2) {
+      const int block = stage * BLOCKS + in_stage;
+      if (block >= chunks) break;
 
-    float y[2][4];
+      u32 weight[2][HIDDEN_TILES];
+      float4 columns[2][2];
 #pragma unroll
-    for (int kind = 0; kind < 2; kind++) {
-      float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+      for (int kind = 0; kind < 2; kind++) {
+        const int part = in_stage * 2 + kind;
 #pragma unroll
-      for (int k = 0; k + 1 < HIDDEN_TILES; k += 2) {
-        const u32 a[4] = {h[k][0], h[k][1], h[k + 1][0], h[k + 1][1]};
-        mma16(sum, a, weight[kind][k], weight[kind][k + 1]);
+        for (int k = 0; k < HIDDEN_TILES; k++)
+          weight[kind][k] = load_word(weights + ((part * HIDDEN_TILES + k) * 32 + lane) * 4);
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+          columns[kind][e] = load_four(weights + WEIGHT_BYTES + (part * 8 + column + e) * 16);
       }
-      if (HIDDEN_TILES % 2)
-        mma8(sum, h[HIDDEN_TILES - 1][0], h[HIDDEN_TILES - 1][1], weight[kind][HIDDEN_TILES - 1]);
+
+      float y[2][4];
 #pragma unroll
-      for (int e = 0; e < 2; e++) {
-        const float4 c = columns[kind][e];
-        const float offset = fmaf(norm.y, fmaf(-norm.x, c.y, c.x), c.z);
-        y[kind][e] = fmaf(sum[e], norm.y, offset) * c.w;
-        y[kind][2 + e] = fmaf(sum[2 + e], norm.y, offset) * c.w;
+      for (int kind = 0; kind < 2; kind++) {
+        float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll
+        for (int k = 0; k + 1 < HIDDEN_TILES; k += 2) {
+          const u32 a[4] = {h[k][0], h[k][1], h[k + 1][0], h[k + 1][1]};
+          mma16(sum, a, weight[kind][k], weight[kind][k + 1]);
+        }
+        if (HIDDEN_TILES % 2)
+          mma8(sum, h[HIDDEN_TILES - 1][0], h[HIDDEN_TILES - 1][1], weight[kind][HIDDEN_TILES - 1]);
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+          const float4 c = columns[kind][e];
+          const float offset = fmaf(norm.y, fmaf(-norm.x, c.y, c.x), c.z);
+          y[kind][e] = fmaf(sum[e], norm.y, offset) * c.w;
+          y[kind][2 + e] = fmaf(sum[2 + e], norm.y, offset) * c.w;
+        }
       }
-    }
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-      u32* at = (u32*)(x + (warp * 16 + row + half * 8) * pitch + block * 8 + column);
-      const float2 old = unpack(*at);
-      *at = pack(fmaf(y[0][2 * half], sigmoid(y[1][2 * half]), old.x),
-                 fmaf(y[0][2 * half + 1], sigmoid(y[1][2 * half + 1]), old.y));
+      for (int half = 0; half < 2; half++) {
+        u32* at = (u32*)(x + (warp * 16 + row + half * 8) * pitch + block * 8 + column);
+        const float2 old = unpack(*at);
+        *at = pack(fmaf(y[0][2 * half], sigmoid(y[1][2 * half]), old.x),
+                   fmaf(y[0][2 * half + 1], sigmoid(y[1][2 * half + 1]), old.y));
+      }
     }
   }
   __syncthreads();

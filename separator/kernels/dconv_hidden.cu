@@ -122,6 +122,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
     product[i] = e < HIDDEN * HIDDEN ? __ldg(products + e) : 0.0f;
     covariance[i] = e < HIDDEN * HIDDEN ? __ldg(spread + e) : 0.0f;
   }
+  // Four blocks at a time, so that their loads wait together.
+#pragma unroll 4
   for (int block = 0; block < (int)gridDim.x; block++) {
 #pragma unroll
     for (int i = 0; i < EACH; i++) {

@@ -5,8 +5,7 @@
 
 /// Two warps for the same positions take the steps of 16 of K in turn.
 constexpr int WARPS = 2 * ROW_WARPS, THREADS = WARPS * 32;
-/// Steps that a stage has, and its bytes.
-constexpr int STEPS = 2, STEP_BYTES = HIDDEN_TILES * 32 * 8, STAGE_BYTES = STEPS * STEP_BYTES;
+constexpr int STEPS = STAGE_STEPS, STEP_BYTES = HIDDEN_TILES * 32 * 8, STAGE_BYTES = STEPS * STEP_BYTES;
 
 struct Parameters {
   const f16* x;         // [batch, sequences, positions, channels]
@@ -67,22 +66,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, HIDDEN_TILES > 3 ? 1 : 2)
     copies_wait<STAGES - 2>();
     __syncthreads();
     load(stage + STAGES - 1);
-    while (k >= depth) {
-      k -= depth;
-      tap_at += p.dilation * pitch * 2;
-      a_at = tap_at + k * 32;
-    }
-    if (stage * STEPS + turn < steps) {
-      u32 a[4], b[HIDDEN_TILES][2];
-      load_matrices(a, a_at);
-      const u32 at = stages + stage % STAGES * STAGE_BYTES + turn * STEP_BYTES + lane * 8;
 #pragma unroll
-      for (int n = 0; n < HIDDEN_TILES; n++) load_pair(b[n], at + n * 256);
+    for (int step = turn; step < STEPS + turn; step += 2) {
+      while (k >= depth) {
+        k -= depth;
+        tap_at += p.dilation * pitch * 2;
+        a_at = tap_at + k * 32;
+      }
+      if (stage * STEPS + step < steps) {
+        u32 a[4], b[HIDDEN_TILES][2];
+        load_matrices(a, a_at);
+        const u32 at = stages + stage % STAGES * STAGE_BYTES + step * STEP_BYTES + lane * 8;
 #pragma unroll
-      for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[n][0], b[n][1]);
+        for (int n = 0; n < HIDDEN_TILES; n++) load_pair(b[n], at + n * 256);
+#pragma unroll
+        for (int n = 0; n < HIDDEN_TILES; n++) mma16(sum[n], a, b[n][0], b[n][1]);
+      }
+      k += 2;
+      a_at += 2 * 32;
     }
-    k += STEPS;
-    a_at += STEPS * 32;
   }
 
   // The sums of both warps together, where the tile was.

@@ -55,14 +55,22 @@ DEVICE void transform16(float2 (&x)[16]) {
 }
 
 /// Multiplies x[4 i + j], which is number i + 4 j, by the power i + 4 j of `turn`. Powers are products of
-/// others, four deep at most.
+/// the first three and of every fourth, so that few of them take registers at a time.
 DEVICE void turn16(float2 (&x)[16], float2 turn) {
-  float2 power[16];
-  power[1] = turn;
+  float2 low[4], high = make_float2(1.0f, 0.0f);
+  low[1] = turn;
+  low[2] = turn * turn;
+  low[3] = low[2] * turn;
+  const float2 fourth = low[2] * low[2];
 #pragma unroll
-  for (int n = 2; n < 16; n++) power[n] = power[n / 2] * power[n - n / 2];
+  for (int j = 0; j < 4; j++) {
+    if (j) {
+      high = j == 1 ? fourth : high * fourth;
+      x[j] = x[j] * high;
+    }
 #pragma unroll
-  for (int n = 1; n < 16; n++) x[n % 4 * 4 + n / 4] = x[n % 4 * 4 + n / 4] * power[n];
+    for (int i = 1; i < 4; i++) x[4 * i + j] = x[4 * i + j] * (j ? high * low[i] : low[i]);
+  }
 }
 
 /// The transform of 4096 numbers. Thread t gives the numbers t + 256 i and gets, in place i, the

@@ -24,25 +24,34 @@ DEVICE int reflected(int n, int length) {
   return n < length ? n : 2 * (length - 1) - n;
 }
 
-/// The moments of a block's numbers, in two passes over registers: `count` of them in each thread.
-template <int COUNT>
-DEVICE Moments moments_of(const float (&value)[COUNT], int count, float* scratch) {
+/// The moments of a block's numbers, in two passes: the first `count` of the `COUNT` that `number(i)` gives in
+/// each thread.
+template <int COUNT, class Number>
+DEVICE Moments moments_of(Number number, int count, float* scratch) {
   float sum = 0.0f;
 #pragma unroll
-  for (int i = 0; i < COUNT; i++) sum += i < count ? value[i] : 0.0f;
+  for (int i = 0; i < COUNT; i++) sum += i < count ? number(i) : 0.0f;
   const float all = block_sum<THREADS / 32>((float)count, scratch);
   const float mean = block_sum<THREADS / 32>(sum, scratch) / fmaxf(all, 1.0f);
 
   float squares = 0.0f;
 #pragma unroll
   for (int i = 0; i < COUNT; i++) {
-    const float apart = value[i] - mean;
+    const float apart = number(i) - mean;
     squares += i < count ? apart * apart : 0.0f;
   }
   return {all, mean, block_sum<THREADS / 32>(squares, scratch)};
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) spectrum(const __grid_constant__ Parameters p) {
+/// Blocks of a multiprocessor. Blackwell's code needs more than 64 registers.
+#if __CUDA_ARCH__ >= 1000
+constexpr int MIN_BLOCKS = 1;
+#else
+constexpr int MIN_BLOCKS = 2;
+#endif
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS)
+    spectrum(const __grid_constant__ Parameters p) {
   extern __shared__ float2 places[];
   __shared__ float scratch[THREADS / 32];
   const int t = threadIdx.x % TRANSFORM_THREADS, which = threadIdx.x / TRANSFORM_THREADS, batch = blockIdx.y;
@@ -70,6 +79,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) spectrum(const __grid_cons
       if (there && at < p.length) owned = 2 * (i - 5);
     }
   }
+  const Moments of_samples = moments_of<8>([&](int i) { return own[i]; }, owned, scratch);
   float2* mine = places + which * TRANSFORM_PLACES;
   transform4096<false>(x, mine, p.turns);
 
@@ -77,24 +87,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) spectrum(const __grid_cons
 #pragma unroll
   for (int i = 0; i < 16; i++) mine[t + 256 * i] = x[i];
   __syncthreads();
-  float bins[32];
+  auto bin = [&](int k) {
+    const float2 z = mine[k], mirror = mine[(POINTS - k) % POINTS];
+    return make_float4(0.5f * (z.x + mirror.x), 0.5f * (z.y - mirror.y), 0.5f * (z.y + mirror.y),
+                       0.5f * (mirror.x - z.x));
+  };
 #pragma unroll
   for (int i = 0; i < 8; i++) {
     const int k = t + 256 * i;
-    const float2 z = x[i], mirror = mine[(POINTS - k) % POINTS];
-    bins[4 * i] = 0.5f * (z.x + mirror.x);
-    bins[4 * i + 1] = 0.5f * (z.y - mirror.y);
-    bins[4 * i + 2] = 0.5f * (z.y + mirror.y);
-    bins[4 * i + 3] = 0.5f * (mirror.x - z.x);
-    if (there) {
-      float4* to = (float4*)p.spectrum + ((size_t)batch * BINS + k) * p.frames + frame;
-      *to = make_float4(bins[4 * i], bins[4 * i + 1], bins[4 * i + 2], bins[4 * i + 3]);
-    }
+    if (there) *((float4*)p.spectrum + ((size_t)batch * BINS + k) * p.frames + frame) = bin(k);
   }
 
   // Statistics; the last block of a segment joins those of all.
-  const Moments of_bins = moments_of(bins, there ? 32 : 0, scratch);
-  const Moments of_samples = moments_of(own, owned, scratch);
+  auto number = [&](int i) {
+    const float4 four = bin(t + 256 * (i / 4));
+    return i % 4 == 0 ? four.x : i % 4 == 1 ? four.y : i % 4 == 2 ? four.z : four.w;
+  };
+  const Moments of_bins = moments_of<32>(number, there ? 32 : 0, scratch);
   Moments* all = p.moments + (size_t)batch * 2 * gridDim.x;
   if (threadIdx.x == 0) {
     all[blockIdx.x] = of_bins;

@@ -1,4 +1,4 @@
-//! Comparison of every step on the GPU with the interpreter, given the same inputs.
+//! Comparison of a whole network on the GPU with the interpreter, and the times of its kernels.
 
 use std::time::{Duration, Instant};
 
@@ -44,20 +44,9 @@ pub fn compare(
     let gpu = Gpu::open(gpu, &NEEDS)?;
     let context = gpu.context();
     let prepared = Prepared::new(context, &program, batch, true, restrictions)?;
-    let runner = Runner::new(context, &program, prepared)?;
+    let mut runner = Runner::new(context, &program, prepared)?;
+    runner.write_mix(&mix.repeat(batch))?;
     let stream = runner.stream();
-    let copied = CudaError::during("copy");
-    let mixes = mix.repeat(batch);
-    // SAFETY: the buffer has as many numbers.
-    unsafe {
-        use cudarc::driver::{DevicePtr as _, result};
-        result::memcpy_htod_async(
-            runner.mix().device_ptr(stream).0,
-            &mixes,
-            stream.cu_stream(),
-        )
-    }
-    .map_err(&copied)?;
     runner.enqueue()?;
     stream.synchronize().map_err(CudaError::during("run"))?;
 
@@ -74,7 +63,8 @@ pub fn compare(
         }
     }
 
-    let stems = stream.clone_dtoh(runner.stems()).map_err(&copied)?;
+    let stems = stream.clone_dtoh(runner.stems());
+    let stems = stems.map_err(CudaError::during("copy"))?;
     for (number, stems) in stems.chunks_exact(interpreter.stems.len()).enumerate() {
         let name = format!("stems of segment {number}");
         errors.push(error_of(name, stems, &interpreter.stems));
@@ -83,32 +73,39 @@ pub fn compare(
     Ok((errors, stems))
 }
 
-/// Brings the tensors that the stems are made from, of which the GPU has other layouts, into the
-/// program's order.
+/// Brings a tensor from the order in which the GPU has it into the program's.
 fn in_order(program: &Program, tensor: Tensor, found: Vec<f32>) -> Vec<f32> {
+    match order_of(program, tensor) {
+        None => found,
+        Some(order) => order.iter().map(|&at| found[at]).collect(),
+    }
+}
+
+/// Returns where the GPU has each element of a tensor, if not in the program's order: the tensors
+/// that the stems are made from.
+pub(super) fn order_of(program: &Program, tensor: Tensor) -> Option<Vec<usize>> {
     let shape = program.tensors[tensor.0];
-    let together = program.steps.iter().find_map(|step| match &step.operation {
-        Operation::Synthesis(s) if s.spectra == tensor => Some(4),
-        Operation::Synthesis(s) if s.waveforms == tensor => Some(1),
-        _ => None,
-    });
-    let Some(together) = together else {
-        return found;
-    };
+    let together = program
+        .steps
+        .iter()
+        .find_map(|step| match &step.operation {
+            Operation::Synthesis(s) if s.spectra == tensor => Some(4),
+            Operation::Synthesis(s) if s.waveforms == tensor => Some(1),
+            _ => None,
+        })?;
 
     // Groups of channels are outermost, and sequences lie inside of positions.
     let (sequences, positions) = (shape.sequences, shape.positions);
-    (0..found.len())
-        .map(|index| {
-            let (place, channel) = (index / shape.channels, index % shape.channels);
-            let (sequence, position) = (place / positions, place % positions);
-            let group = (channel / together * positions + position) * sequences + sequence;
-            found[group * together + channel % together]
-        })
-        .collect()
+    let order = (0..shape.len()).map(|index| {
+        let (place, channel) = (index / shape.channels, index % shape.channels);
+        let (sequence, position) = (place / positions, place % positions);
+        let group = (channel / together * positions + position) * sequences + sequence;
+        group * together + channel % together
+    });
+    Some(order.collect())
 }
 
-fn error_of(name: String, found: &[f32], expected: &[f32]) -> StepError {
+pub(super) fn error_of(name: String, found: &[f32], expected: &[f32]) -> StepError {
     let square = |x: f64| x * x;
     let apart: f64 = found
         .iter()

@@ -41,8 +41,8 @@ impl LineBlock {
 
 /// Number of frames that a block of `spectrum.cu` transforms.
 pub(super) const SPECTRUM_FRAMES: usize = 2;
-/// Number of hops that a block of `synthesis.cu` makes.
-pub(super) const SYNTHESIS_RUN: usize = 12;
+/// Number of blocks of `synthesis.cu` that fit on a multiprocessor by their registers.
+pub(super) const SYNTHESIS_RESIDENT: usize = 3;
 /// Bytes of shared memory of a Fourier transform of 4096 points.
 pub(super) const TRANSFORM_BYTES: u32 = 16 * 272 * 8;
 /// Number of tokens of a block of `token_norm.cu`.
@@ -54,8 +54,10 @@ pub(super) const ATTENTION_HOPPER_QUERIES: usize = 192;
 pub(super) const ATTENTION_HOPPER_KEYS: usize = 64;
 /// Number of rows of a block of `entry.cu`.
 pub(super) const ENTRY_ROWS: usize = 128;
-/// Number of rows of a tile of `convolution.cu` and `product.cu`, and how much of K a stage has.
+/// Number of rows of a tile of `convolution.cu` and `product.cu`.
 pub(super) const PRODUCT_ROWS: usize = 128;
+/// How much of K a stage of `convolution.cu` has, and how much one of `product.cu`.
+pub(super) const CONVOLUTION_DEPTH: usize = 32;
 pub(super) const PRODUCT_DEPTH: usize = 64;
 
 /// A kernel with its definitions.
@@ -128,13 +130,28 @@ impl Kernel {
         match self {
             Self::Spectrum | Self::AttentionHopper(_) => 512,
             Self::Product(_) => 384,
-            Self::Synthesis | Self::TokenNorm | Self::Convolution(_) => 256,
+            Self::Synthesis | Self::TokenNorm => 256,
             Self::Squeeze(_) | Self::Expand(_) => 2 * DCONV_THREADS,
             Self::Hidden(_) | Self::Row(_) => DCONV_THREADS,
             Self::Line(channels) => LineBlock::of(channels).warps as u32 * 32,
-            Self::EntrySpectrum | Self::EntryWaveform | Self::Attention(_) => 128,
+            Self::EntrySpectrum
+            | Self::EntryWaveform
+            | Self::Convolution(_)
+            | Self::Attention(_) => 128,
         }
     }
+}
+
+/// Returns how many steps of weights `dconv_squeeze.cu` and `dconv_expand.cu` have in shared memory:
+/// stages times steps of a stage, as `dconv.cuh` has them.
+pub(super) fn dconv_steps(hopper: bool) -> u32 {
+    if hopper { 4 * 6 } else { 3 * 2 }
+}
+
+/// Returns how many keys `attention.cu` takes at a time for heads of `width` channels, and in how
+/// many stages.
+pub(super) fn attention_stages(width: usize) -> (usize, usize) {
+    if width > 48 { (64, 3) } else { (32, 4) }
 }
 
 /// Returns the number of columns of a tile for a product with `columns` columns.

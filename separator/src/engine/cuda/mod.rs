@@ -9,11 +9,12 @@
 //! | `lower/`, `weights.rs`, `memory.rs` | a program as launches, its weights and its memory |
 //! | `runner.rs` | launches as one graph on a GPU |
 //! | `batches.rs`, `start.rs` | tested batches, and the engine's start |
-//! | `compare.rs` | comparison with the interpreter, step by step |
+//! | `compare.rs`, `each.rs` | comparison with the interpreter: the whole network, every step by itself |
 
 mod batches;
 mod boxes;
 mod compare;
+mod each;
 mod error;
 mod images;
 mod kernel;
@@ -27,6 +28,7 @@ mod tests;
 mod weights;
 
 pub use compare::{KernelTime, Profile, StepError, compare, profile};
+pub use each::compare_each;
 pub use error::{CudaError, Unsupported};
 pub use runner::Restrictions;
 pub(super) use start::CudaEngine;

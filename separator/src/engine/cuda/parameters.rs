@@ -375,6 +375,6 @@ parameters! {
     /// `synthesis.cu`
     Synthesis {
         spectra, waveforms, statistics, turns, window, envelope, stems;
-        length: i32, frames: i32,
+        length: i32, frames: i32, run: i32,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::ops::Range;
 use std::sync::Arc;
 
 use cudarc::driver::{
@@ -50,6 +51,43 @@ pub(super) struct Prepared {
     lowered: Lowered,
     /// Number of segments in a batch.
     pub(super) batch: usize,
+}
+
+/// Place of a tensor of every segment in the memory of all tensors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// First byte of the first segment's.
+    pub(super) first: usize,
+    /// Bytes of an element: 2 for halves, 4 for float32.
+    pub(super) element: usize,
+}
+
+impl Place {
+    /// Returns the bytes of one segment's tensor.
+    pub(super) fn bytes_of(self, program: &Program, tensor: Tensor) -> usize {
+        program.tensors[tensor.0].len() * self.element
+    }
+
+    /// Returns the numbers that `bytes` are.
+    pub(super) fn numbers(self, bytes: &[u8]) -> Vec<f32> {
+        let numbers = bytes.chunks_exact(self.element).map(|bytes| match *bytes {
+            [low, high] => half::f16::from_le_bytes([low, high]).to_f32(),
+            [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
+            _ => f32::NAN,
+        });
+        numbers.collect()
+    }
+
+    /// Returns the bytes that `numbers` are, rounded to halves where the tensor has halves.
+    pub(super) fn bytes(self, numbers: &[f32]) -> Vec<u8> {
+        match self.element {
+            2 => numbers
+                .iter()
+                .flat_map(|&x| half::f16::from_f32(x).to_le_bytes())
+                .collect(),
+            _ => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        }
+    }
 }
 
 impl Prepared {
@@ -251,22 +289,54 @@ impl Runner {
         program: &Program,
         tensor: Tensor,
     ) -> Result<Option<Vec<f32>>, CudaError> {
-        let Some((offset, element)) = self.places[tensor.0] else {
+        let Some(place) = self.place(tensor) else {
             return Ok(None);
         };
-        let count = program.tensors[tensor.0].len();
-        let view = self.tensors.slice(offset..offset + count * element);
-        let bytes = self
-            .compute
-            .clone_dtoh(&view)
-            .map_err(CudaError::during("read a tensor"))?;
+        let bytes = self.read(place.first..place.first + place.bytes_of(program, tensor))?;
+        Ok(Some(place.numbers(&bytes)))
+    }
 
-        let numbers = bytes.chunks_exact(element).map(|bytes| match *bytes {
-            [low, high] => half::f16::from_le_bytes([low, high]).to_f32(),
-            [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
-            _ => f32::NAN,
-        });
-        Ok(Some(numbers.collect()))
+    /// Returns where a tensor lies, if it is stored.
+    pub(super) fn place(&self, tensor: Tensor) -> Option<Place> {
+        let (first, element) = self.places[tensor.0]?;
+        Some(Place { first, element })
+    }
+
+    /// Reads bytes of the memory of all tensors, or those of them that are there.
+    pub(super) fn read(&self, range: Range<usize>) -> Result<Vec<u8>, CudaError> {
+        let end = range.end.min(self.tensors.len());
+        let view = self.tensors.slice(range.start.min(end)..end);
+        self.compute
+            .clone_dtoh(&view)
+            .map_err(CudaError::during("read a tensor"))
+    }
+
+    /// Writes bytes to the memory of all tensors.
+    pub(super) fn write(&mut self, first: usize, bytes: &[u8]) -> Result<(), CudaError> {
+        let mut view = self.tensors.slice_mut(first..first + bytes.len());
+        self.compute
+            .memcpy_htod(bytes, &mut view)
+            .map_err(CudaError::during("write a tensor"))
+    }
+
+    /// Writes the mixes of a batch, [batch, 2, segment].
+    pub(super) fn write_mix(&mut self, mix: &[f32]) -> Result<(), CudaError> {
+        self.compute
+            .memcpy_htod(mix, &mut self.mix)
+            .map_err(CudaError::during("copy"))
+    }
+
+    /// Runs the launches of one step, and returns how many there are.
+    pub(super) fn run_step(&mut self, step: usize) -> Result<usize, CudaError> {
+        let failed = CudaError::during("run a step");
+        let mut count = 0;
+        for launch in self.launches.iter_mut().filter(|l| l.step == step) {
+            let function = &self.functions[&launch.kernel];
+            enqueue(launch, function, &self.compute).map_err(&failed)?;
+            count += 1;
+        }
+        self.compute.synchronize().map_err(&failed)?;
+        Ok(count)
     }
 }
 

@@ -70,6 +70,20 @@ pub(super) fn matrix(
     matrix
 }
 
+/// Returns a matrix of rows of `depth` as tiles, `[rows / tile_rows, depth / tile_depth, tile_rows,
+/// tile_depth]`.
+pub(super) fn tiles(matrix: &[f32], depth: usize, tile_rows: usize, tile_depth: usize) -> Vec<f32> {
+    let mut tiles = Vec::with_capacity(matrix.len());
+    for rows in matrix.chunks_exact(depth * tile_rows) {
+        for first in (0..depth).step_by(tile_depth) {
+            for row in rows.chunks_exact(depth) {
+                tiles.extend_from_slice(&row[first..first + tile_depth]);
+            }
+        }
+    }
+    tiles
+}
+
 /// Returns the output of a column where eight values and their eight gates take turns.
 pub(super) fn gated(column: usize, outputs: usize) -> Option<usize> {
     let channel = column / 16 * 8 + column % 8;

@@ -3,8 +3,9 @@
 //!
 //! Three streams, one for each direction and one for the network, are ordered by events. The
 //! network always reads and writes the same two buffers, so that its launches can be captured as
-//! one CUDA graph. A *slot* holds a batch's copies on both sides. While the host fills one slot and
-//! empties another, a third is on the GPU.
+//! one CUDA graph. A *slot* holds a batch on the host. While the host fills one slot and empties
+//! another, a third is on the GPU. There, a batch is uploaded beside the one that runs and
+//! downloaded beside the next one, from buffers of its own.
 
 use std::sync::Arc;
 use std::thread;
@@ -62,11 +63,23 @@ impl Shape {
     }
 }
 
+/// Buffers on the GPU between the host and the network: a mix that was uploaded before the network
+/// takes it, and stems that are downloaded while the network makes others.
+struct Staging {
+    mix: CudaSlice<f32>,
+    stems: CudaSlice<f32>,
+    /// The network has taken the mix.
+    mix_taken: CudaEvent,
+    /// The stems have been downloaded.
+    stems_left: CudaEvent,
+}
+
 /// Batches that a network runs. Fields are dropped in this order, so a field that uses another
 /// comes before it.
 pub(in crate::engine) struct Batches<N> {
     shape: Shape,
     slots: Vec<Slot>,
+    staging: Staging,
     /// Slot that is being filled, and the number of segments in it.
     filling: usize,
     filled: usize,
@@ -80,12 +93,10 @@ pub(in crate::engine) struct Batches<N> {
     compute: Arc<CudaStream>,
 }
 
-/// Buffers of one batch.
+/// Buffers of one batch on the host.
 struct Slot {
     mix: PinnedHostSlice<f32>,
-    mix_on_gpu: CudaSlice<f32>,
     stems: PinnedHostSlice<f32>,
-    stems_on_gpu: CudaSlice<f32>,
     uploaded: CudaEvent,
     computed: CudaEvent,
     downloaded: CudaEvent,
@@ -112,7 +123,7 @@ impl<N: BatchNetwork> Batches<N> {
         let (network, slots) = thread::scope(|scope| {
             let reserve = || {
                 (0..SLOTS)
-                    .map(|_| Slot::new(&gpu, &up, shape))
+                    .map(|_| Slot::new(&gpu, shape))
                     .collect::<Result<Vec<_>, GpuError>>()
             };
             let slots = scope.spawn(move || timed("pin memory", reserve));
@@ -125,12 +136,14 @@ impl<N: BatchNetwork> Batches<N> {
             code: "its thread ended".to_owned(),
         };
         let slots = slots.map_err(ended)??;
+        let staging = Staging::new(&gpu, &up, shape)?;
         up.synchronize().map_err(&started)?;
 
         let compute = Arc::clone(network.stream());
         Ok(Self {
             shape,
             slots,
+            staging,
             filling: 0,
             filled: 0,
             oldest: 0,
@@ -278,16 +291,21 @@ impl<N: BatchNetwork> Batches<N> {
         let ran = GpuError::during("run the network");
         self.gpu.bind_to_thread().map_err(&ran)?;
 
-        let slot = &mut self.slots[self.filling];
-        slot.upload(&self.up).map_err(&ran)?;
+        let (slot, staging) = (&mut self.slots[self.filling], &self.staging);
+        self.up.wait(&staging.mix_taken).map_err(&ran)?;
+        slot.upload(&staging.mix, &self.up).map_err(&ran)?;
         self.compute.wait(&slot.uploaded).map_err(&ran)?;
-        copy(&slot.mix_on_gpu, self.network.mix(), &self.compute).map_err(&ran)?;
+        copy(&staging.mix, self.network.mix(), &self.compute).map_err(&ran)?;
+        staging.mix_taken.record(&self.compute).map_err(&ran)?;
 
         self.network.enqueue()?;
-        copy(self.network.stems(), &slot.stems_on_gpu, &self.compute).map_err(&ran)?;
+        self.compute.wait(&staging.stems_left).map_err(&ran)?;
+        copy(self.network.stems(), &staging.stems, &self.compute).map_err(&ran)?;
         slot.computed.record(&self.compute).map_err(&ran)?;
+
         self.down.wait(&slot.computed).map_err(&ran)?;
-        slot.download(&self.down).map_err(&ran)?;
+        slot.download(&staging.stems, &self.down).map_err(&ran)?;
+        staging.stems_left.record(&self.down).map_err(&ran)?;
         slot.launched = self.filled;
 
         slot.taken = 0;
@@ -308,12 +326,26 @@ impl<N> Drop for Batches<N> {
     }
 }
 
-impl Slot {
+impl Staging {
     fn new(
         gpu: &Arc<CudaContext>,
         stream: &Arc<CudaStream>,
         shape: Shape,
     ) -> Result<Self, GpuError> {
+        let allocated = GpuError::during("reserve memory");
+        let on_gpu = |samples: usize| stream.alloc_zeros::<f32>(samples).map_err(&allocated);
+        let event = || gpu.new_event(None).map_err(&allocated);
+        Ok(Self {
+            mix: on_gpu(shape.batch * shape.mix)?,
+            stems: on_gpu(shape.batch * shape.stems)?,
+            mix_taken: event()?,
+            stems_left: event()?,
+        })
+    }
+}
+
+impl Slot {
+    fn new(gpu: &Arc<CudaContext>, shape: Shape) -> Result<Self, GpuError> {
         let allocated = GpuError::during("reserve memory");
         let pinned = |samples: usize| {
             // SAFETY: floats of any bits are floats, and every sample is written before it is read:
@@ -321,13 +353,10 @@ impl Slot {
             unsafe { gpu.alloc_pinned_with_flags::<f32>(samples, 0) }.map_err(&allocated)
         };
 
-        let on_gpu = |samples: usize| stream.alloc_zeros::<f32>(samples).map_err(&allocated);
         let event = |flags| gpu.new_event(flags).map_err(&allocated);
         Ok(Self {
             mix: pinned(shape.batch * shape.mix)?,
-            mix_on_gpu: on_gpu(shape.batch * shape.mix)?,
             stems: pinned(shape.batch * shape.stems)?,
-            stems_on_gpu: on_gpu(shape.batch * shape.stems)?,
             uploaded: event(None)?,
             computed: event(None)?,
             // The host sleeps while it waits for this event.
@@ -337,22 +366,24 @@ impl Slot {
         })
     }
 
-    fn upload(&mut self, stream: &CudaStream) -> Result<(), cudarc::driver::DriverError> {
-        let (to, from) = (
-            self.mix_on_gpu.device_ptr(stream_of(&self.mix_on_gpu)).0,
-            self.mix.as_slice()?,
-        );
+    fn upload(
+        &mut self,
+        to: &CudaSlice<f32>,
+        stream: &CudaStream,
+    ) -> Result<(), cudarc::driver::DriverError> {
+        let (to, from) = (to.device_ptr(stream_of(to)).0, self.mix.as_slice()?);
         // SAFETY: both sides have the same size and outlive the copy: a slot is not touched until
-        // `downloaded`.
+        // `downloaded`, and `stream` has waited until the buffer on the GPU is free.
         unsafe { result::memcpy_htod_async(to, from, stream.cu_stream()) }?;
         self.uploaded.record(stream)
     }
 
-    fn download(&mut self, stream: &CudaStream) -> Result<(), cudarc::driver::DriverError> {
-        let from = self
-            .stems_on_gpu
-            .device_ptr(stream_of(&self.stems_on_gpu))
-            .0;
+    fn download(
+        &mut self,
+        from: &CudaSlice<f32>,
+        stream: &CudaStream,
+    ) -> Result<(), cudarc::driver::DriverError> {
+        let from = from.device_ptr(stream_of(from)).0;
         // SAFETY: as in `upload`.
         unsafe { result::memcpy_dtoh_async(self.stems.as_mut_slice()?, from, stream.cu_stream()) }?;
         self.downloaded.record(stream)

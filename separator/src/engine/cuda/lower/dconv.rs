@@ -77,9 +77,9 @@ impl<'a> Lowering<'a> {
         let each = tiles_of_block(tiles);
         let depth = channels.next_multiple_of(16);
         let pitch = (depth + 8) as u32;
-        // Stages of weights, of 512 bytes for each block of eight hidden channels; conv2 has as
+        // Steps of weights, of 256 bytes for each block of eight hidden channels; conv2 has as
         // many for what belongs to columns.
-        let stages = if self.limits.hopper { 8 } else { 3 };
+        let steps = kernel::dconv_steps(self.limits.hopper);
 
         for layer in &dconv.layers {
             let hidden = layer.conv1.1.shape()[0];
@@ -111,7 +111,7 @@ impl<'a> Lowering<'a> {
             self.launch(
                 Kernel::Squeeze(blocks),
                 [tiles, sequences, self.batch],
-                (rows * pitch * HALF as u32 + stages * 512 * blocks as u32)
+                (rows * pitch * HALF as u32 + steps * 256 * blocks as u32)
                     .max(7 * 512 * blocks as u32),
                 squeeze,
             );
@@ -151,8 +151,7 @@ impl<'a> Lowering<'a> {
             self.launch(
                 Kernel::Expand(blocks),
                 [tiles, sequences, self.batch],
-                kernel::DCONV_TILE as u32 * pitch * HALF as u32
-                    + stages * 512 * (blocks as u32 + 1),
+                kernel::DCONV_TILE as u32 * pitch * HALF as u32 + steps * 256 * (blocks as u32 + 1),
                 expand,
             );
         }

@@ -2,11 +2,11 @@
 
 use std::f64::consts::TAU;
 
-use super::{FLOAT, Lowering, MOMENTS, PAIR, Unsupported};
+use super::{FLOAT, Lowering, MOMENTS, Unsupported};
 use crate::engine::cuda::kernel::{self, Kernel};
 use crate::engine::cuda::parameters::{self, Pointer, Region};
 use crate::model::program::{Statistics, Synthesis, Tensor};
-use crate::model::{FFT_SIZE, HOP, inverse_envelope, window};
+use crate::model::{FFT_SIZE, inverse_envelope, window};
 
 /// Tables of the Fourier transforms.
 #[derive(Clone, Copy)]
@@ -65,6 +65,15 @@ impl Lowering<'_> {
     pub(super) fn synthesis(&mut self, s: &Synthesis) -> Result<(), Unsupported> {
         let frames = self.shape(s.spectra).positions;
         let tables = self.tables();
+
+        // Each block transforms three frames more than it makes hops: so few blocks that all run at once.
+        let hops = frames + 2;
+        let signals = self.program.stems * self.batch;
+        let resident = kernel::SYNTHESIS_RESIDENT
+            .min(self.limits.shared_of_all / (kernel::TRANSFORM_BYTES as usize + 1024));
+        let of_signal = (resident * self.limits.multiprocessors / signals).clamp(1, hops);
+        let run = hops.div_ceil(of_signal);
+
         let parameters = parameters::Synthesis {
             spectra: self.halves(s.spectra),
             waveforms: self.halves(s.waveforms),
@@ -77,11 +86,11 @@ impl Lowering<'_> {
             stems: Pointer::new(Region::Stems, 0),
             length: self.program.segment_frames as i32,
             frames: frames as i32,
+            run: run as i32,
         };
 
-        let blocks = (frames + 2).div_ceil(kernel::SYNTHESIS_RUN);
-        let shared = kernel::TRANSFORM_BYTES + (4 * HOP * PAIR) as u32;
-        let grid = [blocks, self.program.stems, self.batch];
+        let grid = [hops.div_ceil(run), self.program.stems, self.batch];
+        let shared = kernel::TRANSFORM_BYTES;
         self.launch(Kernel::Synthesis, grid, shared, parameters);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{HALF, Lowering, MOMENTS, Unsupported, check_channels};
 use crate::engine::cuda::boxes::Boxes;
-use crate::engine::cuda::kernel::{self, Kernel, PRODUCT_DEPTH, PRODUCT_ROWS};
+use crate::engine::cuda::kernel::{self, CONVOLUTION_DEPTH, Kernel, PRODUCT_DEPTH, PRODUCT_ROWS};
 use crate::engine::cuda::parameters::{self, MAX_TAPS, Output, Pointer, WithMaps};
 use crate::engine::cuda::weights;
 use crate::model::program::{Operation, Tensor};
@@ -99,10 +99,11 @@ impl Lowering<'_> {
         let input = self.shape(p.input);
         let (taps, channels) = (p.taps.len(), input.channels);
         let columns = p.columns.next_multiple_of(block);
-        let depth = (taps * channels).next_multiple_of(PRODUCT_DEPTH);
+        let depth = (taps * channels).next_multiple_of(CONVOLUTION_DEPTH);
         let rows = p.rows[0] * p.rows[1];
         let grid = [columns / block, rows.div_ceil(PRODUCT_ROWS), self.batch];
         let weight = weights::matrix(p.weight, columns, channels, depth, p.column);
+        let weight = weights::tiles(&weight, depth, block, CONVOLUTION_DEPTH);
         let (tap_s, tap_p) = offsets(&p.taps);
         let parameters = parameters::Convolution {
             input: self.halves(p.input),
@@ -125,7 +126,7 @@ impl Lowering<'_> {
             tap_p,
         };
 
-        let stages = 3 * (PRODUCT_ROWS + block) * PRODUCT_DEPTH * HALF;
+        let stages = 3 * (PRODUCT_ROWS + block) * CONVOLUTION_DEPTH * HALF;
         let shared = stages.max(results_bytes(block)) as u32;
         self.launch(Kernel::Convolution(block), grid, shared, parameters);
     }

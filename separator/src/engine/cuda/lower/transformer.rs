@@ -112,7 +112,9 @@ impl Lowering<'_> {
         };
 
         let pitch = width.next_multiple_of(16) + 8;
-        let shared = 3 * 2 * 64 * pitch * HALF;
+        let (keys, stages) = kernel::attention_stages(width);
+        let rows = (stages - 1) * 2 * keys + kernel::ATTENTION_QUERIES.max(2 * keys);
+        let shared = rows * pitch * HALF;
         let grid = [
             tokens(query).div_ceil(kernel::ATTENTION_QUERIES),
             a.heads,
