@@ -255,3 +255,16 @@ pub(super) fn rewrite_bias(bias: &Array) -> Vec<f32> {
         .copied()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_hold_the_rows_of_their_stretch_of_the_depth() {
+        // Four rows of four, in tiles of two by two.
+        let matrix: Vec<f32> = (0..16_u8).map(f32::from).collect();
+        let expected = [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15_u8];
+        assert_eq!(tiles(&matrix, 4, 2, 2), expected.map(f32::from));
+    }
+}
