@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::buffer::{Buffer, Scratch, Shared};
 use crate::isa::{Isa, Widths};
-use crate::math::exponential;
+use crate::math::decay;
 use crate::simd::{MOST_LANES, Simd, Task};
 use crate::tile::{Operands, Piece, ROWS, pieces};
 
@@ -249,11 +249,7 @@ impl Task for Block<'_> {
                 }
 
                 let softmax = &mut softmax[strip * ROWS..][..ROWS];
-                let mut factors = [0.0; ROWS];
-                for (i, softmax) in softmax.iter_mut().enumerate() {
-                    let scores = &mut weights[i * stride..][..keys];
-                    factors[i] = update(simd, softmax, scores);
-                }
+                let factors = update(simd, softmax, weights, stride, keys);
 
                 let rows: [*const f32; ROWS] =
                     std::array::from_fn(|i| weights[i * stride..].as_ptr());
@@ -299,56 +295,85 @@ impl Task for Block<'_> {
     }
 }
 
-/// Turns the scores of a block into weights relative to the largest score so far. Returns the
-/// factor for the sums of the blocks before.
+/// Turns the scores of six queries for `keys` keys into weights relative to the largest scores so
+/// far: `stride` numbers from query to query, with room for whole vectors. Returns the factors for
+/// the sums of the blocks before. The queries go side by side, so that none waits for the last step
+/// of another's sum.
 #[inline(always)]
-fn update<S: Simd>(simd: S, softmax: &mut Softmax, scores: &mut [f32]) -> f32 {
-    let whole = scores.len() / S::LANES * S::LANES;
-    let mut lanes = [softmax.largest; MOST_LANES];
-    // SAFETY: the vectors lie inside the scores and the lanes.
-    unsafe {
-        let mut largest = simd.splat(softmax.largest);
-        for at in (0..whole).step_by(S::LANES) {
-            largest = simd.max(largest, simd.load(scores[at..].as_ptr()));
-        }
-        simd.store(lanes.as_mut_ptr(), largest);
+fn update<S: Simd>(
+    simd: S,
+    softmax: &mut [Softmax],
+    scores: &mut [f32],
+    stride: usize,
+    keys: usize,
+) -> [f32; ROWS] {
+    let whole = keys.next_multiple_of(S::LANES);
+    assert!(softmax.len() == ROWS && whole <= stride && ROWS * stride <= scores.len());
+    for row in scores.chunks_exact_mut(stride) {
+        row[keys..whole].fill(f32::NEG_INFINITY);
     }
-    let rest = scores[whole..].iter();
-    let largest = lanes
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(softmax.largest, f32::max);
 
-    let minus = simd.splat(-largest);
-    let mut lanes = [0.0; MOST_LANES];
+    let scores = scores.as_mut_ptr();
+    let mut lanes = [[0.0; MOST_LANES]; ROWS];
+    // SAFETY: every row has whole vectors, as was just checked, and so have the lanes.
+    unsafe {
+        let mut largest = [simd.splat(f32::NEG_INFINITY); ROWS];
+        for at in (0..whole).step_by(S::LANES) {
+            for (row, largest) in largest.iter_mut().enumerate() {
+                *largest = simd.max(*largest, simd.load(scores.add(row * stride + at)));
+            }
+        }
+        for (lanes, largest) in lanes.iter_mut().zip(largest) {
+            simd.store(lanes.as_mut_ptr(), largest);
+        }
+    }
+
+    let mut minus = [simd.splat(0.0); ROWS];
+    let mut factors = [0.0; MOST_LANES];
+    for (row, softmax) in softmax.iter_mut().enumerate() {
+        let larger = |a: f32, b: f32| if a > b { a } else { b };
+        let largest = larger(folded::<S>(&mut lanes[row], larger), softmax.largest);
+        factors[row] = softmax.largest - largest;
+        softmax.largest = largest;
+        minus[row] = simd.splat(-largest);
+    }
+
     // SAFETY: as above.
     unsafe {
-        let mut sum = simd.splat(0.0);
+        let mut sums = [simd.splat(0.0); ROWS];
         for at in (0..whole).step_by(S::LANES) {
-            let place = scores[at..].as_mut_ptr();
-            let weight = exponential(simd, simd.add(simd.load(place), minus));
-            simd.store(place, weight);
-            sum = simd.add(sum, weight);
+            for row in 0..ROWS {
+                let place = scores.add(row * stride + at);
+                let weight = decay(simd, simd.add(simd.load(place), minus[row]));
+                simd.store(place, weight);
+                sums[row] = simd.add(sums[row], weight);
+            }
         }
-        simd.store(lanes.as_mut_ptr(), sum);
-    }
-    let mut sum: f32 = lanes.iter().sum();
-    if whole < scores.len() {
-        let mut last = [f32::NEG_INFINITY; MOST_LANES];
-        let count = scores.len() - whole;
-        last[..count].copy_from_slice(&scores[whole..]);
-        // SAFETY: as above.
-        unsafe {
-            let weights = exponential(simd, simd.add(simd.load(last.as_ptr()), minus));
-            simd.store(last.as_mut_ptr(), weights);
+        for (lanes, sum) in lanes.iter_mut().zip(sums) {
+            simd.store(lanes.as_mut_ptr(), sum);
         }
-        scores[whole..].copy_from_slice(&last[..count]);
-        sum += last[..count].iter().sum::<f32>();
+        for at in (0..ROWS).step_by(S::LANES) {
+            let place = factors[at..].as_mut_ptr();
+            simd.store(place, decay(simd, simd.load(place)));
+        }
     }
 
-    let factor = (softmax.largest - largest).exp();
-    softmax.sum = softmax.sum * factor + sum;
-    softmax.largest = largest;
-    factor
+    for (row, softmax) in softmax.iter_mut().enumerate() {
+        let sum = folded::<S>(&mut lanes[row], |a, b| a + b);
+        softmax.sum = softmax.sum * factors[row] + sum;
+    }
+    std::array::from_fn(|row| factors[row])
+}
+
+/// Joins the numbers of a vector, half of them with the other half, and so on.
+#[inline(always)]
+fn folded<S: Simd>(lanes: &mut [f32; MOST_LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

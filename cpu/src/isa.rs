@@ -44,6 +44,12 @@ impl Isa {
         Self::all()[0]
     }
 
+    /// Returns the set of instructions of that name, as [`Isa::name`] gives it, if this processor
+    /// has it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|isa| isa.name() == name)
+    }
+
     /// Returns the name for people.
     pub fn name(self) -> &'static str {
         match self.0 {

@@ -68,7 +68,12 @@ fn scaled_exponential<S: Simd>(simd: S, r: S::F, shifted: S::F) -> S::F {
 /// Computes e^x, for x beyond 87 or -87 as there.
 #[inline(always)]
 pub(crate) fn exponential<S: Simd>(simd: S, x: S::F) -> S::F {
-    let x = simd.min(simd.splat(LARGEST), x);
+    decay(simd, simd.min(simd.splat(LARGEST), x))
+}
+
+/// Computes e^x for x up to 0, for x below -87 as there.
+#[inline(always)]
+pub(crate) fn decay<S: Simd>(simd: S, x: S::F) -> S::F {
     let x = simd.max(simd.splat(-LARGEST), x);
     let shifted = simd.mul_add(x, simd.splat(LOG2_E), simd.splat(SHIFT));
     let n = simd.sub(shifted, simd.splat(SHIFT));

@@ -15,6 +15,12 @@ use sextet_cpu::{
 
 /// Largest relative L2 error.
 const BOUND: f64 = 2e-6;
+/// Largest error of a set of instructions, times that of another, where there are results enough
+/// to say so.
+const MOST_TIMES: f64 = 1.5;
+const ENOUGH: usize = 500;
+/// Error of rounding the result alone. Smaller ones count as this.
+const ROUNDING: f64 = 6e-8;
 
 /// Returns numbers between -1 and 1.
 fn noise(length: usize, seed: u32) -> Vec<f32> {
@@ -35,8 +41,10 @@ fn shape(sequences: usize, positions: usize, channels: usize) -> Shape {
 }
 
 /// Runs `compute` on every set of instructions and several numbers of threads, and compares its
-/// results with `expected`, and those of all numbers of threads with each other.
+/// results with `expected`, those of all numbers of threads with each other, and the errors of all
+/// sets of instructions.
 fn check(name: &str, expected: &[f64], compute: impl Fn(Isa) -> Vec<f32> + Sync) {
+    let mut errors: Vec<(Isa, f64)> = Vec::new();
     for isa in Isa::all() {
         let results: Vec<Vec<f32>> = [1, 2, 5]
             .map(|threads| {
@@ -60,6 +68,16 @@ fn check(name: &str, expected: &[f64], compute: impl Fn(Isa) -> Vec<f32> + Sync)
         let error = (distance / energy).sqrt();
         println!("{name}, {isa}: {error:.1e}");
         assert!(error < BOUND, "{name}, {isa}: {error:e}");
+        errors.push((isa, error.max(ROUNDING)));
+    }
+
+    for (isa, error) in &errors {
+        let worse = errors.iter().find(|(_, other)| *error > MOST_TIMES * other);
+        let enough = expected.len() >= ENOUGH;
+        assert!(
+            worse.is_none() || !enough,
+            "{name}: {isa} {error:e}, {worse:?}"
+        );
     }
 }
 

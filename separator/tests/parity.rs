@@ -1,5 +1,5 @@
 //! Tests of parity with the PyTorch reference: every fixture of `parity/` is separated and
-//! compared, stem by stem.
+//! compared, stem by stem; those of accuracy with every set of instructions that the processor has.
 //!
 //! `parity/make.py` made the fixtures with demucs 4.1.0 and defines how weights and songs are
 //! drawn.
@@ -14,6 +14,7 @@ use std::path::Path;
 use safetensors::tensor::Dtype;
 use serde::Deserialize;
 use sextet_separator::audio::Audio;
+use sextet_separator::cpu::{CpuOptions, Instructions};
 use sextet_separator::{EngineChoice, EngineOptions, Ignore, InMemory, Model, Options, Separator};
 use sextet_testing::checkpoint::Checkpoint;
 use sextet_testing::draw::song;
@@ -21,6 +22,10 @@ use sextet_testing::in_halves;
 
 /// Largest relative L2 error of every stem in every case.
 const BOUND: f64 = 1e-4;
+
+/// Largest error of the worst stem in a case of accuracy, times that of the reference in float32;
+/// and the largest error of a set of instructions over all these cases, times that of another.
+const MOST_TIMES: f64 = 1.5;
 
 /// Fixture as `make.py` writes it.
 #[derive(Deserialize)]
@@ -35,28 +40,20 @@ struct Case {
     overlap: f64,
     shifts: u32,
     bag: Option<Vec<Vec<f32>>>,
+    /// Relative L2 error of every stem of the reference in float32, in a case of accuracy, whose
+    /// samples are those of the reference in float64.
+    float32_errors: Option<Vec<f64>>,
 }
 
 #[test]
 fn stems_are_those_of_the_reference() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
-    let mut names: Vec<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    names.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "json")
-    });
-
-    names.sort();
-
-    // To run a single case: SEXTET_PARITY=official cargo test --test parity
-    let only = std::env::var("SEXTET_PARITY").unwrap_or_default();
-    let all = names.len();
-    names.retain(|path| path.to_string_lossy().contains(&only));
-    let mut compared = in_halves(&names, |paths| {
-        paths.iter().map(|path| compare(path)).collect()
+    let (cases, all) = cases(false);
+    let mut compared = in_halves(&cases, |cases| {
+        let errors = |case: &&Fixture| errors(case, CpuOptions::new());
+        cases
+            .iter()
+            .map(|case| (case.name.clone(), case.case.frames, errors(case)))
+            .collect()
     });
 
     compared.sort_by(|a, b| a.0.cmp(&b.0));
@@ -78,24 +75,123 @@ fn stems_are_those_of_the_reference() {
         }
     }
 
-    println!("{} parity cases compared", names.len());
-    assert!(all >= 25, "fixtures are missing: {names:?}");
+    println!("{} parity cases compared", cases.len());
+    assert!(all >= 25, "only {all} fixtures");
     assert!(
         failures.is_empty(),
         "stems differ by more than {BOUND}: {failures:?}"
     );
 }
 
-/// Runs the case of a fixture. Returns its name, its number of frames, and the relative L2 error of
-/// every stem.
-fn compare(path: &Path) -> (String, usize, Vec<f64>) {
-    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let case: Case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let errors = errors(&case, &fs::read(path.with_extension("f32")).unwrap());
-    (name, case.frames, errors)
+/// Random networks amplify rounding some thousand times, so an error says something only beside
+/// that of another float32 implementation.
+#[test]
+fn every_set_of_instructions_rounds_as_little_as_the_reference() {
+    let (cases, all) = cases(true);
+    assert!(all >= 6, "only {all} fixtures");
+    let sets = Instructions::available();
+    println!(
+        "{:<28} {:<9} {:>8} {:>8} {:>6}  error of the worst stem against float64",
+        "case", "set", "PyTorch", "Sextet", "ratio"
+    );
+
+    let mut failures = Vec::new();
+    let mut of_sets = Vec::new();
+    for &set in &sets {
+        let mut compared = in_halves(&cases, |cases| {
+            let worst = |case: &&Fixture| {
+                let reference = case.case.float32_errors.as_deref().unwrap();
+                let found = errors(case, CpuOptions::new().instructions(set));
+                (case.name.clone(), worst(reference), worst(&found))
+            };
+            cases.iter().map(worst).collect()
+        });
+
+        compared.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut squares = 0.0;
+        for (name, reference, found) in &compared {
+            let ratio = found / reference;
+            println!("{name:<28} {set:<9} {reference:>8.1e} {found:>8.1e} {ratio:>6.2}");
+            squares += ratio * ratio / compared.len() as f64;
+            if ratio.is_nan() || ratio > MOST_TIMES {
+                failures.push(format!("{name}, {set}: {ratio:.2}"));
+            }
+        }
+        of_sets.push((set, squares.sqrt()));
+    }
+
+    for (set, ratio) in &of_sets {
+        println!("{set}: {ratio:.2} times the reference's error over all cases");
+        for (other, than) in &of_sets {
+            if *ratio > MOST_TIMES * than {
+                failures.push(format!("{set} beside {other}: {ratio:.2} and {than:.2}"));
+            }
+        }
+    }
+
+    println!(
+        "{} cases on {} sets of instructions",
+        cases.len(),
+        sets.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "more than {MOST_TIMES} times: {failures:?}"
+    );
 }
 
-fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
+fn worst(errors: &[f64]) -> f64 {
+    errors
+        .iter()
+        .fold(0.0, |a, &b| if b > a || b.is_nan() { b } else { a })
+}
+
+/// Case with the samples of its stems.
+struct Fixture {
+    name: String,
+    case: Case,
+    expected: Vec<f32>,
+}
+
+/// Returns the cases of accuracy, or the others, and how many there are without the selection.
+///
+/// To run a single case: SEXTET_PARITY=official cargo test --test parity
+fn cases(of_accuracy: bool) -> (Vec<Fixture>, usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
+    let paths = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut cases: Vec<Fixture> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .map(|path| read(&path))
+        .filter(|fixture| fixture.case.float32_errors.is_some() == of_accuracy)
+        .collect();
+
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    let only = std::env::var("SEXTET_PARITY").unwrap_or_default();
+    let all = cases.len();
+    cases.retain(|fixture| fixture.name.contains(&only));
+    (cases, all)
+}
+
+fn read(path: &Path) -> Fixture {
+    let samples = fs::read(path.with_extension("f32")).unwrap();
+    let (samples, _) = samples.as_chunks();
+    Fixture {
+        name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+        case: serde_json::from_slice(&fs::read(path).unwrap()).unwrap(),
+        expected: samples
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect(),
+    }
+}
+
+/// Separates the song of a fixture, and returns the relative L2 error of every stem.
+fn errors(Fixture { case, expected, .. }: &Fixture, cpu: CpuOptions) -> Vec<f64> {
     let count = case.bag.as_ref().map_or(1, Vec::len);
     let mut models: Vec<Model> = (0..count)
         .map(|i| Model::read(&checkpoint(case, case.seed + 100 * i as u64)).unwrap())
@@ -105,8 +201,8 @@ fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
         None => models.remove(0),
     };
 
-    let mut separator =
-        Separator::new(model, EngineOptions::new().engine(EngineChoice::Cpu)).unwrap();
+    let engine = EngineOptions::new().engine(EngineChoice::Cpu).cpu(cpu);
+    let mut separator = Separator::new(model, engine).unwrap();
 
     let options = Options::new().overlap(case.overlap).shifts(case.shifts);
 
@@ -119,13 +215,6 @@ fn errors(case: &Case, expected: &[u8]) -> Vec<f64> {
             &mut Ignore,
         )
         .unwrap();
-
-    let expected: Vec<f32> = expected
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
-        .collect();
 
     let parts = sink.into_parts();
     let per_stem = expected.len() / parts.len();

@@ -395,7 +395,7 @@ fn start_among(
     };
 
     Ok(StartedEngine {
-        engine: Box::new(Cpu::new(network, options.threads)?),
+        engine: Box::new(Cpu::new(network, options.threads, &options.cpu)?),
         note,
     })
 }

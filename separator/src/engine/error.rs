@@ -1,5 +1,6 @@
 //! Errors of an engine.
 
+use super::cpu::Instructions;
 use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Remedy};
 
@@ -16,6 +17,19 @@ pub enum EngineError {
     NothingSubmitted,
     #[error("the CPU engine could not start its threads: {source}")]
     Threads { source: BoxedError },
+    #[error(
+        "the CPU engine cannot use {asked}: this processor has {}",
+        list(available)
+    )]
+    Instructions {
+        asked: Instructions,
+        available: Vec<Instructions>,
+    },
+}
+
+fn list(all: &[Instructions]) -> String {
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 impl EngineError {
@@ -28,6 +42,7 @@ impl EngineError {
             }
             Self::NotStarted => vec![Remedy::StartAgain],
             Self::Threads { .. } => vec![Remedy::FreeMemory],
+            Self::Instructions { .. } => Vec::new(),
             Self::NothingSubmitted => vec![Remedy::Report],
         }
     }

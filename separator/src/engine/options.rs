@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::cpu::CpuOptions;
 use crate::setters::setters;
 
 /// Choice of the engine.
@@ -29,6 +30,8 @@ pub struct EngineOptions {
     /// Number of threads of the CPU engine; `None` for one on each physical core. The number never
     /// exceeds what this process may use. It changes the time, not the samples.
     pub threads: Option<NonZeroUsize>,
+    /// Options of the CPU engine for tests and measurements.
+    pub cpu: CpuOptions,
     /// Options of the engines on GPUs.
     pub gpu: GpuOptions,
 }
@@ -36,6 +39,7 @@ pub struct EngineOptions {
 setters!(EngineOptions {
     engine: EngineChoice,
     threads: impl Into<Option<NonZeroUsize>>,
+    cpu: CpuOptions,
     gpu: GpuOptions,
 });
 

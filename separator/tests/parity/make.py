@@ -1,7 +1,10 @@
 """Makes the parity fixtures: what the PyTorch reference gives for checkpoints and songs that both sides make by formula.
 
 Neither weights nor songs are stored. Both are drawn from SplitMix64 with nothing but exact arithmetic, here and in
-`parity.rs`, so a fixture is the description of a case (arguments, tensors, length) and every 53rd sample of the stems.
+`parity.rs`, so a fixture is the description of a case (arguments, tensors, length) and some samples of the stems, every
+53rd or every 1009th. Cases of accuracy keep the stems that the reference gives in float64, and how far its float32 is
+from them.
+
 Every parameter is drawn, LayerScales from 0.3 to 0.7: in a freshly built model they are so small that a wrong residual
 branch hardly shows.
 
@@ -24,7 +27,9 @@ HERE = Path(__file__).parent
 SIX = ["drums", "bass", "other", "vocals", "guitar", "piano"]
 FOUR = SIX[:4]
 KEEP_EVERY = 53
+KEEP_EVERY_OF_LONG = 1009
 SMALL = dict(sources=SIX, channels=8, t_layers=2, t_heads=4, dconv_mode=3, segment=Fraction(11, 10))
+LONG = dict(dconv_mode=3, segment=Fraction(39, 5))
 
 # name: (arguments of HTDemucs, frames of the song, options of the case)
 CASES = {
@@ -64,6 +69,20 @@ CASES = {
         100_000,
         {},
     ),
+    "accuracy-16-channels": (dict(sources=SIX, channels=16, t_layers=2, **LONG), 1_397_970, {"float64": True}),
+    "accuracy-16-channels-short": (dict(sources=SIX, channels=16, t_layers=2, **LONG), 895_230, {"float64": True}),
+    "accuracy-24-channels": (dict(sources=SIX, channels=24, t_layers=3, **LONG), 533_610, {"float64": True}),
+    "accuracy-four-stems": (
+        dict(sources=FOUR, channels=16, t_layers=5, bottom_channels=64, **LONG),
+        661_500,
+        {"float64": True},
+    ),
+    "accuracy-float16-tensors": (
+        dict(sources=SIX, channels=8, t_layers=1, **dict(LONG, dconv_mode=1)),
+        396_900,
+        {"float64": True, "store": "F16"},
+    ),
+    "accuracy-one-chunk": (dict(sources=SIX, channels=16, t_layers=2, **LONG), 343_980, {"float64": True}),
 }
 
 
@@ -128,15 +147,19 @@ def shifted(model, mix, shifts, overlap):
     return out / shifts
 
 
-def make(name):
+def separate(name, dtype):
+    """Stems of the case in `dtype`: [stems, channels, frames] as float64, and the shapes of the tensors."""
     arguments, frames, options = CASES[name]
     seed = 1 + list(CASES).index(name)
     store = options.get("store", "F32")
     weights = options.get("bag")
+    # Windows, crossfades and embeddings are made in the default dtype.
+    torch.set_default_dtype(torch.float32)
     models = [build(arguments, seed + 100 * i, store) for i in range(len(weights) if weights else 1)]
     tensors = models[0][1]
-    model = BagOfModels([m for m, _ in models], weights) if weights else models[0][0]
-    mix = torch.from_numpy(song(frames, seed))
+    torch.set_default_dtype(dtype)
+    model = (BagOfModels([m for m, _ in models], weights) if weights else models[0][0]).to(dtype)
+    mix = torch.from_numpy(song(frames, seed)).to(dtype)
     mono = mix.mean(0)
     mean, std = mono.mean(), mono.std() + 1e-8
     normalised = ((mix - mean) / std)[None]
@@ -146,21 +169,34 @@ def make(name):
             out = shifted(model, normalised, options["shifts"], overlap)
         else:
             out = apply_model(model, normalised, shifts=0, split=True, overlap=overlap)
-    stems = (out[0] * std + mean).numpy().astype("<f4")
+    assert out.dtype == dtype
+    return (out[0] * std + mean).double().numpy(), tensors
+
+
+def make(name):
+    arguments, frames, options = CASES[name]
+    stems, tensors = separate(name, torch.float32)
     case = {
         "kwargs": {k: decode(v) for k, v in arguments.items()},
         "tensors": tensors,
-        "seed": seed,
+        "seed": 1 + list(CASES).index(name),
         "frames": frames,
         "keep_every": KEEP_EVERY,
-        "store": store,
-        "overlap": overlap,
+        "store": options.get("store", "F32"),
+        "overlap": options.get("overlap", 0.25),
         "shifts": options.get("shifts", 0),
-        "bag": weights,
+        "bag": options.get("bag"),
     }
+    if options.get("float64"):
+        case["keep_every"] = KEEP_EVERY_OF_LONG
+        exact, _ = separate(name, torch.float64)
+        difference, kept = (x[:, :, ::KEEP_EVERY_OF_LONG] for x in (stems - exact, exact))
+        case["float32_errors"] = [float(np.linalg.norm(d) / np.linalg.norm(k)) for d, k in zip(difference, kept)]
+        stems = exact
     (HERE / f"{name}.json").write_text(json.dumps(case) + "\n")
-    stems[:, :, ::KEEP_EVERY].tofile(HERE / f"{name}.f32")
-    print(name, stems.shape, "rms", [round(float(np.sqrt((s**2).mean())), 4) for s in stems])
+    stems[:, :, :: case["keep_every"]].astype("<f4").tofile(HERE / f"{name}.f32")
+    rms = [round(float(np.sqrt((s**2).mean())), 4) for s in stems]
+    print(name, stems.shape, "rms", rms, "errors of float32", case.get("float32_errors"))
 
 
 if __name__ == "__main__":

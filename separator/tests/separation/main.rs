@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Folded, Layout};
+use sextet_separator::cpu::CpuOptions;
 use sextet_separator::{
     DecodeOptions, Decoded, EngineChoice, EngineOptions, Error, ErrorKind, Ignore, InMemory,
     Listener, Model, Mono, Options, Outputs, Part, Progress, Result, SeparateError, Separator,

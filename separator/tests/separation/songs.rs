@@ -72,33 +72,57 @@ fn how_a_song_comes_in_blocks_does_not_matter() {
 }
 
 #[test]
-fn the_same_run_gives_the_same_bits() {
-    let song = stereo(70_000);
-    let options = Options::new().shifts(2);
-    let run = |threads: Option<usize>| {
-        let threads = threads.and_then(NonZeroUsize::new);
-        let mut separator = Separator::new(
+fn the_same_run_gives_the_same_bits_on_any_number_of_threads() {
+    let cases = [
+        (
+            "small model",
             model(),
-            EngineOptions::new()
+            stereo(70_000),
+            Options::new().shifts(2),
+        ),
+        (
+            "small model",
+            model(),
+            stereo(60_001),
+            Options::new().overlap(0.6),
+        ),
+        (
+            "sextet-mini",
+            Model::bundled().unwrap(),
+            stereo(20 * 44_100),
+            Options::new(),
+        ),
+    ];
+
+    let numbers = [1, 2, 3, 8];
+    for (name, model, song, options) in &cases {
+        let run = |threads: usize| {
+            let engine = EngineOptions::new()
                 .engine(EngineChoice::Cpu)
-                .threads(threads),
-        )
-        .unwrap();
+                .threads(NonZeroUsize::new(threads))
+                .cpu(CpuOptions::new().more_threads_than_processors(true));
+            let mut separator = Separator::new(model.clone(), engine).unwrap();
+            let first = bits(&separate(&mut separator, song, options).0);
+            if song.frames() < 100_000 {
+                let second = bits(&separate(&mut separator, song, options).0);
+                assert!(
+                    first == second,
+                    "{name}, {threads} threads, the second time"
+                );
+            }
+            first
+        };
 
-        let first = bits(&separate(&mut separator, &song, &options).0);
-        assert!(
-            first == bits(&separate(&mut separator, &song, &options).0),
-            "{threads:?} threads, the second time"
-        );
-        first
-    };
-
-    let one = run(Some(1));
-    for threads in [Some(1), Some(2), Some(3), None] {
-        assert!(run(threads) == one, "{threads:?} threads");
+        let one = run(numbers[0]);
+        for threads in &numbers[1..] {
+            assert!(
+                run(*threads) == one,
+                "{name}, {options:?}, {threads} threads"
+            );
+        }
     }
 
-    println!("5 separators on 1, 2, 3 and all threads, twice each");
+    println!("{} songs on {numbers:?} threads", cases.len());
 }
 
 #[test]

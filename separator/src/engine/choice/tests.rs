@@ -221,7 +221,11 @@ impl OpenedGpu for WorkingGpu {
         _: &EngineOptions,
         _: &mut dyn Listener,
     ) -> Result<Box<dyn Engine>> {
-        Ok(Box::new(Cpu::new(network.clone(), None)?))
+        Ok(Box::new(Cpu::new(
+            network.clone(),
+            None,
+            &Default::default(),
+        )?))
     }
 }
 

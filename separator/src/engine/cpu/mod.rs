@@ -5,11 +5,13 @@
 //! |---|---|
 //! | `lower.rs` | from the steps of a program to kernels |
 //! | `slots.rs` | which tensors share memory |
+//! | `options.rs` | instructions and threads, for tests and measurements |
 //! | `executor.rs` | runs the kernels |
 //! | `profile.rs` | time of every step, for measurements |
 
 mod executor;
 mod lower;
+mod options;
 mod profile;
 mod slots;
 
@@ -17,11 +19,10 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use sextet_cpu::Isa;
-
 pub(crate) use self::executor::Executor;
+pub use self::options::{CpuOptions, Instructions};
 pub use self::profile::{StepTime, profile};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::class::EngineClass;
 use super::contract::Engine;
@@ -43,11 +44,20 @@ pub(crate) struct Cpu {
 
 impl Cpu {
     /// Lowers `network`, whose weights are dropped as soon as the kernels have their own copy.
-    pub(crate) fn new(network: Network, threads: Option<NonZeroUsize>) -> Result<Self> {
+    pub(crate) fn new(
+        network: Network,
+        threads: Option<NonZeroUsize>,
+        options: &CpuOptions,
+    ) -> Result<Self> {
+        let isa = options.isa()?;
         let program = network.program()?;
         drop(network);
-        let pool = pool(self::threads(threads))?;
-        let executor = pool.install(|| Executor::new(Isa::best(), program));
+        let threads = match threads {
+            Some(asked) if options.more_threads_than_processors => asked.get(),
+            asked => self::threads(asked),
+        };
+        let pool = pool(threads)?;
+        let executor = pool.install(|| Executor::new(isa, program));
         Ok(Self {
             stems: vec![0.0; executor.samples()],
             executor,

@@ -8,7 +8,7 @@ use super::noise::noise;
 use super::sealed;
 use crate::Result;
 use crate::engine::contract::Engine as _;
-use crate::engine::cpu::Cpu;
+use crate::engine::cpu::{Cpu, CpuOptions};
 use crate::model::Network;
 use crate::progress::{Listener, Preparing};
 
@@ -87,7 +87,7 @@ where
 {
     let mix = noise(batches.shape().mix);
     batches.submit(|staged| staged.copy_from_slice(&mix))?;
-    let mut cpu = Cpu::new(network.clone(), None)?;
+    let mut cpu = Cpu::new(network.clone(), None, &CpuOptions::new())?;
     cpu.submit(&mut |staged| staged.copy_from_slice(&mix))?;
     Ok(relative_error(batches.take()?, cpu.take()?))
 }
