@@ -7,6 +7,7 @@
 
 mod broadcast;
 mod buffer;
+mod child;
 mod condition;
 mod conform;
 mod ffmpeg;
@@ -39,7 +40,8 @@ mod write_error;
 mod writer;
 
 pub use buffer::Audio;
-pub use ffmpeg::{Ffmpeg, FfmpegFault, end_all as end_ffmpeg};
+pub use child::end_all as end_ffmpeg;
+pub use ffmpeg::{Ffmpeg, FfmpegFault};
 pub use file::{AudioFile, AudioInfo};
 pub use fold::{Fold, Folded};
 pub use limits::{MAX_CHANNELS, RATES_HZ};
