@@ -273,7 +273,7 @@ fn a_file_of_stems_has_its_tracks_and_their_names() {
         for channel in 0..2 {
             let reference = &audio.channels()[2 * track + channel][3_000..40_000];
             let error = relative_error(&found.channels()[channel][3_000..40_000], reference);
-            assert!(error < 0.05, "track {track}, channel {channel}: {error}");
+            assert!(error < 0.1, "track {track}, channel {channel}: {error}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The separation of one song.
 
 use std::cell::Cell;
-use std::io;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -147,7 +146,7 @@ impl SongRunner<'_> {
         job: &SongJob,
         mut files: StemFiles,
         written: &[WrittenFile],
-        record: Option<JoinHandle<io::Result<SongRecord>>>,
+        record: Option<JoinHandle<Result<SongRecord>>>,
         engine: &str,
     ) -> Result<Option<String>> {
         let _alone = lock_manifests();
@@ -216,7 +215,7 @@ impl SongRunner<'_> {
 }
 
 /// Begins to describe the song for the manifest, beside the separation.
-fn record(job: &SongJob) -> JoinHandle<io::Result<SongRecord>> {
+fn record(job: &SongJob) -> JoinHandle<Result<SongRecord>> {
     let path = job.input.clone();
     let shown = PathBuf::from(job.shown().to_string());
     spawn(move || SongRecord::of(&path, &shown))

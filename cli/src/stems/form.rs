@@ -1,15 +1,14 @@
 //! The form of a song's files: written by Sextet itself, or encoded by ffmpeg.
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use anyhow::Result;
+use sextet_protocol::cache::sha256_of_file;
 use sextet_separator::audio::{
     Audio, AudioWriter, EncodeOptions, EncodedWriter, Ffmpeg, FileFormat, Layout, Tags,
     WriteOptions, WrittenFile,
 };
-use sha2::{Digest as _, Sha256};
 
 use super::writers::Care;
 
@@ -87,7 +86,7 @@ impl Form {
                 Writer::Encoded(Box::new(writer), file)
             }
         };
-        Ok(FormWriter { writer, care })
+        Ok(FormWriter { writer, care, path })
     }
 }
 
@@ -95,6 +94,8 @@ impl Form {
 pub(super) struct FormWriter {
     writer: Writer,
     care: Care,
+    /// Name until the file is complete.
+    path: PathBuf,
 }
 
 enum Writer {
@@ -121,24 +122,17 @@ impl FormWriter {
     /// # Errors
     /// When it cannot be completed.
     pub(super) fn finish(self) -> Result<WrittenFile> {
-        let (mut written, mut file) = match self.writer {
+        let (mut written, file) = match self.writer {
             Writer::Own(writer) => writer.finish()?,
             Writer::Encoded(writer, file) => (writer.finish()?, file),
         };
         if self.care.is_hashed() && written.sha256.is_none() {
             // The file was not written from its first byte to its last.
-            written.sha256 = Some(hash(&mut file)?);
+            written.sha256 = Some(sha256_of_file(&self.path, &|| false)?);
         }
         if self.care.is_synced() {
             file.sync_all()?;
         }
         Ok(written)
     }
-}
-
-fn hash(file: &mut File) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    file.seek(SeekFrom::Start(0))?;
-    std::io::copy(file, &mut hash)?;
-    Ok(hex::encode(hash.finalize()))
 }

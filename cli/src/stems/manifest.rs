@@ -6,8 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use sextet_protocol::cache::sha256_of_file;
 
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "sextet.json";
@@ -99,7 +100,7 @@ impl SongRecord {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(crate) fn of(path: &Path, shown: &Path) -> std::io::Result<Self> {
+    pub(crate) fn of(path: &Path, shown: &Path) -> Result<Self> {
         Ok(Self {
             file: shown
                 .file_name()
@@ -314,10 +315,8 @@ fn below(place: &Path, folder: &Path) -> String {
     names.collect::<Vec<_>>().join("/")
 }
 
-fn hash(path: &Path) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    std::io::copy(&mut File::open(path)?, &mut hash)?;
-    Ok(hex::encode(hash.finalize()))
+fn hash(path: &Path) -> Result<String> {
+    Ok(sha256_of_file(path, &|| false)?)
 }
 
 #[cfg(test)]

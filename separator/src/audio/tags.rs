@@ -298,7 +298,9 @@ fn read(path: &Path) -> Option<Tags> {
             }
         }
 
+        // ID3 has one frame for both.
         let program = tag.get_string(ItemKey::EncoderSoftware);
+        let program = program.or_else(|| tag.get_string(ItemKey::EncoderSettings));
         if let (None, Some(program)) = (&tags.program, program)
             && program.starts_with(PROGRAM)
         {

@@ -62,8 +62,8 @@ pub enum WriteError {
         found: u64,
     },
     /// ffmpeg did not encode the file.
-    #[error("the file cannot be encoded")]
-    Ffmpeg(#[source] FfmpegFault),
+    #[error(transparent)]
+    Ffmpeg(FfmpegFault),
     /// The FLAC encoder failed, for example on a file without any frame.
     #[error("the FLAC encoder failed")]
     Flac {
