@@ -153,7 +153,7 @@ impl SongRunner<'_> {
         let folder = Manifest::folder(&job.outputs);
         let manifest = Manifest::read(&folder);
         let Some(record) = record else {
-            let song = SongRecord::unread(job.input.as_path());
+            let song = SongRecord::unread(&job.input)?;
             let before = manifest.before(&folder, &job.outputs, &song, &self.choice.made);
             if manifest.knows(&folder, &job.outputs) {
                 // The manifest that is there must stay true.

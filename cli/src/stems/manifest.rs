@@ -1,6 +1,7 @@
 //! `sextet.json` beside a song's stems: what they were made of, by what, and how.
 //! docs/command.md describes it; `VERSION` counts its changes.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,7 @@ pub(crate) struct Made {
     pub(crate) model_hash: String,
     /// Version of the computation: another one gives other samples.
     pub(crate) pipeline: u32,
-    pub(crate) options: Vec<(String, String)>,
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 /// A song.
@@ -112,19 +113,25 @@ impl SongRecord {
         })
     }
 
-    /// Returns a record without a look at the song's samples, which equals that of no other.
-    pub(crate) fn unread(path: &Path) -> Self {
-        Self {
-            file: path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            stamp: Stamp {
-                bytes: 0,
-                modified_ns: 0,
-            },
+    /// Returns a record without the hash.
+    ///
+    /// # Errors
+    /// When the file under `path` is not there.
+    pub(crate) fn unread(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default();
+        Ok(Self {
+            file: name.to_string_lossy().into_owned(),
+            stamp: Stamp::of(path)?,
             sha256: String::new(),
+        })
+    }
+
+    /// Returns whether both are the same song, as far as is known.
+    fn equals(&self, other: &Self) -> bool {
+        let is_read = !self.sha256.is_empty() && !other.sha256.is_empty();
+        match is_read {
+            true => self.sha256 == other.sha256,
+            false => self.stamp == other.stamp,
         }
     }
 
@@ -153,10 +160,8 @@ impl FileRecord {
 impl Made {
     /// Returns the model and, of the options, those that `other` has otherwise, as people read it.
     fn unlike(&self, other: &Self) -> String {
-        let unlike = self
-            .options
-            .iter()
-            .filter(|option| !other.options.contains(option));
+        let unlike = self.options.iter();
+        let unlike = unlike.filter(|(name, value)| other.options.get(*name) != Some(value));
         let unlike: Vec<_> = unlike
             .map(|(name, value)| format!("{name} {value}"))
             .collect();
@@ -272,9 +277,9 @@ impl Manifest {
         let mut said = Vec::new();
         for place in places.iter().filter(|place| place.exists()) {
             let by = match self.entry_of(&below(place, folder)) {
-                Some(entry) if entry.made == *made && entry.song.sha256 == song.sha256 => continue,
+                Some(entry) if entry.made == *made && entry.song.equals(song) => continue,
                 Some(entry) => {
-                    let of = match (entry.song.sha256 == song.sha256, &entry.song.file) {
+                    let of = match (entry.song.equals(song), &entry.song.file) {
                         (true, _) => String::new(),
                         (false, file) if *file == song.file => {
                             " of an older version of the song".into()
@@ -328,10 +333,10 @@ mod tests {
             model: model.to_owned(),
             model_hash: format!("hash of {model}"),
             pipeline: 1,
-            options: vec![
+            options: BTreeMap::from([
                 ("overlap".to_owned(), overlap.to_owned()),
                 ("shifts".to_owned(), "0".to_owned()),
-            ],
+            ]),
         }
     }
 

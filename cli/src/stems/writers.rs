@@ -9,7 +9,7 @@ use std::thread::{JoinHandle, spawn};
 use anyhow::{Result, anyhow};
 use sextet_separator::audio::{Audio, Layout, WrittenFile};
 use sextet_separator::timings::timed;
-use sextet_separator::{Error, ErrorKind, Outputs};
+use sextet_separator::{Error, ErrorKind, Outputs, Remedy};
 
 use super::form::{Created, Form, FormWriter};
 use crate::fault::{Fault, Kind, Report};
@@ -207,7 +207,8 @@ impl StemWriters {
                     megabytes(needed),
                     megabytes(free)
                 );
-                Err(Fault::new(Kind::Output, message).into())
+                let remedies = [Remedy::MakeRoom, Remedy::ChooseFolder];
+                Err(Fault::new(Kind::Output, message).remedy(remedies).into())
             }
             _ => Ok(()),
         }
@@ -262,10 +263,15 @@ pub(crate) fn bytes(outputs: &Outputs, files: usize, bytes_a_sample: u32) -> u64
 /// The fault of a stem that cannot be written, with the root cause only.
 pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
     let root = error.root_cause();
-    Fault::new(
-        Kind::Output,
-        format!("cannot write '{}': {root}", place.display()),
-    )
+    let message = format!("cannot write '{}': {root}", place.display());
+    let fault = Fault::new(Kind::Output, message);
+    let library = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Error>());
+    match library.map(|error| error.remedies().to_vec()) {
+        Some(remedies) if !remedies.is_empty() => fault.remedy(remedies),
+        _ => fault,
+    }
 }
 
 /// Converts a sink's error for its way through the separator.

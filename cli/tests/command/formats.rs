@@ -223,7 +223,7 @@ fn a_failing_encoder_leaves_nothing() {
         (
             format!("{has}; echo 'No space left on device' >&2; exit 1"),
             1,
-            "the disk is full",
+            "No space left on device",
         ),
     ];
     for (script, code, expected) in cases {

@@ -40,15 +40,14 @@ fn the_manifest_names_song_model_options_and_files() {
         assert_eq!(entry["model"], "tiny");
         assert_eq!(entry["model_hash"].as_str().unwrap().len(), 64);
         assert_eq!(entry["sextet"], env!("CARGO_PKG_VERSION"));
-        assert!(entry["engine"].as_str().unwrap().contains("cpu"), "{entry}");
-        let options = entry["options"].as_array().unwrap();
-        for expected in [
-            ["overlap", "0.5"],
-            ["format", format],
-            ["stems", "bass,drums"],
+        let engine = entry["engine"].as_str().unwrap().to_ascii_lowercase();
+        assert!(engine.contains("cpu"), "{entry}");
+        for (option, expected) in [
+            ("overlap", "0.5"),
+            ("format", format),
+            ("stems", "bass,drums"),
         ] {
-            let expected = serde_json::json!(expected);
-            assert!(options.contains(&expected), "{expected}: {options:?}");
+            assert_eq!(entry["options"][option], expected);
         }
         for (stem, name) in entry["stems"]
             .as_array()
@@ -129,7 +128,10 @@ fn what_is_replaced_is_told() {
     let expected = format!("were replaced, made by tiny with overlap 0.25 (Sextet {version})");
     assert!(said.contains(&expected), "{said}");
     let said = run(&["--overlap", "0.5", "--no-manifest"]);
-    assert!(said.contains("were replaced"), "{said}");
+    assert!(
+        !said.contains("were replaced"),
+        "the same once more: {said}"
+    );
     let said = run(&[]);
     assert!(said.contains("made by what no manifest says"), "{said}");
 
