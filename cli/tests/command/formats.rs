@@ -179,7 +179,8 @@ fn what_a_format_cannot_hold_is_refused() {
         }
         let said = stderr(sandbox.separate(&["song.wav"]).args(flags), 2);
         assert!(said.contains(expected), "{flags:?}: {said}");
-        assert!(said.contains("help: "), "{flags:?}: {said}");
+        let by_clap = expected.starts_with("invalid value");
+        assert!(said.contains("help: ") || by_clap, "{flags:?}: {said}");
         assert!(sandbox.files("stems").is_empty(), "{flags:?}");
     }
 }
