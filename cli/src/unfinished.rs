@@ -7,12 +7,14 @@
 //! unfinished files and exit.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sextet_fs::{AtomicDir, AtomicFile};
+
+use crate::stems::Created;
 
 /// The unfinished files of this process.
 #[derive(Clone, Debug, Default)]
@@ -187,7 +189,7 @@ impl Set<'_> {
     /// # Errors
     /// When the folder or the file cannot be created, or `place` is a folder or a name that the
     /// disk does not accept.
-    pub(crate) fn create(&mut self, place: &Path) -> io::Result<File> {
+    pub(crate) fn create(&mut self, place: &Path) -> io::Result<Created> {
         let mut state = self.unfinished.lock();
         let work = state.works.entry(self.id).or_default();
 
@@ -196,9 +198,12 @@ impl Set<'_> {
         check_place(place)?;
 
         let file = AtomicFile::beside(place)?;
-        let writer = file.file().try_clone()?;
+        let created = Created {
+            file: file.file().try_clone()?,
+            path: file.path().to_owned(),
+        };
         work.files.push((file, place.to_owned()));
-        Ok(writer)
+        Ok(created)
     }
 
     /// Renames every file to its place. Older files there are replaced; they are restored if one of
@@ -277,7 +282,7 @@ mod tests {
 
     /// Adds a file that holds `text`.
     fn add(set: &mut Set, place: &Path, text: &str) {
-        let mut file = set.create(place).unwrap();
+        let mut file = set.create(place).unwrap().file;
         file.write_all(text.as_bytes()).unwrap();
     }
 

@@ -8,11 +8,11 @@ use std::io::{self, Cursor, SeekFrom};
 use std::path::Path;
 
 use audio_support::{fixture, noise, read_file};
-use sextet_separator::ErrorKind;
 use sextet_separator::audio::{
     Audio, AudioFile, AudioWriter, Bits, Cover, FileFormat, Layout, TagField, Tags, WriteError,
     WriteOptions, WrittenFile,
 };
+use sextet_separator::{ErrorKind, Remedy};
 use sha2::Digest as _;
 
 const STEREO: Layout = Layout {
@@ -78,6 +78,9 @@ fn what_is_read_is_what_was_written() {
         (FileFormat::Wav, Bits::Float32),
         (FileFormat::Flac, Bits::B16),
         (FileFormat::Flac, Bits::B24),
+        (FileFormat::Aiff, Bits::B16),
+        (FileFormat::Aiff, Bits::B24),
+        (FileFormat::Aiff, Bits::Float32),
     ];
 
     let mut cases = 0;
@@ -111,7 +114,7 @@ fn what_is_read_is_what_was_written() {
         }
     }
 
-    assert_eq!(cases, 200);
+    assert_eq!(cases, 320);
 }
 
 /// Checks that the size in a WAV's header is that of the file, including the pad byte after samples
@@ -190,7 +193,7 @@ fn float_keeps_every_bit() {
 #[test]
 fn clipped_samples_are_counted_and_nothing_is_rescaled() {
     let folder = tempfile::tempdir().unwrap();
-    for format in [FileFormat::Wav, FileFormat::Flac] {
+    for format in [FileFormat::Wav, FileFormat::Flac, FileFormat::Aiff] {
         let audio = Audio::new(
             vec![vec![0.25, 1.0, -1.0, 2.0], vec![-1.5, 0.5, 0.0, 0.75]],
             44_100,
@@ -220,6 +223,7 @@ fn a_summary_is_that_of_the_file() {
         (FileFormat::Wav, true),
         (FileFormat::Flac, false),
         (FileFormat::Flac, true),
+        (FileFormat::Aiff, true),
     ] {
         let options = options(format, Bits::B16);
         let begin = match with_hash {
@@ -234,7 +238,7 @@ fn a_summary_is_that_of_the_file() {
         let bytes = out.into_inner();
         assert_eq!(written.bytes, bytes.len() as u64);
         let hash = hex::encode(sha2::Sha256::digest(&bytes));
-        let expected = (with_hash && format == FileFormat::Wav).then_some(hash);
+        let expected = (with_hash && format != FileFormat::Flac).then_some(hash);
         assert_eq!(written.sha256, expected, "{format:?}");
     }
 }
@@ -275,7 +279,16 @@ fn what_cannot_be_written_is_refused() {
         );
     }
 
-    for format in [FileFormat::Wav, FileFormat::Flac] {
+    let options_of_aiff = options(FileFormat::Aiff, Bits::B24);
+    let error = AudioWriter::new(out(), STEREO, &options_of_aiff, 1 << 30).map(|_| ());
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error.cause(), Some(WriteError::TooLong { .. })),
+        "{error}"
+    );
+    assert!(error.remedies().contains(&Remedy::ChooseWav), "{error}");
+
+    for format in [FileFormat::Wav, FileFormat::Flac, FileFormat::Aiff] {
         for frames in [9, 11] {
             let mut writer =
                 AudioWriter::new(out(), STEREO, &options(format, Bits::B16), 10).unwrap();
@@ -337,7 +350,7 @@ impl io::Seek for SmallDisk {
 fn a_full_disk_is_said_to_be_full() {
     let audio = noise(STEREO, 20_000, 1);
     let mut cases = 0;
-    for format in [FileFormat::Wav, FileFormat::Flac] {
+    for format in [FileFormat::Wav, FileFormat::Flac, FileFormat::Aiff] {
         for room in [0, 1, 1_000, 65_536, 100_000] {
             let bytes = Cursor::default();
             let (disk, options) = (SmallDisk { bytes, room }, options(format, Bits::B24));
@@ -452,7 +465,7 @@ fn song() -> Tags {
     tags
 }
 
-/// Checks that tags are written and read back in both formats without changing the samples.
+/// Checks that tags are written and read back in every format without changing the samples.
 #[test]
 fn tags_come_back_and_samples_stay() {
     let folder = tempfile::tempdir().unwrap();
@@ -460,6 +473,8 @@ fn tags_come_back_and_samples_stay() {
         (FileFormat::Wav, Bits::Float32),
         (FileFormat::Wav, Bits::B24),
         (FileFormat::Flac, Bits::B24),
+        (FileFormat::Aiff, Bits::B24),
+        (FileFormat::Aiff, Bits::Float32),
     ] {
         let audio = noise(
             Layout {

@@ -1,9 +1,12 @@
 //! Fuzz targets: each function takes arbitrary bytes and may neither panic nor hang. `fuzz/` runs
 //! them under libFuzzer, the tests on seeds and a fixed number of damaged copies.
 
+use std::io::Cursor;
 use std::path::Path;
 
-use sextet_separator::audio::{AudioFile, AudioSource as _, Tags};
+use sextet_separator::audio::{
+    Audio, AudioFile, AudioSource as _, AudioWriter, Bits, FileFormat, TagField, Tags, WriteOptions,
+};
 use sextet_separator::{ErrorKind, Model};
 
 /// Reads `bytes` as a checkpoint. Returns whether it is usable.
@@ -49,4 +52,34 @@ pub fn decode(path: &Path) -> (u64, u64, String) {
             Err(error) => return (frames, sum, error.to_string()),
         }
     }
+}
+
+/// Reads the tags of the file at `path`, writes them into a stem of every format, and reads those.
+/// Returns whether there were any tags.
+pub fn rewrite_tags(path: &Path) -> bool {
+    let song = Tags::read(path);
+    let tags = song.of_stem("bass", "0.0.0");
+    assert!(
+        tags.get(TagField::Title)
+            .is_some_and(|title| title.contains("bass"))
+    );
+
+    let audio = Audio::new(vec![vec![0.0; 16]], 44_100);
+    for format in [FileFormat::Wav, FileFormat::Flac, FileFormat::Aiff] {
+        let options = WriteOptions::new()
+            .format(format)
+            .bits(Bits::B16)
+            .tags(tags.clone());
+        let out = Cursor::new(Vec::new());
+        let mut writer = AudioWriter::new(out, audio.layout(), &options, 16).expect("a header");
+        writer.write(&audio).expect("samples");
+        let (_, out) = writer.finish().expect("an end");
+
+        let again = path.with_extension(format.extension());
+        std::fs::write(&again, out.into_inner()).expect("the temporary folder can be written to");
+        let file = AudioFile::open(&again).expect("a file that was just written");
+        assert_eq!(file.info().layout, audio.layout());
+        assert!(Tags::read(&again).is_stem());
+    }
+    !song.is_empty()
 }

@@ -17,7 +17,9 @@ pub(crate) use engine::{
 pub(crate) use engine::{BuildArgs, SetupCommand};
 pub(crate) use model::{ExportArgs, ModelArgs, ModelCommand, PrecisionArg};
 pub(crate) use separate::SeparateArgs;
-pub(crate) use value::{BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, TagsArg};
+pub(crate) use value::{
+    BitRateArg, BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, StemTracks, SumArg, TagsArg,
+};
 
 /// Exit codes, which `--help` prints after the options of every command.
 const EXIT_CODES: &str = "\

@@ -7,7 +7,8 @@ use clap::Args;
 use sextet_separator::Stem;
 
 use super::value::{
-    BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, TagsArg, overlap, stem,
+    BitRateArg, BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, StemTracks, SumArg, TagsArg,
+    overlap, stem,
 };
 use crate::models::BUNDLED;
 
@@ -52,13 +53,23 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "STEM", value_parser = stem, group = "what")]
     pub(crate) two_stems: Option<Stem>,
 
-    /// Format of the stems
+    /// Format of the stems; mp3, m4a, opus, alac and stem.mp4 are encoded by ffmpeg
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 
-    /// Bits a sample; 32f is floating point [default: 32f for wav, 24 for flac]
+    /// Bits a sample; 32f is floating point [default: 32f for wav, 24 for flac, aiff
+    /// and alac]
     #[arg(long, value_enum)]
     pub(crate) bits: Option<BitsArg>,
+
+    /// Kilobits a second, such as 192k, or for mp3 a quality from V0, the best, to V9 [default:
+    /// 320k for mp3, 256k for m4a and stem.mp4, 192k for opus]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) bitrate: Option<BitRateArg>,
+
+    /// Stems in a stem.mp4, besides the mix
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) stem_tracks: StemTracks,
 
     /// Tags of the stems: those of the song, with a title that names the stem, or none
     #[arg(long, value_enum, default_value_t)]
@@ -73,9 +84,9 @@ pub(crate) struct SeparateArgs {
     pub(crate) mono: MonoArg,
 
     /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder},
-    /// {source_ext}, {model}
-    #[arg(long, value_name = "TEMPLATE", default_value = crate::stems::DEFAULT_TEMPLATE)]
-    pub(crate) name: String,
+    /// {source_ext}, {model} [default: {track}/{stem}.{ext}; {track}/{track}.{ext} for stem.mp4]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) name: Option<String>,
 
     /// How much of a chunk is shared with the next: 0 up to 0.99; more is slower and smoother
     #[arg(long, value_name = "X", default_value_t = 0.25, value_parser = overlap)]
@@ -94,9 +105,13 @@ pub(crate) struct SeparateArgs {
     #[arg(long)]
     pub(crate) single_chunk: bool,
 
-    /// Skip songs whose stems are all there already
+    /// Skip songs whose stems are there already, made by the same model with the same options
     #[arg(long)]
     pub(crate) skip_existing: bool,
+
+    /// Write no sextet.json, which says what the stems were made of, by what and how
+    #[arg(long)]
+    pub(crate) no_manifest: bool,
 
     /// JSON lines on standard output instead of text
     #[arg(long)]

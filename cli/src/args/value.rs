@@ -28,6 +28,57 @@ pub(crate) enum Format {
     Wav,
     /// FLAC
     Flac,
+    /// AIFF
+    Aiff,
+    /// MP3
+    Mp3,
+    /// AAC in MP4
+    M4a,
+    /// Opus
+    Opus,
+    /// ALAC, Apple's format without loss
+    Alac,
+    /// One file with the mix and the stems, for players of stems
+    #[value(name = "stem.mp4")]
+    StemMp4,
+}
+
+/// `--stem-tracks`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StemTracks {
+    /// Drums, bass, other (with guitar and piano) and vocals
+    #[default]
+    Four,
+    /// One for each stem of the model
+    All,
+}
+
+/// `--bitrate`: kilobits a second, or a quality of LAME's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BitRateArg {
+    Kilobits(u32),
+    Quality(u8),
+}
+
+/// Bit rates that `--bitrate` takes, in kilobits a second.
+const KILOBITS: std::ops::RangeInclusive<u32> = 16..=512;
+
+impl FromStr for BitRateArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let quality = text.strip_prefix(['V', 'v']);
+        let quality = quality.and_then(|level| level.parse().ok());
+        if let Some(level @ 0..=9) = quality {
+            return Ok(Self::Quality(level));
+        }
+
+        let kilobits = text.strip_suffix(['k', 'K']).unwrap_or(text).parse().ok();
+        kilobits
+            .filter(|kilobits| KILOBITS.contains(kilobits))
+            .map(Self::Kilobits)
+            .ok_or_else(|| "expected 16k to 512k, or V0 to V9".to_owned())
+    }
 }
 
 /// `--bits`.
@@ -148,6 +199,24 @@ mod tests {
         assert_eq!("44100".parse(), Ok(Rate::Hz(44_100)));
         for wrong in ["", "7999", "192001", "44.1", "-1", "fast"] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn bit_rates_are_kilobits_or_qualities() {
+        let cases = [
+            ("320k", BitRateArg::Kilobits(320)),
+            ("192", BitRateArg::Kilobits(192)),
+            ("V0", BitRateArg::Quality(0)),
+            ("v9", BitRateArg::Quality(9)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for wrong in [
+            "", "V", "V10", "V-1", "k", "15k", "513", "320000", "320kb", "-1",
+        ] {
+            assert!(wrong.parse::<BitRateArg>().is_err(), "{wrong:?}");
         }
     }
 

@@ -12,6 +12,7 @@ use sextet_protocol::cache::{IN_USE_FILE, MANIFEST_FILE, Manifest};
 
 use super::StemCache;
 use crate::fault::{Fault, Kind};
+use crate::stems::Created;
 use crate::unfinished::Scratch;
 
 /// An unpublished cache entry. Dropping it deletes the folder and its files.
@@ -68,9 +69,12 @@ impl Making<'_> {
     ///
     /// # Errors
     /// When it cannot be created, or the entry has been discarded meanwhile.
-    pub(crate) fn create(&self, path: &Path) -> Result<File> {
+    pub(crate) fn create(&self, path: &Path) -> Result<Created> {
         let created = self.scratch.create(|| File::create(path));
-        Ok(created.ok_or_else(discarded)??)
+        Ok(Created {
+            file: created.ok_or_else(discarded)??,
+            path: path.to_owned(),
+        })
     }
 
     /// Adds the manifest and gives the entry its final name, replacing a damaged entry. If a whole

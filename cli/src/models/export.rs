@@ -39,7 +39,7 @@ pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
     };
 
     let mut set = unfinished.set();
-    let mut file = set.create(&args.output).with_context(cannot_write)?;
+    let mut file = set.create(&args.output).with_context(cannot_write)?.file;
     let onnx = model.export_onnx(0, options)?;
     file.write_all(&onnx)
         .and_then(|()| set.commit())

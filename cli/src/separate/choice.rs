@@ -3,23 +3,25 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use sextet_separator::audio::{Bits, FileFormat, Tags, WriteOptions};
-use sextet_separator::{Mono, Options, Part, Stem, Sum};
+use sextet_separator::audio::Tags;
+use sextet_separator::{Mono, Options, PIPELINE_VERSION, Part, Stem, Sum};
 
-use crate::args::{BitsArg, Format, MonoArg, Rate, SeparateArgs, SumArg, TagsArg};
+use super::format::{self, FileForm};
+use crate::args::{MonoArg, Rate, SeparateArgs, SumArg, TagsArg};
 use crate::fault::{Fault, Kind};
-use crate::stems::Template;
+use crate::stems::{DEFAULT_TEMPLATE, Form, JOINED_TEMPLATE, Made, Template};
 
 /// The settings of a separation that are the same for all songs.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
-    /// Options of the separator.
+    /// Options of the separator; [`Choice::options_for`] has those of one song.
     pub(crate) options: Options,
     /// Parts that are written, in this order.
     pub(crate) parts: Vec<Part>,
     /// Format of the files.
-    pub(crate) format: FileFormat,
-    pub(crate) bits: Bits,
+    pub(crate) form: FileForm,
+    /// Whether one file holds all parts.
+    pub(crate) joined: bool,
     /// Output folder.
     pub(crate) output: PathBuf,
     pub(crate) template: Template,
@@ -27,6 +29,10 @@ pub(crate) struct Choice {
     pub(crate) skip_existing: bool,
     /// Whether the stems get the song's tags, and say which stem they are.
     pub(crate) tagged: bool,
+    /// Whether a manifest is written beside the stems.
+    pub(crate) manifest: bool,
+    /// The making, as a manifest says it.
+    pub(crate) made: Made,
 }
 
 impl From<SumArg> for Sum {
@@ -39,49 +45,102 @@ impl From<SumArg> for Sum {
 }
 
 impl Choice {
-    /// Resolves `args` for a model that gives `sources`.
+    /// Resolves `args` for a model that gives `sources` and has the hash `model_hash`.
     ///
     /// # Errors
     /// When the flags contradict each other or the model.
-    pub(crate) fn resolve(args: &SeparateArgs, sources: &[Stem]) -> Result<Self> {
-        let parts = parts(args, sources)?;
+    pub(crate) fn resolve(
+        args: &SeparateArgs,
+        sources: &[Stem],
+        model_hash: String,
+    ) -> Result<Self> {
+        let joined = format::is_joined(args);
+        let parts = if joined {
+            format::tracks(args, sources)
+        } else {
+            parts(args, sources)?
+        };
+        let form = FileForm::resolve(args, &parts)?;
+
+        let mono = match args.mono {
+            MonoArg::Keep if !joined => Mono::Keep,
+            _ => Mono::Stereo,
+        };
         let options = Options::new()
             .parts(parts.clone())
             .overlap(args.overlap)
             .shifts(args.shifts)
-            .sum(args.sum.into())
+            .sum(sum(args))
             .rate_hz(match args.rate {
                 Rate::Source => None,
                 Rate::Hz(hz) => Some(hz),
             })
-            .mono(match args.mono {
-                MonoArg::Keep => Mono::Keep,
-                MonoArg::Stereo => Mono::Stereo,
-            })
+            .mono(mono)
             .single_chunk(args.single_chunk);
 
         Ok(Self {
+            made: made(args, &parts, &form, model_hash),
             options,
             parts,
-            format: match args.format {
-                Format::Wav => FileFormat::Wav,
-                Format::Flac => FileFormat::Flac,
-            },
-            bits: bits(args)?,
+            form,
+            joined,
             output: args.output.clone(),
             template: template(args)?,
             model_name: crate::models::short_name(&args.model),
             skip_existing: args.skip_existing,
             tagged: args.tags == TagsArg::Song,
+            manifest: !args.no_manifest,
         })
     }
 
-    /// Returns the options of writing the stems of a song with `tags`.
-    pub(crate) fn write_options(&self, tags: Tags) -> WriteOptions {
-        WriteOptions::new()
-            .format(self.format)
-            .bits(self.bits)
-            .tags(if self.tagged { tags } else { Tags::default() })
+    /// Returns the options of separating a song at `rate_hz`.
+    pub(crate) fn options_for(&self, rate_hz: u32) -> Options {
+        self.options.clone().rate_hz(self.form.rate_hz(rate_hz))
+    }
+
+    /// Returns the form of the stems of a song with `tags`.
+    pub(crate) fn form_with(&self, tags: Tags) -> Form {
+        let tags = if self.tagged { tags } else { Tags::default() };
+        self.form.with_tags(tags)
+    }
+}
+
+/// Returns what the stems add up to. Those of one file are heard beside its mix, and add up to it.
+pub(crate) fn sum(args: &SeparateArgs) -> Sum {
+    if format::is_joined(args) {
+        Sum::Exact
+    } else {
+        args.sum.into()
+    }
+}
+
+/// Returns what a manifest says of the making of `parts`.
+fn made(args: &SeparateArgs, parts: &[Part], form: &FileForm, model_hash: String) -> Made {
+    let names: Vec<_> = parts.iter().map(|part| part.name.as_str()).collect();
+    let rate = match args.rate {
+        Rate::Source => "source".to_owned(),
+        Rate::Hz(hz) => hz.to_string(),
+    };
+    let mut options = vec![
+        ("stems", names.join(",")),
+        ("format", format::name(args.format).to_owned()),
+        ("tags", format!("{:?}", args.tags).to_ascii_lowercase()),
+        ("rate", rate),
+        ("mono", format!("{:?}", args.mono).to_ascii_lowercase()),
+        ("overlap", args.overlap.to_string()),
+        ("shifts", args.shifts.to_string()),
+        ("sum", format!("{:?}", args.sum).to_ascii_lowercase()),
+        ("single-chunk", args.single_chunk.to_string()),
+    ];
+    options.extend(form.settings());
+    Made {
+        model: crate::models::short_name(&args.model),
+        model_hash,
+        pipeline: PIPELINE_VERSION,
+        options: options
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
     }
 }
 
@@ -91,40 +150,24 @@ impl Choice {
 /// # Errors
 /// When flags contradict each other.
 pub(crate) fn check(args: &SeparateArgs) -> Result<()> {
-    bits(args)?;
+    FileForm::resolve(args, &[])?;
     template(args).map(drop)
 }
 
 fn template(args: &SeparateArgs) -> Result<Template> {
-    args.name.parse().map_err(|reason| {
-        let fault = Fault::new(
-            Kind::Usage,
-            format!(
-                "the naming template '{}' cannot be used: {reason}",
-                args.name
-            ),
-        );
+    let usual = if format::is_joined(args) {
+        JOINED_TEMPLATE
+    } else {
+        DEFAULT_TEMPLATE
+    };
+    let name = args.name.as_deref().unwrap_or(usual);
+    name.parse().map_err(|reason| {
+        let message = format!("the naming template '{name}' cannot be used: {reason}");
+        let fault = Fault::new(Kind::Usage, message);
         fault
             .remedy("the default is --name '{track}/{stem}.{ext}'")
             .into()
     })
-}
-
-fn bits(args: &SeparateArgs) -> Result<Bits> {
-    match (args.format, args.bits) {
-        (Format::Flac, Some(BitsArg::Float32)) => {
-            let fault = Fault::new(
-                Kind::Usage,
-                "FLAC has no floating point: --bits 32f cannot go with --format flac",
-            );
-            Err(fault
-                .remedy("use --bits 24 (or 16), or --format wav")
-                .into())
-        }
-        (_, Some(BitsArg::Int16)) => Ok(Bits::B16),
-        (_, Some(BitsArg::Int24)) | (Format::Flac, None) => Ok(Bits::B24),
-        (Format::Wav, Some(BitsArg::Float32) | None) => Ok(Bits::Float32),
-    }
 }
 
 fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {

@@ -1,6 +1,7 @@
 //! The songs that the inputs on the command line name.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::IsTerminal as _;
@@ -13,6 +14,7 @@ use sextet_separator::audio::Tags;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::fault::{Fault, Kind};
+use crate::stems::{MANIFEST_NAME, Manifest};
 use crate::unfinished::Unfinished;
 
 /// Extensions of the files that are taken from a folder. A file that is named itself is taken
@@ -65,6 +67,8 @@ struct Search<'a> {
     output: Option<&'a Path>,
     /// Whether there is an ffmpeg.
     ffmpeg: bool,
+    /// Manifests of the folders so far.
+    manifests: HashMap<PathBuf, Manifest>,
     found: Found,
 }
 
@@ -80,6 +84,7 @@ pub(crate) fn gather(
     let mut search = Search {
         output: output.as_deref(),
         ffmpeg,
+        manifests: HashMap::new(),
         found: Found::default(),
     };
 
@@ -227,18 +232,36 @@ impl Search<'_> {
     }
 
     fn file(&mut self, root: &Path, entry: DirEntry) {
+        if entry.file_name() == MANIFEST_NAME {
+            return;
+        }
         if !self.is_audio(entry.path()) {
             self.found.left_out.push(entry.into_path());
             return;
         }
-        if is_own_stem(entry.path()) {
+        let found = entry.metadata().map(|found| found.len());
+        let bytes = found.as_ref().copied().unwrap_or(0);
+        if self.is_listed(root, entry.path(), bytes) || is_own_stem(entry.path()) {
             self.found.own_stems += 1;
             return;
         }
 
-        let found = entry.metadata().map(|found| found.len());
         let folder = folder_of(root, entry.path());
         self.add(entry.into_path(), folder, found.context("cannot read it"));
+    }
+
+    /// Returns whether a manifest has the file under `path`, of this size: one in its folder, or in
+    /// a folder between that and `root`.
+    fn is_listed(&mut self, root: &Path, path: &Path, bytes: u64) -> bool {
+        let folders = path.ancestors().skip(1);
+        let mut folders = folders.take_while(|folder| folder.starts_with(root));
+        let manifests = &mut self.manifests;
+        folders.any(|folder| {
+            let manifest = manifests
+                .entry(folder.to_owned())
+                .or_insert_with(|| Manifest::read(folder));
+            manifest.has(folder, path, bytes)
+        })
     }
 
     fn add(&mut self, path: PathBuf, folder: PathBuf, found: Result<u64>) {
@@ -270,7 +293,8 @@ impl Search<'_> {
 fn is_own_stem(path: &Path) -> bool {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = name.to_ascii_lowercase();
-    Stem::ALL.iter().any(|stem| name.contains(stem.name())) && Tags::read(path).is_stem()
+    let named = Stem::ALL.iter().any(|stem| name.contains(stem.name())) || name.ends_with(".stem");
+    named && Tags::read(path).is_stem()
 }
 
 /// Returns the name of the named folder, joined with the path from there to the song's folder.

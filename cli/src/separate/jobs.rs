@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::choice::Choice;
 use super::inputs::Input;
 use crate::fault::{Fault, Kind};
-use crate::stems::Values;
+use crate::stems::{Manifest, Naming, Values};
 
 /// One song and the places of its stems.
 #[derive(Debug)]
@@ -21,9 +21,11 @@ pub(crate) struct SongJob {
     pub(crate) found: Result<u64>,
     /// Whether the song is a copy of what standard input gave.
     pub(crate) spooled: bool,
-    /// One file for each part of [`Choice::parts`], in their order; empty for a song that cannot be
-    /// read.
+    /// One file for each part of [`Choice::parts`], in their order, or one for all; empty for a
+    /// song that cannot be read.
     pub(crate) outputs: Vec<PathBuf>,
+    /// Whether there is nothing to do: existing stems are skipped, and these are all there.
+    pub(crate) done: bool,
 }
 
 impl SongJob {
@@ -36,14 +38,23 @@ impl SongJob {
         };
         path.display()
     }
+}
 
-    /// Whether all of its stems exist already.
-    pub(crate) fn is_complete(&self) -> bool {
-        let whole = |path: &PathBuf| {
-            fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
-        };
-        !self.outputs.is_empty() && self.outputs.iter().all(whole)
+/// Whether the stems of `song` are all at `outputs` already, made as they would be made now.
+fn is_done(song: &Path, outputs: &[PathBuf], choice: &Choice) -> bool {
+    if outputs.is_empty() {
+        return false;
     }
+    let folder = Manifest::folder(outputs);
+    let manifest = Manifest::read(&folder);
+    if manifest.knows(&folder, outputs) {
+        return manifest.is_done(&folder, outputs, song, &choice.made);
+    }
+
+    // Without a manifest there is nothing to tell them by.
+    let whole =
+        |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
+    outputs.iter().all(whole)
 }
 
 /// Returns the job of each of `inputs`.
@@ -60,11 +71,22 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
         }
     }
 
+    // A disk is asked for its rules only where they matter.
+    let odd = inputs.iter().any(|input| {
+        let names = input.folder.iter().chain(input.path.file_name());
+        names.into_iter().any(Naming::matter_for)
+    });
+    let naming = if odd || Naming::matter_for(choice.model_name.as_ref()) {
+        Naming::of(&choice.output)
+    } else {
+        Naming::Free
+    };
+
     // Assign the outputs, and refuse those that collide.
     let mut jobs = Vec::new();
     for input in inputs {
         let outputs = if input.found.is_ok() {
-            outputs(&input, choice)?
+            outputs(&input, choice, naming)?
         } else {
             Vec::new()
         };
@@ -86,6 +108,7 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
         }
 
         jobs.push(SongJob {
+            done: choice.skip_existing && is_done(&input.path, &outputs, choice),
             input: input.path,
             found: input.found,
             spooled: input.spooled,
@@ -97,15 +120,16 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
 }
 
 /// Returns the places of the stems of `input`.
-fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
+fn outputs(input: &Input, choice: &Choice, naming: Naming) -> Result<Vec<PathBuf>> {
     let place = |part: &sextet_separator::Part| {
         let values = Values {
             track: input.path.file_stem().unwrap_or_default(),
             stem: &part.name,
-            ext: choice.format.extension(),
+            ext: choice.form.extension(),
             folder: &input.folder,
             source_ext: input.path.extension().unwrap_or_default(),
             model: &choice.model_name,
+            naming,
         };
 
         let below = choice.template.expand(&values);
@@ -119,7 +143,8 @@ fn outputs(input: &Input, choice: &Choice) -> Result<Vec<PathBuf>> {
                 .into()
         })
     };
-    choice.parts.iter().map(place).collect()
+    let files = if choice.joined { 1 } else { choice.parts.len() };
+    choice.parts.iter().take(files).map(place).collect()
 }
 
 /// Whether the very same file was named before, with the same outputs. Separating it once is

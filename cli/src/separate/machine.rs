@@ -366,7 +366,7 @@ mod tests {
         };
 
         let model = models::open(&args.model).unwrap();
-        let choice = Choice::resolve(&args, model.sources()).unwrap();
+        let choice = Choice::resolve(&args, model.sources(), String::new()).unwrap();
         let found = inputs::gather(&args.inputs, &args.output, false, &Unfinished::default());
         let jobs = jobs::of(found.inputs, &choice).unwrap();
 

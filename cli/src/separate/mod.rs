@@ -1,6 +1,7 @@
 //! `sextet separate`: songs in, stems out.
 
 mod choice;
+mod format;
 mod inputs;
 mod jobs;
 mod machine;
@@ -57,17 +58,13 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let memory_bytes = memory_bytes(machine::engine_count(args).min(inputs.len()));
     let ahead = read_first(args, &inputs, memory_bytes);
     let model = timed("open the model", || models::open(&args.model))?;
-    let choice = Choice::resolve(args, model.sources())?;
-    let jobs = timed("plan the files", || jobs::of(inputs, &choice))?;
-
     let hash = model.hash().to_string();
+    let choice = Choice::resolve(args, model.sources(), hash.clone())?;
+    let jobs = timed("plan the files", || jobs::of(inputs, &choice))?;
 
     // Start the engines that suit the amount of work.
     let segment_frames = model.segment_frames();
-    let songs = jobs
-        .iter()
-        .filter(|job| work::is_to_do(job, &choice))
-        .count();
+    let songs = jobs.iter().filter(|job| work::is_to_do(job)).count();
     let work =
         || Box::new(work::of(&jobs, &choice, segment_frames)) as Box<dyn Iterator<Item = Work>>;
 
@@ -107,7 +104,7 @@ fn read_first(args: &SeparateArgs, inputs: &[Input], memory_bytes: u64) -> Optio
     Some(Reading::start(
         &first.path,
         DecodeOptions::new()
-            .sum(args.sum.into())
+            .sum(choice::sum(args))
             .memory_bytes(memory_bytes),
     ))
 }

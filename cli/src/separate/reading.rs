@@ -14,6 +14,7 @@ use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Decoded, Listener, Progress, Result};
 
 use crate::decoding;
+use crate::stems::Stamp;
 
 /// A song that is being read. Dropping it cancels the reading.
 pub(super) struct Reading {
@@ -21,8 +22,10 @@ pub(super) struct Reading {
     pub(super) song: PathBuf,
     /// Start of the reading.
     pub(super) since: Instant,
+    /// Stamp of the file before the reading.
+    stamp: Option<Stamp>,
     progress: Receiver<Progress>,
-    thread: JoinHandle<Result<Read>>,
+    thread: JoinHandle<Result<(Decoded<AudioFile>, Tags)>>,
     _hold: Hold,
 }
 
@@ -39,6 +42,8 @@ impl Drop for Hold {
 pub(super) struct Read {
     pub(super) song: Decoded<AudioFile>,
     pub(super) tags: Tags,
+    /// Stamp of the file before it was read.
+    pub(super) stamp: Option<Stamp>,
 }
 
 impl Reading {
@@ -52,10 +57,12 @@ impl Reading {
         };
 
         let path = song.to_owned();
+        let stamp = Stamp::of(song).ok();
         let thread = spawn(move || read(&path, options, listener));
         Self {
             song: song.to_owned(),
             since: Instant::now(),
+            stamp,
             progress,
             thread,
             _hold: Hold(given_up),
@@ -71,19 +78,29 @@ impl Reading {
             listener.progress(progress);
         }
         // A panic of the decoder goes on in this thread, where it is reported.
-        self.thread
+        let (song, tags) = self
+            .thread
             .join()
-            .unwrap_or_else(|panic| resume_unwind(panic))
+            .unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok(Read {
+            song,
+            tags,
+            stamp: self.stamp,
+        })
     }
 }
 
-fn read(path: &Path, options: DecodeOptions, mut listener: ReadListener) -> Result<Read> {
+fn read(
+    path: &Path,
+    options: DecodeOptions,
+    mut listener: ReadListener,
+) -> Result<(Decoded<AudioFile>, Tags)> {
     let file = timed("open the song", || decoding::open(path))?;
     let tags = timed("read the tags", || Tags::read(path));
     let song = timed("read the song", || {
         Decoded::read(file, options, &mut listener, &mut |_| ())
     })?;
-    Ok(Read { song, tags })
+    Ok((song, tags))
 }
 
 /// Listener that sends the progress to the thread that waits for the song.

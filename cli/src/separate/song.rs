@@ -1,11 +1,14 @@
 //! The separation of one song.
 
 use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::thread::{JoinHandle, spawn};
 use std::time::Instant;
 
-use anyhow::Result;
-use sextet_separator::audio::Warning;
+use anyhow::{Context as _, Result};
+use sextet_separator::audio::{Warning, WrittenFile};
 use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
@@ -14,10 +17,13 @@ use super::jobs::SongJob;
 use super::machine::Machine;
 use super::reading::{Read, Reading};
 use super::report::{Outcome, Shared, Status};
-use crate::fault::{Fault, Report};
+use crate::fault::{Fault, Kind, Report};
 use crate::panics;
 use crate::progress::SongProgress;
-use crate::stems::StemFiles;
+use crate::stems::{
+    Care, Entry, FileRecord, MANIFEST_NAME, Manifest, SongRecord, Stamp, StemFiles, clipped,
+    lock_manifests,
+};
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
@@ -47,7 +53,7 @@ impl SongRunner<'_> {
         let seconds = Cell::new(None);
 
         let mut on = None;
-        let status = if self.choice.skip_existing && job.is_complete() {
+        let status = if job.done {
             Status::Skipped
         } else {
             reporter.tell().song(index, job, &machine.running());
@@ -108,16 +114,91 @@ impl SongRunner<'_> {
 
         // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
-        let Read { song, tags } = timed("wait for the song", || reading.finish(&mut listener))?;
-        let written_as = self.choice.write_options(tags);
+        let Read { song, tags, stamp } =
+            timed("wait for the song", || reading.finish(&mut listener))?;
+        let record = self.choice.manifest.then(|| record(job));
+        let options = self.choice.options_for(song.layout().rate_hz);
 
         // Separate it into unfinished files.
+        let form = self.choice.form_with(tags);
+        let care = if self.choice.manifest {
+            Care::OnDiskAndChecked
+        } else {
+            Care::OnDisk
+        };
         let tagged = self.choice.tagged;
-        let mut files = StemFiles::new(&job.outputs, written_as, tagged, seconds, self.unfinished);
-        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut listener)?;
+        let places = &job.outputs;
+        let mut files = StemFiles::new(places, form, care, tagged, seconds, self.unfinished);
+        separator.separate_decoded(&song, &options, &mut files, &mut listener)?;
 
         // Complete the files and give them their names.
-        let clipped = timed("finish the files", || files.finish())?;
+        let written = timed("finish the files", || files.complete())?;
+        check_unchanged(job, stamp)?;
+        let replaced = self.place(job, files, &written, record, &separator.engine_name())?;
+        self.warn(index, job, &written, replaced, reporter);
+        Ok(())
+    }
+
+    /// Gives the files their names, with a manifest beside them if one is wanted. Returns by what
+    /// those had been made that were there, if it was by something else.
+    fn place(
+        &self,
+        job: &SongJob,
+        mut files: StemFiles,
+        written: &[WrittenFile],
+        record: Option<JoinHandle<Result<SongRecord>>>,
+        engine: &str,
+    ) -> Result<Option<String>> {
+        let _alone = lock_manifests();
+        let folder = Manifest::folder(&job.outputs);
+        let manifest = Manifest::read(&folder);
+        let Some(record) = record else {
+            let song = SongRecord::unread(&job.input)?;
+            let before = manifest.before(&folder, &job.outputs, &song, &self.choice.made);
+            if manifest.knows(&folder, &job.outputs) {
+                // The manifest that is there must stay true.
+                let rest = manifest.forget(&folder, &job.outputs);
+                files.add(&folder.join(MANIFEST_NAME), &rest.to_bytes())?;
+            }
+            files.commit()?;
+            return Ok(before);
+        };
+
+        let song = record
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))
+            .with_context(|| format!("'{}' cannot be read again", job.shown()))?;
+        let before = manifest.before(&folder, &job.outputs, &song, &self.choice.made);
+        let parts = self.choice.parts.iter().zip(&job.outputs).zip(written);
+        let stems = parts.map(|((part, place), written)| {
+            let sha256 = written.sha256.clone().unwrap_or_default();
+            FileRecord::new(&part.name, place, &folder, written.bytes, sha256)
+        });
+        let entry = Entry {
+            song,
+            made: self.choice.made.clone(),
+            sextet: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: engine.to_owned(),
+            stems: stems.collect(),
+        };
+        files.add(
+            &folder.join(MANIFEST_NAME),
+            &manifest.with(entry).to_bytes(),
+        )?;
+        files.commit()?;
+        Ok(before)
+    }
+
+    /// Warns of samples that were clipped and of files that were replaced.
+    fn warn(
+        &self,
+        index: usize,
+        job: &SongJob,
+        written: &[WrittenFile],
+        replaced: Option<String>,
+        reporter: &Shared,
+    ) {
+        let clipped = clipped(written);
         if clipped > 0 {
             let remedy = "--bits 32f keeps them";
             reporter.tell().warned(
@@ -125,9 +206,31 @@ impl SongRunner<'_> {
                 &format!("{clipped} samples were too loud for integers and were clipped; {remedy}"),
             );
         }
-
-        Ok(())
+        if let Some(by) = replaced {
+            let folder = Manifest::folder(&job.outputs);
+            let message = format!("stems in '{}' were replaced, made {by}", folder.display());
+            reporter.tell().warned(Some(index), &message);
+        }
     }
+}
+
+/// Begins to describe the song for the manifest, beside the separation.
+fn record(job: &SongJob) -> JoinHandle<Result<SongRecord>> {
+    let path = job.input.clone();
+    let shown = PathBuf::from(job.shown().to_string());
+    spawn(move || SongRecord::of(&path, &shown))
+}
+
+/// Refuses stems of a file that was written to while it was read: a part of them would be of one
+/// song and a part of another.
+fn check_unchanged(job: &SongJob, before: Option<Stamp>) -> Result<()> {
+    if Stamp::of(&job.input).ok() == before {
+        return Ok(());
+    }
+    let message = format!("'{}' changed while it was read", job.shown());
+    Err(Fault::new(Kind::Input, message)
+        .remedy("separate it again once nothing writes to it")
+        .into())
 }
 
 /// Listener that passes the separator's progress to the reporter.

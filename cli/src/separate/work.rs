@@ -16,11 +16,11 @@ pub(super) fn of<'a>(
     segment_frames: usize,
 ) -> impl Iterator<Item = Work> + 'a {
     jobs.iter()
-        .filter(|job| is_to_do(job, choice))
+        .filter(|job| is_to_do(job))
         .filter_map(move |job| work_of_song(&job.input, &choice.options, segment_frames))
 }
 
 /// Whether there is anything to do for `job`.
-pub(super) fn is_to_do(job: &SongJob, choice: &Choice) -> bool {
-    job.found.is_ok() && !(choice.skip_existing && job.is_complete())
+pub(super) fn is_to_do(job: &SongJob) -> bool {
+    job.found.is_ok() && !job.done
 }

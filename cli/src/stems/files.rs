@@ -1,16 +1,18 @@
 //! A song's stems as files. They are written under unfinished names and renamed when all are whole.
 
 use std::cell::Cell;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use sextet_separator::audio::WriteOptions;
+use sextet_separator::audio::WrittenFile;
 use sextet_separator::{Outputs, StemSink, audio::Audio};
 
+use super::form::Form;
 use super::writers::{Care, StemWriters, as_library, cannot_write};
 use crate::unfinished::{Set, Unfinished};
 
-/// Writes one file for each part.
+/// Writes one file for each part, or one for all.
 pub(crate) struct StemFiles<'a> {
     /// Seconds of audio, set as soon as they are known, for the display of the speed.
     seconds: &'a Cell<Option<f64>>,
@@ -23,7 +25,8 @@ impl<'a> StemFiles<'a> {
     /// Prepares files at `places`. With `tagged`, the tags of each say which stem it is.
     pub(crate) fn new(
         places: &'a [PathBuf],
-        options: WriteOptions,
+        form: impl Into<Form>,
+        care: Care,
         tagged: bool,
         seconds: &'a Cell<Option<f64>>,
         unfinished: &'a Unfinished,
@@ -31,33 +34,27 @@ impl<'a> StemFiles<'a> {
         Self {
             seconds,
             set: unfinished.set(),
-            writers: StemWriters::new(places.to_vec(), options, Care::OnDisk).tagged(tagged),
+            writers: StemWriters::new(places.to_vec(), form, care).tagged(tagged),
         }
     }
 
-    /// Completes the files and gives them their names. Returns the number of samples that did not
-    /// fit into integers.
-    ///
-    /// # Errors
-    /// When a file cannot be written; all are deleted then.
-    pub(crate) fn finish(mut self) -> Result<u64> {
-        let clipped = self.complete()?;
-        self.commit()?;
-        Ok(clipped)
-    }
-
-    /// Completes the files; [`StemFiles::commit`] must follow. Returns the number of samples that
-    /// did not fit into integers.
+    /// Completes the files; [`StemFiles::commit`] must follow. Returns the facts about each.
     ///
     /// # Errors
     /// When a file cannot be written; all are deleted once this is dropped.
-    pub(crate) fn complete(&mut self) -> Result<u64> {
-        Ok(self
-            .writers
-            .finish()?
-            .iter()
-            .map(|written| written.clipped_samples)
-            .sum())
+    pub(crate) fn complete(&mut self) -> Result<Vec<WrittenFile>> {
+        self.writers.finish()
+    }
+
+    /// Adds a file with `contents` to the set.
+    ///
+    /// # Errors
+    /// When it cannot be written; all are deleted once this is dropped.
+    pub(crate) fn add(&mut self, place: &Path, contents: &[u8]) -> Result<()> {
+        let created = self.set.create(place);
+        created
+            .and_then(|mut created| created.file.write_all(contents))
+            .map_err(|error| cannot_write(place, &error.into()).into())
     }
 
     /// Gives the files their names.
@@ -70,6 +67,11 @@ impl<'a> StemFiles<'a> {
             .commit()
             .map_err(|error| cannot_write(&first, &error.into()).into())
     }
+}
+
+/// Returns the number of samples in all files that did not fit into integers.
+pub(crate) fn clipped(written: &[WrittenFile]) -> u64 {
+    written.iter().map(|written| written.clipped_samples).sum()
 }
 
 impl StemSink for StemFiles<'_> {

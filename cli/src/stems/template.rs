@@ -4,8 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+use super::disk::{Naming, cut, excess};
+
 /// The naming template unless the user gives another.
 pub(crate) const DEFAULT: &str = "{track}/{stem}.{ext}";
+
+/// The naming template of files that hold all stems, unless the user gives another.
+pub(crate) const JOINED: &str = "{track}/{track}.{ext}";
 
 /// The path of a stem below the output folder, with variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,22 +43,39 @@ pub(crate) struct Values<'a> {
     pub(crate) source_ext: &'a OsStr,
     /// Name of the model.
     pub(crate) model: &'a str,
+    /// Rules for names on the disk.
+    pub(crate) naming: Naming,
 }
 
 impl Template {
     /// Returns the path relative to the output folder; `None` if the values make none that stays
-    /// below it.
+    /// below it. A track's name is cut where the names would be too long for a disk.
     pub(crate) fn expand(&self, values: &Values) -> Option<PathBuf> {
+        let whole = self.fill(values)?;
+        match excess(&whole) {
+            0 => Some(whole),
+            excess => self.fill(&Values {
+                track: &cut(values.track, excess),
+                ..*values
+            }),
+        }
+    }
+
+    fn fill(&self, values: &Values) -> Option<PathBuf> {
+        let safe = |name: &OsStr| values.naming.safe(name);
         let mut path = OsString::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => path.push(text),
-                Piece::Track => path.push(name(values.track)),
+                Piece::Track => path.push(safe(name(values.track))),
                 Piece::Stem => path.push(values.stem),
                 Piece::Ext => path.push(values.ext),
-                Piece::Folder => path.push(values.folder),
-                Piece::SourceExt => path.push(values.source_ext),
-                Piece::Model => path.push(name(OsStr::new(values.model))),
+                Piece::Folder => {
+                    let folders = values.folder.iter().map(safe);
+                    path.push(folders.collect::<PathBuf>());
+                }
+                Piece::SourceExt => path.push(safe(values.source_ext)),
+                Piece::Model => path.push(safe(name(OsStr::new(values.model)))),
             }
         }
 
@@ -160,6 +182,7 @@ mod tests {
             folder,
             source_ext,
             model: "m",
+            naming: Naming::Free,
         };
 
         template.parse::<Template>().unwrap().expand(&values)
@@ -191,6 +214,14 @@ mod tests {
             expand("{folder}/{stem}", "song", ""),
             Some(PathBuf::from("bass"))
         );
+    }
+
+    #[test]
+    fn a_long_name_is_cut_where_the_song_is_named() {
+        let long = "é".repeat(125);
+        let found = expand("{track}/{track} - the {stem}.{ext}", &long, "").unwrap();
+        let cut = "é".repeat(120);
+        assert_eq!(found, PathBuf::from(format!("{cut}/{cut} - the bass.wav")));
     }
 
     #[test]

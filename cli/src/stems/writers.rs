@@ -1,17 +1,17 @@
 //! Writers of a song's stems: one audio file a stem, each written by a thread of its own. The
 //! caller creates the files, and decides which names they have until they are complete.
 
-use std::fs::File;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{JoinHandle, spawn};
 
 use anyhow::{Result, anyhow};
-use sextet_separator::audio::{Audio, AudioWriter, FileFormat, WriteOptions, WrittenFile};
+use sextet_separator::audio::{Audio, Layout, WrittenFile};
 use sextet_separator::timings::timed;
-use sextet_separator::{Error, ErrorKind, Outputs};
+use sextet_separator::{Error, ErrorKind, Outputs, Remedy};
 
+use super::form::{Created, Form, FormWriter};
 use crate::fault::{Fault, Kind, Report};
 
 /// Blocks that may wait for a file's thread.
@@ -20,11 +20,15 @@ const BLOCKS: usize = 2;
 /// The files of one song's stems.
 pub(crate) struct StemWriters {
     places: Vec<PathBuf>,
-    options: WriteOptions,
+    form: Form,
     /// Whether the tags of each file say which stem it is.
     tagged: bool,
     care: Care,
     files: Vec<Filing>,
+    /// Number of parts.
+    parts: usize,
+    /// Blocks that wait for those of the other parts, which go into the same file.
+    waiting: Vec<Audio>,
 }
 
 /// The measure that protects against incomplete files after a crash.
@@ -34,6 +38,18 @@ pub(crate) enum Care {
     OnDisk,
     /// Files are compared with their hashes when they are used.
     Checked,
+    /// Both: they are synced, and their hashes are noted.
+    OnDiskAndChecked,
+}
+
+impl Care {
+    pub(super) fn is_synced(self) -> bool {
+        self != Self::Checked
+    }
+
+    pub(super) fn is_hashed(self) -> bool {
+        self != Self::OnDisk
+    }
 }
 
 /// A file and the thread that writes it. Converting samples and handing them to the system takes
@@ -50,15 +66,17 @@ enum Message {
 }
 
 impl StemWriters {
-    /// Prepares files at `places`, in the order of the parts, with the given `options`. Creates
-    /// nothing yet.
-    pub(crate) fn new(places: Vec<PathBuf>, options: WriteOptions, care: Care) -> Self {
+    /// Prepares files at `places`, in the order of the parts, in the given `form`. Creates nothing
+    /// yet.
+    pub(crate) fn new(places: Vec<PathBuf>, form: impl Into<Form>, care: Care) -> Self {
         Self {
             places,
-            options,
+            form: form.into(),
             tagged: false,
             care,
             files: Vec::new(),
+            parts: 0,
+            waiting: Vec::new(),
         }
     }
 
@@ -80,25 +98,29 @@ impl StemWriters {
     pub(crate) fn start(
         &mut self,
         outputs: &Outputs,
-        mut create: impl FnMut(&Path) -> Result<File>,
+        mut create: impl FnMut(&Path) -> Result<Created>,
     ) -> Result<()> {
         self.check_room(outputs)?;
-        for (place, part) in self.places.iter().zip(&outputs.parts) {
-            let (layout, frames) = (outputs.layout, outputs.frames);
-            let mut options = self.options.clone();
-            if self.tagged {
-                options.tags = options.tags.of_stem(&part.name, env!("CARGO_PKG_VERSION"));
+        self.parts = outputs.parts.len();
+        let layout = if self.form.is_joined() {
+            Layout {
+                channels: outputs.layout.channels * self.parts,
+                ..outputs.layout
             }
-            let options = &options;
-            let writer = create(place).and_then(|file| {
-                Ok(match self.care {
-                    Care::OnDisk => AudioWriter::new(file, layout, options, frames)?,
-                    Care::Checked => AudioWriter::with_hash(file, layout, options, frames)?,
-                })
+        } else {
+            outputs.layout
+        };
+
+        for (place, part) in self.places.iter().zip(&outputs.parts) {
+            let form = self.form.clone().map_tags(|tags| match self.tagged {
+                false => tags.clone(),
+                true if self.form.is_joined() => tags.of_stems(env!("CARGO_PKG_VERSION")),
+                true => tags.of_stem(&part.name, env!("CARGO_PKG_VERSION")),
             });
+            let writer = create(place)
+                .and_then(|created| form.begin(created, layout, outputs.frames, self.care));
             let writer = writer.map_err(|error| cannot_write(place, &error))?;
-            self.files
-                .push(Filing::start(writer, self.care, place.clone()));
+            self.files.push(Filing::start(writer, place.clone()));
         }
 
         Ok(())
@@ -109,7 +131,23 @@ impl StemWriters {
     /// # Errors
     /// When this block or an earlier one cannot be written.
     pub(crate) fn write(&mut self, part: usize, block: Audio) -> Result<()> {
-        if self.files[part]
+        if !self.form.is_joined() {
+            return self.hand_over(part, block);
+        }
+
+        // All parts receive the same frames, one part after the other.
+        self.waiting.push(block);
+        if self.waiting.len() < self.parts {
+            return Ok(());
+        }
+        let blocks = std::mem::take(&mut self.waiting);
+        let rate_hz = blocks[0].rate_hz();
+        let channels = blocks.iter().flat_map(|block| block.channels().to_vec());
+        self.hand_over(0, Audio::new(channels.collect(), rate_hz))
+    }
+
+    fn hand_over(&mut self, file: usize, block: Audio) -> Result<()> {
+        if self.files[file]
             .messages
             .send(Message::Write(block))
             .is_ok()
@@ -118,7 +156,7 @@ impl StemWriters {
         }
         // The thread ends early only if it has failed.
         self.files
-            .swap_remove(part)
+            .swap_remove(file)
             .end()
             .and_then(|_| Err(anyhow!("a file was finished too soon")))
     }
@@ -148,14 +186,14 @@ impl StemWriters {
         written.into_iter().collect()
     }
 
-    /// Refuses stems that would fill the disk, before the work begins. Only for WAV, whose size is
+    /// Refuses stems that would fill the disk, before the work begins. Only for files whose size is
     /// known in advance.
     fn check_room(&self, outputs: &Outputs) -> Result<()> {
-        if self.options.format != FileFormat::Wav {
+        let Some(bytes_a_sample) = self.form.bytes_a_sample() else {
             return Ok(());
-        }
+        };
 
-        let needed = bytes(outputs, self.places.len(), self.options.bits.count() / 8);
+        let needed = bytes(outputs, self.places.len(), bytes_a_sample);
         let folder = self.places[0]
             .ancestors()
             .skip(1)
@@ -169,7 +207,8 @@ impl StemWriters {
                     megabytes(needed),
                     megabytes(free)
                 );
-                Err(Fault::new(Kind::Output, message).into())
+                let remedies = [Remedy::MakeRoom, Remedy::ChooseFolder];
+                Err(Fault::new(Kind::Output, message).remedy(remedies).into())
             }
             _ => Ok(()),
         }
@@ -187,10 +226,10 @@ impl Drop for StemWriters {
 }
 
 impl Filing {
-    fn start(writer: AudioWriter<File>, care: Care, place: PathBuf) -> Self {
+    fn start(writer: FormWriter, place: PathBuf) -> Self {
         let (messages, received) = sync_channel(BLOCKS);
         let thread = spawn(move || {
-            fill(writer, care, &received).map_err(|error| cannot_write(&place, &error).into())
+            fill(writer, &received).map_err(|error| cannot_write(&place, &error).into())
         });
         Self { messages, thread }
     }
@@ -206,26 +245,14 @@ impl Filing {
 }
 
 /// Handles the messages for one file.
-fn fill(
-    mut writer: AudioWriter<File>,
-    care: Care,
-    received: &Receiver<Message>,
-) -> Result<WrittenFile> {
+fn fill(mut writer: FormWriter, received: &Receiver<Message>) -> Result<WrittenFile> {
     while let Ok(message) = received.recv() {
         match message {
             Message::Write(block) => timed("write a stem", || writer.write(&block))?,
-            Message::Finish => return timed("finish a stem", || finish(writer, care)),
+            Message::Finish => return timed("finish a stem", || writer.finish()),
         }
     }
     Err(anyhow!("it was given up"))
-}
-
-fn finish(writer: AudioWriter<File>, care: Care) -> Result<WrittenFile> {
-    let (written, file) = writer.finish()?;
-    if care == Care::OnDisk {
-        file.sync_all()?;
-    }
-    Ok(written)
 }
 
 /// Returns the bytes of the samples of `files` files.
@@ -236,10 +263,15 @@ pub(crate) fn bytes(outputs: &Outputs, files: usize, bytes_a_sample: u32) -> u64
 /// The fault of a stem that cannot be written, with the root cause only.
 pub(crate) fn cannot_write(place: &Path, error: &anyhow::Error) -> Fault {
     let root = error.root_cause();
-    Fault::new(
-        Kind::Output,
-        format!("cannot write '{}': {root}", place.display()),
-    )
+    let message = format!("cannot write '{}': {root}", place.display());
+    let fault = Fault::new(Kind::Output, message);
+    let library = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Error>());
+    match library.map(|error| error.remedies().to_vec()) {
+        Some(remedies) if !remedies.is_empty() => fault.remedy(remedies),
+        _ => fault,
+    }
 }
 
 /// Converts a sink's error for its way through the separator.

@@ -47,7 +47,10 @@ pub(super) fn run(context: &JobContext, job: &Job, song: &Path) -> Result<()> {
         channels: 2,
         rate_hz: clip.rate_hz,
     };
-    let file = set.create(&place).map_err(|error| fault(error.into()))?;
+    let file = set
+        .create(&place)
+        .map_err(|error| fault(error.into()))?
+        .file;
     let mut writer = AudioWriter::new(file, layout, &WriteOptions::default(), clip.frames)
         .map_err(|error| fault(error.into()))?;
     let mut stream = Folded::new(clip.file.stream()?);

@@ -16,7 +16,7 @@ use super::JobContext;
 use super::clip::Throttled;
 use super::job::Job;
 use crate::fault::{Fault, Kind};
-use crate::stems::{DEFAULT_TEMPLATE, StemFiles, Template, Values};
+use crate::stems::{Care, DEFAULT_TEMPLATE, Naming, StemFiles, Template, Values, clipped};
 
 /// Writes the stems that `render` asks for.
 ///
@@ -37,12 +37,19 @@ pub(super) fn run(context: &JobContext, job: &Job, render: &Render) -> Result<()
     let outputs = outputs(render, &entry, &stems, &streams);
     let seconds = Cell::new(None);
 
-    let mut files = StemFiles::new(&places, options, false, &seconds, &context.unfinished);
+    let mut files = StemFiles::new(
+        &places,
+        options,
+        Care::OnDisk,
+        false,
+        &seconds,
+        &context.unfinished,
+    );
     files.start(&outputs)?;
     copy(&mut streams, &mut files, job, outputs.frames)?;
 
     // Complete the files, and warn of clipped samples.
-    let clipped = files.complete()?;
+    let clipped = clipped(&files.complete()?);
     if clipped > 0 {
         let message = format!(
             "{clipped} samples were too loud for integers and were clipped; 32-bit float keeps them"
@@ -123,6 +130,11 @@ fn places(render: &Render, stems: &[Stem], format: FileFormat) -> Result<Vec<Pat
     let template: Template = DEFAULT_TEMPLATE
         .parse()
         .map_err(|reason: String| Fault::new(Kind::Internal, reason))?;
+    let naming = if Naming::matter_for(render.name.as_ref()) {
+        Naming::of(&render.folder)
+    } else {
+        Naming::Free
+    };
     let place = |stem: &Stem| {
         let values = Values {
             track: render.name.as_ref(),
@@ -131,6 +143,7 @@ fn places(render: &Render, stems: &[Stem], format: FileFormat) -> Result<Vec<Pat
             folder: Path::new(""),
             source_ext: "".as_ref(),
             model: "",
+            naming,
         };
 
         let below = template

@@ -121,19 +121,19 @@ fn names_that_are_no_text_work() {
 }
 
 #[test]
-fn a_name_that_the_disk_does_not_take_is_refused_before_the_work() {
+fn a_name_that_is_too_long_is_cut_where_the_song_is_named_or_refused_before_the_work() {
     let sandbox = Sandbox::new();
     sandbox.song(&format!("{}.wav", "x".repeat(251)), 0.2);
-    let said = stderr(
-        &mut sandbox.separate(&[
-            ".",
-            "--stems",
-            "bass",
-            "--name",
-            "{track}_{stem}_{track}.{ext}",
-        ]),
-        1,
-    );
+    let arguments = [".", "--stems", "bass", "--name", "{track}_{stem}.{ext}"];
+    sandbox.separate(&arguments).assert().success();
+    let expected = format!("{}_bass.wav", "x".repeat(246));
+    assert_eq!(sandbox.files("stems"), [expected]);
+    std::fs::remove_dir_all(sandbox.path("stems")).unwrap();
+
+    // A name of the user's own is not cut.
+    let own = format!("{}.{{ext}}", "y".repeat(300));
+    let arguments = [".", "--stems", "bass", "--name", &own];
+    let said = stderr(&mut sandbox.separate(&arguments), 1);
 
     assert!(said.contains("File name too long"), "{said}");
     assert!(sandbox.files("stems").is_empty() && !sandbox.path("stems").exists());

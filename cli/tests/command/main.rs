@@ -9,17 +9,21 @@
 )]
 
 mod bad_inputs;
+mod batch;
 mod cuda;
 mod engine;
 mod fetch;
+mod formats;
 mod help;
 mod hub;
 mod inputs;
 mod interrupt;
 mod json;
 mod machine;
+mod manifest;
 mod model;
 mod network;
 mod options;
 mod sandbox;
+mod tags;
 mod worker;

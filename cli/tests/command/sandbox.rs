@@ -122,7 +122,8 @@ impl Sandbox {
         path
     }
 
-    /// Returns all files below `folder`, relative to it, sorted, with `/` between their parts.
+    /// Returns all files below `folder`, relative to it, sorted, with `/` between their parts. The
+    /// manifests beside stems are left out; `manifest.rs` is about them.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let root = self.path(folder);
         let mut found = Vec::new();
@@ -137,7 +138,7 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(root, &path, found);
-        } else {
+        } else if path.file_name().is_some_and(|name| name != "sextet.json") {
             found.push(
                 path.strip_prefix(root)
                     .unwrap()

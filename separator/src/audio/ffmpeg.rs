@@ -4,33 +4,32 @@
 //! own rate. Nothing goes through a shell. The program is given a path that it cannot take for an
 //! option or an address, may open files alone, and may not follow play lists, which name other
 //! files. Its end, what it writes and how long it takes are watched; it is ended and reaped when
-//! its reader is dropped, and by [`end_all`] when this process ends without dropping anything.
+//! its reader is dropped, and when this process ends without dropping anything (`child.rs`).
 
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use sextet_wav::{SampleFormat, WavHeader};
 
+use super::child::Living;
 use super::condition::Condition;
+use super::mend::ogg;
 use super::read_error::ReadError;
 use super::{Layout, Speaker};
 
 /// Longest time for which ffmpeg may give nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest time to wait for the messages of a process that has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Number of bytes that are read from the pipe at a time.
 const READ_BYTES: usize = 1 << 16;
 /// Number of such reads that wait for the decoder's caller.
 const READS_AHEAD: usize = 8;
 /// Largest header of a WAVE stream, in bytes.
 const LARGEST_HEADER: usize = 1 << 16;
-/// Number of bytes of messages that are kept.
-const MOST_SAID: usize = 1 << 14;
+/// Number of bytes that are kept of what it states about itself.
+const LARGEST_STATEMENT: usize = 1 << 17;
 /// Number of audio tracks that are tried, the first one first.
 const MOST_TRACKS: usize = 8;
 
@@ -88,25 +87,45 @@ impl Ffmpeg {
     /// # Errors
     /// When it cannot be started, or states none.
     pub fn version(&self) -> Result<String, FfmpegFault> {
-        let mut command = Command::new(&self.program);
-        command.args(["-nostdin", "-hide_banner", "-version"]);
-        let mut process = Process::start(command, self.patience)?;
-        let mut text = Vec::new();
-        while let Some(bytes) = process.read()? {
-            if text.len() < MOST_SAID {
-                text.extend(bytes);
-            }
-        }
-        process.finish()?;
-
-        let text = String::from_utf8_lossy(&text);
+        let text = self.state("-version")?;
         let version = text.strip_prefix("ffmpeg version ");
         let version = version.and_then(|rest| rest.split_whitespace().next());
         version.map(str::to_owned).ok_or(FfmpegFault::NoAudio)
     }
 
-    /// Returns the command that decodes the audio track `track` of the file under `path`.
-    fn command(&self, path: &Path, track: usize) -> Command {
+    /// Returns whether the program has the encoder `name`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn has_encoder(&self, name: &str) -> Result<bool, FfmpegFault> {
+        // A line has the encoder's abilities, its name and what it is.
+        let named = |line: &str| line.split_whitespace().nth(1) == Some(name);
+        Ok(self.state("-encoders")?.lines().any(named))
+    }
+
+    /// Returns what the program states about itself.
+    fn state(&self, what: &str) -> Result<String, FfmpegFault> {
+        let mut command = Command::new(&self.program);
+        command.args(["-nostdin", "-hide_banner", what]);
+        let mut process = Process::start(command, self.patience)?;
+        let mut text = Vec::new();
+        while let Some(bytes) = process.read()? {
+            if text.len() < LARGEST_STATEMENT {
+                text.extend(bytes);
+            }
+        }
+        process.finish()?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Returns the longest time for which the program may do nothing.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Returns the command that decodes the audio track `track` of the file under `path`. With
+    /// `keeps_all` it leaves out no samples at the end that the file says are none of the song's.
+    fn command(&self, path: &Path, track: usize, keeps_all: bool) -> Command {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut url = std::ffi::OsString::from("file:");
         url.push(path);
@@ -116,6 +135,12 @@ impl Ffmpeg {
             .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
             .args(["-protocol_whitelist", "file,pipe"])
             .args(["-format_whitelist", FORMATS])
+            .args(
+                keeps_all
+                    .then_some(["-flags2", "+skip_manual"])
+                    .into_iter()
+                    .flatten(),
+            )
             .arg("-i")
             .arg(url)
             .args(["-map", &format!("0:a:{track}"), "-vn", "-sn", "-dn"])
@@ -156,6 +181,15 @@ pub enum FfmpegFault {
         /// First line that it said.
         said: String,
     },
+    /// It spoke of an error.
+    #[error("ffmpeg says: {said}")]
+    Said {
+        /// First line that it said.
+        said: String,
+    },
+    /// It did not write the file.
+    #[error("ffmpeg did not write the file that it was asked for")]
+    NoFile,
     /// It wrote something else than audio.
     #[error("ffmpeg gave something that is no audio")]
     NoAudio,
@@ -181,6 +215,8 @@ pub(super) struct FfmpegReader {
     header: WavHeader,
     /// Bytes that are not read yet.
     pending: Vec<u8>,
+    /// Number of frames until the end of the song, where ffmpeg is wrong about it.
+    left: Option<u64>,
     condition: Condition,
 }
 
@@ -214,7 +250,12 @@ impl FfmpegReader {
     }
 
     fn open_track(ffmpeg: &Ffmpeg, path: &Path, track: usize) -> Result<Self, FfmpegFault> {
-        let mut process = Process::start(ffmpeg.command(path, track), ffmpeg.patience)?;
+        // ffmpeg 5.1 counts the first packet of Vorbis as frames, though it gives none. Where
+        // a file has a single page of audio, no other page corrects that, and half a block is
+        // missing at the end.
+        let left = ogg::frames_of_only_page(path);
+        let command = ffmpeg.command(path, track, left.is_some());
+        let mut process = Process::start(command, ffmpeg.patience)?;
         let mut pending = Vec::new();
         let header = loop {
             let Some(bytes) = process.read()? else {
@@ -243,6 +284,7 @@ impl FfmpegReader {
             process: Some(process),
             header,
             pending,
+            left,
             condition: Condition::default(),
         })
     }
@@ -306,6 +348,17 @@ impl FfmpegReader {
             }
         }
         self.pending.drain(..whole);
+
+        if let Some(left) = &mut self.left {
+            let kept = planes[0]
+                .len()
+                .min(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= kept as u64;
+            planes.iter_mut().for_each(|plane| plane.truncate(kept));
+            if kept == 0 {
+                return Ok(None);
+            }
+        }
         Ok(Some(planes))
     }
 
@@ -336,24 +389,16 @@ fn failed(path: &Path, fault: FfmpegFault) -> ReadError {
 struct Process {
     child: Living,
     chunks: Receiver<std::io::Result<Vec<u8>>>,
-    said: Receiver<String>,
     patience: Duration,
 }
 
 impl Process {
     fn start(mut command: Command, patience: Duration) -> Result<Self, FfmpegFault> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        // A group of its own, so that a wrapper's children end with it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-
-        let (child, out, err) = Living::start(command).map_err(FfmpegFault::NotStarted)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let (child, mut out) =
+            Living::start(command, |child| child.stdout.take()).map_err(FfmpegFault::NotStarted)?;
         let (sender, chunks) = sync_channel(READS_AHEAD);
         std::thread::spawn(move || {
-            let mut out = out;
             loop {
                 let mut bytes = vec![0; READ_BYTES];
                 let read = out.read(&mut bytes);
@@ -367,13 +412,10 @@ impl Process {
                 }
             }
         });
-        let (teller, said) = channel();
-        std::thread::spawn(move || teller.send(first_line(err)));
 
         Ok(Self {
             child,
             chunks,
-            said,
             patience,
         })
     }
@@ -394,111 +436,6 @@ impl Process {
     /// Waits for the end of the process, which has closed its output. Returns the first line that
     /// it said.
     fn finish(self) -> Result<String, FfmpegFault> {
-        let status = self.child.wait(self.patience)?;
-        // A child of the process may hold the pipe open. It is not waited for.
-        let said = self.said.recv_timeout(LAST_WORDS).unwrap_or_default();
-        if status.success() {
-            Ok(said)
-        } else {
-            Err(FfmpegFault::Ended { status, said })
-        }
+        self.child.finish(self.patience)
     }
-}
-
-/// Reads all messages and returns the first line that says something, without control characters.
-fn first_line(mut err: impl Read) -> String {
-    let (mut text, mut bytes) = (Vec::new(), vec![0; 4096]);
-    while let Ok(count @ 1..) = err.read(&mut bytes) {
-        if text.len() < MOST_SAID {
-            text.extend_from_slice(&bytes[..count]);
-        }
-    }
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    line.unwrap_or_default()
-        .chars()
-        .filter(|character| !character.is_control())
-        .take(200)
-        .collect()
-}
-
-/// All processes that live, for [`end_all`].
-static LIVING: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
-
-fn living() -> MutexGuard<'static, Vec<Arc<Mutex<Child>>>> {
-    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Ends and reaps every ffmpeg of this process. For the end of the process; a reader that still
-/// reads gets an error.
-pub fn end_all() {
-    let all = std::mem::take(&mut *living());
-    all.iter().for_each(|child| end(child));
-}
-
-/// A child process. It is ended and reaped when dropped.
-struct Living(Arc<Mutex<Child>>);
-
-impl Living {
-    fn start(mut command: Command) -> std::io::Result<(Self, ChildStdout, ChildStderr)> {
-        // The list is locked before the process begins, so that none is missed at the end.
-        let mut all = living();
-        let mut child = command.spawn()?;
-        let pipes = child.stdout.take().zip(child.stderr.take());
-        let child = Arc::new(Mutex::new(child));
-        all.push(child.clone());
-        drop(all);
-
-        let living = Self(child);
-        let (out, err) = pipes.ok_or(std::io::ErrorKind::BrokenPipe)?;
-        Ok((living, out, err))
-    }
-
-    /// Waits for the end of the process.
-    fn wait(&self, patience: Duration) -> Result<ExitStatus, FfmpegFault> {
-        let since = Instant::now();
-        loop {
-            let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let ended = child.try_wait().map_err(FfmpegFault::Pipe)?;
-            drop(child);
-
-            if let Some(status) = ended {
-                return Ok(status);
-            }
-            if since.elapsed() > patience {
-                return Err(FfmpegFault::Stalled { waited: patience });
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    fn end(&self) {
-        living().retain(|child| !Arc::ptr_eq(child, &self.0));
-        end(&self.0);
-    }
-}
-
-impl Drop for Living {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-/// Ends a process with all of its group, and reaps it.
-fn end(child: &Mutex<Child>) {
-    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-    if !matches!(child.try_wait(), Ok(None)) {
-        return;
-    }
-    #[cfg(unix)]
-    if let Ok(group) = libc::pid_t::try_from(child.id()) {
-        // SAFETY: a C function that takes two numbers. The group is the child's own: it was made
-        // when the child was started, and its number is not given to another before the child is
-        // reaped.
-        unsafe {
-            libc::kill(-group, libc::SIGKILL);
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }

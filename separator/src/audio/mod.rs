@@ -5,10 +5,13 @@
 //! opened. All of them work on blocks of planar float32 samples, nominally within -1 to 1, in
 //! memory that does not depend on the length.
 
+mod aiff_writer;
 mod broadcast;
 mod buffer;
+mod child;
 mod condition;
 mod conform;
+mod encode;
 mod ffmpeg;
 mod file;
 mod flac_writer;
@@ -28,6 +31,7 @@ mod resample;
 mod sbr;
 mod source;
 mod speaker;
+mod stem_file;
 mod stream;
 mod tags;
 mod track;
@@ -39,7 +43,9 @@ mod write_error;
 mod writer;
 
 pub use buffer::Audio;
-pub use ffmpeg::{Ffmpeg, FfmpegFault, end_all as end_ffmpeg};
+pub use child::end_all as end_ffmpeg;
+pub use encode::{BitRate, Codec, EncodeOptions, EncodedWriter, StemTrack};
+pub use ffmpeg::{Ffmpeg, FfmpegFault};
 pub use file::{AudioFile, AudioInfo};
 pub use fold::{Fold, Folded};
 pub use limits::{MAX_CHANNELS, RATES_HZ};

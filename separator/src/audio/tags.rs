@@ -6,6 +6,7 @@ use std::path::Path;
 use lofty::config::{ParseOptions, WriteOptions};
 use lofty::file::TaggedFileExt as _;
 use lofty::id3::v2::{Frame, Id3v2Tag};
+use lofty::mp4::Ilst;
 use lofty::picture::{MimeType, Picture, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag, TagExt as _, TagType};
@@ -126,6 +127,15 @@ impl Tags {
         tags
     }
 
+    /// Returns the tags of a file that holds the song and its stems, written by `version` of
+    /// Sextet.
+    #[must_use]
+    pub fn of_stems(&self, version: &str) -> Self {
+        let mut tags = self.clone();
+        tags.program = Some(format!("{PROGRAM}{version}"));
+        tags
+    }
+
     /// Returns whether the tags are those of a stem that Sextet has written.
     pub fn is_stem(&self) -> bool {
         self.program.is_some()
@@ -170,6 +180,22 @@ impl Tags {
     /// Returns the body of a WAVE file's `bext` chunk, for a file at `rate_hz`.
     pub(super) fn broadcast(&self, rate_hz: u32) -> Option<Vec<u8>> {
         Some(self.broadcast.as_ref()?.at(rate_hz))
+    }
+
+    /// Returns the tags as an ID3 tag; empty if there are none.
+    pub(super) fn id3(&self) -> Vec<u8> {
+        self.wave_chunks().1
+    }
+
+    /// Returns the tags as the `ilst` atom of an MP4 file; empty if there are none.
+    pub(super) fn ilst(&self) -> Vec<u8> {
+        let mut list = Vec::new();
+        // Writing to memory fails only where a text does not fit the format.
+        let written = Ilst::from(self.to_lofty()).dump_to(&mut list, WriteOptions::default());
+        if written.is_err() {
+            list.clear();
+        }
+        list
     }
 
     /// Returns the bodies of a WAVE file's `LIST` and `id3 ` chunks. The `LIST` chunk holds no
@@ -272,7 +298,9 @@ fn read(path: &Path) -> Option<Tags> {
             }
         }
 
+        // ID3 has one frame for both.
         let program = tag.get_string(ItemKey::EncoderSoftware);
+        let program = program.or_else(|| tag.get_string(ItemKey::EncoderSettings));
         if let (None, Some(program)) = (&tags.program, program)
             && program.starts_with(PROGRAM)
         {

@@ -12,7 +12,7 @@ use super::{Audio, Bits, Layout, Speaker, Tags};
 
 /// Number of frames that are encoded and written at a time: many for each system call, few enough
 /// to stay in a core's cache.
-const PIECE_FRAMES: usize = 1 << 15;
+pub(super) const PIECE_FRAMES: usize = 1 << 15;
 
 /// Writer of the samples of one WAVE file.
 pub(super) struct WavWriter<W> {
@@ -116,7 +116,7 @@ impl<W: Write> WavWriter<W> {
 }
 
 /// Writes `N` bytes a sample to `bytes`, frame by frame.
-fn interleave<const N: usize>(
+pub(super) fn interleave<const N: usize>(
     channels: &[&[f32]],
     bytes: &mut [u8],
     mut encode: impl FnMut(f32) -> [u8; N],

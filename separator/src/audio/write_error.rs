@@ -1,6 +1,7 @@
 //! Errors of writing a file.
 
 use super::Layout;
+use super::ffmpeg::FfmpegFault;
 use super::limits::MAX_CHANNELS;
 use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Remedy};
@@ -36,6 +37,14 @@ pub enum WriteError {
         /// Highest rate that the format holds, in Hz.
         max_rate_hz: u32,
     },
+    /// The format cannot hold as much.
+    #[error("expected at most {max_bytes} bytes of samples for AIFF, found {bytes}")]
+    TooLong {
+        /// Bytes of the samples.
+        bytes: u64,
+        /// Most bytes that the format holds.
+        max_bytes: u64,
+    },
     /// A block has another layout than the file.
     #[error("expected blocks of {expected:?}, found {found:?}")]
     Block {
@@ -52,6 +61,9 @@ pub enum WriteError {
         /// Number of frames written.
         found: u64,
     },
+    /// ffmpeg did not encode the file.
+    #[error(transparent)]
+    Ffmpeg(FfmpegFault),
     /// The FLAC encoder failed, for example on a file without any frame.
     #[error("the FLAC encoder failed")]
     Flac {
@@ -66,6 +78,7 @@ impl WriteError {
         match self {
             Self::Full { .. } => vec![Remedy::MakeRoom, Remedy::ChooseFolder],
             Self::Write { .. } => vec![Remedy::CheckPermissions],
+            Self::TooLong { .. } | Self::Ffmpeg(_) => vec![Remedy::ChooseWav],
             Self::FloatFlac => vec![Remedy::ChooseBits { bits: 24 }, Remedy::ChooseWav],
             Self::Layout { .. } | Self::Block { .. } | Self::Frames { .. } | Self::Flac { .. } => {
                 Vec::new()

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::aiff_writer::{self, AiffWriter};
 use super::flac_writer::{self, FlacWriter};
 use super::limits::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
@@ -21,14 +22,17 @@ pub enum FileFormat {
     Wav,
     /// FLAC.
     Flac,
+    /// AIFF; AIFF-C for floating point.
+    Aiff,
 }
 
 impl FileFormat {
-    /// Returns the usual file extension: `wav` or `flac`.
+    /// Returns the usual file extension: `wav`, `flac` or `aiff`.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Wav => "wav",
             Self::Flac => "flac",
+            Self::Aiff => "aiff",
         }
     }
 }
@@ -107,6 +111,7 @@ pub struct AudioWriter<W: Write + Seek> {
 enum Encoder<W: Write + Seek> {
     Wav(WavWriter<Output<W>>),
     Flac(Box<FlacWriter<Output<W>>>),
+    Aiff(AiffWriter<Output<W>>),
 }
 
 impl<W: Write + Seek> AudioWriter<W> {
@@ -125,8 +130,8 @@ impl<W: Write + Seek> AudioWriter<W> {
         Self::begin(out, layout, options, total_frames, None)
     }
 
-    /// Begins a WAV file whose hash is computed while it is written, for a reader that compares the
-    /// file with it.
+    /// Begins a WAV or AIFF file whose hash is computed while it is written, for a reader that
+    /// compares the file with it.
     ///
     /// # Errors
     /// Fails like [`AudioWriter::new`]. A FLAC file has no hash, since it is not written strictly
@@ -148,6 +153,11 @@ impl<W: Write + Seek> AudioWriter<W> {
         hash: Option<Sha256>,
     ) -> crate::Result<Self> {
         check(layout, options)?;
+        let bytes = aiff_writer::sample_bytes(layout, options.bits, total_frames);
+        let max_bytes = aiff_writer::MAX_SAMPLE_BYTES;
+        if options.format == FileFormat::Aiff && bytes > max_bytes {
+            return Err(WriteError::TooLong { bytes, max_bytes }.into());
+        }
         let out = Output::new(out, hash);
 
         let (bits, tags) = (options.bits, &options.tags);
@@ -159,6 +169,9 @@ impl<W: Write + Seek> AudioWriter<W> {
                 let flac = FlacWriter::new(out.clone(), layout, bits, tags, total_frames);
                 Encoder::Flac(Box::new(flac.map_err(flac_error)?))
             }
+            FileFormat::Aiff => AiffWriter::new(out.clone(), layout, bits, tags, total_frames)
+                .map(Encoder::Aiff)
+                .map_err(write_error)?,
         };
 
         Ok(Self {
@@ -175,6 +188,7 @@ impl<W: Write + Seek> AudioWriter<W> {
         match &self.encoder {
             Encoder::Wav(wav) => wav.clipped(),
             Encoder::Flac(flac) => flac.clipped(),
+            Encoder::Aiff(aiff) => aiff.clipped(),
         }
     }
 
@@ -197,6 +211,7 @@ impl<W: Write + Seek> AudioWriter<W> {
         match &mut self.encoder {
             Encoder::Wav(wav) => wav.write(block).map_err(write_error)?,
             Encoder::Flac(flac) => flac.write(block).map_err(flac_error)?,
+            Encoder::Aiff(aiff) => aiff.write(block).map_err(write_error)?,
         }
 
         Ok(())
@@ -216,6 +231,7 @@ impl<W: Write + Seek> AudioWriter<W> {
         match self.encoder {
             Encoder::Wav(wav) => drop(wav.finish().map_err(write_error)?),
             Encoder::Flac(flac) => flac.finish().map_err(flac_error)?,
+            Encoder::Aiff(aiff) => drop(aiff.finish().map_err(write_error)?),
         }
 
         let (mut out, sha256) = self.out.into_inner().map_err(write_error)?;
@@ -323,7 +339,7 @@ fn check(layout: Layout, options: &WriteOptions) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn write_error(source: io::Error) -> WriteError {
+pub(super) fn write_error(source: io::Error) -> WriteError {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => WriteError::Full { source },
         _ => WriteError::Write { source },

@@ -9,7 +9,7 @@ pub(super) mod bytes;
 mod caf;
 mod flac;
 mod mpeg;
-mod ogg;
+pub(super) mod ogg;
 
 use std::fs::File;
 use std::io::{BufReader, Seek as _};

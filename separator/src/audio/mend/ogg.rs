@@ -1,7 +1,9 @@
 //! Ogg whose cover is larger than symphonia takes, and the layouts of chained Ogg streams (RFC
 //! 3533, section 6; "Vorbis I", section 4.2; RFC 7845, section 5).
 
-use std::io::{Read, Result, Seek};
+use std::fs::File;
+use std::io::{BufReader, Read, Result, Seek};
+use std::path::Path;
 
 use super::bytes::{array_at, some_at};
 use super::{Mended, Part};
@@ -33,9 +35,33 @@ pub(super) fn mend(file: &mut (impl Read + Seek), bytes: u64) -> Result<Option<M
     Ok((mended != Mended::default()).then_some(mended))
 }
 
+/// Returns the number of frames of a file of Vorbis whose audio lies on a single page, which states
+/// it.
+pub(in crate::audio) fn frames_of_only_page(path: &Path) -> Option<u64> {
+    let mut file = BufReader::new(File::open(path).ok()?);
+    let first = Page::read(&mut file, 0).ok()??;
+    let is_vorbis = some_at(&mut file, first.body, 7).ok()? == b"\x01vorbis";
+    if !is_vorbis || first.flags & FIRST == 0 {
+        return None;
+    }
+
+    // Pages of the headers state 0, and pages on which no packet ends all ones.
+    let (mut at, mut stated) = (first.end, None);
+    while let Some(page) = Page::read(&mut file, at).ok()? {
+        if page.serial != first.serial || stated.is_some() {
+            return None;
+        }
+        stated = (1..u64::MAX).contains(&page.frames).then_some(page.frames);
+        at = page.end;
+    }
+    stated
+}
+
 /// Header of a page.
 struct Page {
     flags: u8,
+    /// Number of frames until the end of the last packet that ends on the page.
+    frames: u64,
     serial: [u8; 4],
     lacing: Vec<u8>,
     body: u64,
@@ -56,8 +82,10 @@ impl Page {
         }
         let body = at + 27 + lacing.len() as u64;
         let length: u64 = lacing.iter().map(|&size| u64::from(size)).sum();
+        let [.., a, b, c, d, e, f, g, h] = *head.first_chunk::<14>().unwrap_or(&[0; 14]);
         Ok(Some(Self {
             flags: head[5],
+            frames: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
             serial: [head[14], head[15], head[16], head[17]],
             lacing,
             body,
