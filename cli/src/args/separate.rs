@@ -94,6 +94,10 @@ pub(crate) struct SeparateArgs {
     #[arg(long)]
     pub(crate) single_chunk: bool,
 
+    /// Also write a page, index.html beside the stems: a mixer that plays them in a browser
+    #[arg(long)]
+    pub(crate) page: bool,
+
     /// Skip songs whose stems are all there already
     #[arg(long)]
     pub(crate) skip_existing: bool,

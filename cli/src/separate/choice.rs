@@ -25,6 +25,8 @@ pub(crate) struct Choice {
     pub(crate) template: Template,
     pub(crate) model_name: String,
     pub(crate) skip_existing: bool,
+    /// Whether each song gets a page that plays its stems.
+    pub(crate) page: bool,
     /// Whether the stems get the song's tags, and say which stem they are.
     pub(crate) tagged: bool,
 }
@@ -72,6 +74,7 @@ impl Choice {
             template: template(args)?,
             model_name: crate::models::short_name(&args.model),
             skip_existing: args.skip_existing,
+            page: args.page,
             tagged: args.tags == TagsArg::Song,
         })
     }

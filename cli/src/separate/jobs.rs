@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::choice::Choice;
 use super::inputs::Input;
 use crate::fault::{Fault, Kind};
+use crate::page;
 use crate::stems::Values;
 
 /// One song and the places of its stems.
@@ -24,6 +25,8 @@ pub(crate) struct SongJob {
     /// One file for each part of [`Choice::parts`], in their order; empty for a song that cannot be
     /// read.
     pub(crate) outputs: Vec<PathBuf>,
+    /// The page beside them, if one is asked for.
+    pub(crate) page: Option<PathBuf>,
 }
 
 impl SongJob {
@@ -37,12 +40,17 @@ impl SongJob {
         path.display()
     }
 
-    /// Whether all of its stems exist already.
+    /// Returns the places of everything that is written.
+    fn places(&self) -> impl Iterator<Item = &PathBuf> {
+        self.outputs.iter().chain(&self.page)
+    }
+
+    /// Whether all of its stems exist already, and the page if one is asked for.
     pub(crate) fn is_complete(&self) -> bool {
         let whole = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
         };
-        !self.outputs.is_empty() && self.outputs.iter().all(whole)
+        !self.outputs.is_empty() && self.places().all(whole)
     }
 }
 
@@ -73,24 +81,31 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
             continue;
         }
 
-        for output in &outputs {
+        let page = choice.page.then(|| page::place(&outputs)).flatten();
+        let job = SongJob {
+            input: input.path,
+            found: input.found,
+            spooled: input.spooled,
+            outputs,
+            page,
+        };
+
+        for output in job.places() {
             if let Some(song) = fs::canonicalize(output)
                 .ok()
                 .and_then(|real| songs.get(&real))
             {
                 return Err(on_a_song(output, song).into());
             }
-            if let Some(other) = taken.insert(key(output), input.path.clone()) {
-                return Err(collision(&other, &input.path, output).into());
+            if let Some(other) = taken.insert(key(output), job.input.clone()) {
+                return Err(collision(&other, &job.input, output).into());
             }
         }
 
-        jobs.push(SongJob {
-            input: input.path,
-            found: input.found,
-            spooled: input.spooled,
-            outputs,
-        });
+        if let Some(page) = &job.page {
+            page::check_place(page)?;
+        }
+        jobs.push(job);
     }
 
     Ok(jobs)

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
-use sextet_separator::audio::Warning;
+use sextet_separator::audio::{TagField, Tags, Warning};
 use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
@@ -14,7 +14,9 @@ use super::jobs::SongJob;
 use super::machine::Machine;
 use super::reading::{Read, Reading};
 use super::report::{Outcome, Shared, Status};
+use crate::decoding;
 use crate::fault::{Fault, Report};
+use crate::page::{About, Recording, WithPage, WrittenPage};
 use crate::panics;
 use crate::progress::SongProgress;
 use crate::stems::StemFiles;
@@ -47,6 +49,7 @@ impl SongRunner<'_> {
         let seconds = Cell::new(None);
 
         let mut on = None;
+        let mut page = None;
         let status = if self.choice.skip_existing && job.is_complete() {
             Status::Skipped
         } else {
@@ -61,7 +64,10 @@ impl SongRunner<'_> {
             on = Some(machine.running());
             result.map_or_else(
                 |error| Status::Failed(Report::of(&error)),
-                |()| Status::Done,
+                |written| {
+                    page = written;
+                    Status::Done
+                },
             )
         };
 
@@ -69,6 +75,7 @@ impl SongRunner<'_> {
             status,
             audio_s: seconds.get(),
             wall_s: began.elapsed().as_secs_f64(),
+            page,
             on,
         }
     }
@@ -87,7 +94,7 @@ impl SongRunner<'_> {
         ahead: Option<Reading>,
         seconds: &Cell<Option<f64>>,
         reporter: &Shared,
-    ) -> Result<()> {
+    ) -> Result<Option<WrittenPage>> {
         if let Err(error) = &job.found {
             let report = Report::of(error);
             return Err(Fault::new(report.kind, report.message)
@@ -109,15 +116,39 @@ impl SongRunner<'_> {
         // Read the song, unless that has begun already.
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
         let Read { song, tags } = timed("wait for the song", || reading.finish(&mut listener))?;
+        let about = self.about(job, &tags);
         let written_as = self.choice.write_options(tags);
 
         // Separate it into unfinished files.
         let tagged = self.choice.tagged;
         let mut files = StemFiles::new(&job.outputs, written_as, tagged, seconds, self.unfinished);
-        separator.separate_decoded(&song, &self.choice.options, &mut files, &mut listener)?;
+        let mut page = job.page.as_deref().map(|place| {
+            let ffmpeg = decoding::ffmpeg();
+            Recording::new(place, about, ffmpeg, self.unfinished)
+        });
+        let mut sink = WithPage {
+            stems: &mut files,
+            page: page.as_mut(),
+        };
+        if let Err(error) =
+            separator.separate_decoded(&song, &self.choice.options, &mut sink, &mut listener)
+        {
+            let refusal = page.and_then(|mut page| page.take_refusal());
+            return Err(refusal.map_or_else(|| error.into(), Into::into));
+        }
 
         // Complete the files and give them their names.
-        let clipped = timed("finish the files", || files.finish())?;
+        let clipped = timed("finish the files", || files.complete())?;
+        let page = page
+            .map(|page| {
+                let file = files.create(page.place())?;
+                page.finish(file)
+            })
+            .transpose()?;
+        timed("name the files", || files.commit())?;
+        if let Some(warning) = page.as_ref().and_then(|page| page.warning.as_ref()) {
+            reporter.tell().warned(Some(index), warning);
+        }
         if clipped > 0 {
             let remedy = "--bits 32f keeps them";
             reporter.tell().warned(
@@ -126,7 +157,21 @@ impl SongRunner<'_> {
             );
         }
 
-        Ok(())
+        Ok(page)
+    }
+
+    /// Returns what a page says of the song of `job`.
+    fn about(&self, job: &SongJob, tags: &Tags) -> About {
+        let tag = |field| {
+            let text = tags.get(field).filter(|_| self.choice.tagged);
+            text.map(str::to_owned)
+        };
+        let name = job.input.file_stem().unwrap_or_default();
+        About {
+            title: tag(TagField::Title).unwrap_or_else(|| name.to_string_lossy().into_owned()),
+            artist: tag(TagField::Artist),
+            model: self.choice.model_name.clone(),
+        }
     }
 }
 

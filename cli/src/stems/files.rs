@@ -1,6 +1,7 @@
 //! A song's stems as files. They are written under unfinished names and renamed when all are whole.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -35,17 +36,6 @@ impl<'a> StemFiles<'a> {
         }
     }
 
-    /// Completes the files and gives them their names. Returns the number of samples that did not
-    /// fit into integers.
-    ///
-    /// # Errors
-    /// When a file cannot be written; all are deleted then.
-    pub(crate) fn finish(mut self) -> Result<u64> {
-        let clipped = self.complete()?;
-        self.commit()?;
-        Ok(clipped)
-    }
-
     /// Completes the files; [`StemFiles::commit`] must follow. Returns the number of samples that
     /// did not fit into integers.
     ///
@@ -58,6 +48,15 @@ impl<'a> StemFiles<'a> {
             .iter()
             .map(|written| written.clipped_samples)
             .sum())
+    }
+
+    /// Creates another file, for `place`, which appears together with the stems.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn create(&mut self, place: &Path) -> Result<File> {
+        let file = self.set.create(place);
+        file.map_err(|error| cannot_write(place, &error.into()).into())
     }
 
     /// Gives the files their names.

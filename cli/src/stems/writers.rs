@@ -34,6 +34,8 @@ pub(crate) enum Care {
     OnDisk,
     /// Files are compared with their hashes when they are used.
     Checked,
+    /// None: files are read by this process and then deleted.
+    Passing,
 }
 
 /// A file and the thread that writes it. Converting samples and handing them to the system takes
@@ -92,7 +94,9 @@ impl StemWriters {
             let options = &options;
             let writer = create(place).and_then(|file| {
                 Ok(match self.care {
-                    Care::OnDisk => AudioWriter::new(file, layout, options, frames)?,
+                    Care::OnDisk | Care::Passing => {
+                        AudioWriter::new(file, layout, options, frames)?
+                    }
                     Care::Checked => AudioWriter::with_hash(file, layout, options, frames)?,
                 })
             });

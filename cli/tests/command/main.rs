@@ -21,5 +21,6 @@ mod machine;
 mod model;
 mod network;
 mod options;
+mod page;
 mod sandbox;
 mod worker;

@@ -6,6 +6,9 @@
 //! files. Its end, what it writes and how long it takes are watched; it is ended and reaped when
 //! its reader is dropped, and by [`end_all`] when this process ends without dropping anything.
 
+mod mp3;
+
+use std::ffi::OsString;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -18,6 +21,7 @@ use sextet_wav::{SampleFormat, WavHeader};
 use super::condition::Condition;
 use super::read_error::ReadError;
 use super::{Layout, Speaker};
+pub use mp3::MP3_RATES_HZ;
 
 /// Longest time for which ffmpeg may give nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,6 +94,14 @@ impl Ffmpeg {
     pub fn version(&self) -> Result<String, FfmpegFault> {
         let mut command = Command::new(&self.program);
         command.args(["-nostdin", "-hide_banner", "-version"]);
+        let text = self.output(command)?;
+        let version = text.strip_prefix("ffmpeg version ");
+        let version = version.and_then(|rest| rest.split_whitespace().next());
+        version.map(str::to_owned).ok_or(FfmpegFault::NoAudio)
+    }
+
+    /// Runs `command` to its end and returns the beginning of its output.
+    fn output(&self, command: Command) -> Result<String, FfmpegFault> {
         let mut process = Process::start(command, self.patience)?;
         let mut text = Vec::new();
         while let Some(bytes) = process.read()? {
@@ -98,32 +110,32 @@ impl Ffmpeg {
             }
         }
         process.finish()?;
-
-        let text = String::from_utf8_lossy(&text);
-        let version = text.strip_prefix("ffmpeg version ");
-        let version = version.and_then(|rest| rest.split_whitespace().next());
-        version.map(str::to_owned).ok_or(FfmpegFault::NoAudio)
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Returns the command that decodes the audio track `track` of the file under `path`.
     fn command(&self, path: &Path, track: usize) -> Command {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut url = std::ffi::OsString::from("file:");
-        url.push(path);
-
         let mut command = Command::new(&self.program);
         command
             .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
             .args(["-protocol_whitelist", "file,pipe"])
             .args(["-format_whitelist", FORMATS])
             .arg("-i")
-            .arg(url)
+            .arg(address(path))
             .args(["-map", &format!("0:a:{track}"), "-vn", "-sn", "-dn"])
             .args(["-map_metadata", "-1", "-map_chapters", "-1"])
             .args(["-c:a", "pcm_f32le", "-f", "wav", "pipe:1"])
             .env("AV_LOG_FORCE_NOCOLOR", "1");
         command
     }
+}
+
+/// Returns `path` as an address that the program can take for nothing but a file.
+fn address(path: &Path) -> OsString {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut address = OsString::from("file:");
+    address.push(path);
+    address
 }
 
 /// Returns whether a program lies under `path`.

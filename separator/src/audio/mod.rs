@@ -39,7 +39,7 @@ mod write_error;
 mod writer;
 
 pub use buffer::Audio;
-pub use ffmpeg::{Ffmpeg, FfmpegFault, end_all as end_ffmpeg};
+pub use ffmpeg::{Ffmpeg, FfmpegFault, MP3_RATES_HZ, end_all as end_ffmpeg};
 pub use file::{AudioFile, AudioInfo};
 pub use fold::{Fold, Folded};
 pub use limits::{MAX_CHANNELS, RATES_HZ};

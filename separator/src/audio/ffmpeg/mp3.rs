@@ -1,0 +1,49 @@
+//! MP3, which ffmpeg encodes where it was built with LAME.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{Ffmpeg, FfmpegFault, address};
+
+/// ffmpeg's name for the encoder.
+const ENCODER: &str = "libmp3lame";
+
+/// Sample rates that MP3 has, in Hz.
+pub const MP3_RATES_HZ: [u32; 9] = [
+    8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000,
+];
+
+impl Ffmpeg {
+    /// Returns whether the program can be started and encodes MP3.
+    pub fn encodes_mp3(&self) -> bool {
+        let mut command = Command::new(self.program());
+        command
+            .args(["-nostdin", "-hide_banner", "-h"])
+            .arg(format!("encoder={ENCODER}"));
+        let said = self.output(command).unwrap_or_default();
+        said.starts_with(&format!("Encoder {ENCODER}"))
+    }
+
+    /// Encodes the FLAC file `from` as MP3 of `rate_hz`, of one or two channels and of LAME's second
+    /// best quality at a variable bit rate, to the file `to`, which must not exist.
+    ///
+    /// # Errors
+    /// When the program cannot be started, fails, or stands still.
+    pub fn encode_mp3(&self, from: &Path, to: &Path, rate_hz: u32) -> Result<(), FfmpegFault> {
+        let mut command = Command::new(self.program());
+        command
+            .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
+            // Tells of its progress, so that one that stands still is noticed.
+            .args(["-progress", "pipe:1", "-nostats"])
+            .args(["-protocol_whitelist", "file,pipe", "-f", "flac", "-i"])
+            .arg(address(from))
+            .args(["-map", "0:a:0", "-map_metadata", "-1"])
+            .args(["-c:a", ENCODER, "-q:a", "2", "-ar", &rate_hz.to_string()])
+            // Names no version, so that the same song gives the same bytes.
+            .args(["-fflags", "+bitexact", "-flags:a", "+bitexact"])
+            .args(["-f", "mp3", "-write_id3v2", "0", "-n"])
+            .arg(address(to))
+            .env("AV_LOG_FORCE_NOCOLOR", "1");
+        self.output(command).map(drop)
+    }
+}
