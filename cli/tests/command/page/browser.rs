@@ -142,8 +142,19 @@ impl Browser {
 
     /// Presses and releases a key.
     pub(super) fn press(&mut self, key: &str, code: &str, has_shift: bool) {
+        // The browser's own use of a key goes by its number.
+        let number = match key {
+            " " => 32,
+            "ArrowLeft" => 37,
+            "ArrowRight" => 39,
+            _ => 0,
+        };
         for kind in ["keyDown", "keyUp"] {
             let mut params = json!({"type": kind, "key": key, "code": code});
+            params["windowsVirtualKeyCode"] = json!(number);
+            if (key, kind) == (" ", "keyDown") {
+                params["text"] = json!(" ");
+            }
             params["modifiers"] = json!(if has_shift { 8 } else { 0 });
             self.call("Input.dispatchKeyEvent", params);
         }

@@ -310,11 +310,11 @@ fn keys_work(browser: &mut Browser) {
     })";
     // Key, its code, Shift, and what changes.
     let cases = [
-        ("Home", "Home", false, json!({"seconds": 0.0})),
-        ("ArrowRight", "ArrowRight", false, json!({"seconds": 5.0})),
-        ("ArrowLeft", "ArrowLeft", true, json!({"seconds": 4.0})),
-        ("ArrowLeft", "ArrowLeft", false, json!({"seconds": 0.0})),
-        ("ArrowRight", "ArrowRight", true, json!({"seconds": 1.0})),
+        ("Home", "Home", false, json!({"seconds": 0})),
+        ("ArrowRight", "ArrowRight", false, json!({"seconds": 5})),
+        ("ArrowLeft", "ArrowLeft", true, json!({"seconds": 4})),
+        ("ArrowLeft", "ArrowLeft", false, json!({"seconds": 0})),
+        ("ArrowRight", "ArrowRight", true, json!({"seconds": 1})),
         (
             "2",
             "Digit2",
@@ -359,8 +359,11 @@ fn keys_work(browser: &mut Browser) {
     browser.press("ArrowLeft", "ArrowLeft", false);
     let found = browser.run("[mix.stems[0].db, player.position()]");
     assert_eq!(found, json!([-0.5, 0]));
-    browser.press("Tab", "Tab", false);
-    browser.run("mix.set(0, { db: 0 }); document.activeElement.blur();");
+    browser.run("mix.set(0, { db: 0 }); document.querySelector('.lane .solo').focus();");
+    browser.press(" ", "Space", false);
+    let found = browser.run("[mix.stems[0].soloed, player.playing]");
+    assert_eq!(found, json!([true, false]));
+    browser.run("mix.clear(); document.activeElement.blur();");
 }
 
 fn gestures_work(browser: &mut Browser) {
