@@ -50,10 +50,11 @@ impl<'a> Encoding<'a> {
             let to = place.with_extension(Codec::Mp3.extension());
             ffmpeg.encode_mp3(place, &to, self.rate_hz).map(|()| to)
         };
+        let encode = &encode;
         let encoded: Result<Vec<_>, FfmpegFault> = scope(|scope| {
             let threads: Vec<_> = places
                 .iter()
-                .map(|place| scope.spawn(|| encode(place)))
+                .map(|place| scope.spawn(move || encode(place)))
                 .collect();
             threads
                 .into_iter()
