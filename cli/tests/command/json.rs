@@ -84,6 +84,7 @@ struct Output {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "reading every field is the test")]
 struct Page {
     path: String,
     bytes: u64,

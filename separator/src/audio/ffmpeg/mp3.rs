@@ -41,7 +41,7 @@ impl Ffmpeg {
             .args(["-c:a", ENCODER, "-q:a", "2", "-ar", &rate_hz.to_string()])
             // Names no version, so that the same song gives the same bytes.
             .args(["-fflags", "+bitexact", "-flags:a", "+bitexact"])
-            .args(["-f", "mp3", "-write_id3v2", "0", "-n"])
+            .args(["-f", "mp3", "-id3v2_version", "0", "-n"])
             .arg(address(to))
             .env("AV_LOG_FORCE_NOCOLOR", "1");
         self.output(command).map(drop)
