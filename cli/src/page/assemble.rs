@@ -1,4 +1,4 @@
-//! The page's text: `web/page.html` with everything in its place. What comes from a song is escaped.
+//! The page's text: `web/page.html` with everything in its place. Texts of a song are escaped.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};

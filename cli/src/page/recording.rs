@@ -32,7 +32,7 @@ pub(crate) struct Recording<'a> {
     refusal: Option<Fault>,
 }
 
-/// What is known once the separation begins.
+/// Files and facts of a separation that has begun.
 struct Begun<'a> {
     // Before the folder: files are closed before they are deleted.
     writers: StemWriters,

@@ -89,7 +89,8 @@ function showPlayer(timeline) {
   const now_s = player.position() / player.rate;
   const ruler = byId("ruler");
   ruler.setAttribute("aria-valuenow", now_s.toFixed(1));
-  ruler.setAttribute("aria-valuetext", `${clockText(now_s, 1)} of ${clockText(player.frames / player.rate, 1)}`);
+  const all_s = player.frames / player.rate;
+  ruler.setAttribute("aria-valuetext", `${clockText(now_s, 1)} of ${clockText(all_s, 1)}`);
 }
 
 /** Makes the controls work. */

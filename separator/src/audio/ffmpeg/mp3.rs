@@ -24,8 +24,8 @@ impl Ffmpeg {
         said.starts_with(&format!("Encoder {ENCODER}"))
     }
 
-    /// Encodes the FLAC file `from` as MP3 of `rate_hz`, of one or two channels and of LAME's second
-    /// best quality at a variable bit rate, to the file `to`, which must not exist.
+    /// Encodes the FLAC file `from`, of one or two channels, as MP3 of `rate_hz` to the file `to`,
+    /// which must not exist. The bit rate varies, at LAME's second best quality.
     ///
     /// # Errors
     /// When the program cannot be started, fails, or stands still.
