@@ -63,6 +63,8 @@ impl Browser {
             .stderr(Stdio::null());
         give_pipes(&mut command, &theirs_in, &theirs_out);
         let child = command.spawn().unwrap();
+        // A browser that ends closes its pipes only if nobody else has them open.
+        drop((theirs_in, theirs_out));
 
         let mut browser = Self {
             child,
