@@ -14,6 +14,7 @@ mod interrupt;
 mod log;
 mod manual;
 mod models;
+mod page;
 mod panics;
 mod progress;
 mod remedy;

@@ -70,7 +70,8 @@ impl State {
         let staying = work.discard();
         for folder in staying.into_iter().rev() {
             let inside = |work: &&mut Work| {
-                let mut paths = work.files.iter().map(|(file, _)| file.path());
+                let files = work.files.iter().map(|(file, _)| file.path());
+                let mut paths = files.chain(work.tree.as_ref().map(AtomicDir::path));
                 paths.any(|path| path.starts_with(&folder))
             };
             if let Some(heir) = self.works.values_mut().find(inside) {
@@ -485,6 +486,20 @@ mod tests {
         assert!(scratch.create(|| ()).is_none());
         assert!(!scratch.commit(&folder.path().join("done")).unwrap());
         assert!(names(folder.path()).is_empty());
+    }
+
+    /// The set creates the folder that the scratch folder is in.
+    #[test]
+    fn closing_deletes_scratch_folders_with_the_folder_that_they_are_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = Unfinished::default();
+        let mut set = unfinished.set();
+        add(&mut set, &folder.path().join("stems/song/a"), "a");
+        let _scratch = scratch(&unfinished, &folder.path().join("stems/song"));
+
+        unfinished.close();
+        assert!(names(folder.path()).is_empty());
+        std::mem::forget(set);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use audio_support::{best_lag, chirp, fixture, read_stream, relative_error};
 use sextet_separator::audio::{
-    Audio, AudioFile, AudioWriter, Ffmpeg, Layout, ReadError, WriteOptions,
+    Audio, AudioFile, AudioWriter, Bits, Codec, Ffmpeg, FileFormat, Layout, ReadError, WriteOptions,
 };
 use sextet_separator::{ErrorKind, Remedy};
 use tempfile::TempDir;
@@ -414,4 +414,55 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
     )
     .unwrap();
     read(&list, &ffmpeg).unwrap_err();
+}
+
+/// Whether `ffmpeg` can be started and has the encoder of MP3.
+fn encodes_mp3(ffmpeg: &Ffmpeg) -> bool {
+    Codec::Mp3.is_in(ffmpeg).unwrap_or(false)
+}
+
+#[test]
+fn a_real_ffmpeg_encodes_mp3_as_long_as_the_song() {
+    let Some(ffmpeg) = Ffmpeg::on_path().filter(encodes_mp3) else {
+        println!("0 files: this machine has no ffmpeg that encodes MP3");
+        return;
+    };
+
+    let folder = TempDir::new().unwrap();
+    let flac = folder.path().join("-i %d song.flac");
+    let song = chirp(STEREO, 30_011);
+    let options = WriteOptions::new().format(FileFormat::Flac).bits(Bits::B24);
+    let file = std::fs::File::create(&flac).unwrap();
+    let mut writer = AudioWriter::new(file, STEREO, &options, 30_011).unwrap();
+    writer.write(&song).unwrap();
+    writer.finish().unwrap();
+
+    let mp3 = flac.with_extension("mp3");
+    ffmpeg.encode_mp3(&flac, &mp3, 44_100).unwrap();
+    let file = AudioFile::open(&mp3).unwrap();
+    let (found, warnings) = read_stream(file.stream().unwrap()).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!((found.layout(), found.frames()), (STEREO, 30_011));
+    for (found, reference) in found.channels().iter().zip(song.channels()) {
+        assert_eq!(best_lag(found, reference, 2_000), 0);
+        let error = relative_error(found, reference);
+        assert!(error < 0.1, "{error}");
+    }
+
+    // It replaces nothing, and says why it cannot be written.
+    let fault = ffmpeg.encode_mp3(&flac, &mp3, 44_100).unwrap_err();
+    assert!(fault.to_string().contains("exists"), "{fault}");
+}
+
+#[test]
+fn a_program_without_the_encoder_is_known() {
+    let folder = TempDir::new().unwrap();
+    for script in [
+        "echo \"Codec 'libmp3lame' is not recognized by FFmpeg.\"",
+        "exit 1",
+        "true",
+    ] {
+        assert!(!encodes_mp3(&program(folder.path(), script)), "{script}");
+    }
+    assert!(!encodes_mp3(&Ffmpeg::new("/nowhere/ffmpeg")));
 }

@@ -105,6 +105,10 @@ pub(crate) struct SeparateArgs {
     #[arg(long)]
     pub(crate) single_chunk: bool,
 
+    /// Also write a page, index.html beside the stems: a mixer that plays them in a browser
+    #[arg(long)]
+    pub(crate) page: bool,
+
     /// Skip songs whose stems are there already, made by the same model with the same options
     #[arg(long)]
     pub(crate) skip_existing: bool,

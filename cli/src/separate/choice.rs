@@ -27,6 +27,8 @@ pub(crate) struct Choice {
     pub(crate) template: Template,
     pub(crate) model_name: String,
     pub(crate) skip_existing: bool,
+    /// Whether each song gets a page that plays its stems.
+    pub(crate) page: bool,
     /// Whether the stems get the song's tags, and say which stem they are.
     pub(crate) tagged: bool,
     /// Whether a manifest is written beside the stems.
@@ -88,6 +90,7 @@ impl Choice {
             template: template(args)?,
             model_name: crate::models::short_name(&args.model),
             skip_existing: args.skip_existing,
+            page: args.page,
             tagged: args.tags == TagsArg::Song,
             manifest: !args.no_manifest,
         })

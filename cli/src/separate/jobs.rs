@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::choice::Choice;
 use super::inputs::Input;
 use crate::fault::{Fault, Kind};
+use crate::page;
 use crate::stems::{Manifest, Naming, Values};
 
 /// One song and the places of its stems.
@@ -26,6 +27,8 @@ pub(crate) struct SongJob {
     pub(crate) outputs: Vec<PathBuf>,
     /// Whether there is nothing to do: existing stems are skipped, and these are all there.
     pub(crate) done: bool,
+    /// The page beside them, if one is asked for.
+    pub(crate) page: Option<PathBuf>,
 }
 
 impl SongJob {
@@ -40,9 +43,10 @@ impl SongJob {
     }
 }
 
-/// Whether the stems of `song` are all at `outputs` already, made as they would be made now.
-fn is_done(song: &Path, outputs: &[PathBuf], choice: &Choice) -> bool {
-    if outputs.is_empty() {
+/// Whether the stems of `song` are all at `outputs` already, made as they would be made now, and so
+/// is the page, if one is asked for.
+fn is_done(song: &Path, outputs: &[PathBuf], page: Option<&Path>, choice: &Choice) -> bool {
+    if outputs.is_empty() || !page.is_none_or(is_whole) {
         return false;
     }
     let folder = Manifest::folder(outputs);
@@ -52,9 +56,12 @@ fn is_done(song: &Path, outputs: &[PathBuf], choice: &Choice) -> bool {
     }
 
     // Without a manifest there is nothing to tell them by.
-    let whole =
-        |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
-    outputs.iter().all(whole)
+    outputs.iter().all(|path| is_whole(path))
+}
+
+/// Whether there is a file at `path` with something in it.
+fn is_whole(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
 }
 
 /// Returns the job of each of `inputs`.
@@ -95,7 +102,8 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
             continue;
         }
 
-        for output in &outputs {
+        let page = choice.page.then(|| page::place(&outputs)).flatten();
+        for output in outputs.iter().chain(&page) {
             if let Some(song) = fs::canonicalize(output)
                 .ok()
                 .and_then(|real| songs.get(&real))
@@ -106,13 +114,17 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
                 return Err(collision(&other, &input.path, output).into());
             }
         }
+        if let Some(page) = &page {
+            page::check_place(page)?;
+        }
 
         jobs.push(SongJob {
-            done: choice.skip_existing && is_done(&input.path, &outputs, choice),
+            done: choice.skip_existing && is_done(&input.path, &outputs, page.as_deref(), choice),
             input: input.path,
             found: input.found,
             spooled: input.spooled,
             outputs,
+            page,
         });
     }
 

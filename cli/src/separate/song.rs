@@ -8,7 +8,7 @@ use std::thread::{JoinHandle, spawn};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use sextet_separator::audio::{Warning, WrittenFile};
+use sextet_separator::audio::{TagField, Tags, Warning, WrittenFile};
 use sextet_separator::timings::timed;
 use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
 
@@ -17,7 +17,9 @@ use super::jobs::SongJob;
 use super::machine::Machine;
 use super::reading::{Read, Reading};
 use super::report::{Outcome, Shared, Status};
+use crate::decoding;
 use crate::fault::{Fault, Kind, Report};
+use crate::page::{About, Recording, WithPage, WrittenPage};
 use crate::panics;
 use crate::progress::SongProgress;
 use crate::stems::{
@@ -53,6 +55,7 @@ impl SongRunner<'_> {
         let seconds = Cell::new(None);
 
         let mut on = None;
+        let mut page = None;
         let status = if job.done {
             Status::Skipped
         } else {
@@ -67,7 +70,10 @@ impl SongRunner<'_> {
             on = Some(machine.running());
             result.map_or_else(
                 |error| Status::Failed(Report::of(&error)),
-                |()| Status::Done,
+                |written| {
+                    page = written;
+                    Status::Done
+                },
             )
         };
 
@@ -75,6 +81,7 @@ impl SongRunner<'_> {
             status,
             audio_s: seconds.get(),
             wall_s: began.elapsed().as_secs_f64(),
+            page,
             on,
         }
     }
@@ -93,7 +100,7 @@ impl SongRunner<'_> {
         ahead: Option<Reading>,
         seconds: &Cell<Option<f64>>,
         reporter: &Shared,
-    ) -> Result<()> {
+    ) -> Result<Option<WrittenPage>> {
         if let Err(error) = &job.found {
             let report = Report::of(error);
             return Err(Fault::new(report.kind, report.message)
@@ -118,6 +125,7 @@ impl SongRunner<'_> {
             timed("wait for the song", || reading.finish(&mut listener))?;
         let record = self.choice.manifest.then(|| record(job));
         let options = self.choice.options_for(song.layout().rate_hz);
+        let about = self.about(job, &tags);
 
         // Separate it into unfinished files.
         let form = self.choice.form_with(tags);
@@ -129,14 +137,34 @@ impl SongRunner<'_> {
         let tagged = self.choice.tagged;
         let places = &job.outputs;
         let mut files = StemFiles::new(places, form, care, tagged, seconds, self.unfinished);
-        separator.separate_decoded(&song, &options, &mut files, &mut listener)?;
+        let mut page = job.page.as_deref().map(|place| {
+            let ffmpeg = decoding::ffmpeg();
+            Recording::new(place, about, ffmpeg, self.unfinished)
+        });
+        let mut sink = WithPage {
+            stems: &mut files,
+            page: page.as_mut(),
+        };
+        if let Err(error) = separator.separate_decoded(&song, &options, &mut sink, &mut listener) {
+            let refusal = page.and_then(|mut page| page.take_refusal());
+            return Err(refusal.map_or_else(|| error.into(), Into::into));
+        }
 
         // Complete the files and give them their names.
         let written = timed("finish the files", || files.complete())?;
+        let page = page
+            .map(|page| {
+                let file = files.create(page.place())?;
+                page.finish(file)
+            })
+            .transpose()?;
         check_unchanged(job, stamp)?;
         let replaced = self.place(job, files, &written, record, &separator.engine_name())?;
+        if let Some(warning) = page.as_ref().and_then(|page| page.warning.as_ref()) {
+            reporter.tell().warned(Some(index), warning);
+        }
         self.warn(index, job, &written, replaced, reporter);
-        Ok(())
+        Ok(page)
     }
 
     /// Gives the files their names, with a manifest beside them if one is wanted. Returns by what
@@ -210,6 +238,20 @@ impl SongRunner<'_> {
             let folder = Manifest::folder(&job.outputs);
             let message = format!("stems in '{}' were replaced, made {by}", folder.display());
             reporter.tell().warned(Some(index), &message);
+        }
+    }
+
+    /// Returns what a page says of the song of `job`.
+    fn about(&self, job: &SongJob, tags: &Tags) -> About {
+        let tag = |field| {
+            let text = tags.get(field).filter(|_| self.choice.tagged);
+            text.map(str::to_owned)
+        };
+        let name = job.input.file_stem().unwrap_or_default();
+        About {
+            title: tag(TagField::Title).unwrap_or_else(|| name.to_string_lossy().into_owned()),
+            artist: tag(TagField::Artist),
+            model: self.choice.model_name.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A song's stems as files. They are written under unfinished names and renamed when all are whole.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +55,17 @@ impl<'a> StemFiles<'a> {
         let created = self.set.create(place);
         created
             .and_then(|mut created| created.file.write_all(contents))
+            .map_err(|error| cannot_write(place, &error.into()).into())
+    }
+
+    /// Creates another file, for `place`, which appears together with the stems.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn create(&mut self, place: &Path) -> Result<File> {
+        let created = self.set.create(place);
+        created
+            .map(|created| created.file)
             .map_err(|error| cannot_write(place, &error.into()).into())
     }
 

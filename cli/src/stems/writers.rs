@@ -40,15 +40,17 @@ pub(crate) enum Care {
     Checked,
     /// Both: they are synced, and their hashes are noted.
     OnDiskAndChecked,
+    /// None: files are read by this process and then deleted.
+    Passing,
 }
 
 impl Care {
     pub(super) fn is_synced(self) -> bool {
-        self != Self::Checked
+        matches!(self, Self::OnDisk | Self::OnDiskAndChecked)
     }
 
     pub(super) fn is_hashed(self) -> bool {
-        self != Self::OnDisk
+        matches!(self, Self::Checked | Self::OnDiskAndChecked)
     }
 }
 

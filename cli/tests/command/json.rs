@@ -46,6 +46,7 @@ enum Line {
         input: String,
         status: Status,
         outputs: Vec<Output>,
+        page: Option<Page>,
         audio_s: Option<f64>,
         wall_s: f64,
         speed: Option<f64>,
@@ -79,6 +80,15 @@ struct Running {
 struct Output {
     part: String,
     path: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "reading every field is the test")]
+struct Page {
+    path: String,
+    bytes: u64,
+    codec: String,
 }
 
 #[derive(Debug, Deserialize)]

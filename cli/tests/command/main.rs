@@ -24,6 +24,7 @@ mod manifest;
 mod model;
 mod network;
 mod options;
+mod page;
 mod sandbox;
 mod tags;
 mod worker;

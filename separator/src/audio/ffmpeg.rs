@@ -6,6 +6,9 @@
 //! files. Its end, what it writes and how long it takes are watched; it is ended and reaped when
 //! its reader is dropped, and when this process ends without dropping anything (`child.rs`).
 
+mod mp3;
+
+use std::ffi::OsString;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -107,6 +110,11 @@ impl Ffmpeg {
     fn state(&self, what: &str) -> Result<String, FfmpegFault> {
         let mut command = Command::new(&self.program);
         command.args(["-nostdin", "-hide_banner", what]);
+        self.output(command)
+    }
+
+    /// Runs `command` to its end and returns the beginning of its output.
+    fn output(&self, command: Command) -> Result<String, FfmpegFault> {
         let mut process = Process::start(command, self.patience)?;
         let mut text = Vec::new();
         while let Some(bytes) = process.read()? {
@@ -126,10 +134,6 @@ impl Ffmpeg {
     /// Returns the command that decodes the audio track `track` of the file under `path`. With
     /// `keeps_all` it leaves out no samples at the end that the file says are none of the song's.
     fn command(&self, path: &Path, track: usize, keeps_all: bool) -> Command {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut url = std::ffi::OsString::from("file:");
-        url.push(path);
-
         let mut command = Command::new(&self.program);
         command
             .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
@@ -142,13 +146,21 @@ impl Ffmpeg {
                     .flatten(),
             )
             .arg("-i")
-            .arg(url)
+            .arg(address(path))
             .args(["-map", &format!("0:a:{track}"), "-vn", "-sn", "-dn"])
             .args(["-map_metadata", "-1", "-map_chapters", "-1"])
             .args(["-c:a", "pcm_f32le", "-f", "wav", "pipe:1"])
             .env("AV_LOG_FORCE_NOCOLOR", "1");
         command
     }
+}
+
+/// Returns `path` as an address that the program can take for nothing but a file.
+fn address(path: &Path) -> OsString {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut address = OsString::from("file:");
+    address.push(path);
+    address
 }
 
 /// Returns whether a program lies under `path`.

@@ -10,6 +10,7 @@ use super::order::InOrder;
 use super::summary::Totals;
 use super::{Outcome, Reporter, Running, Start, Status};
 use crate::fault::Report;
+use crate::page::Codec;
 use crate::progress::SongProgress;
 use crate::separate::jobs::SongJob;
 use crate::stdio;
@@ -79,6 +80,7 @@ enum Line<'a> {
         input: String,
         status: &'static str,
         outputs: Vec<Output<'a>>,
+        page: Option<Page<'a>>,
         audio_s: Option<f64>,
         wall_s: f64,
         speed: Option<f64>,
@@ -104,6 +106,13 @@ enum Line<'a> {
 struct Output<'a> {
     part: &'a str,
     path: String,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    path: String,
+    bytes: u64,
+    codec: &'a Codec,
 }
 
 fn print(line: &Line) {
@@ -219,6 +228,11 @@ impl Reporter for Json {
             input: job.shown().to_string(),
             status,
             outputs: named.collect(),
+            page: outcome.page.as_ref().map(|page| Page {
+                path: page.path.display().to_string(),
+                bytes: page.bytes,
+                codec: &page.codec,
+            }),
             audio_s: outcome.audio_s,
             wall_s: outcome.wall_s,
             speed: outcome.speed(),

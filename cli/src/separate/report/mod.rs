@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::jobs::SongJob;
 use crate::args::SeparateArgs;
 use crate::fault::Report;
+use crate::page::WrittenPage;
 use crate::progress::SongProgress;
 
 pub(crate) use json::fatal as json_fatal;
@@ -70,6 +71,8 @@ pub(super) struct Outcome {
     /// Length of the song in seconds, if known.
     pub(super) audio_s: Option<f64>,
     pub(super) wall_s: f64,
+    /// The page that was written, if one was.
+    pub(super) page: Option<WrittenPage>,
     /// The engine that computed it; `None` if it was skipped.
     pub(super) on: Option<Running>,
 }

@@ -63,7 +63,13 @@ pub(super) fn result_line(job: &SongJob, outcome: &Outcome, shared: bool) -> Str
                 .filter(|_| shared)
                 .map_or_else(String::new, |on| format!(" on {}", on.place()));
 
-            format!("done     {input}: {audio} in {wall} ({at}){on}, {files} files in '{folder}'")
+            let page = outcome.page.as_ref().map_or_else(String::new, |page| {
+                let megabytes = page.bytes as f64 / 1e6;
+                format!(" and a page of {megabytes:.1} MB ({})", page.codec.name())
+            });
+            format!(
+                "done     {input}: {audio} in {wall} ({at}){on}, {files} files{page} in '{folder}'"
+            )
         }
         Status::Skipped => format!("skipped  {input}: all stems are in '{folder}'"),
         Status::Failed(report) => {

@@ -1,0 +1,74 @@
+//! Encoding of a page's stems: FLAC, which the command writes itself, and where there is an ffmpeg
+//! that can, MP3 instead, which is a third of the size.
+
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread::scope;
+
+use sextet_separator::audio::{self, Bits, Ffmpeg, FfmpegFault, FileFormat, WriteOptions};
+
+use super::facts::Codec;
+
+/// Most channels of an MP3 file.
+const MP3_CHANNELS: usize = 2;
+
+/// The way in which a page's stems are encoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Encoding<'a> {
+    /// The program that encodes MP3; `None` for FLAC.
+    mp3: Option<&'a Ffmpeg>,
+    /// Rate at which the page plays.
+    rate_hz: u32,
+}
+
+impl<'a> Encoding<'a> {
+    /// Chooses for stems of `channels` that are played at `rate_hz`.
+    pub(super) fn choose(ffmpeg: Option<&'a Ffmpeg>, channels: usize, rate_hz: u32) -> Self {
+        let codec = audio::Codec::Mp3;
+        let fits = codec.rate_hz(rate_hz) == rate_hz && channels <= MP3_CHANNELS;
+        let mp3 = ffmpeg.filter(|ffmpeg| fits && codec.is_in(ffmpeg).unwrap_or(false));
+        Self { mp3, rate_hz }
+    }
+
+    /// Returns the options of the FLAC files that are written first. Those for MP3 have bits to
+    /// spare.
+    pub(super) fn write_options(&self) -> WriteOptions {
+        let bits = match self.mp3 {
+            Some(_) => Bits::B24,
+            None => Bits::B16,
+        };
+        WriteOptions::new().format(FileFormat::Flac).bits(bits)
+    }
+
+    /// Encodes the FLAC files at `places` as the page holds them, all at the same time. Returns the
+    /// format, the files, and a warning where the format is not the one that was chosen.
+    pub(super) fn encode(&self, places: &[PathBuf]) -> (Codec, Vec<PathBuf>, Option<String>) {
+        let Some(ffmpeg) = self.mp3 else {
+            return (Codec::Flac, places.to_vec(), None);
+        };
+
+        let encode = |place: &Path| {
+            let to = place.with_extension(Codec::Mp3.extension());
+            ffmpeg.encode_mp3(place, &to, self.rate_hz).map(|()| to)
+        };
+        let encode = &encode;
+        let encoded: Result<Vec<_>, FfmpegFault> = scope(|scope| {
+            let threads: Vec<_> = places
+                .iter()
+                .map(|place| scope.spawn(move || encode(place)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+
+        match encoded {
+            Ok(files) => (Codec::Mp3, files, None),
+            Err(fault) => {
+                let warning = format!("the page holds FLAC, not MP3, and is larger: {fault}");
+                (Codec::Flac, places.to_vec(), Some(warning))
+            }
+        }
+    }
+}
