@@ -7,7 +7,7 @@ use clap::Args;
 use sextet_separator::Stem;
 
 use super::value::{
-    BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, TagsArg, overlap, stem,
+    BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, SumArg, TagsArg, overlap, path, stem,
 };
 use crate::models::BUNDLED;
 
@@ -15,11 +15,11 @@ use crate::models::BUNDLED;
 #[derive(Args, Debug)]
 pub(crate) struct SeparateArgs {
     /// Audio files, and folders that are searched for audio files
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required = true, value_name = "INPUT", value_parser = path())]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// Where the stems go
-    #[arg(short, long, value_name = "DIR", default_value = "stems")]
+    #[arg(short, long, value_name = "DIR", default_value = "stems", value_parser = path())]
     pub(crate) output: PathBuf,
 
     /// A name from `sextet model list`, a .safetensors checkpoint, or a demucs bag (.yaml beside
