@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM end the process within a moment, whatever the engine is doing, and leave
-//! nothing half-written.
+//! Ctrl-C, SIGTERM and a console that is closed end the process within a moment, whatever the
+//! engine is doing, and leave nothing half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +25,8 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
     let asked_before = AtomicBool::new(false);
     #[cfg(unix)]
     let ignored = Ignored::now();
+    #[cfg(windows)]
+    let console = unfinished.clone();
     ctrlc::set_handler(move || {
         let code = i32::from(Kind::Interrupted.exit_code());
         if asked_before.swap(true, Ordering::SeqCst) {
@@ -41,6 +43,42 @@ pub(crate) fn install(unfinished: &Unfinished) -> anyhow::Result<()> {
 
     #[cfg(unix)]
     ignored.restore();
+    #[cfg(windows)]
+    end_with_console(console)?;
+    Ok(())
+}
+
+/// Deletes the unfinished files when the console is closed, the user logs off or the system shuts
+/// down. Windows ends the process as soon as the handlers of these events have returned, so the
+/// files have to be deleted before; handlers that were installed last are called first.
+#[cfg(windows)]
+fn end_with_console(unfinished: Unfinished) -> std::io::Result<()> {
+    use std::sync::OnceLock;
+    use windows_sys::Win32::System::Console::{
+        CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT, SetConsoleCtrlHandler,
+    };
+
+    static UNFINISHED: OnceLock<Unfinished> = OnceLock::new();
+
+    /// Runs on a thread of its own, which the system starts.
+    unsafe extern "system" fn ends(event: u32) -> windows_sys::core::BOOL {
+        if matches!(
+            event,
+            CTRL_CLOSE_EVENT | CTRL_LOGOFF_EVENT | CTRL_SHUTDOWN_EVENT
+        ) {
+            if let Some(unfinished) = UNFINISHED.get() {
+                unfinished.close();
+            }
+            exit_at_once(i32::from(Kind::Interrupted.exit_code()));
+        }
+        0
+    }
+
+    UNFINISHED.get_or_init(|| unfinished);
+    // SAFETY: the handler is a function of this program, which stays where it is.
+    if unsafe { SetConsoleCtrlHandler(Some(ends), 1) } == 0 {
+        return Err(std::io::Error::last_os_error());
+    }
     Ok(())
 }
 

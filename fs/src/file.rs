@@ -218,6 +218,12 @@ mod tests {
         ["a", "b"].map(begin).into()
     }
 
+    /// Moves an unfinished file elsewhere, as nobody should. Deleting it is not the same
+    /// everywhere: an open file may keep its name until it is closed.
+    fn take_away(file: &AtomicFile, elsewhere: &Path) {
+        fs::rename(file.path(), elsewhere.join("taken")).unwrap();
+    }
+
     #[test]
     fn several_files_take_their_places_together() {
         for older in [&[][..], &["a"], &["a", "b"]] {
@@ -236,8 +242,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let files = two_files(folder.path(), older);
 
-            // An unfinished file is deleted from outside.
-            fs::remove_file(files[1].0.path()).unwrap();
+            let elsewhere = tempfile::tempdir().unwrap();
+            take_away(&files[1].0, elsewhere.path());
             commit_all(files).unwrap_err();
 
             assert_eq!(names(folder.path()), older);
@@ -254,7 +260,8 @@ mod tests {
         let twice = AtomicFile::new_in(folder.path()).unwrap();
         files.insert(1, (twice, folder.path().join("a")));
 
-        fs::remove_file(files[2].0.path()).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        take_away(&files[2].0, elsewhere.path());
         commit_all(files).unwrap_err();
 
         assert_eq!(names(folder.path()), ["a"]);

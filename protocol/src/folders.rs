@@ -37,13 +37,16 @@ impl Folders {
     /// the variable is not set.
     pub fn of_user() -> Result<Self> {
         // On Windows, cache and data share one system folder.
-        let name = if cfg!(windows) {
-            "sextet/cache"
-        } else {
-            "sextet"
+        let of_system = || {
+            let folder = dirs::cache_dir()?.join("sextet");
+            Some(if cfg!(windows) {
+                folder.join("cache")
+            } else {
+                folder
+            })
         };
 
-        let cache = named(CACHE_VARIABLE).or_else(|| Some(dirs::cache_dir()?.join(name)));
+        let cache = named(CACHE_VARIABLE).or_else(of_system);
         let data = named(DATA_VARIABLE).or_else(|| Some(dirs::data_local_dir()?.join("sextet")));
 
         let missing = |what, variable| Cause::NoCacheFolder { what, variable };
@@ -131,5 +134,11 @@ mod tests {
         let folders = Folders::of_user().unwrap();
         assert!(folders.cache().is_absolute() && folders.data().is_absolute());
         assert_ne!(folders.cache(), folders.data());
+
+        // Windows understands both separators, but a path that is shown has one.
+        for path in [folders.stems(), folders.captures()] {
+            let shown = path.display().to_string();
+            assert!(!(shown.contains('/') && shown.contains('\\')), "{shown}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod bench;
 mod bundle;
 mod check;
+mod cross;
 mod dist;
 mod install;
 mod kernels;
@@ -14,6 +15,7 @@ mod step;
 mod tensorrt;
 mod tidy;
 mod tools;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,7 @@ usage: cargo xtask <chore>
   api --check    whether the texts are those of the sources
   package        whether the crates that are published can be packaged; --verify builds them from their packages
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
+  windows        the tests of fs, wav and protocol, built for Windows on Linux and run under Wine; needs Debian's packages, which it names
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -74,6 +77,7 @@ fn run() -> Result<()> {
         ["package"] => package::check(false),
         ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),
+        ["windows"] => windows::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),

@@ -8,7 +8,7 @@ use sextet_separator::Stem;
 
 use super::value::{
     BitRateArg, BitsArg, EngineArg, Format, Gpus, MonoArg, Rate, StemTracks, SumArg, TagsArg,
-    overlap, stem,
+    overlap, path, stem,
 };
 use crate::models::BUNDLED;
 
@@ -16,11 +16,11 @@ use crate::models::BUNDLED;
 #[derive(Args, Debug)]
 pub(crate) struct SeparateArgs {
     /// Audio files, and folders that are searched for audio files
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required = true, value_name = "INPUT", value_parser = path())]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// Where the stems go
-    #[arg(short, long, value_name = "DIR", default_value = "stems")]
+    #[arg(short, long, value_name = "DIR", default_value = "stems", value_parser = path())]
     pub(crate) output: PathBuf,
 
     /// A name from `sextet model list`, a .safetensors checkpoint, or a demucs bag (.yaml beside

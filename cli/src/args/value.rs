@@ -1,9 +1,23 @@
 //! The values that flags take.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use sextet_separator::Stem;
+
+/// Returns the parser of a path to which names will be added. On Windows, where both separators may
+/// be typed, it has the system's alone afterwards, so that what is shown has one kind.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| {
+        if cfg!(windows) {
+            path.components().collect()
+        } else {
+            path
+        }
+    })
+}
 
 /// `--engine`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

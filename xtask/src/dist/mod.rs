@@ -3,7 +3,7 @@
 //! ```text
 //! target/dist/sextet-<version>-<processor>-<system>.tar.xz (.zip for Windows),
 //! and its SHA-256 beside it
-//!   README.txt  install.sh (not for Windows)
+//!   README.txt  install.sh (for Windows install.cmd, uninstall.cmd)
 //!   Sextet.vst3/  Sextet.clap  sextet
 //!   share/man/man1/*.1  share/completions/*
 //!   LICENSE-MIT  LICENSE-APACHE  THIRD-PARTY.html
@@ -34,11 +34,17 @@ const CPU_ONLY: &str = "
 The command computes on the CPU, and on NVIDIA GPUs: on RTX 30 and newer (driver 525 or newer) with nothing else.";
 /// Script that installs the files, for systems with a shell.
 const INSTALL: &str = include_str!("install.sh");
+/// Scripts that install and remove the files on Windows, by a double click.
+const WINDOWS_SCRIPTS: [(&str, &str); 2] = [
+    ("install.cmd", include_str!("install.cmd")),
+    ("uninstall.cmd", include_str!("uninstall.cmd")),
+];
 /// Shells with completions in the archive, and the file names that they look for.
-const COMPLETIONS: [(&str, &str); 3] = [
+const COMPLETIONS: [(&str, &str); 4] = [
     ("bash", "sextet"),
     ("zsh", "_sextet"),
     ("fish", "sextet.fish"),
+    ("powershell", "sextet.ps1"),
 ];
 
 /// Builds everything with the options `build` and packs the archive.
@@ -107,7 +113,13 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
             .replace("{engines}", engines.trim()),
     )?;
 
-    if !cfg!(windows) {
+    if cfg!(windows) {
+        for (name, script) in WINDOWS_SCRIPTS {
+            // Its command interpreter loses its way in files with other ends of lines.
+            let script = script.replace("\r\n", "\n").replace('\n', "\r\n");
+            fs::write(stage.join(name), script)?;
+        }
+    } else {
         let script = stage.join("install.sh");
         fs::write(&script, INSTALL)?;
         archive::make_executable(&script)?;

@@ -80,19 +80,24 @@ fn a_signal_ends_the_worker_and_leaves_nothing() {
 
 /// Another process may hold the other end of standard input open; the worker leaves with its parent
 /// all the same.
-#[cfg(unix)]
 #[test]
 fn a_worker_does_not_outlive_its_parent() {
     let sandbox = Sandbox::new();
     let long = long_song(&sandbox);
     let direct = super::client::command(&sandbox);
-    let mut command = std::process::Command::new("sh");
 
     // The shell's own standard input is the worker's, and this test holds the other end.
+    let mut command = if cfg!(windows) {
+        let mut command = std::process::Command::new("cmd");
+        command.args(["/d", "/c"]);
+        command
+    } else {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "exec 3<&0; \"$0\" \"$@\" <&3 & exec 3<&-; wait"]);
+        command
+    };
     command
-        .args(["-c", "exec 3<&0; \"$0\" \"$@\" <&3 & exec 3<&-; wait"])
-        .arg(direct.get_program());
-    command
+        .arg(direct.get_program())
         .args(direct.get_args())
         .current_dir(sandbox.path(""))
         .envs(super::client::environment(&sandbox));
