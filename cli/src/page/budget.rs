@@ -39,8 +39,12 @@ pub(super) fn check(outputs: &Outputs) -> Result<(), Fault> {
     }
 
     let longest = (MOST_BYTES / bytes_a_second.max(1)) as f64;
+    let named = match stems {
+        1 => "1 stem".to_owned(),
+        several => format!("{several} stems"),
+    };
     let message = format!(
-        "a page with {stems} stems of {} would need {:.1} GB of a browser's memory; {:.1} GB at \
+        "a page with {named} of {} would need {:.1} GB of a browser's memory; {:.1} GB at \
          most, which is {} of this song",
         clock(seconds),
         bytes / 1e9,
@@ -90,7 +94,7 @@ mod tests {
             (6, 2, 44_100, 17, Some("16:54")),
             (6, 2, 44_100, 60, Some("16:54")),
             (6, 2, 96_000, 60, Some("15:32")),
-            (1, 2, 44_100, 180, Some("1:41:27")),
+            (1, 2, 44_100, 180, Some("1:41:26")),
         ];
         for (stems, channels, rate_hz, minutes, longest) in cases {
             let parts = Stem::ALL[..stems].iter().map(|stem| Part::stem(*stem));
