@@ -139,7 +139,7 @@ fn output(wine: &Wine, program: &Program) -> Result<String> {
     Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
-/// Returns the counts of libtest's last line, `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+/// Returns the counts of libtest's last line, `test result: ok. 3 passed; 0 failed; 1 ignored`.
 fn counts(said: &str) -> Option<Counts> {
     let line = said
         .lines()

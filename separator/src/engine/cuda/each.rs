@@ -145,8 +145,8 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Runs a step whose outputs are full of NaN, unless it changes them in place. Returns the bytes
-    /// of its outputs, or nothing if it launches nothing.
+    /// Runs a step whose outputs are full of NaN, unless it changes them in place. Returns the
+    /// bytes of its outputs, or nothing if it launches nothing.
     fn run_poisoned(
         &mut self,
         index: usize,

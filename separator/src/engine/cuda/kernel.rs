@@ -142,8 +142,8 @@ impl Kernel {
     }
 }
 
-/// Returns how many steps of weights `dconv_squeeze.cu` and `dconv_expand.cu` have in shared memory:
-/// stages times steps of a stage, as `dconv.cuh` has them.
+/// Returns how many steps of weights `dconv_squeeze.cu` and `dconv_expand.cu` have in shared
+/// memory: stages times steps of a stage, as `dconv.cuh` has them.
 pub(super) fn dconv_steps(hopper: bool) -> u32 {
     if hopper { 4 * 6 } else { 3 * 2 }
 }

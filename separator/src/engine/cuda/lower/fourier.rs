@@ -66,7 +66,8 @@ impl Lowering<'_> {
         let frames = self.shape(s.spectra).positions;
         let tables = self.tables();
 
-        // Each block transforms three frames more than it makes hops: so few blocks that all run at once.
+        // Each block transforms three frames more than it makes hops: there are so few blocks that
+        // all run at once.
         let hops = frames + 2;
         let signals = self.program.stems * self.batch;
         let resident = kernel::SYNTHESIS_RESIDENT
