@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use audio_support::{chirp, fixture};
 use sextet_separator::audio::{AudioWriter, Bits, FileFormat, Layout, Tags, WriteOptions};
 use sextet_testing::damage::{Random, damage};
-use sextet_testing::targets::decode;
+use sextet_testing::targets::{decode, rewrite_tags};
 
 /// Returns files of every supported format and codec. Those without a fixture are written here.
 fn seeds() -> Vec<(String, Vec<u8>)> {
@@ -117,6 +117,44 @@ fn no_damage_makes_reading_panic_or_hang() {
         decoded > total / 4,
         "only {decoded} of {total} gave anything: too much is broken to test decoders"
     );
+}
+
+/// Checks that tags of damaged files can be written into stems, and are read again.
+#[test]
+fn no_damage_makes_tags_that_cannot_be_written() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let folder = tempfile::tempdir().unwrap();
+    let tagged = [
+        "tagged.mp3",
+        "tagged.flac",
+        "tagged.m4a",
+        "tagged.ogg",
+        "tagged.wav",
+    ];
+    let (total, mut read, mut failures) = (cases() / 4, 0, Vec::new());
+    for case in 0..total {
+        let mut random = Random::of_case(case);
+        let name = tagged[case % tagged.len()];
+        let mut bytes = std::fs::read(fixture(name)).unwrap();
+        damage(&mut bytes, &mut random);
+        let path = folder.path().join("damaged");
+        std::fs::write(&path, &bytes).unwrap();
+        match catch_unwind(AssertUnwindSafe(|| rewrite_tags(&path))) {
+            Ok(had_tags) => read += usize::from(had_tags),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().cloned();
+                let said =
+                    said.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                let said = said.unwrap_or_default();
+                failures.push(format!("case {case} of {name}: {said}"));
+            }
+        }
+    }
+
+    let _ = std::panic::take_hook();
+    println!("{total} damaged files, {read} of them with tags");
+    assert_eq!(failures, Vec::<String>::new());
+    assert!(read > total / 4, "only {read} of {total} had tags");
 }
 
 /// Checks that no length that a file is cut to, in steps, causes a panic.

@@ -534,3 +534,27 @@ fn unreadable_tags_are_none() {
         assert!(Tags::read(path).is_empty());
     }
 }
+
+/// Checks that a date that is none does not cost the other tags of a file.
+#[test]
+fn an_odd_date_leaves_the_other_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tags = Tags::default();
+    tags.set(TagField::Title, "Étude");
+    tags.set(TagField::Date, "20MU_");
+    for format in [FileFormat::Wav, FileFormat::Flac, FileFormat::Aiff] {
+        let options = options(format, Bits::B16).tags(tags.clone());
+        let path = folder.path().join("odd").with_extension(format.extension());
+        let layout = Layout {
+            channels: 2,
+            rate_hz: 44_100,
+        };
+        let audio = noise(layout, 100, 1);
+        let file = File::create(&path).unwrap();
+        let mut writer = AudioWriter::new(file, audio.layout(), &options, 100).unwrap();
+        writer.write(&audio).unwrap();
+        writer.finish().unwrap();
+        let found = Tags::read(&path);
+        assert_eq!(found.get(TagField::Title), Some("Étude"), "{format:?}");
+    }
+}

@@ -264,6 +264,13 @@ fn check_tracks(args: &SeparateArgs) -> Result<()> {
             .remedy("use --stem-tracks, or another format")
             .into());
     }
+    if is_joined(args) && args.page {
+        let message =
+            "--page plays stems beside each other, and --format stem.mp4 has the mix among them";
+        return Err(Fault::new(Kind::Usage, message)
+            .remedy("use --page with another format")
+            .into());
+    }
     Ok(())
 }
 

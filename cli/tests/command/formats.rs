@@ -132,7 +132,7 @@ fn a_file_of_stems_has_four_tracks_or_all() {
 
 #[test]
 fn what_a_format_cannot_hold_is_refused() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
         (
             &["--format", "alac", "--bits", "32f"],
             "ALAC has no floating point",
@@ -159,6 +159,10 @@ fn what_a_format_cannot_hold_is_refused() {
         (
             &["--format", "stem.mp4", "--two-stems", "bass"],
             "none can be chosen",
+        ),
+        (
+            &["--format", "stem.mp4", "--page"],
+            "has the mix among them",
         ),
         (
             &["--format", "mp3", "--rate", "96000"],

@@ -4,13 +4,14 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::sandbox::{Sandbox, tiny_model};
+use crate::sandbox::{Sandbox, heed_signals, tiny_model};
 
 fn start(sandbox: &Sandbox) -> Child {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sextet"));
     command
         .args(["separate", "--threads", "1", "song.wav", "-m"])
         .arg(tiny_model());
+    heed_signals(&mut command);
     command
         .current_dir(sandbox.path(""))
         .stdout(Stdio::null())

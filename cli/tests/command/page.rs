@@ -81,7 +81,7 @@ fn an_ffmpeg_that_fails_leaves_flac_and_a_warning() {
 
     let sandbox = Sandbox::new();
     sandbox.song("a.wav", 0.5);
-    let script = "#!/bin/sh\n[ \"$3\" = -h ] && echo 'Encoder libmp3lame [x]:' && exit 0\n\
+    let script = "#!/bin/sh\n[ \"$3\" = -encoders ] && echo ' A....D libmp3lame MP3' && exit 0\n\
                   echo 'no room' >&2\nexit 1\n";
     let ffmpeg = sandbox.file("ffmpeg", script.as_bytes());
     fs::set_permissions(&ffmpeg, fs::Permissions::from_mode(0o755)).unwrap();

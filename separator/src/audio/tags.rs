@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use lofty::config::{ParseOptions, WriteOptions};
+use lofty::config::{ParseOptions, ParsingMode, WriteOptions};
 use lofty::file::TaggedFileExt as _;
 use lofty::id3::v2::{Frame, Id3v2Tag};
 use lofty::mp4::Ilst;
@@ -269,8 +269,11 @@ fn in_order(tag: Id3v2Tag) -> Id3v2Tag {
 }
 
 fn read(path: &Path) -> Option<Tags> {
+    // Items that cannot be read, such as a date that is none, are left out; otherwise they would cost
+    // all tags of the file.
     let mut options = ParseOptions::new();
     options.read_properties(false);
+    options.parsing_mode(ParsingMode::Relaxed);
     let file = Probe::open(path)
         .ok()?
         .options(options)
