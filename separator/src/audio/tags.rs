@@ -269,8 +269,8 @@ fn in_order(tag: Id3v2Tag) -> Id3v2Tag {
 }
 
 fn read(path: &Path) -> Option<Tags> {
-    // Items that cannot be read, such as a date that is none, are left out; otherwise they would cost
-    // all tags of the file.
+    // Items that cannot be read, such as a date that is none, are left out; otherwise they would
+    // cost all tags of the file.
     let mut options = ParseOptions::new();
     options.read_properties(false);
     options.parsing_mode(ParsingMode::Relaxed);
