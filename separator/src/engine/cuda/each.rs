@@ -78,71 +78,102 @@ impl Trial<'_> {
         mix: &[f32],
         errors: &mut Vec<StepError>,
     ) -> Result<(), CudaError> {
-        let program = self.program;
-        let step = &program.steps[index];
-        let outputs = outputs_of(step);
-        let inputs: Vec<Tensor> = tensors_of(step)
-            .into_iter()
-            .filter(|tensor| !outputs.contains(tensor) || changes_in_place(step))
-            .collect();
+        let step = &self.program.steps[index];
+        let mut outputs = outputs_of(step);
+        outputs.retain(|&tensor| self.runner.place(tensor).is_some());
 
-        // Moments of a group norm are written by the step before it, whose output it reads.
-        let producer = producer_of_moments(program, index);
-        let fresh: Vec<(Tensor, Vec<f32>)> = match producer {
-            Some(_) => Vec::new(),
-            None => inputs
-                .iter()
-                .map(|&tensor| (tensor, self.fresh(tensor)))
-                .collect(),
-        };
-        if let Some(producer) = producer {
-            self.runner.run_step(producer)?;
-            for &tensor in &inputs {
-                if let Some(found) = self.runner.tensor(program, tensor)? {
-                    self.interpreter.tensors[tensor.0] = found;
-                }
-            }
-        }
-        for (tensor, numbers) in &fresh {
-            self.interpreter.tensors[tensor.0].clone_from(numbers);
-        }
+        let fresh = self.inputs(index)?;
         self.interpreter.run_step(step, mix);
+        let Some(found) = self.run_often(index, &outputs, &fresh)? else {
+            return Ok(());
+        };
 
-        let mut first: Option<Vec<Vec<u8>>> = None;
-        for _ in 0..RUNS {
-            for (tensor, numbers) in &fresh {
-                self.upload(*tensor, numbers)?;
-            }
-            let Some(found) = self.run_poisoned(index, step, &outputs)? else {
-                return Ok(());
-            };
-            if *first.get_or_insert_with(|| found.clone()) != found {
-                return Err(wrong(step, "gives other bits when it runs again"));
-            }
-        }
-
-        for (tensor, found) in outputs.iter().zip(first.unwrap_or_default()) {
-            let Some(place) = self.runner.place(*tensor) else {
-                continue;
-            };
-            let bytes = place.bytes_of(program, *tensor);
-            if found
-                .chunks_exact(bytes)
-                .any(|other| other != &found[..bytes])
-            {
-                return Err(wrong(step, "gives other bits in another segment"));
-            }
-            let mut numbers = place.numbers(&found[..bytes]);
-            if let Some(order) = order_of(program, *tensor) {
-                numbers = order.iter().map(|&at| numbers[at]).collect();
-            }
-            let expected = &self.interpreter.tensors[tensor.0];
-            errors.push(error_of(step.name.clone(), &numbers, expected));
+        for (&tensor, bytes) in outputs.iter().zip(&found) {
+            errors.extend(self.compare(step, tensor, bytes)?);
         }
         if matches!(step.operation, Operation::Synthesis(_)) {
             errors.extend(self.stems(step)?);
         }
         Ok(())
+    }
+
+    /// Makes the inputs of step number `index` and gives them to the interpreter. Returns those
+    /// that are to be written to the GPU.
+    fn inputs(&mut self, index: usize) -> Result<Vec<(Tensor, Vec<f32>)>, CudaError> {
+        let program = self.program;
+        let step = &program.steps[index];
+        let mut inputs = tensors_of(step);
+        if !changes_in_place(step) {
+            let outputs = outputs_of(step);
+            inputs.retain(|tensor| !outputs.contains(tensor));
+        }
+
+        // Moments of a group norm are written by the step before it, whose output it reads.
+        if let Some(producer) = producer_of_moments(program, index) {
+            self.runner.run_step(producer)?;
+            for tensor in inputs {
+                if let Some(found) = self.runner.tensor(program, tensor)? {
+                    self.interpreter.tensors[tensor.0] = found;
+                }
+            }
+            return Ok(Vec::new());
+        }
+
+        let mut fresh = Vec::new();
+        for tensor in inputs {
+            let numbers = self.fresh(tensor);
+            self.interpreter.tensors[tensor.0].clone_from(&numbers);
+            fresh.push((tensor, numbers));
+        }
+        Ok(fresh)
+    }
+
+    /// Runs step number `index` several times. Returns the bytes of its outputs, which are the same
+    /// every time, or nothing if it launches nothing.
+    fn run_often(
+        &mut self,
+        index: usize,
+        outputs: &[Tensor],
+        fresh: &[(Tensor, Vec<f32>)],
+    ) -> Result<Option<Vec<Vec<u8>>>, CudaError> {
+        let step = &self.program.steps[index];
+        let mut first: Option<Vec<Vec<u8>>> = None;
+        for _ in 0..RUNS {
+            for (tensor, numbers) in fresh {
+                self.upload(*tensor, numbers)?;
+            }
+            let Some(found) = self.run_poisoned(index, step, outputs)? else {
+                return Ok(None);
+            };
+            if *first.get_or_insert_with(|| found.clone()) != found {
+                return Err(wrong(step, "gives other bits when it runs again"));
+            }
+        }
+        Ok(first)
+    }
+
+    /// Compares an output, of which `found` are the bytes of all segments, with the interpreter's.
+    fn compare(
+        &self,
+        step: &Step,
+        tensor: Tensor,
+        found: &[u8],
+    ) -> Result<Option<StepError>, CudaError> {
+        let Some(place) = self.runner.place(tensor) else {
+            return Ok(None);
+        };
+        let bytes = place.bytes_of(self.program, tensor);
+        let (first, others) = found.split_at(bytes);
+        if others.chunks_exact(bytes).any(|other| other != first) {
+            return Err(wrong(step, "gives other bits in another segment"));
+        }
+
+        let mut numbers = place.numbers(first);
+        if let Some(order) = order_of(self.program, tensor) {
+            numbers = order.iter().map(|&at| numbers[at]).collect();
+        }
+        let expected = &self.interpreter.tensors[tensor.0];
+        Ok(Some(error_of(step.name.clone(), &numbers, expected)))
     }
 
     /// Runs a step whose outputs are full of NaN, unless it changes them in place. Returns the
