@@ -18,7 +18,8 @@ const RUNS: usize = 3;
 /// Runs every step of the first network of `model` by itself on GPU number `gpu`, in a batch of
 /// `batch` equal segments, and on the interpreter. Inputs are random numbers, fresh for each step;
 /// outputs are full of NaN before. Returns the errors of all outputs in the order of the steps.
-/// `mix` [2, segment] is read by the first steps, and its statistics by those that standardise.
+/// `mix` [2, segment] is read by the first steps, and its statistics by those that standardise. Of
+/// the stems, only the error is looked at, of every segment.
 ///
 /// # Errors
 /// Fails when the GPU cannot be used, when there is no kernel for the model, when segments of a
