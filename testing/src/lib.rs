@@ -4,13 +4,14 @@
     reason = "fields and modules say what they are by their names"
 )]
 
-pub mod cases;
 pub mod checkpoint;
 pub mod damage;
 pub mod draw;
 pub mod peak;
 pub mod small;
 pub mod targets;
+
+pub use sextet_cases as cases;
 
 /// Applies `work` to every second item and, at the same time, to the others, and returns all
 /// results. Many operators run on one core, however many there are.

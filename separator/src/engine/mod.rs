@@ -10,6 +10,7 @@ mod exit;
 pub mod gpu;
 mod lazy;
 mod options;
+mod sharing;
 #[cfg(feature = "tensorrt")]
 pub mod tensorrt;
 /// Replacement for the TensorRT engine in a build without it. This is the only place where the two

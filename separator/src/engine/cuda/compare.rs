@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::error::CudaError;
-use super::memory::outputs_of;
 use super::runner::{Prepared, Restrictions, Runner};
 use super::start::NEEDS;
 use crate::engine::gpu::Gpu;
@@ -54,7 +53,7 @@ pub fn compare(
     let interpreter = Interpreter::run(&program, mix);
     let mut errors = Vec::new();
     for step in &program.steps {
-        for tensor in outputs_of(step) {
+        for tensor in step.operation.outputs() {
             let expected = &interpreter.tensors[tensor.0];
             if let Some(found) = runner.tensor(&program, tensor)? {
                 let found = in_order(&program, tensor, found);

@@ -2,7 +2,6 @@
 
 use super::compare::{StepError, error_of, order_of};
 use super::error::CudaError;
-use super::memory::{outputs_of, tensors_of};
 use super::runner::{Place, Prepared, Restrictions, Runner};
 use super::start::NEEDS;
 use crate::engine::gpu::{Gpu, GpuError};
@@ -80,7 +79,7 @@ impl Trial<'_> {
         errors: &mut Vec<StepError>,
     ) -> Result<(), CudaError> {
         let step = &self.program.steps[index];
-        let mut outputs = outputs_of(step);
+        let mut outputs = step.operation.outputs();
         outputs.retain(|&tensor| self.runner.place(tensor).is_some());
 
         let fresh = self.inputs(index)?;
@@ -103,9 +102,9 @@ impl Trial<'_> {
     fn inputs(&mut self, index: usize) -> Result<Vec<(Tensor, Vec<f32>)>, CudaError> {
         let program = self.program;
         let step = &program.steps[index];
-        let mut inputs = tensors_of(step);
+        let mut inputs = step.operation.tensors();
         if !changes_in_place(step) {
-            let outputs = outputs_of(step);
+            let outputs = step.operation.outputs();
             inputs.retain(|tensor| !outputs.contains(tensor));
         }
 
@@ -270,9 +269,12 @@ fn producer_of_moments(program: &Program, index: usize) -> Option<usize> {
     let Operation::GroupNorm(norm) = &program.steps[index].operation else {
         return None;
     };
-    (0..index)
-        .rev()
-        .find(|&before| outputs_of(&program.steps[before]).contains(&norm.input))
+    (0..index).rev().find(|&before| {
+        program.steps[before]
+            .operation
+            .outputs()
+            .contains(&norm.input)
+    })
 }
 
 /// Returns the error of a step that does what it must not do.

@@ -1,4 +1,5 @@
-//! Kernels: their names, functions and sizes of blocks, as `separator/kernels/` has them.
+//! Kernels: their names, functions and sizes of blocks, as `separator/kernels/` has them. The test
+//! in `sources.rs` reads the sources and compares.
 
 /// Number of positions of a tile in the kernels of a DConv layer.
 pub(super) const DCONV_TILE: usize = 112;
@@ -52,6 +53,8 @@ pub(super) const ATTENTION_QUERIES: usize = 128;
 /// Number of queries of a block of `attention_hopper.cu`, and of keys that it takes at a time.
 pub(super) const ATTENTION_HOPPER_QUERIES: usize = 192;
 pub(super) const ATTENTION_HOPPER_KEYS: usize = 64;
+/// Number of stages of `attention_hopper.cu`.
+pub(super) const ATTENTION_HOPPER_STAGES: usize = 4;
 /// Number of rows of a block of `entry.cu`.
 pub(super) const ENTRY_ROWS: usize = 128;
 /// Number of rows of a tile of `convolution.cu` and `product.cu`.
@@ -59,6 +62,9 @@ pub(super) const PRODUCT_ROWS: usize = 128;
 /// How much of K a stage of `convolution.cu` has, and how much one of `product.cu`.
 pub(super) const CONVOLUTION_DEPTH: usize = 32;
 pub(super) const PRODUCT_DEPTH: usize = 64;
+/// Number of stages of `convolution.cu` and of `product.cu`.
+pub(super) const CONVOLUTION_STAGES: usize = 3;
+pub(super) const PRODUCT_STAGES: usize = 6;
 
 /// A kernel with its definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -71,13 +71,16 @@ impl Pointer {
 /// Parameters of a kernel.
 ///
 /// # Safety
-/// The type has the layout of the struct that the kernel takes.
+/// The type has the layout of the struct that the kernel takes, or returns the address of one that
+/// has.
 pub(super) unsafe trait Parameters: Send {
     /// Returns all pointers.
     fn pointers(&mut self) -> Vec<&mut Pointer>;
 
-    /// Returns the address of the parameters, for a launch.
-    fn address(&mut self) -> *mut c_void;
+    /// Returns the address of the kernel's struct, for a launch.
+    fn address(&mut self) -> *mut c_void {
+        std::ptr::from_mut(self).cast()
+    }
 
     /// Returns the maps of boxes, with what they describe.
     fn maps(&mut self) -> Vec<(&mut TensorMap, &Boxes)> {
@@ -181,10 +184,6 @@ macro_rules! parameters {
             fn pointers(&mut self) -> Vec<&mut Pointer> {
                 vec![$(&mut self.$pointer),*]
             }
-
-            fn address(&mut self) -> *mut c_void {
-                std::ptr::from_mut(self).cast()
-            }
         }
     };
 }
@@ -230,10 +229,6 @@ unsafe impl Parameters for Convolution {
         all.extend([&mut self.input, &mut self.weight, &mut self.bias]);
         all
     }
-
-    fn address(&mut self) -> *mut c_void {
-        std::ptr::from_mut(self).cast()
-    }
 }
 
 /// `product.cu`
@@ -270,10 +265,6 @@ unsafe impl Parameters for Product {
         let mut all = self.output.pointers();
         all.push(&mut self.bias);
         all
-    }
-
-    fn address(&mut self) -> *mut c_void {
-        std::ptr::from_mut(self).cast()
     }
 }
 
@@ -364,10 +355,6 @@ impl Mapped for AttentionHopper {
 unsafe impl Parameters for AttentionHopper {
     fn pointers(&mut self) -> Vec<&mut Pointer> {
         vec![&mut self.query, &mut self.output]
-    }
-
-    fn address(&mut self) -> *mut c_void {
-        std::ptr::from_mut(self).cast()
     }
 }
 

@@ -13,7 +13,6 @@ use super::error::CudaError;
 use super::images::Images;
 use super::kernel::Kernel;
 use super::lower::{Launch, Limits, Lowered, lower};
-use super::memory::{outputs_of, tensors_of};
 use super::parameters::Region;
 use crate::engine::gpu::GpuError;
 use crate::model::program::{Branch, Operation, Program, Step, Tensor};
@@ -411,7 +410,7 @@ fn capture(
         }
 
         let event = Arc::new(stream.record_event(None).map_err(&captured)?);
-        for tensor in outputs_of(step) {
+        for tensor in step.operation.outputs() {
             written.insert(tensor, (step.branch, Arc::clone(&event)));
         }
     }
@@ -430,7 +429,7 @@ fn capture(
 /// Returns the tensors that have to be written before a step can run. The statistics of both
 /// branches are written with the spectrum.
 fn needed_by(program: &Program, step: &Step) -> Vec<Tensor> {
-    let mut needed = tensors_of(step);
+    let mut needed = step.operation.tensors();
     if matches!(&step.operation, Operation::Convolution(c) if c.standardise.is_some()) {
         needed.extend(program.steps.iter().find_map(|step| match &step.operation {
             Operation::Spectrum(spectrum) => Some(spectrum.output),

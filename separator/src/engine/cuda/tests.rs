@@ -10,15 +10,12 @@ use super::boxes::TensorMap;
 use super::images::Images;
 use super::kernel::{Kernel, LineBlock};
 use super::lower::{Limits, Lowered, lower};
-use super::memory::tensors_of;
 use super::parameters;
+use super::sources::{Listed, listed};
 use crate::Model;
 use crate::model::program::{Branch, Program};
 use sextet_testing::checkpoint::Checkpoint;
 use sextet_testing::small;
-
-/// List of the kernels that are compiled.
-const LIST: &str = include_str!("../../../kernels/kernels.txt");
 
 /// Shared memory of a block in bytes, and the batch: the least on GPUs of compute capability 8.6,
 /// the most on 9.0.
@@ -71,7 +68,7 @@ fn bytes(program: &Program, lowered: &Lowered, batch: usize) -> usize {
 fn assert_apart(name: &str, program: &Program, lowered: &Lowered, batch: usize) {
     let mut uses: HashMap<usize, (usize, usize, BTreeSet<bool>)> = HashMap::new();
     for (index, step) in program.steps.iter().enumerate() {
-        for tensor in tensors_of(step) {
+        for tensor in step.operation.tensors() {
             let entry = uses.entry(tensor.0);
             let (_, last, branches) = entry.or_insert((index, index, BTreeSet::new()));
             *last = index;
@@ -112,7 +109,7 @@ fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() 
         for (shared, batch) in CASES {
             let limits = limits(shared);
             let target = if limits.hopper { "sm_90a" } else { "sm_86" };
-            let listed: BTreeSet<&str> = listed(target).map(|(name, _)| name).collect();
+            let listed: BTreeSet<&str> = listed(target).map(|listed| listed.name).collect();
             let lowered = lower(&program, batch, false, limits).unwrap();
             assert_apart(name, &program, &lowered, batch);
 
@@ -201,21 +198,6 @@ fn models_without_kernels_are_refused_by_what_has_none() {
     println!("{} models refused", cases.len());
 }
 
-/// Returns name and source of each kernel in the list that is compiled for `target`.
-fn listed(target: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let lines = LIST.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(move |line| {
-        let mut words = line.split_whitespace();
-        let (name, source) = (words.next()?, words.next()?);
-        let is_for_it = words.all(|word| match word.split_once(':') {
-            Some(("only", only)) => only == target,
-            Some(("not", not)) => not != target,
-            _ => true,
-        });
-        is_for_it.then_some((name, source))
-    })
-}
-
 #[test]
 fn the_images_hold_every_kernel_of_the_list() {
     for capability in [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0), (13, 0)] {
@@ -224,7 +206,7 @@ fn the_images_hold_every_kernel_of_the_list() {
             println!("{capability:?}: no images");
             continue;
         };
-        for (name, _) in listed(&images.target) {
+        for Listed { name, .. } in listed(&images.target) {
             let image = images.get(name).unwrap();
             assert!(!image.is_empty(), "{name} for {}", images.target);
         }
@@ -314,16 +296,7 @@ fn parameters_are_as_large_as_the_kernels_structs() {
     let sources: BTreeSet<&str> = targets
         .into_iter()
         .flat_map(listed)
-        .map(|(_, source)| source)
+        .map(|listed| listed.source)
         .collect();
     assert_eq!(tried, sources, "every source is tried");
-}
-
-/// A kernel's name in the list is how its image is found.
-#[test]
-fn the_functions_of_kernels_are_in_their_sources() {
-    for kernel in [Kernel::Spectrum, Kernel::Synthesis, Kernel::TokenNorm] {
-        let (name, source) = (kernel.name(), kernel.function());
-        assert!(listed("sm_86").any(|(listed, file)| listed == name && file.starts_with(source)));
-    }
 }

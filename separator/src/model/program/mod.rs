@@ -4,6 +4,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `mod.rs` | the program and its steps |
+//! | `operands.rs` | the tensors that a step reads and writes |
 //! | `write/` | the program of a network: encoder, transformer, decoder |
 //! | `interpret/` | a plain interpreter in float32, the reference that engines are tested against |
 //!
@@ -14,6 +15,7 @@
 //! nothing has to be moved.
 
 pub(crate) mod interpret;
+mod operands;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -45,7 +45,7 @@ impl<'a> Lowering<'a> {
 
         let batch = self.batch;
         let mut tensor =
-            |bytes: usize| Pointer::new(Region::Tensors, self.sizes.reserve(batch * bytes));
+            |bytes: usize| Pointer::new(Region::Tensors, self.memory.reserve(batch * bytes));
         let (raw, hidden, parts) = (
             tensor(elements * FLOAT),
             tensor(elements * HALF),

@@ -21,7 +21,7 @@ use self::dconv::DConvBuffers;
 use self::fourier::Tables;
 use super::error::Unsupported;
 use super::kernel::Kernel;
-use super::memory::{Lifetimes, Sizes};
+use super::memory::Memory;
 use super::parameters::{Parameters, Pointer, Region};
 use super::weights::Pool;
 use crate::model::program::{Branch, Operation, Program, Shape, Statistics, Step, Tensor};
@@ -93,7 +93,7 @@ pub(super) fn lower(
     Ok(Lowered {
         launches: lowering.launches,
         pool: lowering.pool,
-        tensor_bytes: lowering.sizes.total(),
+        tensor_bytes: lowering.memory.total(),
         scratch_bytes: lowering.scratch,
         places: lowering.places,
     })
@@ -104,8 +104,7 @@ struct Lowering<'a> {
     batch: usize,
     launches: Vec<Launch>,
     pool: Pool,
-    sizes: Sizes,
-    lifetimes: Option<Lifetimes>,
+    memory: Memory,
     places: Vec<Option<(usize, usize)>>,
     scratch: usize,
     tables: Option<Tables>,
@@ -132,8 +131,7 @@ impl<'a> Lowering<'a> {
             batch,
             launches: Vec::new(),
             pool: Pool::default(),
-            sizes: Sizes::default(),
-            lifetimes: (!keep_all).then(|| Lifetimes::of(program)),
+            memory: Memory::new(program, keep_all),
             places: vec![None; program.tensors.len()],
             scratch: 0,
             tables: None,
@@ -163,10 +161,7 @@ impl<'a> Lowering<'a> {
         let shape = self.shape(tensor);
         let bytes = self.batch * shape.sequences * shape.positions * shape.channels * element;
         let (offset, _) = *self.places[tensor.0].get_or_insert_with(|| {
-            let offset = match &mut self.lifetimes {
-                Some(lifetimes) => lifetimes.place(tensor, bytes, self.step, &mut self.sizes),
-                None => self.sizes.reserve(bytes),
-            };
+            let offset = self.memory.place(tensor, bytes, self.step);
             (offset, element)
         });
         Pointer::new(Region::Tensors, offset)

@@ -126,7 +126,7 @@ impl Lowering<'_> {
             tap_p,
         };
 
-        let stages = 3 * (PRODUCT_ROWS + block) * CONVOLUTION_DEPTH * HALF;
+        let stages = kernel::CONVOLUTION_STAGES * (PRODUCT_ROWS + block) * CONVOLUTION_DEPTH * HALF;
         let shared = stages.max(results_bytes(block)) as u32;
         self.launch(Kernel::Convolution(block), grid, shared, parameters);
     }
@@ -189,7 +189,7 @@ impl Lowering<'_> {
             ..Default::default()
         };
 
-        let stages = 6 * (PRODUCT_ROWS + block) * PRODUCT_DEPTH * HALF;
+        let stages = kernel::PRODUCT_STAGES * (PRODUCT_ROWS + block) * PRODUCT_DEPTH * HALF;
         let shared = stages + 2 * results_bytes(block) + 256;
         let blocks = (self.batch * of_segment).min(self.limits.multiprocessors);
         self.launch(

@@ -126,7 +126,6 @@ impl Lowering<'_> {
 
     /// Launches `attention_hopper.cu` for heads of `width` channels.
     fn boxed_attention(&mut self, a: &Attention, width: usize) {
-        const STAGES: usize = 4;
         let row = if width <= 32 { 32 } else { 64 };
         let mut boxes = |channels: Channels| {
             let shape = self.shape(channels.tensor);
@@ -157,7 +156,8 @@ impl Lowering<'_> {
             ..Default::default()
         };
 
-        let shared = STAGES * 2 * kernel::ATTENTION_HOPPER_KEYS * row * HALF + 64;
+        let stages = 2 * kernel::ATTENTION_HOPPER_STAGES;
+        let shared = stages * kernel::ATTENTION_HOPPER_KEYS * row * HALF + 64;
         let grid = [
             queries.div_ceil(kernel::ATTENTION_HOPPER_QUERIES),
             a.heads,
