@@ -200,6 +200,7 @@ fn causes(error: &anyhow::Error) -> String {
 mod tests {
     use super::*;
     use anyhow::Context as _;
+    use sextet_cases::each_case;
 
     #[test]
     fn a_report_is_one_line_of_cause_and_one_of_remedy() {
@@ -256,8 +257,8 @@ mod tests {
                 "use `--engine cpu`",
             ),
         ];
-        for (error, expected) in cases {
+        each_case(cases, |(error, expected)| {
             assert_eq!(Report::of(&error).remedies.for_command(), expected);
-        }
+        });
     }
 }

@@ -61,6 +61,7 @@ fn targets(asked: Option<&str>, is_tensorrt_wanted: bool) -> Option<Targets> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
     use tracing::Level;
 
     use super::*;
@@ -78,11 +79,11 @@ mod tests {
             (Some("other=trace"), false, Some([false, false])),
         ];
 
-        for (asked, is_tensorrt_wanted, expected) in cases {
+        each_case(cases, |(asked, is_tensorrt_wanted, expected)| {
             let found = targets(asked, is_tensorrt_wanted).map(|targets| {
                 [Level::ERROR, Level::TRACE].map(|level| targets.would_enable(TENSORRT, &level))
             });
             assert_eq!(found, expected, "{asked:?}, {is_tensorrt_wanted}");
-        }
+        });
     }
 }

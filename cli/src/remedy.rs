@@ -103,6 +103,8 @@ fn in_flags(remedy: &Remedy) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -137,9 +139,9 @@ mod tests {
             ("leave it out".into(), "leave it out", "leave it out"),
         ];
 
-        for (remedies, for_command, for_anybody) in cases {
+        each_case(cases, |(remedies, for_command, for_anybody)| {
             assert_eq!(remedies.for_command(), for_command);
             assert_eq!(remedies.for_anybody(), for_anybody);
-        }
+        });
     }
 }

@@ -38,6 +38,8 @@ pub(crate) fn speed(speed: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -53,9 +55,9 @@ mod tests {
             (3723.0, "1:02:03"),
             (-1.0, "0:00.0"),
         ];
-        for (seconds, text) in cases {
+        each_case(cases, |(seconds, text)| {
             assert_eq!(took(seconds), text, "{seconds}");
-        }
+        });
     }
 
     #[test]
@@ -68,8 +70,8 @@ mod tests {
             (3723.0, "1:02:03"),
             (-1.0, "0:00"),
         ];
-        for (seconds, text) in cases {
+        each_case(cases, |(seconds, text)| {
             assert_eq!(clock(seconds), text);
-        }
+        });
     }
 }

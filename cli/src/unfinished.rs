@@ -270,6 +270,8 @@ fn check_place(place: &Path) -> io::Result<()> {
 mod tests {
     use std::io::Write as _;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -420,7 +422,7 @@ mod tests {
             ),
         ];
 
-        for (name, end, left) in cases {
+        each_case(cases, |(name, end, left)| {
             let folder = tempfile::tempdir().unwrap();
             let unfinished = Unfinished::default();
             let begin = |song: &str| {
@@ -435,7 +437,7 @@ mod tests {
 
             end(vec![begin("first"), begin("second")], &unfinished);
             assert_eq!(names(folder.path()), left, "{name}");
-        }
+        });
 
         println!("{} ends tried", cases.len());
     }

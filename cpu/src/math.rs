@@ -154,6 +154,8 @@ impl Moments {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::isa::Isa;
     use crate::simd::{MOST_LANES, Task};
@@ -236,8 +238,8 @@ mod tests {
             (Function::Logistic, 80.0, 3e-7, 0.0),
             (Function::Gelu, 30.0, 5e-7, 1e-8),
         ];
-        for isa in Isa::all() {
-            for (function, end, relative, absolute) in cases {
+        each_case(Isa::all(), |isa| {
+            each_case(cases, |(function, end, relative, absolute)| {
                 let mut worst = 0.0f64;
                 for n in -40_000..=40_000 {
                     let x = (f64::from(n) / 40_000.0).powi(3) as f32 * end;
@@ -251,8 +253,8 @@ mod tests {
                     );
                 }
                 println!("{isa} {function:?}: {worst:.1e}");
-            }
-        }
+            });
+        });
     }
 
     #[test]
@@ -268,26 +270,29 @@ mod tests {
             (Function::Gelu, 1e30, 1e30, 1e22),
             (Function::Gelu, -50.0, 0.0, 1e-6),
         ];
-        for isa in Isa::all() {
-            for (function, x, expected, bound) in cases {
+        each_case(Isa::all(), |isa| {
+            each_case(cases, |(function, x, expected, bound)| {
                 let found = apply(isa, function, x);
                 assert!(
                     (found - expected).abs() <= bound,
                     "{isa} {function:?}({x}) = {found}"
                 );
-            }
-            for function in [Function::Exponential, Function::Logistic, Function::Gelu] {
-                assert!(
-                    apply(isa, function, f32::NAN).is_nan(),
-                    "{isa} {function:?}"
-                );
-            }
-        }
+            });
+            each_case(
+                [Function::Exponential, Function::Logistic, Function::Gelu],
+                |function| {
+                    assert!(
+                        apply(isa, function, f32::NAN).is_nan(),
+                        "{isa} {function:?}"
+                    );
+                },
+            );
+        });
     }
 
     #[test]
     fn sums_are_those_of_float64() {
-        for length in [0, 1, 15, 16, 17, 1000] {
+        each_case([0, 1, 15, 16, 17, 1000], |length| {
             let x: Vec<f32> = (0..length)
                 .map(|n| (n as f32 * 0.7).sin() + 100.0)
                 .collect();
@@ -298,6 +303,6 @@ mod tests {
                 found.iter().zip(&expected).all(near),
                 "{found:?}, {expected:?}"
             );
-        }
+        });
     }
 }

@@ -7,6 +7,7 @@
 
 use std::f64::consts::TAU;
 
+use sextet_cases::each_case;
 use sextet_cpu::{
     Activation, Affine, Attention, Axis, Columns, Convolution, DConv, DConvLayer, Finish, Fourier,
     Frames, GroupedNorm, Isa, Product, Shape, Standardised, Statistics, Upsampling, embed,
@@ -438,51 +439,54 @@ fn residual_branches_are_their_definition() {
 
 #[test]
 fn norms_are_their_definition() {
-    for (rows, channels) in [(1, 1), (7, 12), (100, 48), (70, 384)] {
-        let row = |i: usize| i / channels;
-        let x: Vec<f32> = noise(rows * channels, 1).iter().map(|x| x + 3.0).collect();
-        let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
-        let (add, gain, shift) = (noise(x.len(), 2), noise(channels, 3), noise(channels, 4));
-        let affine = Affine {
-            gain: gain.clone(),
-            shift: shift.clone(),
-        };
-        let finished = |mut x: Vec<f64>, group: &dyn Fn(usize) -> usize| {
-            normalise(&mut x, group);
-            for (i, x) in x.iter_mut().enumerate() {
-                let (gain, shift) = (gain[i % channels], shift[i % channels]);
-                *x = *x * f64::from(gain) + f64::from(shift) + f64::from(add[i]);
-            }
-            let mut normalised = x.clone();
-            normalise(&mut normalised, row);
-            [x, normalised].concat()
-        };
+    each_case(
+        [(1, 1), (7, 12), (100, 48), (70, 384)],
+        |(rows, channels)| {
+            let row = |i: usize| i / channels;
+            let x: Vec<f32> = noise(rows * channels, 1).iter().map(|x| x + 3.0).collect();
+            let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+            let (add, gain, shift) = (noise(x.len(), 2), noise(channels, 3), noise(channels, 4));
+            let affine = Affine {
+                gain: gain.clone(),
+                shift: shift.clone(),
+            };
+            let finished = |mut x: Vec<f64>, group: &dyn Fn(usize) -> usize| {
+                normalise(&mut x, group);
+                for (i, x) in x.iter_mut().enumerate() {
+                    let (gain, shift) = (gain[i % channels], shift[i % channels]);
+                    *x = *x * f64::from(gain) + f64::from(shift) + f64::from(add[i]);
+                }
+                let mut normalised = x.clone();
+                normalise(&mut normalised, row);
+                [x, normalised].concat()
+            };
 
-        // Rows of one number have no variance, and their norm amplifies rounding without end.
-        if channels > 1 {
-            let mut expected = exact.clone();
-            normalise(&mut expected, row);
-            check(&format!("layer norm {channels}"), &expected, |isa| {
-                let mut y = vec![f32::NAN; x.len()];
-                layer_norm(isa, channels, &x, &mut y);
-                y
-            });
-            let expected = finished(exact.clone(), &row);
-            check(&format!("embedding {channels}"), &expected, |isa| {
-                let mut y = vec![f32::NAN; 2 * x.len()];
-                let (output, normalised) = y.split_at_mut(x.len());
-                embed(isa, Some(&affine), &add, channels, &x, [output, normalised]);
-                y
-            });
-            let expected = finished(exact, &|_| 0);
-            check(&format!("group norm {channels}"), &expected, |isa| {
-                let mut y = vec![f32::NAN; 2 * x.len()];
-                let (output, normalised) = y.split_at_mut(x.len());
-                group_norm(isa, &affine, &x, Some(&add), output, Some(normalised));
-                y
-            });
-        }
-    }
+            // Rows of one number have no variance, and their norm amplifies rounding without end.
+            if channels > 1 {
+                let mut expected = exact.clone();
+                normalise(&mut expected, row);
+                check(&format!("layer norm {channels}"), &expected, |isa| {
+                    let mut y = vec![f32::NAN; x.len()];
+                    layer_norm(isa, channels, &x, &mut y);
+                    y
+                });
+                let expected = finished(exact.clone(), &row);
+                check(&format!("embedding {channels}"), &expected, |isa| {
+                    let mut y = vec![f32::NAN; 2 * x.len()];
+                    let (output, normalised) = y.split_at_mut(x.len());
+                    embed(isa, Some(&affine), &add, channels, &x, [output, normalised]);
+                    y
+                });
+                let expected = finished(exact, &|_| 0);
+                check(&format!("group norm {channels}"), &expected, |isa| {
+                    let mut y = vec![f32::NAN; 2 * x.len()];
+                    let (output, normalised) = y.split_at_mut(x.len());
+                    group_norm(isa, &affine, &x, Some(&add), output, Some(normalised));
+                    y
+                });
+            }
+        },
+    );
 }
 
 #[test]
@@ -547,20 +551,20 @@ fn norms_of_layers_are_their_definition() {
 
 #[test]
 fn statistics_are_those_of_float64() {
-    for length in [2, 100, 100_000] {
+    each_case([2, 100, 100_000], |length| {
         let x: Vec<f32> = noise(length, 1).iter().map(|x| 0.1 * x + 5.0).collect();
         let count = length as f64;
         let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
         let squares: f64 = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
         let deviation = (squares / (count - 1.0)).sqrt();
-        for isa in Isa::all() {
+        each_case(Isa::all(), |isa| {
             let found = statistics(isa, &x);
             assert!((found.mean - mean).abs() < 1e-12 * mean);
             assert!(
                 (found.deviation - deviation).abs() < 1e-9 * deviation,
                 "{found:?}"
             );
-        }
+        });
 
         let expected: Vec<f64> = x
             .iter()
@@ -572,7 +576,7 @@ fn statistics_are_those_of_float64() {
             standardise(&mut x, of);
             x
         });
-    }
+    });
 }
 
 /// Parameters of a small transform: eight points, hop of two.

@@ -110,6 +110,8 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::tests::names;
 
@@ -133,14 +135,14 @@ mod tests {
             ("a file", |place| fs::write(place, "old").unwrap()),
         ];
 
-        for (name, before) in cases {
+        each_case(cases, |(name, before)| {
             let home = tempfile::tempdir().unwrap();
             let place = home.path().join("place");
             before(&place);
             begin(&place).commit(&place).unwrap();
             assert_eq!(names(&place), ["below"], "{name}");
             assert_eq!(names(home.path()), ["place"], "{name}");
-        }
+        });
     }
 
     #[test]

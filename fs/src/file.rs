@@ -140,6 +140,8 @@ pub fn rename_synced(from: &Path, place: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::tests::names;
 
@@ -226,19 +228,19 @@ mod tests {
 
     #[test]
     fn several_files_take_their_places_together() {
-        for older in [&[][..], &["a"], &["a", "b"]] {
+        each_case([&[][..], &["a"], &["a", "b"]], |older| {
             let folder = tempfile::tempdir().unwrap();
             commit_all(two_files(folder.path(), older)).unwrap();
             assert_eq!(names(folder.path()), ["a", "b"], "{older:?}");
-            for name in ["a", "b"] {
+            each_case(["a", "b"], |name| {
                 assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"newer");
-            }
-        }
+            });
+        });
     }
 
     #[test]
     fn several_files_of_which_one_cannot_be_placed_leave_the_older_ones() {
-        for older in [&[][..], &["a"], &["b"], &["a", "b"]] {
+        each_case([&[][..], &["a"], &["b"], &["a", "b"]], |older| {
             let folder = tempfile::tempdir().unwrap();
             let files = two_files(folder.path(), older);
 
@@ -250,7 +252,7 @@ mod tests {
             for name in older {
                 assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"older");
             }
-        }
+        });
     }
 
     #[test]

@@ -63,6 +63,8 @@ fn unfinished<T>(
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// Returns the names in `folder`, in order.
@@ -84,9 +86,9 @@ mod tests {
             (".other-aB3.part", false),
             ("song.part", false),
         ];
-        for (name, expected) in cases {
+        each_case(cases, |(name, expected)| {
             assert_eq!(is_unfinished(OsStr::new(name)), expected, "{name}");
-        }
+        });
     }
 
     #[test]
@@ -97,9 +99,9 @@ mod tests {
             AtomicFile::beside(&nowhere).unwrap_err(),
             AtomicDir::beside(&nowhere).unwrap_err(),
         ];
-        for error in errors {
+        each_case(errors, |error| {
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
             assert!(!error.to_string().contains(PREFIX), "{error}");
-        }
+        });
     }
 }

@@ -85,6 +85,8 @@ fn is_granted(taken: Result<(), TryLockError>) -> io::Result<bool> {
 mod tests {
     use std::cell::Cell;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     const EVERY: Duration = Duration::from_millis(1);
@@ -126,11 +128,11 @@ mod tests {
             }
         };
 
-        for (first, second, both) in cases {
+        each_case(cases, |(first, second, both)| {
             let held = take(first);
             assert!(held.is_some());
             assert_eq!(take(second).is_some(), both, "{first} {second}");
-        }
+        });
     }
 
     #[test]
@@ -142,9 +144,9 @@ mod tests {
             (error(io::ErrorKind::PermissionDenied), None),
         ];
 
-        for (taken, expected) in cases {
+        each_case(cases, |(taken, expected)| {
             assert_eq!(is_granted(taken).ok(), expected);
-        }
+        });
     }
 
     fn error(kind: io::ErrorKind) -> Result<(), TryLockError> {

@@ -261,6 +261,8 @@ fn level(db: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -287,10 +289,10 @@ mod tests {
         assert_eq!(MainOutput::Dry.stem(), None);
         assert_eq!(MainOutput::Mix.stem(), None);
 
-        for stem in Stem::ALL {
+        each_case(Stem::ALL, |stem| {
             assert_eq!(MainOutput::ALL[1 + stem as usize].stem(), Some(stem));
             assert_eq!(MainOutput::variants()[1 + stem as usize], title(stem));
-        }
+        });
 
         let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
         assert_eq!(

@@ -9,6 +9,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use sextet_cases::each_case;
 use sextet_plugin_testing::clap_host::{Buses, Call, Host};
 use sextet_plugin_testing::{BUSES, BusAudio, entry, project};
 use sextet_protocol::{Fingerprint, Stem};
@@ -95,7 +96,7 @@ fn without_a_clip_the_track_plays_dry() {
     host.activate(44_100, 512);
 
     let input: Vec<f32> = (0..512).map(|n| n as f32 / 512.0).collect();
-    for position in [None, Some(0), Some(-5_000)] {
+    each_case([None, Some(0), Some(-5_000)], |position| {
         let heard = host.play([&input, &input], position);
         assert_eq!(heard[0], [input.clone(), input.clone()]);
         assert!(
@@ -105,7 +106,7 @@ fn without_a_clip_the_track_plays_dry() {
                 .flatten()
                 .all(|&sample| sample == 0.0)
         );
-    }
+    });
 
     host.wait_for("empty", PATIENCE);
 }
@@ -117,7 +118,7 @@ fn absent_inactive_and_null_buses_cost_the_others_nothing() {
     let dry = [0.5; 700];
 
     let mut cases = 0;
-    for buses in [
+    let cases = [
         Buses::All,
         Buses::MainOnly,
         Buses::NoAuxChannels,
@@ -127,32 +128,36 @@ fn absent_inactive_and_null_buses_cost_the_others_nothing() {
         Buses::NoInput,
         Buses::NullMain,
         Buses::All,
-    ] {
-        for position in [START - 300, START + 5_000, START + FRAMES as i64 - 100] {
-            let input = [dry.as_slice(); 2];
-            let heard = host.process(&Call {
-                input,
-                position: Some(position),
-                buses,
-                changes: &[],
-                locates: &[],
-            });
+    ];
+    each_case(cases, |buses| {
+        each_case(
+            [START - 300, START + 5_000, START + FRAMES as i64 - 100],
+            |position| {
+                let input = [dry.as_slice(); 2];
+                let heard = host.process(&Call {
+                    input,
+                    position: Some(position),
+                    buses,
+                    changes: &[],
+                    locates: &[],
+                });
 
-            let dry = if buses == Buses::NoInput { 0.0 } else { 0.5 };
-            for bus in 0..7 {
-                let there = match buses {
-                    Buses::All | Buses::NoInput => true,
-                    Buses::Holes => bus % 2 == 1 || bus == 0,
-                    Buses::NullMain => bus > 0,
-                    _ => bus == 0,
-                };
-                if there {
-                    check(&heard, bus, position, dry);
-                    cases += 1;
+                let dry = if buses == Buses::NoInput { 0.0 } else { 0.5 };
+                for bus in 0..7 {
+                    let there = match buses {
+                        Buses::All | Buses::NoInput => true,
+                        Buses::Holes => bus % 2 == 1 || bus == 0,
+                        Buses::NullMain => bus > 0,
+                        _ => bus == 0,
+                    };
+                    if there {
+                        check(&heard, bus, position, dry);
+                        cases += 1;
+                    }
                 }
-            }
-        }
-    }
+            },
+        );
+    });
 
     println!("{cases} buses");
 }
@@ -184,7 +189,7 @@ fn a_locate_within_a_block_is_heard_where_it_is() {
     let dry = [0.0; 1_000];
 
     let gain = host.param("Drums gain");
-    for with_automation in [false, true] {
+    each_case([false, true], |with_automation| {
         // A change to the current value splits the block all the same.
         let same = host.normalized("Drums gain", 0.0);
         let changes = [(gain, 100, same), (gain, 650, same)];
@@ -221,7 +226,7 @@ fn a_locate_within_a_block_is_heard_where_it_is() {
                 );
             }
         }
-    }
+    });
 }
 
 #[test]
@@ -314,7 +319,7 @@ fn gains_mutes_and_solos_make_the_mix() {
         ),
     ];
 
-    for (changes, levels) in cases {
+    each_case(cases, |(changes, levels)| {
         // The host normalizes plain values of gains.
         let changes: Vec<(&str, f64)> = changes
             .iter()
@@ -337,13 +342,13 @@ fn gains_mutes_and_solos_make_the_mix() {
 
         // The auxiliary buses carry the unchanged stems.
         (1..7).for_each(|bus| check(&heard, bus, START + 2_000, 0.0));
-    }
+    });
 }
 
 #[test]
 fn outside_of_the_clip_it_is_dry_or_silent() {
     let mut host = host_with_stems();
-    for (choice, level) in [(1.0, 0.0), (0.0, 1.0)] {
+    each_case([(1.0, 0.0), (0.0, 1.0)], |(choice, level)| {
         host.set(&[("Outside the clip", choice)]);
         let input = [0.5; 1_000];
         host.play([&input; 2], Some(START - 50_000));
@@ -357,14 +362,14 @@ fn outside_of_the_clip_it_is_dry_or_silent() {
             };
             assert_eq!(heard[0][0][frame], wanted, "frame {frame}");
         }
-    }
+    });
 }
 
 /// Sample rates change between activations; stems keep their place in time.
 #[test]
 fn a_session_may_change_its_rate() {
     let mut host = host_with_stems();
-    for rate_hz in [44_100, 96_000, RATE_HZ] {
+    each_case([44_100, 96_000, RATE_HZ], |rate_hz| {
         host.activate(rate_hz, 1024);
         host.wait_for("ready", PATIENCE);
         let start = (START * i64::from(rate_hz) + 24_000) / 48_000;
@@ -379,7 +384,7 @@ fn a_session_may_change_its_rate() {
         );
 
         assert!(heard[1][0][300..].iter().any(|&sample| sample.abs() > 0.1));
-    }
+    });
 
     let heard = host.play([&[0.5; 600]; 2], Some(START + 77));
     (0..7).for_each(|bus| check(&heard, bus, START + 77, 0.5));

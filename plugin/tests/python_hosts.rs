@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use sextet_cases::each_case;
 use sextet_plugin_testing::screen::Screen;
 use sextet_plugin_testing::{bundle, command, project};
 
@@ -76,12 +77,12 @@ fn python_hosts_capture_separate_play_back_and_show_the_editor() {
     drop(hosts);
 
     let said = said();
-    for host in ["DawDreamer", "pedalboard"] {
+    each_case(["DawDreamer", "pedalboard"], |host| {
         assert!(
             said.contains(&format!("{host}: the mix against the clip: -")),
             "{host} has not been heard: {said}"
         );
-    }
+    });
 
     print!("{said}");
 }

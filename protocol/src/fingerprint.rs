@@ -137,6 +137,8 @@ impl AudioHasher {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -156,9 +158,9 @@ mod tests {
             "ä7816bf8f01cfea414140de5dae2223",
         ];
 
-        for text in wrong {
+        each_case(wrong, |text| {
             assert!(text.parse::<Fingerprint>().is_err(), "{text}");
-        }
+        });
     }
 
     fn hash(rate_hz: u32, channels: &[Vec<f32>], block_frames: usize) -> Fingerprint {
@@ -178,9 +180,9 @@ mod tests {
         let stereo = vec![left.clone(), right.clone()];
 
         let whole = hash(48_000, &stereo, 5000);
-        for block_frames in [1, 3, 1023, 1024, 1025, 4096] {
+        each_case([1, 3, 1023, 1024, 1025, 4096], |block_frames| {
             assert_eq!(hash(48_000, &stereo, block_frames), whole, "{block_frames}");
-        }
+        });
 
         let mut changed = stereo.clone();
         changed[1][4999] += f32::EPSILON;

@@ -111,6 +111,8 @@ fn named(variable: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -136,9 +138,9 @@ mod tests {
         assert_ne!(folders.cache(), folders.data());
 
         // Windows understands both separators, but a path that is shown has one.
-        for path in [folders.stems(), folders.captures()] {
+        each_case([folders.stems(), folders.captures()], |path| {
             let shown = path.display().to_string();
             assert!(!(shown.contains('/') && shown.contains('\\')), "{shown}");
-        }
+        });
     }
 }

@@ -272,6 +272,8 @@ fn one_of(another: &str, there: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -294,9 +296,9 @@ mod tests {
             (&[gpu()], "choose one of 0 NVIDIA A, 1 NVIDIA B"),
         ];
 
-        for (remedies, expected) in cases {
+        each_case(cases, |(remedies, expected)| {
             assert_eq!(Remedy::join(remedies, Remedy::phrase), expected);
-        }
+        });
     }
 
     #[test]
@@ -313,8 +315,8 @@ mod tests {
             (r#"{"type":"use_cpu","more":1}"#, Remedy::UseCpu),
         ];
 
-        for (text, expected) in cases {
+        each_case(cases, |(text, expected)| {
             assert_eq!(serde_json::from_str::<Remedy>(text).unwrap(), expected);
-        }
+        });
     }
 }

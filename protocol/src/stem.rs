@@ -81,14 +81,16 @@ impl FromStr for Stem {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
     fn every_name_reads_back() {
-        for stem in Stem::ALL {
+        each_case(Stem::ALL, |stem| {
             assert_eq!(stem.name().parse(), Ok(stem));
             assert_eq!(serde_json::to_string(&stem).unwrap(), format!("\"{stem}\""));
-        }
+        });
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Remedies on the wire and in words that suit every front end.
 
 use serde_json::{Value, json};
+use sextet_cases::each_case;
 use sextet_protocol::Remedy;
 
 fn text(text: &str) -> String {
@@ -116,7 +117,7 @@ fn all() -> Vec<(Remedy, Value)> {
 #[test]
 fn remedies_are_on_the_wire_what_they_are_documented_to_be() {
     let page = include_str!("../../docs/worker.md");
-    for (remedy, wire) in all() {
+    each_case(all(), |(remedy, wire)| {
         assert_eq!(serde_json::to_value(&remedy).unwrap(), wire);
         assert_eq!(
             serde_json::from_value::<Remedy>(wire.clone()).unwrap(),
@@ -125,17 +126,17 @@ fn remedies_are_on_the_wire_what_they_are_documented_to_be() {
 
         let tag = wire["type"].as_str().unwrap();
         assert!(page.contains(&format!("`{tag}`")), "{tag} is documented");
-    }
+    });
     println!("{} remedies tried", all().len());
 }
 
 #[test]
 fn a_phrase_names_no_front_ends_controls() {
-    for (remedy, wire) in all() {
+    each_case(all(), |(remedy, wire)| {
         let phrase = remedy.phrase();
         assert!(!phrase.is_empty() && !phrase.ends_with('.'), "{wire}");
-        for control in ["--", "`sextet", "settings"] {
+        each_case(["--", "`sextet", "settings"], |control| {
             assert!(!phrase.contains(control), "{wire}: {phrase}");
-        }
-    }
+        });
+    });
 }

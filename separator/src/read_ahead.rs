@@ -277,6 +277,8 @@ fn take_block(samples: &mut Vec<f32>) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::{Error, SeparateError};
 
@@ -286,43 +288,46 @@ mod tests {
 
     #[test]
     fn the_song_comes_whole_in_blocks_of_one_size() {
-        for frames in [0, 1, BLOCK_FRAMES, BLOCK_FRAMES + 1, 20 * BLOCK_FRAMES - 7] {
-            let song = song(frames);
-            let (mut sizes, mut heard) = (Vec::new(), Vec::new());
-            let negate = |block: &mut Audio| {
-                block
-                    .channels_mut()
-                    .flatten()
-                    .for_each(|sample| *sample = -*sample)
-            };
+        each_case(
+            [0, 1, BLOCK_FRAMES, BLOCK_FRAMES + 1, 20 * BLOCK_FRAMES - 7],
+            |frames| {
+                let song = song(frames);
+                let (mut sizes, mut heard) = (Vec::new(), Vec::new());
+                let negate = |block: &mut Audio| {
+                    block
+                        .channels_mut()
+                        .flatten()
+                        .for_each(|sample| *sample = -*sample)
+                };
 
-            let read = |_, mut ahead: ReadAhead| {
-                while let Some(Read::Heard(block)) = ahead.next()? {
-                    sizes.push(block.frames());
-                    assert_eq!(block.channels().len(), 2, "mono comes twice");
-                    heard.extend_from_slice(&block.channels()[1]);
-                }
-                assert!(ahead.next()?.is_none(), "what is over stays over");
-                Ok(ahead.read_frames())
-            };
+                let read = |_, mut ahead: ReadAhead| {
+                    while let Some(Read::Heard(block)) = ahead.next()? {
+                        sizes.push(block.frames());
+                        assert_eq!(block.channels().len(), 2, "mono comes twice");
+                        heard.extend_from_slice(&block.channels()[1]);
+                    }
+                    assert!(ahead.next()?.is_none(), "what is over stays over");
+                    Ok(ahead.read_frames())
+                };
 
-            assert_eq!(
-                read_ahead(&song, false, negate, read).unwrap(),
-                frames as u64
-            );
-            assert!(
-                heard
-                    .iter()
-                    .zip(&song.channels()[0])
-                    .all(|(heard, sample)| *heard == -sample)
-            );
+                assert_eq!(
+                    read_ahead(&song, false, negate, read).unwrap(),
+                    frames as u64
+                );
+                assert!(
+                    heard
+                        .iter()
+                        .zip(&song.channels()[0])
+                        .all(|(heard, sample)| *heard == -sample)
+                );
 
-            assert_eq!(heard.len(), frames);
-            assert!(
-                sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES),
-                "{sizes:?}"
-            );
-        }
+                assert_eq!(heard.len(), frames);
+                assert!(
+                    sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES),
+                    "{sizes:?}"
+                );
+            },
+        );
     }
 
     #[test]
@@ -379,7 +384,7 @@ mod tests {
             ],
             48_000,
         );
-        for own in [false, true] {
+        each_case([false, true], |own| {
             let (mut at_its_own, mut heard) = (Vec::new(), 0);
             let read = |layout, mut ahead: ReadAhead| {
                 assert_eq!(layout, song.layout());
@@ -401,6 +406,6 @@ mod tests {
             let expected: &[f32] = if own { &song.channels()[0] } else { &[] };
             assert!(at_its_own == expected);
             assert_eq!(read_frames, expected.len() as u64);
-        }
+        });
     }
 }

@@ -131,6 +131,8 @@ fn sum(left: &[f32], right: &[f32], value: impl Fn(f64) -> f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::audio::{AudioSource, AudioStream};
     use crate::decoded::{DecodeOptions, Decoded};
@@ -180,12 +182,13 @@ mod tests {
 
     #[test]
     fn in_place_and_block_by_block_come_to_the_same() {
-        for frames in [
+        let cases = [
             1,
             RUN_FRAMES,
             BLOCK_FRAMES + 1,
             STRETCH_FRAMES + 3 * BLOCK_FRAMES + 77,
-        ] {
+        ];
+        each_case(cases, |frames| {
             let side = |step: f32| {
                 (0..frames)
                     .map(|n| (n as f32 * step).sin() * 0.4 + 0.1)
@@ -198,7 +201,7 @@ mod tests {
                 in_place,
                 "{frames} frames"
             );
-        }
+        });
     }
 
     #[test]
@@ -212,9 +215,9 @@ mod tests {
 
     #[test]
     fn samples_that_are_no_numbers_are_refused() {
-        for bad in [f32::NAN, f32::INFINITY] {
+        each_case([f32::NAN, f32::INFINITY], |bad| {
             let error = measure(Audio::new(vec![vec![0.0, bad, 0.0]], MODEL_RATE_HZ)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Audio);
-        }
+        });
     }
 }

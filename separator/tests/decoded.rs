@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sextet_cases::each_case;
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Layout};
 use sextet_separator::{
     DecodeOptions, Decoded, EngineOptions, Ignore, InMemory, Mono, Options, Result, Separator, Sum,
@@ -153,7 +154,7 @@ fn cases() -> Vec<(Layout, Options)> {
 fn a_song_that_is_kept_gives_the_stems_of_one_that_is_read_again() {
     let mut separator = separator();
     let cases = cases();
-    for (layout, options) in &cases {
+    each_case(&cases, |(layout, options)| {
         let song = Counted::new(*layout, 70_001, None);
         let kept = stems(&mut separator, &song, options, u64::MAX);
         assert_eq!(song.passes(), (1, 1.0), "kept: {layout:?}, {options:?}");
@@ -184,7 +185,7 @@ fn a_song_that_is_kept_gives_the_stems_of_one_that_is_read_again() {
         };
 
         assert!(sink.into_parts() == in_memory, "{layout:?}, {options:?}");
-    }
+    });
 
     println!(
         "{} songs compared bit for bit, kept, read again and in memory",
@@ -195,12 +196,13 @@ fn a_song_that_is_kept_gives_the_stems_of_one_that_is_read_again() {
 #[test]
 fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
     let mut tried = 0;
-    for (rate_hz, sum) in [
+    let cases = [
         (44_100, Sum::Model),
         (44_100, Sum::Exact),
         (48_000, Sum::Model),
         (48_000, Sum::Exact),
-    ] {
+    ];
+    each_case(cases, |(rate_hz, sum)| {
         let frames = 100_000_u64;
         let heard_frames = (frames as f64 * 44_100.0 / f64::from(rate_hz)).round() as u64;
         let own_frames = if rate_hz != 44_100 && sum == Sum::Exact {
@@ -209,14 +211,15 @@ fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
             0
         };
         let needed = (heard_frames + own_frames) * FRAME_BYTES;
-        for announced in [
+        let cases = [
             None,
             Some(frames),
             Some(1),
             Some(frames - 1),
             Some(2 * frames),
-        ] {
-            for memory_bytes in [0, needed - 1, needed, 3 * needed] {
+        ];
+        each_case(cases, |announced| {
+            each_case([0, needed - 1, needed, 3 * needed], |memory_bytes| {
                 let song = Counted::new(
                     Layout {
                         channels: 2,
@@ -251,9 +254,9 @@ fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
                 );
 
                 tried += 1;
-            }
-        }
-    }
+            });
+        });
+    });
 
     println!("{tried} budgets");
 }
@@ -261,9 +264,9 @@ fn a_song_is_kept_up_to_the_budget_whatever_its_header_says() {
 #[test]
 fn whoever_taps_hears_all_of_it_once_in_stereo_at_its_own_rate() {
     let mut tried = 0;
-    for rate_hz in [44_100, 48_000, 8_000] {
-        for channels in [1, 2] {
-            for memory_bytes in [0, u64::MAX] {
+    each_case([44_100, 48_000, 8_000], |rate_hz| {
+        each_case([1, 2], |channels| {
+            each_case([0, u64::MAX], |memory_bytes| {
                 let song = Counted::new(Layout { channels, rate_hz }, 200_001, None);
                 let mut heard = [Vec::new(), Vec::new()];
                 let mut tap = |block: &Audio| {
@@ -291,9 +294,9 @@ fn whoever_taps_hears_all_of_it_once_in_stereo_at_its_own_rate() {
                     "{channels} channels at {rate_hz} Hz"
                 );
                 tried += 1;
-            }
-        }
-    }
+            });
+        });
+    });
 
     println!("{tried} songs tapped");
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use safetensors::tensor::Dtype;
 use serde_json::Value;
+use sextet_cases::each_case;
 use sextet_separator::Model;
 use sextet_testing::checkpoint::Checkpoint;
 
@@ -42,8 +43,8 @@ fn products_are_counted_in_the_graph() {
         ),
     ];
 
-    for (name, model, expected) in cases {
+    each_case(cases, |(name, model, expected)| {
         println!("{name}: {} products", model.products());
         assert_eq!(model.products(), expected, "{name}");
-    }
+    });
 }

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
+use sextet_cases::each_case;
 use sextet_separator::gpu::Gpu;
 use sextet_separator::tensorrt::{
     BuiltPlan, CacheEntry, Library, NEEDS, PlanCache, REQUIRED_VERSION, Target, TensorRtError,
@@ -151,7 +152,7 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
         ("official six-stem shape, drawn weights", official()),
     ];
 
-    for (name, model) in &cases {
+    each_case(&cases, |(name, model)| {
         let (_folder, options) = fresh();
         let begin = Instant::now();
         let mut heard = Recorder::default();
@@ -197,7 +198,7 @@ fn real_models_are_built_and_the_second_time_taken_from_the_cache() {
             "{name}: {mb:.0} MB in {building_s:.1} s, {} steps heard; again {again_s:.2} s",
             steps.len()
         );
-    }
+    });
 
     println!("{} real models built", cases.len());
 }
@@ -233,14 +234,14 @@ fn what_is_asked_for_differently_is_built_differently() {
     ];
 
     let mut paths = Vec::new();
-    for (name, options, targets, count) in &cases {
+    each_case(&cases, |(name, options, targets, count)| {
         let built = build(&quick, options, targets, &mut Ignore).unwrap();
         assert!(
             built.len() == *count && built.iter().all(|built| !built.cached),
             "{name}: {built:?}"
         );
         paths.extend(built.into_iter().map(|built| built.path));
-    }
+    });
 
     paths.sort();
     paths.dedup();
@@ -249,11 +250,11 @@ fn what_is_asked_for_differently_is_built_differently() {
     let cache = PlanCache::new(options.cache.as_ref().unwrap());
     assert_eq!(cache.entries().unwrap().len(), 6);
 
-    for batch in [0, 65] {
+    each_case([0, 65], |batch| {
         let options = options.clone().batch(Some(batch));
         let error = build(&quick, &options, &none, &mut Ignore).unwrap_err();
         assert!(error.to_string().contains("expected 1 to 64"), "{error}");
-    }
+    });
 
     assert!(cache.clear().unwrap() > 0);
     assert_eq!(files(&options), Vec::<String>::new());
@@ -289,7 +290,7 @@ fn a_plan_that_is_damaged_or_foreign_is_built_again() {
         ),
     ];
 
-    for (name, damaged) in &cases {
+    each_case(&cases, |(name, damaged)| {
         fs::write(&whole.path, damaged).unwrap();
         let again = build_one(&quick, &options, &mut Ignore).unwrap();
         assert!(
@@ -301,7 +302,7 @@ fn a_plan_that_is_damaged_or_foreign_is_built_again() {
             build_one(&quick, &options, &mut Ignore).unwrap().cached,
             "{name} was not replaced"
         );
-    }
+    });
 
     assert!(
         build_one(&quick, &options.clone().batch(Some(2)), &mut Ignore)
@@ -437,7 +438,7 @@ fn a_build_that_is_stopped_leaves_no_plan() {
     let quick = quick();
 
     let stops = [1, 2];
-    for stop in stops {
+    each_case(stops, |stop| {
         let mut heard = Recorder {
             stop_after: Some(stop),
             ..Recorder::default()
@@ -445,7 +446,7 @@ fn a_build_that_is_stopped_leaves_no_plan() {
         let error = build_one(&quick, &options, &mut heard).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled, "after {stop}: {error}");
         assert_eq!(files(&options), Vec::<String>::new(), "after {stop}");
-    }
+    });
 
     assert!(!build_one(&quick, &options, &mut Ignore).unwrap().cached);
     println!("{} stops tried", stops.len());
@@ -470,7 +471,7 @@ fn a_cache_that_cannot_be_written_is_said_so() {
         ("a folder in the way", options.clone(), ".plan"),
     ];
 
-    for (name, options, named) in &cases {
+    each_case(&cases, |(name, options, named)| {
         let error = build_one(&quick, options, &mut Ignore).unwrap_err();
         assert!(
             matches!(cause(&error), TensorRtError::Cache { .. }),
@@ -484,7 +485,7 @@ fn a_cache_that_cannot_be_written_is_said_so() {
             [Remedy::MakeRoom, Remedy::ChooseFolder],
             "{name}"
         );
-    }
+    });
 
     assert_eq!(
         files(&options).len(),
@@ -593,7 +594,7 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
         ),
     ];
 
-    for (place, variant, named) in &cases {
+    each_case(&cases, |(place, variant, named)| {
         let options = in_cache(&folder.path().join("cache")).libraries(vec![place.to_path_buf()]);
         let error = build_one(&quick(), &options, &mut Ignore).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Engine, "{error}");
@@ -614,7 +615,7 @@ fn a_library_that_is_not_the_right_one_is_refused_by_name() {
             Some(&Remedy::InstallTensorRt),
             "{error}"
         );
-    }
+    });
 
     // None of the wrong libraries prevents the right one from being found, behind a folder without
     // a library.

@@ -178,6 +178,8 @@ fn header(rate_hz: u32, frames: u64) -> Vec<u8> {
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -193,10 +195,10 @@ mod tests {
         assert_eq!((wav.rate_hz(), wav.frames()), (48_000, 1_000));
 
         let mut out = [0.0; 20];
-        for first in [0, 1, 500, 990] {
+        each_case([0, 1, 500, 990], |first| {
             wav.read_into(first as u64, &mut out).unwrap();
             assert_eq!(out, samples[2 * first..][..20]);
-        }
+        });
 
         assert!(wav.read_into(991, &mut out).is_err());
     }
@@ -224,12 +226,12 @@ mod tests {
             (header(44_100, 5), "0 frames where its header says 5"),
         ];
 
-        for (bytes, expected) in cases {
+        each_case(cases, |(bytes, expected)| {
             let error = FloatWav::open(Cursor::new(bytes)).unwrap_err().to_string();
             assert!(
                 error.contains(expected),
                 "'{error}' does not say '{expected}'"
             );
-        }
+        });
     }
 }

@@ -127,6 +127,8 @@ pub fn chunk(out: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::WavHeader;
 
@@ -190,38 +192,42 @@ mod tests {
     #[test]
     fn every_format_is_read_as_it_was_written() {
         let mut cases = 0;
-        for samples in [
+        let cases = [
             SampleFormat::U8,
             SampleFormat::I16,
             SampleFormat::I24,
             SampleFormat::I32,
             SampleFormat::F32,
             SampleFormat::F64,
-        ] {
-            for (channels, rate_hz) in [(1, 8_000), (2, 44_100), (6, 192_000), (8, u32::MAX)] {
-                // A plain `fmt ` chunk states no speakers.
-                let states = channels > 2 || samples == SampleFormat::I32;
-                let format = WavFormat {
-                    channels,
-                    rate_hz,
-                    samples,
-                    channel_mask: if states { (1 << channels) - 1 } else { 0 },
-                };
+        ];
+        each_case(cases, |samples| {
+            each_case(
+                [(1, 8_000), (2, 44_100), (6, 192_000), (8, u32::MAX)],
+                |(channels, rate_hz)| {
+                    // A plain `fmt ` chunk states no speakers.
+                    let states = channels > 2 || samples == SampleFormat::I32;
+                    let format = WavFormat {
+                        channels,
+                        rate_hz,
+                        samples,
+                        channel_mask: if states { (1 << channels) - 1 } else { 0 },
+                    };
 
-                let mut more = Vec::new();
-                chunk(&mut more, b"LIST", b"odd");
-                let (header, data_bytes) = format.header(3, &more);
-                let read = WavHeader::read(&mut Cursor::new(&header)).unwrap();
+                    let mut more = Vec::new();
+                    chunk(&mut more, b"LIST", b"odd");
+                    let (header, data_bytes) = format.header(3, &more);
+                    let read = WavHeader::read(&mut Cursor::new(&header)).unwrap();
 
-                let expected = WavHeader {
-                    format,
-                    data_start: header.len() as u64,
-                    data_bytes: Some(data_bytes),
-                };
-                assert_eq!(read, expected);
-                cases += 1;
-            }
-        }
+                    let expected = WavHeader {
+                        format,
+                        data_start: header.len() as u64,
+                        data_bytes: Some(data_bytes),
+                    };
+                    assert_eq!(read, expected);
+                    cases += 1;
+                },
+            );
+        });
 
         println!("{cases} formats tried");
     }

@@ -205,15 +205,17 @@ pub(super) fn overlap(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
     fn rates_are_the_source_or_audio_rates() {
         assert_eq!("source".parse(), Ok(Rate::Source));
         assert_eq!("44100".parse(), Ok(Rate::Hz(44_100)));
-        for wrong in ["", "7999", "192001", "44.1", "-1", "fast"] {
+        each_case(["", "7999", "192001", "44.1", "-1", "fast"], |wrong| {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong:?}");
-        }
+        });
     }
 
     #[test]
@@ -224,14 +226,15 @@ mod tests {
             ("V0", BitRateArg::Quality(0)),
             ("v9", BitRateArg::Quality(9)),
         ];
-        for (text, expected) in cases {
+        each_case(cases, |(text, expected)| {
             assert_eq!(text.parse(), Ok(expected), "{text}");
-        }
-        for wrong in [
+        });
+        let cases = [
             "", "V", "V10", "V-1", "k", "15k", "513", "320000", "320kb", "-1",
-        ] {
+        ];
+        each_case(cases, |wrong| {
             assert!(wrong.parse::<BitRateArg>().is_err(), "{wrong:?}");
-        }
+        });
     }
 
     #[test]
@@ -244,21 +247,24 @@ mod tests {
             ("all", Gpus::All),
         ];
 
-        for (text, gpus) in cases {
+        each_case(cases, |(text, gpus)| {
             assert_eq!(text.parse(), Ok(gpus), "{text:?}");
-        }
+        });
 
-        for wrong in ["", "-1", "0,", "0,,1", "All", "all,0", "one", "0-3", "1.5"] {
-            assert!(wrong.parse::<Gpus>().is_err(), "{wrong:?}");
-        }
+        each_case(
+            ["", "-1", "0,", "0,,1", "All", "all,0", "one", "0-3", "1.5"],
+            |wrong| {
+                assert!(wrong.parse::<Gpus>().is_err(), "{wrong:?}");
+            },
+        );
     }
 
     #[test]
     fn an_overlap_is_a_share_below_one() {
         assert_eq!(overlap("0"), Ok(0.0));
         assert_eq!(overlap("0.99"), Ok(0.99));
-        for wrong in ["1", "-0.1", "NaN", "inf", "half", ""] {
+        each_case(["1", "-0.1", "NaN", "inf", "half", ""], |wrong| {
             assert!(overlap(wrong).is_err(), "{wrong:?}");
-        }
+        });
     }
 }

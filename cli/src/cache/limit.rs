@@ -106,6 +106,8 @@ impl StemCache {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -119,17 +121,20 @@ mod tests {
             ("12 B", 12, "12 B"),
         ];
 
-        for (text, bytes, shown) in cases {
+        each_case(cases, |(text, bytes, shown)| {
             let limit: Limit = text.parse().unwrap();
             assert_eq!(
                 (limit.0, limit.to_string().as_str()),
                 (bytes, shown),
                 "{text}"
             );
-        }
+        });
 
-        for wrong in ["", "GB", "-1GB", "20 GiB", "inf", "nan", "1e30", "twenty"] {
-            assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
-        }
+        each_case(
+            ["", "GB", "-1GB", "20 GiB", "inf", "nan", "1e30", "twenty"],
+            |wrong| {
+                assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
+            },
+        );
     }
 }

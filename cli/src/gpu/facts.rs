@@ -174,6 +174,8 @@ fn find(folders: &[PathBuf], names: &[&str]) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -185,14 +187,14 @@ mod tests {
             ("0x1002", "0x030000", false),
         ];
 
-        for (vendor, class, expected) in cases {
+        each_case(cases, |(vendor, class, expected)| {
             let folder = tempfile::tempdir().unwrap();
             let device = folder.path().join("0000:01:00.0");
             fs::create_dir(&device).unwrap();
             fs::write(device.join("vendor"), format!("{vendor}\n")).unwrap();
             fs::write(device.join("class"), format!("{class}\n")).unwrap();
             assert_eq!(has_card(folder.path()), expected, "{vendor} {class}");
-        }
+        });
 
         assert!(!has_card(Path::new("no such folder")));
     }

@@ -111,6 +111,8 @@ fn message(error: TensorRtError) -> String {
 mod tests {
     use std::path::PathBuf;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -169,7 +171,7 @@ mod tests {
             ),
         ];
 
-        for (error, is_named, offer, state, message, remedy) in cases {
+        each_case(cases, |(error, is_named, offer, state, message, remedy)| {
             let verdict = without_library(error, "NVIDIA T4", is_named, offer);
             assert_eq!(
                 (verdict.state, verdict.setup.is_some()),
@@ -186,6 +188,6 @@ mod tests {
                 "{}",
                 verdict.remedy
             );
-        }
+        });
     }
 }

@@ -90,19 +90,22 @@ fn device_of(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
     fn devices_are_named_with_their_memory() {
-        for (line, expected) in [
+        let cases = [
             ("NVIDIA H200, 143771 MiB, 580.159.04", "NVIDIA H200, 140 GB"),
             (
                 "NVIDIA GeForce RTX 4090, 24564 MiB, 580.1",
                 "NVIDIA GeForce RTX 4090, 24 GB",
             ),
             ("NVIDIA GeForce GTX 1650", "NVIDIA GeForce GTX 1650"),
-        ] {
+        ];
+        each_case(cases, |(line, expected)| {
             assert_eq!(device_of(line), expected);
-        }
+        });
     }
 }

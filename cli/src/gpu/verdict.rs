@@ -198,6 +198,8 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn nothing() -> GpuFacts {
@@ -268,7 +270,7 @@ mod tests {
             ),
         ];
 
-        for (error, found, state, message, remedy) in cases {
+        each_case(cases, |(error, found, state, message, remedy)| {
             let verdict = without_gpu(error, &found);
             assert_eq!(verdict.state, state, "{}", verdict.message);
             assert!(
@@ -286,7 +288,7 @@ mod tests {
             );
 
             assert!(verdict.setup.is_none());
-        }
+        });
     }
 
     #[test]
@@ -302,11 +304,11 @@ mod tests {
             (Some((7, 5)), "and 8.0 (Ampere) or newer", ""),
         ];
 
-        for (capability, message, remedy) in cases {
+        each_case(cases, |(capability, message, remedy)| {
             let verdict = old_driver(11_080, 12_000, capability);
             assert!(verdict.message.contains(message), "{}", verdict.message);
             assert!(verdict.remedy.contains(remedy), "{}", verdict.remedy);
             assert_eq!(verdict.remedy.is_empty(), remedy.is_empty());
-        }
+        });
     }
 }

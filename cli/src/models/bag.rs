@@ -94,6 +94,8 @@ impl Bag {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::models::catalogue::Entry;
 
@@ -119,8 +121,8 @@ mod tests {
             "just text",
             "models: {a: b}",
         ];
-        for text in wrong {
+        each_case(wrong, |text| {
             assert!(Bag::parse(text).is_err(), "{text:?}");
-        }
+        });
     }
 }

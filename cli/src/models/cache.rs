@@ -176,6 +176,8 @@ pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// Looks up the variables of `set`; all others are unset.
@@ -211,9 +213,9 @@ mod tests {
             ),
         ];
 
-        for (set, expected) in cases {
+        each_case(cases, |(set, expected)| {
             assert_eq!(cache_folder_of(&variables(set)), expected, "{set:?}");
-        }
+        });
     }
 
     #[test]
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn a_file_gets_its_name_with_links_or_without() {
         let refused = |_: &Path, _: &Path| Err(io::Error::from(io::ErrorKind::PermissionDenied));
-        for links in [true, false] {
+        each_case([true, false], |links| {
             let here = tempfile::tempdir().unwrap();
             let (blob, named) = (
                 here.path().join("blobs/abc"),
@@ -280,6 +282,6 @@ mod tests {
                 assert_eq!(fs::read_to_string(&named).unwrap(), "text");
                 assert_eq!(blob.is_file(), links);
             }
-        }
+        });
     }
 }

@@ -96,12 +96,13 @@ fn read() -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sextet_cases::each_case;
     use sextet_separator::Stem;
 
     #[test]
     fn every_entry_makes_sense() {
         assert_eq!(CATALOGUE[0].name, BUNDLED);
-        for entry in CATALOGUE.iter() {
+        each_case(CATALOGUE.iter(), |entry| {
             assert!(
                 entry
                     .sources
@@ -121,7 +122,7 @@ mod tests {
                     entry.name
                 );
             }
-        }
+        });
     }
 
     #[test]

@@ -198,6 +198,8 @@ impl Source for RemoteFile<'_> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn head(pairs: &[(&'static str, &'static str)]) -> Head {
@@ -242,8 +244,8 @@ mod tests {
             &[("x-repo-commit", "c"), ("etag", "\"../../x\"")],
             &[("x-repo-commit", "../c"), ("etag", "abc")],
         ];
-        for pairs in wrong {
+        each_case(wrong, |pairs| {
             assert_eq!(Facts::of(&head(pairs)), None, "{pairs:?}");
-        }
+        });
     }
 }

@@ -172,17 +172,20 @@ fn is_wanted(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::transfer::Bar;
 
     #[test]
     fn the_catalogue_has_every_system_that_nvidia_has() {
-        for (os, arch) in [
+        let cases = [
             ("linux", "x86_64"),
             ("linux", "aarch64"),
             ("windows", "x86_64"),
             ("windows", "aarch64"),
-        ] {
+        ];
+        each_case(cases, |(os, arch)| {
             let wheel = Wheel::of(os, arch).unwrap();
             assert_eq!(wheel.sha256.len(), 64);
             assert!(
@@ -191,7 +194,7 @@ mod tests {
                 wheel.bytes
             );
             assert!(wheel.file().contains(&wheel.version), "{}", wheel.file());
-        }
+        });
         assert_eq!(Wheel::of("macos", "aarch64"), None);
     }
 

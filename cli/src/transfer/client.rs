@@ -201,6 +201,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use std::thread;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     const NEVER: &dyn Fn() -> bool = &|| false;
@@ -292,14 +294,15 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_refused() {
         let client = client(PATIENCE);
-        for (url, token) in [
+        let cases = [
             ("nonsense", None),
             ("http://127.0.0.1:1/", Some("two\nlines")),
-        ] {
+        ];
+        each_case(cases, |(url, token)| {
             assert!(
                 matches!(client.head(url, token, NEVER), Err(Lost::Nonsense(_))),
                 "{url}"
             );
-        }
+        });
     }
 }

@@ -251,6 +251,8 @@ fn join(base: &Uri, location: &str) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -264,9 +266,9 @@ mod tests {
             ("/x#part", "https://hub:8443/x"),
         ];
 
-        for (location, expected) in cases {
+        each_case(cases, |(location, expected)| {
             assert_eq!(join(&base, location).unwrap(), expected, "{location}");
-        }
+        });
 
         assert_eq!(join(&base, "https://"), None);
     }
@@ -278,14 +280,17 @@ mod tests {
             origin(&of("https://hub/a")),
             origin(&of("https://hub:443/b"))
         );
-        for other in ["http://hub/a", "https://hub:8443/a", "https://cdn.hub/a"] {
-            assert_ne!(origin(&of("https://hub/a")), origin(&of(other)), "{other}");
-        }
+        each_case(
+            ["http://hub/a", "https://hub:8443/a", "https://cdn.hub/a"],
+            |other| {
+                assert_ne!(origin(&of("https://hub/a")), origin(&of(other)), "{other}");
+            },
+        );
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for wrong in [
+        let cases = [
             "",
             "nonsense",
             "ftp://host/x",
@@ -293,8 +298,9 @@ mod tests {
             "host:80",
             "/path",
             "http://a b/",
-        ] {
+        ];
+        each_case(cases, |wrong| {
             assert!(matches!(address(wrong), Err(Lost::Nonsense(_))), "{wrong}");
-        }
+        });
     }
 }

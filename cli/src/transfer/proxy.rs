@@ -147,6 +147,8 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -172,7 +174,7 @@ mod tests {
             ("fd00::/8", "http://[fe80::7]", false),
             ("::/0", "http://[fe80::7]", true),
         ];
-        for (text, address, direct) in cases {
+        each_case(cases, |(text, address, direct)| {
             let proxies = Proxies {
                 exceptions: exceptions(text),
                 ..Proxies::none()
@@ -182,6 +184,6 @@ mod tests {
                 direct,
                 "{text} {address}"
             );
-        }
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! `--engine cuda` on a machine without a driver, which is where these tests run.
 
 use serde_json::Value;
+use sextet_cases::each_case;
 
 use crate::sandbox::{Sandbox, stderr, stdout, tiny_model};
 
@@ -30,7 +31,7 @@ fn without_a_driver_the_engine_is_refused_with_one_error() {
         &["engine", "bench", "-m", model, "--engine", "cuda"],
     ];
 
-    for arguments in &cases {
+    each_case(&cases, |arguments| {
         let said = stderr(&mut sandbox.sextet(arguments), 4);
         let lines: Vec<&str> = said.lines().collect();
         let errors = lines.iter().filter(|line| line.starts_with("error: "));
@@ -41,7 +42,7 @@ fn without_a_driver_the_engine_is_refused_with_one_error() {
                 && said.contains("--engine cpu"),
             "{arguments:?}: {said}"
         );
-    }
+    });
 
     assert!(sandbox.files("stems").is_empty());
     println!("{} commands refused", cases.len());

@@ -2,6 +2,7 @@
 //! NVIDIA's real library in a build that has TensorRT, and in a build without it.
 
 use assert_cmd::Command;
+use sextet_cases::each_case;
 
 use crate::sandbox::{Sandbox, stderr};
 
@@ -34,7 +35,7 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
     let sandbox = Sandbox::new();
     sandbox.song("song.wav", 0.2);
 
-    for (text, named) in &cases {
+    each_case(&cases, |(text, named)| {
         sandbox.file("config.toml", text.as_bytes());
         let mut command = sextet(&sandbox, &["separate", "song.wav"]);
 
@@ -49,7 +50,7 @@ fn a_configuration_that_is_wrong_is_refused_by_what_is_wrong() {
         }
 
         assert!(sandbox.files("stems").is_empty());
-    }
+    });
 
     println!("{} configurations tried", cases.len());
 }
@@ -67,7 +68,7 @@ fn a_build_without_tensorrt_says_so() {
         &["setup", "tensorrt"],
     ];
 
-    for arguments in &cases {
+    each_case(&cases, |arguments| {
         let said = stderr(&mut sextet(&sandbox, arguments), 4);
         assert!(
             said.contains("error: the engine tensorrt is not part of this build"),
@@ -77,7 +78,7 @@ fn a_build_without_tensorrt_says_so() {
             said.contains("\nhelp: build with --features tensorrt"),
             "{arguments:?}: {said}"
         );
-    }
+    });
 
     let text = crate::sandbox::stdout(&mut sextet(&sandbox, &["doctor"]));
     assert!(
@@ -273,7 +274,7 @@ mod with_tensorrt {
             ),
         ];
 
-        for (arguments, code, named) in &cases {
+        each_case(&cases, |(arguments, code, named)| {
             let said = stderr(&mut build(&sandbox, arguments), *code);
             for part in *named {
                 assert!(
@@ -281,7 +282,7 @@ mod with_tensorrt {
                     "{arguments:?}: '{said}' does not name '{part}'"
                 );
             }
-        }
+        });
 
         stderr(
             sextet(&sandbox, &["engine", "build", "nothing.safetensors"])
@@ -326,7 +327,7 @@ mod with_tensorrt {
             &["separate", "song.wav", "-m", model, "--engine", "tensorrt"],
         ];
 
-        for arguments in &cases {
+        each_case(&cases, |arguments| {
             let said = stderr(&mut with_library(&sandbox, arguments), 4);
             assert!(
                 said.contains("NVIDIA")
@@ -334,7 +335,7 @@ mod with_tensorrt {
                     && said.contains("--engine cpu"),
                 "{said}"
             );
-        }
+        });
 
         assert!(sandbox.files("stems").is_empty() && sandbox.files("cache").is_empty());
         println!("{} commands tried", cases.len());

@@ -4,6 +4,8 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sextet_cases::each_case;
+
 use crate::sandbox::{Sandbox, heed_signals, tiny_model};
 
 fn start(sandbox: &Sandbox) -> Child {
@@ -36,7 +38,7 @@ fn wait(child: &mut Child, at_most: Duration) -> Option<i32> {
 
 #[test]
 fn a_signal_ends_the_work_within_a_second_and_leaves_nothing() {
-    for signal in ["-INT", "-TERM"] {
+    each_case(["-INT", "-TERM"], |signal| {
         let sandbox = Sandbox::new();
 
         // The song has the model's rate, so that it is read quickly, and is hundreds of chunks
@@ -71,5 +73,5 @@ fn a_signal_ends_the_work_within_a_second_and_leaves_nothing() {
 
         assert_eq!(sandbox.files("stems"), ["older.txt"], "{signal}");
         assert!(!sandbox.path("stems/song").exists(), "{signal}");
-    }
+    });
 }

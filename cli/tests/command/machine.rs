@@ -2,6 +2,7 @@
 //! home.
 
 use assert_cmd::Command;
+use sextet_cases::each_case;
 
 use crate::sandbox::{Sandbox, stdout, tiny_model};
 
@@ -119,7 +120,7 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
     // The system knows the home of every known user. Root can become a user that the system does
     // not know.
     let is_root = std::fs::metadata(&folder).unwrap().uid() == 0;
-    for engine in ["cpu", "auto"] {
+    each_case(["cpu", "auto"], |engine| {
         let mut command = std::process::Command::new(program);
         command.args([
             "separate",
@@ -149,7 +150,7 @@ fn a_user_without_a_home_can_separate_and_finds_no_engine_cache_missing() {
         );
 
         assert!(!sandbox.files(&format!("stems-{engine}")).is_empty());
-    }
+    });
 
     println!(
         "2 engines tried{}",

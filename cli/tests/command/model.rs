@@ -1,14 +1,19 @@
 //! `sextet model`, without the hub.
 
+use sextet_cases::each_case;
+
 use crate::sandbox::{Sandbox, stderr, stdout, tiny_model, tiny_model_bytes};
 
 #[test]
 fn the_catalogue_is_listed() {
     let sandbox = Sandbox::new();
     let text = stdout(&mut sandbox.sextet(&["model", "list"]));
-    for name in ["sextet-mini", "htdemucs_6s", "htdemucs ", "htdemucs_ft"] {
-        assert!(text.contains(name), "{text}");
-    }
+    each_case(
+        ["sextet-mini", "htdemucs_6s", "htdemucs ", "htdemucs_ft"],
+        |name| {
+            assert!(text.contains(name), "{text}");
+        },
+    );
     let json: serde_json::Value =
         serde_json::from_str(&stdout(&mut sandbox.sextet(&["model", "list", "--json"]))).unwrap();
     assert_eq!(json[1]["name"], "htdemucs_6s");
@@ -44,7 +49,7 @@ fn models_are_described() {
 #[test]
 fn a_model_is_exported_as_one_graph() {
     let sandbox = Sandbox::new();
-    for (precision, batch) in [("f32", "1"), ("f16", "2")] {
+    each_case([("f32", "1"), ("f16", "2")], |(precision, batch)| {
         let mut command = sandbox.sextet(&[
             "model",
             "export",
@@ -64,7 +69,7 @@ fn a_model_is_exported_as_one_graph() {
                 .len()
                 > 100_000
         );
-    }
+    });
 
     sandbox.file("file", b"in the way");
     let said = stderr(

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use assert_cmd::Command;
+use sextet_cases::each_case;
 use sha2::{Digest as _, Sha256};
 
 use crate::hub::{Fault, Hub};
@@ -63,14 +64,17 @@ fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
     );
 
     let snapshot = repository.join("snapshots").join(commit);
-    for (file, blob) in [("htdemucs_6s.yaml", bag), ("5c90dfd2.safetensors", sum)] {
-        let target = fs::read_link(snapshot.join(file)).ok();
-        let relative = Path::new("../../blobs").join(blob);
-        assert!(
-            target.is_none_or(|target| target == relative) || cfg!(windows),
-            "{file}"
-        );
-    }
+    each_case(
+        [("htdemucs_6s.yaml", bag), ("5c90dfd2.safetensors", sum)],
+        |(file, blob)| {
+            let target = fs::read_link(snapshot.join(file)).ok();
+            let relative = Path::new("../../blobs").join(blob);
+            assert!(
+                target.is_none_or(|target| target == relative) || cfg!(windows),
+                "{file}"
+            );
+        },
+    );
 }
 
 #[test]
@@ -114,11 +118,12 @@ fn what_another_client_fetched_is_taken_as_it_is() {
 #[test]
 fn the_cache_is_where_the_environment_says() {
     let (sandbox, hub) = (Sandbox::new(), Hub::new(BAG, &CHECKPOINT));
-    for (variable, value, place) in [
+    let cases = [
         ("HF_HUB_CACHE", "a", "a"),
         ("HUGGINGFACE_HUB_CACHE", "b", "b"),
         ("XDG_CACHE_HOME", "c", "c/huggingface/hub"),
-    ] {
+    ];
+    each_case(cases, |(variable, value, place)| {
         let mut command = fetch(&sandbox, &hub);
         if variable == "XDG_CACHE_HOME" {
             command.env_remove("HF_HOME");
@@ -131,7 +136,7 @@ fn the_cache_is_where_the_environment_says() {
             .path(place)
             .join("models--adefossez--HTDemucs-6s/refs/main");
         assert!(bag.is_file(), "{}", bag.display());
-    }
+    });
 
     assert!(sandbox.files(".hf").is_empty());
 }
@@ -159,7 +164,7 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
         ),
     ];
 
-    for (variables, token) in cases {
+    each_case(cases, |(variables, token)| {
         hub.requests();
 
         // One cut, so that the other host is asked twice.
@@ -204,7 +209,7 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
             .sextet(&["model", "remove", "htdemucs_6s"])
             .assert()
             .success();
-    }
+    });
 
     let said = stderr(fetch(&sandbox, &hub).env("HF_TOKEN", "two\nlines"), 5);
     assert!(
@@ -261,7 +266,7 @@ fn hosts_are_asked_by_way_of_a_proxy_but_for_the_exceptions() {
         ("HTTPS_PROXY", "*", false),
     ];
 
-    for (variable, exceptions, everybody) in cases {
+    each_case(cases, |(variable, exceptions, everybody)| {
         let sandbox = Sandbox::new();
         let mut command = fetch(&sandbox, &hub);
 
@@ -292,7 +297,7 @@ fn hosts_are_asked_by_way_of_a_proxy_but_for_the_exceptions() {
         );
 
         assert_eq!(through("localhost"), everybody, "{variable}: {seen:?}");
-    }
+    });
 
     let sandbox = Sandbox::new();
     let said = stderr(

@@ -172,6 +172,8 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::super::tape::{TapeEvent, ring};
     use super::*;
 
@@ -251,9 +253,9 @@ mod tests {
             (&[], &[]),
         ];
 
-        for (blocks, expected) in cases {
+        each_case(cases, |(blocks, expected)| {
             assert_eq!(heard(blocks), expected, "{blocks:?}");
-        }
+        });
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub(super) fn part_of_usual(times: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -89,37 +91,43 @@ mod tests {
 
     #[test]
     fn durations_are_said_as_people_say_them() {
-        for (seconds, said) in [
+        let cases = [
             (0.0, "0:00.0"),
             (62.54, "1:02.5"),
             (-0.25, "-0:00.3"),
             (3600.0, "1:00:00.0"),
-        ] {
+        ];
+        each_case(cases, |(seconds, said)| {
             assert_eq!(clock(seconds), said);
-        }
+        });
 
-        for (seconds, said) in [
+        let cases = [
             (-1.0, "0.0 s left"),
             (4.46, "4.5 s left"),
             (9.96, "10 s left"),
             (89.4, "89 s left"),
             (90.0, "2 min left"),
             (7200.0, "2.0 h left"),
-        ] {
+        ];
+        each_case(cases, |(seconds, said)| {
             assert_eq!(left(seconds), said);
-        }
+        });
 
-        for (number, said) in [
+        let cases = [
             (999, "1 kB"),
             (91_700_000, "92 MB"),
             (1_230_000_000, "1.2 GB"),
-        ] {
+        ];
+        each_case(cases, |(number, said)| {
             assert_eq!(bytes(number), said);
-        }
+        });
 
-        for (number, said) in [(680_400, "680 thousand"), (27_300_000, "27 million")] {
-            assert_eq!(count(number), said);
-        }
+        each_case(
+            [(680_400, "680 thousand"), (27_300_000, "27 million")],
+            |(number, said)| {
+                assert_eq!(count(number), said);
+            },
+        );
 
         assert_eq!(
             (rate(44_100), rate(48_000)),

@@ -65,6 +65,8 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -73,8 +75,8 @@ mod tests {
             8_000, 11_025, 22_050, 32_000, 44_100, 47_999, 48_000, 88_200, 96_000, 176_400, 192_000,
         ];
         let mut cases = 0;
-        for clip_hz in rates {
-            for session_hz in rates {
+        each_case(rates, |clip_hz| {
+            each_case(rates, |session_hz| {
                 let clip = Placement {
                     start_frame: -44_100,
                     frames: 1_000_003,
@@ -102,8 +104,8 @@ mod tests {
                 let exact = 1_000_003.0 * f64::from(session_hz) / f64::from(clip_hz);
                 assert!((geometry.frames as f64 - exact).abs() <= 0.5);
                 cases += 1;
-            }
-        }
+            });
+        });
 
         println!("{cases} pairs of rates");
     }

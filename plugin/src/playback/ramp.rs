@@ -72,6 +72,8 @@ impl Ramp {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -94,7 +96,7 @@ mod tests {
 
     #[test]
     fn passing_samples_is_taking_them() {
-        for passed in [0, 1, 49, 50, 51, 1000] {
+        each_case([0, 1, 49, 50, 51, 1000], |passed| {
             let (mut a, mut b) = (Ramp::at(1.0), Ramp::at(1.0));
             a.aim(0.25, 50);
             b.aim(0.25, 50);
@@ -103,6 +105,6 @@ mod tests {
                 b.next();
             });
             assert!((a.next() - b.next()).abs() < 1e-6);
-        }
+        });
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sextet_cases::each_case;
 use sextet_protocol::cache::Entry;
 use sextet_protocol::{Folders, Stem};
 
@@ -179,10 +180,11 @@ fn at_another_rate_stems_are_where_they_were_in_time() {
     };
 
     let mut cases = 0;
-    for clip_hz in [44_100, 48_000] {
-        for session_hz in [
+    each_case([44_100, 48_000], |clip_hz| {
+        let cases = [
             22_050, 44_100, 47_999, 48_000, 88_200, 96_000, 176_400, 192_000,
-        ] {
+        ];
+        each_case(cases, |session_hz| {
             let seconds = 3;
             let mut cache = Cache::new(clip_hz, u64::from(clip_hz) * seconds, |stem, _, frame| {
                 if stem == Stem::Bass {
@@ -229,8 +231,8 @@ fn at_another_rate_stems_are_where_they_were_in_time() {
                 "{clip_hz} to {session_hz}: {error_db} dB"
             );
             cases += 1;
-        }
-    }
+        });
+    });
 
     println!("{cases} pairs of rates");
 }
@@ -242,12 +244,13 @@ fn an_hour_takes_no_more_memory_than_a_song() {
         frames: 3600 * u64::from(rate_hz),
         rate_hz,
     };
-    for (clip_hz, session_hz) in [
+    let cases = [
         (44_100, 44_100),
         (44_100, 192_000),
         (192_000, 192_000),
         (44_100, 47_999),
-    ] {
+    ];
+    each_case(cases, |(clip_hz, session_hz)| {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
         let key = entry::make(&folders, clip_hz, 10, |_, _, _| 0.0);
@@ -258,7 +261,7 @@ fn an_hour_takes_no_more_memory_than_a_song() {
             "an hour at {clip_hz} Hz in a session at {session_hz} Hz: {mebibytes} MiB of pages"
         );
         assert!(mebibytes <= 128);
-    }
+    });
 }
 
 #[test]
@@ -413,17 +416,20 @@ fn without_stems_the_track_plays_dry() {
         outside: 0.0,
     };
 
-    for position in [None, Some(0), Some(i64::MIN / 2), Some(i64::MAX / 2)] {
-        let heard = play(&mut player, None, &mute, position, 333, false, 0.5);
-        assert!(heard[0].iter().flatten().all(|&sample| sample == 0.5));
-        assert!(
-            heard[1..]
-                .iter()
-                .flatten()
-                .flatten()
-                .all(|&sample| sample == 0.0)
-        );
-    }
+    each_case(
+        [None, Some(0), Some(i64::MIN / 2), Some(i64::MAX / 2)],
+        |position| {
+            let heard = play(&mut player, None, &mute, position, 333, false, 0.5);
+            assert!(heard[0].iter().flatten().all(|&sample| sample == 0.5));
+            assert!(
+                heard[1..]
+                    .iter()
+                    .flatten()
+                    .flatten()
+                    .all(|&sample| sample == 0.0)
+            );
+        },
+    );
 }
 
 #[test]

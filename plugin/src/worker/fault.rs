@@ -176,6 +176,8 @@ pub(super) fn spawn_reason(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -194,14 +196,14 @@ mod tests {
             (&[Remedy::UseCpu, Remedy::Unknown], "The worker's words."),
         ];
 
-        for (remedies, said) in cases {
+        each_case(cases, |(remedies, said)| {
             assert_eq!(remedy(remedies, "the worker's words"), said);
-        }
+        });
     }
 
     #[test]
     fn what_a_worker_says_becomes_a_sentence() {
-        for (phrase, said) in [
+        let cases = [
             (
                 "cannot reach the hub: no route",
                 "Cannot reach the hub: no route.",
@@ -209,8 +211,9 @@ mod tests {
             ("Update the driver.", "Update the driver."),
             ("'a.th' is a pickle", "'a.th' is a pickle."),
             ("", ""),
-        ] {
+        ];
+        each_case(cases, |(phrase, said)| {
             assert_eq!(sentence(phrase), said);
-        }
+        });
     }
 }

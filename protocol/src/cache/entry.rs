@@ -239,6 +239,8 @@ pub fn sha256_of_file(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<Strin
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::ErrorKind;
     use crate::cache::recipe::example;
@@ -385,14 +387,14 @@ mod tests {
                 ErrorKind::Damaged,
             ),
         ];
-        for (name, corrupt, expected) in cases {
+        each_case(cases, |(name, corrupt, expected)| {
             let home = tempfile::tempdir().unwrap();
             let folders = Folders::at(home.path(), home.path());
             let (key, folder) = make(&folders);
             corrupt(&folder);
             let error = Entry::open(&folders, &key).unwrap_err();
             assert_eq!(error.kind(), expected, "{name}: {error}");
-        }
+        });
     }
 
     #[test]

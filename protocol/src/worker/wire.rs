@@ -100,6 +100,8 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::ErrorKind;
     use crate::worker::{JobId, Request, Separate};
@@ -139,7 +141,7 @@ mod tests {
             &long,
         ];
 
-        for bytes in rubbish {
+        each_case(rubbish, |bytes| {
             let mut text = bytes.to_vec();
             text.extend(b"\r\n\n  \n{\"type\":\"shutdown\"}");
             let mut lines = Lines::new(text.as_slice());
@@ -154,17 +156,17 @@ mod tests {
             );
             assert_eq!(lines.next::<Request>().unwrap().unwrap(), Request::Shutdown);
             assert!(lines.next::<Request>().is_none());
-        }
+        });
     }
 
     #[test]
     fn a_line_of_the_longest_length_is_read() {
-        for (extra, fine) in [(0, true), (1, false)] {
+        each_case([(0, true), (1, false)], |(extra, fine)| {
             let end = "{\"type\":\"shutdown\"}\n";
             let text = " ".repeat(LONGEST_LINE_BYTES - end.len() + extra) + end;
             let found = Lines::new(text.as_bytes()).next::<Request>().unwrap();
             assert_eq!(found.is_ok(), fine);
-        }
+        });
     }
 
     #[cfg(unix)]

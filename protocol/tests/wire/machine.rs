@@ -1,5 +1,7 @@
 //! Replies about the machine and its models.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 fn gpu(state: GpuState, setup: bool) -> Gpu {
@@ -50,8 +52,8 @@ fn what_is_told_of_the_machine_is_what_it_is_documented_to_be() {
         (GpuState::Ready, "ready"),
     ];
 
-    for (state, name) in gpus {
-        for setup in [false, true] {
+    each_case(gpus, |(state, name)| {
+        each_case([false, true], |setup| {
             let ours = Reply::GpuSetUp {
                 job,
                 gpu: gpu(state, setup),
@@ -64,8 +66,8 @@ fn what_is_told_of_the_machine_is_what_it_is_documented_to_be() {
                     gpu: wire_gpu(name, setup),
                 },
             );
-        }
-    }
+        });
+    });
 
     let models = [
         (ModelState::Bundled, "bundled", true),
@@ -74,7 +76,7 @@ fn what_is_told_of_the_machine_is_what_it_is_documented_to_be() {
         (ModelState::NotFetched, "not_fetched", false),
     ];
 
-    for (state, name, ready) in models {
+    each_case(models, |(state, name, ready)| {
         let model = ModelInfo {
             name: "m".into(),
             about: "a".into(),
@@ -121,7 +123,7 @@ fn what_is_told_of_the_machine_is_what_it_is_documented_to_be() {
         );
 
         assert!(fetched.is_last() && inspected.is_last() && inspected.job() == Some(job));
-    }
+    });
 }
 
 #[test]

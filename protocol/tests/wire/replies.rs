@@ -1,5 +1,7 @@
 //! Replies of the worker about itself and about jobs.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 #[test]
@@ -132,32 +134,35 @@ fn a_job_on_its_way_is_what_it_is_documented_to_be() {
         (Stage::Installing, "installing"),
     ];
 
-    for (stage, name) in stages {
-        for (speed, seconds_left) in [(None, None), (Some(2.5), Some(30.0))] {
-            let ours = Reply::Progress {
-                job,
-                stage,
-                done: 4,
-                total: 10,
-                speed,
-                seconds_left,
-            };
-
-            agree(
-                &ours,
-                &WireReply::Progress {
-                    job: 3,
-                    stage: name.into(),
+    each_case(stages, |(stage, name)| {
+        each_case(
+            [(None, None), (Some(2.5), Some(30.0))],
+            |(speed, seconds_left)| {
+                let ours = Reply::Progress {
+                    job,
+                    stage,
                     done: 4,
                     total: 10,
                     speed,
                     seconds_left,
-                },
-            );
+                };
 
-            assert_eq!((ours.job(), ours.is_last()), (Some(job), false));
-        }
-    }
+                agree(
+                    &ours,
+                    &WireReply::Progress {
+                        job: 3,
+                        stage: name.into(),
+                        done: 4,
+                        total: 10,
+                        speed,
+                        seconds_left,
+                    },
+                );
+
+                assert_eq!((ours.job(), ours.is_last()), (Some(job), false));
+            },
+        );
+    });
 
     agree(
         &Reply::Warning {
@@ -203,7 +208,7 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
         (FailKind::Internal, "internal"),
     ];
 
-    for (kind, name) in kinds {
+    each_case(kinds, |(kind, name)| {
         let (message, remedy) = ("m".to_owned(), "r".to_owned());
         let ours = Reply::Failed {
             job,
@@ -234,7 +239,7 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
                 ],
             },
         );
-    }
+    });
 
     let imported = Reply::Imported {
         job,
@@ -265,7 +270,7 @@ fn the_end_of_a_job_is_what_it_is_documented_to_be() {
         },
     );
 
-    for last in [done, imported, rendered] {
+    each_case([done, imported, rendered], |last| {
         assert!(last.is_last() && last.job() == Some(job));
-    }
+    });
 }

@@ -76,6 +76,7 @@ impl ChunkGrid {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sextet_cases::each_case;
 
     use super::*;
 
@@ -109,13 +110,16 @@ mod tests {
 
     #[test]
     fn chunks_that_would_not_move_apart_are_refused() {
-        for (segment, overlap) in [(100, 1.0), (100, 0.995), (100, -0.1), (0, 0.25)] {
-            assert_eq!(
-                ChunkGrid::new(0, 1000, segment, overlap),
-                None,
-                "{segment} {overlap}"
-            );
-        }
+        each_case(
+            [(100, 1.0), (100, 0.995), (100, -0.1), (0, 0.25)],
+            |(segment, overlap)| {
+                assert_eq!(
+                    ChunkGrid::new(0, 1000, segment, overlap),
+                    None,
+                    "{segment} {overlap}"
+                );
+            },
+        );
     }
 
     proptest! {

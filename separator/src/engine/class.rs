@@ -68,15 +68,17 @@ impl FromStr for EngineClass {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
     fn classes_are_read_as_they_are_written() {
-        for (class, name) in NAMES {
+        each_case(NAMES, |(class, name)| {
             assert_eq!(class.to_string(), name);
             assert_eq!(name.parse(), Ok(class));
             assert_eq!(class.is_cpu(), name.starts_with("cpu"), "{name}");
-        }
+        });
 
         let error = "cpu-f16".parse::<EngineClass>().unwrap_err().to_string();
         assert!(

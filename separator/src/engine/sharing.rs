@@ -118,7 +118,7 @@ impl Sharing {
 
 #[cfg(test)]
 mod tests {
-    use sextet_testing::cases::Cases;
+    use sextet_cases::Cases;
 
     use super::*;
     use crate::Model;

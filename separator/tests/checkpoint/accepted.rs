@@ -1,5 +1,7 @@
 //! Checkpoints as demucs writes them, and the graphs of them.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 #[test]
@@ -18,7 +20,7 @@ fn what_demucs_writes_is_accepted() {
         .map(|tensor| tensor.shape.iter().product::<usize>())
         .sum::<usize>();
 
-    for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+    each_case([Dtype::F32, Dtype::F16, Dtype::BF16], |dtype| {
         let tensors: Vec<_> = plain
             .tensors
             .iter()
@@ -34,7 +36,7 @@ fn what_demucs_writes_is_accepted() {
             (6, 1, parameters)
         );
         assert_eq!((model.segment_frames(), model.hash().len()), (22_050, 64));
-    }
+    });
 
     let with_metadata = |entries: &[(&str, String)]| {
         let mut changed = plain.clone();
@@ -76,14 +78,14 @@ fn what_demucs_writes_is_accepted() {
         (json!(10), 441_000),
     ];
 
-    for (segment, frames) in segments {
+    each_case(segments, |(segment, frames)| {
         let kwargs = with(small(), "segment", segment.clone()).to_string();
         let model = accept(
             &format!("segment {segment}"),
             &with_metadata(&[("kwargs", kwargs)]),
         );
         assert_eq!(model.segment_frames(), frames, "{segment}");
-    }
+    });
 
     let without_effect = [
         ("rescale", json!(0.1)),
@@ -125,10 +127,10 @@ fn graphs_are_written_for_1_to_64_segments() {
     };
 
     let cases = [(0, 0), (0, 65), (0, usize::MAX), (1, 1), (usize::MAX, 1)];
-    for (member, batch) in cases {
+    each_case(cases, |(member, batch)| {
         let error = export(member, batch).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Options, "{error}");
-    }
+    });
 
     assert!(export(0, 64).unwrap().len() > 1_000_000);
     println!("{} exports refused", cases.len());

@@ -1,5 +1,7 @@
 //! Files that ask for much, and damaged ones.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 /// Checks files of a few kilobytes whose arguments ask for gigabytes.
@@ -114,13 +116,14 @@ fn write_fuzz_seeds() {
     std::fs::create_dir_all(&folder).unwrap();
 
     let tiny = sextet_testing::small::tiny(0.2);
-    for (name, arguments) in [
+    let cases = [
         ("small", small()),
         ("deep", with(small(), "depth", json!(5))),
         ("tiny", tiny),
-    ] {
+    ];
+    each_case(cases, |(name, arguments)| {
         std::fs::write(folder.join(name), checkpoint(&arguments, 1).bytes()).unwrap();
-    }
+    });
 
     println!("3 seeds in {}", folder.display());
 }

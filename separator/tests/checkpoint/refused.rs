@@ -1,5 +1,7 @@
 //! Files, metadata and arguments that are refused, each by name.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 #[test]
@@ -71,14 +73,14 @@ fn files_that_are_no_checkpoints_are_refused() {
         ("one byte more", [&good[..], &[0]].concat()),
     ];
 
-    for (what, bytes) in &cases {
+    each_case(&cases, |(what, bytes)| {
         refused(
             what,
             bytes,
             "NotSafetensors",
             &["not a safetensors checkpoint", "expected a whole"],
         );
-    }
+    });
 
     println!("{} files that are no checkpoints refused", cases.len());
 }
@@ -175,7 +177,7 @@ fn metadata_that_do_not_describe_a_model_are_refused() {
         ("kwargs", Some("{}"), "Sources", vec!["sources are null"]),
     ];
 
-    for (entry, value, variant, named) in &cases {
+    each_case(&cases, |(entry, value, variant, named)| {
         let shown: String = value.unwrap_or("missing").chars().take(40).collect();
         refused(
             &format!("{entry} {shown}"),
@@ -183,7 +185,7 @@ fn metadata_that_do_not_describe_a_model_are_refused() {
             variant,
             named,
         );
-    }
+    });
 
     println!("{} kinds of metadata refused", cases.len());
 }
@@ -224,7 +226,7 @@ fn features_that_are_not_supported_are_named() {
         ("use_train_segment", json!(false), "segments of any length"),
     ];
 
-    for (name, value, feature) in &cases {
+    each_case(&cases, |(name, value, feature)| {
         let found = format!("{name} = {value}");
         refused(
             &found,
@@ -232,7 +234,7 @@ fn features_that_are_not_supported_are_named() {
             "Unsupported",
             &[feature, &found, "does not support"],
         );
-    }
+    });
 
     println!("{} unsupported features named", cases.len());
 }
@@ -325,7 +327,7 @@ fn arguments_out_of_bounds_are_refused() {
     cases.extend([json!("yes"), json!([]), json!({"a": 1})].map(|value| ("t_norm_in", value)));
 
     let mut wrong = Vec::new();
-    for (name, value) in &cases {
+    each_case(&cases, |(name, value)| {
         // norm_groups matters only where there are norms.
         let arguments = with(with(small(), "norm_starts", json!(0)), name, value.clone());
         let bytes = edited(|checkpoint| {
@@ -347,7 +349,7 @@ fn arguments_out_of_bounds_are_refused() {
             Ok(()) => {}
             Err(_) => wrong.push(format!("{name} = {value}")),
         }
-    }
+    });
 
     println!("{} arguments out of bounds refused", cases.len());
     assert_eq!(wrong, Vec::<String>::new());
@@ -369,7 +371,7 @@ fn wrong_sources_and_unknown_arguments_are_refused() {
         json!([1, 2, 3, 4]),
     ];
 
-    for value in &sources {
+    each_case(&sources, |value| {
         let found = format!("sources are {value}");
         refused(
             &found,
@@ -377,7 +379,7 @@ fn wrong_sources_and_unknown_arguments_are_refused() {
             "Sources",
             &[&found, "drums, bass, other, vocals"],
         );
-    }
+    });
 
     let unknown = ["chanels", "", "T_HEADS", "self", "überall", "t_heads "];
     refused(
@@ -394,14 +396,14 @@ fn wrong_sources_and_unknown_arguments_are_refused() {
         &["'xxx"],
     );
 
-    for name in unknown {
+    each_case(unknown, |name| {
         refused(
             name,
             &changed(name, json!(1)),
             "UnknownArgument",
             &[&format!("'{name}'")],
         );
-    }
+    });
 
     println!(
         "{} sources and {} unknown arguments refused",

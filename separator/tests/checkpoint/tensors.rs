@@ -1,5 +1,7 @@
 //! Tensors that are missing, misshapen, left over or not numbers.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 #[test]
@@ -136,9 +138,9 @@ fn tensors_that_do_not_fit_are_refused() {
         ),
     ];
 
-    for (what, bytes, variant, named) in &cases {
+    each_case(&cases, |(what, bytes, variant, named)| {
         refused(what, bytes, variant, named);
-    }
+    });
 
     println!("{} kinds of tensors refused", cases.len());
 }

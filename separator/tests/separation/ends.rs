@@ -1,5 +1,7 @@
 //! Separations that do not come to their end: cancelled, failed, refused.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 /// Listener that counts chunks and cancels after a given number.
@@ -85,7 +87,7 @@ impl StemSink for Failing {
 fn an_error_of_the_sink_ends_the_run() {
     let mut separator = separator();
     let cases = [None, Some(0), Some(1), Some(7), Some(20)];
-    for at in cases {
+    each_case(cases, |at| {
         let mut sink = Failing { at, writes: 0 };
         let error = separator
             .separate(
@@ -108,7 +110,7 @@ fn an_error_of_the_sink_ends_the_run() {
             at.map_or(0, |at| at + 1),
             "nothing is written after an error"
         );
-    }
+    });
 
     println!("{} failing sinks", cases.len());
 }
@@ -146,14 +148,17 @@ fn what_cannot_be_separated_is_refused() {
     };
 
     let song = stereo(1000);
-    for overlap in [1.0, -0.25, 2.0, f64::NAN, f64::INFINITY, 0.999_999_9] {
-        refuse(
-            &song,
-            Options::new().overlap(overlap),
-            ErrorKind::Options,
-            "overlap",
-        );
-    }
+    each_case(
+        [1.0, -0.25, 2.0, f64::NAN, f64::INFINITY, 0.999_999_9],
+        |overlap| {
+            refuse(
+                &song,
+                Options::new().overlap(overlap),
+                ErrorKind::Options,
+                "overlap",
+            );
+        },
+    );
 
     refuse(
         &Audio::silent(song.layout(), 0),
@@ -162,18 +167,21 @@ fn what_cannot_be_separated_is_refused() {
         "no frames",
     );
 
-    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        for (rate_hz, at) in [(44_100, 0), (44_100, 999), (48_000, 500)] {
-            let mut audio = sextet_testing::draw::song(1000, 1).into_channels();
-            audio[1][at] = bad;
-            refuse(
-                &Audio::new(audio, rate_hz),
-                Options::default(),
-                ErrorKind::Audio,
-                "not a number",
-            );
-        }
-    }
+    each_case([f32::NAN, f32::INFINITY, f32::NEG_INFINITY], |bad| {
+        each_case(
+            [(44_100, 0), (44_100, 999), (48_000, 500)],
+            |(rate_hz, at)| {
+                let mut audio = sextet_testing::draw::song(1000, 1).into_channels();
+                audio[1][at] = bad;
+                refuse(
+                    &Audio::new(audio, rate_hz),
+                    Options::default(),
+                    ErrorKind::Audio,
+                    "not a number",
+                );
+            },
+        );
+    });
 
     let opens = Default::default();
     refuse(
@@ -203,14 +211,14 @@ fn what_cannot_be_separated_is_refused() {
             .map(drop)
     };
 
-    for fails_at in [1, 2] {
+    each_case([1, 2], |fails_at| {
         assert_eq!(
             read_again(fails_at).unwrap_err().kind(),
             ErrorKind::Input,
             "broken source, opened for its sum or again"
         );
         tried += 1;
-    }
+    });
 
     read_again(3).unwrap();
     let mut four = Separator::new(

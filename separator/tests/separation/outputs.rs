@@ -1,5 +1,7 @@
 //! Parts, bags, and the first chunk alone.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 #[test]
@@ -79,14 +81,14 @@ fn a_bag_leaves_out_members_that_no_wanted_stem_needs() {
         (Stem::Guitar, 2),
     ];
 
-    for (stem, members) in cases {
+    each_case(cases, |(stem, members)| {
         let mut separator = Separator::new(bag(), EngineOptions::default()).unwrap();
         let options = Options::new().parts(vec![Part::stem(stem)]);
         let (part, summary) = separate(&mut separator, &song, &options);
         let index = Stem::ALL.iter().position(|&other| other == stem).unwrap();
         assert!(bits(&part) == bits(&all[index..=index]), "{stem}");
         assert_eq!(summary.chunks * 2, both.chunks * members, "{stem}");
-    }
+    });
 
     println!("{} stems of a bag", cases.len());
 }

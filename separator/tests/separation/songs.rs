@@ -1,5 +1,7 @@
 //! Songs as they come: in odd blocks, silent, loud, constant.
 
+use sextet_cases::each_case;
+
 use super::*;
 
 /// Source that gives the same samples in blocks of odd sizes.
@@ -95,7 +97,7 @@ fn the_same_run_gives_the_same_bits_on_any_number_of_threads() {
     ];
 
     let numbers = [1, 2, 3, 8];
-    for (name, model, song, options) in &cases {
+    each_case(&cases, |(name, model, song, options)| {
         let run = |threads: usize| {
             let engine = EngineOptions::new()
                 .engine(EngineChoice::Cpu)
@@ -120,7 +122,7 @@ fn the_same_run_gives_the_same_bits_on_any_number_of_threads() {
                 "{name}, {options:?}, {threads} threads"
             );
         }
-    }
+    });
 
     println!("{} songs on {numbers:?} threads", cases.len());
 }
@@ -228,7 +230,7 @@ fn odd_songs_give_finite_stems_that_can_be_made_to_add_up() {
 #[test]
 fn a_constant_song_is_in_every_stem_unless_the_sum_is_exact() {
     let mut separator = separator();
-    for frames in [1, 30_000] {
+    each_case([1, 30_000], |frames| {
         let song = Audio::new(vec![vec![0.5; frames]; 2], 44_100);
         let (stems, _) = separate(&mut separator, &song, &Options::default());
 
@@ -249,7 +251,7 @@ fn a_constant_song_is_in_every_stem_unless_the_sum_is_exact() {
                 .flatten()
                 .all(|sample| (sample - 0.5 / 6.0).abs() < 1e-6)
         );
-    }
+    });
 
     println!("2 constant songs");
 }

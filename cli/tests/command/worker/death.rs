@@ -1,5 +1,7 @@
 //! Unexpected ends: the front end's, and the worker's own.
 
+use sextet_cases::each_case;
+
 use super::client::{Worker, done, kept, long_song};
 use crate::sandbox::Sandbox;
 
@@ -61,7 +63,7 @@ fn a_worker_that_starts_leaves_others_work_alone() {
 fn a_signal_ends_the_worker_and_leaves_nothing() {
     let sandbox = Sandbox::new();
     let long = long_song(&sandbox);
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    each_case(["-INT", "-TERM", "-HUP"], |signal| {
         let mut worker = Worker::greeted(&sandbox);
         worker.separate_for_long(1, &long);
         worker.separating(1);
@@ -75,7 +77,7 @@ fn a_signal_ends_the_worker_and_leaves_nothing() {
 
         assert_eq!(worker.child.wait().unwrap().code(), Some(130), "{signal}");
         assert!(kept(&sandbox).is_empty(), "{signal}: {:?}", kept(&sandbox));
-    }
+    });
 }
 
 /// Another process may hold the other end of standard input open; the worker leaves with its parent

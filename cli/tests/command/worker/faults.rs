@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use sextet_cases::each_case;
 use sextet_protocol::worker::{
     EngineName, FailKind, JobId, Reply, Request, Separate, SeparationOptions,
 };
@@ -29,12 +30,12 @@ fn failed(worker: &mut Worker, job: u64, expected: FailKind) -> (String, String)
         "{message} / {remedy}"
     );
     println!("{message}\n  {remedy}");
-    for command in ["--", "`sextet "] {
+    each_case(["--", "`sextet "], |command| {
         assert!(
             !message.contains(command) && !remedy.contains(command),
             "a front end has neither flags nor commands: {message} / {remedy}"
         );
-    }
+    });
 
     (message.clone(), remedy.clone())
 }
@@ -131,7 +132,7 @@ fn a_cache_that_cannot_be_made_is_a_failure_with_a_remedy() {
     let song = sandbox.song("song.wav", 0.3);
 
     let file = sandbox.file("file", b"in the way");
-    for cache in [file.clone(), file.join("below")] {
+    each_case([file.clone(), file.join("below")], |cache| {
         let mut worker =
             Worker::greeted_with(&sandbox, &[("SEXTET_CACHE", cache.to_str().unwrap())]);
         worker.separate(1, &song);
@@ -141,7 +142,7 @@ fn a_cache_that_cannot_be_made_is_a_failure_with_a_remedy() {
             "{message} / {remedy}"
         );
         assert_eq!(std::fs::read(&file).unwrap(), b"in the way");
-    }
+    });
 }
 
 /// Permissions do not bind root, so a folder that cannot be written to is tested only where they

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sextet_cases::each_case;
 use sextet_protocol::worker::{
     EngineName, FailKind, Gpu, GpuState, JobId, Prepare, Reply, Request,
 };
@@ -150,7 +151,7 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
         ),
     ];
 
-    for (variables, smi, message, remedy) in cases {
+    each_case(cases, |(variables, smi, message, remedy)| {
         fs::write(
             sandbox.path("bin/nvidia-smi"),
             format!("#!/bin/sh\n{smi}\n"),
@@ -173,7 +174,7 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
             assert_eq!(gpu.devices, ["NVIDIA GeForce GTX 1080, 8 GB"]);
             assert!(gpu.driver.is_some());
         }
-    }
+    });
 
     println!("{} machines tried", cases.len());
 }
@@ -183,7 +184,7 @@ fn a_driver_or_gpu_that_will_not_do_is_told_with_what_helps() {
 fn a_gpu_for_which_there_are_kernels_is_ready_without_being_set_up() {
     let Some(sandbox) = machine() else { return };
 
-    for capability in ["80", "89", "90", "120"] {
+    each_case(["80", "89", "90", "120"], |capability| {
         let variables = [
             ("STAND_IN_CAPABILITY", capability),
             ("STAND_IN_CUDA", "12000"),
@@ -199,7 +200,7 @@ fn a_gpu_for_which_there_are_kernels_is_ready_without_being_set_up() {
             gpu.message,
             "Separations run on the GPU: CUDA kernels on NVIDIA Stand-In."
         );
-    }
+    });
 }
 
 #[test]

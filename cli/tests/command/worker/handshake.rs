@@ -1,5 +1,6 @@
 //! The handshake, and invalid requests.
 
+use sextet_cases::each_case;
 use sextet_protocol::Stem;
 use sextet_protocol::worker::{EngineName, JobId, PROTOCOL, Reply, Request};
 
@@ -42,7 +43,7 @@ fn the_worker_says_what_it_is() {
 
 #[test]
 fn another_version_is_refused_by_both_names() {
-    for found in [0, PROTOCOL + 1, u32::MAX] {
+    each_case([0, PROTOCOL + 1, u32::MAX], |found| {
         let sandbox = Sandbox::new();
         let mut worker = Worker::of(&mut command(&sandbox));
         worker.send(&Request::Hello {
@@ -71,7 +72,7 @@ fn another_version_is_refused_by_both_names() {
             "{message}"
         );
         assert_eq!(worker.leave(), (vec![], Some(2)));
-    }
+    });
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use egui::Key;
 use egui::accesskit::Role;
+use sextet_cases::each_case;
 use sextet_protocol::worker::{
     self, EngineName, Gpu, GpuSetup, GpuState, Machine, ModelInfo, ModelState, Offer,
 };
@@ -211,7 +212,7 @@ fn the_machine_is_looked_at_when_the_panel_opens_for_the_first_time() {
 fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
     use GpuState::{NoGpu, Ready, ToBeSetUp, Unusable};
     let states = [NoGpu, Unusable, ToBeSetUp, Ready];
-    for state in states {
+    each_case(states, |state| {
         let panel = Panel::open(found(state));
         assert!(panel.shows(&format!("This is {state:?}.")));
 
@@ -231,7 +232,7 @@ fn each_state_of_the_gpu_is_told_and_only_what_helps_is_offered() {
         assert_eq!(panel.shows("RTX 4070"), state != NoGpu, "{state:?}");
 
         assert_eq!(panel.can("Set up the GPU"), state == ToBeSetUp, "{state:?}");
-    }
+    });
 
     println!("{} states", states.len());
 }
@@ -266,7 +267,7 @@ fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
         ),
     ];
 
-    for (state, engine, told) in cases {
+    each_case(cases, |(state, engine, told)| {
         let settings = Settings {
             engine,
             ..Settings::default()
@@ -288,7 +289,7 @@ fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
             told.is_empty() || panel.shows(told),
             "{state:?}, {engine:?}"
         );
-    }
+    });
 
     println!("{} cases", cases.len());
 }
@@ -312,7 +313,7 @@ fn the_panel_keeps_its_place_and_stays_within_the_smallest_editor() {
     };
 
     let smallest = egui::vec2(window::MIN_SIZE.width, window::MIN_SIZE.height);
-    for size in [smallest, SIZE, egui::vec2(1360.0, 860.0)] {
+    each_case([smallest, SIZE, egui::vec2(1360.0, 860.0)], |size| {
         let places = [
             UpkeepState::default(),
             found(GpuState::NoGpu),
@@ -337,7 +338,7 @@ fn the_panel_keeps_its_place_and_stays_within_the_smallest_editor() {
             places.iter().all(|place| *place == places[0]),
             "{size}: {places:?}"
         );
-    }
+    });
 }
 
 #[test]
@@ -532,7 +533,7 @@ fn what_went_wrong_and_what_is_offered_is_scrolled_to() {
         ),
     ];
 
-    for (what, upkeep) in cases {
+    each_case(cases, |(what, upkeep)| {
         let size = egui::vec2(window::MIN_SIZE.width, window::MIN_SIZE.height);
         let mut panel = Panel::opened(
             View {
@@ -554,7 +555,7 @@ fn what_went_wrong_and_what_is_offered_is_scrolled_to() {
             place.bottom() < foot.top(),
             "{what}: {place}, and the panel ends at {foot}"
         );
-    }
+    });
 }
 
 #[test]
@@ -593,7 +594,7 @@ fn everything_in_the_panel_is_reached_by_tab_and_has_a_name_of_its_own() {
         ),
     ];
 
-    for (case, upkeep) in cases {
+    each_case(cases, |(case, upkeep)| {
         let mut panel = Panel::open(upkeep);
         let reached = walk(&mut panel.harness, "Separate as soon as there is a clip");
 
@@ -619,7 +620,7 @@ fn everything_in_the_panel_is_reached_by_tab_and_has_a_name_of_its_own() {
             "{case}: {reached:?}"
         );
         println!("{case}: {}", reached.join(", "));
-    }
+    });
 }
 
 #[test]
@@ -642,7 +643,7 @@ fn what_is_loaded_is_told_as_a_sentence_of_its_own() {
         ),
         ("comparing", Some(0.0), 0, "Comparing", "longer than usual"),
     ];
-    for (what, usual_s, total, said, time) in phrases {
+    each_case(phrases, |(what, usual_s, total, said, time)| {
         let what = what.to_owned();
         let loading = Loading {
             what,
@@ -663,7 +664,7 @@ fn what_is_loaded_is_told_as_a_sentence_of_its_own() {
             time.is_empty() || panel.harness.query_all_by_label(time).next().is_some(),
             "{time}"
         );
-    }
+    });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tests of the choice of the engine.
 
+use sextet_cases::each_case;
+
 use super::*;
 use crate::Error;
 use crate::progress::Ignore;
@@ -32,14 +34,14 @@ fn the_gpu_is_taken_unless_the_cpu_is_done_before_it_could_begin() {
         (Ok(37), 60, 3, None),
     ];
 
-    for (until_ready, begun, on_cpu, expected) in &cases {
+    each_case(&cases, |(until_ready, begun, on_cpu, expected)| {
         let ready = until_ready.map(|s| s * SECOND).map_err(str::to_owned);
         let found = choose(ready, *begun * SECOND, |_| *on_cpu * SECOND);
         assert_eq!(
             &found, expected,
             "{until_ready:?} for {begun} s, and {on_cpu} s on the CPU"
         );
-    }
+    });
 
     println!("{} cases tried", cases.len());
 }
@@ -121,8 +123,8 @@ fn old_gpu() -> Error {
 #[test]
 fn the_note_of_a_fallback_holds_the_whole_cause() {
     let model = Model::bundled().unwrap();
-    for why in [old_driver, old_gpu] {
-        for opens in [false, true] {
+    each_case([old_driver, old_gpu], |why| {
+        each_case([false, true], |opens| {
             let engine = Failing {
                 choice: EngineChoice::TensorRt,
                 opens,
@@ -139,8 +141,8 @@ fn the_note_of_a_fallback_holds_the_whole_cause() {
             let started = start_among(&all, network, &mut backend, &mut Ignore).unwrap();
             assert!(started.engine.class().is_cpu());
             assert_eq!(started.note, Some(why().to_string()), "opens: {opens}");
-        }
-    }
+        });
+    });
 }
 
 #[test]
@@ -237,7 +239,7 @@ fn no_kernel() -> Error {
 #[test]
 fn the_next_engine_takes_over_where_the_first_does_not_open_or_start() {
     let model = Model::bundled().unwrap();
-    for opens in [false, true] {
+    each_case([false, true], |opens| {
         let first = Failing {
             choice: EngineChoice::Cuda,
             opens,
@@ -252,17 +254,17 @@ fn the_next_engine_takes_over_where_the_first_does_not_open_or_start() {
         let network = model.networks_of().next().unwrap().clone();
         let started = start_among(&all, network, &mut backend, &mut Ignore).unwrap();
         assert_eq!(started.note, Some(no_kernel().to_string()), "{opens}");
-    }
+    });
 }
 
 #[test]
 fn the_engines_are_tried_in_the_order_of_their_speed() {
     let order: Vec<EngineChoice> = GPU_ENGINES.iter().map(|e| e.choice()).collect();
     assert_eq!(order, [EngineChoice::Cuda, EngineChoice::TensorRt]);
-    for engine in GPU_ENGINES {
+    each_case(GPU_ENGINES, |engine| {
         let of_class = engine.class(&EngineOptions::default());
         assert!(!of_class.is_cpu(), "{of_class}");
-    }
+    });
 }
 
 #[test]
@@ -290,11 +292,12 @@ fn songs_are_asked_for_until_it_is_known_which_is_the_sooner() {
 #[test]
 fn a_choice_that_is_not_open_is_not_weighed() {
     let model = Model::bundled().unwrap();
-    for engine in [
+    let cases = [
         EngineChoice::Cpu,
         EngineChoice::Cuda,
         EngineChoice::TensorRt,
-    ] {
+    ];
+    each_case(cases, |engine| {
         let options = EngineOptions {
             engine,
             ..EngineOptions::default()
@@ -307,7 +310,7 @@ fn a_choice_that_is_not_open_is_not_weighed() {
             (None, options),
             "{engine:?}"
         );
-    }
+    });
 }
 
 #[test]
@@ -351,10 +354,10 @@ fn work_is_counted_in_segments() {
         ),
     ];
 
-    for (seconds, options, segments) in cases {
+    each_case(cases, |(seconds, options, segments)| {
         let found = Work::of_song(Duration::from_secs_f64(seconds), &options, 343_980);
         assert_eq!(found.segments, segments, "{seconds} s with {options:?}");
-    }
+    });
 }
 
 #[test]
@@ -368,13 +371,13 @@ fn the_cpu_goes_on_after_a_gpu_that_nobody_insisted_on_and_nobody_after_the_cpu(
         (Cpu, true, Successor::Nobody),
     ];
 
-    for (asked, on_cpu, expected) in cases {
+    each_case(cases, |(asked, on_cpu, expected)| {
         assert_eq!(
             successor(asked, on_cpu),
             expected,
             "{asked:?}, on the CPU: {on_cpu}"
         );
-    }
+    });
 }
 
 #[test]

@@ -142,6 +142,8 @@ impl Engine for Cpu {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// Figures of docs/benchmarks.md.
@@ -159,13 +161,13 @@ mod tests {
             (official, 8, 16, 8.0 * 0.3),
         ];
 
-        for (products, segments, threads, expected_s) in cases {
+        each_case(cases, |(products, segments, threads, expected_s)| {
             let found_s = estimate(products, segments, threads).as_secs_f64();
             let near = (found_s - expected_s).abs() <= 0.1 * expected_s;
             assert!(
                 near,
                 "{segments} segments of {products} on {threads}: {found_s} s, expected {expected_s} s"
             );
-        }
+        });
     }
 }

@@ -80,6 +80,8 @@ impl CpuOptions {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -96,15 +98,13 @@ mod tests {
 
         let isa = |set: Option<Instructions>| CpuOptions::new().instructions(set).isa();
         assert_eq!(isa(None).unwrap().name(), names[0]);
-        for set in Instructions::ALL {
-            match isa(Some(set)) {
-                Ok(isa) => assert_eq!(isa.name(), set.name()),
-                Err(error) => {
-                    assert!(!names.contains(&set.name()), "{set}: {error}");
-                    let says = format!("cannot use {set}: this processor has {}", names.join(", "));
-                    assert!(error.to_string().contains(&says), "{error}");
-                }
+        each_case(Instructions::ALL, |set| match isa(Some(set)) {
+            Ok(isa) => assert_eq!(isa.name(), set.name()),
+            Err(error) => {
+                assert!(!names.contains(&set.name()), "{set}: {error}");
+                let says = format!("cannot use {set}: this processor has {}", names.join(", "));
+                assert!(error.to_string().contains(&says), "{error}");
             }
-        }
+        });
     }
 }

@@ -132,6 +132,8 @@ fn choose<'a>(names: impl Iterator<Item = &'a str>, capability: (i32, i32)) -> O
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -159,10 +161,10 @@ mod tests {
             ((13, 0), Some("compute_80")),
         ];
 
-        for (capability, expected) in cases {
+        each_case(cases, |(capability, expected)| {
             let chosen = choose(targets.into_iter(), capability);
             let name = chosen.map(|chosen| chosen.name);
             assert_eq!(name.as_deref(), expected, "{capability:?}");
-        }
+        });
     }
 }

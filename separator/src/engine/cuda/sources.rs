@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use sextet_testing::cases::Cases;
+use sextet_cases::Cases;
 
 use super::kernel::{self, FUSED_CHANNELS, Kernel, LineBlock};
 use super::parameters::MAX_TAPS;

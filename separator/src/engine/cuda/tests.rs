@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
+use sextet_cases::each_case;
 
 use super::boxes::TensorMap;
 use super::images::Images;
@@ -106,7 +107,7 @@ fn assert_apart(name: &str, program: &Program, lowered: &Lowered, batch: usize) 
 #[test]
 fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() {
     for (name, program) in published() {
-        for (shared, batch) in CASES {
+        each_case(CASES, |(shared, batch)| {
             let limits = limits(shared);
             let target = if limits.hopper { "sm_90a" } else { "sm_86" };
             let listed: BTreeSet<&str> = listed(target).map(|listed| listed.name).collect();
@@ -121,7 +122,7 @@ fn published_models_have_kernels_and_fit_and_no_two_live_tensors_share_memory() 
                 assert!(launch.shared as usize <= shared, "{name}: {kernel}");
             }
             println!("{name}, batch {batch}: {} MB", taken / 1_000_000);
-        }
+        });
     }
 }
 
@@ -187,13 +188,13 @@ fn models_without_kernels_are_refused_by_what_has_none() {
         (heads, "t_heads = 1; expected 24, 48 or 64 channels a head"),
     ];
 
-    for (arguments, expected) in &cases {
+    each_case(&cases, |(arguments, expected)| {
         let program = program_of(&Model::read(&small::checkpoint(arguments, 1).bytes()).unwrap());
         let refused = lower(&program, 1, false, limits(CASES[0].0)).err();
         let said = refused.map(|error| error.to_string()).unwrap_or_default();
         let begin = format!("there is no CUDA kernel for {expected}");
         assert!(said.starts_with(&begin), "{arguments}: '{said}'");
-    }
+    });
 
     println!("{} models refused", cases.len());
 }
@@ -287,9 +288,9 @@ fn parameters_are_as_large_as_the_kernels_structs() {
         "synthesis.cu" Synthesis
     );
 
-    for (file, bytes, source) in &cases {
+    each_case(&cases, |(file, bytes, source)| {
         assert_eq!(*bytes, struct_bytes(source, "Parameters"), "{file}");
-    }
+    });
 
     let tried: BTreeSet<&str> = cases.iter().map(|(file, ..)| *file).collect();
     let targets = ["sm_86", "sm_90a"];

@@ -89,6 +89,8 @@ fn next_batch(fault: BatchFault, tried: &[usize], is_asked_for: bool) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -112,12 +114,12 @@ mod tests {
             (Other, &[4], false, None),
         ];
 
-        for (fault, tried, is_asked_for, expected) in cases {
+        each_case(cases, |(fault, tried, is_asked_for, expected)| {
             assert_eq!(
                 next_batch(fault, tried, is_asked_for),
                 expected,
                 "{fault:?}, after {tried:?}"
             );
-        }
+        });
     }
 }

@@ -256,6 +256,8 @@ fn driver_version() -> Result<i32, GpuError> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -267,19 +269,20 @@ mod tests {
             architecture: "Ampere",
         };
 
-        for (found, said) in [
+        let cases = [
             (13_000, None),
             (12_000, None),
             (
                 11_080,
                 Some("the NVIDIA driver supports CUDA 11.8; the engine needs 12.0 or newer"),
             ),
-        ] {
+        ];
+        each_case(cases, |(found, said)| {
             let error = needs.check_driver(found).err();
             assert_eq!(error.map(|e| e.to_string()).as_deref(), said, "{found}");
-        }
+        });
 
-        for (capability, said) in [
+        let cases = [
             ((9, 0), None),
             ((8, 0), None),
             (
@@ -288,14 +291,15 @@ mod tests {
                     "the GPU (A) has compute capability 7.5; the engine needs 8.0 (Ampere) or newer",
                 ),
             ),
-        ] {
+        ];
+        each_case(cases, |(capability, said)| {
             let error = needs.check_gpu("A", capability).err();
             assert_eq!(
                 error.map(|e| e.to_string()).as_deref(),
                 said,
                 "{capability:?}"
             );
-        }
+        });
     }
 
     /// The driver's wrapper panics without the driver's library.

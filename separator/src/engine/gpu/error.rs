@@ -136,6 +136,8 @@ impl From<GpuError> for Error {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -194,7 +196,7 @@ mod tests {
             ),
         ];
 
-        for (index, there, hidden_by, said, remedies) in cases {
+        each_case(cases, |(index, there, hidden_by, said, remedies)| {
             let there = there.iter().map(ToString::to_string).collect();
             let error = GpuError::NoGpu {
                 index,
@@ -203,6 +205,6 @@ mod tests {
             };
             assert_eq!(error.to_string(), said);
             assert_eq!(error.remedies(), remedies, "{said}");
-        }
+        });
     }
 }

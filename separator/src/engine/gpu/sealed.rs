@@ -128,18 +128,20 @@ fn header_of(bytes: &[u8]) -> Option<(String, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
     fn what_was_written_is_read_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/folder/file");
-        for contents in [&b""[..], b"plan", &[7; 100_000]] {
+        each_case([&b""[..], b"plan", &[7; 100_000]], |contents| {
             write(&path, "header", contents).unwrap();
             let found = read(&path).unwrap();
             assert_eq!((found.header(), found.contents()), ("header", contents));
             assert_eq!(read_header(&path).as_deref(), Some("header"));
-        }
+        });
         assert!(read(&folder.path().join("none")).is_none());
     }
 

@@ -383,6 +383,8 @@ fn file_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
     use crate::Ignore;
 
@@ -538,10 +540,10 @@ mod tests {
         let cache = PlanCache::new(folder.path());
         assert_eq!(cache.float16_record("abc", &gpu(1)).error(), None);
 
-        for (model, error) in [("abc", 1.25e-3), ("def", 2e-4)] {
+        each_case([("abc", 1.25e-3), ("def", 2e-4)], |(model, error)| {
             cache.float16_record(model, &gpu(1)).keep(error).unwrap();
             assert_eq!(cache.float16_record(model, &gpu(1)).error(), Some(error));
-        }
+        });
 
         assert_eq!(cache.float16_record("abc", &gpu(1)).error(), Some(1.25e-3));
         assert_eq!(

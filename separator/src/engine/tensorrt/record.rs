@@ -88,6 +88,8 @@ fn sha256(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::super::library::Library;
     use super::super::{TensorRtError, whole};
     use super::*;
@@ -161,7 +163,7 @@ mod tests {
             10,
         ];
 
-        for length in lengths {
+        each_case(lengths, |length| {
             file.set_len(length).unwrap();
             let error = whole::check(&path).unwrap_err();
             let cut =
@@ -176,7 +178,7 @@ mod tests {
                 [Remedy::InstallTensorRt, Remedy::UseCpu],
                 "{error}"
             );
-        }
+        });
 
         println!("{} lengths tried", lengths.len());
     }

@@ -95,13 +95,15 @@ impl fmt::Display for Target {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
     fn targets_are_read_as_they_are_written() {
-        for target in Target::all() {
+        each_case(Target::all(), |target| {
             assert_eq!(target.to_string().parse::<Target>().unwrap(), target);
-        }
+        });
 
         assert_eq!(
             Target::list("sm89, SM_86,sm89").unwrap(),
@@ -114,12 +116,12 @@ mod tests {
 
     #[test]
     fn what_is_not_a_target_is_refused_with_the_list() {
-        for text in ["sm70", "86", "", "sm", "sm86,sm99"] {
+        each_case(["sm70", "86", "", "sm", "sm86,sm99"], |text| {
             let error = Target::list(text).unwrap_err().to_string();
             assert!(
                 error.contains("sm75") && error.contains("all"),
                 "{text}: {error}"
             );
-        }
+        });
     }
 }

@@ -176,6 +176,8 @@ fn number(bytes: &[u8]) -> u64 {
 mod tests {
     use std::fs;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn of(bytes: &[u8]) -> io::Result<Option<u64>> {
@@ -211,13 +213,13 @@ mod tests {
         let bytes = pe();
         assert_eq!(of(&bytes).unwrap(), Some(0x600));
 
-        for cut in [3, 0x3e, 0x90, 0x1a0] {
+        each_case([3, 0x3e, 0x90, 0x1a0], |cut| {
             assert_eq!(
                 of(&bytes[..cut]).unwrap_err().kind(),
                 io::ErrorKind::UnexpectedEof,
                 "cut at {cut}"
             );
-        }
+        });
 
         assert_eq!(
             of(&bytes[..0x500]).unwrap(),
@@ -228,14 +230,15 @@ mod tests {
 
     #[test]
     fn what_is_no_library_is_left_to_the_loader() {
-        for bytes in [
+        let cases = [
             b"".as_slice(),
             b"not a library",
             &[0; 4096],
             b"\x7fELF\x01\x01of 32 bits",
-        ] {
+        ];
+        each_case(cases, |bytes| {
             assert_eq!(of(bytes).unwrap(), None);
-        }
+        });
     }
 
     #[cfg(target_os = "linux")]
@@ -248,13 +251,13 @@ mod tests {
         let path = folder.path().join("library");
 
         let lengths = [8, 63, 64, 200, 4096, needed / 2, needed - 1];
-        for length in lengths {
+        each_case(lengths, |length| {
             fs::write(&path, &program[..length as usize]).unwrap();
             let error = check(&path).unwrap_err();
             assert!(
                 matches!(error, TensorRtError::Damaged { damage: Damage::Cut { found, .. }, .. } if found == length)
             );
-        }
+        });
 
         fs::write(&path, &program).unwrap();
         check(&path).unwrap();

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use safetensors::tensor::Dtype;
 use serde_json::{Value as Json, json};
+use sextet_cases::each_case;
 
 use super::interpret::Interpreter;
 use super::{Operation, write};
@@ -251,10 +252,10 @@ fn the_interpreter_gives_the_stems_of_the_cpu_engine() {
         ),
     ];
 
-    for (seed, (name, arguments)) in (1..).zip(&cases) {
+    each_case((1..).zip(&cases), |(seed, (name, arguments))| {
         let error = compare(name, network(arguments, seed));
         assert!(error < BOUND, "{name}: {error:.2e}");
-    }
+    });
     println!("{} networks were compared", cases.len());
 }
 

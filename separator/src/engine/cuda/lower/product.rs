@@ -272,6 +272,8 @@ fn results_bytes(columns: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -285,14 +287,17 @@ mod tests {
             ([1, 21499], [1, 4], Layout::Plain, (1, 128, 2)),
             ([1, 1], [1, 1], Layout::Plain, (1, 1, 1)),
         ];
-        for (rows, strides, layout, (sequences, positions, copies)) in cases {
-            let tile = Tile::of(rows, strides, layout);
-            let expected = Tile {
-                sequences,
-                positions,
-                copies,
-            };
-            assert_eq!(tile, expected, "{rows:?} by {strides:?}");
-        }
+        each_case(
+            cases,
+            |(rows, strides, layout, (sequences, positions, copies))| {
+                let tile = Tile::of(rows, strides, layout);
+                let expected = Tile {
+                    sequences,
+                    positions,
+                    copies,
+                };
+                assert_eq!(tile, expected, "{rows:?} by {strides:?}");
+            },
+        );
     }
 }

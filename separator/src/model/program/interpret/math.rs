@@ -88,6 +88,8 @@ fn erf(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// Values of the error function to 12 digits (Abramowitz and Stegun, table 7.1).
@@ -103,7 +105,7 @@ mod tests {
             (3.0, 0.999_977_909_503),
             (7.0, 1.0),
         ];
-        for (x, expected) in cases {
+        each_case(cases, |(x, expected)| {
             let expected = if expected == 0.0 {
                 erf_series(x)
             } else {
@@ -115,6 +117,6 @@ mod tests {
                 "erf(-{x}) = {}",
                 erf(-x)
             );
-        }
+        });
     }
 }
