@@ -1,5 +1,4 @@
-//! Functions of vectors, within some units of the last digit of float32. What is not a number
-//! stays so.
+//! Functions of vectors, within some units of the last digit of float32. NaN gives NaN.
 //!
 //! The coefficients were fitted by weighted least squares on Chebyshev points, iterated towards the
 //! smallest largest error; the errors said below are those of the coefficients in float32.

@@ -395,7 +395,7 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
         }
     }
 
-    // What is no audio stays the error that it was.
+    // A file without audio gives the error that it gives without ffmpeg.
     let folder = TempDir::new().unwrap();
     let text = folder.path().join("text.mp3");
     std::fs::write(&text, b"la ".repeat(9_000)).unwrap();

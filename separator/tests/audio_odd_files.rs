@@ -417,7 +417,7 @@ fn a_caf_without_a_size_is_read_to_its_end() {
     assert_eq!(warnings, [""; 0]);
     assert!(audio == whole);
 
-    // One that was cut off gives what is there.
+    // A file that was cut off gives the samples that are left.
     let (audio, warnings) = read("cut.caf", &file[..at + 8 + 4 + 2 * 1_000]);
     assert_eq!(audio.channels()[0], whole.channels()[0][..1_000]);
     assert!(

@@ -1,4 +1,5 @@
-//! Header of a WAVE file, read so that false values in it do no corrupt.
+//! Parser of a WAVE file's header. It tolerates false sizes and counts, as recorders that crashed
+//! leave them.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 

@@ -12,9 +12,9 @@ const DS64_BYTES: u64 = 8 + DS64_BODY_BYTES as u64;
 /// Room for the sizes of a file beyond 4 GiB, which is an RF64 (EBU Tech 3306).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SizeRoom {
-    /// Only in such a file.
+    /// Room in a file beyond 4 GiB alone.
     AsNeeded,
-    /// In every file, so that the header has one length whatever the length of the file.
+    /// Room in every file, so that the header has one length whatever the length of the file.
     Always,
 }
 

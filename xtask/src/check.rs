@@ -1,4 +1,4 @@
-//! Everything that a change has to pass.
+//! `cargo xtask check`: every check that a change has to pass.
 
 use anyhow::{Context as _, Result, ensure};
 

@@ -20,9 +20,9 @@ const DEVICES: [&str; 22] = [
 /// The rules for names on a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
-    /// Everything but a slash.
+    /// All characters but a slash.
     Free,
-    /// Those of Windows.
+    /// The rules of Windows.
     Strict,
 }
 

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 enum Item {
     Line(String),
-    /// Answered when everything before it is written.
+    /// A request for an answer when everything before it is written.
     Flush(Sender<()>),
 }
 

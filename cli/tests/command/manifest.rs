@@ -153,7 +153,7 @@ fn no_manifest_is_written_where_none_is_wanted() {
     ];
     assert!(count(stdout(&mut sandbox.separate(&arguments))).starts_with("1 done"));
     assert!(!sandbox.path("stems/song/sextet.json").exists());
-    // There is nothing to tell them by but that they are there.
+    // Without a manifest, stems are skipped because their files exist.
     assert!(count(stdout(&mut sandbox.separate(&arguments))).starts_with("0 done, 1 skipped"));
 }
 

@@ -167,7 +167,7 @@ fn a_token_goes_to_the_hub_and_to_nobody_else() {
     each_case(cases, |(variables, token)| {
         hub.requests();
 
-        // One cut, so that the other host is asked twice.
+        // The connection is cut once, so that the other host is asked twice.
         hub.fail(Fault::Cut {
             after: 100_000,
             times: 1,

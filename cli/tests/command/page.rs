@@ -141,7 +141,7 @@ fn a_page_of_somebody_else_is_not_replaced() {
     assert!(said.contains("which Sextet has not made"), "{said}");
     assert_eq!(sandbox.files("stems"), ["a/index.html"]);
 
-    // One of our own is.
+    // A page of Sextet's own is replaced.
     fs::remove_file(sandbox.path(PAGE)).unwrap();
     for _ in 0..2 {
         let mut command = sandbox.separate(&["a.wav", "--page"]);

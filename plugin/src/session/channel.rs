@@ -76,7 +76,7 @@ pub(crate) fn channel(
 impl AudioEndpoint {
     /// Records the input if the capture is armed, and reports the recorder's state to the editor.
     pub(crate) fn record(&mut self, armed: bool, input: &Input<'_>, shared: &SharedState) {
-        // There is nothing to arm again until the parameter is on again.
+        // A request to arm again waits until the parameter is on.
         if armed && shared.take_arm_again() {
             self.recorder.arm_again();
         }

@@ -45,7 +45,7 @@ pub(super) struct Source {
     pub(super) text: CString,
 }
 
-/// All that is compiled.
+/// Sources and kernels to compile.
 #[derive(Debug)]
 pub(super) struct Sources {
     pub(super) kernels: Vec<Kernel>,

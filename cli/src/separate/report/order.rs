@@ -1,4 +1,4 @@
-//! Sorting of songs' ends: they are told in the songs' order, whichever ended first.
+//! Order of songs' ends: they are reported in the order of the songs, whichever ended first.
 
 use std::collections::BTreeMap;
 

@@ -37,7 +37,7 @@ fn the_second_worker_waits_and_says_so() {
     first.send(&Request::Cancel { job: JobId(1) });
     assert!(!done(&second.end_of(1)).1);
 
-    // And the other way round.
+    // The first worker waits for the second in turn, which is killed.
     second.separate_for_long(2, &long);
     second.separating(2);
     first.separate(2, &sandbox.song("other.wav", 0.4));

@@ -230,7 +230,7 @@ fn a_capture_that_is_gone_is_not_tried_again_but_found_again() {
     fixture.wait("the job that makes the stems again", |view| {
         match &view.phase {
             Phase::Separating(_) => true,
-            // This test has no command, or another one.
+            // The machine may have no `sextet` command, or one of another version.
             Phase::Failed(fault) => fault.can_be_tried_again(),
             _ => false,
         }

@@ -17,11 +17,11 @@ pub(super) enum GpuHint {
     /// No clip has given a reason for it yet.
     #[default]
     Unconsidered,
-    /// It waits for the report on the GPU.
+    /// The hint waits for the report on the GPU.
     Awaited,
     /// There is a GPU to be set up, and the hint says so.
     Shown,
-    /// It is not needed, or was read.
+    /// The hint is not needed, or was read.
     Over,
 }
 

@@ -37,7 +37,7 @@ const BUSY: Duration = Duration::from_millis(100);
 
 /// The session thread's own: the state of the work, and all that it is done with.
 pub(super) struct Conductor {
-    // Those that the session speaks to.
+    // Connections to the editor, the project, the audio thread and the command.
     inbox: Receiver<Command>,
     launcher: Result<Launcher, String>,
     saved: Arc<SavedField>,

@@ -298,7 +298,7 @@ impl<'a> Lowering<'a> {
                 self.pool.halves(table.data().iter().copied())
             });
             self.merged.extend(self.step_after());
-            // What lies there is the input of the DConv.
+            // The tensor's memory holds the DConv's input: its output is never stored.
             self.hidden.push(dconv.tensor);
         }
 
