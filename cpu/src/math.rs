@@ -277,15 +277,13 @@ mod tests {
                     "{isa} {function:?}({x}) = {found}"
                 );
             });
-            each_case(
-                [Function::Exponential, Function::Logistic, Function::Gelu],
-                |function| {
-                    assert!(
-                        apply(isa, function, f32::NAN).is_nan(),
-                        "{isa} {function:?}"
-                    );
-                },
-            );
+            let functions = [Function::Exponential, Function::Logistic, Function::Gelu];
+            each_case(functions, |function| {
+                assert!(
+                    apply(isa, function, f32::NAN).is_nan(),
+                    "{isa} {function:?}"
+                );
+            });
         });
     }
 

@@ -439,54 +439,52 @@ fn residual_branches_are_their_definition() {
 
 #[test]
 fn norms_are_their_definition() {
-    each_case(
-        [(1, 1), (7, 12), (100, 48), (70, 384)],
-        |(rows, channels)| {
-            let row = |i: usize| i / channels;
-            let x: Vec<f32> = noise(rows * channels, 1).iter().map(|x| x + 3.0).collect();
-            let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
-            let (add, gain, shift) = (noise(x.len(), 2), noise(channels, 3), noise(channels, 4));
-            let affine = Affine {
-                gain: gain.clone(),
-                shift: shift.clone(),
-            };
-            let finished = |mut x: Vec<f64>, group: &dyn Fn(usize) -> usize| {
-                normalise(&mut x, group);
-                for (i, x) in x.iter_mut().enumerate() {
-                    let (gain, shift) = (gain[i % channels], shift[i % channels]);
-                    *x = *x * f64::from(gain) + f64::from(shift) + f64::from(add[i]);
-                }
-                let mut normalised = x.clone();
-                normalise(&mut normalised, row);
-                [x, normalised].concat()
-            };
-
-            // Rows of one number have no variance, and their norm amplifies rounding without end.
-            if channels > 1 {
-                let mut expected = exact.clone();
-                normalise(&mut expected, row);
-                check(&format!("layer norm {channels}"), &expected, |isa| {
-                    let mut y = vec![f32::NAN; x.len()];
-                    layer_norm(isa, channels, &x, &mut y);
-                    y
-                });
-                let expected = finished(exact.clone(), &row);
-                check(&format!("embedding {channels}"), &expected, |isa| {
-                    let mut y = vec![f32::NAN; 2 * x.len()];
-                    let (output, normalised) = y.split_at_mut(x.len());
-                    embed(isa, Some(&affine), &add, channels, &x, [output, normalised]);
-                    y
-                });
-                let expected = finished(exact, &|_| 0);
-                check(&format!("group norm {channels}"), &expected, |isa| {
-                    let mut y = vec![f32::NAN; 2 * x.len()];
-                    let (output, normalised) = y.split_at_mut(x.len());
-                    group_norm(isa, &affine, &x, Some(&add), output, Some(normalised));
-                    y
-                });
+    let cases = [(1, 1), (7, 12), (100, 48), (70, 384)];
+    each_case(cases, |(rows, channels)| {
+        let row = |i: usize| i / channels;
+        let x: Vec<f32> = noise(rows * channels, 1).iter().map(|x| x + 3.0).collect();
+        let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+        let (add, gain, shift) = (noise(x.len(), 2), noise(channels, 3), noise(channels, 4));
+        let affine = Affine {
+            gain: gain.clone(),
+            shift: shift.clone(),
+        };
+        let finished = |mut x: Vec<f64>, group: &dyn Fn(usize) -> usize| {
+            normalise(&mut x, group);
+            for (i, x) in x.iter_mut().enumerate() {
+                let (gain, shift) = (gain[i % channels], shift[i % channels]);
+                *x = *x * f64::from(gain) + f64::from(shift) + f64::from(add[i]);
             }
-        },
-    );
+            let mut normalised = x.clone();
+            normalise(&mut normalised, row);
+            [x, normalised].concat()
+        };
+
+        // Rows of one number have no variance, and their norm amplifies rounding without end.
+        if channels > 1 {
+            let mut expected = exact.clone();
+            normalise(&mut expected, row);
+            check(&format!("layer norm {channels}"), &expected, |isa| {
+                let mut y = vec![f32::NAN; x.len()];
+                layer_norm(isa, channels, &x, &mut y);
+                y
+            });
+            let expected = finished(exact.clone(), &row);
+            check(&format!("embedding {channels}"), &expected, |isa| {
+                let mut y = vec![f32::NAN; 2 * x.len()];
+                let (output, normalised) = y.split_at_mut(x.len());
+                embed(isa, Some(&affine), &add, channels, &x, [output, normalised]);
+                y
+            });
+            let expected = finished(exact, &|_| 0);
+            check(&format!("group norm {channels}"), &expected, |isa| {
+                let mut y = vec![f32::NAN; 2 * x.len()];
+                let (output, normalised) = y.split_at_mut(x.len());
+                group_norm(isa, &affine, &x, Some(&add), output, Some(normalised));
+                y
+            });
+        }
+    });
 }
 
 #[test]

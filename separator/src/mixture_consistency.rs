@@ -239,54 +239,52 @@ mod tests {
     #[test]
     fn on_all_cores_it_is_the_same_as_frame_after_frame() {
         let mut compared = 0;
-        each_case(
-            [(1, 1), (2, 2), (4, 2), (6, 1), (6, 2)],
-            |(stems, channels)| {
-                let (mut together, mut alone) = (
-                    MixtureConsistency::new(stems, 44_100),
-                    MixtureConsistency::new(stems, 44_100),
+        let cases = [(1, 1), (2, 2), (4, 2), (6, 1), (6, 2)];
+        each_case(cases, |(stems, channels)| {
+            let (mut together, mut alone) = (
+                MixtureConsistency::new(stems, 44_100),
+                MixtureConsistency::new(stems, 44_100),
+            );
+            for (block, frames) in [1, RUN_FRAMES, 3 * RUN_FRAMES + 17, 5]
+                .into_iter()
+                .enumerate()
+            {
+                let audio = |seed: usize, gain: f32| {
+                    let plane = |channel: usize| {
+                        plane((seed + 31 * channel + 7 * block) as u32, frames, gain)
+                    };
+                    Audio::new((0..channels).map(plane).collect(), 44_100)
+                };
+                // One of the stems is silence of either sign.
+                let gains = |stem: usize| {
+                    if stem == 1 {
+                        [0.0, -0.0][block % 2]
+                    } else {
+                        0.4
+                    }
+                };
+                let mix = audio(91, 0.7);
+                let mut found: Vec<Audio> = (0..stems)
+                    .map(|stem| audio(3 * stem, gains(stem)))
+                    .collect();
+                let mut expected = found.clone();
+                together.apply(mix.channels(), &mut found);
+                one_by_one(&mut alone, &mix, &mut expected);
+                let bits = |stems: &[Audio]| -> Vec<u32> {
+                    stems
+                        .iter()
+                        .flat_map(Audio::channels)
+                        .flatten()
+                        .map(|sample| sample.to_bits())
+                        .collect()
+                };
+                assert!(
+                    bits(&found) == bits(&expected),
+                    "{stems} stems, {channels} channels, block {block}"
                 );
-                for (block, frames) in [1, RUN_FRAMES, 3 * RUN_FRAMES + 17, 5]
-                    .into_iter()
-                    .enumerate()
-                {
-                    let audio = |seed: usize, gain: f32| {
-                        let plane = |channel: usize| {
-                            plane((seed + 31 * channel + 7 * block) as u32, frames, gain)
-                        };
-                        Audio::new((0..channels).map(plane).collect(), 44_100)
-                    };
-                    // One of the stems is silence of either sign.
-                    let gains = |stem: usize| {
-                        if stem == 1 {
-                            [0.0, -0.0][block % 2]
-                        } else {
-                            0.4
-                        }
-                    };
-                    let mix = audio(91, 0.7);
-                    let mut found: Vec<Audio> = (0..stems)
-                        .map(|stem| audio(3 * stem, gains(stem)))
-                        .collect();
-                    let mut expected = found.clone();
-                    together.apply(mix.channels(), &mut found);
-                    one_by_one(&mut alone, &mix, &mut expected);
-                    let bits = |stems: &[Audio]| -> Vec<u32> {
-                        stems
-                            .iter()
-                            .flat_map(Audio::channels)
-                            .flatten()
-                            .map(|sample| sample.to_bits())
-                            .collect()
-                    };
-                    assert!(
-                        bits(&found) == bits(&expected),
-                        "{stems} stems, {channels} channels, block {block}"
-                    );
-                    compared += frames * stems * channels;
-                }
-            },
-        );
+                compared += frames * stems * channels;
+            }
+        });
 
         println!("{compared} samples compared bit for bit");
     }

@@ -288,46 +288,44 @@ mod tests {
 
     #[test]
     fn the_song_comes_whole_in_blocks_of_one_size() {
-        each_case(
-            [0, 1, BLOCK_FRAMES, BLOCK_FRAMES + 1, 20 * BLOCK_FRAMES - 7],
-            |frames| {
-                let song = song(frames);
-                let (mut sizes, mut heard) = (Vec::new(), Vec::new());
-                let negate = |block: &mut Audio| {
-                    block
-                        .channels_mut()
-                        .flatten()
-                        .for_each(|sample| *sample = -*sample)
-                };
+        let cases = [0, 1, BLOCK_FRAMES, BLOCK_FRAMES + 1, 20 * BLOCK_FRAMES - 7];
+        each_case(cases, |frames| {
+            let song = song(frames);
+            let (mut sizes, mut heard) = (Vec::new(), Vec::new());
+            let negate = |block: &mut Audio| {
+                block
+                    .channels_mut()
+                    .flatten()
+                    .for_each(|sample| *sample = -*sample)
+            };
 
-                let read = |_, mut ahead: ReadAhead| {
-                    while let Some(Read::Heard(block)) = ahead.next()? {
-                        sizes.push(block.frames());
-                        assert_eq!(block.channels().len(), 2, "mono comes twice");
-                        heard.extend_from_slice(&block.channels()[1]);
-                    }
-                    assert!(ahead.next()?.is_none(), "what is over stays over");
-                    Ok(ahead.read_frames())
-                };
+            let read = |_, mut ahead: ReadAhead| {
+                while let Some(Read::Heard(block)) = ahead.next()? {
+                    sizes.push(block.frames());
+                    assert_eq!(block.channels().len(), 2, "mono comes twice");
+                    heard.extend_from_slice(&block.channels()[1]);
+                }
+                assert!(ahead.next()?.is_none(), "what is over stays over");
+                Ok(ahead.read_frames())
+            };
 
-                assert_eq!(
-                    read_ahead(&song, false, negate, read).unwrap(),
-                    frames as u64
-                );
-                assert!(
-                    heard
-                        .iter()
-                        .zip(&song.channels()[0])
-                        .all(|(heard, sample)| *heard == -sample)
-                );
+            assert_eq!(
+                read_ahead(&song, false, negate, read).unwrap(),
+                frames as u64
+            );
+            assert!(
+                heard
+                    .iter()
+                    .zip(&song.channels()[0])
+                    .all(|(heard, sample)| *heard == -sample)
+            );
 
-                assert_eq!(heard.len(), frames);
-                assert!(
-                    sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES),
-                    "{sizes:?}"
-                );
-            },
-        );
+            assert_eq!(heard.len(), frames);
+            assert!(
+                sizes.iter().rev().skip(1).all(|&size| size == BLOCK_FRAMES),
+                "{sizes:?}"
+            );
+        });
     }
 
     #[test]

@@ -251,12 +251,10 @@ mod tests {
             assert_eq!(text.parse(), Ok(gpus), "{text:?}");
         });
 
-        each_case(
-            ["", "-1", "0,", "0,,1", "All", "all,0", "one", "0-3", "1.5"],
-            |wrong| {
-                assert!(wrong.parse::<Gpus>().is_err(), "{wrong:?}");
-            },
-        );
+        let wrong = ["", "-1", "0,", "0,,1", "All", "all,0", "one", "0-3", "1.5"];
+        each_case(wrong, |wrong| {
+            assert!(wrong.parse::<Gpus>().is_err(), "{wrong:?}");
+        });
     }
 
     #[test]

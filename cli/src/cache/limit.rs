@@ -130,11 +130,9 @@ mod tests {
             );
         });
 
-        each_case(
-            ["", "GB", "-1GB", "20 GiB", "inf", "nan", "1e30", "twenty"],
-            |wrong| {
-                assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
-            },
-        );
+        let wrong = ["", "GB", "-1GB", "20 GiB", "inf", "nan", "1e30", "twenty"];
+        each_case(wrong, |wrong| {
+            assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
+        });
     }
 }

@@ -280,12 +280,10 @@ mod tests {
             origin(&of("https://hub/a")),
             origin(&of("https://hub:443/b"))
         );
-        each_case(
-            ["http://hub/a", "https://hub:8443/a", "https://cdn.hub/a"],
-            |other| {
-                assert_ne!(origin(&of("https://hub/a")), origin(&of(other)), "{other}");
-            },
-        );
+        let cases = ["http://hub/a", "https://hub:8443/a", "https://cdn.hub/a"];
+        each_case(cases, |other| {
+            assert_ne!(origin(&of("https://hub/a")), origin(&of(other)), "{other}");
+        });
     }
 
     #[test]

@@ -8,12 +8,10 @@ use crate::sandbox::{Sandbox, stderr, stdout, tiny_model, tiny_model_bytes};
 fn the_catalogue_is_listed() {
     let sandbox = Sandbox::new();
     let text = stdout(&mut sandbox.sextet(&["model", "list"]));
-    each_case(
-        ["sextet-mini", "htdemucs_6s", "htdemucs ", "htdemucs_ft"],
-        |name| {
-            assert!(text.contains(name), "{text}");
-        },
-    );
+    let cases = ["sextet-mini", "htdemucs_6s", "htdemucs ", "htdemucs_ft"];
+    each_case(cases, |name| {
+        assert!(text.contains(name), "{text}");
+    });
     let json: serde_json::Value =
         serde_json::from_str(&stdout(&mut sandbox.sextet(&["model", "list", "--json"]))).unwrap();
     assert_eq!(json[1]["name"], "htdemucs_6s");

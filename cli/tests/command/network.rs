@@ -64,17 +64,15 @@ fn the_cache_is_laid_out_as_the_hubs_other_clients_lay_it_out() {
     );
 
     let snapshot = repository.join("snapshots").join(commit);
-    each_case(
-        [("htdemucs_6s.yaml", bag), ("5c90dfd2.safetensors", sum)],
-        |(file, blob)| {
-            let target = fs::read_link(snapshot.join(file)).ok();
-            let relative = Path::new("../../blobs").join(blob);
-            assert!(
-                target.is_none_or(|target| target == relative) || cfg!(windows),
-                "{file}"
-            );
-        },
-    );
+    let cases = [("htdemucs_6s.yaml", bag), ("5c90dfd2.safetensors", sum)];
+    each_case(cases, |(file, blob)| {
+        let target = fs::read_link(snapshot.join(file)).ok();
+        let relative = Path::new("../../blobs").join(blob);
+        assert!(
+            target.is_none_or(|target| target == relative) || cfg!(windows),
+            "{file}"
+        );
+    });
 }
 
 #[test]

@@ -407,33 +407,31 @@ mod tests {
         let folders = Folders::at(folder.path(), folder.path());
 
         let mut cases = 0;
-        each_case(
-            [(0, 1), (-3, 513), (70_000, 65_536), (-100, 200_001)],
-            |(start, length)| {
-                let take = |again: bool| {
-                    let mut take = Take::new(&folders, 48_000).unwrap();
-                    for from in (start..start + length).step_by(1_000) {
-                        let to = (from + 1_000).min(start + length);
-                        take.write(from, &frames(from, to)).unwrap();
-                    }
+        let starts = [(0, 1), (-3, 513), (70_000, 65_536), (-100, 200_001)];
+        each_case(starts, |(start, length)| {
+            let take = |again: bool| {
+                let mut take = Take::new(&folders, 48_000).unwrap();
+                for from in (start..start + length).step_by(1_000) {
+                    let to = (from + 1_000).min(start + length);
+                    take.write(from, &frames(from, to)).unwrap();
+                }
 
-                    if again {
-                        take.write(start, &frames(start, start + 1)).unwrap();
-                    }
+                if again {
+                    take.write(start, &frames(start, start + 1)).unwrap();
+                }
 
-                    assert_eq!(take.contiguous.is_none(), again);
-                    take.finish(&folders, None, &|| false).unwrap()
-                };
+                assert_eq!(take.contiguous.is_none(), again);
+                take.finish(&folders, None, &|| false).unwrap()
+            };
 
-                let contiguous = take(false);
-                assert_eq!(
-                    read_back(&folders, &contiguous),
-                    frames(start, start + length)
-                );
-                assert_eq!(take(true), contiguous, "from {start}, {length} frames");
-                cases += 1;
-            },
-        );
+            let contiguous = take(false);
+            assert_eq!(
+                read_back(&folders, &contiguous),
+                frames(start, start + length)
+            );
+            assert_eq!(take(true), contiguous, "from {start}, {length} frames");
+            cases += 1;
+        });
 
         let files = std::fs::read_dir(folders.captures()).unwrap().count();
         assert_eq!(files, cases, "one file a clip");

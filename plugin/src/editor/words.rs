@@ -122,12 +122,10 @@ mod tests {
             assert_eq!(bytes(number), said);
         });
 
-        each_case(
-            [(680_400, "680 thousand"), (27_300_000, "27 million")],
-            |(number, said)| {
-                assert_eq!(count(number), said);
-            },
-        );
+        let numbers = [(680_400, "680 thousand"), (27_300_000, "27 million")];
+        each_case(numbers, |(number, said)| {
+            assert_eq!(count(number), said);
+        });
 
         assert_eq!(
             (rate(44_100), rate(48_000)),

@@ -135,33 +135,31 @@ fn a_job_on_its_way_is_what_it_is_documented_to_be() {
     ];
 
     each_case(stages, |(stage, name)| {
-        each_case(
-            [(None, None), (Some(2.5), Some(30.0))],
-            |(speed, seconds_left)| {
-                let ours = Reply::Progress {
-                    job,
-                    stage,
+        let cases = [(None, None), (Some(2.5), Some(30.0))];
+        each_case(cases, |(speed, seconds_left)| {
+            let ours = Reply::Progress {
+                job,
+                stage,
+                done: 4,
+                total: 10,
+                speed,
+                seconds_left,
+            };
+
+            agree(
+                &ours,
+                &WireReply::Progress {
+                    job: 3,
+                    stage: name.into(),
                     done: 4,
                     total: 10,
                     speed,
                     seconds_left,
-                };
+                },
+            );
 
-                agree(
-                    &ours,
-                    &WireReply::Progress {
-                        job: 3,
-                        stage: name.into(),
-                        done: 4,
-                        total: 10,
-                        speed,
-                        seconds_left,
-                    },
-                );
-
-                assert_eq!((ours.job(), ours.is_last()), (Some(job), false));
-            },
-        );
+            assert_eq!((ours.job(), ours.is_last()), (Some(job), false));
+        });
     });
 
     agree(

@@ -110,16 +110,14 @@ mod tests {
 
     #[test]
     fn chunks_that_would_not_move_apart_are_refused() {
-        each_case(
-            [(100, 1.0), (100, 0.995), (100, -0.1), (0, 0.25)],
-            |(segment, overlap)| {
-                assert_eq!(
-                    ChunkGrid::new(0, 1000, segment, overlap),
-                    None,
-                    "{segment} {overlap}"
-                );
-            },
-        );
+        let cases = [(100, 1.0), (100, 0.995), (100, -0.1), (0, 0.25)];
+        each_case(cases, |(segment, overlap)| {
+            assert_eq!(
+                ChunkGrid::new(0, 1000, segment, overlap),
+                None,
+                "{segment} {overlap}"
+            );
+        });
     }
 
     proptest! {

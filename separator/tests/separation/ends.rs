@@ -148,17 +148,15 @@ fn what_cannot_be_separated_is_refused() {
     };
 
     let song = stereo(1000);
-    each_case(
-        [1.0, -0.25, 2.0, f64::NAN, f64::INFINITY, 0.999_999_9],
-        |overlap| {
-            refuse(
-                &song,
-                Options::new().overlap(overlap),
-                ErrorKind::Options,
-                "overlap",
-            );
-        },
-    );
+    let cases = [1.0, -0.25, 2.0, f64::NAN, f64::INFINITY, 0.999_999_9];
+    each_case(cases, |overlap| {
+        refuse(
+            &song,
+            Options::new().overlap(overlap),
+            ErrorKind::Options,
+            "overlap",
+        );
+    });
 
     refuse(
         &Audio::silent(song.layout(), 0),
@@ -168,19 +166,17 @@ fn what_cannot_be_separated_is_refused() {
     );
 
     each_case([f32::NAN, f32::INFINITY, f32::NEG_INFINITY], |bad| {
-        each_case(
-            [(44_100, 0), (44_100, 999), (48_000, 500)],
-            |(rate_hz, at)| {
-                let mut audio = sextet_testing::draw::song(1000, 1).into_channels();
-                audio[1][at] = bad;
-                refuse(
-                    &Audio::new(audio, rate_hz),
-                    Options::default(),
-                    ErrorKind::Audio,
-                    "not a number",
-                );
-            },
-        );
+        let cases = [(44_100, 0), (44_100, 999), (48_000, 500)];
+        each_case(cases, |(rate_hz, at)| {
+            let mut audio = sextet_testing::draw::song(1000, 1).into_channels();
+            audio[1][at] = bad;
+            refuse(
+                &Audio::new(audio, rate_hz),
+                Options::default(),
+                ErrorKind::Audio,
+                "not a number",
+            );
+        });
     });
 
     let opens = Default::default();

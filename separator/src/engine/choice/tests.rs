@@ -261,10 +261,10 @@ fn the_next_engine_takes_over_where_the_first_does_not_open_or_start() {
 fn the_engines_are_tried_in_the_order_of_their_speed() {
     let order: Vec<EngineChoice> = GPU_ENGINES.iter().map(|e| e.choice()).collect();
     assert_eq!(order, [EngineChoice::Cuda, EngineChoice::TensorRt]);
-    each_case(GPU_ENGINES, |engine| {
+    for engine in GPU_ENGINES {
         let of_class = engine.class(&EngineOptions::default());
         assert!(!of_class.is_cpu(), "{of_class}");
-    });
+    }
 }
 
 #[test]
