@@ -63,7 +63,21 @@ pub(crate) fn install(bundle: &Bundle) -> Result<()> {
     }
 
     println!("\nhave your host search for new plugins; `cargo xtask uninstall` removes them");
+    if let Some(folder) = places.command.parent()
+        && !is_on_path(folder)
+    {
+        println!(
+            "for the command in a terminal, put its folder on your PATH: {}",
+            folder.display()
+        );
+    }
     Ok(())
+}
+
+/// Returns whether programs are looked for in `folder`.
+fn is_on_path(folder: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|on_path| on_path == folder)
 }
 
 /// Removes the files that [`install`] has installed. Captures, the stem cache and fetched models

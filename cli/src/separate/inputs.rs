@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use sextet_fs::AtomicDir;
+use sextet_protocol::{AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS};
 use sextet_separator::Stem;
 use sextet_separator::audio::Tags;
 use walkdir::{DirEntry, WalkDir};
@@ -16,22 +17,6 @@ use walkdir::{DirEntry, WalkDir};
 use crate::fault::{Fault, Kind};
 use crate::stems::{MANIFEST_NAME, Manifest};
 use crate::unfinished::Unfinished;
-
-/// Extensions of the files that are taken from a folder. A file that is named itself is taken
-/// whatever its extension.
-const EXTENSIONS: [&str; 33] = [
-    "wav", "wave", "rf64", "bwf", "w64", "aif", "aiff", "aifc", "au", "snd", "flac", "mp1", "mp2",
-    "mp3", "mpga", "mp4", "m4a", "m4b", "m4v", "mov", "3gp", "3g2", "aac", "adts", "alac", "ogg",
-    "oga", "opus", "caf", "mka", "mkv", "webm", "weba",
-];
-
-/// Extensions of the files that are taken from a folder where there is an ffmpeg, which decodes
-/// them.
-const BY_FFMPEG: [&str; 34] = [
-    "wma", "asf", "wmv", "wv", "ape", "mpc", "tta", "tak", "ofr", "shn", "ac3", "eac3", "dts",
-    "thd", "mlp", "amr", "awb", "dsf", "dff", "oma", "aa3", "ra", "rm", "voc", "avi", "mpg",
-    "mpeg", "vob", "ts", "m2ts", "mts", "flv", "mxf", "spx",
-];
 
 /// Name of standard input on the command line.
 const STANDARD_INPUT: &str = "-";
@@ -274,8 +259,8 @@ impl Search<'_> {
     }
 
     fn extensions(&self) -> impl Iterator<Item = &'static str> {
-        let by_ffmpeg = BY_FFMPEG.into_iter().filter(|_| self.ffmpeg);
-        EXTENSIONS.into_iter().chain(by_ffmpeg)
+        let by_ffmpeg = FFMPEG_EXTENSIONS.iter().filter(|_| self.ffmpeg);
+        AUDIO_EXTENSIONS.iter().chain(by_ffmpeg).copied()
     }
 
     fn is_audio(&self, path: &Path) -> bool {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
 use egui::{Ui, vec2};
+use sextet_protocol::{AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS};
 
 /// A field for a path that is typed or chosen.
 #[derive(Default)]
@@ -20,12 +21,6 @@ pub(super) enum Want {
     Folder,
     Checkpoint,
 }
-
-/// Extensions of the audio files that the command reads.
-const SONGS: [&str; 14] = [
-    "wav", "flac", "mp3", "aif", "aiff", "m4a", "mp4", "aac", "ogg", "oga", "opus", "caf", "rf64",
-    "w64",
-];
 
 /// Extensions of the files that hold a model. Pickles are among them, so that the user is told why
 /// they are not opened.
@@ -73,7 +68,7 @@ impl PathField {
             let path = match want {
                 Want::Song => dialog
                     .set_title("Open a song")
-                    .add_filter("Audio", &SONGS)
+                    .add_filter("Audio", &[AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS].concat())
                     .pick_file(),
                 Want::Checkpoint => dialog
                     .set_title("Add a checkpoint")

@@ -32,3 +32,8 @@ place Sextet.vst3 "$vst3"
 place Sextet.clap "$clap"
 place sextet "$data/bin"
 echo "have your host search for new plugins"
+
+case ":$PATH:" in
+*":$data/bin:"*) ;;
+*) echo "for the command in a terminal: export PATH=\"$data/bin:\$PATH\"" ;;
+esac
