@@ -11,8 +11,6 @@ pub mod peak;
 pub mod small;
 pub mod targets;
 
-pub use sextet_cases as cases;
-
 /// Applies `work` to every second item and, at the same time, to the others, and returns all
 /// results. Many operators run on one core, however many there are.
 pub fn in_halves<T: Sync, R: Send>(items: &[T], work: impl Fn(&[&T]) -> Vec<R> + Sync) -> Vec<R> {

@@ -24,10 +24,10 @@ use symphonia::core::meta::MetadataOptions;
 
 use super::guard::{DecoderFault, guard};
 use super::limits::MAX_CHANNELS;
+use super::media_file::{MediaFile, Piece};
 use super::mend::{self, Mended};
 use super::opus::{self, OpusDecoder};
 use super::read_error::{CodecName, ReadError};
-use super::source::{Piece, Source};
 use super::trim::Trim;
 use super::{mkv, mp4};
 
@@ -68,8 +68,8 @@ pub(super) fn probe(
     pieces: Option<&[Piece]>,
 ) -> Result<Box<dyn FormatReader>, ReadError> {
     let source = File::open(path).and_then(|file| match pieces {
-        Some(pieces) => Ok(Source::mended(file, pieces.to_vec())),
-        None => Source::new(file),
+        Some(pieces) => Ok(MediaFile::mended(file, pieces.to_vec())),
+        None => MediaFile::new(file),
     });
     let source = source.map_err(|source| ReadError::Unreadable {
         path: path.to_owned(),

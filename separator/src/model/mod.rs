@@ -1,20 +1,21 @@
 //! Models: checkpoints in demucs' layout, and the graphs built from them.
 
-mod bag;
 mod checkpoint;
 mod config;
 mod error;
 mod htdemucs;
+#[expect(clippy::module_inception, reason = "`Model` is where one looks for it")]
+mod model;
 mod network;
 mod onnx;
 pub(crate) mod program;
 pub(crate) mod weights;
 
-pub use bag::Model;
 pub use config::MODEL_RATE_HZ;
 pub(crate) use config::{CHANNELS, FFT_SIZE, HOP};
 pub use error::ModelError;
 pub use htdemucs::GRAPH_VERSION;
 pub(crate) use htdemucs::{MARGIN, OverRows, inverse_envelope, window};
+pub use model::Model;
 pub(crate) use network::Network;
 pub use network::{ExportOptions, Precision};

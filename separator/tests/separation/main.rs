@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
+use sextet_cases::Cases;
 use sextet_separator::audio::{Audio, AudioSource, AudioStream, Folded, Layout};
 use sextet_separator::cpu::CpuOptions;
 use sextet_separator::{
@@ -19,7 +20,6 @@ use sextet_separator::{
     Listener, Model, Mono, Options, Outputs, Part, Progress, Result, SeparateError, Separator,
     Stem, StemSink, Sum, Summary,
 };
-use sextet_testing::cases::Cases;
 use sextet_testing::draw::splitmix;
 use sextet_testing::small::{small, tiny};
 

@@ -5,7 +5,7 @@ use std::io::{Read, Result, Seek};
 
 use super::bytes::array_at;
 use super::{Mended, Part};
-use crate::audio::source::Piece;
+use crate::audio::media_file::Piece;
 
 /// Most chunks before the samples.
 const MOST_CHUNKS: u32 = 1000;

@@ -9,7 +9,7 @@ use std::io::{BufRead, Read, Result, Seek, SeekFrom};
 use super::bytes::{array_at, before_tags, some_at};
 use super::{Mended, Part};
 use crate::audio::Layout;
-use crate::audio::source::Piece;
+use crate::audio::media_file::Piece;
 
 /// Beginning of a FLAC file: the mark, and the header of the first metadata block, which is of type
 /// 0 and 34 bytes long. The highest bit of the type marks the last block.

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{BufReader, Seek as _};
 
 use super::Layout;
-use super::source::Piece;
+use super::media_file::Piece;
 use super::trim::Trim;
 
 /// Facts about a file that symphonia does not state, and the pieces in which it is presented.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::bytes::{after_tag, array_at, some_at};
 use super::{Mended, Part};
 use crate::audio::Layout;
-use crate::audio::source::Piece;
+use crate::audio::media_file::Piece;
 use crate::audio::trim::Trim;
 
 /// Kind of the frames in a file.

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::bytes::{array_at, some_at};
 use super::{Mended, Part};
 use crate::audio::Layout;
-use crate::audio::source::Piece;
+use crate::audio::media_file::Piece;
 
 /// Largest comment header that is presented. symphonia 0.6.1 refuses packets of more than 16 MiB.
 const LARGEST_COMMENT: u64 = 15 << 20;

@@ -19,6 +19,23 @@ pub(super) struct DConvBuffers {
     counters: Pointer,
 }
 
+/// DConv whose layers are three launches each.
+struct Unfused {
+    x: Pointer,
+    buffers: DConvBuffers,
+    shape: Shape,
+    /// Number of tiles of a sequence.
+    tiles: usize,
+}
+
+impl Unfused {
+    /// Returns the bytes of a row of the tensor in shared memory.
+    fn pitch_bytes(&self) -> u32 {
+        let depth = self.shape.channels.next_multiple_of(16);
+        ((depth + 8) * HALF) as u32
+    }
+}
+
 impl<'a> Lowering<'a> {
     /// Reserves the buffers of all DConvs of a branch.
     pub(super) fn dconv_buffers(&mut self, branch: Branch) -> DConvBuffers {
@@ -64,27 +81,20 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn dconv(&mut self, dconv: &DConv) -> Result<(), Unsupported> {
         let shape = self.shape(dconv.tensor);
-        let (sequences, positions, channels) = (shape.sequences, shape.positions, shape.channels);
-        check_channels(channels, 8)?;
+        check_channels(shape.channels, 8)?;
         if self.fused_dconv(dconv) {
             return Ok(());
         }
 
-        let x = self.halves(dconv.tensor);
-        let buffers = self.dconv[&self.branch];
-
-        let tiles = positions.div_ceil(kernel::DCONV_TILE);
-        let each = tiles_of_block(tiles);
-        let depth = channels.next_multiple_of(16);
-        let pitch = (depth + 8) as u32;
-        // Steps of weights, of 256 bytes for each block of eight hidden channels; conv2 has as
-        // many for what belongs to columns.
-        let steps = kernel::dconv_steps(self.limits.hopper);
-
+        let of = Unfused {
+            x: self.halves(dconv.tensor),
+            buffers: self.dconv[&self.branch],
+            shape,
+            tiles: shape.positions.div_ceil(kernel::DCONV_TILE),
+        };
         for layer in &dconv.layers {
             let hidden = layer.conv1.1.shape()[0];
-            let blocks = hidden.div_ceil(8);
-            if ![1, 2, 3, 6].contains(&blocks) {
+            if ![1, 2, 3, 6].contains(&hidden.div_ceil(8)) {
                 return Err(Unsupported::new(
                     "dconv_comp",
                     hidden,
@@ -92,71 +102,94 @@ impl<'a> Lowering<'a> {
                 ));
             }
 
-            let padded = blocks * 8;
-            let squeeze = parameters::Squeeze {
-                x,
-                weight: self.pool.halves(weights::conv1(layer)),
-                bias: self.pool.floats(weights::padded(&layer.conv1.1)),
-                hidden: buffers.raw,
-                moments: buffers.moments,
-                statistics: buffers.before,
-                counters: buffers.counters,
-                sequences: sequences as i32,
-                positions: positions as i32,
-                channels: channels as i32,
-                dilation: layer.dilation as i32,
-                hidden_channels: hidden as i32,
-            };
-            let rows = (kernel::DCONV_TILE + 2 * layer.dilation) as u32;
-            self.launch(
-                Kernel::Squeeze(blocks),
-                [tiles, sequences, self.batch],
-                (rows * pitch * HALF as u32 + steps * 256 * blocks as u32)
-                    .max(7 * 512 * blocks as u32),
-                squeeze,
-            );
-
-            let part = ((padded + 1) * padded) as u32;
-            let normed = parameters::Hidden {
-                hidden: buffers.raw,
-                before: buffers.before,
-                gain: self.pool.floats(weights::padded(&layer.norm1.0)),
-                shift: self.pool.floats(weights::padded(&layer.norm1.1)),
-                over_rows: self.pool.floats(weights::over_rows(layer)),
-                output: buffers.hidden,
-                parts: buffers.parts,
-                after: buffers.after,
-                counters: buffers.counters,
-                sequences: sequences as i32,
-                positions: positions as i32,
-                tiles: each as i32,
-            };
-            self.launch(
-                Kernel::Hidden(blocks),
-                [tiles.div_ceil(each), sequences, self.batch],
-                7 * part * FLOAT as u32,
-                normed,
-            );
-
-            let expand = parameters::Expand {
-                x,
-                hidden: buffers.hidden,
-                norm: buffers.after,
-                weight: self.pool.halves(weights::conv2(layer)),
-                columns: self.pool.floats(weights::conv2_columns(layer)),
-                sequences: sequences as i32,
-                positions: positions as i32,
-                channels: channels as i32,
-            };
-            self.launch(
-                Kernel::Expand(blocks),
-                [tiles, sequences, self.batch],
-                kernel::DCONV_TILE as u32 * pitch * HALF as u32 + steps * 256 * (blocks as u32 + 1),
-                expand,
-            );
+            self.squeeze(&of, layer);
+            self.hidden_norm(&of, layer);
+            self.expand(&of, layer);
         }
 
         Ok(())
+    }
+
+    /// Launches conv1 of a layer, and the statistics of its output.
+    fn squeeze(&mut self, of: &Unfused, layer: &DConvLayer) {
+        let (shape, buffers) = (of.shape, of.buffers);
+        let hidden = layer.conv1.1.shape()[0];
+        let blocks = hidden.div_ceil(8) as u32;
+        let parameters = parameters::Squeeze {
+            x: of.x,
+            weight: self.pool.halves(weights::conv1(layer)),
+            bias: self.pool.floats(weights::padded(&layer.conv1.1)),
+            hidden: buffers.raw,
+            moments: buffers.moments,
+            statistics: buffers.before,
+            counters: buffers.counters,
+            sequences: shape.sequences as i32,
+            positions: shape.positions as i32,
+            channels: shape.channels as i32,
+            dilation: layer.dilation as i32,
+            hidden_channels: hidden as i32,
+        };
+
+        let rows = (kernel::DCONV_TILE + 2 * layer.dilation) as u32;
+        let weights = self.dconv_step_bytes() * blocks;
+        let shared = (rows * of.pitch_bytes() + weights).max(7 * 512 * blocks);
+        let grid = [of.tiles, shape.sequences, self.batch];
+        self.launch(Kernel::Squeeze(blocks as usize), grid, shared, parameters);
+    }
+
+    /// Launches norm and GELU of a layer's hidden channels, and the statistics of conv2's output,
+    /// which follow from them.
+    fn hidden_norm(&mut self, of: &Unfused, layer: &DConvLayer) {
+        let (shape, buffers) = (of.shape, of.buffers);
+        let blocks = layer.conv1.1.shape()[0].div_ceil(8);
+        let each = tiles_of_block(of.tiles);
+        let parameters = parameters::Hidden {
+            hidden: buffers.raw,
+            before: buffers.before,
+            gain: self.pool.floats(weights::padded(&layer.norm1.0)),
+            shift: self.pool.floats(weights::padded(&layer.norm1.1)),
+            over_rows: self.pool.floats(weights::over_rows(layer)),
+            output: buffers.hidden,
+            parts: buffers.parts,
+            after: buffers.after,
+            counters: buffers.counters,
+            sequences: shape.sequences as i32,
+            positions: shape.positions as i32,
+            tiles: each as i32,
+        };
+
+        let padded = (blocks * 8) as u32;
+        let shared = 7 * (padded + 1) * padded * FLOAT as u32;
+        let grid = [of.tiles.div_ceil(each), shape.sequences, self.batch];
+        self.launch(Kernel::Hidden(blocks), grid, shared, parameters);
+    }
+
+    /// Launches conv2 of a layer with norm, GLU and scale, added to `x`.
+    fn expand(&mut self, of: &Unfused, layer: &DConvLayer) {
+        let (shape, buffers) = (of.shape, of.buffers);
+        let blocks = layer.conv1.1.shape()[0].div_ceil(8);
+        let parameters = parameters::Expand {
+            x: of.x,
+            hidden: buffers.hidden,
+            norm: buffers.after,
+            weight: self.pool.halves(weights::conv2(layer)),
+            columns: self.pool.floats(weights::conv2_columns(layer)),
+            sequences: shape.sequences as i32,
+            positions: shape.positions as i32,
+            channels: shape.channels as i32,
+        };
+
+        // Besides weights, a step has what belongs to columns: as much as one block more.
+        let weights = self.dconv_step_bytes() * (blocks as u32 + 1);
+        let shared = kernel::DCONV_TILE as u32 * of.pitch_bytes() + weights;
+        let grid = [of.tiles, shape.sequences, self.batch];
+        self.launch(Kernel::Expand(blocks), grid, shared, parameters);
+    }
+
+    /// Returns the bytes of all steps of weights in shared memory, for each block of eight hidden
+    /// channels.
+    fn dconv_step_bytes(&self) -> u32 {
+        kernel::dconv_steps(self.limits.hopper) * 256
     }
 
     /// Adds a DConv as one launch, together with the 1x1 convolution that follows it in the
