@@ -13,8 +13,24 @@ pub struct SeparatorBuilder<'l> {
     listener: Option<&'l mut dyn Listener>,
 }
 
+impl Separator {
+    /// Returns a builder, by which the engine of `model` is chosen.
+    pub fn builder<'l>(model: Model) -> SeparatorBuilder<'l> {
+        SeparatorBuilder::new(model)
+    }
+
+    /// Puts `model` on the engine that `options` ask for: [`Separator::builder`] with nothing but
+    /// these options.
+    ///
+    /// # Errors
+    /// Fails like [`SeparatorBuilder::build`].
+    pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
+        Self::builder(model).backend(options).build()
+    }
+}
+
 impl<'l> SeparatorBuilder<'l> {
-    pub(crate) fn new(model: Model) -> Self {
+    fn new(model: Model) -> Self {
         Self {
             model,
             backend: EngineOptions::new().into(),

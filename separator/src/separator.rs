@@ -1,10 +1,8 @@
 //! Facade of the crate: a model on an engine, ready to separate songs.
 
 use crate::audio::{Audio, AudioSource};
-use crate::builder::SeparatorBuilder;
 use crate::decoded::{DecodeOptions, Decoded};
-use crate::engine::{EngineClass, EngineOptions, LazyEngine, Sooner};
-use crate::model::Model;
+use crate::engine::{EngineClass, LazyEngine, Sooner};
 use crate::pipeline::{self, Summary};
 use crate::progress::{Ignore, Listener};
 use crate::timings::timed;
@@ -18,20 +16,6 @@ pub struct Separator {
 }
 
 impl Separator {
-    /// Returns a builder, by which the engine of `model` is chosen.
-    pub fn builder<'l>(model: Model) -> SeparatorBuilder<'l> {
-        SeparatorBuilder::new(model)
-    }
-
-    /// Puts `model` on the engine that `options` ask for: [`Separator::builder`] with nothing but
-    /// these options.
-    ///
-    /// # Errors
-    /// Fails like [`SeparatorBuilder::build`].
-    pub fn new(model: Model, options: EngineOptions) -> Result<Self> {
-        Self::builder(model).backend(options).build()
-    }
-
     /// Creates a separator of the model's engines.
     pub(crate) fn of(engines: Vec<LazyEngine>, sources: Vec<Stem>, segment_frames: usize) -> Self {
         Self {

@@ -6,8 +6,7 @@ use sextet_separator::gpu::Gpu;
 use sextet_separator::tensorrt::{Library, TensorRtError};
 
 use super::facts::GpuFacts;
-use super::state::Verdict;
-use super::verdict::sentence;
+use super::state::{Verdict, sentence};
 use crate::fault::Report;
 use crate::{engine, setup};
 

@@ -9,7 +9,7 @@ use sextet_separator::gpu::{Gpu, GpuError, Needs};
 use super::facts::{self, GpuFacts};
 #[cfg(feature = "tensorrt")]
 use super::library;
-use super::state::{NO_GPU, Verdict, device};
+use super::state::{NO_GPU, Verdict, capital, device, sentence};
 use crate::engine;
 use crate::fault::Report;
 
@@ -177,23 +177,6 @@ fn words(report: &Report) -> (String, String) {
 /// Formats CUDA's version number: 13000 is 13.0.
 fn cuda_version(number: i32) -> String {
     format!("{}.{}", number / 1000, number % 1000 / 10)
-}
-
-/// Returns `text` with a capital letter and a full stop.
-pub(super) fn sentence(text: &str) -> String {
-    let text = text.trim().trim_end_matches('.');
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!("{}.", capital(text))
-    }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}", first.to_uppercase(), letters.as_str())
-    })
 }
 
 #[cfg(test)]

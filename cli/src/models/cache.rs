@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use super::catalogue::{Entry, Hub};
-use super::hub::{Facts, REVISION};
+use super::facts::{Facts, REVISION};
 use crate::fault::{Fault, Kind};
 
 /// Returns the folder of the hub's cache: `HF_HUB_CACHE`, else `hub` in the hub's folder. An empty

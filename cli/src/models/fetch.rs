@@ -10,7 +10,8 @@ use sextet_separator::Model;
 
 use super::bag::Bag;
 use super::catalogue::{Entry, Hub};
-use super::hub::{Facts, Remote};
+use super::facts::Facts;
+use super::hub::Remote;
 use super::open::open_bag;
 use super::transfer::Transfer;
 use crate::fault::{Fault, Kind};

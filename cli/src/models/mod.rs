@@ -5,6 +5,7 @@ mod cache;
 mod catalogue;
 mod command;
 mod export;
+mod facts;
 mod fetch;
 mod hub;
 mod open;

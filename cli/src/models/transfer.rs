@@ -8,7 +8,8 @@ use anyhow::Result;
 
 use super::cache::{Place, lock_folder, unwritable};
 use super::catalogue::Hub;
-use super::hub::{Facts, Remote};
+use super::facts::Facts;
+use super::hub::Remote;
 use crate::fault::{Fault, Kind};
 use crate::transfer::sha256;
 use crate::transfer::{self, Download, TransferListener, length};

@@ -4,71 +4,15 @@
 //! performs them, and the caller checks for cancellation several times a second; see
 //! [`super::exchange`].
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::http::{HeaderMap, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Error, Proxy, Timeout};
-
+use super::answer::{Head, Lost, PATIENCE};
 use super::exchange::{Exchange, Request};
 use super::proxy::Proxies;
-
-/// Longest silence of a host.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use super::routes::Routes;
 
 /// An HTTP client. Dropping it cuts all of its connections.
 pub(crate) struct Client(Routes);
-
-/// Routes to hosts: direct or through a proxy.
-#[derive(Clone)]
-pub(super) struct Routes {
-    proxies: Proxies,
-    direct: Agent,
-    http: Agent,
-    https: Agent,
-}
-
-/// The head of a host's answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Head {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-}
-
-impl Head {
-    /// Returns a header's text.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Returns the number of bytes that follow, if the host tells it.
-    pub(crate) fn bytes(&self) -> Option<u64> {
-        self.text("content-length")?.parse().ok()
-    }
-
-    /// Returns the position of the first byte that follows, if the host tells it: `content-range:
-    /// bytes 500-999/1000`.
-    pub(crate) fn first_byte(&self) -> Option<u64> {
-        let range = self.text("content-range")?.strip_prefix("bytes ")?;
-        range.split_once('-')?.0.parse().ok()
-    }
-}
-
-/// The reason why a host did not answer completely.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// The request is impossible: the address or the token is invalid.
-    Nonsense(String),
-    /// The host cannot be reached.
-    Unreachable(String),
-    /// The connection broke.
-    Cut(String),
-    /// The host sent nothing for [`PATIENCE`].
-    Silent,
-    /// The caller cancelled the request.
-    Cancelled,
-}
 
 impl Client {
     /// Prepares requests through the environment's proxies. Sends nothing yet.
@@ -77,19 +21,7 @@ impl Client {
     }
 
     fn with(proxies: Proxies, patience: Duration) -> Self {
-        let direct = agent(None, patience);
-        let through = |proxy: &Option<Proxy>| match proxy {
-            Some(proxy) => agent(Some(proxy.clone()), patience),
-            None => direct.clone(),
-        };
-        let (http, https) = (through(&proxies.http), through(&proxies.https));
-
-        Self(Routes {
-            proxies,
-            direct,
-            http,
-            https,
-        })
+        Self(Routes::new(proxies, patience))
     }
 
     /// Requests the head of `url`. A redirect on the same host is followed; a redirect to another
@@ -124,72 +56,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let Routes {
-            direct,
-            http,
-            https,
-            ..
-        } = &self.0;
-        [direct, http, https]
-            .into_iter()
-            .for_each(|agent| agent.clone().shutdown());
-    }
-}
-
-impl Routes {
-    /// Returns the agent for `address`.
-    pub(super) fn to(&self, address: &Uri) -> &Agent {
-        match address.scheme_str() {
-            _ if self.proxies.except(address) => &self.direct,
-            Some("https") => &self.https,
-            _ => &self.http,
-        }
-    }
-}
-
-fn agent(proxy: Option<Proxy>, patience: Duration) -> Agent {
-    // The system's store of certificates, which may include a company's own.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(provider);
-    let config = Agent::config_builder()
-        .tls_config(tls.build())
-        .proxy(proxy)
-        .user_agent(concat!("sextet/", env!("CARGO_PKG_VERSION")))
-        .accept_encoding("identity")
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_resolve(Some(patience))
-        .timeout_connect(Some(patience))
-        .timeout_per_read(Some(patience))
-        .timeout_per_write(Some(patience));
-
-    config.build().into()
-}
-
-impl From<Error> for Lost {
-    fn from(error: Error) -> Self {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-
-        let gone = [
-            BrokenPipe,
-            ConnectionAborted,
-            ConnectionReset,
-            UnexpectedEof,
-        ];
-
-        match error {
-            Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Self::Unreachable(format!("no connection within {} s", PATIENCE.as_secs()))
-            }
-            Error::Timeout(_) => Self::Silent,
-            Error::Io(error) if gone.contains(&error.kind()) => Self::Cut(error.to_string()),
-            Error::Io(error) => Self::Unreachable(error.to_string()),
-            Error::BadUri(_) | Error::Http(_) => Self::Nonsense(error.to_string()),
-            Error::Protocol(_) => Self::Cut(error.to_string()),
-            error => Self::Unreachable(error.to_string()),
-        }
+        self.0.cut();
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::client::{Client, Lost};
+use super::answer::Lost;
+use super::client::Client;
 use super::exchange::GLANCE;
 use super::{TransferListener, cancelled, check};
 use crate::fault::Fault;

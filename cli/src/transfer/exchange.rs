@@ -8,7 +8,8 @@ use std::time::Duration;
 use ureq::http::{Method, Request as HttpRequest, Uri};
 use ureq::{Body, Error};
 
-use super::client::{Head, Lost, Routes};
+use super::answer::{Head, Lost};
+use super::routes::Routes;
 
 /// Pause between two checks for cancellation.
 pub(super) const GLANCE: Duration = Duration::from_millis(100);

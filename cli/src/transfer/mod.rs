@@ -1,5 +1,6 @@
 //! Transfers of files over the network, and the listeners that follow their progress.
 
+mod answer;
 mod bar;
 mod client;
 mod download;
@@ -7,11 +8,13 @@ mod exchange;
 mod hash;
 mod lock;
 mod proxy;
+mod routes;
 
 use anyhow::Result;
 
+pub(crate) use answer::{Head, Lost, PATIENCE};
 pub(crate) use bar::Bar;
-pub(crate) use client::{Client, Head, Lost, PATIENCE};
+pub(crate) use client::Client;
 pub(crate) use download::{Download, Source, length};
 pub(crate) use hash::sha256;
 pub(crate) use lock::lock;

@@ -7,8 +7,8 @@ use sextet_protocol::DATA_VARIABLE;
 use sextet_protocol::worker::{Reply, Stage};
 use sextet_separator::audio::{AudioStream as _, AudioWriter, Folded, Layout, WriteOptions};
 
-use super::JobContext;
 use super::clip::{Clip, Throttled};
+use super::context::JobContext;
 use super::job::Job;
 use crate::fault::{Fault, Kind};
 use crate::stems::cannot_write;

@@ -6,6 +6,7 @@
 //! needs no engine has a thread of its own.
 
 mod clip;
+mod context;
 mod fetching;
 mod host;
 mod import;
@@ -36,6 +37,7 @@ use crate::engine;
 use crate::fault::{Fault, Kind};
 use crate::stdio;
 use crate::unfinished::Unfinished;
+use context::JobContext;
 use job::Job;
 use outbox::Outbox;
 use separation::JobRunner;
@@ -81,15 +83,6 @@ pub(crate) fn run(args: &WorkerArgs, unfinished: &Unfinished) -> Result<u8> {
     worker.leave();
 
     Ok(code)
-}
-
-/// Everything that every job needs.
-#[derive(Clone)]
-struct JobContext {
-    folders: Folders,
-    cache: StemCache,
-    unfinished: Unfinished,
-    outbox: Outbox,
 }
 
 /// Receives requests and starts jobs.

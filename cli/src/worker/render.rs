@@ -12,8 +12,8 @@ use sextet_separator::audio::{
 };
 use sextet_separator::{Outputs, Part, StemSink as _};
 
-use super::JobContext;
 use super::clip::Throttled;
+use super::context::JobContext;
 use super::job::Job;
 use crate::fault::{Fault, Kind};
 use crate::stems::{Care, DEFAULT_TEMPLATE, Naming, StemFiles, Template, Values, clipped};

@@ -20,8 +20,8 @@ use sextet_separator::{
     Work, engine_class,
 };
 
-use super::JobContext;
 use super::clip::{DecodedClip, Throttled};
+use super::context::JobContext;
 use super::job::Job;
 use super::loaded::{Loaded, engine_arg};
 use super::ready::Ready;

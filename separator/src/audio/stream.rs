@@ -1,16 +1,7 @@
 //! Audio that is read block by block, so that memory does not depend on its length.
 
-use super::{Audio, Speaker};
+use super::{Audio, Layout, Speaker};
 use crate::Result;
-
-/// Number of channels and sample rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Layout {
-    /// Number of channels, at least one.
-    pub channels: usize,
-    /// Sample rate in Hz (frames a second).
-    pub rate_hz: u32,
-}
 
 /// Message for the user about a fact that did not stop the work. `Display` gives the sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

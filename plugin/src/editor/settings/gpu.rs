@@ -6,7 +6,7 @@ use sextet_protocol::worker::{EngineName, Gpu, GpuSetup, GpuState};
 
 use super::super::theme::{ACCENT, GOOD, TROUBLE, WEAK};
 use super::super::words;
-use super::{cancel_button, main_button, section, send, strong, task, weak};
+use super::controls::{cancel_button, main_button, section, send, strong, task, weak};
 use crate::saved::Settings;
 use crate::session::{Remote, TaskState, UpkeepRequest, UpkeepState, View};
 

@@ -1,21 +1,16 @@
 //! The settings: the handling of clips, the engine, and the models.
 
+mod controls;
 mod gpu;
 mod models;
 
-use egui::accesskit::Role;
 use egui::style::ScrollStyle;
-use egui::{
-    Align, Button, Context, Frame, Id, Label, Layout, Margin, Modal, Rect, RichText, ScrollArea,
-    Ui, WidgetInfo,
-};
+use egui::{Button, Context, Modal, ScrollArea, Ui};
 
 use super::dialog::PathField;
-use super::status;
-use super::theme::{ACCENT, BACKGROUND, LINE, ROUND, TEXT, TROUBLE, WEAK};
 use crate::saved::Settings;
-use crate::session::{Command, Remote, TaskState, UpkeepRequest, View};
-use crate::worker::{Fault, Stage};
+use crate::session::{Command, Remote, UpkeepRequest, View};
+use controls::{section, send};
 use gpu::GpuPart;
 
 /// Width of the panel's contents, in points.
@@ -122,93 +117,4 @@ fn follow_focus(ui: &Ui) {
     if let Some(response) = focused.filter(egui::Response::gained_focus) {
         ui.scroll_to_rect(response.rect.expand(12.0), None);
     }
-}
-
-/// Shows a part of the panel with its title.
-fn section(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui)) {
-    let frame = Frame::new()
-        .fill(BACKGROUND)
-        .stroke(egui::Stroke::new(1.0, LINE))
-        .corner_radius(ROUND);
-    frame
-        .inner_margin(Margin::symmetric(14, 10))
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = 6.0;
-            ui.label(RichText::new(title).size(15.0).color(TEXT));
-            contents(ui);
-        });
-}
-
-fn strong(ui: &mut Ui, text: &str) {
-    ui.add(Label::new(RichText::new(text).color(TEXT)).wrap());
-}
-
-fn weak(ui: &mut Ui, text: &str) {
-    if !text.is_empty() {
-        ui.add(Label::new(RichText::new(text).small().color(WEAK)).wrap());
-    }
-}
-
-/// Shows a fault and its remedy.
-fn fault(ui: &mut Ui, fault: &Fault) {
-    ui.add(Label::new(RichText::new(fault.to_string()).color(TROUBLE)).wrap());
-    weak(ui, &fault.remedy());
-}
-
-/// Returns a button for the section's main action.
-fn main_button(text: &str) -> Button<'_> {
-    Button::new(RichText::new(text).color(BACKGROUND)).fill(ACCENT)
-}
-
-/// Shows a cancel button; returns true when it is clicked. `what` is its accessible name, for users
-/// who do not see its position.
-fn cancel_button(ui: &mut Ui, what: &str) -> bool {
-    let cancel = ui.button("Cancel");
-    cancel.widget_info(|| WidgetInfo::labeled(Role::Button, true, what));
-    cancel.clicked()
-}
-
-/// Shows the progress of a stage, and a cancel button named `what`; returns true when that is
-/// clicked.
-fn transfer(ui: &mut Ui, stage: &Stage, what: &str) -> bool {
-    let (text, part, rest) = status::progress(stage);
-    let mut cancelled = false;
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(text).color(TEXT));
-        ui.label(RichText::new(rest).color(WEAK));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            cancelled = cancel_button(ui, what);
-        });
-    });
-
-    status::bar(ui, part);
-    cancelled
-}
-
-/// Shows the state of something that was asked for; returns true when its cancel button, named
-/// `what`, is clicked.
-fn task(ui: &mut Ui, task: &TaskState, what: &str) -> bool {
-    let (cancelled, failed) = match task {
-        TaskState::Idle => (false, None),
-        TaskState::Running(stage) => (transfer(ui, stage, what), None),
-        TaskState::Failed(wrong) => (false, Some(ui.scope(|ui| fault(ui, wrong)).response.rect)),
-    };
-    reveal(ui, what, failed);
-    cancelled
-}
-
-/// Scrolls to a part that has just appeared and may be out of sight. `what` identifies it.
-fn reveal(ui: &Ui, what: &str, place: Option<Rect>) {
-    let id = Id::unique("revealed").with(what);
-    let was_there = ui.data(|data| data.get_temp(id)).unwrap_or(false);
-    if let Some(place) = place.filter(|_| !was_there) {
-        ui.scroll_to_rect(place.expand(12.0), None);
-        ui.ctx().request_repaint();
-    }
-    ui.data_mut(|data| data.insert_temp(id, place.is_some()));
-}
-
-fn send(remote: &Remote, request: UpkeepRequest) {
-    remote.send(Command::Upkeep(request));
 }

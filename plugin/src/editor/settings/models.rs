@@ -7,7 +7,7 @@ use sextet_protocol::worker::{Checked, ModelInfo, ModelState, Offer};
 use super::super::dialog::{PathField, Want};
 use super::super::theme::{TEXT, WEAK};
 use super::super::words;
-use super::{cancel_button, main_button, reveal, section, send, strong, task, weak};
+use super::controls::{cancel_button, main_button, reveal, section, send, strong, task, weak};
 use crate::saved::Settings;
 use crate::session::{Remote, TaskState, UpkeepRequest, View, model_title};
 

@@ -5,11 +5,12 @@
 //! |---|---|
 //! | `lower.rs` | from the steps of a program to kernels |
 //! | `slots.rs` | which tensors share memory |
-//! | `options.rs` | instructions and threads, for tests and measurements |
+//! | `instructions.rs`, `options.rs` | instructions and threads, for tests and measurements |
 //! | `executor.rs` | runs the kernels |
 //! | `profile.rs` | time of every step, for measurements |
 
 mod executor;
+mod instructions;
 mod lower;
 mod options;
 mod profile;
@@ -20,7 +21,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 pub(crate) use self::executor::Executor;
-pub use self::options::{CpuOptions, Instructions};
+pub use self::instructions::Instructions;
+pub use self::options::CpuOptions;
 pub use self::profile::{StepTime, profile};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 

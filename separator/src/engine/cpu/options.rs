@@ -1,51 +1,11 @@
 //! Options of the CPU engine.
 
-use std::fmt;
-
 use sextet_cpu::Isa;
 
+use super::instructions::Instructions;
 use crate::Result;
 use crate::engine::EngineError;
 use crate::setters::setters;
-
-/// Set of instructions that the CPU engine's kernels are compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Instructions {
-    /// AVX-512F, of x86-64 processors.
-    Avx512,
-    /// AVX2 and FMA, of x86-64 processors.
-    Avx2,
-    /// NEON, which every 64-bit ARM processor has.
-    Neon,
-    /// None in particular, on all processors.
-    Portable,
-}
-
-impl Instructions {
-    const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
-
-    /// Returns the sets of instructions that this processor has, the fastest first.
-    pub fn available() -> Vec<Self> {
-        let all = Self::ALL.into_iter();
-        all.filter(|set| Isa::named(set.name()).is_some()).collect()
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Avx512 => "AVX-512",
-            Self::Avx2 => "AVX2",
-            Self::Neon => "NEON",
-            Self::Portable => "portable",
-        }
-    }
-}
-
-impl fmt::Display for Instructions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// Options of the CPU engine that nobody needs for a song: tests and measurements do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use cudarc::driver::{DriverError, sys};
 
-use super::parameters::{Pointer, Region};
+use super::pointer::{Pointer, Region};
 
 /// Description of a tensor's boxes in the form that the GPU reads.
 #[derive(Clone, Copy, Debug, Default)]

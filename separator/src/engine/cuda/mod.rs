@@ -6,6 +6,7 @@
 //! | `images.rs` | the compiled kernels for each GPU |
 //! | `kernel.rs`, `parameters.rs` | the kernels and what they are given |
 //! | `sources.rs` | the constants of the kernels' sources, for a test |
+//! | `pointer.rs` | pointers of the GPU |
 //! | `boxes.rs` | boxes of tensors, which Hopper copies by itself |
 //! | `lower/`, `weights.rs`, `memory.rs` | a program as launches, its weights and its memory |
 //! | `runner.rs` | launches as one graph on a GPU |
@@ -22,6 +23,7 @@ mod kernel;
 mod lower;
 mod memory;
 mod parameters;
+mod pointer;
 mod runner;
 #[cfg(test)]
 mod sources;

@@ -13,7 +13,7 @@ use super::error::CudaError;
 use super::images::Images;
 use super::kernel::Kernel;
 use super::lower::{Launch, Limits, Lowered, lower};
-use super::parameters::Region;
+use super::pointer::Region;
 use crate::engine::gpu::GpuError;
 use crate::model::program::{Branch, Operation, Program, Step, Tensor};
 

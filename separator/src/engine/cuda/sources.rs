@@ -211,6 +211,9 @@ impl Expression<'_> {
     }
 
     fn operand(&mut self) -> i64 {
+        if self.take("-") {
+            return -self.operand();
+        }
         if self.take("(") {
             let value = self.choice();
             assert!(self.take(")"), "')' before '{}'", self.text);
@@ -223,11 +226,18 @@ impl Expression<'_> {
         self.text = rest;
         match word {
             "__CUDA_ARCH__" => self.source.arch,
-            _ => word.parse().unwrap_or_else(|_| {
-                let value = self.source.constants.get(word);
-                *value.unwrap_or_else(|| panic!("'{word}' before '{rest}' is not known"))
-            }),
+            _ => number(word)
+                .or_else(|| self.source.constants.get(word).copied())
+                .unwrap_or_else(|| panic!("'{word}' before '{rest}' is not known")),
         }
+    }
+}
+
+/// Parses a decimal or hexadecimal number.
+fn number(word: &str) -> Option<i64> {
+    match word.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
     }
 }
 
@@ -404,6 +414,7 @@ fn expressions_have_the_values_of_cpp() {
         ("2 * B <= 48 ? 6 : 2 * B <= 96 ? 3 : 2", 3),
         ("__CUDA_ARCH__ >= 1000", 0),
         ("10 - 3 - 2", 5),
+        ("-0x40 + 1", -63),
     ];
     let mut tried = Cases::default();
     for (text, expected) in cases {

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::parameters::{Pointer, Region};
+use super::pointer::{Pointer, Region};
 use crate::model::OverRows;
 use crate::model::program::DConvLayer;
 use crate::model::weights::Array;

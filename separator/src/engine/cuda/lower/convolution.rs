@@ -3,7 +3,8 @@
 use super::product::{Activation, Layout, Product};
 use super::{FLOAT, Lowering, Unsupported};
 use crate::engine::cuda::kernel::{self, Kernel};
-use crate::engine::cuda::parameters::{self, Pointer, Region};
+use crate::engine::cuda::parameters;
+use crate::engine::cuda::pointer::{Pointer, Region};
 use crate::engine::cuda::weights;
 use crate::model::program::{
     self, Axis, Branch, Convolution, Operation, Statistics, Tensor, Upsampling,

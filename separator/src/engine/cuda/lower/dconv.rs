@@ -3,7 +3,8 @@
 
 use super::{FLOAT, HALF, Lowering, MOMENTS, PAIR, Unsupported, check_channels};
 use crate::engine::cuda::kernel::{self, Kernel};
-use crate::engine::cuda::parameters::{self, Pointer, Region};
+use crate::engine::cuda::parameters;
+use crate::engine::cuda::pointer::{Pointer, Region};
 use crate::engine::cuda::weights;
 use crate::model::program::{Activation, Branch, Convolution, DConv, DConvLayer, Operation, Shape};
 

@@ -4,7 +4,8 @@ use std::f64::consts::TAU;
 
 use super::{FLOAT, Lowering, MOMENTS, Unsupported};
 use crate::engine::cuda::kernel::{self, Kernel};
-use crate::engine::cuda::parameters::{self, Pointer, Region};
+use crate::engine::cuda::parameters;
+use crate::engine::cuda::pointer::{Pointer, Region};
 use crate::model::program::{Statistics, Synthesis, Tensor};
 use crate::model::{FFT_SIZE, inverse_envelope, window};
 

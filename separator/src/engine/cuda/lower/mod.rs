@@ -22,7 +22,8 @@ use self::fourier::Tables;
 use super::error::Unsupported;
 use super::kernel::Kernel;
 use super::memory::Memory;
-use super::parameters::{Parameters, Pointer, Region};
+use super::parameters::Parameters;
+use super::pointer::{Pointer, Region};
 use super::weights::Pool;
 use crate::model::program::{Branch, Operation, Program, Shape, Statistics, Step, Tensor};
 

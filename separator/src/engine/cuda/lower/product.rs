@@ -3,7 +3,8 @@
 use super::{HALF, Lowering, MOMENTS, Unsupported, check_channels};
 use crate::engine::cuda::boxes::Boxes;
 use crate::engine::cuda::kernel::{self, CONVOLUTION_DEPTH, Kernel, PRODUCT_DEPTH, PRODUCT_ROWS};
-use crate::engine::cuda::parameters::{self, MAX_TAPS, Output, Pointer, WithMaps};
+use crate::engine::cuda::parameters::{self, MAX_TAPS, Output, WithMaps};
+use crate::engine::cuda::pointer::Pointer;
 use crate::engine::cuda::weights;
 use crate::model::program::{Operation, Tensor};
 use crate::model::weights::Array;

@@ -4,7 +4,8 @@
 use super::{HALF, Lowering, Unsupported, check_channels};
 use crate::engine::cuda::boxes::Boxes;
 use crate::engine::cuda::kernel::{self, Kernel};
-use crate::engine::cuda::parameters::{self, Pointer, WithMaps};
+use crate::engine::cuda::parameters::{self, WithMaps};
+use crate::engine::cuda::pointer::Pointer;
 use crate::model::program::{Attention, Channels, Embedding, GroupNorm, LayerNorm, Shape, Tensor};
 
 /// Most channels of a token that `token_norm.cu` takes.
