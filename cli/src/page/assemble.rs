@@ -171,6 +171,8 @@ fn write_audio(out: &mut impl Write, files: &[PathBuf]) -> io::Result<()> {
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn page(title: &str, artist: Option<&str>, model: &str, stem: &str, audio: &[u8]) -> String {
@@ -201,16 +203,17 @@ mod tests {
     fn a_page_says_what_it_is_and_holds_the_audio() {
         let audio: Vec<u8> = (0..PIECE_BYTES + 1000).map(|n| (n % 251) as u8).collect();
         let page = page("Song", Some("Band"), "sextet-mini", "drums", &audio);
-        for expected in [
+        let cases = [
             "<title>Song – stems</title>",
             "<h1>Song</h1>",
             "Band · 1:23 · 1 stem · sextet-mini",
             "<meta name=\"generator\" content=\"Sextet ",
             "\"frames\":3660300",
             "as FLAC",
-        ] {
+        ];
+        each_case(cases, |expected| {
             assert!(page.contains(expected), "{expected}");
-        }
+        });
         assert!(next_place(&page).is_none(), "a place was left empty");
 
         let mut found = Vec::new();
@@ -226,9 +229,10 @@ mod tests {
         let page = page("Song", None, "m", "drums", b"audio");
         let addresses: Vec<_> = page.match_indices("://").collect();
         assert!(addresses.is_empty(), "{addresses:?}");
-        for forbidden in ["<link", "src=", "@import", "url(", "import ", "fetch("] {
+        let cases = ["<link", "src=", "@import", "url(", "import ", "fetch("];
+        each_case(cases, |forbidden| {
             assert!(!page.contains(forbidden), "{forbidden}");
-        }
+        });
     }
 
     #[test]
@@ -247,7 +251,7 @@ mod tests {
             "{{audio}}{{scripts}}",
             "a\0b\u{1b}c",
         ];
-        for text in texts {
+        each_case(texts, |text| {
             let found = page(text, Some(text), text, text, b"audio");
             assert_eq!(count(&found), count(&plain), "{text}");
             assert!(!found.contains(&format!("<h1>{text}")) || !text.contains('<'));
@@ -256,7 +260,7 @@ mod tests {
             let json = json.split_once("</script>").unwrap().0;
             let facts: serde_json::Value = serde_json::from_str(json).unwrap();
             assert_eq!(facts["stems"][0], text);
-        }
+        });
 
         let escaped = "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;";
         assert_eq!(escape(texts[0]), escaped);

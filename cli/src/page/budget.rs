@@ -58,6 +58,7 @@ pub(super) fn check(outputs: &Outputs) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
     use sextet_separator::audio::Layout;
     use sextet_separator::{Part, Stem};
 
@@ -76,9 +77,9 @@ mod tests {
             (192_000, 4),
             (50_001, 1),
         ];
-        for (rate_hz, divisor) in cases {
+        each_case(cases, |(rate_hz, divisor)| {
             assert_eq!(rate_divisor(rate_hz), divisor, "{rate_hz} Hz");
-        }
+        });
     }
 
     #[test]
@@ -96,7 +97,7 @@ mod tests {
             (6, 2, 96_000, 60, Some("15:32")),
             (1, 2, 44_100, 180, Some("1:41:26")),
         ];
-        for (stems, channels, rate_hz, minutes, longest) in cases {
+        each_case(cases, |(stems, channels, rate_hz, minutes, longest)| {
             let parts = Stem::ALL[..stems].iter().map(|stem| Part::stem(*stem));
             let layout = Layout { channels, rate_hz };
             let frames = 60 * minutes * u64::from(rate_hz);
@@ -107,6 +108,6 @@ mod tests {
                 (Some(longest), Some(message)) if message.contains(longest) => {}
                 _ => panic!("{stems} stems of {minutes} min at {rate_hz} Hz: {refused:?}"),
             }
-        }
+        });
     }
 }

@@ -38,6 +38,8 @@ pub(super) fn lead(channels: usize, rate_hz: u32, divisor: u32) -> Audio {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -45,7 +47,7 @@ mod tests {
         let script = include_str!("web/sync.js");
         assert!(script.contains(&format!("const MARK_REACH = {REACH};")));
 
-        for divisor in [1, 2, 4] {
+        each_case([1, 2, 4], |divisor| {
             let lead = lead(2, 44_100 * divisor, divisor);
             assert_eq!(lead.frames() as u64, LEAD_FRAMES * u64::from(divisor));
             for samples in lead.channels() {
@@ -57,6 +59,6 @@ mod tests {
                 assert_eq!(largest.0 as u64, MARK_FRAME * u64::from(divisor));
                 assert_eq!(*largest.1, PEAK);
             }
-        }
+        });
     }
 }

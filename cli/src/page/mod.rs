@@ -59,6 +59,8 @@ pub(crate) fn check_place(place: &Path) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -80,11 +82,11 @@ mod tests {
                 false,
             ),
         ];
-        for (text, expected) in cases {
+        each_case(cases, |(text, expected)| {
             if let Some(text) = text {
                 std::fs::write(&place, text).unwrap();
             }
             assert_eq!(check_place(&place).is_ok(), expected, "{text:?}");
-        }
+        });
     }
 }

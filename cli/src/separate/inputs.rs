@@ -312,6 +312,8 @@ fn natural(a: &DirEntry, b: &DirEntry) -> Ordering {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn touch(folder: &Path, names: &[&str]) {
@@ -375,10 +377,11 @@ mod tests {
             folder.path(),
             &["a.wav", "b.WMA", "c.txt", "d.mkv", ".hidden"],
         );
-        for (ffmpeg, songs, left_out) in [
+        let cases = [
             (false, vec!["a.wav", "d.mkv"], vec!["b.WMA", "c.txt"]),
             (true, vec!["a.wav", "b.WMA", "d.mkv"], vec!["c.txt"]),
-        ] {
+        ];
+        each_case(cases, |(ffmpeg, songs, left_out)| {
             let named = [folder.path().to_owned()];
             let found = super::gather(&named, Path::new("x"), ffmpeg, &Unfinished::default());
             let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
@@ -388,7 +391,7 @@ mod tests {
                 found.left_out.iter().map(name).collect::<Vec<_>>(),
                 left_out
             );
-        }
+        });
     }
 
     #[cfg(unix)]

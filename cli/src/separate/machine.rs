@@ -253,6 +253,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use clap::Parser as _;
+    use sextet_cases::each_case;
     use sextet_separator::audio::{Audio, AudioWriter, Layout, WriteOptions};
 
     use super::super::choice::Choice;
@@ -280,7 +281,7 @@ mod tests {
             (&[-1], -1, &[], &[]),
         ];
 
-        for (each, started, rest, left_out) in cases {
+        each_case(cases, |(each, started, rest, left_out)| {
             let start = |gpu: i32| Ok((gpu, (gpu < 0).then(|| gpu.to_string())));
             let expected = First {
                 started,
@@ -289,7 +290,7 @@ mod tests {
             };
             let found = start_first(each.to_vec(), start).unwrap();
             assert_eq!(found, expected, "{each:?}");
-        }
+        });
 
         let none = start_first(Vec::<i32>::new(), |gpu| Ok((gpu, None)));
         assert!(none.is_err(), "nothing to start");

@@ -93,6 +93,8 @@ mod tests {
     use std::sync::Barrier;
     use std::time::Duration;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// An engine of a test: its number, the time that a song takes, and the number of songs after
@@ -144,7 +146,7 @@ mod tests {
             ("the only one fails", &[(0, Some(1))], 4),
         ];
 
-        for (name, engines, songs) in cases {
+        each_case(cases, |(name, engines, songs)| {
             let stub = |(number, &(song_ms, fails_at))| Stub::new(number, song_ms, fails_at);
             let mut engines: Vec<Stub> = engines.iter().enumerate().map(stub).collect();
             let results = share_out(&mut engines, songs, Stub::work);
@@ -163,7 +165,7 @@ mod tests {
                 engines.iter().all(|engine| engine.took.is_sorted()),
                 "{name}"
             );
-        }
+        });
 
         println!("{} cases tried", cases.len());
     }

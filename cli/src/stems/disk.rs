@@ -115,6 +115,8 @@ pub(super) fn cut(name: &OsStr, bytes: usize) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -134,12 +136,12 @@ mod tests {
             ("a\u{7}b\n", "a_b_"),
             ("Étude 日本.live", "Étude 日本.live"),
         ];
-        for (name, expected) in cases {
+        each_case(cases, |(name, expected)| {
             let name = OsStr::new(name);
             assert_eq!(Naming::Strict.safe(name), expected);
             assert_eq!(Naming::Free.safe(name), name);
             assert_eq!(Naming::matter_for(name), name != expected);
-        }
+        });
     }
 
     #[test]
@@ -152,9 +154,9 @@ mod tests {
             ("éa", 9, "é"),
             ("a song", 4, "a"),
         ];
-        for (name, bytes, expected) in cases {
+        each_case(cases, |(name, bytes, expected)| {
             assert_eq!(cut(OsStr::new(name), bytes), expected, "{name}");
-        }
+        });
         assert_eq!(excess(Path::new("a/b")), 0);
         assert_eq!(excess(&Path::new("a").join("x".repeat(260))), 5);
     }

@@ -171,6 +171,8 @@ fn check_path(text: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn expand(template: &str, track: &str, folder: &str) -> Option<PathBuf> {
@@ -202,13 +204,13 @@ mod tests {
             ("x{track}{stem}", "..", "x_bass"),
         ];
 
-        for (template, track, expected) in cases {
+        each_case(cases, |(template, track, expected)| {
             assert_eq!(
                 expand(template, track, "disc 1"),
                 Some(PathBuf::from(expected)),
                 "{template}"
             );
-        }
+        });
 
         assert_eq!(
             expand("{folder}/{stem}", "song", ""),
@@ -226,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_leaves_the_folder_or_is_unknown_is_refused() {
-        for wrong in [
+        let cases = [
             "",
             "/x/{stem}",
             "../{stem}",
@@ -237,8 +239,9 @@ mod tests {
             "stem}",
             "{}",
             "a{b{c}",
-        ] {
+        ];
+        each_case(cases, |wrong| {
             assert!(wrong.parse::<Template>().is_err(), "{wrong:?}");
-        }
+        });
     }
 }

@@ -1,6 +1,8 @@
 //! Bad inputs: each is reported with a cause and a remedy on one line each and an exit code, and
 //! leaves nothing behind.
 
+use sextet_cases::each_case;
+
 use crate::sandbox::{Sandbox, read, stderr, tiny_model_bytes, wav_bytes};
 
 /// Returns the command's messages about `arguments`, after checking that there is exactly one
@@ -50,7 +52,7 @@ fn inputs_that_are_no_audio_are_refused() {
         ("header.wav", header_only, ""),
     ];
 
-    for (name, bytes, expected) in cases {
+    each_case(cases, |(name, bytes, expected)| {
         let sandbox = Sandbox::new();
         sandbox.file(name, bytes);
         let said = refused(&sandbox, &[name], 1);
@@ -58,7 +60,7 @@ fn inputs_that_are_no_audio_are_refused() {
             said.contains(name) && said.contains(expected),
             "{name}: {said}"
         );
-    }
+    });
 }
 
 #[test]
@@ -73,18 +75,19 @@ fn what_is_not_there_or_has_no_audio_is_refused() {
 
 #[test]
 fn samples_that_are_no_numbers_are_refused_with_their_place() {
-    for (bad, word) in [
+    let cases = [
         (f32::NAN, "NaN"),
         (f32::INFINITY, "inf"),
         (f32::NEG_INFINITY, "-inf"),
-    ] {
+    ];
+    each_case(cases, |(bad, word)| {
         let sandbox = Sandbox::new();
         let mut samples = vec![0.1; 4_000];
         samples[2_001] = bad;
         sandbox.wav("bad.wav", 44_100, 2, &samples);
         let said = refused(&sandbox, &["bad.wav"], 1);
         assert!(said.contains(word) && said.contains("frame 1000"), "{said}");
-    }
+    });
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn a_truncated_flac_gives_what_is_there_with_a_warning() {
 
 #[test]
 fn silence_and_a_single_sample_are_songs() {
-    for frames in [1, 44_100] {
+    each_case([1, 44_100], |frames| {
         let sandbox = Sandbox::new();
         sandbox.wav("silence.wav", 44_100, 2, &vec![0.0; 2 * frames]);
         sandbox.separate(&["silence.wav"]).assert().success();
@@ -151,7 +154,7 @@ fn silence_and_a_single_sample_are_songs() {
                 "a silent song has silent stems"
             );
         }
-    }
+    });
 
     let sandbox = Sandbox::new();
     sandbox.wav("click.wav", 44_100, 1, &[0.5]);
@@ -234,10 +237,10 @@ fn models_that_cannot_be_used_are_refused() {
         said
     };
 
-    for (name, bytes) in cases {
+    each_case(cases, |(name, bytes)| {
         sandbox.file(name, bytes);
         assert!(refuse(name).contains(name));
-    }
+    });
 
     sandbox.file("bag.yaml", b"models: ['nowhere']\n");
     sandbox.file("model.onnx", b"onnx");
@@ -275,7 +278,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     let sandbox = Sandbox::new();
     sandbox.song("song.wav", 0.5);
 
-    for flag in ["--json", "-v"] {
+    each_case(["--json", "-v"], |flag| {
         let inner = sandbox.separate(&["song.wav", "--stems", "bass", flag]);
         let mut command = assert_cmd::Command::new("sh");
         command
@@ -294,5 +297,5 @@ fn a_reader_that_goes_away_is_no_failure() {
                 .trim(),
             "0"
         );
-    }
+    });
 }

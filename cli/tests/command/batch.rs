@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sextet_cases::each_case;
 use sextet_separator::audio::{TagField, Tags};
 
 use crate::sandbox::{Sandbox, read, stderr, tiny_model};
@@ -90,7 +91,7 @@ fn files_that_are_left_out_are_told() {
 fn no_tags_are_no_tags() {
     let sandbox = Sandbox::new();
     sandbox.song("song.wav", 0.2);
-    for format in ["wav", "flac", "aiff"] {
+    each_case(["wav", "flac", "aiff"], |format| {
         let arguments = ["song.wav", "--stems", "bass", "--format", format, "--tags"];
         sandbox.separate(&arguments).arg("none").assert().success();
         let path = sandbox.path(&format!("stems/song/bass.{format}"));
@@ -101,12 +102,12 @@ fn no_tags_are_no_tags() {
             Some("bass"),
             "{format}"
         );
-    }
+    });
 }
 
 #[test]
 fn signals_that_were_ignored_stay_ignored() {
-    for signal in ["HUP", "INT", "TERM"] {
+    each_case(["HUP", "INT", "TERM"], |signal| {
         let sandbox = Sandbox::new();
         sandbox.song_of("song.wav", 44_100, 1, 20.0);
         let before = format!("trap '' {signal};");
@@ -120,7 +121,7 @@ fn signals_that_were_ignored_stay_ignored() {
         let (code, said) = end(child);
         assert_eq!(code, Some(0), "{signal}: {said}");
         assert_eq!(sandbox.files("stems"), ["song/bass.wav"], "{signal}");
-    }
+    });
 }
 
 #[test]

@@ -1,23 +1,25 @@
 //! Help, completions, manual pages and the doctor.
 
 use serde::Deserialize;
+use sextet_cases::each_case;
 
 use crate::sandbox::{Sandbox, stderr, stdout};
 
 #[test]
 fn help_and_exit_codes_are_there() {
     let sandbox = Sandbox::new();
-    for arguments in [
+    let cases = [
         &["--help"][..],
         &["separate", "--help"],
         &["model", "--help"],
-    ] {
+    ];
+    each_case(cases, |arguments| {
         let text = stdout(&mut sandbox.sextet(arguments));
         assert!(
             text.contains("Exit codes:") && text.contains("130"),
             "{text}"
         );
-    }
+    });
 
     assert!(stdout(&mut sandbox.sextet(&["--version"])).starts_with("sextet "));
     assert!(stderr(&mut sandbox.sextet(&[]), 2).contains("Usage: sextet"));
@@ -46,12 +48,12 @@ fn every_option_is_documented() {
 #[test]
 fn completions_and_manual_pages_are_written() {
     let sandbox = Sandbox::new();
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    each_case(["bash", "zsh", "fish", "elvish", "powershell"], |shell| {
         assert!(
             stdout(&mut sandbox.sextet(&["completions", shell])).contains("skip-existing"),
             "{shell}"
         );
-    }
+    });
 
     assert!(stdout(&mut sandbox.sextet(&["man"])).contains(".TH sextet 1"));
     sandbox.sextet(&["man", "-o", "man"]).assert().success();
@@ -134,7 +136,7 @@ struct Folder {
 fn the_doctor_tells_people_and_programs() {
     let sandbox = Sandbox::new();
     let text = stdout(&mut sandbox.sextet(&["doctor"]));
-    for word in [
+    let cases = [
         "engine",
         "cpu",
         "driver",
@@ -143,9 +145,10 @@ fn the_doctor_tells_people_and_programs() {
         "not fetched",
         "model cache",
         "free",
-    ] {
+    ];
+    each_case(cases, |word| {
         assert!(text.contains(word), "{word}: {text}");
-    }
+    });
 
     let json: Findings =
         serde_json::from_str(&stdout(&mut sandbox.sextet(&["doctor", "--json"]))).unwrap();

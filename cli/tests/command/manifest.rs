@@ -1,6 +1,7 @@
 //! `sextet.json` beside the stems: what it says, what is skipped by it, and what is said of stems
 //! that are replaced.
 
+use sextet_cases::each_case;
 use sextet_separator::audio::Tags;
 use sha2::{Digest as _, Sha256};
 
@@ -24,7 +25,7 @@ fn count(text: String) -> String {
 fn the_manifest_names_song_model_options_and_files() {
     let sandbox = Sandbox::new();
     let song = sandbox.song("song.wav", 0.3);
-    for format in ["wav", "flac", "aiff"] {
+    each_case(["wav", "flac", "aiff"], |format| {
         let arguments = ["song.wav", "--stems", "bass,drums", "--format", format];
         sandbox
             .separate(&arguments)
@@ -42,13 +43,14 @@ fn the_manifest_names_song_model_options_and_files() {
         assert_eq!(entry["sextet"], env!("CARGO_PKG_VERSION"));
         let engine = entry["engine"].as_str().unwrap().to_ascii_lowercase();
         assert!(engine.contains("cpu"), "{entry}");
-        for (option, expected) in [
+        let cases = [
             ("overlap", "0.5"),
             ("format", format),
             ("stems", "bass,drums"),
-        ] {
+        ];
+        each_case(cases, |(option, expected)| {
             assert_eq!(entry["options"][option], expected);
-        }
+        });
         for (stem, name) in entry["stems"]
             .as_array()
             .unwrap()
@@ -61,7 +63,7 @@ fn the_manifest_names_song_model_options_and_files() {
             assert_eq!(stem["sha256"], hash(&path), "{format}");
             assert_eq!(stem["bytes"], std::fs::metadata(&path).unwrap().len());
         }
-    }
+    });
     // Each format has files of its own: the manifest has all of them.
     assert_eq!(manifest(&sandbox)["songs"].as_array().unwrap().len(), 3);
 }
@@ -93,10 +95,10 @@ fn what_was_made_otherwise_is_not_skipped() {
         &["--rate", "48000"],
         &[],
     ];
-    for flags in cases {
+    each_case(cases, |flags| {
         assert!(is_done(&run(flags)), "{flags:?}");
         assert!(is_skipped(&run(flags)), "{flags:?}");
-    }
+    });
 
     // Another model.
     let mut command = sandbox.sextet(&["separate", "--threads", "1", "-m", "other.safetensors"]);
@@ -165,14 +167,15 @@ fn one_folder_of_many_songs_has_one_manifest() {
     sandbox.song("b.wav", 0.3);
     let arguments = ["a.wav", "b.wav", "--stems", "bass", "--skip-existing"];
     let run = |name: &str| count(stdout(sandbox.separate(&arguments).args(["--name", name])));
-    for name in [
+    let cases = [
         "{track} {stem}.{ext}",
         "{stem}/{track}.{ext}",
         "{track}/{stem}/it.{ext}",
-    ] {
+    ];
+    each_case(cases, |name| {
         assert!(run(name).starts_with("2 done"), "{name}");
         assert!(run(name).starts_with("0 done, 2 skipped"), "{name}");
-    }
+    });
     let bytes = std::fs::read(sandbox.path("stems/sextet.json")).unwrap();
     let found: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(found["songs"].as_array().unwrap().len(), 2);
@@ -182,7 +185,7 @@ fn one_folder_of_many_songs_has_one_manifest() {
 /// another output folder.
 #[test]
 fn our_own_stems_are_not_songs() {
-    for tags in ["song", "none"] {
+    each_case(["song", "none"], |tags| {
         let sandbox = Sandbox::new();
         sandbox.song("music/song.wav", 0.3);
         let arguments = [
@@ -224,5 +227,5 @@ fn our_own_stems_are_not_songs() {
             ["bass/bass.wav", "song/bass.wav"],
             "{tags}"
         );
-    }
+    });
 }

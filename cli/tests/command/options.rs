@@ -1,5 +1,7 @@
 //! The options of `sextet separate`, tested by their effect on the files.
 
+use sextet_cases::each_case;
+
 use crate::sandbox::{Sandbox, read, stderr, stdout, tiny_model};
 
 const SIX: [&str; 6] = [
@@ -21,7 +23,7 @@ fn the_default_is_six_float_files_of_the_songs_rate_and_length() {
         sandbox.files("stems"),
         SIX.map(|stem| format!("song/{stem}"))
     );
-    for stem in SIX {
+    each_case(SIX, |stem| {
         let stem = read(sandbox.path("stems/song").join(stem));
         assert_eq!(
             (stem.layout(), stem.frames()),
@@ -33,7 +35,7 @@ fn the_default_is_six_float_files_of_the_songs_rate_and_length() {
                 .flatten()
                 .all(|sample| sample.is_finite())
         );
-    }
+    });
 
     let header = std::fs::read(sandbox.path("stems/song/bass.wav")).unwrap();
     assert_eq!(header[20..22], 3u16.to_le_bytes(), "WAVE_FORMAT_IEEE_FLOAT");
@@ -67,7 +69,8 @@ fn which_stems_are_written_can_be_chosen() {
     let sandbox = Sandbox::new();
     sandbox.song("song.wav", 0.5);
 
-    for (number, (flags, expected)) in cases.into_iter().enumerate() {
+    let numbers = cases.into_iter().enumerate();
+    each_case(numbers, |(number, (flags, expected))| {
         let output = format!("out{number}");
         sandbox
             .separate(&["song.wav", "-o", &output])
@@ -83,7 +86,7 @@ fn which_stems_are_written_can_be_chosen() {
                 .collect::<Vec<_>>(),
             "{flags:?}"
         );
-    }
+    });
 }
 
 #[test]
@@ -130,7 +133,8 @@ fn formats_and_bits() {
 
     let sandbox = Sandbox::new();
     let song = read(sandbox.song("song.wav", 0.6));
-    for (number, (flags, extension, bits)) in cases.into_iter().enumerate() {
+    let numbers = cases.into_iter().enumerate();
+    each_case(numbers, |(number, (flags, extension, bits))| {
         let output = format!("out{number}");
         sandbox
             .separate(&["song.wav", "--stems", "bass", "-o", &output])
@@ -146,7 +150,7 @@ fn formats_and_bits() {
             let place = header.windows(4).position(|w| w == b"fmt ").unwrap() + 8 + 14;
             assert_eq!(header[place..place + 2], bits.to_le_bytes(), "{flags:?}");
         }
-    }
+    });
 }
 
 #[test]
@@ -154,7 +158,8 @@ fn the_rate_can_be_chosen() {
     let sandbox = Sandbox::new();
     sandbox.song_of("song.wav", 22_050, 2, 1.0);
 
-    for (rate, frames) in [("source", 22_050), ("44100", 44_100), ("48000", 48_000)] {
+    let cases = [("source", 22_050), ("44100", 44_100), ("48000", 48_000)];
+    each_case(cases, |(rate, frames)| {
         sandbox
             .separate(&["song.wav", "--stems", "bass", "--rate", rate])
             .assert()
@@ -164,7 +169,7 @@ fn the_rate_can_be_chosen() {
             frames,
             "{rate}"
         );
-    }
+    });
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn mono_stays_mono_unless_stereo_is_asked_for() {
     let sandbox = Sandbox::new();
     sandbox.song_of("song.wav", 44_100, 1, 0.5);
 
-    for (mono, channels) in [("keep", 1), ("stereo", 2)] {
+    each_case([("keep", 1), ("stereo", 2)], |(mono, channels)| {
         sandbox
             .separate(&["song.wav", "--stems", "bass", "--mono", mono])
             .assert()
@@ -182,7 +187,7 @@ fn mono_stays_mono_unless_stereo_is_asked_for() {
             channels,
             "{mono}"
         );
-    }
+    });
 }
 
 #[test]
@@ -206,7 +211,7 @@ fn names_follow_the_template() {
 
 #[test]
 fn exact_stems_add_up_to_the_song() {
-    for rate_hz in [44_100, 48_000] {
+    each_case([44_100, 48_000], |rate_hz| {
         let sandbox = Sandbox::new();
         let song = read(sandbox.song_of("song.wav", rate_hz, 2, 1.5));
         sandbox
@@ -234,7 +239,7 @@ fn exact_stems_add_up_to_the_song() {
                 "frame {frame}: {missing} of {loudest} (-120 dBFS is 1e-6)"
             );
         }
-    }
+    });
 }
 
 #[test]
@@ -326,12 +331,12 @@ fn an_existing_output_is_replaced() {
 fn engines_can_be_named() {
     let sandbox = Sandbox::new();
     sandbox.song("song.wav", 0.3);
-    for engine in ["auto", "cpu"] {
+    each_case(["auto", "cpu"], |engine| {
         sandbox
             .separate(&["song.wav", "--engine", engine, "-o", engine])
             .assert()
             .success();
-    }
+    });
     assert_eq!(sandbox.files("auto").len(), 6);
 }
 
@@ -404,9 +409,9 @@ fn flags_that_cannot_be_used_are_refused_before_anything_is_done() {
         .contains("invalid value '0'")
     );
 
-    for (flags, expected) in cases {
+    each_case(cases, |(flags, expected)| {
         let said = stderr(sandbox.separate(&["song.wav"]).args(flags), 2);
         assert!(said.contains(expected), "{flags:?}: {said}");
         assert!(sandbox.files("stems").is_empty(), "{flags:?}");
-    }
+    });
 }

@@ -1,5 +1,6 @@
 //! Tags of the stems: what goes along, what is left out, and the header of the files.
 
+use sextet_cases::each_case;
 use sextet_separator::audio::{TagField, Tags};
 
 use crate::sandbox::Sandbox;
@@ -84,33 +85,34 @@ fn find<'a>(file: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
 fn tags_go_along_but_those_of_the_whole_song() {
     let sandbox = Sandbox::new();
     sandbox.file("song.wav", &song());
-    for format in ["wav", "flac", "aiff"] {
+    each_case(["wav", "flac", "aiff"], |format| {
         let arguments = ["song.wav", "--stems", "bass", "--format", format];
         sandbox.separate(&arguments).assert().success();
         let path = sandbox.path(&format!("stems/song/bass.{format}"));
         let tags = Tags::read(&path);
-        for (field, expected) in [
+        let cases = [
             (TagField::Title, "Song (bass)"),
             (TagField::Artist, "Somebody"),
             (TagField::Bpm, "121"),
             (TagField::Key, "F#m"),
             (TagField::Isrc, "QZES71982312"),
-        ] {
+        ];
+        each_case(cases, |(field, expected)| {
             assert_eq!(tags.get(field), Some(expected), "{format}: {field:?}");
-        }
+        });
         let file = std::fs::read(&path).unwrap().to_ascii_uppercase();
         assert!(
             !file.windows(10).any(|bytes| bytes == b"REPLAYGAIN"),
             "{format}"
         );
-    }
+    });
 }
 
 #[test]
 fn the_time_of_a_recording_goes_along_at_the_stems_rate() {
     let sandbox = Sandbox::new();
     sandbox.file("song.wav", &song());
-    for (rate, hz) in [("source", 48_000_u64), ("44100", 44_100)] {
+    each_case([("source", 48_000_u64), ("44100", 44_100)], |(rate, hz)| {
         let arguments = ["song.wav", "--stems", "bass", "--rate", rate, "--tags"];
         sandbox.separate(&arguments).arg("song").assert().success();
         let path = sandbox.path("stems/song/bass.wav");
@@ -122,25 +124,25 @@ fn the_time_of_a_recording_goes_along_at_the_stems_rate() {
 
         sandbox.separate(&arguments).arg("none").assert().success();
         let file = std::fs::read(&path).unwrap();
-        for name in [b"bext", b"LIST", b"id3 "] {
+        each_case([b"bext", b"LIST", b"id3 "], |name| {
             assert_eq!(find(&file, name), None);
-        }
-    }
+        });
+    });
 }
 
 /// WAV of one and two channels has the header that old readers accept, whatever its bits.
 #[test]
 fn the_header_is_the_plain_one() {
     let sandbox = Sandbox::new();
-    for channels in [1, 2] {
+    each_case([1, 2], |channels| {
         sandbox.song_of("song.wav", 44_100, channels, 0.2);
-        for (bits, tag) in [("16", 1), ("24", 1), ("32f", 3)] {
+        each_case([("16", 1), ("24", 1), ("32f", 3)], |(bits, tag)| {
             let arguments = ["song.wav", "--stems", "bass", "--bits", bits];
             sandbox.separate(&arguments).assert().success();
             let file = std::fs::read(sandbox.path("stems/song/bass.wav")).unwrap();
             let format = find(&file, b"fmt ").unwrap();
             assert_eq!(format[..4], [tag, 0, channels as u8, 0], "{bits}");
             assert_eq!(format.len(), if tag == 1 { 16 } else { 18 }, "{bits}");
-        }
-    }
+        });
+    });
 }

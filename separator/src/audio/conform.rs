@@ -109,6 +109,8 @@ fn with_channels(block: Audio, channels: usize) -> Audio {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// Half of full scale in mono, on each side.
@@ -129,13 +131,13 @@ mod tests {
             (&[0.5], 3, &[HALF, HALF, 0.0]),
             (&[0.1, 0.2, 0.0, 0.9, 0.0, 0.0], 2, &[0.1, 0.2]),
         ];
-        for (from, channels, expected) in cases {
+        each_case(cases, |(from, channels, expected)| {
             let found = with_channels(audio(from, 8_000, 3), channels);
             for (found, expected) in found.channels().iter().zip(expected) {
                 assert!(found.iter().all(|sample| (sample - expected).abs() < 1e-6));
             }
             assert_eq!((found.layout().channels, found.frames()), (channels, 3));
-        }
+        });
     }
 
     /// Checks that every run has its length at the rate of the whole, and that levels stay.
@@ -174,16 +176,17 @@ mod tests {
             .for_each(|(all, new)| all.extend(new));
 
         assert_eq!(planes[0].len(), ends.iter().sum::<usize>());
-        for (at, left, right) in [
+        let cases = [
             (24_000, 0.2 * HALF, 0.2 * HALF),
             (48_500, 0.2, 0.4),
             (73_000, 0.3, 0.3),
-        ] {
+        ];
+        each_case(cases, |(at, left, right)| {
             let found = (planes[0][at], planes[1][at]);
             assert!(
                 (found.0 - left).abs() < 1e-3 && (found.1 - right).abs() < 1e-3,
                 "{found:?} at {at}"
             );
-        }
+        });
     }
 }

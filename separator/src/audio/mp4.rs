@@ -280,6 +280,8 @@ mod tests {
     use std::io::Cursor;
     use std::ops::Range;
 
+    use sextet_cases::each_case;
+
     use super::{Trim, claimed_bytes, read_trim};
 
     const RATE_HZ: u32 = 44_100;
@@ -451,7 +453,7 @@ mod tests {
             ),
         ];
 
-        for (name, bytes, expected) in cases {
+        each_case(cases, |(name, bytes, expected)| {
             assert_eq!(
                 read_trim(Cursor::new(&bytes), 1, RATE_HZ),
                 expected,
@@ -462,7 +464,7 @@ mod tests {
                 None,
                 "{name}: another track"
             );
-        }
+        });
     }
 
     /// Checks that no cut and no changed byte causes a panic or an endless loop.

@@ -33,6 +33,8 @@ impl Quantizer {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::Quantizer;
 
     #[test]
@@ -52,25 +54,25 @@ mod tests {
             (f32::NAN, 0, 1),
         ];
 
-        for (sample, expected, clipped) in cases {
+        each_case(cases, |(sample, expected, clipped)| {
             let mut quantizer = Quantizer::new(16);
             assert_eq!(
                 (quantizer.integer(sample), quantizer.clipped),
                 (expected, clipped),
                 "{sample}"
             );
-        }
+        });
     }
 
     #[test]
     fn every_integer_of_every_width_comes_back() {
-        for bits in [16, 24] {
+        each_case([16, 24], |bits| {
             let half = 1_i32 << (bits - 1);
             let mut quantizer = Quantizer::new(bits);
             for value in (-half..half).step_by(if bits == 16 { 1 } else { 251 }) {
                 assert_eq!(quantizer.integer(value as f32 / half as f32), value);
             }
             assert_eq!(quantizer.clipped, 0);
-        }
+        });
     }
 }

@@ -90,6 +90,8 @@ impl Bits<'_> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// Bits that are pushed one after the other.
@@ -136,14 +138,15 @@ mod tests {
             (state >> 33) as u32
         };
 
-        for length in [1, 2, 14, 15, 16, 40, 200] {
-            for (extension, padded, expected) in [
+        each_case([1, 2, 14, 15, 16, 40, 200], |length| {
+            let cases = [
                 (Some(13), false, true),
                 (Some(14), true, true),
                 (Some(0), false, false),
                 (Some(11), true, false),
                 (None, false, false),
-            ] {
+            ];
+            each_case(cases, |(extension, padded, expected)| {
                 let packets: Vec<_> = (0..PACKETS)
                     .map(|_| {
                         let mut packet = Writer::default();
@@ -161,7 +164,7 @@ mod tests {
                     .collect();
                 let found = is_he_aac(packets.iter().map(Vec::as_slice));
                 assert_eq!(found, expected, "{extension:?} of {length} bytes, {padded}");
-            }
-        }
+            });
+        });
     }
 }

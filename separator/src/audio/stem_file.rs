@@ -122,6 +122,8 @@ fn atom(out: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::super::TagField;
     use super::*;
 
@@ -151,9 +153,10 @@ mod tests {
         let size = u32::from_be_bytes(*written[begin..].first_chunk().unwrap());
         assert_eq!(size as usize, written.len() - begin);
         let text = String::from_utf8_lossy(&written[begin..]);
-        for expected in ["freeLavf", "stem{", "\"name\":\"Drums\"", "ilst", "a title"] {
+        let cases = ["freeLavf", "stem{", "\"name\":\"Drums\"", "ilst", "a title"];
+        each_case(cases, |expected| {
             assert!(text.contains(expected), "{expected}: {text}");
-        }
+        });
         assert!(text.find("stem{") < text.find("meta"), "{text}");
     }
 
@@ -162,10 +165,11 @@ mod tests {
         let mut early = Vec::new();
         atom(&mut early, b"moov", b"");
         atom(&mut early, b"mdat", b"");
-        for file in [Vec::new(), b"garbage, and more of it".to_vec(), early] {
+        let cases = [Vec::new(), b"garbage, and more of it".to_vec(), early];
+        each_case(cases, |file| {
             let mut cursor = Cursor::new(file.clone());
             write(&mut cursor, &tags(), &[]).unwrap_err();
             assert_eq!(cursor.into_inner(), file);
-        }
+        });
     }
 }

@@ -73,6 +73,8 @@ impl Trim {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::Trim;
 
     /// Checks every frame of a run of blocks by itself, for several block lengths.
@@ -96,9 +98,9 @@ mod tests {
             (Trim::parts([]), vec![], Some(0)),
         ];
 
-        for (trim, ranges, frames) in cases {
+        each_case(cases, |(trim, ranges, frames)| {
             assert_eq!(trim.frames(), frames, "{trim:?}");
-            for block in [1, 2, 3, 7, 50] {
+            each_case([1, 2, 3, 7, 50], |block| {
                 let mut kept = Vec::new();
                 for start in (0..50).step_by(block) {
                     for part in trim.kept(start as u64, block) {
@@ -111,8 +113,8 @@ mod tests {
                     .filter(|frame| ranges.iter().any(|range| range.contains(frame)))
                     .collect();
                 assert_eq!(kept, expected, "{trim:?} in blocks of {block}");
-            }
-        }
+            });
+        });
     }
 
     #[test]

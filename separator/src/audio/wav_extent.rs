@@ -78,6 +78,8 @@ fn are_chunks(file: &mut (impl Read + Seek), mut at: u64, file_bytes: u64) -> Re
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     /// File of zeros of any length with `tail` at its end, without the memory for it.
@@ -141,7 +143,7 @@ mod tests {
             (2 * WRAP + 4, b"", Some(100), 2 * WRAP + 4),
             (big, list, Some(big), big),
         ];
-        for (samples, tail, announced, expected) in cases {
+        each_case(cases, |(samples, tail, announced, expected)| {
             let mut file = Sparse {
                 zeros: START + samples,
                 tail: Cursor::new(tail.to_vec()),
@@ -153,6 +155,6 @@ mod tests {
                 found, expected,
                 "{samples} and {tail:?}, announced {announced:?}"
             );
-        }
+        });
     }
 }

@@ -171,6 +171,8 @@ pub(super) fn start_lines(start: &Start, verbose: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -189,8 +191,8 @@ mod tests {
                 Some("7 files were left out: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more"),
             ),
         ];
-        for (count, expected) in cases {
+        each_case(cases, |(count, expected)| {
             assert_eq!(left_out(&files(count)).as_deref(), expected);
-        }
+        });
     }
 }

@@ -33,6 +33,8 @@ impl<T> InOrder<T> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -43,13 +45,13 @@ mod tests {
             (&[3, 2, 1, 0], &[&[], &[], &[], &[0, 1, 2, 3]]),
             (&[0, 3, 1, 4, 2], &[&[0], &[], &[1], &[], &[2, 3, 4]]),
         ];
-        for (comes, told) in cases {
+        each_case(cases, |(comes, told)| {
             let mut order = InOrder::default();
             let found: Vec<Vec<usize>> = comes
                 .iter()
                 .map(|&index| order.push(index, index))
                 .collect();
             assert_eq!(found, told, "{comes:?}");
-        }
+        });
     }
 }

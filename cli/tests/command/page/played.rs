@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sextet_cases::each_case;
 use sextet_separator::audio::{Audio, AudioWriter, Layout, TagField, Tags, WriteOptions};
 
 use super::browser::{self, Browser};
@@ -160,9 +161,9 @@ fn stems_are_in_step(browser: &mut Browser) {
         })()",
     );
     println!("furthest from the sum of the stems: {worst}");
-    for case in ["whole", "seek", "loop"] {
+    each_case(["whole", "seek", "loop"], |case| {
         assert!(worst[case].as_f64().unwrap() < 1e-6, "{case}: {worst}");
-    }
+    });
 }
 
 fn it_plays_and_solo_mutes_the_others(browser: &mut Browser) {

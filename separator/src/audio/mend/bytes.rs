@@ -103,6 +103,8 @@ pub(super) fn before_tags(file: &mut (impl Read + Seek), mut end: u64) -> Result
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     #[test]
@@ -123,10 +125,10 @@ mod tests {
             (b"ID3\x03\0\0\0\0\x80\x02....".to_vec(), None),
             (Vec::new(), None),
         ];
-        for (bytes, expected) in cases {
+        each_case(cases, |(bytes, expected)| {
             let mut file = Cursor::new([b"xx".as_slice(), &bytes].concat());
             let end = after_tag(&mut file, 2).unwrap();
             assert_eq!(end, expected.map(|end| end + 2), "{bytes:?}");
-        }
+        });
     }
 }

@@ -355,6 +355,8 @@ fn songs(songs: &[Song]) -> Trim {
 mod tests {
     use std::io::Cursor;
 
+    use sextet_cases::each_case;
+
     use super::*;
 
     fn layout(channels: usize, rate_hz: u32) -> Layout {
@@ -408,11 +410,11 @@ mod tests {
             (Kind::Adts, [0xff, 0xf1, 0x50, 0x80, 0x00, 0xdf], None),
             (Kind::Adts, [0xff, 0xf1, 0x78, 0x80, 0x2e, 0x7f], None),
         ];
-        for (kind, head, expected) in cases {
+        each_case(cases, |(kind, head, expected)| {
             let found = kind.frame(head);
             let found = found.map(|frame| (frame.bytes, frame.frames, frame.layout));
             assert_eq!(found, expected, "{kind:?} {head:x?}");
-        }
+        });
     }
 
     /// Checks that tags between frames are left out, at every place, and nothing else.
@@ -424,7 +426,7 @@ mod tests {
         let body = [0xff, 0xfb, 0x90, 0x64, 0, 0, 0, 0].repeat(100);
         let tag = [b"ID3\x03\0\0\0\0\x06\x20".as_slice(), &body].concat();
 
-        for (before, after) in [(2, 0), (2, 2), (3, 5), (200, 2)] {
+        each_case([(2, 0), (2, 2), (3, 5), (200, 2)], |(before, after)| {
             let head = frame.repeat(before);
             let file = [head.as_slice(), &tag, &frame.repeat(after)].concat();
             let bytes = file.len() as u64;
@@ -436,6 +438,6 @@ mod tests {
                 Part::of(expected),
                 "{before}, {after}"
             );
-        }
+        });
     }
 }
