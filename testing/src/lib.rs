@@ -8,6 +8,8 @@ pub mod cases;
 pub mod checkpoint;
 pub mod damage;
 pub mod draw;
+#[cfg(unix)]
+pub mod ffmpeg;
 pub mod peak;
 pub mod small;
 pub mod targets;

@@ -188,9 +188,11 @@ impl Manifest {
     pub(crate) fn read(folder: &Path) -> Self {
         let read = || {
             let file = File::open(folder.join(FILE_NAME)).ok()?;
-            let usual = file.metadata().is_ok_and(|found| found.len() <= LARGEST);
+            file.metadata()
+                .ok()
+                .filter(|found| found.len() <= LARGEST)?;
             let found: Self = serde_json::from_reader(std::io::BufReader::new(file)).ok()?;
-            (usual && found.version == VERSION).then_some(found)
+            (found.version == VERSION).then_some(found)
         };
         read().unwrap_or(Self {
             version: VERSION,

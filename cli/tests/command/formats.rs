@@ -101,7 +101,7 @@ fn a_file_of_stems_has_four_tracks_or_all() {
     for (flags, names) in [
         (&[][..], &["Drums", "Bass", "Other", "Vocals"][..]),
         (
-            &["--stem-tracks", "all"],
+            &["--stem-tracks", "all", "--mono", "stereo", "--sum", "exact"],
             &["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"],
         ),
     ] {
@@ -132,7 +132,7 @@ fn a_file_of_stems_has_four_tracks_or_all() {
 
 #[test]
 fn what_a_format_cannot_hold_is_refused() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (
             &["--format", "alac", "--bits", "32f"],
             "ALAC has no floating point",
@@ -171,6 +171,22 @@ fn what_a_format_cannot_hold_is_refused() {
         (
             &["--format", "opus", "--rate", "44100"],
             "has no rate of 44100 Hz",
+        ),
+        (
+            &["--format", "stem.mp4", "--mono", "keep"],
+            "has tracks in stereo",
+        ),
+        (
+            &["--format", "stem.mp4", "--sum", "model"],
+            "add up to its mix",
+        ),
+        (
+            &["--stem-tracks", "all"],
+            "is about --format stem.mp4, found --format wav",
+        ),
+        (
+            &["--format", "m4a", "--stem-tracks", "four"],
+            "is about --format stem.mp4, found --format m4a",
         ),
         (&["--stem-tracks", "five"], "invalid value 'five'"),
     ];

@@ -24,6 +24,7 @@ mod mkv;
 mod mp4;
 mod opus;
 mod packets;
+mod pcm_encoder;
 mod pcm_header;
 mod quantize;
 mod read_error;
