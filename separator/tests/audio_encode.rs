@@ -201,7 +201,10 @@ fn a_long_comment_goes_along() {
         let options = EncodeOptions::new().codec(codec).tags(tags.clone());
         encode(&ffmpeg, &path, &chirp(layout, 5_000), &options).unwrap();
         let found = Tags::read(&path);
-        assert!(found.get(TagField::Comment) == Some(comment.trim()), "{codec:?}");
+        assert!(
+            found.get(TagField::Comment) == Some(comment.trim()),
+            "{codec:?}"
+        );
         assert_eq!(found.get(TagField::Title), tags.get(TagField::Title));
         assert_eq!(read_file(&path).unwrap().0.frames(), 5_000, "{codec:?}");
     }
@@ -419,7 +422,10 @@ fn a_name_is_never_an_option_or_an_address() {
         let told = told.arguments();
         let last = told.last().unwrap();
         assert_eq!(*last, format!("file:{}", path.display()));
-        assert!(told.iter().any(|argument| argument == "file,pipe"), "{told:?}");
+        assert!(
+            told.iter().any(|argument| argument == "file,pipe"),
+            "{told:?}"
+        );
     }
 }
 

@@ -29,12 +29,22 @@ enum Codec {
     Lossy,
 }
 
+/// What checksums of a file find damage in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Checked {
+    /// All of the file.
+    All,
+    /// The samples, but not how they are packed.
+    Samples,
+    Nothing,
+}
+
 /// A file, and what is heard of it.
 struct Song {
     name: &'static str,
     codec: Codec,
-    /// Whether damage is noticed by a checksum.
-    is_checked: bool,
+    /// What a checksum finds damage in.
+    checked: Checked,
     /// Whether the file says how long it is, or where it ends.
     has_end: bool,
     bytes: Vec<u8>,
@@ -43,43 +53,44 @@ struct Song {
 
 /// A file of each kind, as it leaves its encoder.
 static SONGS: LazyLock<Vec<Song>> = LazyLock::new(|| {
+    use Checked::{All, Nothing, Samples};
     use Codec::{Lossless, Lossy, Plain};
-    let song = |name: &'static str, codec, is_checked, has_end, bytes: Vec<u8>| {
+    let song = |name: &'static str, codec, checked, has_end, bytes: Vec<u8>| {
         let (audio, warnings) = read(name, &bytes).unwrap();
         assert_eq!(warnings, [""; 0], "{name}");
         Song {
             name,
             codec,
-            is_checked,
+            checked,
             has_end,
             bytes,
             audio,
         }
     };
-    let stored = |name: &'static str, codec, is_checked, has_end| {
+    let stored = |name: &'static str, codec, checked, has_end| {
         let bytes = std::fs::read(fixture(name)).unwrap();
-        song(name, codec, is_checked, has_end, bytes)
+        song(name, codec, checked, has_end, bytes)
     };
-    let plain = |name, format, bits| song(name, Plain, false, true, written(format, bits));
+    let plain = |name, format, bits| song(name, Plain, Nothing, true, written(format, bits));
 
     vec![
         plain("16.wav", FileFormat::Wav, Bits::B16),
         plain("32f.wav", FileFormat::Wav, Bits::Float32),
         plain("24.aiff", FileFormat::Aiff, Bits::B24),
-        stored("mono.caf", Plain, false, true),
-        stored("stereo.flac", Lossless, true, true),
-        stored("flac.mka", Lossless, true, true),
-        stored("alac.m4a", Lossless, false, true),
-        stored("alac.caf", Lossless, false, true),
-        stored("fragmented_flac.mp4", Lossless, true, true),
-        stored("lame_cbr.mp3", Lossy, false, true),
-        stored("aac.m4a", Lossy, false, true),
-        stored("aac.mkv", Lossy, false, true),
-        stored("opus.webm", Lossy, false, true),
-        stored("long.ogg", Lossy, true, true),
-        stored("opus.opus", Lossy, true, true),
-        stored("raw.aac", Lossy, false, false),
-        stored("layer2.mp2", Lossy, false, false),
+        stored("mono.caf", Plain, Nothing, true),
+        stored("stereo.flac", Lossless, All, true),
+        stored("flac.mka", Lossless, Samples, true),
+        stored("alac.m4a", Lossless, Nothing, true),
+        stored("alac.caf", Lossless, Nothing, true),
+        stored("fragmented_flac.mp4", Lossless, Samples, true),
+        stored("lame_cbr.mp3", Lossy, Nothing, true),
+        stored("aac.m4a", Lossy, Nothing, true),
+        stored("aac.mkv", Lossy, Nothing, true),
+        stored("opus.webm", Lossy, Nothing, true),
+        stored("long.ogg", Lossy, All, true),
+        stored("opus.opus", Lossy, All, true),
+        stored("raw.aac", Lossy, Nothing, false),
+        stored("layer2.mp2", Lossy, Nothing, false),
     ]
 });
 
@@ -99,7 +110,13 @@ fn read(name: &str, bytes: &[u8]) -> Result<(Audio, Vec<String>), String> {
     let path = folder.path().join(Path::new(name).file_name().unwrap());
     std::fs::write(&path, bytes).unwrap();
     let (audio, warnings) = read_file(&path).map_err(|error| error.to_string())?;
-    assert!(audio.channels().iter().flatten().all(|sample| sample.is_finite()));
+    assert!(
+        audio
+            .channels()
+            .iter()
+            .flatten()
+            .all(|sample| sample.is_finite())
+    );
     Ok((audio, warnings.iter().map(ToString::to_string).collect()))
 }
 
@@ -126,11 +143,15 @@ fn check_cut(song: &Song, length: usize) -> Result<(), String> {
     };
     if !begins(&found, audio, *codec) {
         let frames = (found.frames(), audio.frames());
-        return Err(format!("{name}, {length}: something else is heard, {frames:?}"));
+        return Err(format!(
+            "{name}, {length}: something else is heard, {frames:?}"
+        ));
     }
     if song.has_end && found.frames() < audio.frames() && warnings.is_empty() {
         let (found, all) = (found.frames(), audio.frames());
-        return Err(format!("{name}, {length}: {found} of {all} frames without a word"));
+        return Err(format!(
+            "{name}, {length}: {found} of {all} frames without a word"
+        ));
     }
     Ok(())
 }
@@ -154,7 +175,13 @@ fn check_flip(song: &Song, at: usize, bit: u32) -> Result<(), String> {
     if found.frames() > 2 * audio.frames() + 70_000 {
         return Err(format!("{case}: {} frames", found.frames()));
     }
-    if song.is_checked && warnings.is_empty() && found != *audio {
+    let is_whole = found.frames() == audio.frames();
+    let is_checked = match song.checked {
+        Checked::All => true,
+        Checked::Samples => is_whole,
+        Checked::Nothing => false,
+    };
+    if is_checked && warnings.is_empty() && found != *audio {
         return Err(format!("{case}: damage without a word"));
     }
 
@@ -165,7 +192,7 @@ fn check_flip(song: &Song, at: usize, bit: u32) -> Result<(), String> {
         unlike.count()
     };
     let others: usize = channels.map(other).sum();
-    let in_samples = at > bytes.len() - 8_000;
+    let in_samples = at + 8_000 > bytes.len();
     if *codec == Codec::Plain && in_samples && (others > 1 || found.frames() != audio.frames()) {
         return Err(format!("{case}: {others} samples differ"));
     }
@@ -179,11 +206,15 @@ fn check_joined(song: &Song, between: &[u8]) -> Result<(), String> {
     let Ok((found, warnings)) = read(name, &bytes) else {
         return Ok(());
     };
+    // What is told of may be missing: garbage costs FLAC its last block.
+    if !warnings.is_empty() {
+        return Ok(());
+    }
     let frames = (found.frames(), audio.frames());
     if !begins(audio, &found, song.codec) {
         return Err(format!("{name}: the first song is another, {frames:?}"));
     }
-    if found.frames() < 2 * audio.frames() && warnings.is_empty() {
+    if found.frames() < 2 * audio.frames() {
         return Err(format!("{name}: the second song is gone, {frames:?}"));
     }
     Ok(())

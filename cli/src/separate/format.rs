@@ -6,9 +6,7 @@ use sextet_separator::audio::{
 };
 use sextet_separator::{Part, Stem};
 
-use crate::args::{
-    BitRateArg, BitsArg, Format, MonoArg, Rate, SeparateArgs, StemTracks, SumArg,
-};
+use crate::args::{BitRateArg, BitsArg, Format, MonoArg, Rate, SeparateArgs, StemTracks, SumArg};
 use crate::decoding;
 use crate::fault::{Fault, Kind};
 use crate::stems::Form;

@@ -19,11 +19,7 @@ pub(super) struct SongListener<'a> {
 
 impl<'a> SongListener<'a> {
     /// Creates a listener for song number `index`, whose length in seconds will be in `seconds`.
-    pub(super) fn new(
-        index: usize,
-        seconds: &'a Cell<Option<f64>>,
-        reporter: &'a Shared,
-    ) -> Self {
+    pub(super) fn new(index: usize, seconds: &'a Cell<Option<f64>>, reporter: &'a Shared) -> Self {
         Self {
             index,
             seconds,

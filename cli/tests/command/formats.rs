@@ -234,7 +234,6 @@ fn without_ffmpeg_the_error_says_what_is_missing() {
 #[cfg(unix)]
 #[test]
 fn a_failing_encoder_leaves_nothing() {
-    use std::os::unix::fs::PermissionsExt as _;
     let has = "case \"$*\" in *-encoders*) echo ' A..... libmp3lame LAME'; exit 0;; esac";
     let cases = [
         ("exit 0".to_owned(), 2, "needs ffmpeg's encoder libmp3lame"),
@@ -251,11 +250,10 @@ fn a_failing_encoder_leaves_nothing() {
         let sandbox = Sandbox::new();
         sandbox.song("a.wav", 0.3);
         sandbox.song("b.wav", 0.3);
-        let program = sandbox.file("ffmpeg", format!("#!/bin/sh\n{script}\n").as_bytes());
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let ffmpeg = sextet_testing::ffmpeg::program(&sandbox.path(""), &script);
 
         let mut command = sandbox.separate(&["a.wav", "b.wav", "--format", "mp3"]);
-        let said = stderr(command.env("SEXTET_FFMPEG", &program), code);
+        let said = stderr(command.env("SEXTET_FFMPEG", ffmpeg.program()), code);
         assert!(said.contains(expected), "{script}: {said}");
         assert!(!sandbox.path("stems").exists(), "{script}");
         let both = said.matches(expected).count();

@@ -140,7 +140,11 @@ mod tests {
             let mut out = Vec::new();
             let mut encoder = PcmEncoder::new(bits, Order::Little);
             encoder.write(&block, &mut out).unwrap();
-            assert_eq!(out, [reversed(&left), reversed(&right)].concat(), "{bits:?}");
+            assert_eq!(
+                out,
+                [reversed(&left), reversed(&right)].concat(),
+                "{bits:?}"
+            );
             assert_eq!(encoder.clipped(), 0, "{bits:?}");
         }
     }

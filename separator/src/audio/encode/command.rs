@@ -8,7 +8,12 @@ use crate::audio::ffmpeg::address;
 use crate::audio::{Bits, Ffmpeg, Layout};
 
 /// Returns the command that encodes samples of `layout` into the file under `path`.
-pub(super) fn command(ffmpeg: &Ffmpeg, path: &Path, layout: Layout, options: &EncodeOptions) -> Command {
+pub(super) fn command(
+    ffmpeg: &Ffmpeg,
+    path: &Path,
+    layout: Layout,
+    options: &EncodeOptions,
+) -> Command {
     let Layout { channels, rate_hz } = layout;
     let samples = match options.sample_bits() {
         Bits::B16 => "s16le",

@@ -8,8 +8,8 @@
 mod codec;
 mod command;
 mod feed;
-mod opus_tags;
 mod options;
+mod opus_tags;
 mod tag;
 mod writer;
 

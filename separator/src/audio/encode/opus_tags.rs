@@ -223,7 +223,10 @@ mod tests {
                 write(&mut file, &short).unwrap();
                 let packets = self::packets(&mut file);
                 assert!(packets[2..] == sound, "{old}");
-                assert_eq!(packets[1], b"OpusTags\x06\0\0\0ffmpeg\x01\0\0\0\x07\0\0\0TITLE=b");
+                assert_eq!(
+                    packets[1],
+                    b"OpusTags\x06\0\0\0ffmpeg\x01\0\0\0\x07\0\0\0TITLE=b"
+                );
             }
         }
     }
