@@ -29,7 +29,7 @@ enum Codec {
     Lossy,
 }
 
-/// What checksums of a file find damage in.
+/// Reach of a file's checksums.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Checked {
     /// All of the file.
@@ -43,7 +43,7 @@ enum Checked {
 struct Song {
     name: &'static str,
     codec: Codec,
-    /// What a checksum finds damage in.
+    /// Reach of its checksums.
     checked: Checked,
     /// Whether the file says how long it is, or where it ends.
     has_end: bool,

@@ -97,8 +97,8 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) shifts: u32,
 
-    /// Whether the stems add up to the input: as the model gives them (nearly), or exactly [default:
-    /// model; exact for stem.mp4]
+    /// Whether the stems add up to the input: as the model gives them (nearly), or exactly
+    /// [default: model; exact for stem.mp4]
     #[arg(long, value_enum)]
     pub(crate) sum: Option<SumArg>,
 

@@ -46,6 +46,7 @@ impl Container {
 /// # Errors
 /// When the file cannot be read.
 pub(super) fn find(file: File) -> Result<Option<u64>> {
+    let bytes = file.metadata()?.len();
     let mut file = BufReader::new(file);
     let Some(head) = array_at::<12>(&mut file, 0)? else {
         return Ok(None);
@@ -57,7 +58,7 @@ pub(super) fn find(file: File) -> Result<Option<u64>> {
     let end = match container {
         Container::Wave => chunk_end(head, u32::from_le_bytes),
         Container::Aiff => chunk_end(head, u32::from_be_bytes),
-        Container::Mp4 => boxes_end(&mut file)?,
+        Container::Mp4 => boxes_end(&mut file, bytes)?,
         Container::Matroska => mkv::segment_end(&mut file),
     };
     let Some(end) = end else {
@@ -79,29 +80,28 @@ fn chunk_end(head: [u8; 12], number: fn([u8; 4]) -> u32) -> Option<u64> {
     (1..u32::MAX).contains(&size).then_some(end)
 }
 
-/// Returns the end of the last box before another file type, or before what is no box.
-fn boxes_end(file: &mut (impl Read + Seek)) -> Result<Option<u64>> {
+/// Returns the end of the last box, or the place of one that is no box or the beginning of another
+/// file. It is looked for from there on.
+fn boxes_end(file: &mut (impl Read + Seek), bytes: u64) -> Result<Option<u64>> {
     let mut at = 0;
     for _ in 0..MOST_BOXES {
         let Some([a, b, c, d, name @ ..]) = array_at::<8>(file, at)? else {
             return Ok(None);
         };
         let size = match u32::from_be_bytes([a, b, c, d]) {
+            // It extends to the end of the file, unless it is no box but zeros.
+            0 if name != [0; 4] => bytes - at,
             1 => array_at::<8>(file, at + 8)?.map_or(0, u64::from_be_bytes),
             size => u64::from(size),
         };
-        if at > 0 && name == *b"ftyp" {
-            return Ok(Some(at));
-        }
 
-        // A box of size 0 extends to the end of the file.
-        let is_box = name
-            .iter()
-            .all(|byte| (0x20..0x7f).contains(byte) || *byte == 0xa9);
-        let next = at.checked_add(size).filter(|_| is_box && size >= 8);
+        let next = at
+            .checked_add(size)
+            .filter(|&next| size >= 8 && next <= bytes);
         match next {
-            Some(next) => at = next,
-            None => return Ok((size > 0 || !is_box).then_some(at)),
+            Some(next) if at == 0 || name != *b"ftyp" => at = next,
+            // The file's own type is not that of another.
+            _ => return Ok(Some(at.max(8))),
         }
     }
     Ok(None)

@@ -158,6 +158,7 @@ impl PacketReader {
                 announced_frames,
                 cut_off: mended.cut_off,
                 tracks,
+                damaged_pages: mended.damaged_pages,
                 ..Condition::default()
             },
             params,
@@ -450,8 +451,8 @@ impl PacketReader {
         }
     }
 
-    /// Returns whether a packet is FLAC whose checksum is wrong. symphonia compares it in FLAC files
-    /// alone, and gives noise for damage in other containers.
+    /// Returns whether a packet is FLAC whose checksum is wrong. symphonia compares it in FLAC
+    /// files alone, and gives noise for damage in other containers.
     fn is_damaged_flac(&self, packet: &Packet) -> bool {
         self.params.codec == CODEC_ID_FLAC
             && self.format.format_info().format != FORMAT_ID_FLAC
