@@ -5,8 +5,7 @@
 
 mod audio_support;
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use audio_support::{best_lag, chirp, read_file, read_stream, relative_error};
@@ -15,19 +14,12 @@ use sextet_separator::audio::{
     StemTrack, TagField, Tags, WriteError, WrittenFile,
 };
 use sextet_separator::{ErrorKind, Remedy};
+use sextet_testing::ffmpeg::{self, listening, numbered};
 
 const STEREO: Layout = Layout {
     channels: 2,
     rate_hz: 44_100,
 };
-
-/// Writes a program of the shell's into `folder`, to stand in for ffmpeg.
-fn program(folder: &Path, script: &str) -> Ffmpeg {
-    let path = folder.join("ffmpeg");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Ffmpeg::new(path)
-}
 
 /// Encodes `audio` into `path`, in blocks of odd sizes.
 fn encode(
@@ -71,8 +63,7 @@ fn tags() -> Tags {
 /// Files of every codec: their length to the frame, their samples, their tags.
 #[test]
 fn a_real_ffmpeg_encodes_the_song_whole() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -155,8 +146,7 @@ fn a_real_ffmpeg_encodes_the_song_whole() {
 
 #[test]
 fn a_cover_goes_along_and_no_tags_are_none() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -166,29 +156,97 @@ fn a_cover_goes_along_and_no_tags_are_none() {
         mime: "image/png".to_owned(),
         data: std::fs::read(audio_support::fixture("cover.png")).unwrap(),
     }));
-    for codec in [Codec::Mp3, Codec::Aac, Codec::Alac] {
+    // The largest cover that goes along.
+    let mut large = covered.clone();
+    large.set_cover(Some(Cover {
+        mime: "image/jpeg".to_owned(),
+        data: (0..8_u32 << 20).map(|n| (n ^ n >> 9) as u8).collect(),
+    }));
+    assert!(large.cover().is_some());
+
+    for codec in [Codec::Mp3, Codec::Aac, Codec::Opus, Codec::Alac] {
         let path = folder.path().join("song").with_extension(codec.extension());
+        let audio = Audio::new(audio.channels().to_vec(), codec.rate_hz(48_000));
         let options = EncodeOptions::new().codec(codec).bits(Bits::B16);
-        encode(
-            &ffmpeg,
-            &path,
-            &audio,
-            &options.clone().tags(covered.clone()),
-        )
-        .unwrap();
-        assert_eq!(Tags::read(&path).cover(), covered.cover(), "{codec:?}");
-        assert_eq!(read_file(&path).unwrap().0.frames(), 5_000, "{codec:?}");
+        for tags in [&covered, &large] {
+            encode(&ffmpeg, &path, &audio, &options.clone().tags(tags.clone())).unwrap();
+            let found = Tags::read(&path);
+            assert!(found.cover() == tags.cover(), "{codec:?}");
+            assert_eq!(found.get(TagField::Isrc), tags.get(TagField::Isrc));
+            let (heard, warnings) = read_file(&path).unwrap();
+            assert_eq!((heard.frames(), warnings), (5_000, vec![]), "{codec:?}");
+        }
 
         encode(&ffmpeg, &path, &audio, &options).unwrap();
         assert!(Tags::read(&path).is_empty(), "{codec:?}");
     }
 }
 
+/// A text that no argument of a program could hold goes along, too.
+#[test]
+fn a_long_comment_goes_along() {
+    let Some(ffmpeg) = ffmpeg::on_path() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut tags = tags();
+    let comment = "\u{e9}tude ".repeat(40_000);
+    tags.set(TagField::Comment, comment.trim());
+    for codec in [Codec::Mp3, Codec::Aac, Codec::Opus, Codec::Alac] {
+        let path = folder.path().join("song").with_extension(codec.extension());
+        let layout = Layout {
+            channels: 2,
+            rate_hz: codec.rate_hz(48_000),
+        };
+        let options = EncodeOptions::new().codec(codec).tags(tags.clone());
+        encode(&ffmpeg, &path, &chirp(layout, 5_000), &options).unwrap();
+        let found = Tags::read(&path);
+        assert!(
+            found.get(TagField::Comment) == Some(comment.trim()),
+            "{codec:?}"
+        );
+        assert_eq!(found.get(TagField::Title), tags.get(TagField::Title));
+        assert_eq!(read_file(&path).unwrap().0.frames(), 5_000, "{codec:?}");
+    }
+}
+
+/// A file of another rate than the samples' is as long as the song.
+#[test]
+fn a_file_can_have_another_rate() {
+    let Some(ffmpeg) = ffmpeg::on_path() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("song.mp3");
+    let layout = |rate_hz| Layout {
+        channels: 2,
+        rate_hz,
+    };
+    for (rate_hz, file_hz) in [(96_000, 48_000), (176_400, 44_100), (48_000, 48_000)] {
+        let options = EncodeOptions::new()
+            .codec(Codec::Mp3)
+            .bit_rate(Some(BitRate::Quality(2)))
+            .rate_hz(Some(file_hz));
+        let audio = chirp(layout(rate_hz), rate_hz as usize);
+        encode(&ffmpeg, &path, &audio, &options).unwrap();
+
+        let (found, warnings) = read_file(&path).unwrap();
+        assert_eq!(warnings, [], "{rate_hz}");
+        assert_eq!(found.layout(), layout(file_hz), "{rate_hz}");
+        assert_eq!(found.frames(), file_hz as usize, "{rate_hz}");
+        let expected = chirp(layout(file_hz), file_hz as usize);
+        let (found, expected) = (&found.channels()[0], &expected.channels()[0]);
+        assert_eq!(best_lag(&found[..9_000], &expected[..9_000], 1_200), 0);
+        let middle = 3_000..file_hz as usize - 3_000;
+        let error = relative_error(&found[middle.clone()], &expected[middle]);
+        assert!(error < 0.05, "{rate_hz}: {error}");
+    }
+}
+
 /// The same song gives the same bytes.
 #[test]
 fn files_do_not_depend_on_the_time() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -216,8 +274,7 @@ fn files_do_not_depend_on_the_time() {
 /// atom is where players look for it.
 #[test]
 fn a_file_of_stems_has_its_tracks_and_their_names() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -331,10 +388,9 @@ fn every_failure_of_ffmpeg_is_an_error() {
     ];
     let audio = chirp(STEREO, 100_000);
     for (script, words) in cases {
-        let number = folder.path().join("number");
-        let script = format!("echo $$ > '{}'\n{script}", number.display());
-        let ffmpeg = program(folder.path(), &script).with_patience(Duration::from_millis(400));
-        let path: PathBuf = folder.path().join("song.mp3");
+        let (ffmpeg, number) = numbered(folder.path(), &script);
+        let ffmpeg = ffmpeg.with_patience(Duration::from_millis(400));
+        let path = folder.path().join("song.mp3");
         let error = encode(&ffmpeg, &path, &audio, &EncodeOptions::new()).unwrap_err();
 
         let message = error.to_string();
@@ -345,10 +401,7 @@ fn every_failure_of_ffmpeg_is_an_error() {
         assert!(!cause.remedies().is_empty(), "{script}");
         assert!(!error.remedies().contains(&Remedy::Report), "{script}");
 
-        let number = std::fs::read_to_string(&number).unwrap();
-        let process = Path::new("/proc").join(number.trim());
-        let has_proc = Path::new("/proc/self").exists();
-        assert!(!(process.exists() && has_proc), "{script}");
+        assert_ne!(number.lives(), Some(true), "{script}");
     }
 }
 
@@ -356,12 +409,7 @@ fn every_failure_of_ffmpeg_is_an_error() {
 #[test]
 fn a_name_is_never_an_option_or_an_address() {
     let folder = tempfile::tempdir().unwrap();
-    let told = folder.path().join("told");
-    let script = format!(
-        "for argument in \"$@\"; do echo \"$argument\"; done > '{}'; cat > /dev/null",
-        told.display()
-    );
-    let ffmpeg = program(folder.path(), &script);
+    let (ffmpeg, told) = listening(folder.path(), "cat > /dev/null");
     for name in [
         "-i.mp3",
         "http:a.mp3",
@@ -371,42 +419,36 @@ fn a_name_is_never_an_option_or_an_address() {
     ] {
         let path = folder.path().join(name);
         encode(&ffmpeg, &path, &chirp(STEREO, 10), &EncodeOptions::new()).unwrap_err();
-        let told = std::fs::read_to_string(&told).unwrap();
-        let last = told.lines().last().unwrap();
-        assert_eq!(last, format!("file:{}", path.display()));
-        assert!(told.contains("file,pipe"), "{told}");
+        let told = told.arguments();
+        let last = told.last().unwrap();
+        assert_eq!(*last, format!("file:{}", path.display()));
+        assert!(
+            told.iter().any(|argument| argument == "file,pipe"),
+            "{told:?}"
+        );
     }
 }
 
 #[test]
 fn a_writer_that_is_dropped_ends_its_process() {
     let folder = tempfile::tempdir().unwrap();
-    let number = folder.path().join("number");
-    let script = format!("echo $$ > '{}'; exec sleep 100", number.display());
-    let ffmpeg = program(folder.path(), &script);
+    let (ffmpeg, number) = numbered(folder.path(), "exec sleep 100");
     let path = folder.path().join("song.mp3");
     std::fs::write(&path, "").unwrap();
     let mut writer =
         EncodedWriter::new(&ffmpeg, &path, STEREO, &EncodeOptions::new(), 100).unwrap();
     writer.write(&chirp(STEREO, 100)).unwrap();
-    while std::fs::read_to_string(&number)
-        .unwrap_or_default()
-        .is_empty()
-    {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let process = std::fs::read_to_string(&number).unwrap();
-    let process = Path::new("/proc").join(process.trim());
-    assert!(process.exists() || !Path::new("/proc/self").exists());
+
+    number.wait();
+    assert_ne!(number.lives(), Some(false));
     drop(writer);
-    assert!(!process.exists());
+    assert_ne!(number.lives(), Some(true));
 }
 
 /// Other programs read what Sextet writes: `AudioFile` through ffmpeg is one.
 #[test]
 fn ffmpeg_gives_the_length_of_what_states_it() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -5,29 +5,21 @@
 
 mod audio_support;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use audio_support::{best_lag, chirp, fixture, read_stream, relative_error};
 use sextet_separator::audio::{
-    Audio, AudioFile, AudioWriter, Bits, Codec, Ffmpeg, FileFormat, Layout, ReadError, WriteOptions,
+    Audio, AudioFile, AudioWriter, Codec, Ffmpeg, Layout, ReadError, WriteOptions,
 };
 use sextet_separator::{ErrorKind, Remedy};
+use sextet_testing::ffmpeg::{self, listening, numbered, program};
 use tempfile::TempDir;
 
 const STEREO: Layout = Layout {
     channels: 2,
     rate_hz: 44_100,
 };
-
-/// Writes a program of the shell's into `folder`, to stand in for ffmpeg.
-fn program(folder: &Path, script: &str) -> Ffmpeg {
-    let path = folder.join("ffmpeg");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Ffmpeg::new(path)
-}
 
 /// Writes a WAVE stream of float32 stereo without a length, as ffmpeg does, with `frames` frames.
 fn stream(folder: &Path, frames: usize) -> PathBuf {
@@ -133,10 +125,8 @@ fn every_failure_of_ffmpeg_is_an_error() {
     ];
 
     for (script, words) in cases {
-        // The process writes its number, by which it is looked for afterwards.
-        let number = folder.path().join("number");
-        let script = format!("echo $$ > '{}'\n{script}", number.display());
-        let ffmpeg = program(folder.path(), &script).with_patience(Duration::from_millis(300));
+        let (ffmpeg, number) = numbered(folder.path(), script);
+        let ffmpeg = ffmpeg.with_patience(Duration::from_millis(300));
 
         let error = read(&song(folder.path()), &ffmpeg).unwrap_err();
         let message = error.to_string();
@@ -144,12 +134,7 @@ fn every_failure_of_ffmpeg_is_an_error() {
         assert!(error.cause::<ReadError>().is_some());
         assert!(!message.contains('\n'), "one line: {message}");
 
-        let number = std::fs::read_to_string(&number).unwrap();
-        let process = Path::new("/proc").join(number.trim());
-        assert!(
-            !process.exists() || !Path::new("/proc/self").exists(),
-            "{script}"
-        );
+        assert_ne!(number.lives(), Some(true), "{script}");
     }
 }
 
@@ -157,21 +142,15 @@ fn every_failure_of_ffmpeg_is_an_error() {
 fn a_reader_that_is_dropped_ends_its_process() {
     let folder = tempfile::tempdir().unwrap();
     let wave = stream(folder.path(), 100_000);
-    let number = folder.path().join("number");
-    let script = format!(
-        "echo $$ > '{}'; cat '{}'; sleep 100",
-        number.display(),
-        wave.display()
-    );
-    let ffmpeg = program(folder.path(), &script);
+    let script = format!("cat '{}'; sleep 100", wave.display());
+    let (ffmpeg, number) = numbered(folder.path(), &script);
     let file = AudioFile::open_with(song(folder.path()), Some(&ffmpeg)).unwrap();
 
     let stream = file.stream().unwrap();
-    let process = std::fs::read_to_string(&number).unwrap();
-    let process = Path::new("/proc").join(process.trim());
-    assert!(process.exists() || !Path::new("/proc/self").exists());
+    number.wait();
+    assert_ne!(number.lives(), Some(false));
     drop(stream);
-    assert!(!process.exists());
+    assert_ne!(number.lives(), Some(true));
 }
 
 /// Checks the arguments for names that a program may take for an option, an address or a list.
@@ -179,13 +158,7 @@ fn a_reader_that_is_dropped_ends_its_process() {
 fn a_name_is_never_an_option_or_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let wave = stream(folder.path(), 10);
-    let told = folder.path().join("told");
-    let script = format!(
-        "for argument in \"$@\"; do echo \"$argument\"; done > '{}'\ncat '{}'",
-        told.display(),
-        wave.display()
-    );
-    let ffmpeg = program(folder.path(), &script);
+    let (ffmpeg, told) = listening(folder.path(), &format!("cat '{}'", wave.display()));
 
     let names = [
         "-i.wma",
@@ -200,8 +173,8 @@ fn a_name_is_never_an_option_or_an_address() {
         std::fs::copy(song(folder.path()), &path).unwrap();
         read(&path, &ffmpeg).unwrap();
 
-        let told = std::fs::read_to_string(&told).unwrap();
-        let told: Vec<_> = told.lines().collect();
+        let told = told.arguments();
+        let told: Vec<_> = told.iter().map(String::as_str).collect();
         let input = told.iter().position(|argument| *argument == "-i").unwrap() + 1;
         assert_eq!(told[input], format!("file:{}", path.display()));
         for needed in ["-nostdin", "file,pipe", "-format_whitelist"] {
@@ -254,8 +227,7 @@ fn likeness(a: &[f32], b: &[f32]) -> f64 {
 /// which sweep is heard where. The delay of the encoder is measured on the first channel.
 #[test]
 fn a_real_ffmpeg_leaves_every_channel_of_surround_in_its_place() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -324,8 +296,7 @@ fn a_real_ffmpeg_leaves_every_channel_of_surround_in_its_place() {
 /// the encoder's beginning, so that only the likeness of their middle is asked for.
 #[test]
 fn a_real_ffmpeg_gives_short_surround_whole() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     let reference = chirp(SURROUND, 3_000);
@@ -355,8 +326,7 @@ fn a_real_ffmpeg_gives_short_surround_whole() {
 /// Reads files with the machine's own ffmpeg.
 #[test]
 fn a_real_ffmpeg_reads_what_sextet_does_not() {
-    let Some(ffmpeg) = Ffmpeg::on_path() else {
-        println!("0 files: this machine has no ffmpeg");
+    let Some(ffmpeg) = ffmpeg::on_path() else {
         return;
     };
     println!("ffmpeg {}", ffmpeg.version().unwrap());
@@ -419,39 +389,6 @@ fn a_real_ffmpeg_reads_what_sextet_does_not() {
 /// Whether `ffmpeg` can be started and has the encoder of MP3.
 fn encodes_mp3(ffmpeg: &Ffmpeg) -> bool {
     Codec::Mp3.is_in(ffmpeg).unwrap_or(false)
-}
-
-#[test]
-fn a_real_ffmpeg_encodes_mp3_as_long_as_the_song() {
-    let Some(ffmpeg) = Ffmpeg::on_path().filter(encodes_mp3) else {
-        println!("0 files: this machine has no ffmpeg that encodes MP3");
-        return;
-    };
-
-    let folder = TempDir::new().unwrap();
-    let flac = folder.path().join("-i %d song.flac");
-    let song = chirp(STEREO, 30_011);
-    let options = WriteOptions::new().format(FileFormat::Flac).bits(Bits::B24);
-    let file = std::fs::File::create(&flac).unwrap();
-    let mut writer = AudioWriter::new(file, STEREO, &options, 30_011).unwrap();
-    writer.write(&song).unwrap();
-    writer.finish().unwrap();
-
-    let mp3 = flac.with_extension("mp3");
-    ffmpeg.encode_mp3(&flac, &mp3, 44_100).unwrap();
-    let file = AudioFile::open(&mp3).unwrap();
-    let (found, warnings) = read_stream(file.stream().unwrap()).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
-    assert_eq!((found.layout(), found.frames()), (STEREO, 30_011));
-    for (found, reference) in found.channels().iter().zip(song.channels()) {
-        assert_eq!(best_lag(found, reference, 2_000), 0);
-        let error = relative_error(found, reference);
-        assert!(error < 0.1, "{error}");
-    }
-
-    // It replaces nothing, and says why it cannot be written.
-    let fault = ffmpeg.encode_mp3(&flac, &mp3, 44_100).unwrap_err();
-    assert!(fault.to_string().contains("exists"), "{fault}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use audio_support::{chirp, fixture};
 use sextet_separator::audio::{AudioWriter, Bits, FileFormat, Layout, Tags, WriteOptions};
 use sextet_testing::damage::{Random, damage};
-use sextet_testing::targets::{decode, rewrite_tags};
+use sextet_testing::targets::{decode, rewrite_tags, write_and_read};
 
 /// Returns files of every supported format and codec. Those without a fixture are written here.
 fn seeds() -> Vec<(String, Vec<u8>)> {
@@ -32,6 +32,12 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         "mono.caf",
         "alac.caf",
         "adpcm.wav",
+        "flac.mka",
+        "aac.mkv",
+        "opus.webm",
+        "opus.caf",
+        "fragmented_alac.mp4",
+        "layer2.mp2",
         "tagged.mp3",
         "tagged.flac",
         "tagged.m4a",
@@ -155,6 +161,28 @@ fn no_damage_makes_tags_that_cannot_be_written() {
     println!("{total} damaged files, {read} of them with tags");
     assert_eq!(failures, Vec::<String>::new());
     assert!(read > total / 4, "only {read} of {total} had tags");
+}
+
+/// Checks that whatever is written is read again as it was.
+#[test]
+fn any_samples_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any");
+    let (total, mut frames) = (cases() / 4, 0);
+    for case in 0..total {
+        let mut random = Random::of_case(case);
+        let length = random.below(20_000);
+        let mut bytes: Vec<u8> = (0..length).map(|_| random.number() as u8).collect();
+        if case % 3 > 0 {
+            // Most numbers are far beyond full scale; these are within it.
+            for sample in bytes.chunks_exact_mut(4) {
+                sample[3] = sample[3] & 0x80 | 0x3e;
+            }
+        }
+        frames += write_and_read(&bytes, &path);
+    }
+    println!("{total} files of {frames} frames");
+    assert!(frames > total * 10, "{frames}");
 }
 
 /// Checks that no length that a file is cut to, in steps, causes a panic.

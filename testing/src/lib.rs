@@ -7,6 +7,8 @@
 pub mod checkpoint;
 pub mod damage;
 pub mod draw;
+#[cfg(unix)]
+pub mod ffmpeg;
 pub mod peak;
 pub mod small;
 pub mod targets;

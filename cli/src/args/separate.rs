@@ -67,9 +67,9 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "RATE")]
     pub(crate) bitrate: Option<BitRateArg>,
 
-    /// Stems in a stem.mp4, besides the mix
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) stem_tracks: StemTracks,
+    /// Stems in a stem.mp4, besides the mix [default: four]
+    #[arg(long, value_enum)]
+    pub(crate) stem_tracks: Option<StemTracks>,
 
     /// Tags of the stems: those of the song, with a title that names the stem, or none
     #[arg(long, value_enum, default_value_t)]
@@ -79,9 +79,9 @@ pub(crate) struct SeparateArgs {
     #[arg(long, value_name = "HZ", default_value = "source")]
     pub(crate) rate: Rate,
 
-    /// Whether a mono input gives mono stems
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) mono: MonoArg,
+    /// Whether a mono input gives mono stems [default: keep; stereo for stem.mp4]
+    #[arg(long, value_enum)]
+    pub(crate) mono: Option<MonoArg>,
 
     /// Where each stem goes, below the output folder: {track}, {stem}, {ext}, {folder},
     /// {source_ext}, {model} [default: {track}/{stem}.{ext}; {track}/{track}.{ext} for stem.mp4]
@@ -98,8 +98,9 @@ pub(crate) struct SeparateArgs {
     pub(crate) shifts: u32,
 
     /// Whether the stems add up to the input: as the model gives them (nearly), or exactly
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) sum: SumArg,
+    /// [default: model; exact for stem.mp4]
+    #[arg(long, value_enum)]
+    pub(crate) sum: Option<SumArg>,
 
     /// Only the first chunk of each song: a quick look
     #[arg(long)]

@@ -1,13 +1,21 @@
 //! Encoding of a page's stems: FLAC, which the command writes itself, and where there is an ffmpeg
 //! that can, MP3 instead, which is a third of the size.
 
+use std::fs::File;
+use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread::scope;
 
-use sextet_separator::audio::{self, Bits, Ffmpeg, FfmpegFault, FileFormat, WriteOptions};
+use anyhow::Result;
+use sextet_separator::audio::{
+    self, AudioFile, BitRate, Bits, EncodeOptions, EncodedWriter, Ffmpeg, FileFormat, WriteOptions,
+};
 
 use super::facts::Codec;
+
+/// Quality of MP3: LAME's second best of variable bit rate.
+const MP3_QUALITY: BitRate = BitRate::Quality(2);
 
 /// Most channels of an MP3 file.
 const MP3_CHANNELS: usize = 2;
@@ -40,19 +48,25 @@ impl<'a> Encoding<'a> {
         WriteOptions::new().format(FileFormat::Flac).bits(bits)
     }
 
-    /// Encodes the FLAC files at `places` as the page holds them, all at the same time. Returns the
-    /// format, the files, and a warning where the format is not the one that was chosen.
-    pub(super) fn encode(&self, places: &[PathBuf]) -> (Codec, Vec<PathBuf>, Option<String>) {
+    /// Encodes the FLAC files at `places` as the page holds them, all at the same time. `create`
+    /// creates a file. Returns the format, the files, and a warning where the format is not the
+    /// one that was chosen.
+    pub(super) fn encode(
+        &self,
+        places: &[PathBuf],
+        create: impl Fn(&Path) -> io::Result<File> + Sync,
+    ) -> (Codec, Vec<PathBuf>, Option<String>) {
         let Some(ffmpeg) = self.mp3 else {
             return (Codec::Flac, places.to_vec(), None);
         };
 
-        let encode = |place: &Path| {
+        let encode = |place: &PathBuf| {
             let to = place.with_extension(Codec::Mp3.extension());
-            ffmpeg.encode_mp3(place, &to, self.rate_hz).map(|()| to)
+            create(&to)?;
+            self.encode_mp3(ffmpeg, place, &to).map(|()| to)
         };
         let encode = &encode;
-        let encoded: Result<Vec<_>, FfmpegFault> = scope(|scope| {
+        let encoded: Result<Vec<_>> = scope(|scope| {
             let threads: Vec<_> = places
                 .iter()
                 .map(|place| scope.spawn(move || encode(place)))
@@ -65,10 +79,28 @@ impl<'a> Encoding<'a> {
 
         match encoded {
             Ok(files) => (Codec::Mp3, files, None),
-            Err(fault) => {
-                let warning = format!("the page holds FLAC, not MP3, and is larger: {fault}");
+            Err(error) => {
+                let warning = format!("the page holds FLAC, not MP3, and is larger: {error}");
                 (Codec::Flac, places.to_vec(), Some(warning))
             }
         }
+    }
+
+    /// Encodes the FLAC file `from` as MP3 into the file `to`, which exists and is empty.
+    fn encode_mp3(&self, ffmpeg: &Ffmpeg, from: &Path, to: &Path) -> Result<()> {
+        let file = AudioFile::open(from)?;
+        let mut stream = file.stream()?;
+        let options = EncodeOptions::new()
+            .codec(audio::Codec::Mp3)
+            .bit_rate(Some(MP3_QUALITY))
+            .rate_hz(Some(self.rate_hz));
+
+        let frames = file.info().frames.unwrap_or_default();
+        let mut writer = EncodedWriter::new(ffmpeg, to, file.info().layout, &options, frames)?;
+        while let Some(block) = stream.next_block()? {
+            writer.write(&block)?;
+        }
+        writer.finish()?;
+        Ok(())
     }
 }

@@ -38,11 +38,20 @@ struct Begun<'a> {
     writers: StemWriters,
     encoding: Encoding<'a>,
     facts: PageFacts,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// A temporary folder, deleted when dropped.
 struct Folder(Scratch);
+
+impl Folder {
+    /// Creates a file in it.
+    fn create(&self, place: &Path) -> io::Result<File> {
+        let file = self.0.create(|| File::create_new(place));
+        // The folder is gone only when the process is about to end.
+        file.ok_or_else(|| io::Error::from(io::ErrorKind::Interrupted))?
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -112,9 +121,7 @@ impl<'a> Recording<'a> {
 
         let mut writers = StemWriters::new(places, encoding.write_options(), Care::Passing);
         writers.start(&with_lead, |place| {
-            let file = folder.0.create(|| File::create_new(place));
-            // The folder is gone only when the process is about to end.
-            let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::Interrupted))??;
+            let file = folder.create(place)?;
             let path = place.to_owned();
             Ok(Created { file, path })
         })?;
@@ -131,7 +138,7 @@ impl<'a> Recording<'a> {
                 gain: 1.0 / HEADROOM,
                 stems: names,
             },
-            _folder: folder,
+            folder,
         });
         Ok(())
     }
@@ -161,12 +168,13 @@ impl<'a> Recording<'a> {
             mut writers,
             encoding,
             facts,
-            _folder,
+            folder,
         } = begun;
 
         writers.finish()?;
-        let (codec, files, warning) =
-            timed("encode the page", || encoding.encode(writers.places()));
+        let (codec, files, warning) = timed("encode the page", || {
+            encoding.encode(writers.places(), |place| folder.create(place))
+        });
         let bytes = timed("write the page", || {
             assemble(out, &self.about, codec, &facts, &files)
         });

@@ -64,10 +64,6 @@ impl Choice {
         };
         let form = FileForm::resolve(args, &parts)?;
 
-        let mono = match args.mono {
-            MonoArg::Keep if !joined => Mono::Keep,
-            _ => Mono::Stereo,
-        };
         let options = Options::new()
             .parts(parts.clone())
             .overlap(args.overlap)
@@ -77,7 +73,7 @@ impl Choice {
                 Rate::Source => None,
                 Rate::Hz(hz) => Some(hz),
             })
-            .mono(mono)
+            .mono(mono(args))
             .single_chunk(args.single_chunk);
 
         Ok(Self {
@@ -113,7 +109,15 @@ pub(crate) fn sum(args: &SeparateArgs) -> Sum {
     if format::is_joined(args) {
         Sum::Exact
     } else {
-        args.sum.into()
+        args.sum.unwrap_or_default().into()
+    }
+}
+
+/// Returns whether a mono song gives mono stems. The tracks of one file are in stereo.
+fn mono(args: &SeparateArgs) -> Mono {
+    match args.mono.unwrap_or_default() {
+        MonoArg::Keep if !format::is_joined(args) => Mono::Keep,
+        _ => Mono::Stereo,
     }
 }
 
@@ -129,10 +133,10 @@ fn made(args: &SeparateArgs, parts: &[Part], form: &FileForm, model_hash: String
         ("format", format::name(args.format).to_owned()),
         ("tags", format!("{:?}", args.tags).to_ascii_lowercase()),
         ("rate", rate),
-        ("mono", format!("{:?}", args.mono).to_ascii_lowercase()),
+        ("mono", format!("{:?}", mono(args)).to_ascii_lowercase()),
         ("overlap", args.overlap.to_string()),
         ("shifts", args.shifts.to_string()),
-        ("sum", format!("{:?}", args.sum).to_ascii_lowercase()),
+        ("sum", format!("{:?}", sum(args)).to_ascii_lowercase()),
         ("single-chunk", args.single_chunk.to_string()),
     ];
     options.extend(form.settings());

@@ -6,7 +6,7 @@ use sextet_separator::audio::{
 };
 use sextet_separator::{Part, Stem};
 
-use crate::args::{BitRateArg, BitsArg, Format, Rate, SeparateArgs, StemTracks};
+use crate::args::{BitRateArg, BitsArg, Format, MonoArg, Rate, SeparateArgs, StemTracks, SumArg};
 use crate::decoding;
 use crate::fault::{Fault, Kind};
 use crate::stems::Form;
@@ -127,7 +127,7 @@ pub(crate) fn is_joined(args: &SeparateArgs) -> bool {
 /// Returns the tracks of a file of stems, the mix first.
 pub(crate) fn tracks(args: &SeparateArgs, sources: &[Stem]) -> Vec<Part> {
     let mut parts = vec![Part::new("mix", sources.to_vec())];
-    match args.stem_tracks {
+    match args.stem_tracks.unwrap_or_default() {
         StemTracks::All => parts.extend(sources.iter().copied().map(Part::stem)),
         StemTracks::Four => {
             let is_other = |stem: &Stem| ![Stem::Drums, Stem::Bass, Stem::Vocals].contains(stem);
@@ -255,23 +255,46 @@ fn bit_rate(args: &SeparateArgs) -> Result<Option<BitRate>> {
     }
 }
 
-/// Refuses a choice of stems for a file that has its own.
+/// Refuses what a file of stems leaves no choice of, and its tracks for any other file.
 fn check_tracks(args: &SeparateArgs) -> Result<()> {
+    let format = name(args.format);
     let chosen = !args.stems.is_empty() || !args.all_but.is_empty() || args.two_stems.is_some();
-    if is_joined(args) && chosen {
-        let message = "--format stem.mp4 holds the mix and all stems: none can be chosen";
-        return Err(Fault::new(Kind::Usage, message)
-            .remedy("use --stem-tracks, or another format")
-            .into());
+
+    // Whether it is refused, the reason, and what to do.
+    let joined = [
+        (
+            chosen,
+            "--format stem.mp4 holds the mix and all stems: none can be chosen",
+            "use --stem-tracks, or another format",
+        ),
+        (
+            args.page,
+            "--page plays stems beside each other, and --format stem.mp4 has the mix among them",
+            "use --page with another format",
+        ),
+        (
+            args.mono == Some(MonoArg::Keep),
+            "--format stem.mp4 has tracks in stereo: --mono keep cannot go with it",
+            "leave out --mono, or use another format",
+        ),
+        (
+            args.sum == Some(SumArg::Model),
+            "the stems of --format stem.mp4 add up to its mix: --sum model cannot go with it",
+            "leave out --sum, or use another format",
+        ),
+    ];
+    let tracks = format!("--stem-tracks is about --format stem.mp4, found --format {format}");
+    let apart = [(
+        args.stem_tracks.is_some(),
+        tracks.as_str(),
+        "use --format stem.mp4, or choose stems with --stems",
+    )];
+
+    let cases: &[_] = if is_joined(args) { &joined } else { &apart };
+    match cases.iter().find(|(refused, ..)| *refused) {
+        Some(&(_, message, remedy)) => Err(Fault::new(Kind::Usage, message).remedy(remedy).into()),
+        None => Ok(()),
     }
-    if is_joined(args) && args.page {
-        let message =
-            "--page plays stems beside each other, and --format stem.mp4 has the mix among them";
-        return Err(Fault::new(Kind::Usage, message)
-            .remedy("use --page with another format")
-            .into());
-    }
-    Ok(())
 }
 
 /// Returns the name of `format` on the command line.

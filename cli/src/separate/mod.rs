@@ -1,9 +1,11 @@
 //! `sextet separate`: songs in, stems out.
 
 mod choice;
+mod delivery;
 mod format;
 mod inputs;
 mod jobs;
+mod listener;
 mod machine;
 mod pool;
 mod reading;

@@ -1,31 +1,26 @@
 //! The separation of one song.
 
 use std::cell::Cell;
-use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{JoinHandle, spawn};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
-use sextet_separator::audio::{TagField, Tags, Warning, WrittenFile};
+use anyhow::Result;
+use sextet_separator::audio::{TagField, Tags, WrittenFile};
 use sextet_separator::timings::timed;
-use sextet_separator::{DecodeOptions, Listener, Progress, Separator};
+use sextet_separator::{DecodeOptions, Separator};
 
 use super::choice::Choice;
+use super::delivery::Delivery;
 use super::jobs::SongJob;
+use super::listener::SongListener;
 use super::machine::Machine;
 use super::reading::{Read, Reading};
 use super::report::{Outcome, Shared, Status};
 use crate::decoding;
-use crate::fault::{Fault, Kind, Report};
+use crate::fault::{Fault, Report};
 use crate::page::{About, Recording, WithPage, WrittenPage};
 use crate::panics;
-use crate::progress::SongProgress;
-use crate::stems::{
-    Care, Entry, FileRecord, MANIFEST_NAME, Manifest, SongRecord, Stamp, StemFiles, clipped,
-    lock_manifests,
-};
+use crate::stems::{Care, StemFiles, clipped};
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
@@ -108,12 +103,7 @@ impl SongRunner<'_> {
                 .into());
         }
 
-        let mut listener = SongListener {
-            index,
-            seconds,
-            reporter,
-            separating_since: None,
-        };
+        let mut listener = SongListener::new(index, seconds, reporter);
 
         let options = DecodeOptions::new()
             .sum(self.choice.options.sum)
@@ -123,7 +113,7 @@ impl SongRunner<'_> {
         let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
         let Read { song, tags, stamp } =
             timed("wait for the song", || reading.finish(&mut listener))?;
-        let record = self.choice.manifest.then(|| record(job));
+        let delivery = Delivery::begin(self.choice, job, stamp);
         let options = self.choice.options_for(song.layout().rate_hz);
         let about = self.about(job, &tags);
 
@@ -158,87 +148,14 @@ impl SongRunner<'_> {
                 page.finish(file)
             })
             .transpose()?;
-        check_unchanged(job, stamp)?;
-        let replaced = self.place(job, files, &written, record, &separator.engine_name())?;
-        if let Some(warning) = page.as_ref().and_then(|page| page.warning.as_ref()) {
-            reporter.tell().warned(Some(index), warning);
+        let replaced = delivery.deliver(files, &written, &separator.engine_name())?;
+
+        // Tell what is to be known of them.
+        let warnings = page.iter().filter_map(|page| page.warning.clone());
+        for warning in warnings.chain(clipping(&written)).chain(replaced) {
+            reporter.tell().warned(Some(index), &warning);
         }
-        self.warn(index, job, &written, replaced, reporter);
         Ok(page)
-    }
-
-    /// Gives the files their names, with a manifest beside them if one is wanted. Returns by what
-    /// those had been made that were there, if it was by something else.
-    fn place(
-        &self,
-        job: &SongJob,
-        mut files: StemFiles,
-        written: &[WrittenFile],
-        record: Option<JoinHandle<Result<SongRecord>>>,
-        engine: &str,
-    ) -> Result<Option<String>> {
-        let _alone = lock_manifests();
-        let folder = Manifest::folder(&job.outputs);
-        let manifest = Manifest::read(&folder);
-        let Some(record) = record else {
-            let song = SongRecord::unread(&job.input)?;
-            let before = manifest.before(&folder, &job.outputs, &song, &self.choice.made);
-            if manifest.knows(&folder, &job.outputs) {
-                // The manifest that is there must stay true.
-                let rest = manifest.forget(&folder, &job.outputs);
-                files.add(&folder.join(MANIFEST_NAME), &rest.to_bytes())?;
-            }
-            files.commit()?;
-            return Ok(before);
-        };
-
-        let song = record
-            .join()
-            .unwrap_or_else(|panic| resume_unwind(panic))
-            .with_context(|| format!("'{}' cannot be read again", job.shown()))?;
-        let before = manifest.before(&folder, &job.outputs, &song, &self.choice.made);
-        let parts = self.choice.parts.iter().zip(&job.outputs).zip(written);
-        let stems = parts.map(|((part, place), written)| {
-            let sha256 = written.sha256.clone().unwrap_or_default();
-            FileRecord::new(&part.name, place, &folder, written.bytes, sha256)
-        });
-        let entry = Entry {
-            song,
-            made: self.choice.made.clone(),
-            sextet: env!("CARGO_PKG_VERSION").to_owned(),
-            engine: engine.to_owned(),
-            stems: stems.collect(),
-        };
-        files.add(
-            &folder.join(MANIFEST_NAME),
-            &manifest.with(entry).to_bytes(),
-        )?;
-        files.commit()?;
-        Ok(before)
-    }
-
-    /// Warns of samples that were clipped and of files that were replaced.
-    fn warn(
-        &self,
-        index: usize,
-        job: &SongJob,
-        written: &[WrittenFile],
-        replaced: Option<String>,
-        reporter: &Shared,
-    ) {
-        let clipped = clipped(written);
-        if clipped > 0 {
-            let remedy = "--bits 32f keeps them";
-            reporter.tell().warned(
-                Some(index),
-                &format!("{clipped} samples were too loud for integers and were clipped; {remedy}"),
-            );
-        }
-        if let Some(by) = replaced {
-            let folder = Manifest::folder(&job.outputs);
-            let message = format!("stems in '{}' were replaced, made {by}", folder.display());
-            reporter.tell().warned(Some(index), &message);
-        }
     }
 
     /// Returns what a page says of the song of `job`.
@@ -256,57 +173,11 @@ impl SongRunner<'_> {
     }
 }
 
-/// Begins to describe the song for the manifest, beside the separation.
-fn record(job: &SongJob) -> JoinHandle<Result<SongRecord>> {
-    let path = job.input.clone();
-    let shown = PathBuf::from(job.shown().to_string());
-    spawn(move || SongRecord::of(&path, &shown))
-}
-
-/// Refuses stems of a file that was written to while it was read: a part of them would be of one
-/// song and a part of another.
-fn check_unchanged(job: &SongJob, before: Option<Stamp>) -> Result<()> {
-    if Stamp::of(&job.input).ok() == before {
-        return Ok(());
-    }
-    let message = format!("'{}' changed while it was read", job.shown());
-    Err(Fault::new(Kind::Input, message)
-        .remedy("separate it again once nothing writes to it")
-        .into())
-}
-
-/// Listener that passes the separator's progress to the reporter.
-struct SongListener<'a> {
-    index: usize,
-    seconds: &'a Cell<Option<f64>>,
-    reporter: &'a Shared,
-    separating_since: Option<Instant>,
-}
-
-impl Listener for SongListener<'_> {
-    fn progress(&mut self, progress: Progress) {
-        let progress = match progress {
-            Progress::Reading { frames } => SongProgress::Reading { frames },
-            Progress::Separating {
-                chunks_done,
-                chunks_total,
-            } => {
-                let since = *self.separating_since.get_or_insert_with(Instant::now);
-                SongProgress::separating(
-                    chunks_done,
-                    chunks_total,
-                    since.elapsed().as_secs_f64(),
-                    self.seconds.get(),
-                )
-            }
-            _ => return,
-        };
-        self.reporter.tell().progress(self.index, &progress);
-    }
-
-    fn warning(&mut self, warning: &Warning) {
-        self.reporter
-            .tell()
-            .warned(Some(self.index), &warning.to_string());
-    }
+/// Returns the warning of samples that were clipped, if any were.
+fn clipping(written: &[WrittenFile]) -> Option<String> {
+    let clipped = clipped(written);
+    let remedy = "--bits 32f keeps them";
+    let sentence =
+        format!("{clipped} samples were too loud for integers and were clipped; {remedy}");
+    (clipped > 0).then_some(sentence)
 }

@@ -188,9 +188,11 @@ impl Manifest {
     pub(crate) fn read(folder: &Path) -> Self {
         let read = || {
             let file = File::open(folder.join(FILE_NAME)).ok()?;
-            let usual = file.metadata().is_ok_and(|found| found.len() <= LARGEST);
+            file.metadata()
+                .ok()
+                .filter(|found| found.len() <= LARGEST)?;
             let found: Self = serde_json::from_reader(std::io::BufReader::new(file)).ok()?;
-            (usual && found.version == VERSION).then_some(found)
+            (found.version == VERSION).then_some(found)
         };
         read().unwrap_or(Self {
             version: VERSION,
@@ -326,6 +328,8 @@ fn hash(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_testing::damage::{Random, damage};
+
     use super::*;
 
     fn made(model: &str, overlap: &str) -> Made {
@@ -447,6 +451,34 @@ mod tests {
             .map(|entry| &entry.song.file)
             .collect();
         assert_eq!(songs, ["2", "3"]);
+    }
+
+    /// Checks that a damaged manifest answers, and can be extended.
+    #[test]
+    fn a_damaged_manifest_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let entry = entry(folder, "song", &["a", "b"], made("mini", "0.25"));
+        let whole = Manifest::read(folder).with(entry.clone()).to_bytes();
+        let places = ["a", "b"].map(|stem| folder.join(stem));
+        let mut read = 0;
+        for case in 0..2_000 {
+            let mut bytes = whole.clone();
+            damage(&mut bytes, &mut Random::of_case(case));
+            fs::write(folder.join(FILE_NAME), &bytes).unwrap();
+            let manifest = Manifest::read(folder);
+            read += usize::from(!manifest.songs.is_empty());
+
+            let made = made("mini", "0.25");
+            manifest.is_done(folder, &places, &folder.join("song"), &made);
+            manifest.before(folder, &places, &entry.song, &made);
+            let again = manifest.with(entry.clone());
+            fs::write(folder.join(FILE_NAME), again.to_bytes()).unwrap();
+            assert_eq!(Manifest::read(folder), again, "case {case}");
+            assert!(again.is_done(folder, &places, &folder.join("song"), &made));
+        }
+        println!("2000 damaged manifests, {read} of them still read");
+        assert!(read > 20, "only {read} are read");
     }
 
     #[test]

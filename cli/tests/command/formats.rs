@@ -101,7 +101,7 @@ fn a_file_of_stems_has_four_tracks_or_all() {
     for (flags, names) in [
         (&[][..], &["Drums", "Bass", "Other", "Vocals"][..]),
         (
-            &["--stem-tracks", "all"],
+            &["--stem-tracks", "all", "--mono", "stereo", "--sum", "exact"],
             &["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"],
         ),
     ] {
@@ -132,7 +132,7 @@ fn a_file_of_stems_has_four_tracks_or_all() {
 
 #[test]
 fn what_a_format_cannot_hold_is_refused() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (
             &["--format", "alac", "--bits", "32f"],
             "ALAC has no floating point",
@@ -171,6 +171,22 @@ fn what_a_format_cannot_hold_is_refused() {
         (
             &["--format", "opus", "--rate", "44100"],
             "has no rate of 44100 Hz",
+        ),
+        (
+            &["--format", "stem.mp4", "--mono", "keep"],
+            "has tracks in stereo",
+        ),
+        (
+            &["--format", "stem.mp4", "--sum", "model"],
+            "add up to its mix",
+        ),
+        (
+            &["--stem-tracks", "all"],
+            "is about --format stem.mp4, found --format wav",
+        ),
+        (
+            &["--format", "m4a", "--stem-tracks", "four"],
+            "is about --format stem.mp4, found --format m4a",
         ),
         (&["--stem-tracks", "five"], "invalid value 'five'"),
     ];
@@ -218,7 +234,6 @@ fn without_ffmpeg_the_error_says_what_is_missing() {
 #[cfg(unix)]
 #[test]
 fn a_failing_encoder_leaves_nothing() {
-    use std::os::unix::fs::PermissionsExt as _;
     let has = "case \"$*\" in *-encoders*) echo ' A..... libmp3lame LAME'; exit 0;; esac";
     let cases = [
         ("exit 0".to_owned(), 2, "needs ffmpeg's encoder libmp3lame"),
@@ -235,11 +250,10 @@ fn a_failing_encoder_leaves_nothing() {
         let sandbox = Sandbox::new();
         sandbox.song("a.wav", 0.3);
         sandbox.song("b.wav", 0.3);
-        let program = sandbox.file("ffmpeg", format!("#!/bin/sh\n{script}\n").as_bytes());
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let ffmpeg = sextet_testing::ffmpeg::program(&sandbox.path(""), &script);
 
         let mut command = sandbox.separate(&["a.wav", "b.wav", "--format", "mp3"]);
-        let said = stderr(command.env("SEXTET_FFMPEG", &program), code);
+        let said = stderr(command.env("SEXTET_FFMPEG", ffmpeg.program()), code);
         assert!(said.contains(expected), "{script}: {said}");
         assert!(!sandbox.path("stems").exists(), "{script}");
         let both = said.matches(expected).count();

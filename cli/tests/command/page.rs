@@ -77,17 +77,14 @@ fn an_ffmpeg_makes_it_smaller() {
 #[cfg(unix)]
 #[test]
 fn an_ffmpeg_that_fails_leaves_flac_and_a_warning() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let sandbox = Sandbox::new();
     sandbox.song("a.wav", 0.5);
-    let script = "#!/bin/sh\n[ \"$3\" = -encoders ] && echo ' A....D libmp3lame MP3' && exit 0\n\
-                  echo 'no room' >&2\nexit 1\n";
-    let ffmpeg = sandbox.file("ffmpeg", script.as_bytes());
-    fs::set_permissions(&ffmpeg, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = "[ \"$3\" = -encoders ] && echo ' A....D libmp3lame MP3' && exit 0\n\
+                  echo 'no room' >&2\nexit 1";
+    let ffmpeg = sextet_testing::ffmpeg::program(&sandbox.path(""), script);
 
     let mut command = sandbox.separate(&["a.wav", "--page"]);
-    let said = stderr(command.env(FFMPEG, ffmpeg), 0);
+    let said = stderr(command.env(FFMPEG, ffmpeg.program()), 0);
     assert!(said.contains("warning: the page holds FLAC"), "{said}");
     assert!(
         said.contains("no room") && said.contains("(FLAC) in"),

@@ -3,8 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::quantize::Quantizer;
-use super::wav_writer::{PIECE_FRAMES, interleave};
+use super::pcm_encoder::{Order, PcmEncoder};
 use super::{Audio, Bits, Layout, Tags};
 
 /// Version of AIFF-C: the only one there is.
@@ -16,10 +15,8 @@ pub(super) const MAX_SAMPLE_BYTES: u64 = u32::MAX as u64 - (16 << 20);
 /// Writer of the samples of one AIFF file.
 pub(super) struct AiffWriter<W> {
     out: W,
-    bits: Bits,
-    quantizer: Quantizer,
+    samples: PcmEncoder,
     pad: bool,
-    bytes: Vec<u8>,
 }
 
 /// Returns the size of the samples of a file in bytes.
@@ -71,51 +68,19 @@ impl<W: Write> AiffWriter<W> {
 
         Ok(Self {
             out,
-            bits,
-            quantizer: Quantizer::new(bits.count().min(24)),
+            samples: PcmEncoder::new(bits, Order::Big),
             pad: data_bytes % 2 == 1,
-            bytes: Vec::new(),
         })
     }
 
     /// Writes a block of the layout given to [`AiffWriter::new`].
     pub(super) fn write(&mut self, block: &Audio) -> io::Result<()> {
-        for from in (0..block.frames()).step_by(PIECE_FRAMES) {
-            let to = (from + PIECE_FRAMES).min(block.frames());
-            let channels = block.channels().iter();
-            let channels: Vec<&[f32]> = channels.map(|channel| &channel[from..to]).collect();
-            self.encode(&channels);
-            self.out.write_all(&self.bytes)?;
-        }
-        Ok(())
-    }
-
-    /// Sets `bytes` to the samples of `channels`, frame by frame.
-    fn encode(&mut self, channels: &[&[f32]]) {
-        let Self {
-            bits,
-            quantizer,
-            bytes,
-            ..
-        } = self;
-
-        let samples = channels.len() * channels[0].len();
-        bytes.resize(samples * (bits.count() / 8) as usize, 0);
-        match bits {
-            Bits::B16 => interleave(channels, bytes, |sample| {
-                (quantizer.integer(sample) as i16).to_be_bytes()
-            }),
-            Bits::B24 => interleave(channels, bytes, |sample| {
-                let [_, a, b, c] = quantizer.integer(sample).to_be_bytes();
-                [a, b, c]
-            }),
-            Bits::Float32 => interleave(channels, bytes, f32::to_be_bytes),
-        }
+        self.samples.write(block, &mut self.out).map(drop)
     }
 
     /// Returns the number of samples that were outside the range of the file's integers.
     pub(super) fn clipped(&self) -> u64 {
-        self.quantizer.clipped
+        self.samples.clipped()
     }
 
     /// Writes the pad byte after the samples, if one is needed, and returns the output.

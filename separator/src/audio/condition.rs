@@ -16,6 +16,8 @@ pub(super) struct Condition {
     pub(super) lost_packets: u64,
     /// Number of frames of silence that replace lost audio.
     pub(super) silent_frames: u64,
+    /// Number of damaged pages of an Ogg file, whose sound is missing.
+    pub(super) damaged_pages: u64,
     /// Whether a second stream follows that cannot be decoded. It is not read.
     pub(super) other_stream: bool,
     /// First change of the layout within the file: the frame, counted in the layout of the stream,
@@ -85,6 +87,16 @@ impl Condition {
 
             sentences.push(format!(
                 "{name}: {were}, heard as {seconds:.3} s of silence"
+            ));
+        }
+
+        if self.damaged_pages > 0 {
+            let pages = match self.damaged_pages {
+                1 => "1 damaged page".to_owned(),
+                more => format!("{more} damaged pages"),
+            };
+            sentences.push(format!(
+                "{name}: {pages}, whose sound is missing: what follows is heard earlier"
             ));
         }
 

@@ -6,8 +6,6 @@
 //! files. Its end, what it writes and how long it takes are watched; it is ended and reaped when
 //! its reader is dropped, and when this process ends without dropping anything (`child.rs`).
 
-mod mp3;
-
 use std::ffi::OsString;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -156,7 +154,7 @@ impl Ffmpeg {
 }
 
 /// Returns `path` as an address that the program can take for nothing but a file.
-fn address(path: &Path) -> OsString {
+pub(super) fn address(path: &Path) -> OsString {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut address = OsString::from("file:");
     address.push(path);

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::condition::Condition;
 use super::ffmpeg::{Ffmpeg, FfmpegReader};
-use super::foreign;
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use super::packets::PacketReader;
 use super::read_error::{CodecName, ReadError};
 use super::wav_reader::{Opened, WavReader};
-use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning};
+use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning, follower, foreign};
 
 /// An audio file that can be decoded: WAV (also RF64), AIFF, FLAC, MP3, AAC and ALAC in M4A, Ogg
 /// Vorbis, Opus, CAF, Matroska; and whatever [`Ffmpeg`] decodes, where it is given.
@@ -161,7 +160,24 @@ impl FileStream {
             },
         };
 
-        Ok(Self::of(path, reader))
+        let mut stream = Self::of(path, reader);
+        stream.note_follower()?;
+        Ok(stream)
+    }
+
+    /// Notes a second song behind the first one, which is not read.
+    fn note_follower(&mut self) -> Result<(), ReadError> {
+        let found = std::fs::File::open(&self.path).and_then(follower::find);
+        let found = found.map_err(|source| ReadError::Unreadable {
+            path: self.path.clone(),
+            source,
+        })?;
+        if let Some(at) = found {
+            self.reader.condition_mut().notes.push(format!(
+                "a second song follows the first, from byte {at} on; only the first is used"
+            ));
+        }
+        Ok(())
     }
 
     fn of(path: &Path, reader: Reader) -> Self {

@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
+use super::mend::bytes::some_at;
+
 const SEGMENT: u32 = 0x1853_8067;
 const CLUSTER: u32 = 0x1f43_b675;
 const TRACKS: u32 = 0x1654_ae6b;
@@ -26,6 +28,18 @@ pub(super) fn codec_delay(file: File, track: u32, rate_hz: u32) -> Option<u64> {
     let nanoseconds = u128::from(child(entry.1, CODEC_DELAY)?);
     let frames = (nanoseconds * u128::from(rate_hz) + 500_000_000) / 1_000_000_000;
     u64::try_from(frames).ok()
+}
+
+/// Returns the end of the segment, if the file states it.
+pub(super) fn segment_end(file: &mut (impl Read + Seek)) -> Option<u64> {
+    let mut at = 0;
+    loop {
+        let (id, size, length) = header(&some_at(file, at, 12).ok()?)?;
+        at = at.checked_add(length as u64)?.checked_add(size?)?;
+        if id == SEGMENT {
+            return Some(at);
+        }
+    }
 }
 
 /// Returns the body of the first `Tracks` element.

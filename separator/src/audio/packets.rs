@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use symphonia::core::audio::{AudioSpec, Channels, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS,
+};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::well_known::FORMAT_ID_FLAC;
@@ -14,6 +16,7 @@ use symphonia::core::units::TimeBase;
 
 use super::condition::{Condition, Tracks};
 use super::conform::Conform;
+use super::flac_frame::Frame;
 use super::guard::{DecoderFault, guard};
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use super::mend::Part;
@@ -23,7 +26,7 @@ use super::track::{
     completed, make_decoder, trim_of,
 };
 use super::trim::Trim;
-use super::{Audio, Layout, Speaker, sbr};
+use super::{Audio, Layout, Speaker, flac_frame, sbr};
 
 /// Largest number of successive packets without audio. After more of them, the rest of the file is
 /// not audio.
@@ -155,6 +158,7 @@ impl PacketReader {
                 announced_frames,
                 cut_off: mended.cut_off,
                 tracks,
+                damaged_pages: mended.damaged_pages,
                 ..Condition::default()
             },
             params,
@@ -404,6 +408,11 @@ impl PacketReader {
     /// Decodes a packet. Returns `None` when it is empty or damaged.
     fn decode(&mut self, packet: &Packet) -> Option<Block> {
         self.fill_gap(packet);
+        if self.is_damaged_flac(packet) {
+            let frame = Frame::parse(&packet.data);
+            self.lose(frame.map_or_else(|| self.frames_of(packet), |frame| frame.samples.into()));
+            return None;
+        }
         let mut planes = Vec::new();
 
         let mut decoded = decode(&mut *self.decoder, packet, &mut planes);
@@ -440,6 +449,14 @@ impl PacketReader {
                 None
             }
         }
+    }
+
+    /// Returns whether a packet is FLAC whose checksum is wrong. symphonia compares it in FLAC
+    /// files alone, and gives noise for damage in other containers.
+    fn is_damaged_flac(&self, packet: &Packet) -> bool {
+        self.params.codec == CODEC_ID_FLAC
+            && self.format.format_info().format != FORMAT_ID_FLAC
+            && !flac_frame::is_whole(&packet.data)
     }
 
     /// Takes the specification of a packet, which may be another one than before.

@@ -7,7 +7,9 @@ use lofty::config::{ParseOptions, ParsingMode, WriteOptions};
 use lofty::file::TaggedFileExt as _;
 use lofty::id3::v2::{Frame, Id3v2Tag};
 use lofty::mp4::Ilst;
-use lofty::picture::{MimeType, Picture, PictureType};
+use lofty::ogg::OggPictureStorage as _;
+use lofty::ogg::tag::VorbisComments;
+use lofty::picture::{MimeType, Picture, PictureInformation, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag, TagExt as _, TagType};
 
@@ -187,6 +189,30 @@ impl Tags {
         self.wave_chunks().1
     }
 
+    /// Returns the tags as Vorbis comments, with the cover among them, behind the name of the
+    /// encoder; empty if they do not fit the format.
+    pub(super) fn vorbis_comments(&self, vendor: &str) -> Vec<u8> {
+        let mut comments = VorbisComments::default();
+        comments.set_vendor(vendor.to_owned());
+        for (name, text) in self.vorbis_fields() {
+            comments.push(name.to_owned(), text.to_owned());
+        }
+        if let Some(picture) = self.picture() {
+            // Sizes of 0 refer the reader to the picture itself.
+            let information = PictureInformation::from_picture(&picture).unwrap_or_default();
+            // Inserting fails only where the picture itself has to be looked at.
+            let _ = comments.insert_picture(picture, Some(information));
+        }
+
+        let mut bytes = Vec::new();
+        // Writing to memory fails only where a text does not fit the format.
+        let options = WriteOptions::default().preferred_padding(0);
+        if comments.dump_to(&mut bytes, options).is_err() {
+            bytes.clear();
+        }
+        bytes
+    }
+
     /// Returns the tags as the `ilst` atom of an MP4 file; empty if there are none.
     pub(super) fn ilst(&self) -> Vec<u8> {
         let mut list = Vec::new();
@@ -240,12 +266,18 @@ impl Tags {
             tag.insert_text(ItemKey::EncoderSoftware, program.clone());
         }
 
-        if let Some(Cover { mime, data }) = &self.cover {
-            let picture = Picture::unchecked(data.clone()).pic_type(PictureType::CoverFront);
-            tag.push_picture(picture.mime_type(MimeType::from_str(mime)).build());
+        if let Some(picture) = self.picture() {
+            tag.push_picture(picture);
         }
 
         tag
+    }
+
+    /// Returns the cover as lofty has it.
+    fn picture(&self) -> Option<Picture> {
+        let Cover { mime, data } = self.cover.as_ref()?;
+        let picture = Picture::unchecked(data.clone()).pic_type(PictureType::CoverFront);
+        Some(picture.mime_type(MimeType::from_str(mime)).build())
     }
 }
 

@@ -7,22 +7,16 @@ use std::io::{self, Write};
 
 use sextet_wav::{SampleFormat, WavFormat, chunk};
 
-use super::quantize::Quantizer;
+use super::pcm_encoder::{Order, PcmEncoder};
 use super::{Audio, Bits, Layout, Speaker, Tags};
-
-/// Number of frames that are encoded and written at a time: many for each system call, few enough
-/// to stay in a core's cache.
-pub(super) const PIECE_FRAMES: usize = 1 << 15;
 
 /// Writer of the samples of one WAVE file.
 pub(super) struct WavWriter<W> {
     out: W,
-    bits: Bits,
-    quantizer: Quantizer,
+    samples: PcmEncoder,
     /// Number of bytes of samples still to be written.
     left: u64,
     pad: bool,
-    bytes: Vec<u8>,
 }
 
 impl<W: Write> WavWriter<W> {
@@ -47,61 +41,24 @@ impl<W: Write> WavWriter<W> {
         let (header, data_bytes) = format.header(frames, &chunks(tags, layout.rate_hz));
         out.write_all(&header)?;
 
-        let quantizer = Quantizer::new(bits.count().min(24));
         Ok(Self {
             out,
-            bits,
-            quantizer,
+            samples: PcmEncoder::new(bits, Order::Little),
             left: data_bytes,
             pad: data_bytes % 2 == 1,
-            bytes: Vec::new(),
         })
     }
 
     /// Writes a block of the layout given to [`WavWriter::new`].
     pub(super) fn write(&mut self, block: &Audio) -> io::Result<()> {
-        for from in (0..block.frames()).step_by(PIECE_FRAMES) {
-            let to = (from + PIECE_FRAMES).min(block.frames());
-            let channels: Vec<&[f32]> = block
-                .channels()
-                .iter()
-                .map(|channel| &channel[from..to])
-                .collect();
-            self.encode(&channels);
-            self.left = self.left.saturating_sub(self.bytes.len() as u64);
-            self.out.write_all(&self.bytes)?;
-        }
+        let written = self.samples.write(block, &mut self.out)?;
+        self.left = self.left.saturating_sub(written);
         Ok(())
-    }
-
-    /// Sets `bytes` to the samples of `channels`, frame by frame.
-    fn encode(&mut self, channels: &[&[f32]]) {
-        let Self {
-            bits,
-            quantizer,
-            bytes,
-            ..
-        } = self;
-
-        bytes.resize(
-            channels.len() * channels[0].len() * (bits.count() / 8) as usize,
-            0,
-        );
-        match bits {
-            Bits::B16 => interleave(channels, bytes, |sample| {
-                (quantizer.integer(sample) as i16).to_le_bytes()
-            }),
-            Bits::B24 => interleave(channels, bytes, |sample| {
-                let [a, b, c, _] = quantizer.integer(sample).to_le_bytes();
-                [a, b, c]
-            }),
-            Bits::Float32 => interleave(channels, bytes, f32::to_le_bytes),
-        }
     }
 
     /// Returns the number of samples that were outside the range of the file's integers.
     pub(super) fn clipped(&self) -> u64 {
-        self.quantizer.clipped
+        self.samples.clipped()
     }
 
     /// Writes the pad byte after the samples, if one is needed, and returns the output.
@@ -112,30 +69,6 @@ impl<W: Write> WavWriter<W> {
             self.out.write_all(&[0])?;
         }
         Ok(self.out)
-    }
-}
-
-/// Writes `N` bytes a sample to `bytes`, frame by frame.
-pub(super) fn interleave<const N: usize>(
-    channels: &[&[f32]],
-    bytes: &mut [u8],
-    mut encode: impl FnMut(f32) -> [u8; N],
-) {
-    let (places, _) = bytes.as_chunks_mut::<N>();
-
-    // The usual case is handled separately: the compiler vectorises loops over two slices.
-    if let [left, right] = channels {
-        let (pairs, _) = places.as_chunks_mut::<2>();
-        for (pair, (left, right)) in pairs.iter_mut().zip(left.iter().zip(*right)) {
-            *pair = [encode(*left), encode(*right)];
-        }
-        return;
-    }
-
-    for (number, channel) in channels.iter().enumerate() {
-        let own = places.iter_mut().skip(number).step_by(channels.len());
-        own.zip(*channel)
-            .for_each(|(place, sample)| *place = encode(*sample));
     }
 }
 

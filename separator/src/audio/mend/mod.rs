@@ -31,6 +31,8 @@ pub(super) struct Mended {
     pub(super) trim: Option<Trim>,
     /// Whether the file ends within its samples.
     pub(super) cut_off: bool,
+    /// Number of damaged pages of an Ogg file, whose sound is missing.
+    pub(super) damaged_pages: u64,
 }
 
 /// Part of a file that is decoded as a whole.

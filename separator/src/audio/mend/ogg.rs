@@ -2,7 +2,7 @@
 //! 3533, section 6; "Vorbis I", section 4.2; RFC 7845, section 5).
 
 use std::fs::File;
-use std::io::{BufReader, Read, Result, Seek};
+use std::io::{BufReader, Read, Result, Seek, SeekFrom};
 use std::path::Path;
 
 use super::bytes::{array_at, some_at};
@@ -14,6 +14,9 @@ use crate::audio::media_file::Piece;
 const LARGEST_COMMENT: u64 = 15 << 20;
 /// Largest packet that is kept in memory, in bytes.
 const LARGEST_SETUP: usize = 1 << 20;
+
+/// Number of bytes in which the next page is looked for at a time.
+const SEARCH_BYTES: usize = 1 << 16;
 
 /// Flag of a page that begins with the rest of a packet.
 const CONTINUED: u8 = 1;
@@ -30,6 +33,7 @@ pub(super) fn mend(file: &mut (impl Read + Seek), bytes: u64) -> Result<Option<M
     let mended = Mended {
         part: without_cover(file, &first, bytes)?.map_or_else(Part::default, Part::of),
         layouts: layouts(file)?,
+        damaged_pages: damaged_pages(file)?,
         ..Mended::default()
     };
     Ok((mended != Mended::default()).then_some(mended))
@@ -91,6 +95,64 @@ impl Page {
             body,
             end: body + length,
         }))
+    }
+}
+
+/// Returns the number of pages that are damaged by their checksums, or lie between others where
+/// there is no page. symphonia passes over them, and what follows is heard in their place.
+fn damaged_pages(file: &mut (impl Read + Seek)) -> Result<u64> {
+    let (mut damaged, mut doubtful, mut at) = (0, 0, 0);
+    file.rewind()?;
+    loop {
+        if let Some(end) = end_of_sound_page(file, at)? {
+            at = end;
+            // What lies behind the last page is none of the song.
+            damaged += std::mem::take(&mut doubtful);
+            continue;
+        }
+
+        doubtful += 1;
+        match next_mark(file, at + 1)? {
+            Some(next) => at = next,
+            None => return Ok(damaged),
+        }
+        file.seek(SeekFrom::Start(at))?;
+    }
+}
+
+/// Returns the end of the page at `at`, where `file` stands, if its checksum is right. The file
+/// stands there afterwards.
+fn end_of_sound_page(file: &mut (impl Read + Seek), at: u64) -> Result<Option<u64>> {
+    if let Ok(page) = ogg_pager::Page::read(file) {
+        let mut checked = page.clone();
+        checked.gen_crc();
+        return Ok((checked == page).then_some(page.end));
+    }
+
+    // A page may hold nothing at all.
+    const NOTHING: usize = ogg_pager::PAGE_HEADER_SIZE;
+    let head = array_at::<NOTHING>(file, at)?.filter(|head| head.starts_with(b"OggS\0"));
+    Ok(head.and_then(|head| {
+        let mut cleared = head;
+        cleared[22..26].fill(0);
+        let is_sound = head[26] == 0 && head[22..26] == ogg_pager::crc32(&cleared).to_le_bytes();
+        is_sound.then_some(at + NOTHING as u64)
+    }))
+}
+
+/// Returns the offset of the next mark of a page from `from` on.
+fn next_mark(file: &mut (impl Read + Seek), from: u64) -> Result<Option<u64>> {
+    let mut at = from;
+    loop {
+        let bytes = some_at(file, at, SEARCH_BYTES)?;
+        if let Some(found) = bytes.windows(4).position(|bytes| bytes == b"OggS") {
+            return Ok(Some(at + found as u64));
+        }
+        if bytes.len() < SEARCH_BYTES {
+            return Ok(None);
+        }
+        // The mark may lie across two reads.
+        at += SEARCH_BYTES as u64 - 3;
     }
 }
 
@@ -303,6 +365,42 @@ mod tests {
                     assert!(found == [expected, sound].concat(), "{extra}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn damaged_pages_are_counted() {
+        let sound: Vec<u8> = (1..5_u8)
+            .flat_map(|n| pages([1, 2, 3, 4], &[vec![n; 700]]))
+            .collect();
+        let page = sound.len() / 4;
+        let flipped = |places: &[usize]| {
+            let mut file = sound.clone();
+            places.iter().for_each(|&at| file[at] ^= 1);
+            file
+        };
+        let nothing = pages([1, 2, 3, 4], &[]);
+        assert_eq!(nothing, b"", "a page that holds nothing is written by hand");
+        let mut nothing = [b"OggS\0\0".as_slice(), &[0; 21]].concat();
+        let crc = checksum(&nothing);
+        nothing[22..26].copy_from_slice(&crc.to_le_bytes());
+
+        let cases = [
+            (sound.clone(), 0),
+            ([&sound[..], b"TAG and more"].concat(), 0),
+            ([&sound[..page], &nothing, &sound[page..]].concat(), 0),
+            (flipped(&[page + 300]), 1),
+            (flipped(&[page + 7]), 1),
+            (flipped(&[page]), 1),
+            (flipped(&[page + 27]), 1),
+            (flipped(&[page + 300, 2 * page + 400]), 2),
+            ([&sound[..page], b"garbage", &sound[page..]].concat(), 1),
+            // The end of a file that was cut is told of otherwise.
+            (sound[..4 * page - 1].to_vec(), 0),
+        ];
+        for (number, (file, expected)) in cases.into_iter().enumerate() {
+            let found = damaged_pages(&mut Cursor::new(file)).unwrap();
+            assert_eq!(found, expected, "case {number}");
         }
     }
 
