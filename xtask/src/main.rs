@@ -12,6 +12,7 @@ mod install;
 mod kernels;
 mod package;
 mod step;
+mod suite;
 mod tensorrt;
 mod tidy;
 mod tools;

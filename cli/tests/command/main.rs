@@ -18,6 +18,7 @@ mod help;
 mod hub;
 mod inputs;
 mod interrupt;
+mod interrupt_on_windows;
 mod json;
 mod machine;
 mod manifest;

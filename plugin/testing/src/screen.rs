@@ -166,8 +166,19 @@ impl Screen {
     /// # Panics
     /// When that does not come about.
     pub fn editor(&self, size: (usize, usize), least: usize) -> Picture {
+        self.editor_while(size, least, || {})
+    }
+
+    /// As [`editor`](Self::editor), and does `work` between two looks.
+    pub fn editor_while(
+        &self,
+        size: (usize, usize),
+        least: usize,
+        work: impl Fn(),
+    ) -> Picture {
         let mut shown = None;
         project::until("the editor's window", Duration::from_secs(60), || {
+            work();
             let picture = self
                 .find("Sextet")
                 .and_then(|window| self.picture(window))
