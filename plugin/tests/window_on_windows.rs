@@ -49,6 +49,9 @@ fn look(host: &Host, window: &Window, round: usize) {
     picture.write(&place);
 
     for stem in Stem::ALL {
-        println!("round {round}: {stem} has {} pixels", picture.pixels_of(stem));
+        println!(
+            "round {round}: {stem} has {} pixels",
+            picture.pixels_of(stem)
+        );
     }
 }

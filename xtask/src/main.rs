@@ -3,6 +3,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod arm;
 mod bench;
 mod bundle;
 mod check;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use bundle::Build;
+use bundle::{Build, System};
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
@@ -37,7 +38,8 @@ usage: cargo xtask <chore>
   api --check    whether the texts are those of the sources
   package        whether the crates that are published can be packaged; --verify builds them from their packages
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
-  windows        the tests of fs, wav and protocol, built for Windows on Linux and run under Wine; needs Debian's packages, which it names
+  windows        command, plugin and tests, built for Windows on Linux and run under Wine; needs Debian's packages, which it names
+  arm            command and engine for 64-bit ARM, their tests and a song under qemu; needs Debian's packages, which it names
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -46,6 +48,8 @@ usage: cargo xtask <chore>
   dist           the archive that people download, into target/dist/
 
 bundle, install and dist take
+  --target x86_64-pc-windows-gnu
+                   of dist: the archive for Windows, from Linux; it is tried under Wine
   --profile NAME   dev, release (usual for bundle and install) or dist (usual for dist)
   --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang.
                    The CUDA engine is part of every command";
@@ -79,6 +83,7 @@ fn run() -> Result<()> {
         ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),
         ["windows"] => windows::run(),
+        ["arm"] => arm::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),
@@ -97,6 +102,7 @@ fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
     let mut build = Build {
         profile: usual,
         cpu_only: false,
+        system: System::This,
     };
     let mut rest = arguments;
     loop {
@@ -106,12 +112,17 @@ fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
                 build.cpu_only = true;
                 rest
             }
+            ["--target", windows::TARGET, rest @ ..] => {
+                build.system = System::Windows;
+                rest
+            }
             ["--profile", name @ ("dev" | "release" | "dist"), rest @ ..] => {
                 build.profile = name;
                 rest
             }
             other => bail!(
-                "expected --cpu-only, or --profile and dev, release or dist; found '{}'\n\n{USAGE}",
+                "expected --cpu-only, --profile and dev, release or dist, or --target {}; found '{}'\n\n{USAGE}",
+                windows::TARGET,
                 other.join(" ")
             ),
         };

@@ -118,7 +118,9 @@ impl Suite<'_> {
     fn run_one(&self, program: &Program) -> Result<Result<Counts, String>> {
         let begin = Instant::now();
         let skipped = self.skipped.iter();
-        let skipped: Vec<_> = skipped.filter(|test| test.program == program.name).collect();
+        let skipped: Vec<_> = skipped
+            .filter(|test| test.program == program.name)
+            .collect();
         let said = self.output(program, &skipped)?;
 
         let log = format!("{}.txt", program.name.replace([':', '/', ' '], "-"));

@@ -12,11 +12,11 @@ use clap_sys::events::*;
 use clap_sys::ext::audio_ports::{
     CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
 };
-use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui, clap_window, clap_window_handle};
 #[cfg(windows)]
 use clap_sys::ext::gui::CLAP_WINDOW_API_WIN32;
 #[cfg(not(windows))]
 use clap_sys::ext::gui::CLAP_WINDOW_API_X11;
+use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui, clap_window, clap_window_handle};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_plugin_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_param_info, clap_plugin_params};
 use clap_sys::ext::render::{

@@ -170,12 +170,7 @@ impl Screen {
     }
 
     /// As [`editor`](Self::editor), and does `work` between two looks.
-    pub fn editor_while(
-        &self,
-        size: (usize, usize),
-        least: usize,
-        work: impl Fn(),
-    ) -> Picture {
+    pub fn editor_while(&self, size: (usize, usize), least: usize, work: impl Fn()) -> Picture {
         let mut shown = None;
         project::until("the editor's window", Duration::from_secs(60), || {
             work();

@@ -29,7 +29,18 @@ impl Window {
         let window = unsafe {
             let (class, title) = (class.as_ptr(), title.as_ptr());
             CreateWindowExW(
-                0, class, title, style, 0, 0, width, height, none(), none(), none(), none(),
+                0,
+                class,
+                title,
+                style,
+                0,
+                0,
+                width,
+                height,
+                none(),
+                none(),
+                none(),
+                none(),
             )
         };
         assert!(!window.is_null(), "{}", std::io::Error::last_os_error());

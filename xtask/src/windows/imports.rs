@@ -25,24 +25,38 @@ pub(super) fn check(built: &[Artifact]) -> Result<()> {
     for file in files {
         let imports = imports(file.as_std_path())?;
         let foreign: Vec<_> = imports.iter().filter(|name| is_of_mingw(name)).collect();
-        ensure!(foreign.is_empty(), "'{file}' imports {foreign:?}, which Windows lacks");
-        println!("    {} imports of {}", imports.len(), file.file_name().unwrap_or_default());
+        ensure!(
+            foreign.is_empty(),
+            "'{file}' imports {foreign:?}, which Windows lacks"
+        );
+        println!(
+            "    {} imports of {}",
+            imports.len(),
+            file.file_name().unwrap_or_default()
+        );
         checked += 1;
     }
-    ensure!(checked > 1, "there is neither command nor plugin among what was built");
+    ensure!(
+        checked > 1,
+        "there is neither command nor plugin among what was built"
+    );
     Ok(())
 }
 
 /// Returns the names of the libraries that `file` imports.
 fn imports(file: &Path) -> Result<Vec<String>> {
-    let file = file.to_str().context("the workspace's path is not valid Unicode")?;
+    let file = file
+        .to_str()
+        .context("the workspace's path is not valid Unicode")?;
     let listed = output(OBJDUMP, &["--private-headers", file])?;
     Ok(names(&listed))
 }
 
 /// Returns the names in a listing of headers, whose lines are `\tDLL Name: KERNEL32.dll`.
 fn names(listed: &str) -> Vec<String> {
-    let names = listed.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: "));
+    let names = listed
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("DLL Name: "));
     names.map(|name| name.trim().to_ascii_lowercase()).collect()
 }
 

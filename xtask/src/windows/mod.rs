@@ -6,6 +6,7 @@
 //! target/cross/wine-tests/   what each test program said
 //! ```
 
+mod bundle;
 mod imports;
 mod screen;
 mod skipped;
@@ -17,6 +18,7 @@ use crate::cross::{DEBIANS_RUST, Toolchain};
 use crate::step::works;
 use crate::suite::{Program, Suite};
 use crate::tensorrt;
+pub(crate) use bundle::Bundle;
 use wine::Wine;
 
 /// The target: with the library of MinGW, whose compilers Debian has.
@@ -54,9 +56,17 @@ pub(crate) fn run() -> Result<()> {
     let result = suite.run(&Program::all(&built));
 
     let not_built = skipped::NOT_BUILT.iter().map(|out| out.tests.len());
-    println!("    {} tests are not built for Windows:", not_built.sum::<usize>());
+    println!(
+        "    {} tests are not built for Windows:",
+        not_built.sum::<usize>()
+    );
     for out in skipped::NOT_BUILT {
-        println!("        {}: {}: {}", out.file, out.why, out.tests.join(", "));
+        println!(
+            "        {}: {}: {}",
+            out.file,
+            out.why,
+            out.tests.join(", ")
+        );
     }
     result
 }
@@ -65,7 +75,7 @@ pub(crate) fn run() -> Result<()> {
 ///
 /// # Errors
 /// What has to be installed, in one line.
-pub(crate) fn toolchain() -> Result<Toolchain> {
+fn toolchain() -> Result<Toolchain> {
     let toolchain = Toolchain::find(TARGET);
     let needs = [
         (toolchain.is_some(), DEBIANS_RUST),

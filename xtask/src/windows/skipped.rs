@@ -254,7 +254,10 @@ mod tests {
     /// all of them. Returns the names of modules that are left out as well.
     fn collect(path: &str, text: &str, whole: bool, found: &mut Found) -> Vec<String> {
         let mut modules = Vec::new();
-        let whole = whole || text.lines().any(|line| line.starts_with("#!") && leaves_out(line));
+        let whole = whole
+            || text
+                .lines()
+                .any(|line| line.starts_with("#!") && leaves_out(line));
         let (mut out, mut test, mut inside) = (false, false, false);
 
         for line in text.lines() {
@@ -270,7 +273,10 @@ mod tests {
                 inside |= module.ends_with('{');
                 modules.extend(module.strip_suffix(';').map(str::to_owned));
             }
-            if let Some(name) = line.strip_prefix("fn ").filter(|_| test && (out || whole || inside)) {
+            if let Some(name) = line
+                .strip_prefix("fn ")
+                .filter(|_| test && (out || whole || inside))
+            {
                 let name = name.split('(').next().unwrap().to_owned();
                 found.entry(path.to_owned()).or_default().insert(name);
             }
@@ -305,7 +311,11 @@ mod tests {
                 "mod" | "lib" | "main" => folder.to_owned(),
                 stem => folder.join(stem),
             };
-            left_out.extend(modules.iter().map(|module| home.join(format!("{module}.rs"))));
+            left_out.extend(
+                modules
+                    .iter()
+                    .map(|module| home.join(format!("{module}.rs"))),
+            );
         }
         for path in left_out {
             let text = fs::read_to_string(&path).unwrap();

@@ -14,7 +14,7 @@ use crate::tools::text;
 const PROGRAMS: [&str; 3] = ["/usr/lib/wine/wine64", "wine64", "wine"];
 
 /// Wine, on a screen of its own.
-pub(super) struct Wine {
+pub(crate) struct Wine {
     program: &'static str,
     prefix: PathBuf,
     screen: Screen,
@@ -40,7 +40,7 @@ impl Wine {
             screen: Screen::start()?,
         };
 
-        let drive = wine.prefix.join("drive_c");
+        let drive = wine.drive();
         if !drive.join("windows/system32").is_dir() {
             println!("\n==> Wine's drive C: in {}", wine.prefix.display());
             fs::create_dir_all(&wine.prefix)?;
@@ -71,9 +71,26 @@ impl Wine {
         Ok(wine)
     }
 
+    /// Returns the folder that is Wine's drive C:.
+    pub(super) fn drive(&self) -> PathBuf {
+        self.prefix.join("drive_c")
+    }
+
+    /// Returns the folder that is the user's `%LOCALAPPDATA%`.
+    ///
+    /// # Errors
+    /// When Wine has made none.
+    pub(super) fn local_folder(&self) -> Result<PathBuf> {
+        let users = fs::read_dir(self.drive().join("users"))?.flatten();
+        let mut folders = users.map(|user| user.path().join("AppData/Local"));
+        let folder = folders
+            .find(|folder| folder.is_dir() && !folder.to_string_lossy().contains("/Public/"));
+        folder.context("Wine has made no %LOCALAPPDATA%")
+    }
+
     /// Returns a command that runs `program` under Wine. Of the variables that are meant for tests
     /// on this system it sees none.
-    pub(super) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(self.program);
         command
             .arg(program)
