@@ -11,6 +11,7 @@ mod cross;
 mod dist;
 mod install;
 mod kernels;
+mod macos;
 mod package;
 mod step;
 mod suite;
@@ -40,6 +41,7 @@ usage: cargo xtask <chore>
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
   windows        command, plugin and tests, built for Windows on Linux and run under Wine; needs Debian's packages, which it names
   arm            command and engine for 64-bit ARM, their tests and a song under qemu; needs Debian's packages, which it names
+  macos          type-checks command and plugin for both of Apple's processors; needs Debian's packages, which it names
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -84,6 +86,7 @@ fn run() -> Result<()> {
         ["tidy"] => tidy::run(),
         ["windows"] => windows::run(),
         ["arm"] => arm::run(),
+        ["macos"] => macos::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),
