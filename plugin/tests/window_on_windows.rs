@@ -44,7 +44,7 @@ fn look(host: &Host, window: &Window, round: usize) {
 
     // Windows programs reach it by TCP alone.
     let screen = Screen::connect(&format!("localhost{display}"));
-    let picture = screen.editor_while(SIZE, LEAST, || window.handle_messages());
+    let picture = screen.editor_under_wine(SIZE, LEAST, || window.handle_messages());
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("editor-windows.ppm");
     picture.write(&place);
 
