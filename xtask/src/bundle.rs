@@ -12,19 +12,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{borrowed, root, run, target};
+use crate::step::{borrowed, output, root, run, target};
 use crate::tensorrt;
 
 /// Package of the plugin.
 const PLUGIN: &str = "sextet-plugin";
 /// Name of the bundles, as in `bundler.toml`.
 const NAME: &str = "Sextet";
-/// File name of the command on this system.
-const COMMAND: &str = sextet_protocol::COMMAND_FILE;
+/// File name of the command.
+pub(crate) const COMMAND: &str = sextet_protocol::COMMAND_FILE;
 
 /// Options of a build.
 #[derive(Clone, Copy)]
@@ -33,44 +32,12 @@ pub(crate) struct Build<'a> {
     pub(crate) profile: &'a str,
     /// Whether the command is built without TensorRT, whatever the system.
     pub(crate) cpu_only: bool,
-    pub(crate) system: System,
-}
-
-/// The system that is built for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum System {
-    This,
-    /// Windows, x86-64, from another system.
-    Windows,
-}
-
-impl System {
-    /// Returns its name, as in the names of archives.
-    pub(crate) fn os(self) -> &'static str {
-        match self {
-            Self::This => std::env::consts::OS,
-            Self::Windows => "windows",
-        }
-    }
-
-    /// Returns its processor, likewise.
-    pub(crate) fn arch(self) -> &'static str {
-        match self {
-            Self::This => std::env::consts::ARCH,
-            Self::Windows => "x86_64",
-        }
-    }
-
-    /// Whether the released command contains TensorRT there, unless it is left out.
-    pub(crate) fn has_tensorrt(self) -> bool {
-        tensorrt::is_shipped_for(self.os(), self.arch())
-    }
 }
 
 impl Build<'_> {
     /// Whether the command contains TensorRT.
     pub(crate) fn has_tensorrt(self) -> bool {
-        !self.cpu_only && self.system.has_tensorrt()
+        !self.cpu_only && tensorrt::is_shipped_for_this_system()
     }
 
     /// Returns Cargo's flags for the features of all linked packages.
@@ -97,9 +64,6 @@ pub(crate) struct Bundle {
 /// # Errors
 /// When something does not build, cannot be copied, or contains another engine than it should.
 pub(crate) fn make(build: Build) -> Result<Bundle> {
-    if build.system != System::This {
-        bail!("plugins for another system are not installed here; `dist` packs them");
-    }
     if !root().join("plugin/Cargo.toml").is_file() {
         bail!("this checkout has no plugin/: there is nothing to bundle");
     }
@@ -147,7 +111,7 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
 
     println!(
         "    engines of the command: {}",
-        engines(&mut Command::new(&bundle.command))?.join(", ")
+        engines(&bundle.command)?.join(", ")
     );
     Ok(bundle)
 }
@@ -189,31 +153,24 @@ fn build_command(build: Build) -> Result<PathBuf> {
     };
 
     let built = target()?.join(folder).join(COMMAND);
-    check_engines(&mut Command::new(&built), build)?;
+    let has_tensorrt = engines(&built)?.iter().any(|engine| engine == "tensorrt");
+    if has_tensorrt != build.has_tensorrt() {
+        bail!(
+            "'{}' was built with other engines than it should have; is another build going on?",
+            built.display()
+        );
+    }
+
     Ok(built)
 }
 
-/// Checks that the command has the engines that it was to be built with.
-///
-/// # Errors
-/// When it has others, or does not run.
-pub(crate) fn check_engines(command: &mut Command, build: Build) -> Result<()> {
-    let found = engines(command)?;
-    if found.iter().any(|engine| engine == "tensorrt") != build.has_tensorrt() {
-        bail!(
-            "{command:?} was built with other engines than it should have ({}); is another build going on?",
-            found.join(", ")
-        );
-    }
-    Ok(())
-}
-
 /// Returns the engines that `command` reports as built in.
-pub(crate) fn engines(command: &mut Command) -> Result<Vec<String>> {
-    let output = command.args(["doctor", "--json"]).output();
-    let output = output.with_context(|| format!("cannot start {command:?}"))?;
-    let findings: serde_json::Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{command:?} ended with {}", output.status))?;
+fn engines(command: &Path) -> Result<Vec<String>> {
+    let program = command
+        .to_str()
+        .context("the workspace's path is not valid Unicode; move it elsewhere")?;
+    let findings: serde_json::Value =
+        serde_json::from_str(&output(program, &["doctor", "--json"])?)?;
     let engines = findings["engines"]
         .as_array()
         .context("the command's doctor names no engines")?;
@@ -254,7 +211,7 @@ fn library_folder(bundle: &Path) -> Result<PathBuf> {
 }
 
 /// Copies a file to `to`, replacing an older one. A running program keeps its own copy.
-pub(crate) fn put(from: &Path, to: &Path) -> Result<()> {
+fn put(from: &Path, to: &Path) -> Result<()> {
     let _ = fs::remove_file(to);
     fs::copy(from, to)
         .with_context(|| format!("cannot copy '{}' to '{}'", from.display(), to.display()))?;

@@ -3,7 +3,6 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod arm;
 mod bench;
 mod bundle;
 mod check;
@@ -11,7 +10,6 @@ mod cross;
 mod dist;
 mod install;
 mod kernels;
-mod macos;
 mod package;
 mod step;
 mod suite;
@@ -24,7 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use bundle::{Build, System};
+use bundle::Build;
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
@@ -39,9 +37,8 @@ usage: cargo xtask <chore>
   api --check    whether the texts are those of the sources
   package        whether the crates that are published can be packaged; --verify builds them from their packages
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
-  windows        command, plugin and tests, built for Windows on Linux and run under Wine; needs Debian's packages, which it names
-  arm            command and engine for 64-bit ARM, their tests and a song under qemu; needs Debian's packages, which it names
-  macos          type-checks command and plugin for both of Apple's processors; needs Debian's packages, which it names
+  windows        the tests of fs, wav and protocol and the plugin in its hosts and a window, built for Windows on Linux and run under
+                 Wine; needs Debian's packages, which it names
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -50,8 +47,6 @@ usage: cargo xtask <chore>
   dist           the archive that people download, into target/dist/
 
 bundle, install and dist take
-  --target x86_64-pc-windows-gnu
-                   of dist: the archive for Windows, from Linux; it is tried under Wine
   --profile NAME   dev, release (usual for bundle and install) or dist (usual for dist)
   --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang.
                    The CUDA engine is part of every command";
@@ -85,8 +80,6 @@ fn run() -> Result<()> {
         ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),
         ["windows"] => windows::run(),
-        ["arm"] => arm::run(),
-        ["macos"] => macos::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),
@@ -105,7 +98,6 @@ fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
     let mut build = Build {
         profile: usual,
         cpu_only: false,
-        system: System::This,
     };
     let mut rest = arguments;
     loop {
@@ -115,17 +107,12 @@ fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
                 build.cpu_only = true;
                 rest
             }
-            ["--target", windows::TARGET, rest @ ..] => {
-                build.system = System::Windows;
-                rest
-            }
             ["--profile", name @ ("dev" | "release" | "dist"), rest @ ..] => {
                 build.profile = name;
                 rest
             }
             other => bail!(
-                "expected --cpu-only, --profile and dev, release or dist, or --target {}; found '{}'\n\n{USAGE}",
-                windows::TARGET,
+                "expected --cpu-only, or --profile and dev, release or dist; found '{}'\n\n{USAGE}",
                 other.join(" ")
             ),
         };

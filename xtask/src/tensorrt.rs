@@ -102,7 +102,11 @@ pub(crate) fn library() -> Result<(String, String)> {
 
 /// Whether the released command contains TensorRT unless it is left out: on Linux and Windows,
 /// x86-64. NVIDIA has its library for 64-bit ARM too, where it is untested.
-pub(crate) fn is_shipped_for(os: &str, arch: &str) -> bool {
+pub(crate) fn is_shipped_for_this_system() -> bool {
+    is_shipped_for(OS, ARCH)
+}
+
+fn is_shipped_for(os: &str, arch: &str) -> bool {
     is_made_for(os, arch) && arch == "x86_64"
 }
 

@@ -15,34 +15,13 @@ const XZ_LEVEL: u32 = 9;
 /// Time of every file: the beginning of 2026, in seconds since 1970.
 const TIME_S: u64 = 1_767_225_600;
 
-/// The form of an archive.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    TarXz,
-    Zip,
-}
-
-impl Form {
-    /// Returns the form that people expect on the system `os`.
-    pub(super) fn of(os: &str) -> Self {
-        if os == "windows" {
-            Self::Zip
-        } else {
-            Self::TarXz
-        }
-    }
-}
-
-/// Packs `folder` into `<name>.tar.xz` or `<name>.zip` beside it, and writes its SHA-256 beside
-/// that. Returns the archive's path.
+/// Packs `folder` into `<name>.tar.xz`, or `<name>.zip` for Windows, beside it, and writes its
+/// SHA-256 beside that. Returns the archive's path.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub(super) fn make(folder: &Path, name: &str, form: Form) -> Result<PathBuf> {
-    let extension = match form {
-        Form::Zip => "zip",
-        Form::TarXz => "tar.xz",
-    };
+pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
+    let extension = if cfg!(windows) { "zip" } else { "tar.xz" };
     let archive = folder.with_file_name(format!("{name}.{extension}"));
     let failed = || format!("cannot write '{}'", archive.display());
 
@@ -50,9 +29,10 @@ pub(super) fn make(folder: &Path, name: &str, form: Form) -> Result<PathBuf> {
     list(folder, Path::new(name), &mut files)?;
 
     let mut file = AtomicFile::beside(&archive).with_context(failed)?;
-    match form {
-        Form::Zip => zip(&files, &mut file),
-        Form::TarXz => tar_xz(&files, &mut file),
+    if cfg!(windows) {
+        zip(&files, &mut file)
+    } else {
+        tar_xz(&files, &mut file)
     }
     .with_context(failed)?;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: builds the archive that users download, for this system or for Windows.
+//! `cargo xtask dist`: builds the archive that users download.
 //!
 //! ```text
 //! target/dist/sextet-<version>-<processor>-<system>.tar.xz (.zip for Windows),
@@ -17,11 +17,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::bundle::{self, Build, System};
+use crate::bundle::{self, Build, COMMAND};
 use crate::install::copy;
 use crate::step::{root, run, target};
-use crate::{tools, windows};
-use archive::Form;
+use crate::{tensorrt, tools};
 
 /// Instructions for installing without Cargo.
 const README: &str = include_str!("README.txt");
@@ -53,29 +52,12 @@ const COMPLETIONS: [(&str, &str); 4] = [
 /// # Errors
 /// When a part of it cannot be made.
 pub(crate) fn make(build: Build) -> Result<()> {
-    if build.system == System::Windows {
-        let bundle = windows::Bundle::make(build)?;
-        let archive = pack(build, &bundle.parts, &|program| bundle.wine.run(program))?;
-        return bundle.try_out(&archive);
-    }
-
     let bundle = bundle::make(build)?;
-    pack(build, &bundle.parts(), &|program| Command::new(program))?;
-    Ok(())
-}
-
-/// Packs `parts` with all that goes along. `command` returns a command that runs a program of the
-/// archive. Returns the archive's path.
-fn pack<P: AsRef<Path>>(
-    build: Build,
-    parts: &[P],
-    command: &dyn Fn(&Path) -> Command,
-) -> Result<PathBuf> {
     let home = target()?.join("dist");
     let version = env!("CARGO_PKG_VERSION");
 
     // On systems with both variants, the name tells which one this is.
-    let variant = if build.cpu_only && build.system.has_tensorrt() {
+    let variant = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
         "-without-tensorrt"
     } else {
         ""
@@ -83,8 +65,8 @@ fn pack<P: AsRef<Path>>(
 
     let name = format!(
         "sextet-{version}-{}-{}{variant}",
-        build.system.arch(),
-        build.system.os()
+        std::env::consts::ARCH,
+        std::env::consts::OS
     );
 
     // Collect the files in an empty folder.
@@ -95,7 +77,7 @@ fn pack<P: AsRef<Path>>(
     }
 
     fs::create_dir_all(&stage)?;
-    for from in parts.iter().map(AsRef::as_ref) {
+    for from in bundle.parts() {
         copy(
             from,
             &stage.join(from.file_name().context("a bundle has a name")?),
@@ -103,14 +85,13 @@ fn pack<P: AsRef<Path>>(
     }
 
     papers(&stage, version, build)?;
-    share(&stage, build, command)?;
+    share(&stage)?;
     third_parties(&stage.join("THIRD-PARTY.html"), build)?;
     println!("\n==> archive {name}");
 
-    let form = Form::of(build.system.os());
-    let archive = archive::make(&stage, &name, form)?;
+    let archive = archive::make(&stage, &name)?;
     println!("    {}", archive.display());
-    Ok(archive)
+    Ok(())
 }
 
 /// Copies the licences and writes the instructions.
@@ -132,7 +113,7 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
             .replace("{engines}", engines.trim()),
     )?;
 
-    if build.system.os() == "windows" {
+    if cfg!(windows) {
         for (name, script) in WINDOWS_SCRIPTS {
             // Its command interpreter loses its way in files with other ends of lines.
             let script = script.replace("\r\n", "\n").replace('\n', "\r\n");
@@ -148,15 +129,10 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
 }
 
 /// Generates manual pages and completions with the command itself.
-fn share(stage: &Path, build: Build, command: &dyn Fn(&Path) -> Command) -> Result<()> {
-    let file = if build.system.os() == "windows" {
-        "sextet.exe"
-    } else {
-        "sextet"
-    };
-    let command = || command(&stage.join(file));
+fn share(stage: &Path) -> Result<()> {
+    let command = stage.join(COMMAND);
     let man = stage.join("share/man/man1");
-    output(command(), &["man", "--output", &text(&man)?])?;
+    output(&command, &["man", "--output", &text(&man)?])?;
 
     let completions = stage.join("share/completions");
     fs::create_dir_all(&completions)?;
@@ -164,7 +140,7 @@ fn share(stage: &Path, build: Build, command: &dyn Fn(&Path) -> Command) -> Resu
     for (shell, file) in COMPLETIONS {
         fs::write(
             completions.join(file),
-            output(command(), &["completions", shell])?,
+            output(&command, &["completions", shell])?,
         )?;
     }
 
@@ -177,11 +153,7 @@ fn third_parties(place: &Path, build: Build) -> Result<()> {
     let about = tools::cargo_about()?;
     let template = text(&root().join("xtask/src/dist/about.hbs"))?;
     let config = text(&root().join("about.toml"))?;
-    let target = match build.system {
-        System::This => tools::host_target()?,
-        System::Windows => windows::TARGET.to_owned(),
-    };
-    let place = text(place)?;
+    let (place, target) = (text(place)?, tools::host_target()?);
 
     // The tool reads packages of all systems before it leaves out those of others.
     run("cargo", &["fetch", "--locked"], &[])?;
@@ -202,12 +174,14 @@ fn third_parties(place: &Path, build: Build) -> Result<()> {
     )
 }
 
-fn output(mut command: Command, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = command.args(arguments).output();
-    let output = output.with_context(|| format!("cannot start {command:?}"))?;
+fn output(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.with_context(|| format!("cannot start '{}'", program.display()))?;
     if !output.status.success() {
         bail!(
-            "{command:?} failed: {}",
+            "'{} {}' failed: {}",
+            program.display(),
+            arguments.join(" "),
             String::from_utf8_lossy(&output.stderr)
         );
     }

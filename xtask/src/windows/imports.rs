@@ -10,7 +10,7 @@ use crate::step::output;
 /// MinGW's reader of executables.
 const OBJDUMP: &str = "x86_64-w64-mingw32-objdump";
 
-/// Checks that the programs and the plugin among `built` import nothing of MinGW.
+/// Checks that programs and libraries among `built` import nothing of MinGW.
 ///
 /// # Errors
 /// What they import of it, and when there is nothing to check.
@@ -36,10 +36,7 @@ pub(super) fn check(built: &[Artifact]) -> Result<()> {
         );
         checked += 1;
     }
-    ensure!(
-        checked > 1,
-        "there is neither command nor plugin among what was built"
-    );
+    ensure!(checked > 0, "there is no plugin among what was built");
     Ok(())
 }
 

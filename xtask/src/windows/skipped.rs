@@ -2,8 +2,13 @@
 
 use crate::suite::Skipped;
 
-/// Tests that are built for Windows and fail under Wine for a reason of Wine's.
-pub(super) const UNDER_WINE: &[Skipped] = &[];
+/// Tests that are built for Windows and not run under Wine.
+pub(super) const UNDER_WINE: &[Skipped] = &[Skipped {
+    program: "plugin: vst3_host",
+    test: "a_thousand_instances_are_created_automated_and_destroyed",
+    why: "it loads the library a thousand times; what MinGW builds gives no place for thread-local \
+          values back when it is unloaded, and a process has 1,088",
+}];
 
 /// Tests of one file that are not built for Windows.
 pub(super) struct NotBuilt {

@@ -14,7 +14,7 @@ use crate::tools::text;
 const PROGRAMS: [&str; 3] = ["/usr/lib/wine/wine64", "wine64", "wine"];
 
 /// Wine, on a screen of its own.
-pub(crate) struct Wine {
+pub(super) struct Wine {
     program: &'static str,
     prefix: PathBuf,
     screen: Screen,
@@ -72,25 +72,13 @@ impl Wine {
     }
 
     /// Returns the folder that is Wine's drive C:.
-    pub(super) fn drive(&self) -> PathBuf {
+    fn drive(&self) -> PathBuf {
         self.prefix.join("drive_c")
-    }
-
-    /// Returns the folder that is the user's `%LOCALAPPDATA%`.
-    ///
-    /// # Errors
-    /// When Wine has made none.
-    pub(super) fn local_folder(&self) -> Result<PathBuf> {
-        let users = fs::read_dir(self.drive().join("users"))?.flatten();
-        let mut folders = users.map(|user| user.path().join("AppData/Local"));
-        let folder = folders
-            .find(|folder| folder.is_dir() && !folder.to_string_lossy().contains("/Public/"));
-        folder.context("Wine has made no %LOCALAPPDATA%")
     }
 
     /// Returns a command that runs `program` under Wine. Of the variables that are meant for tests
     /// on this system it sees none.
-    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(super) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(self.program);
         command
             .arg(program)
