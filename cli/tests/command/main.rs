@@ -18,7 +18,6 @@ mod help;
 mod hub;
 mod inputs;
 mod interrupt;
-mod interrupt_on_windows;
 mod json;
 mod machine;
 mod manifest;

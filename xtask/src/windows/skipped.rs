@@ -74,7 +74,7 @@ pub(super) const NOT_BUILT: &[NotBuilt] = &[
     },
     NotBuilt {
         file: "cli/tests/command/interrupt.rs",
-        why: "signals; interrupt_on_windows.rs has what Windows has instead",
+        why: "signals of Unix",
         tests: &["a_signal_ends_the_work_within_a_second_and_leaves_nothing"],
     },
     NotBuilt {
