@@ -24,7 +24,7 @@ pub(crate) struct Skipped {
     pub(crate) why: &'static str,
 }
 
-/// What stands for the other system.
+/// A stand-in for the other system, and the tests that it cannot play.
 pub(crate) struct Suite<'a> {
     /// Its name in the report, such as `Wine`.
     pub(crate) system: &'static str,

@@ -193,9 +193,9 @@ impl Screen {
         shown.unwrap()
     }
 
-    /// As [`editor`](Self::editor), for an editor under Wine, and does `work` between two looks. Wine
-    /// draws it beyond the screen's corner, in a window without a title, and the picture lacks the
-    /// first row and column, which are not on the screen.
+    /// As [`editor`](Self::editor), for an editor under Wine, and does `work` between two looks.
+    /// Wine draws it beyond the screen's corner, in a window without a title, and the picture lacks
+    /// the first row and column, which are not on the screen.
     ///
     /// # Panics
     /// When that does not come about.

@@ -13,7 +13,7 @@ const OBJDUMP: &str = "x86_64-w64-mingw32-objdump";
 /// Checks that programs and libraries among `built` import nothing of MinGW.
 ///
 /// # Errors
-/// What they import of it, and when there is nothing to check.
+/// The libraries of MinGW that they import, and when there is nothing to check.
 pub(super) fn check(built: &[Artifact]) -> Result<()> {
     let shipped = built.iter().filter(|artifact| {
         !artifact.profile.test && (artifact.target.is_bin() || artifact.target.is_cdylib())
