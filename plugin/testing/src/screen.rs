@@ -209,13 +209,13 @@ impl Screen {
         project::until("the editor's window", Duration::from_secs(60), || {
             work();
             let windows = self.of_size(self.root, size);
-            let pictures = windows.iter().filter_map(|&window| self.inner(window));
+            let mut pictures = windows.iter().filter_map(|&window| self.inner(window));
             let full = |picture: &Picture| {
                 Stem::ALL
                     .into_iter()
                     .all(|stem| picture.pixels_of(stem) >= least)
             };
-            shown = pictures.into_iter().find(full);
+            shown = pictures.find(full);
             match shown {
                 Some(_) => Ok(()),
                 None => Err(format!("in none of {} windows of its size", windows.len())),
