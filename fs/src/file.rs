@@ -57,8 +57,11 @@ impl AtomicFile {
         self.rename(place)
     }
 
-    fn rename(self, place: &Path) -> io::Result<()> {
-        self.0.persist(place).map_err(|error| error.error)?;
+    /// The standard library renames it, not tempfile: that takes no path of more than 260
+    /// characters on Windows.
+    fn rename(mut self, place: &Path) -> io::Result<()> {
+        fs::rename(self.path(), place)?;
+        self.0.disable_cleanup(true);
         Ok(())
     }
 }
@@ -188,6 +191,22 @@ mod tests {
         let name = "x".repeat(251) + ".wav";
         write(&folder.path().join(&name), "contents").unwrap();
         assert_eq!(names(folder.path()), [name]);
+    }
+
+    #[test]
+    fn long_paths_can_be_written_and_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = ["a", "b", "c"].map(|name| name.repeat(150));
+        let folder = home.path().join(folder.iter().collect::<PathBuf>());
+        fs::create_dir_all(&folder).unwrap();
+
+        let place = folder.join("song.wav");
+        for contents in ["older", "newer"] {
+            write(&place, contents).unwrap();
+            assert_eq!(fs::read(&place).unwrap(), contents.as_bytes());
+        }
+        commit_all(two_files(&folder, &["a"])).unwrap();
+        assert_eq!(names(&folder), ["a", "b", "song.wav"]);
     }
 
     #[cfg(unix)]

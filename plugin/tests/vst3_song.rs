@@ -1,6 +1,6 @@
 //! Test of a song from capture to stems in a VST3 host, with the real engine process and the
 //! bundled model.
-#![cfg(target_os = "linux")]
+#![cfg(not(target_os = "macos"))]
 
 use sextet_plugin_testing::vst3_host::{BLOCK, load, play_through};
 use sextet_plugin_testing::{bundle, entry, project, reference, song};

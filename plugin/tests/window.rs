@@ -2,15 +2,12 @@
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
-use std::time::Duration;
 
 use sextet_plugin_testing::clap_host::Host;
 use sextet_plugin_testing::screen::Screen;
-use sextet_plugin_testing::{entry, in_a_process_of_its_own, project};
-use sextet_protocol::{Fingerprint, Stem};
+use sextet_plugin_testing::{in_a_process_of_its_own, waveforms};
+use sextet_protocol::Stem;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const RATE_HZ: u32 = 44_100;
 /// Size of a new editor, in points.
 const SIZE: (usize, usize) = (1020, 640);
 
@@ -39,26 +36,7 @@ fn shown_in_a_process_of_its_own() {
     let scale: usize = std::env::var("SEXTET_TEST_SCALE").unwrap().parse().unwrap();
     let screen = Screen::connect(&std::env::var("DISPLAY").unwrap());
 
-    let frames = 10 * u64::from(RATE_HZ);
-    let key = entry::make(project::folders(), RATE_HZ, frames, |stem, side, frame| {
-        let phase = (frame as f32 * (60.0 + stem as usize as f32) / RATE_HZ as f32
-            + side as f32 / 4.0)
-            .fract();
-        phase * (1.0 - frame as f32 / frames as f32)
-    });
-
-    let mut host = Host::new();
-    host.activate(RATE_HZ, 512);
-
-    assert!(host.load(&project::with_clip(
-        Fingerprint::of(b"x"),
-        Some(key),
-        RATE_HZ,
-        frames,
-        0
-    )));
-
-    host.wait_for("ready", PATIENCE);
+    let host = waveforms::host();
 
     let window = screen.open_window(2400, 1500);
     let size = (SIZE.0 * scale, SIZE.1 * scale);

@@ -235,3 +235,28 @@ fn sign(bundles: &[&Path]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_goes_beside_the_library_on_every_system() {
+        let layouts = [
+            ("x86_64-linux", "Sextet.so"),
+            ("x86_64-win", "Sextet.vst3"),
+            ("MacOS", "Sextet"),
+        ];
+        for (folder, library) in layouts {
+            let home = tempfile::tempdir().unwrap();
+            let bundle = home.path().join("Sextet.vst3");
+            let inner = bundle.join("Contents").join(folder);
+            fs::create_dir_all(&inner).unwrap();
+            fs::create_dir_all(bundle.join("Contents/Resources")).unwrap();
+            assert!(library_folder(&bundle).is_err(), "{folder} is empty");
+
+            fs::write(inner.join(library), "").unwrap();
+            assert_eq!(library_folder(&bundle).unwrap(), inner);
+        }
+    }
+}

@@ -20,20 +20,15 @@ struct Places {
 impl Places {
     /// Returns this user's paths.
     fn of_user() -> Result<Self> {
-        let home = || {
-            dirs::home_dir().context("this system does not say where your home folder is; set HOME")
-        };
-        let (vst3, clap) = if cfg!(windows) {
-            let local = dirs::data_local_dir().context("this system has no %LOCALAPPDATA%")?;
-            let common = local.join("Programs").join("Common");
-            (common.join("VST3"), common.join("CLAP"))
-        } else if cfg!(target_os = "macos") {
-            let plugins = home()?.join("Library/Audio/Plug-Ins");
-            (plugins.join("VST3"), plugins.join("CLAP"))
+        let home = dirs::home_dir()
+            .context("this system does not say where your home folder is; set HOME");
+        let home = if cfg!(windows) {
+            dirs::data_local_dir().context("this system has no %LOCALAPPDATA%")
         } else {
-            (home()?.join(".vst3"), home()?.join(".clap"))
+            home
         };
 
+        let (vst3, clap) = plugin_folders(std::env::consts::OS, &home?);
         let command = Folders::of_user()?.installed_command();
         Ok(Self {
             vst3: vst3.join("Sextet.vst3"),
@@ -45,6 +40,28 @@ impl Places {
     fn all(&self) -> [&Path; 3] {
         [&self.vst3, &self.clap, &self.command]
     }
+}
+
+/// Returns the folders that hosts on the system `os` search for VST3s and CLAPs of one user, as the
+/// two formats prescribe. `home` is the user's own folder, on Windows `%LOCALAPPDATA%`.
+fn plugin_folders(os: &str, home: &Path) -> (PathBuf, PathBuf) {
+    let (vst3, clap) = match os {
+        "windows" => (
+            ["Programs", "Common", "VST3"],
+            ["Programs", "Common", "CLAP"],
+        ),
+        "macos" => (
+            ["Library", "Audio/Plug-Ins", "VST3"],
+            ["Library", "Audio/Plug-Ins", "CLAP"],
+        ),
+        _ => return (home.join(".vst3"), home.join(".clap")),
+    };
+    let below = |names: [&str; 3]| {
+        names
+            .iter()
+            .fold(home.to_owned(), |path, name| path.join(name))
+    };
+    (below(vst3), below(clap))
 }
 
 /// Installs `bundle` and replaces an older one.
@@ -152,6 +169,24 @@ fn remove(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_system_has_its_folders_of_plugins() {
+        let cases = [
+            ("linux", ".vst3", ".clap"),
+            (
+                "macos",
+                "Library/Audio/Plug-Ins/VST3",
+                "Library/Audio/Plug-Ins/CLAP",
+            ),
+            ("windows", "Programs/Common/VST3", "Programs/Common/CLAP"),
+        ];
+        for (os, vst3, clap) in cases {
+            let home = Path::new("home");
+            let expected = (home.join(vst3), home.join(clap));
+            assert_eq!(plugin_folders(os, home), expected, "{os}");
+        }
+    }
 
     #[test]
     fn a_folder_is_replaced_as_a_whole() {

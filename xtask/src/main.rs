@@ -12,6 +12,7 @@ mod install;
 mod kernels;
 mod package;
 mod step;
+mod suite;
 mod tensorrt;
 mod tidy;
 mod tools;
@@ -36,7 +37,8 @@ usage: cargo xtask <chore>
   api --check    whether the texts are those of the sources
   package        whether the crates that are published can be packaged; --verify builds them from their packages
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
-  windows        the tests of fs, wav and protocol, built for Windows on Linux and run under Wine; needs Debian's packages, which it names
+  windows        the tests of fs, wav and protocol and the plugin in its hosts and a window, built for Windows on Linux and run under
+                 Wine; needs Debian's packages, which it names
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/

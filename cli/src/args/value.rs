@@ -10,13 +10,15 @@ use sextet_separator::Stem;
 /// Returns the parser of a path to which names will be added. On Windows, where both separators may
 /// be typed, it has the system's alone afterwards, so that what is shown has one kind.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().map(|path| {
-        if cfg!(windows) {
-            path.components().collect()
-        } else {
-            path
-        }
-    })
+    PathBufValueParser::new().map(with_one_separator)
+}
+
+fn with_one_separator(path: PathBuf) -> PathBuf {
+    if cfg!(windows) {
+        path.components().collect()
+    } else {
+        path
+    }
 }
 
 /// `--engine`.
@@ -235,6 +237,27 @@ mod tests {
         each_case(cases, |wrong| {
             assert!(wrong.parse::<BitRateArg>().is_err(), "{wrong:?}");
         });
+    }
+
+    #[test]
+    fn a_path_has_one_kind_of_separator() {
+        let cases = [
+            ("song.wav", "song.wav"),
+            (".", "."),
+            ("-", "-"),
+            ("a/b/", "a\\b"),
+            ("a\\b/c.wav", "a\\b\\c.wav"),
+            ("C:/songs/a.wav", "C:\\songs\\a.wav"),
+            ("C:a.wav", "C:a.wav"),
+            ("\\\\server\\share/a.wav", "\\\\server\\share\\a.wav"),
+            ("//server/share/a.wav", "\\\\server\\share\\a.wav"),
+            ("\\\\?\\C:\\a.wav", "\\\\?\\C:\\a.wav"),
+        ];
+        for (typed, on_windows) in cases {
+            let expected = if cfg!(windows) { on_windows } else { typed };
+            let found = with_one_separator(PathBuf::from(typed));
+            assert_eq!(found.as_os_str(), expected, "{typed}");
+        }
     }
 
     #[test]

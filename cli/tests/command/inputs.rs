@@ -1,6 +1,6 @@
 //! Files, folders, odd names and collisions.
 
-use crate::sandbox::{Sandbox, stderr, stdout};
+use crate::sandbox::{Sandbox, native, stderr, stdout};
 
 #[test]
 fn folders_are_searched_and_batches_summed_up() {
@@ -20,10 +20,10 @@ fn folders_are_searched_and_batches_summed_up() {
     assert_eq!(
         order,
         [
-            "album/9.wav",
-            "album/10.wav",
-            "album/disc 2/1.wav",
-            "single.wav"
+            native("album/9.wav"),
+            native("album/10.wav"),
+            native("album/disc 2/1.wav"),
+            "single.wav".to_owned()
         ]
     );
 
@@ -77,7 +77,9 @@ fn odd_names_work() {
         "100 %.wav",
     ];
 
-    for name in names {
+    // Windows has no names with quotation marks.
+    let takes = |name: &&str| !(cfg!(windows) && name.contains('"'));
+    for name in names.into_iter().filter(takes) {
         let sandbox = Sandbox::new();
         sandbox.song(name, 0.2);
         sandbox
@@ -135,7 +137,13 @@ fn a_name_that_is_too_long_is_cut_where_the_song_is_named_or_refused_before_the_
     let arguments = [".", "--stems", "bass", "--name", &own];
     let said = stderr(&mut sandbox.separate(&arguments), 1);
 
-    assert!(said.contains("File name too long"), "{said}");
+    // Windows says that the name's syntax is wrong.
+    let too_long = if cfg!(windows) {
+        "cannot "
+    } else {
+        "File name too long"
+    };
+    assert!(said.contains(too_long), "{said}");
     assert!(sandbox.files("stems").is_empty() && !sandbox.path("stems").exists());
 }
 
@@ -147,7 +155,9 @@ fn songs_that_would_share_a_place_are_refused_with_the_way_out() {
 
     let said = stderr(&mut sandbox.separate(&["a", "b"]), 2);
     assert!(
-        said.contains("'a/song.wav' and 'b/song.wav' would both be written to"),
+        said.contains(&native(
+            "'a/song.wav' and 'b/song.wav' would both be written to"
+        )),
         "{said}"
     );
     assert!(
@@ -200,7 +210,9 @@ fn no_song_is_ever_written_over() {
     );
 
     assert!(
-        said.contains("a stem would be written over the song 'song/bass.wav'"),
+        said.contains(&native(
+            "a stem would be written over the song 'song/bass.wav'"
+        )),
         "{said}"
     );
     assert_eq!(std::fs::read(&song).unwrap(), before);

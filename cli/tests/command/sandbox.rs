@@ -37,7 +37,7 @@ impl Sandbox {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.path().join(native(name))
     }
 
     /// Returns `sextet` with `arguments`, in this folder, with a cache of its own and no hub.
@@ -254,6 +254,11 @@ impl Random {
             .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
+}
+
+/// Returns a path as this system shows it; `path` has `/` between its parts.
+pub(crate) fn native(path: &str) -> String {
+    path.replace('/', std::path::MAIN_SEPARATOR_STR)
 }
 
 pub(crate) fn stdout(command: &mut Command) -> String {

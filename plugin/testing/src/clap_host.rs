@@ -12,9 +12,11 @@ use clap_sys::events::*;
 use clap_sys::ext::audio_ports::{
     CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
 };
-use clap_sys::ext::gui::{
-    CLAP_EXT_GUI, CLAP_WINDOW_API_X11, clap_plugin_gui, clap_window, clap_window_handle,
-};
+#[cfg(windows)]
+use clap_sys::ext::gui::CLAP_WINDOW_API_WIN32;
+#[cfg(not(windows))]
+use clap_sys::ext::gui::CLAP_WINDOW_API_X11;
+use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui, clap_window, clap_window_handle};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_plugin_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_param_info, clap_plugin_params};
 use clap_sys::ext::render::{
@@ -424,21 +426,36 @@ impl Host {
     }
 
     /// Opens the editor within an X11 window; returns its size.
+    #[cfg(not(windows))]
     pub fn open_editor(&self, window: u32) -> (u32, u32) {
-        let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
         let api = CLAP_WINDOW_API_X11.as_ptr();
-        let parent = clap_window {
+        self.open_editor_in(&clap_window {
             api,
             specific: clap_window_handle { x11: window.into() },
-        };
+        })
+    }
 
+    /// Opens the editor within a window of this thread; returns its size.
+    #[cfg(windows)]
+    pub fn open_editor(&self, window: &crate::window::Window) -> (u32, u32) {
+        let api = CLAP_WINDOW_API_WIN32.as_ptr();
+        let win32 = window.handle();
+        self.open_editor_in(&clap_window {
+            api,
+            specific: clap_window_handle { win32 },
+        })
+    }
+
+    fn open_editor_in(&self, parent: &clap_window) -> (u32, u32) {
+        let gui: &clap_plugin_gui = self.extension(CLAP_EXT_GUI);
+        let api = parent.api;
         let (mut width, mut height) = (0, 0);
 
         // SAFETY: the plugin's own functions; the window outlives the editor.
         unsafe {
             assert!(gui.create.unwrap()(self.raw(), api, false));
             assert!(gui.get_size.unwrap()(self.raw(), &mut width, &mut height));
-            assert!(gui.set_parent.unwrap()(self.raw(), &parent));
+            assert!(gui.set_parent.unwrap()(self.raw(), parent));
             gui.show.unwrap()(self.raw());
         }
 

@@ -16,6 +16,9 @@ pub mod project;
 pub mod reference;
 pub mod screen;
 pub mod vst3_host;
+pub mod waveforms;
+#[cfg(windows)]
+pub mod window;
 
 pub use command::{bundled, command};
 
@@ -53,19 +56,25 @@ pub fn library() -> PathBuf {
     path
 }
 
-/// Returns a VST3 bundle with the library in it, in the form that hosts on Linux require. It is
-/// made in `folder` unless bundles are tested.
+/// Returns a VST3 bundle with the library in it, in the form that hosts on Linux and Windows
+/// require. It is made in `folder` unless bundles are tested.
 pub fn bundle(folder: &Path) -> PathBuf {
     if let Some(folder) = bundled() {
         return folder.join("Sextet.vst3");
     }
 
     let bundle = folder.join("Sextet.vst3");
+    let (system, file) = if cfg!(windows) {
+        ("win", "Sextet.vst3")
+    } else {
+        ("linux", "Sextet.so")
+    };
+
     let inner = bundle
         .join("Contents")
-        .join(format!("{}-linux", std::env::consts::ARCH));
+        .join(format!("{}-{system}", std::env::consts::ARCH));
     std::fs::create_dir_all(&inner).unwrap();
-    std::fs::copy(library(), inner.join("Sextet.so")).unwrap();
+    std::fs::copy(library(), inner.join(file)).unwrap();
 
     bundle
 }

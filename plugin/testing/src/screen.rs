@@ -193,14 +193,76 @@ impl Screen {
         shown.unwrap()
     }
 
+    /// As [`editor`](Self::editor), for an editor under Wine, and does `work` between two looks.
+    /// Wine draws it beyond the screen's corner, in a window without a title, and the picture lacks
+    /// the first row and column, which are not on the screen.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub fn editor_under_wine(
+        &self,
+        size: (usize, usize),
+        least: usize,
+        work: impl Fn(),
+    ) -> Picture {
+        let mut shown = None;
+        project::until("the editor's window", Duration::from_secs(60), || {
+            work();
+            let windows = self.of_size(self.root, size);
+            let mut pictures = windows.iter().filter_map(|&window| self.inner(window));
+            let full = |picture: &Picture| {
+                Stem::ALL
+                    .into_iter()
+                    .all(|stem| picture.pixels_of(stem) >= least)
+            };
+            shown = pictures.find(full);
+            match shown {
+                Some(_) => Ok(()),
+                None => Err(format!("in none of {} windows of its size", windows.len())),
+            }
+        });
+
+        shown.unwrap()
+    }
+
+    /// Returns the windows below `window` that have this size.
+    fn of_size(&self, window: Window, size: (usize, usize)) -> Vec<Window> {
+        let tree = self.connection.query_tree(window).ok();
+        let tree = tree.and_then(|tree| tree.reply().ok());
+        let children = tree.map(|tree| tree.children).unwrap_or_default();
+
+        let is_it = |window: Window| {
+            let found = self.connection.get_geometry(window).ok()?.reply().ok()?;
+            Some((found.width.into(), found.height.into()) == size)
+        };
+        let mut found = Vec::new();
+        for child in children {
+            found.extend(is_it(child).filter(|&is| is).map(|_| child));
+            found.extend(self.of_size(child, size));
+        }
+        found
+    }
+
     /// Returns a picture of a whole window; `None` while it reaches over the screen's edge or is
     /// not shown.
     fn picture(&self, window: Window) -> Option<Picture> {
         let size = self.connection.get_geometry(window).ok()?.reply().ok()?;
-        let (width, height) = (size.width, size.height);
+        self.part(window, 0, size.width, size.height)
+    }
+
+    /// Returns a picture of a window without its first row and column.
+    fn inner(&self, window: Window) -> Option<Picture> {
+        let size = self.connection.get_geometry(window).ok()?.reply().ok()?;
+        self.part(window, 1, size.width - 1, size.height - 1)
+    }
+
+    /// Returns a picture of a part of a window; `first` is its first row and column.
+    fn part(&self, window: Window, first: i16, width: u16, height: u16) -> Option<Picture> {
+        let all = !0;
+        let form = ImageFormat::Z_PIXMAP;
         let image = self
             .connection
-            .get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, !0)
+            .get_image(form, window, first, first, width, height, all)
             .ok()?;
 
         let pixels = image.reply().ok()?.data;

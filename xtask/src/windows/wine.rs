@@ -6,16 +6,18 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::screen::Screen;
 use crate::step::{root, run, works};
 use crate::tools::text;
 
 /// Wine for programs of 64 bits: Debian's package `wine64` has it nowhere on `PATH`.
 const PROGRAMS: [&str; 3] = ["/usr/lib/wine/wine64", "wine64", "wine"];
 
-/// Wine, without a screen.
+/// Wine, on a screen of its own.
 pub(super) struct Wine {
     program: &'static str,
     prefix: PathBuf,
+    screen: Screen,
 }
 
 impl Wine {
@@ -35,9 +37,10 @@ impl Wine {
         let wine = Self {
             program: Self::program().context("Wine is not installed")?,
             prefix: folder.join("wine"),
+            screen: Screen::start()?,
         };
 
-        let drive = wine.prefix.join("drive_c");
+        let drive = wine.drive();
         if !drive.join("windows/system32").is_dir() {
             println!("\n==> Wine's drive C: in {}", wine.prefix.display());
             fs::create_dir_all(&wine.prefix)?;
@@ -68,6 +71,11 @@ impl Wine {
         Ok(wine)
     }
 
+    /// Returns the folder that is Wine's drive C:.
+    fn drive(&self) -> PathBuf {
+        self.prefix.join("drive_c")
+    }
+
     /// Returns a command that runs `program` under Wine. Of the variables that are meant for tests
     /// on this system it sees none.
     pub(super) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -78,7 +86,7 @@ impl Wine {
             .env("WINEDEBUG", "-all")
             // Neither .NET nor a browser is asked for.
             .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
-            .env_remove("DISPLAY")
+            .env("DISPLAY", &self.screen.name)
             .env_remove("WAYLAND_DISPLAY");
 
         for (name, _) in std::env::vars_os() {
