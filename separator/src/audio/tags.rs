@@ -96,6 +96,21 @@ pub struct Cover {
     pub data: Vec<u8>,
 }
 
+impl Cover {
+    fn with_plain_mime(mut self) -> Self {
+        let is_plain = |c: u8| c == b' ' || c.is_ascii_graphic();
+        if !self.mime.bytes().all(is_plain) {
+            self.mime = match self.data.as_slice() {
+                [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+                [0x89, b'P', b'N', b'G', ..] => "image/png",
+                _ => "",
+            }
+            .to_owned();
+        }
+        self
+    }
+}
+
 impl Tags {
     /// Reads the tags of the file under `path`. Returns empty tags if the file has none or they
     /// cannot be read, which is never an error.
@@ -166,9 +181,12 @@ impl Tags {
         self.cover.as_ref()
     }
 
-    /// Sets or removes the front cover. A cover of more than 8 MiB is left out.
+    /// Sets or removes the front cover. A cover of more than 8 MiB is left out, and a MIME type that
+    /// is not printable ASCII, with which readers refuse a whole FLAC file, becomes that of the
+    /// picture's first bytes.
     pub fn set_cover(&mut self, cover: Option<Cover>) {
-        self.cover = cover.filter(|cover| cover.data.len() <= LARGEST_COVER);
+        let small = cover.filter(|cover| cover.data.len() <= LARGEST_COVER);
+        self.cover = small.map(Cover::with_plain_mime);
     }
 
     /// Returns the fields under their names in Vorbis comments.
@@ -359,7 +377,30 @@ fn read(path: &Path) -> Option<Tags> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
+
+    #[test]
+    fn a_mime_type_that_readers_refuse_becomes_that_of_the_picture() {
+        let jpeg: &[u8] = &[0xff, 0xd8, 0xff, 0xe0];
+        let cases = [
+            ("image/png", jpeg, "image/png"),
+            ("", jpeg, ""),
+            ("image/j\u{fffd}eg", jpeg, "image/jpeg"),
+            ("image/jp\0g", jpeg, "image/jpeg"),
+            ("bild/\u{f6}", b"\x89PNG\r\n", "image/png"),
+            ("bild/\u{f6}", b"GIF89a", ""),
+        ];
+        each_case(cases, |(mime, data, expected)| {
+            let mut tags = Tags::default();
+            tags.set_cover(Some(Cover {
+                mime: mime.to_owned(),
+                data: data.to_vec(),
+            }));
+            assert_eq!(tags.cover().unwrap().mime, expected);
+        });
+    }
 
     #[test]
     fn the_same_tags_give_the_same_bytes() {
