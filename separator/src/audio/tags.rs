@@ -181,8 +181,8 @@ impl Tags {
         self.cover.as_ref()
     }
 
-    /// Sets or removes the front cover. A cover of more than 8 MiB is left out, and a MIME type that
-    /// is not printable ASCII, with which readers refuse a whole FLAC file, becomes that of the
+    /// Sets or removes the front cover. A cover of more than 8 MiB is left out. A MIME type that is
+    /// not printable ASCII, with which readers refuse a whole FLAC file, becomes that of the
     /// picture's first bytes.
     pub fn set_cover(&mut self, cover: Option<Cover>) {
         let small = cover.filter(|cover| cover.data.len() <= LARGEST_COVER);
