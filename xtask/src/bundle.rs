@@ -5,7 +5,8 @@
 //! ```text
 //! target/bundled/
 //!   Sextet.vst3/Contents/x86_64-linux/{Sextet.so, sextet}
-//!   Sextet.clap          a file; on macOS a bundle that holds the command too
+//!   Sextet.clap          a file; on macOS a bundle that holds the command too, which is in
+//!                        Contents/Helpers of such bundles
 //!   sextet               the command, for hosts that load the CLAP, which looks for it in the
 //!                        user's folder
 //! ```
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::step::{borrowed, output, root, run, target};
-use crate::tensorrt;
+use crate::{macos, tensorrt};
 
 /// Package of the plugin.
 const PLUGIN: &str = "sextet-plugin";
@@ -93,10 +94,9 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
 
     // Put the command beside the bundles and into those that are folders.
     put(&built, &bundle.command)?;
-    put(&built, &library_folder(&bundle.vst3)?.join(COMMAND))?;
-
+    complete(&bundle.vst3, &built)?;
     if bundle.clap.is_dir() {
-        put(&built, &library_folder(&bundle.clap)?.join(COMMAND))?;
+        complete(&bundle.clap, &built)?;
     }
 
     sign(&[&bundle.vst3, &bundle.clap])?;
@@ -121,6 +121,24 @@ impl Bundle {
     pub(crate) fn parts(&self) -> [&Path; 3] {
         [&self.vst3, &self.clap, &self.command]
     }
+}
+
+/// Puts the command `built` into a bundle that has its library. One of macOS gets a folder for it,
+/// and is told whose it is.
+///
+/// # Errors
+/// When the bundle has no library, or cannot be written to.
+pub(crate) fn complete(bundle: &Path, built: &Path) -> Result<()> {
+    let name = built.file_name().context("a command has a name")?;
+    let library = library_folder(bundle)?;
+    if !macos::bundle::is_macos(&library) {
+        return put(built, &library.join(name));
+    }
+
+    let folder = macos::bundle::command_folder(bundle);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make '{}'", folder.display()))?;
+    put(built, &folder.join(name))?;
+    macos::bundle::describe(bundle)
 }
 
 /// Builds the command and returns its path.
@@ -241,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_goes_beside_the_library_on_every_system() {
+    fn the_librarys_folder_is_found_on_every_system() {
         let layouts = [
             ("x86_64-linux", "Sextet.so"),
             ("x86_64-win", "Sextet.vst3"),

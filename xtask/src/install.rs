@@ -168,7 +168,14 @@ fn remove(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use std::process::Command;
+
     use super::*;
+
+    /// The script of the archive.
+    #[cfg(unix)]
+    const SCRIPT: &str = include_str!("dist/install.sh");
 
     #[test]
     fn each_system_has_its_folders_of_plugins() {
@@ -186,6 +193,51 @@ mod tests {
             let expected = (home.join(vst3), home.join(clap));
             assert_eq!(plugin_folders(os, home), expected, "{os}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_archives_script_installs_where_this_chore_does() {
+        let systems = [
+            ("Linux", "linux", ".local/share/sextet/bin/sextet"),
+            (
+                "Darwin",
+                "macos",
+                "Library/Application Support/sextet/bin/sextet",
+            ),
+        ];
+        sextet_cases::each_case(systems, |(uname, os, command)| {
+            let folder = tempfile::tempdir().unwrap();
+            let (archive, home) = (folder.path().join("archive"), folder.path().join("a home"));
+            fs::create_dir_all(archive.join("Sextet.vst3/Contents")).unwrap();
+            for name in ["Sextet.vst3/Contents/PkgInfo", "Sextet.clap", "sextet"] {
+                fs::write(archive.join(name), name).unwrap();
+            }
+
+            // The system is what `uname` says it is. The second time replaces the first.
+            let script = format!("uname() {{ echo {uname}; }}\n{SCRIPT}");
+            fs::write(archive.join("install.sh"), script).unwrap();
+            for _ in 0..2 {
+                let mut shell = Command::new("sh");
+                shell.arg(archive.join("install.sh")).env("HOME", &home);
+                shell.env_remove("XDG_DATA_HOME").env_remove("SEXTET_DATA");
+                assert!(shell.output().unwrap().status.success());
+            }
+
+            let (vst3, clap) = plugin_folders(os, &home);
+            for (path, content) in [
+                (
+                    vst3.join("Sextet.vst3/Contents/PkgInfo"),
+                    "Sextet.vst3/Contents/PkgInfo",
+                ),
+                (clap.join("Sextet.clap"), "Sextet.clap"),
+                (home.join(command), "sextet"),
+            ] {
+                assert_eq!(fs::read_to_string(&path).unwrap(), content);
+                let beside = fs::read_dir(path.parent().unwrap()).unwrap();
+                assert_eq!(beside.count(), 1, "{}", path.display());
+            }
+        });
     }
 
     #[test]

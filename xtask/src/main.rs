@@ -10,6 +10,7 @@ mod cross;
 mod dist;
 mod install;
 mod kernels;
+mod macos;
 mod package;
 mod step;
 mod suite;

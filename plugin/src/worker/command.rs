@@ -68,18 +68,70 @@ fn find(folders: &Folders) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Returns the places in and around a bundle where the command may be.
+/// Returns the places in and around a bundle where the command may be. `Helpers` is macOS's folder
+/// for programs.
+///
+/// The library itself is none of them: `Contents/MacOS` has it as `Sextet`, and a disk that does
+/// not tell capital letters from small ones, as those of macOS, finds it by the command's name.
 fn around(library: &Path) -> Vec<PathBuf> {
     let mut places = Vec::new();
     for folder in library.ancestors().skip(1).take(BUNDLE_DEPTH) {
-        places.push(folder.join(COMMAND_FILE));
-        places.push(folder.join("Resources").join(COMMAND_FILE));
-        places.push(folder.join("MacOS").join(COMMAND_FILE));
+        for inner in ["", "Helpers", "Resources", "MacOS"] {
+            places.push(folder.join(inner).join(COMMAND_FILE));
+        }
     }
+    places.retain(|place| !place.as_os_str().eq_ignore_ascii_case(library.as_os_str()));
     places
 }
 
 /// Returns the path of the file that this code was loaded from.
 fn library_path() -> Option<PathBuf> {
     process_path::get_dylib_path().or_else(|| env::current_exe().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use sextet_cases::each_case;
+
+    use super::*;
+
+    #[test]
+    fn the_command_is_looked_for_where_each_system_has_it_and_is_never_the_library() {
+        let bundles = [
+            (
+                "Sextet.vst3/Contents/x86_64-linux/Sextet.so",
+                "Sextet.vst3/Contents/x86_64-linux",
+            ),
+            (
+                "Sextet.vst3/Contents/aarch64-linux/Sextet.so",
+                "Sextet.vst3/Contents/aarch64-linux",
+            ),
+            (
+                "Sextet.vst3/Contents/x86_64-win/Sextet.vst3",
+                "Sextet.vst3/Contents/x86_64-win",
+            ),
+            (
+                "Sextet.vst3/Contents/MacOS/Sextet",
+                "Sextet.vst3/Contents/Helpers",
+            ),
+            (
+                "Sextet.clap/Contents/MacOS/Sextet",
+                "Sextet.clap/Contents/Helpers",
+            ),
+        ];
+        each_case(bundles, |(library, folder)| {
+            let home = Path::new("folder");
+            let library = home.join(library);
+            let places = around(&library);
+            assert!(
+                places.contains(&home.join(folder).join(COMMAND_FILE)),
+                "{places:?}"
+            );
+
+            let of_library = library.to_str().unwrap().to_lowercase();
+            for place in &places {
+                assert_ne!(place.to_str().unwrap().to_lowercase(), of_library);
+            }
+        });
+    }
 }

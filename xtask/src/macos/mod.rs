@@ -1,0 +1,3 @@
+//! What macOS wants otherwise than other systems.
+
+pub(crate) mod bundle;
