@@ -28,7 +28,7 @@ use bundle::Build;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  check          everything that CI checks: format, lints, layout, public API, packages, kernels, tests, documentation, dependencies and licences
+  check          everything that CI checks: format, lints, layout, public API, packages, kernels, tests, documentation, dependencies and licences, types on macOS
   check --fast   the same without what has to be downloaded: no Python packages, no kernels, no TensorRT, no audit of dependencies
   tensorrt       only the checks with TensorRT: lints and tests with NVIDIA's library, which need no GPU
   kernels        compiles the kernels of the CUDA engine into separator/kernels/kernels.bin; needs no GPU
@@ -40,6 +40,7 @@ usage: cargo xtask <chore>
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
   windows        the tests of fs, wav and protocol and the plugin in its hosts and a window, built for Windows on Linux and run under
                  Wine; needs Debian's packages, which it names
+  macos          command and plugin, type-checked for macOS on Linux; needs Debian's packages, which it names
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -81,6 +82,7 @@ fn run() -> Result<()> {
         ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),
         ["windows"] => windows::run(),
+        ["macos"] => macos::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
         ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),

@@ -22,6 +22,8 @@ const TEST_PACKAGES: [&str; 2] = [
 const LIBCLANG: &str = "libclang==18.1.1";
 /// The package of NVRTC, NVIDIA's compiler of kernels: another version gives other machine code.
 pub(crate) const NVRTC: &str = "nvidia-cuda-nvrtc-cu12==12.9.86";
+/// The package of zig, whose C compiler has the headers of macOS.
+const ZIG: &str = "ziglang==0.17.1";
 /// Python packages of the benchmarks.
 const BENCH_PACKAGES: &str = "benches/requirements.txt";
 
@@ -99,6 +101,13 @@ pub(crate) fn nvrtc() -> Result<String> {
     let python = environment("target/tools/nvrtc", &imports, &[NVRTC])?;
 
     let find = "import nvidia.cuda_nvrtc, pathlib; print(pathlib.Path(list(nvidia.cuda_nvrtc.__path__)[0], 'lib', 'libnvrtc.so.12'))";
+    output(&python, &["-c", find])
+}
+
+/// Returns the path of zig, in a virtual environment that has nothing else.
+pub(crate) fn zig() -> Result<String> {
+    let python = environment("target/tools/zig", "import ziglang", &[ZIG])?;
+    let find = "import ziglang, pathlib; print(pathlib.Path(ziglang.__file__).with_name('zig'))";
     output(&python, &["-c", find])
 }
 
