@@ -10,6 +10,7 @@ pub mod draw;
 #[cfg(unix)]
 pub mod ffmpeg;
 pub mod peak;
+pub mod pickle;
 pub mod small;
 pub mod targets;
 

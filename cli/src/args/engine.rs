@@ -49,7 +49,7 @@ pub(crate) struct EngineFlags {
     /// The engine
     #[arg(long = "engine", value_enum, default_value_t)]
     pub(crate) kind: GpuEngineArg,
-    /// A name from `sextet model list`, or a .safetensors checkpoint
+    /// A name from `sextet model list`, or a .safetensors or .th checkpoint
     #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
     pub(crate) model: PathBuf,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(crate) enum GpuEngineArg {
 
 #[derive(Args, Debug)]
 pub(crate) struct BuildArgs {
-    /// A name from `sextet model list`, or a .safetensors checkpoint
+    /// A name from `sextet model list`, or a .safetensors or .th checkpoint
     #[arg(value_name = "MODEL", default_value = BUNDLED)]
     pub(crate) model: PathBuf,
     #[command(flatten)]

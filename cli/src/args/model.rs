@@ -21,7 +21,7 @@ pub(crate) enum ModelCommand {
     },
     /// Say what a model is: its stems, size, segment, hash, and where it comes from
     Info {
-        /// A name from `sextet model list`, a .safetensors checkpoint or a demucs bag (.yaml)
+        /// A name from `sextet model list`, a .safetensors or .th checkpoint or a demucs bag (.yaml)
         #[arg(value_name = "MODEL")]
         model: PathBuf,
     },
@@ -56,7 +56,7 @@ pub(crate) enum ModelCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// A name from `sextet model list`, or a .safetensors checkpoint
+    /// A name from `sextet model list`, or a .safetensors or .th checkpoint
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
     /// The file to write

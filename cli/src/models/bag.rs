@@ -13,7 +13,7 @@ use crate::fault::{Fault, Kind};
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bag {
-    /// Signatures; each checkpoint is `<signature>.safetensors`.
+    /// Signatures; each checkpoint is `<signature>.safetensors`, or a `.th` file of that name.
     pub(super) models: Vec<String>,
     /// One row a model: its weight for each source.
     pub(super) weights: Option<Vec<Vec<f32>>>,

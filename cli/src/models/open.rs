@@ -21,12 +21,11 @@ pub(crate) fn open(named: &Path) -> Result<Model> {
         return open_entry(entry);
     }
     match named.extension().and_then(|extension| extension.to_str()) {
-        Some("safetensors") => open_checkpoint(named),
+        Some("safetensors" | "th" | "pt" | "pth" | "ckpt") => open_checkpoint(named),
         Some("yaml" | "yml") => open_bag_file(named),
-        Some("th" | "pt" | "pth" | "ckpt") if named.exists() => Err(pickled(named).into()),
         _ if named.exists() => {
             let message = format!(
-                "'{}' is no model: expected a .safetensors or .yaml file",
+                "'{}' is no model: expected a .safetensors, .th or .yaml file",
                 named.display()
             );
             Err(Fault::new(Kind::Model, message)
@@ -82,11 +81,36 @@ pub(super) fn open_bag(entry: &Entry, paths: &[PathBuf]) -> Result<Model> {
 fn open_bag_file(path: &Path) -> Result<Model> {
     let bag = Bag::read(path)?;
     let beside = path.parent().unwrap_or(Path::new(""));
-    let file = |signature: &String| beside.join(format!("{signature}.safetensors"));
+    let file = |signature: &String| checkpoint_beside(beside, signature);
     let weights = bag.weights.map_or(vec![None; bag.models.len()], |rows| {
         rows.into_iter().map(Some).collect()
     });
     combine(bag.models.iter().map(file).zip(weights).collect())
+}
+
+/// Returns the path of the checkpoint `signature` in the folder `beside`: safetensors, or demucs' older
+/// form, whose name may have a checksum at its end (`demucs/repo.py`, `LocalRepo`).
+fn checkpoint_beside(beside: &Path, signature: &str) -> PathBuf {
+    let usual = beside.join(format!("{signature}.safetensors"));
+    if usual.exists() {
+        return usual;
+    }
+
+    let folder = if beside.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        beside
+    };
+    let files = folder.read_dir().into_iter().flatten().flatten();
+    let older = files.map(|file| file.path()).find(|path| {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        let plain = name.split('-').next() == Some(signature);
+        plain && path.extension().is_some_and(|extension| extension == "th")
+    });
+    older.unwrap_or(usual)
 }
 
 /// Opens a single model, or combines several with their weights.
@@ -119,20 +143,11 @@ fn open_checkpoint(path: &Path) -> Result<Model> {
     Model::open(path).with_context(|| format!("'{}'", path.display()))
 }
 
-/// The fault of a PyTorch file. PyTorch's files are pickles, which are programs.
-fn pickled(named: &Path) -> Fault {
-    let message = format!(
-        "'{}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file",
-        named.display()
-    );
-    Fault::new(Kind::Model, message).remedy([Remedy::ConvertCheckpoint, Remedy::FetchOfficialModel])
-}
-
 fn unknown(named: &Path) -> Fault {
     let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
     let message = format!("there is no model '{}'", named.display());
     Fault::new(Kind::Model, message).remedy(format!(
-        "name one of {}, or a .safetensors or .yaml file",
+        "name one of {}, or a .safetensors, .th or .yaml file",
         names.join(", ")
     ))
 }

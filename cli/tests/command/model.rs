@@ -162,4 +162,11 @@ fn a_bag_beside_its_checkpoints_is_a_model() {
     );
 
     assert!(said.contains("a bag of 2 networks"), "{said}");
+
+    // demucs' older files, with a checksum in their names.
+    let older = include_bytes!("../../../separator/tests/checkpoint/pickled/older.th");
+    sandbox.file("5c90dfd2-1a2b3c4d.th", older);
+    sandbox.file("older.yaml", b"models: [5c90dfd2]\n");
+    let info = stdout(&mut sandbox.sextet(&["model", "info", "older.yaml"]));
+    assert!(info.contains("drums, bass, other, vocals"), "{info}");
 }

@@ -209,7 +209,7 @@ fn offer(model: String) -> Offer {
     }
 }
 
-/// Returns the reply for a checkpoint: six stems, or a failure if it is a pickle.
+/// Returns the reply for a checkpoint: six stems, or a failure if it is a whole module of PyTorch's.
 fn check(job: JobId, model: String) -> Reply {
     if Path::new(&model)
         .extension()
@@ -225,12 +225,12 @@ fn check(job: JobId, model: String) -> Reply {
         };
     }
 
-    let remedies = vec![Remedy::ConvertCheckpoint, Remedy::FetchOfficialModel];
+    let remedies = vec![Remedy::ConvertCheckpoint, Remedy::ChooseModel];
     Reply::Failed {
         job,
         kind: FailKind::Model,
         message: format!(
-            "'{model}' is a file of PyTorch's, which runs code when it is opened: expected a .safetensors or .yaml file"
+            "'{model}': the checkpoint holds 'torch.nn.modules.linear.Linear', which Sextet does not know; expected tensors, numbers, texts and containers of them"
         ),
         remedy: Remedy::join(&remedies, Remedy::phrase),
         remedies,

@@ -22,9 +22,8 @@ pub(super) enum Want {
     Checkpoint,
 }
 
-/// Extensions of the files that hold a model. Pickles are among them, so that the user is told why
-/// they are not opened.
-const CHECKPOINTS: [&str; 5] = ["safetensors", "yaml", "yml", "th", "ckpt"];
+/// Extensions of the files that hold a model.
+const CHECKPOINTS: [&str; 7] = ["safetensors", "yaml", "yml", "th", "pt", "pth", "ckpt"];
 
 impl PathField {
     /// Shows the field and its button; returns true when the return key was pressed in it.

@@ -1,15 +1,17 @@
-//! Reader of checkpoints in the layout that demucs 4.1.0 publishes: safetensors whose metadata hold
-//! the class and its arguments.
+//! Reader of checkpoints in demucs' two layouts: safetensors whose metadata hold the class and its
+//! arguments, and the older `.th` files, which are PyTorch's.
 //!
-//! Source of the layout: `demucs/hf.py`, `load_safetensors_model`.
+//! Sources of the layouts: `load_safetensors_model` of `demucs/hf.py` and `serialize_model` of
+//! `demucs/states.py`, demucs 4.1.0.
 
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value as Json};
 
 use super::error::{ModelError, shown};
+use super::pickle::{self, Contents, Package};
 use super::weights::{Array, Weights};
 
 /// Class that a checkpoint must have.
@@ -24,8 +26,34 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads the bytes of a `.safetensors` file.
+    /// Reads the bytes of a `.safetensors` file, or of one of PyTorch's.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
+        match pickle::is_pickled(bytes) {
+            true => Self::read_pickled(bytes),
+            false => Self::read_safetensors(bytes),
+        }
+    }
+
+    fn read_pickled(bytes: &[u8]) -> Result<Self, ModelError> {
+        let Contents { package, weights } = Contents::read(bytes)?;
+        let Some(Package {
+            class,
+            args,
+            kwargs,
+        }) = package
+        else {
+            let tensors = weights.tensors();
+            return Err(ModelError::NoDescription { tensors });
+        };
+
+        check_class(&class)?;
+        Ok(Self {
+            arguments: arguments(args, kwargs)?,
+            weights,
+        })
+    }
+
+    fn read_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
         let damaged = |error: SafeTensorError| ModelError::NotSafetensors {
             source: error.into(),
         };
@@ -46,22 +74,27 @@ impl Checkpoint {
             })
         };
 
-        if entry("klass")? != CLASS {
-            return Err(ModelError::WrongClass {
-                found: shown(entry("klass")?),
-            });
-        }
-
+        check_class(entry("klass")?)?;
         let arguments = arguments(json("args")?, json("kwargs")?)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let arrays = tensors
-            .iter()
-            .map(|(name, view)| Ok((name.to_owned(), array(name, &view)?)));
+        let arrays = tensors.iter().map(|(name, view)| {
+            let array = decode(name, view.dtype(), view.shape(), view.data())?;
+            Ok((name.to_owned(), array))
+        });
 
         Ok(Self {
             arguments,
             weights: Weights::new(arrays.collect::<Result<BTreeMap<_, _>, ModelError>>()?),
         })
+    }
+}
+
+fn check_class(found: &str) -> Result<(), ModelError> {
+    match found {
+        CLASS => Ok(()),
+        _ => Err(ModelError::WrongClass {
+            found: shown(found),
+        }),
     }
 }
 
@@ -101,9 +134,14 @@ fn arguments(positional: Json, by_name: Json) -> Result<Map<String, Json>, Model
     Ok(arguments)
 }
 
-fn array(name: &str, view: &TensorView<'_>) -> Result<Array, ModelError> {
-    let bytes = view.data();
-    let data: Vec<f32> = match view.dtype() {
+/// Decodes the tensor `name`, whose elements are in `bytes` in row-major order.
+pub(super) fn decode(
+    name: &str,
+    element: Dtype,
+    shape: &[usize],
+    bytes: &[u8],
+) -> Result<Array, ModelError> {
+    let data: Vec<f32> = match element {
         Dtype::F32 => bytes
             .as_chunks()
             .0
@@ -136,6 +174,6 @@ fn array(name: &str, view: &TensorView<'_>) -> Result<Array, ModelError> {
             index,
             found: data[index],
         }),
-        None => Ok(Array::new(view.shape(), data)),
+        None => Ok(Array::new(shape, data)),
     }
 }

@@ -11,15 +11,27 @@ use crate::{Error, ErrorKind, Remedy};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum ModelError {
-    #[error("cannot read the checkpoint {path}: {source}; expected a .safetensors file as demucs 4.1 publishes them", path = path.display())]
+    #[error("cannot read the checkpoint {path}: {source}; expected a .safetensors file or a .th file as demucs publishes them", path = path.display())]
     Unreadable {
         path: PathBuf,
         source: std::io::Error,
     },
     #[error(
-        "this is not a safetensors checkpoint: {source}; expected a whole .safetensors file as demucs 4.1 publishes them"
+        "this is not a safetensors checkpoint: {source}; expected a whole .safetensors or .th file as demucs publishes them"
     )]
     NotSafetensors { source: BoxedError },
+    #[error(
+        "this is not a whole checkpoint of PyTorch's: {source}; expected a .ckpt, .pt or .th file as torch.save writes them"
+    )]
+    NotPyTorch { source: BoxedError },
+    #[error(
+        "the checkpoint holds {name}, which Sextet does not know; expected tensors, numbers, texts and containers of them"
+    )]
+    UnknownObject { name: String },
+    #[error(
+        "the checkpoint holds {tensors} tensors and does not say what model they are of; expected demucs' layout with klass, args and kwargs"
+    )]
+    NoDescription { tensors: usize },
     #[error(
         "the checkpoint does not say what it is: metadata entry '{entry}' is missing; expected demucs' layout with klass, args and kwargs"
     )]
@@ -127,6 +139,7 @@ impl ModelError {
         match self {
             Self::Unreadable { .. } => vec![Remedy::CheckPermissions],
             Self::NotSafetensors { .. }
+            | Self::NotPyTorch { .. }
             | Self::MetadataJson { .. }
             | Self::MissingMetadata { .. }
             | Self::MissingTensor { .. }
@@ -134,7 +147,9 @@ impl ModelError {
             | Self::ExtraTensors { .. }
             | Self::TensorType { .. }
             | Self::NotFinite { .. } => vec![Remedy::ReplaceCheckpoint],
-            Self::WrongClass { .. }
+            Self::UnknownObject { .. } => vec![Remedy::ConvertCheckpoint, Remedy::ChooseModel],
+            Self::NoDescription { .. }
+            | Self::WrongClass { .. }
             | Self::UnknownArgument { .. }
             | Self::Unsupported { .. }
             | Self::Sources { .. } => vec![Remedy::ChooseModel],

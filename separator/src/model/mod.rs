@@ -1,4 +1,4 @@
-//! Models: checkpoints in demucs' layout, and the graphs built from them.
+//! Models: checkpoints in demucs' layouts, and the graphs built from them.
 
 mod checkpoint;
 mod config;
@@ -8,6 +8,7 @@ mod htdemucs;
 mod model;
 mod network;
 mod onnx;
+mod pickle;
 pub(crate) mod program;
 pub(crate) mod weights;
 

@@ -28,8 +28,9 @@ impl Model {
         )?))
     }
 
-    /// Opens the checkpoint at `path`, a `.safetensors` file in the layout that demucs 4.1
-    /// publishes.
+    /// Opens the checkpoint at `path`: a `.safetensors` file in the layout that demucs 4.1
+    /// publishes, or one of PyTorch's in demucs' older layout (`.th`). No code in it is run: it is
+    /// read as data, and what is no data is refused by name.
     ///
     /// # Errors
     /// Returns a [`ModelError`] when the file cannot be read, is damaged, or is of an unsupported

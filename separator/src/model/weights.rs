@@ -107,6 +107,11 @@ impl Weights {
         Self { arrays }
     }
 
+    /// Returns the number of tensors.
+    pub(crate) fn tensors(&self) -> usize {
+        self.arrays.len()
+    }
+
     /// Returns the number of elements in all tensors.
     pub(crate) fn parameters(&self) -> usize {
         self.arrays.values().map(|array| array.data.len()).sum()

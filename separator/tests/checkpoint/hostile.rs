@@ -74,7 +74,7 @@ fn small_files_cannot_ask_for_much() {
 
 /// Returns the number of damaged files: `SEXTET_FUZZ_CASES`, or few enough for every run of the
 /// tests.
-fn cases() -> usize {
+pub(super) fn cases() -> usize {
     std::env::var("SEXTET_FUZZ_CASES")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -125,7 +125,18 @@ fn write_fuzz_seeds() {
         std::fs::write(folder.join(name), checkpoint(&arguments, 1).bytes()).unwrap();
     });
 
-    println!("3 seeds in {}", folder.display());
+    let pickled = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoint/pickled");
+    let files = std::fs::read_dir(pickled)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let files: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|kind| kind != "py"))
+        .collect();
+    each_case(&files, |path| {
+        std::fs::copy(path, folder.join(path.file_name().unwrap())).unwrap();
+    });
+
+    println!("{} seeds in {}", 3 + files.len(), folder.display());
 }
 
 /// Changes one digit or letter of the header without changing its length.

@@ -4,6 +4,7 @@
 
 mod accepted;
 mod hostile;
+mod pickled;
 mod refused;
 mod tensors;
 

@@ -23,7 +23,6 @@ fn files_that_are_no_checkpoints_are_refused() {
             "text",
             b"this is not a model, it is a letter to a friend".to_vec(),
         ),
-        ("pickle", [&b"PK\x03\x04"[..], &[0; 400]].concat()),
         (
             "a WAV file",
             [&b"RIFF\x24\x00\x00\x00WAVEfmt "[..], &[1; 400]].concat(),

@@ -4,6 +4,7 @@ use sextet_protocol::Stem;
 use sextet_protocol::worker::{
     EngineName, FailKind, GpuState, JobId, ModelState, Prepare, Reply, Request, Separate, Waiting,
 };
+use sextet_testing::pickle::{Pickle, archive};
 
 use super::client::{Worker, long_song, tiny};
 use crate::sandbox::{Sandbox, tiny_model};
@@ -60,7 +61,9 @@ fn the_machine_is_told_of_in_words() {
 fn a_checkpoint_is_looked_at_before_it_is_used() {
     let sandbox = Sandbox::new();
     let text = sandbox.file("text.safetensors", b"this is no checkpoint");
-    let pickle = sandbox.file("model.th", b"PK");
+    let program = Pickle::new().global("os", "system").text("true");
+    let program = archive(&program.raw(b"\x85R").end(), &[]);
+    let program = sandbox.file("model.th", &program);
 
     let mut worker = Worker::greeted(&sandbox);
     let mut check = |job, model: &str| {
@@ -84,7 +87,18 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
 
     assert_eq!(checked.model, "sextet-mini");
 
-    let (text, pickle) = (text.to_str().unwrap(), pickle.to_str().unwrap());
+    // A file of PyTorch's that holds a model and nothing else.
+    let older = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../separator/tests/checkpoint/pickled/older.th"
+    );
+    let Reply::Checked { checked, .. } = check(10, older) else {
+        panic!()
+    };
+
+    assert_eq!(checked.stems, Stem::ALL[..4]);
+
+    let (text, program) = (text.to_str().unwrap(), program.to_str().unwrap());
     let wrong = [
         (
             "nothing.safetensors",
@@ -102,7 +116,7 @@ fn a_checkpoint_is_looked_at_before_it_is_used() {
             "not a safetensors checkpoint",
             "fetch or export the checkpoint again",
         ),
-        (pickle, "runs code when it is opened", "tools/export_hf.py"),
+        (program, "holds 'os.system'", "tools/export_hf.py"),
     ];
 
     for (job, (wrong, what, expected)) in (3..).zip(wrong) {

@@ -207,7 +207,11 @@ fn add(ui: &mut Ui, view: &View, checkpoint: &mut PathField, remote: &Remote) {
         .filter(|_| !view.upkeep.question.is_running());
 
     ui.horizontal(|ui| {
-        let entered = checkpoint.show(ui, Want::Checkpoint, "Path of a .safetensors or .yaml file");
+        let entered = checkpoint.show(
+            ui,
+            Want::Checkpoint,
+            "Path of a .safetensors, .th or .yaml file",
+        );
         let add = ui.add_enabled(can.is_some(), Button::new("Add"));
         add.widget_info(|| WidgetInfo::labeled(Role::Button, can.is_some(), "Add the checkpoint"));
         if let (true, Some(path)) = (add.clicked() || entered, &can) {

@@ -299,7 +299,7 @@ fn an_engine_that_is_at_odds_with_the_gpu_is_told() {
 fn the_panel_keeps_its_place_and_stays_within_the_smallest_editor() {
     let long = "/mnt/studio/".to_owned() + &"a-folder-with-a-long-name/".repeat(12);
     let message =
-        format!("'{long}model.th' is a file of PyTorch's, which runs code when it is opened.");
+        format!("'{long}model.th': the checkpoint holds 'os.system', which Sextet does not know.");
     let fault = TaskState::Failed(Fault::Failed {
         message,
         remedy: "Convert it.".to_owned(),

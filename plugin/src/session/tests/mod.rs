@@ -264,10 +264,10 @@ fn the_machine_is_looked_at_and_a_checkpoint_becomes_the_model_once_it_can_be_us
         "{machine:?}"
     );
 
-    let pickle = fixture.home.path().join("model.th");
-    std::fs::write(&pickle, "PK").unwrap();
+    let wrong = fixture.home.path().join("model.th");
+    std::fs::write(&wrong, "PK").unwrap();
     fixture.send(Command::Upkeep(UpkeepRequest::Check(
-        pickle.display().to_string(),
+        wrong.display().to_string(),
     )));
     fixture.wait("a refusal", |view| {
         matches!(view.upkeep.question, TaskState::Failed(_))
