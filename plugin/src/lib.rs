@@ -9,8 +9,10 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod capture;
+mod closeup;
 mod editor;
 mod exports;
+mod meters;
 mod overview;
 mod params;
 mod placement;
@@ -20,6 +22,7 @@ mod session;
 mod sextet;
 mod shared_state;
 mod shim;
+mod spectrogram;
 #[cfg(test)]
 mod test_folders;
 mod worker;

@@ -149,7 +149,8 @@ impl Plugin for Sextet {
             .as_mut()
             .and_then(|audio| audio.position(transport, frames));
 
-        let loop_start = transport.loop_range_samples().map(|(start, _)| start);
+        let loop_stretch = transport.loop_range_samples();
+        let loop_start = loop_stretch.map(|(start, _)| start);
         let Some((mut block, audio, session)) = self
             .audio
             .as_mut()
@@ -185,9 +186,15 @@ impl Plugin for Sextet {
         let Audio { end, player, .. } = audio;
         player.play(end.deck(), &levels, &mut block);
 
-        // Show the transport in the editor.
-        if remote.shared.transport(position) {
-            remote.shared.repaint.request_repaint();
+        // Show transport and levels in the editor.
+        let shared = &remote.shared;
+        let is_changed = [
+            shared.transport(position),
+            shared.set_loop(loop_stretch),
+            shared.meters.measure(&block),
+        ];
+        if is_changed.contains(&true) {
+            shared.repaint.request_repaint();
         }
 
         ProcessStatus::KeepAlive

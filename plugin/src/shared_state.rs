@@ -1,9 +1,12 @@
 //! The state that audio thread, session thread and editor share: numbers that are read and written
 //! without locks.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use nice_plug_egui::RepaintNotifier;
+
+use crate::meters::Meters;
 
 /// The shared state of one instance.
 #[derive(Default)]
@@ -25,6 +28,12 @@ pub(crate) struct SharedState {
     armed: AtomicBool,
     /// Whether the plugin is being removed.
     stop: AtomicBool,
+    /// The stretch in which the transport loops, in frames at the session's rate. There is none
+    /// where the end is not behind the start.
+    loop_start: AtomicI64,
+    loop_end: AtomicI64,
+    /// Levels of what is played.
+    pub(crate) meters: Meters,
     pub(crate) repaint: RepaintNotifier,
 }
 
@@ -44,6 +53,21 @@ impl SharedState {
             return was_playing;
         };
         self.position.swap(position, Ordering::Relaxed) != position || !was_playing
+    }
+
+    /// Stores the stretch in which the transport loops; returns true if it has changed.
+    pub(crate) fn set_loop(&self, stretch: Option<(i64, i64)>) -> bool {
+        let (start, end) = stretch.unwrap_or((0, 0));
+        let old_start = self.loop_start.swap(start, Ordering::Relaxed);
+        let old_end = self.loop_end.swap(end, Ordering::Relaxed);
+        (old_start, old_end) != (start, end)
+    }
+
+    /// Returns the stretch in which the transport loops, if it does.
+    pub(crate) fn loop_stretch(&self) -> Option<Range<i64>> {
+        let start = self.loop_start.load(Ordering::Relaxed);
+        let end = self.loop_end.load(Ordering::Relaxed);
+        (start < end).then_some(start..end)
     }
 
     pub(crate) fn position(&self) -> i64 {

@@ -1,10 +1,12 @@
 //! The choice of files and folders: typed, or in the system's dialog, which runs on a thread of its
 //! own.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
 use egui::{Ui, vec2};
+use percent_encoding::percent_decode_str;
 use sextet_protocol::{AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS};
 
 /// A field for a path that is typed or chosen.
@@ -56,8 +58,8 @@ impl PathField {
     }
 
     pub(super) fn path(&self) -> Option<PathBuf> {
-        let text = self.text.trim();
-        (!text.is_empty()).then(|| PathBuf::from(text))
+        let text = pasted(&self.text);
+        (!text.is_empty()).then(|| PathBuf::from(text.as_ref()))
     }
 
     fn ask(&mut self, want: Want, context: egui::Context) {
@@ -65,9 +67,11 @@ impl PathField {
         let dialog = rfd::FileDialog::new();
         let run = move || {
             let path = match want {
+                // A file that is named is read whatever its extension.
                 Want::Song => dialog
                     .set_title("Open a song")
                     .add_filter("Audio", &[AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS].concat())
+                    .add_filter("All files", &["*"])
                     .pick_file(),
                 Want::Checkpoint => dialog
                     .set_title("Add a checkpoint")
@@ -88,5 +92,56 @@ impl PathField {
         {
             self.request = Some(request);
         }
+    }
+}
+
+/// Returns a path that was typed, or what file managers put into the clipboard in its place: the
+/// file's address, or its path in quotation marks. Of several files it is the first.
+fn pasted(text: &str) -> Cow<'_, str> {
+    let line = text.trim().lines().next().unwrap_or_default().trim();
+    let quoted = ['"', '\''].iter().find_map(|&mark| {
+        line.strip_prefix(mark)
+            .and_then(|rest| rest.strip_suffix(mark))
+    });
+    let path = quoted.unwrap_or(line);
+
+    let Some(address) = path.strip_prefix("file://") else {
+        return Cow::Borrowed(path);
+    };
+    let address = address.strip_prefix("localhost").unwrap_or(address);
+    let has_drive = address.as_bytes().get(2) == Some(&b':');
+    let address = address
+        .strip_prefix('/')
+        .filter(|_| has_drive)
+        .unwrap_or(address);
+    percent_decode_str(address).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use sextet_cases::each_case;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_what_was_typed_or_pasted() {
+        let cases = [
+            ("/home/me/song.wav", "/home/me/song.wav"),
+            ("  /home/me/a song.wav \n", "/home/me/a song.wav"),
+            ("\"/home/me/a song.wav\"", "/home/me/a song.wav"),
+            ("'C:\\songs\\one.wav'", "C:\\songs\\one.wav"),
+            ("file:///home/me/a%20song.wav", "/home/me/a song.wav"),
+            (
+                "file:///home/me/caf%C3%A9.wav\r\nfile:///b.wav",
+                "/home/me/café.wav",
+            ),
+            ("file://localhost/home/me/song.wav", "/home/me/song.wav"),
+            ("file:///C:/songs/one.wav", "C:/songs/one.wav"),
+            // A file may be called that.
+            ("100%25.wav", "100%25.wav"),
+            ("it's.wav", "it's.wav"),
+            ("", ""),
+        ];
+        each_case(cases, |(text, path)| assert_eq!(pasted(text), path));
     }
 }

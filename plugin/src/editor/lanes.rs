@@ -8,26 +8,25 @@ use egui::{
 use nice_plug::prelude::{BoolParam, Param as _, ParamSetter};
 use sextet_protocol::Stem;
 
-use super::clip::Timeline;
+use super::clip::Canvas;
+use super::pictures::Lane;
 use super::theme::{self, BACKGROUND, CONTROLS, GAP, PANEL, RECORD, ROUND, TEXT, WEAK, WELL};
-use super::{gain, waveform};
+use super::timeline::Timeline;
+use super::{gain, navigate, waveform};
 use crate::params::{MainOutput, SextetParams, title};
-use crate::session::View;
 
 /// Shows the lanes in all of the remaining height.
 pub(super) fn show(
     ui: &mut Ui,
     params: &SextetParams,
     setter: &ParamSetter<'_>,
-    view: &View,
-    timeline: &Timeline,
+    canvas: &mut Canvas<'_>,
 ) {
     let space = ui.available_rect_before_wrap();
     let count = Stem::ALL.len() as f32;
     let height = ((space.height() - (count - 1.0) * 5.0) / count).max(38.0);
     let heard = heard(params);
 
-    let full = waveform::full_height(view.clip.as_ref().map(|wave| &*wave.overview));
     for (number, stem) in Stem::ALL.into_iter().enumerate() {
         let top = space.top() + number as f32 * (height + 5.0);
         let lane = Rect::from_min_size(pos2(space.left(), top), vec2(space.width(), height));
@@ -44,38 +43,45 @@ pub(super) fn show(
             .id_salt(stem);
         let row = &mut ui.new_child(place.layout(Layout::left_to_right(Align::Center)));
         self::controls(row, params, setter, stem, colour);
-        let wave = Rect::from_min_max(
-            pos2(lane.left() + CONTROLS + 12.0, lane.top() + 3.0),
-            lane.max - vec2(4.0, 3.0),
-        );
-
-        ui.painter().rect_filled(wave, 4.0, WELL);
-        let shade = if heard[number] {
-            colour
-        } else {
-            theme::faded(colour, 0.28)
-        };
-
-        if let Some(overview) = &view.stems[number] {
-            waveform::paint(
-                &ui.painter_at(wave),
-                timeline.clip_in(wave),
-                overview,
-                full,
-                shade,
-            );
-        } else {
-            ui.painter().hline(
-                wave.x_range(),
-                wave.center().y,
-                egui::Stroke::new(1.0, theme::faded(colour, 0.25)),
-            );
-        }
-
-        timeline.paint_playhead(ui, wave);
+        wave(ui, canvas, lane, stem, heard[number]);
     }
 
     ui.advance_cursor_after_rect(space);
+}
+
+/// Shows a stem's level and its waveform, with the transport in it.
+fn wave(ui: &mut Ui, canvas: &mut Canvas<'_>, lane: Rect, stem: Stem, is_heard: bool) {
+    let (view, timeline, colour) = (canvas.view, canvas.timeline, theme::colour(stem));
+    let number = 1 + stem as usize;
+    let shade = if is_heard {
+        colour
+    } else {
+        theme::faded(colour, 0.28)
+    };
+    canvas
+        .meter
+        .paint(ui, number, Timeline::meter_in(lane), shade);
+
+    let wave = Timeline::wave_in(lane.shrink2(vec2(0.0, 3.0)));
+    ui.painter().rect_filled(wave, 4.0, WELL);
+    if let Some(overview) = &view.stems[stem as usize] {
+        let full = waveform::full_height(view.clip.as_ref().map(|wave| &*wave.overview));
+        let lane = Lane {
+            number,
+            wave,
+            overview,
+            colour,
+            is_heard,
+        };
+        canvas.pictures.paint(ui, view, timeline, full, &lane);
+    } else {
+        let line = egui::Stroke::new(1.0, theme::faded(colour, 0.25));
+        ui.painter().hline(wave.x_range(), wave.center().y, line);
+    }
+
+    timeline.paint_loop(ui, wave, None);
+    timeline.paint_playhead(ui, wave);
+    navigate::area(ui, wave, number, timeline, canvas.zoom);
 }
 
 /// Shows a stem's name, solo, mute and gain.

@@ -5,8 +5,12 @@ mod clip;
 mod dialog;
 mod gain;
 mod header;
+mod heat;
 mod lanes;
+mod meter;
+mod navigate;
 mod open;
+mod pictures;
 #[cfg(debug_assertions)]
 mod places;
 mod render;
@@ -16,11 +20,14 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod timeline;
 mod waveform;
 mod window;
 mod words;
+mod zoom;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::ParamSetter;
@@ -28,13 +35,17 @@ use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::{Frame, NiceEguiApp};
 
 use crate::params::SextetParams;
-use crate::session::Remote;
-use clip::Timeline;
+use crate::session::{Command, Phase, Remote, View};
+use clip::Canvas;
 use header::PanelRequest;
+use meter::Meter;
 use open::OpenPanel;
+use pictures::Pictures;
 use render::RenderPanel;
 use settings::SettingsPanel;
+use timeline::Timeline;
 pub(crate) use window::{EditorWindow, ScaledEditor};
+use zoom::Zoom;
 
 /// The editor's state, from which every frame is drawn.
 pub struct EditorApp {
@@ -44,6 +55,9 @@ pub struct EditorApp {
     open: OpenPanel,
     render: RenderPanel,
     settings: SettingsPanel,
+    zoom: Zoom,
+    pictures: Pictures,
+    meter: Meter,
     /// Whether it was noticed that the take is over.
     saw_take_over: bool,
 }
@@ -62,6 +76,9 @@ impl EditorApp {
             open,
             render,
             settings,
+            zoom: Zoom::default(),
+            pictures: Pictures::default(),
+            meter: Meter::default(),
             saw_take_over: false,
         }
     }
@@ -75,38 +92,70 @@ impl EditorApp {
         }
     }
 
+    /// Reads the levels, which are drawn again while they fall.
+    fn read_meters(&mut self, ui: &egui::Ui) {
+        let now_s = ui.input(|input| input.time);
+        let peaks = self.remote.shared.meters.take();
+        if let Some(seconds) = self.meter.update(&peaks, now_s) {
+            let later = Duration::from_secs_f64(seconds);
+            ui.ctx().request_repaint_after(later);
+        }
+    }
+
+    /// Draws the lanes of the clip and the stems, and the main output's choice between them.
+    /// Returns the area that is left at the foot.
+    fn draw_clip(
+        &mut self,
+        ui: &mut egui::Ui,
+        setter: &ParamSetter<'_>,
+        view: &View,
+    ) -> egui::Rect {
+        let timeline = Timeline::new(view, &self.remote.shared, &mut self.zoom);
+        let mut canvas = Canvas {
+            view,
+            timeline: &timeline,
+            zoom: &mut self.zoom,
+            pictures: &mut self.pictures,
+            meter: &self.meter,
+        };
+
+        let wave = Timeline::wave_in(ui.available_rect_before_wrap());
+        clip::show(ui, &mut canvas, &self.remote);
+        selector::show(ui, &self.params, setter);
+        let foot = ui.available_rect_before_wrap();
+        let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
+
+        let place = egui::UiBuilder::new().max_rect(lanes);
+        lanes::show(&mut ui.new_child(place), &self.params, setter, &mut canvas);
+
+        let total_s = timeline.total_s();
+        self.zoom.note(timeline.playhead_in_clip_s(), total_s);
+        if self.zoom.shown(total_s) != timeline.shown() && view.phase != Phase::Capturing {
+            ui.ctx().request_repaint();
+        }
+        let pixels = ui.pixels_per_point();
+        if let Some(look) = self.pictures.ask(&timeline, wave, pixels) {
+            self.remote.send(Command::LookCloser(look));
+        }
+
+        foot
+    }
+
     /// Draws a frame. Changes are sent to `host`.
     fn draw(&mut self, ui: &mut egui::Ui, host: &GuiContext) {
         let setter = host.param_setter();
         let view = self.remote.view.get();
-        let timeline = Timeline::new(&view, &self.remote.shared);
-
         self.disarm(&setter);
+        self.read_meters(ui);
         let frame = egui::Frame::new()
             .fill(theme::BACKGROUND)
             .inner_margin(12.0);
         let request = egui::CentralPanel::default().frame(frame).show(ui, |ui| {
             let request = header::show(ui, &self.params, &setter, &view, &self.remote);
-            clip::show(ui, &view, &timeline, &self.remote);
-            selector::show(ui, &self.params, &setter);
-            let foot = ui.available_rect_before_wrap();
-            let (lanes, foot) = foot.split_top_bottom_at_y(foot.bottom() - 60.0);
-
-            let place = |rect| egui::UiBuilder::new().max_rect(rect);
-            lanes::show(
-                &mut ui.new_child(place(lanes)),
-                &self.params,
-                &setter,
-                &view,
-                &timeline,
-            );
-
+            let foot = self.draw_clip(ui, &setter, &view);
             let foot = foot.with_min_y(foot.top() + 8.0);
-            request.or(status::show(
-                &mut ui.new_child(place(foot)),
-                &view,
-                &self.remote,
-            ))
+            let place = egui::UiBuilder::new().max_rect(foot);
+            request.or(status::show(&mut ui.new_child(place), &view, &self.remote))
         });
 
         match request.inner {
@@ -151,6 +200,7 @@ impl NiceEguiApp for EditorApp {
 
     fn editor_closed(&mut self) {
         self.context = None;
+        self.pictures.clear();
         self.saw_take_over = false;
     }
 }

@@ -1,6 +1,8 @@
 //! The painting of a waveform.
 
-use egui::{Color32, Mesh, Painter, Rect, Shape, pos2};
+use std::ops::Range;
+
+use egui::{Color32, Mesh, Rect, pos2};
 
 use crate::overview::Overview;
 
@@ -18,20 +20,17 @@ pub(super) fn full_height(clip: Option<&Overview>) -> f32 {
     high.max(-low).clamp(QUIETEST, 1.0)
 }
 
-/// Paints an overview into `rect`, one column per pixel, darker towards its tips. The level `full`
-/// is shown at full height.
-pub(super) fn paint(
-    painter: &Painter,
+/// Draws `parts` of an overview into `rect`, one column per pixel, darker towards its tips. The
+/// level `full` is shown at full height.
+pub(super) fn mesh(
     rect: Rect,
+    pixels_per_point: f32,
     overview: &Overview,
+    parts: &Range<f64>,
     full: f32,
     colour: Color32,
-) {
-    if overview.bins.is_empty() || rect.width() < 1.0 {
-        return;
-    }
-
-    let pixel = 1.0 / painter.ctx().pixels_per_point();
+) -> Mesh {
+    let pixel = 1.0 / pixels_per_point;
     let columns = (rect.width() / pixel) as usize;
     let (middle, half) = (rect.center().y, SCALE * rect.height() / 2.0);
     let tip = colour.gamma_multiply(0.72);
@@ -41,12 +40,10 @@ pub(super) fn paint(
     mesh.reserve_triangles(4 * columns);
 
     // A column is a rectangle above the middle and one below it.
+    let edge =
+        |column: usize| parts.start + (parts.end - parts.start) * column as f64 / columns as f64;
     for column in 0..columns {
-        let (from, to) = (
-            column as f64 / columns as f64,
-            (column + 1) as f64 / columns as f64,
-        );
-        let [low, high] = overview.between(from, to);
+        let [low, high] = overview.between(edge(column), edge(column + 1));
         let x = rect.left() + column as f32 * pixel;
 
         // Silence is shown as a line.
@@ -66,5 +63,5 @@ pub(super) fn paint(
         }
     }
 
-    painter.add(Shape::mesh(mesh));
+    mesh
 }

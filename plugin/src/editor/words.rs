@@ -15,6 +15,19 @@ pub(super) fn clock(seconds: f64) -> String {
     }
 }
 
+/// Formats a time for marks at this distance: `1:02.5`, or `1:02.53` where they are closer than a
+/// tenth of a second.
+pub(super) fn clock_to(seconds: f64, step_s: f64) -> String {
+    if step_s >= 0.1 {
+        return clock(seconds);
+    }
+
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let hundredths = (seconds.abs() * 100.0).round() as u64;
+    let (minutes, rest) = (hundredths / 6000, hundredths % 6000);
+    format!("{sign}{minutes}:{:02}.{:02}", rest / 100, rest % 100)
+}
+
 /// Formats the time left: `4.5 s left`, `25 s left`, `2 min left`. It is no more exact than the
 /// estimate.
 pub(super) fn left(seconds: f64) -> String {
@@ -99,6 +112,15 @@ mod tests {
         ];
         each_case(cases, |(seconds, said)| {
             assert_eq!(clock(seconds), said);
+        });
+
+        let cases = [
+            (62.54, 0.1, "1:02.5"),
+            (62.54, 0.02, "1:02.54"),
+            (-0.05, 0.05, "-0:00.05"),
+        ];
+        each_case(cases, |(seconds, step_s, said)| {
+            assert_eq!(clock_to(seconds, step_s), said);
         });
 
         let cases = [

@@ -8,6 +8,7 @@ use sextet_protocol::worker::{RenderBits, RenderFormat};
 use super::channel::SessionEndpoint;
 use super::upkeep::UpkeepRequest;
 use super::view::BackgroundKind;
+use crate::closeup::CloserLook;
 use crate::saved::{SavedState, Settings};
 
 /// A command of the host, through the plugin, or of the user, through the editor.
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Clear,
     /// Moves the clip to a frame of the timeline, at the session's rate.
     MoveClip(i64),
+    /// Reads what the editor shows closer, or as spectrograms.
+    LookCloser(CloserLook),
     /// Replaces the settings.
     Settings(Settings),
     /// Passes a request on to the upkeep of the machine.

@@ -4,6 +4,7 @@
 mod channel;
 mod command;
 mod conductor;
+mod examination;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ pub(crate) use channel::{AudioEndpoint, channel};
 pub(crate) use command::{Command, RenderRequest};
 use conductor::Conductor;
 pub(crate) use upkeep::{TaskState, UpkeepRequest, UpkeepState};
-pub(crate) use view::{BackgroundJob, Phase, View, ViewCell, model_title};
+pub(crate) use view::{BackgroundJob, CloseUps, Phase, Shown, View, ViewCell, model_title};
 
 /// A handle of a session. Dropping it ends the thread.
 pub(crate) struct Session {

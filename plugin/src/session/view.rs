@@ -8,6 +8,7 @@ use sextet_protocol::cache::Manifest;
 use sextet_protocol::worker::{self, EngineName};
 
 use super::upkeep::UpkeepState;
+use crate::closeup::CloseUp;
 use crate::overview::Overview;
 use crate::placement::Placement;
 use crate::saved::Settings;
@@ -64,6 +65,25 @@ impl Phase {
 pub(crate) struct Wave {
     pub(crate) placement: Placement,
     pub(crate) overview: Arc<Overview>,
+}
+
+/// A close-up, which is compared by identity: it is never changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown(pub(crate) Arc<CloseUp>);
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The close-ups, as far as they were read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct CloseUps {
+    /// The whole clip, which has no waveforms: those are the overviews.
+    pub(crate) whole: Option<Shown>,
+    /// A stretch that is shown, or was.
+    pub(crate) near: Option<Shown>,
 }
 
 /// A file being read, or files being written.
@@ -146,6 +166,8 @@ pub(crate) struct View {
     pub(crate) clip: Option<Wave>,
     /// Overview of each stem, as far as it was scanned.
     pub(crate) stems: [Option<Arc<Overview>>; Stem::ALL.len()],
+    /// Close-ups of clip and stems, which the editor asks for.
+    pub(crate) closeups: CloseUps,
     /// Number of frames that were lost while capturing.
     pub(crate) lost_frames: u64,
     /// Engine and model in use, for people.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use sextet_protocol::Stem;
 use x11rb::connection::Connection as _;
+use x11rb::protocol::Event;
+use x11rb::protocol::present::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{
     AtomEnum, ConnectionExt as _, CreateWindowAux, ImageFormat, PropMode, Window, WindowClass,
 };
@@ -160,6 +162,32 @@ impl Screen {
         })
     }
 
+    /// Returns the editor's window, once there is one.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub fn editor_window(&self) -> Window {
+        let mut found = None;
+        project::until("the editor's window", Duration::from_secs(60), || {
+            found = self.find("Sextet");
+            found.map(|_| ()).ok_or_else(|| "not there".to_owned())
+        });
+        found.unwrap()
+    }
+
+    /// Starts to count the frames of a window.
+    pub fn count_frames(&self, window: Window) -> FrameCount {
+        let (connection, _) = x11rb::connect(Some(&self.name)).unwrap();
+        let id = connection.generate_id().unwrap();
+        let mask = present::EventMask::COMPLETE_NOTIFY;
+        connection
+            .present_select_input(id, window, mask)
+            .unwrap()
+            .check()
+            .unwrap();
+        FrameCount { connection }
+    }
+
     /// Returns a picture of the editor once its window has this size and shows six waveforms, each
     /// of `least` pixels or more.
     ///
@@ -286,6 +314,23 @@ impl Drop for Screen {
             let _ = server.kill();
             let _ = server.wait();
         }
+    }
+}
+
+/// A count of the frames that a window draws. baseview asks the server for the time of each
+/// (`Present`), and the server tells all who listen.
+pub struct FrameCount {
+    connection: RustConnection,
+}
+
+impl FrameCount {
+    /// Returns the number of frames since the last call, or since the start.
+    pub fn take(&self) -> usize {
+        // A reply to this comes after all events before it.
+        self.connection.sync().unwrap();
+        let events = std::iter::from_fn(|| self.connection.poll_for_event().unwrap());
+        let is_frame = |event: &Event| matches!(event, Event::PresentCompleteNotify(done) if done.kind == present::CompleteKind::NOTIFY_MSC);
+        events.filter(is_frame).count()
     }
 }
 

@@ -100,6 +100,9 @@ fn every_control_is_reached_by_tab_in_every_phase() {
         "Render to files",
         "Settings",
         "Move here",
+        "Zoom in",
+        "Spectrograms",
+        "Timeline",
     ];
 
     let choices = [

@@ -3,6 +3,7 @@
 mod keyboard;
 mod panel;
 mod scale;
+mod timeline;
 mod truth;
 
 use std::sync::{Arc, Mutex};

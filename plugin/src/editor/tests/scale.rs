@@ -52,7 +52,7 @@ fn controls_lie_side_by_side_within_the_window_in_every_size_and_on_every_screen
             fixture.harness.run();
 
             let places = places(&fixture);
-            assert_eq!(places.len(), 35, "at {points} and {pixels}: {places:?}");
+            assert_eq!(places.len(), 40, "at {points} and {pixels}: {places:?}");
 
             let window = egui::Rect::from_min_size(egui::Pos2::ZERO, points);
             for (number, (name, rect)) in places.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 mod background;
 mod clips;
+mod closeups;
 mod hint;
 mod history;
 mod publish;
@@ -25,6 +26,7 @@ use crate::session::upkeep::Upkeep;
 use crate::session::view::{Draft, ViewCell};
 use crate::shared_state::SharedState;
 use crate::worker::{IdleWorker, Job, Launcher};
+use closeups::Examinations;
 use hint::GpuHint;
 use history::History;
 use state::{Effect, Event, State};
@@ -49,6 +51,7 @@ pub(super) struct Conductor {
     history: History,
     state: State,
     waveforms: Waveforms,
+    closeups: Examinations,
     /// Stems that the last choice of model and engine led to, whatever they were made with.
     answered: Option<(Fingerprint, String, EngineName)>,
     /// Worker that waits for the next separation.
@@ -89,6 +92,7 @@ impl Conductor {
             history: History::default(),
             state: State::Empty,
             waveforms: Waveforms::default(),
+            closeups: Examinations::default(),
             answered: None,
             idle_worker: None,
             takes: 0,
@@ -124,6 +128,7 @@ impl Conductor {
             self.step_idle_worker();
             self.step_upkeep();
             self.poll_scan();
+            self.step_closeups();
 
             self.check_deck();
             self.retry_missing_capture();
@@ -182,6 +187,7 @@ impl Conductor {
             Command::CancelBackground(kind) => self.cancel_background(kind),
             Command::Clear => self.replace_clip(None),
             Command::MoveClip(frame) => self.move_clip(frame),
+            Command::LookCloser(look) => self.closeups.look_closer(look),
             Command::Settings(settings) => self.settings = settings,
             Command::Upkeep(request) => {
                 self.upkeep

@@ -25,6 +25,7 @@ impl Conductor {
         draft.put_ref(|view| &mut view.name, clip.map_or(&NO_NAME, name));
         draft.put_ref(|view| &mut view.clip, self.waveforms.clip());
         draft.put_ref(|view| &mut view.stems, self.waveforms.stems());
+        draft.put_ref(|view| &mut view.closeups, &self.closeups.shown);
         draft.put(|view| &mut view.lost_frames, self.lost_frames);
 
         draft.put(|view| &mut view.engine, self.state.engine());
