@@ -10,12 +10,13 @@ import torch
 from conftest import CPU
 
 from sextet_train import pcm
-from sextet_train.data.augmentation import heard_stems
+from sextet_train.data.augmentation import Shares, heard_stems
 from sextet_train.data.examples import examples
 from sextet_train.data.fence import Fence
 from sextet_train.data.pool import Pool
 from sextet_train.data.prefetch import prefetched
 from sextet_train.eval.evaluation_set import songs_of
+from sextet_train.stems import STEMS
 
 FRAMES = 3 * 44100
 
@@ -40,9 +41,18 @@ def test_examples_sum_to_their_mix(pool: Pool) -> None:
 
 def test_sparse_examples_have_one_to_three_stems() -> None:
     rng = np.random.default_rng(0)
-    counts = heard_stems(rng, 500, 1.0).sum(1)
+    counts = heard_stems(rng, 500, Shares(sparse=1.0)).sum(1)
     assert set(counts) == {1, 2, 3}
-    assert (heard_stems(rng, 2000, 0.08).sum(1) == 6).mean() > 0.65
+    assert (heard_stems(rng, 2000, Shares()).sum(1) == 6).mean() > 0.65
+
+
+def test_trios_are_guitar_piano_and_other() -> None:
+    trio = [stem in {"guitar", "piano", "other"} for stem in STEMS]
+    assert (heard_stems(np.random.default_rng(0), 50, Shares(0.0, trio=1.0)) == trio).all()
+
+    # Chance gives the trio alone to one example in 700 by itself.
+    share = (heard_stems(np.random.default_rng(0), 4000, Shares(0.2, 0.1)) == trio).all(1).mean()
+    assert 0.085 < share < 0.115
 
 
 def test_a_pool_says_when_too_few_songs_came(tmp_path: Path) -> None:

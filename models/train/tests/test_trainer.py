@@ -8,6 +8,7 @@ import torch
 from conftest import one_example
 
 from sextet_train.optim import muon
+from sextet_train.train.trainer import LAST
 
 
 def test_queries_keys_and_values_are_three_matrices_in_place(
@@ -103,6 +104,8 @@ def test_a_resumed_trainer_takes_the_same_step(trainer: Callable[..., Any]) -> N
     first.save()
     again = trainer(resume=True, seed=2)
     assert again.step == first.step and torch.equal(again.muon.momentum, first.muon.momentum)
+    stored = torch.load(first.config.out / LAST)["momentum"].untyped_storage()
+    assert stored.nbytes() == 4 * first.muon.places, "nothing else is stored with the momentum"
     for t in (first, again):
         t.one_step(*one_example(1))
     assert torch.equal(first.vector.values, again.vector.values) and torch.equal(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import CPU, one_example
 
+from sextet_train.data.augmentation import Shares
 from sextet_train.data.examples import examples
 from sextet_train.data.pool import Pool
 from sextet_train.songs.composer import compose
@@ -60,7 +61,7 @@ def test_examples_are_the_same(tmp_path: Path) -> None:
     torch.manual_seed(3)
     rng = np.random.default_rng(1)
     for powers, size in EXAMPLES:
-        mix, stems = examples(pool, rng, 4, 11025, 0.2)
+        mix, stems = examples(pool, rng, 4, 11025, Shares(0.2))
         assert stems.square().mean((0, 2, 3)).tolist() == pytest.approx(powers, abs=1e-5)
         assert float(mix.abs().sum()) == pytest.approx(size, rel=1e-5)
 

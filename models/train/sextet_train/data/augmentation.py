@@ -3,6 +3,8 @@
 Everything is done to the stems; the mix is their sum, always.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -14,6 +16,8 @@ LOWEST_HZ = 30  # of the first band
 ROOM_FRAMES = 32768
 ROOM_CHANCE = 0.2
 OVERDRIVE_CHANCE = 0.08
+SOME_SHARE = 0.22  # of the examples, with each stem left out by chance
+IN_TRIO = np.array([stem in ("guitar", "piano", "other") for stem in STEMS])
 
 
 def on_device(values: Array, device: torch.device) -> torch.Tensor:
@@ -71,25 +75,41 @@ def recolour(stems: torch.Tensor, rng: Rng, room_chance: float = ROOM_CHANCE) ->
     return torch.fft.irfft(spectrum, size)[..., :frames]
 
 
-def heard_stems(rng: Rng, batch: int, sparse: float) -> Array:
-    """Which stems are heard, bool [batch, 6]: mostly all, often some, in a share `sparse` of the
-    examples only one to three."""
+class Shares(NamedTuple):
+    """Shares of the examples, from 0 to 1, that are not of all six stems: `sparse` of one to three,
+    `trio` of guitar, piano and other alone, which are what is hardest to tell apart."""
+
+    sparse: float = 0.08
+    trio: float = 0.0
+
+
+DEFAULT_SHARES = Shares()
+
+
+def heard_stems(rng: Rng, batch: int, shares: Shares) -> Array:
+    """Which stems are heard, bool [batch, 6]: mostly all, often some, and what `shares` says."""
+    sparse_above = 1 - shares.sparse
+    trio_above = sparse_above - shares.trio
+    some_above = trio_above - SOME_SHARE
+
     heard = np.ones((batch, len(STEMS)), bool)
     for row in heard:
         fate = rng.random()
-        if fate > 1 - sparse:
+        if fate > sparse_above:
             row[:] = False
             row[rng.permutation(len(STEMS))[: int(rng.integers(1, 4))]] = True
-        elif fate > 0.78 - sparse:
+        elif fate > trio_above:
+            row[:] = IN_TRIO
+        elif fate > some_above:
             row[:] = rng.random(len(STEMS)) > 0.3
     return heard
 
 
-def random_gain(rng: Rng, batch: int, sparse: float, device: torch.device) -> torch.Tensor:
+def random_gain(rng: Rng, batch: int, shares: Shares, device: torch.device) -> torch.Tensor:
     """Gain, polarity and muting [batch, 6, 1, 1]."""
     shape = (batch, len(STEMS))
     gain = 10 ** (rng.normal(0, 3.0, shape).clip(-9, 7) / 20) * rng.choice((-1, 1), shape)
-    return on_device(gain * heard_stems(rng, batch, sparse), device)[..., None, None]
+    return on_device(gain * heard_stems(rng, batch, shares), device)[..., None, None]
 
 
 def random_width(stems: torch.Tensor, rng: Rng) -> torch.Tensor:

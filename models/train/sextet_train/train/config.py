@@ -37,6 +37,7 @@ class TrainConfig:
     min_songs: int = described("songs to wait for before the first step", 200)
     patience: float = described("seconds to wait for --min-songs", 120.0)
     sparse: float = described("share of examples with one to three stems only", 0.08)
+    trio: float = described("share of examples with guitar, piano and other only", 0.0)
     channels: int = described("channels of the first layer", 24)
     t_layers: int = described("layers of the transformer", 3)
     optimiser: OptimiserName = described("optimiser of matrices and kernels", "muon")
@@ -60,8 +61,9 @@ class TrainConfig:
         """ValueError for a value that no run can have."""
         for name in ("seconds", "batch", "crop_s", "capacity", "lr", "floor", "floor_end"):
             self._require(name, getattr(self, name) > 0, "more than 0")
-        for name in ("hold", "floor_hold", "sparse", "ema"):
+        for name in ("hold", "floor_hold", "sparse", "trio", "ema"):
             self._require(name, 0 <= getattr(self, name) <= 1, "0 to 1")
+        self._require("trio", self.sparse + self.trio <= 1, "at most what --sparse leaves of 1")
         self._require("warmup", self.warmup >= 1, "1 or more")
         self._require("song_s", self.song_s >= self.crop_s, f"--crop-s ({self.crop_s:g}) or more")
         self._require("optimiser", self.optimiser in typing.get_args(OptimiserName), "muon, adamw")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sextet_train.data.augmentation import Shares
 from sextet_train.data.examples import examples
 from sextet_train.data.pool import Pool
 from sextet_train.data.prefetch import prefetched
@@ -114,8 +115,9 @@ class TrainingLoop:
         config, process = self.config, self.process
         rng = np.random.default_rng([config.seed, process.rank, self.trainer.step])
         frames = int(config.crop_s * RATE_HZ)
+        shares = Shares(config.sparse, config.trio)
         return prefetched(
-            lambda: examples(self.pool, rng, config.batch, frames, config.sparse), process.device
+            lambda: examples(self.pool, rng, config.batch, frames, shares), process.device
         )
 
     def _is_over(self) -> bool:

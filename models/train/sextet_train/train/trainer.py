@@ -129,7 +129,8 @@ class Trainer:
             "average": self.average.state_dict(),
             "step": self.step,
             "optimiser": self.adamw.state_dict(),
-            "momentum": self.muon.momentum,
+            # A copy: torch.save writes the whole storage that a view is of, with the direction.
+            "momentum": self.muon.momentum.clone(),
             "elapsed": self.elapsed_s,
             "grad_norm_ema": self.clip.grad_norm_ema,
             "record": self.record,
