@@ -16,19 +16,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{borrowed, output, root, run, target};
+use crate::step::{root, run};
+use crate::system::{System, Workshop};
 use crate::{macos, tensorrt};
 
+/// Package of the command.
+const COMMAND: &str = "sextet-cli";
 /// Package of the plugin.
 const PLUGIN: &str = "sextet-plugin";
 /// Name of the bundles, as in `bundler.toml`.
 const NAME: &str = "Sextet";
-/// File name of the command.
-pub(crate) const COMMAND: &str = sextet_protocol::COMMAND_FILE;
 
 /// Options of a build.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Build<'a> {
+    pub(crate) system: System,
     /// Cargo's profile.
     pub(crate) profile: &'a str,
     /// Whether the command is built without TensorRT, whatever the system.
@@ -38,7 +40,7 @@ pub(crate) struct Build<'a> {
 impl Build<'_> {
     /// Whether the command contains TensorRT.
     pub(crate) fn has_tensorrt(self) -> bool {
-        !self.cpu_only && tensorrt::is_shipped_for_this_system()
+        !self.cpu_only && self.system.has_tensorrt()
     }
 
     /// Returns Cargo's flags for the features of all linked packages.
@@ -60,36 +62,24 @@ pub(crate) struct Bundle {
     pub(crate) command: PathBuf,
 }
 
-/// Builds plugin and command with the options `build` and puts them together.
+/// Builds plugin and command in `workshop` with the options `build` and puts them together.
 ///
 /// # Errors
 /// When something does not build, cannot be copied, or contains another engine than it should.
-pub(crate) fn make(build: Build) -> Result<Bundle> {
+pub(crate) fn make(build: Build, workshop: &Workshop) -> Result<Bundle> {
     if !root().join("plugin/Cargo.toml").is_file() {
         bail!("this checkout has no plugin/: there is nothing to bundle");
     }
 
-    let built = build_command(build)?;
+    let built = build_both(build, workshop)?;
     println!("\n==> bundle {PLUGIN}");
-    let arguments = ["bundle", PLUGIN, "--locked", "--profile", build.profile];
+    let bundled = workshop.bundle(PLUGIN, build.profile)?;
 
-    // The bundler names its output folder after the profile, except for this one.
-    let arguments = if build.profile == "dev" {
-        &arguments[..3]
-    } else {
-        &arguments[..]
-    };
-
-    nice_plug_xtask::main_with_args(
-        "cargo xtask",
-        arguments.iter().map(|&argument| argument.to_owned()),
-    )?;
-
-    let bundled = target()?.join("bundled");
+    let command = build.system.command();
     let bundle = Bundle {
         vst3: bundled.join(format!("{NAME}.vst3")),
         clap: bundled.join(format!("{NAME}.clap")),
-        command: bundled.join(COMMAND),
+        command: bundled.join(command),
     };
 
     // Put the command beside the bundles and into those that are folders.
@@ -100,6 +90,7 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
     }
 
     sign(&[&bundle.vst3, &bundle.clap])?;
+    workshop.check_imports(&[&bundle.command, &bundle.clap])?;
 
     for path in bundle.parts() {
         println!(
@@ -111,7 +102,7 @@ pub(crate) fn make(build: Build) -> Result<Bundle> {
 
     println!(
         "    engines of the command: {}",
-        engines(&bundle.command)?.join(", ")
+        engines(&bundle.command, workshop)?.join(", ")
     );
     Ok(bundle)
 }
@@ -141,37 +132,22 @@ pub(crate) fn complete(bundle: &Path, built: &Path) -> Result<()> {
     macos::bundle::describe(bundle)
 }
 
-/// Builds the command and returns its path.
-fn build_command(build: Build) -> Result<PathBuf> {
+/// Builds the command and the plugin's library, in one go: with a choice of features for each, half
+/// of what they share would be built twice. Returns the command's path.
+fn build_both(build: Build, workshop: &Workshop) -> Result<PathBuf> {
     let environment = if build.has_tensorrt() {
         tensorrt::libclang()?
     } else {
         Vec::new()
     };
 
-    let command = [
-        "build",
-        "--locked",
-        "--package",
-        "sextet-cli",
-        "--profile",
-        build.profile,
-    ];
+    let both = ["--package", COMMAND, "--package", PLUGIN];
+    let what = ["--lib", "--bins", "--profile", build.profile];
+    workshop.build(&[&both[..], &what, build.features()].concat(), &environment)?;
 
-    run(
-        "cargo",
-        &[&command, build.features()].concat(),
-        &borrowed(&environment),
-    )?;
-
-    let folder = if build.profile == "dev" {
-        "debug"
-    } else {
-        build.profile
-    };
-
-    let built = target()?.join(folder).join(COMMAND);
-    let has_tensorrt = engines(&built)?.iter().any(|engine| engine == "tensorrt");
+    let built = workshop.built(build.profile)?.join(build.system.command());
+    let engines = engines(&built, workshop)?;
+    let has_tensorrt = engines.iter().any(|engine| engine == "tensorrt");
     if has_tensorrt != build.has_tensorrt() {
         bail!(
             "'{}' was built with other engines than it should have; is another build going on?",
@@ -183,12 +159,9 @@ fn build_command(build: Build) -> Result<PathBuf> {
 }
 
 /// Returns the engines that `command` reports as built in.
-fn engines(command: &Path) -> Result<Vec<String>> {
-    let program = command
-        .to_str()
-        .context("the workspace's path is not valid Unicode; move it elsewhere")?;
-    let findings: serde_json::Value =
-        serde_json::from_str(&output(program, &["doctor", "--json"])?)?;
+fn engines(command: &Path, workshop: &Workshop) -> Result<Vec<String>> {
+    let findings = workshop.output(command, &["doctor", "--json"])?;
+    let findings: serde_json::Value = serde_json::from_slice(&findings)?;
     let engines = findings["engines"]
         .as_array()
         .context("the command's doctor names no engines")?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use crate::step::{borrowed, run};
-use crate::{kernels, macos, package, tensorrt, tidy, tools};
+use crate::{kernels, macos, package, tensorrt, tidy, tools, windows};
 
 /// All checks, with TensorRT where NVIDIA has it.
 ///
@@ -44,9 +44,14 @@ pub(crate) fn all() -> Result<()> {
     let deny = tools::cargo_deny()?;
     run(&deny, &["check", "bans", "licenses", "sources"], &[])?;
 
-    match macos::check()? {
-        None => println!("\nall checks passed"),
-        Some(left_out) => println!("\nall checks passed but one that was left out: {left_out}"),
+    let systems = [windows::check()?, macos::check()?];
+    let left_out: Vec<String> = systems.into_iter().flatten().collect();
+    match left_out.as_slice() {
+        [] => println!("\nall checks passed"),
+        _ => println!(
+            "\nall checks passed but what was left out: {}",
+            left_out.join("; ")
+        ),
     }
 
     Ok(())

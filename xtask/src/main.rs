@@ -14,6 +14,7 @@ mod macos;
 mod package;
 mod step;
 mod suite;
+mod system;
 mod tensorrt;
 mod tidy;
 mod tools;
@@ -23,7 +24,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use bundle::Build;
+use bundle::{Build, Bundle};
+use system::{System, Workshop};
 
 const USAGE: &str = "\
 usage: cargo xtask <chore>
@@ -51,7 +53,11 @@ usage: cargo xtask <chore>
 bundle, install and dist take
   --profile NAME   dev, release (usual for bundle and install) or dist (usual for dist)
   --cpu-only       a command without TensorRT; otherwise it has it on Linux and Windows, x86-64, which needs libclang.
-                   The CUDA engine is part of every command";
+                   The CUDA engine is part of every command
+bundle and dist take
+  --target x86_64-pc-windows-gnu
+                   what is for Windows, made on Linux with Debian's packages, and without TensorRT, which only Microsoft's
+                   compiler can call there";
 
 fn main() -> ExitCode {
     match run() {
@@ -84,8 +90,8 @@ fn run() -> Result<()> {
         ["windows"] => windows::run(),
         ["macos"] => macos::run(),
         ["bench"] => bench::run_all(),
-        ["bundle", rest @ ..] => bundle::make(build(rest, "release")?).map(drop),
-        ["install", rest @ ..] => install::install(&bundle::make(build(rest, "release")?)?),
+        ["bundle", rest @ ..] => bundled(build(rest, "release")?).map(drop),
+        ["install", rest @ ..] => install::install(&bundled(build_here(rest)?)?),
         ["uninstall"] => install::uninstall(),
         ["dist", rest @ ..] => dist::make(build(rest, "dist")?),
         [] | ["help" | "--help" | "-h"] => {
@@ -96,9 +102,26 @@ fn run() -> Result<()> {
     }
 }
 
+/// Builds the bundles with the options `build`.
+fn bundled(build: Build) -> Result<Bundle> {
+    bundle::make(build, &Workshop::open(build.system)?)
+}
+
+/// Parses the build options of what is installed, which cannot be for another system.
+fn build_here<'a>(arguments: &[&'a str]) -> Result<Build<'a>> {
+    let build = build(arguments, "release")?;
+    if build.system != System::This {
+        bail!(
+            "expected no --target: what is built for another system cannot be installed on this one. Use dist --target"
+        );
+    }
+    Ok(build)
+}
+
 /// Parses the build options in `arguments`; the profile is `usual` unless given.
 fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
     let mut build = Build {
+        system: System::This,
         profile: usual,
         cpu_only: false,
     };
@@ -110,14 +133,66 @@ fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
                 build.cpu_only = true;
                 rest
             }
+            ["--target", name, rest @ ..] => {
+                let Some(system) = System::of_target(name) else {
+                    bail!(
+                        "expected --target {}, the one system that is built for from another; found '{name}'",
+                        windows::TARGET
+                    );
+                };
+                build.system = system;
+                rest
+            }
             ["--profile", name @ ("dev" | "release" | "dist"), rest @ ..] => {
                 build.profile = name;
                 rest
             }
             other => bail!(
-                "expected --cpu-only, or --profile and dev, release or dist; found '{}'\n\n{USAGE}",
+                "expected --cpu-only, --target and a target, or --profile and dev, release or dist; found '{}'\n\n{USAGE}",
                 other.join(" ")
             ),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_build() {
+        let here = Build {
+            system: System::This,
+            profile: "dist",
+            cpu_only: false,
+        };
+        let windows = Build {
+            system: System::Windows,
+            ..here
+        };
+        let cases: [(&[&str], Option<Build>); 6] = [
+            (&[], Some(here)),
+            (
+                &["--cpu-only"],
+                Some(Build {
+                    cpu_only: true,
+                    ..here
+                }),
+            ),
+            (&["--target", windows::TARGET], Some(windows)),
+            (
+                &["--profile", "dev", "--target", windows::TARGET],
+                Some(Build {
+                    profile: "dev",
+                    ..windows
+                }),
+            ),
+            (&["--target", "x86_64-apple-darwin"], None),
+            (&["--target"], None),
+        ];
+        for (arguments, expected) in cases {
+            assert_eq!(build(arguments, "dist").ok(), expected, "{arguments:?}");
+        }
+        assert!(build_here(&["--target", windows::TARGET]).is_err());
     }
 }

@@ -18,9 +18,10 @@ const LIBRARY: &str = "tensorrt-rtx-cu13-libs";
 /// The folder of the library in its wheel.
 const IN_WHEEL: &str = "tensorrt_rtx_libs";
 
-/// Whether NVIDIA offers TensorRT for this system.
+/// Whether NVIDIA offers TensorRT for this system, and this system's compilers can call it: the
+/// library for Windows is C++ of Microsoft's compiler, whose objects MinGW's cannot use.
 pub(crate) fn is_made_for_this_system() -> bool {
-    is_made_for(OS, ARCH)
+    is_made_for(OS, ARCH) && !cfg!(all(windows, target_env = "gnu"))
 }
 
 fn is_made_for(os: &str, arch: &str) -> bool {
@@ -103,7 +104,7 @@ pub(crate) fn library() -> Result<(String, String)> {
 /// Whether the released command contains TensorRT unless it is left out: on Linux and Windows,
 /// x86-64. NVIDIA has its library for 64-bit ARM too, where it is untested.
 pub(crate) fn is_shipped_for_this_system() -> bool {
-    is_shipped_for(OS, ARCH)
+    is_made_for_this_system() && is_shipped_for(OS, ARCH)
 }
 
 fn is_shipped_for(os: &str, arch: &str) -> bool {

@@ -19,6 +19,12 @@ pub mod tensorrt;
 #[path = "no_tensorrt.rs"]
 mod tensorrt;
 
+#[cfg(all(feature = "tensorrt", windows, target_env = "gnu"))]
+compile_error!(
+    "NVIDIA's library for Windows is C++ of Microsoft's compiler, and MinGW's look for its virtual functions in other \
+     places: calls go to wrong ones. Build for x86_64-pc-windows-msvc, or without the feature `tensorrt`"
+);
+
 pub use choice::{Backend, Sooner, Successor, Work, engine_class, settle, successor, warm_up};
 pub(crate) use choice::{check, start};
 pub use class::{EngineClass, UnknownEngineClass};

@@ -10,6 +10,8 @@ use sextet_fs::AtomicFile;
 use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 
+use crate::system::System;
+
 /// The strongest of xz's usual levels; its window of 64 MB finds the command's second copy.
 const XZ_LEVEL: u32 = 9;
 /// Time of every file: the beginning of 2026, in seconds since 1970.
@@ -20,8 +22,9 @@ const TIME_S: u64 = 1_767_225_600;
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
-    let extension = if cfg!(windows) { "zip" } else { "tar.xz" };
+pub(super) fn make(folder: &Path, name: &str, system: System) -> Result<PathBuf> {
+    let is_zip = system.is_windows();
+    let extension = if is_zip { "zip" } else { "tar.xz" };
     let archive = folder.with_file_name(format!("{name}.{extension}"));
     let failed = || format!("cannot write '{}'", archive.display());
 
@@ -29,7 +32,7 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<PathBuf> {
     list(folder, Path::new(name), &mut files)?;
 
     let mut file = AtomicFile::beside(&archive).with_context(failed)?;
-    if cfg!(windows) {
+    if is_zip {
         zip(&files, &mut file)
     } else {
         tar_xz(&files, &mut file)

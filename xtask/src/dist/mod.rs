@@ -6,21 +6,21 @@
 //!   README.txt  install.sh (for Windows install.cmd, uninstall.cmd)
 //!   Sextet.vst3/  Sextet.clap  sextet
 //!   share/man/man1/*.1  share/completions/*
-//!   LICENSE-MIT  LICENSE-APACHE  THIRD-PARTY.html
+//!   LICENSE-MIT  LICENSE-APACHE  THIRD-PARTY.html  (for Windows from Linux MINGW-*.txt)
 //! ```
 
 mod archive;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::bundle::{self, Build, COMMAND};
+use crate::bundle::{self, Build};
 use crate::install::copy;
 use crate::step::{root, run, target};
-use crate::{tensorrt, tools};
+use crate::system::Workshop;
+use crate::tools;
 
 /// Instructions for installing without Cargo.
 const README: &str = include_str!("README.txt");
@@ -52,22 +52,19 @@ const COMPLETIONS: [(&str, &str); 4] = [
 /// # Errors
 /// When a part of it cannot be made.
 pub(crate) fn make(build: Build) -> Result<()> {
-    let bundle = bundle::make(build)?;
+    let workshop = Workshop::open(build.system)?;
+    let bundle = bundle::make(build, &workshop)?;
     let home = target()?.join("dist");
     let version = env!("CARGO_PKG_VERSION");
 
     // On systems with both variants, the name tells which one this is.
-    let variant = if build.cpu_only && tensorrt::is_shipped_for_this_system() {
+    let variant = if build.cpu_only && build.system.has_tensorrt() {
         "-without-tensorrt"
     } else {
         ""
     };
 
-    let name = format!(
-        "sextet-{version}-{}-{}{variant}",
-        std::env::consts::ARCH,
-        std::env::consts::OS
-    );
+    let name = format!("sextet-{version}-{}{variant}", build.system.name());
 
     // Collect the files in an empty folder.
     let stage = home.join(&name);
@@ -85,11 +82,11 @@ pub(crate) fn make(build: Build) -> Result<()> {
     }
 
     papers(&stage, version, build)?;
-    share(&stage)?;
-    third_parties(&stage.join("THIRD-PARTY.html"), build)?;
+    share(&stage, build, &workshop)?;
+    third_parties(&stage, build, &workshop)?;
     println!("\n==> archive {name}");
 
-    let archive = archive::make(&stage, &name)?;
+    let archive = archive::make(&stage, &name, build.system)?;
     println!("    {}", archive.display());
     Ok(())
 }
@@ -113,7 +110,7 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
             .replace("{engines}", engines.trim()),
     )?;
 
-    if cfg!(windows) {
+    if build.system.is_windows() {
         for (name, script) in WINDOWS_SCRIPTS {
             // Its command interpreter loses its way in files with other ends of lines.
             let script = script.replace("\r\n", "\n").replace('\n', "\r\n");
@@ -129,10 +126,10 @@ fn papers(stage: &Path, version: &str, build: Build) -> Result<()> {
 }
 
 /// Generates manual pages and completions with the command itself.
-fn share(stage: &Path) -> Result<()> {
-    let command = stage.join(COMMAND);
+fn share(stage: &Path, build: Build, workshop: &Workshop) -> Result<()> {
+    let command = stage.join(build.system.command());
     let man = stage.join("share/man/man1");
-    output(&command, &["man", "--output", &text(&man)?])?;
+    workshop.output(&command, &["man", "--output", &text(&man)?])?;
 
     let completions = stage.join("share/completions");
     fs::create_dir_all(&completions)?;
@@ -140,20 +137,25 @@ fn share(stage: &Path) -> Result<()> {
     for (shell, file) in COMPLETIONS {
         fs::write(
             completions.join(file),
-            output(&command, &["completions", shell])?,
+            workshop.output(&command, &["completions", shell])?,
         )?;
     }
 
     Ok(())
 }
 
-/// Collects the licences of everything that is linked in on this system, from the packages
-/// themselves, without network requests.
-fn third_parties(place: &Path, build: Build) -> Result<()> {
+/// Collects the licences of everything that is linked in: of the packages from the packages
+/// themselves, without network requests, and of what the compiler brings along.
+fn third_parties(stage: &Path, build: Build, workshop: &Workshop) -> Result<()> {
+    for (name, licence) in workshop.licences_of_compiler() {
+        copy(Path::new(licence), &stage.join(name))?;
+    }
+
     let about = tools::cargo_about()?;
     let template = text(&root().join("xtask/src/dist/about.hbs"))?;
     let config = text(&root().join("about.toml"))?;
-    let (place, target) = (text(place)?, tools::host_target()?);
+    let place = text(&stage.join("THIRD-PARTY.html"))?;
+    let target = workshop.target()?;
 
     // The tool reads packages of all systems before it leaves out those of others.
     run("cargo", &["fetch", "--locked"], &[])?;
@@ -174,25 +176,6 @@ fn third_parties(place: &Path, build: Build) -> Result<()> {
     )
 }
 
-fn output(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.with_context(|| format!("cannot start '{}'", program.display()))?;
-    if !output.status.success() {
-        bail!(
-            "'{} {}' failed: {}",
-            program.display(),
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-
-    Ok(output.stdout)
-}
-
 fn text(path: &Path) -> Result<String> {
-    let path: PathBuf = path.to_owned();
-    path.into_os_string()
-        .into_string()
-        .ok()
-        .context("the workspace's path is not valid Unicode; move it elsewhere")
+    tools::text(path.to_owned())
 }

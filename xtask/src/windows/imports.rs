@@ -10,34 +10,35 @@ use crate::step::output;
 /// MinGW's reader of executables.
 const OBJDUMP: &str = "x86_64-w64-mingw32-objdump";
 
-/// Checks that programs and libraries among `built` import nothing of MinGW.
+/// Checks that programs and libraries import nothing of MinGW.
 ///
 /// # Errors
-/// The libraries of MinGW that they import, and when there is nothing to check.
-pub(super) fn check(built: &[Artifact]) -> Result<()> {
+/// The libraries of MinGW that they import.
+pub(crate) fn check(files: &[&Path]) -> Result<()> {
+    for file in files {
+        let imports = imports(file)?;
+        let foreign: Vec<_> = imports.iter().filter(|name| is_of_mingw(name)).collect();
+        ensure!(
+            foreign.is_empty(),
+            "'{}' imports {foreign:?}, which Windows lacks",
+            file.display()
+        );
+        ensure!(!imports.is_empty(), "'{}' imports nothing", file.display());
+        println!("    {} imports of {}", imports.len(), file.display());
+    }
+    Ok(())
+}
+
+/// Returns the programs and libraries among `built` that are shipped.
+pub(super) fn shipped(built: &[Artifact]) -> Vec<&Path> {
     let shipped = built.iter().filter(|artifact| {
         !artifact.profile.test && (artifact.target.is_bin() || artifact.target.is_cdylib())
     });
     let files = shipped.flat_map(|artifact| &artifact.filenames);
-    let files = files.filter(|file| matches!(file.extension(), Some("exe" | "dll")));
-
-    let mut checked = 0;
-    for file in files {
-        let imports = imports(file.as_std_path())?;
-        let foreign: Vec<_> = imports.iter().filter(|name| is_of_mingw(name)).collect();
-        ensure!(
-            foreign.is_empty(),
-            "'{file}' imports {foreign:?}, which Windows lacks"
-        );
-        println!(
-            "    {} imports of {}",
-            imports.len(),
-            file.file_name().unwrap_or_default()
-        );
-        checked += 1;
-    }
-    ensure!(checked > 0, "there is no plugin among what was built");
-    Ok(())
+    files
+        .filter(|file| matches!(file.extension(), Some("exe" | "dll")))
+        .map(|file| file.as_std_path())
+        .collect()
 }
 
 /// Returns the names of the libraries that `file` imports.

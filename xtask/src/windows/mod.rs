@@ -1,5 +1,5 @@
-//! `cargo xtask windows`: crates and the plugin, built for Windows on Linux, and their tests run
-//! under Wine.
+//! `cargo xtask windows`: all crates built for Windows on Linux, and their tests run under Wine.
+//! The part of it that is in `cargo xtask check` is `song.rs`.
 //!
 //! ```text
 //! target/cross/wine/         Wine's drive C: and registry
@@ -9,59 +9,94 @@
 mod imports;
 mod screen;
 mod skipped;
+mod song;
+mod toolchain;
 mod wine;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::cross::{DEBIANS_RUST, Toolchain};
-use crate::step::works;
+use crate::cross::Toolchain;
 use crate::suite::{Program, Suite};
+pub(crate) use imports::check as check_imports;
+pub(crate) use song::check;
 use wine::Wine;
 
 /// The target: with the library of MinGW, whose compilers Debian has.
-const TARGET: &str = "x86_64-pc-windows-gnu";
-/// The C compiler, which also links. Of its two kinds this is the one whose C++ has threads.
-const CC: &str = "x86_64-w64-mingw32-gcc-posix";
-/// The crates whose tests have been brought to run there as a whole.
-const CRATES: [&str; 8] = [
+pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
+/// Licences of what MinGW's compiler links in by itself, by the names that archives have them by.
+pub(crate) const LICENCES: [(&str, &str); 2] = [
+    (
+        "MINGW-RUNTIME.txt",
+        "/usr/share/doc/mingw-w64-x86-64-dev/copyright",
+    ),
+    (
+        "MINGW-GCC.txt",
+        "/usr/share/doc/gcc-mingw-w64-base/copyright",
+    ),
+];
+/// The crates with their tests, all with one choice of features.
+const TESTED: [&str; 17] = [
     "--package",
     "sextet-fs",
     "--package",
     "sextet-wav",
     "--package",
     "sextet-protocol",
-    "--lib",
-    "--tests",
-];
-/// The plugin's library, and those of its tests that need no command.
-const PLUGIN: [&str; 6] = [
+    "--package",
+    "sextet-cpu",
+    "--package",
+    "sextet-separator",
+    "--package",
+    "sextet-cli",
     "--package",
     "sextet-plugin",
     "--lib",
-    "--test=clap_buses",
-    "--test=vst3_host",
-    "--test=window_on_windows",
+    "--bins",
+    "--tests",
 ];
 
-/// Builds the crates and runs their tests under Wine.
+/// Windows as it is to be had on Linux.
+pub(crate) struct Windows {
+    /// Builds for it.
+    pub(crate) toolchain: Toolchain,
+    /// Runs what was built.
+    pub(crate) wine: Wine,
+}
+
+impl Windows {
+    /// Returns it, with what is made on first use.
+    ///
+    /// # Errors
+    /// What has to be installed, in one line; when Wine does not start.
+    pub(crate) fn start() -> Result<Self> {
+        let toolchain = toolchain::find()?;
+        let wine = Wine::start(&toolchain.folder(), toolchain::CC)?;
+        Ok(Self { toolchain, wine })
+    }
+}
+
+/// Builds all crates and runs their tests under Wine.
 ///
 /// # Errors
 /// When something is not installed, does not build, or fails.
 pub(crate) fn run() -> Result<()> {
-    let toolchain = toolchain()?;
-    let mut built = toolchain.cargo("build", &CRATES)?;
-    built.extend(toolchain.cargo("build", &PLUGIN)?);
-    imports::check(&built)?;
+    let windows = Windows::start()?;
+    let built = windows.toolchain.cargo("build", &TESTED)?;
+    check_imports(&imports::shipped(&built))?;
 
-    let wine = Wine::start(&toolchain.folder(), CC)?;
     let suite = Suite {
         system: "Wine",
-        command: &|program| wine.run(program),
+        command: &|program| windows.wine.run(program),
         skipped: skipped::UNDER_WINE,
-        logs: toolchain.folder().join("wine-tests"),
+        logs: windows.toolchain.folder().join("wine-tests"),
     };
     let result = suite.run(&Program::all(&built));
+    report_not_built();
+    result
+}
 
+/// Prints the tests that are not built for Windows, with why.
+fn report_not_built() {
     let not_built = skipped::NOT_BUILT.iter().map(|out| out.tests.len());
     println!(
         "    {} tests of the workspace are not built for Windows:",
@@ -75,34 +110,4 @@ pub(crate) fn run() -> Result<()> {
             out.tests.join(", ")
         );
     }
-    result
-}
-
-/// Returns the toolchain for Windows, with MinGW's compilers.
-///
-/// # Errors
-/// What has to be installed, in one line.
-fn toolchain() -> Result<Toolchain> {
-    let toolchain = Toolchain::find(TARGET);
-    let needs = [
-        (toolchain.is_some(), DEBIANS_RUST),
-        (works(CC, &["--version"]), "gcc-mingw-w64-x86-64-posix"),
-        (Wine::program().is_some(), "wine64"),
-        (works("Xvfb", &["-help"]), "xvfb"),
-    ];
-    let missing = needs.into_iter().filter(|(there, _)| !there);
-    let missing: Vec<_> = missing.map(|(_, package)| package).collect();
-    let mut toolchain = match toolchain {
-        Some(toolchain) if missing.is_empty() => toolchain,
-        _ => bail!("this needs: sudo apt install {}", missing.join(" ")),
-    };
-
-    for (name, value) in [
-        ("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", CC),
-        ("CC_x86_64_pc_windows_gnu", CC),
-        ("AR_x86_64_pc_windows_gnu", "x86_64-w64-mingw32-ar"),
-    ] {
-        toolchain.set(name, value);
-    }
-    Ok(toolchain)
 }

@@ -14,7 +14,7 @@ use crate::tools::text;
 const PROGRAMS: [&str; 3] = ["/usr/lib/wine/wine64", "wine64", "wine"];
 
 /// Wine, on a screen of its own.
-pub(super) struct Wine {
+pub(crate) struct Wine {
     program: &'static str,
     prefix: PathBuf,
     screen: Screen,
@@ -78,7 +78,7 @@ impl Wine {
 
     /// Returns a command that runs `program` under Wine. Of the variables that are meant for tests
     /// on this system it sees none.
-    pub(super) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(self.program);
         command
             .arg(program)
