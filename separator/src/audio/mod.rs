@@ -15,7 +15,7 @@ mod encode;
 mod ffmpeg;
 mod ffmpeg_fault;
 mod file;
-mod flac_frame;
+mod flac;
 mod flac_writer;
 mod fold;
 mod follower;
