@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 
 use super::pcm_encoder::{Order, PcmEncoder};
-use super::{Audio, Bits, Layout, Tags};
+use super::write_options::Bits;
+use super::{Audio, Layout, Tags};
 
 /// Version of AIFF-C: the only one there is.
 const AIFF_C_VERSION: u32 = 0xa280_5140;
@@ -17,6 +18,28 @@ pub(super) struct AiffWriter<W> {
     out: W,
     samples: PcmEncoder,
     pad: bool,
+}
+
+/// Writes the chunks before the samples, and the header of the chunk that holds them.
+fn write_header(
+    out: &mut impl Write,
+    form: &[u8; 4],
+    chunks: &[u8],
+    data_bytes: u64,
+) -> io::Result<()> {
+    // The samples follow an offset and a block size, both 0.
+    let sound_bytes = 8 + data_bytes;
+    let form_bytes = 4 + chunks.len() as u64 + 8 + sound_bytes + sound_bytes % 2;
+    let form_bytes = u32::try_from(form_bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "AIFF ends at 4 GiB"))?;
+
+    out.write_all(b"FORM")?;
+    out.write_all(&form_bytes.to_be_bytes())?;
+    out.write_all(form)?;
+    out.write_all(chunks)?;
+    out.write_all(b"SSND")?;
+    out.write_all(&(sound_bytes as u32).to_be_bytes())?;
+    out.write_all(&[0; 8])
 }
 
 /// Returns the size of the samples of a file in bytes.
@@ -47,24 +70,12 @@ impl<W: Write> AiffWriter<W> {
             chunk(&mut chunks, b"ID3 ", &id3);
         }
 
-        // The samples follow an offset and a block size, both 0.
-        let sound_bytes = 8 + data_bytes;
-        let form_bytes = 4 + chunks.len() as u64 + 8 + sound_bytes + sound_bytes % 2;
-        let form_bytes = u32::try_from(form_bytes)
-            .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "AIFF ends at 4 GiB"))?;
         let form = if bits == Bits::Float32 {
             b"AIFC"
         } else {
             b"AIFF"
         };
-
-        out.write_all(b"FORM")?;
-        out.write_all(&form_bytes.to_be_bytes())?;
-        out.write_all(form)?;
-        out.write_all(&chunks)?;
-        out.write_all(b"SSND")?;
-        out.write_all(&(sound_bytes as u32).to_be_bytes())?;
-        out.write_all(&[0; 8])?;
+        write_header(&mut out, form, &chunks, data_bytes)?;
 
         Ok(Self {
             out,

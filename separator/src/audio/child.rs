@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ffmpeg::FfmpegFault;
+use super::ffmpeg_fault::FfmpegFault;
 
 /// Longest time to wait for the messages of a process that has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);

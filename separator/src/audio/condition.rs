@@ -16,8 +16,10 @@ pub(super) struct Condition {
     pub(super) lost_packets: u64,
     /// Number of frames of silence that replace lost audio.
     pub(super) silent_frames: u64,
-    /// Number of damaged pages of an Ogg file, whose sound is missing.
+    /// Number of damaged pages of an Ogg file.
     pub(super) damaged_pages: u64,
+    /// Number of frames of silence that replace damaged and missing pages.
+    pub(super) page_silence_frames: u64,
     /// Whether a second stream follows that cannot be decoded. It is not read.
     pub(super) other_stream: bool,
     /// First change of the layout within the file: the frame, counted in the layout of the stream,
@@ -59,68 +61,81 @@ impl Tracks {
 impl Condition {
     /// Returns one sentence for each defect. The sentences are complete at the end of the file.
     pub(super) fn warnings(&self, name: &str, rate_hz: u32) -> Vec<Warning> {
-        let mut sentences = Vec::new();
+        let defects = [
+            self.length(),
+            self.packets(rate_hz),
+            self.pages(rate_hz),
+            self.other_stream(),
+            self.layouts(rate_hz),
+            self.tracks.as_ref().map(Tracks::sentence),
+        ];
+        let sentences = defects.into_iter().flatten();
+        sentences
+            .chain(self.notes.iter().cloned())
+            .map(|sentence| Warning(format!("{name}: {sentence}")))
+            .collect()
+    }
+
+    fn length(&self) -> Option<String> {
         let found = self.frames;
         match self.announced_frames {
-            Some(announced) if found < announced => sentences.push(format!(
-                "{name}: expected {announced} frames, found {found}: the file ends early; what is there is used"
+            Some(announced) if found < announced => Some(format!(
+                "expected {announced} frames, found {found}: the file ends early; what is there is \
+                 used"
             )),
-            Some(announced) if found > announced => sentences.push(format!(
-                "{name}: expected {announced} frames, found {found}: its header says too few; all of them are used"
+            Some(announced) if found > announced => Some(format!(
+                "expected {announced} frames, found {found}: its header says too few; all of them \
+                 are used"
             )),
-            _ if self.cut_off => {
-                sentences.push(format!("{name}: the file ends early, after {found} frames; what is there is used"));
-            }
-            _ => {}
+            _ if self.cut_off => Some(format!(
+                "the file ends early, after {found} frames; what is there is used"
+            )),
+            _ => None,
         }
-
-        if self.lost_packets > 0 {
-            let (packets, seconds) = (
-                self.lost_packets,
-                self.silent_frames as f64 / f64::from(rate_hz.max(1)),
-            );
-            let were = if packets == 1 {
-                "1 damaged packet".to_owned()
-            } else {
-                format!("{packets} damaged packets")
-            };
-
-            sentences.push(format!(
-                "{name}: {were}, heard as {seconds:.3} s of silence"
-            ));
-        }
-
-        if self.damaged_pages > 0 {
-            let pages = match self.damaged_pages {
-                1 => "1 damaged page".to_owned(),
-                more => format!("{more} damaged pages"),
-            };
-            sentences.push(format!(
-                "{name}: {pages}, whose sound is missing: what follows is heard earlier"
-            ));
-        }
-
-        if self.other_stream {
-            sentences.push(format!(
-                "{name}: a second stream follows that cannot be decoded; only the first is used"
-            ));
-        }
-
-        if let Some((frame, before, after)) = self.change {
-            let seconds = frame as f64 / f64::from(rate_hz.max(1));
-            sentences.push(format!(
-                "{name}: changes from {} to {} after {seconds:.3} s; all of it is used, at {rate_hz} Hz",
-                named(before),
-                named(after)
-            ));
-        }
-
-        let notes = self.tracks.iter().map(Tracks::sentence);
-        let notes = notes.chain(self.notes.iter().cloned());
-        sentences.extend(notes.map(|note| format!("{name}: {note}")));
-
-        sentences.into_iter().map(Warning).collect()
     }
+
+    fn packets(&self, rate_hz: u32) -> Option<String> {
+        let packets = match self.lost_packets {
+            0 => return None,
+            1 => "1 damaged packet".to_owned(),
+            more => format!("{more} damaged packets"),
+        };
+        Some(heard_as_silence(&packets, self.silent_frames, rate_hz))
+    }
+
+    fn pages(&self, rate_hz: u32) -> Option<String> {
+        let pages = match self.damaged_pages {
+            0 if self.page_silence_frames == 0 => return None,
+            0 => "pages are missing".to_owned(),
+            1 => "1 damaged page".to_owned(),
+            more => format!("{more} damaged pages"),
+        };
+        Some(heard_as_silence(&pages, self.page_silence_frames, rate_hz))
+    }
+
+    fn other_stream(&self) -> Option<String> {
+        let sentence = "a second stream follows that cannot be decoded; only the first is used";
+        self.other_stream.then(|| sentence.to_owned())
+    }
+
+    fn layouts(&self, rate_hz: u32) -> Option<String> {
+        let (frame, before, after) = self.change?;
+        let seconds = seconds(frame, rate_hz);
+        Some(format!(
+            "changes from {} to {} after {seconds:.3} s; all of it is used, at {rate_hz} Hz",
+            named(before),
+            named(after)
+        ))
+    }
+}
+
+fn heard_as_silence(what: &str, frames: u64, rate_hz: u32) -> String {
+    let seconds = seconds(frames, rate_hz);
+    format!("{what}, heard as {seconds:.3} s of silence")
+}
+
+fn seconds(frames: u64, rate_hz: u32) -> f64 {
+    frames as f64 / f64::from(rate_hz.max(1))
 }
 
 fn named(layout: Layout) -> String {

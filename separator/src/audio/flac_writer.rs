@@ -7,7 +7,8 @@ use flac_codec::encode::{FlacSampleWriter, Options, OptionsError};
 use flac_codec::metadata::{Picture, PictureType, VorbisComment};
 
 use super::quantize::Quantizer;
-use super::{Audio, Bits, Layout, Tags};
+use super::write_options::Bits;
+use super::{Audio, Layout, Tags};
 
 /// Highest sample rate that FLAC holds, in Hz (RFC 9639, section 8.2: 20 bits).
 pub(super) const MAX_RATE_HZ: u32 = (1 << 20) - 1;

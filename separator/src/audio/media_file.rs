@@ -78,11 +78,11 @@ impl MediaFile {
             at += piece.len();
             (start, piece)
         };
-        let pieces = pieces
-            .into_iter()
-            .filter(|piece| piece.len() > 0)
-            .map(&mut begin)
-            .collect();
+        // Without any piece, all of the file would be presented.
+        let nothing = Piece::Bytes(Vec::new());
+        let pieces = pieces.into_iter().filter(|piece| piece.len() > 0);
+        let pieces = [nothing].into_iter().chain(pieces).map(&mut begin);
+        let pieces = pieces.collect();
         Self {
             file,
             pieces,

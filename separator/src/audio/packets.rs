@@ -1,5 +1,7 @@
 //! Audio in packets: every format that symphonia demuxes and decodes.
 
+mod gaps;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -16,17 +18,17 @@ use symphonia::core::units::TimeBase;
 
 use super::condition::{Condition, Tracks};
 use super::conform::Conform;
-use super::flac_frame::Frame;
+use super::flac::frame::{self, Frame};
 use super::guard::{DecoderFault, guard};
 use super::limits::{MAX_CHANNELS, RATES_HZ};
-use super::mend::Part;
+use super::mend::{Gap, Mended, Part};
 use super::read_error::{CodecName, ReadError};
 use super::track::{
     self, MAX_PACKET_FRAMES, Opened, announced_frames, audio_tracks, check_params, codec_error,
     completed, make_decoder, trim_of,
 };
 use super::trim::Trim;
-use super::{Audio, Layout, Speaker, flac_frame, sbr};
+use super::{Audio, Layout, Speaker, sbr};
 
 /// Largest number of successive packets without audio. After more of them, the rest of the file is
 /// not audio.
@@ -60,6 +62,10 @@ pub(super) struct PacketReader {
     /// Position that FLAC packets state, less [`PacketReader::position`]. It is known from the
     /// first packet on.
     flac_offset: Option<i64>,
+    /// Damaged stretches of an Ogg file, which have not been reached as yet.
+    gaps: VecDeque<Gap>,
+    /// Number of the stream of a chained Ogg file that is being decoded, from 0.
+    stream: usize,
     /// Number of frames of silence to return before the next block, in place of lost audio.
     silence: u64,
     waiting: Option<Block>,
@@ -100,68 +106,47 @@ impl PacketReader {
     /// track that can be decoded.
     pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
         let Opened { format, mended } = track::open(path)?;
-        let Chosen {
-            track,
-            params,
-            decoder,
-            tracks,
-        } = choose(&*format, path)?;
+        let chosen = choose(&*format, path)?;
 
         let trims = match &mended.trim {
             Some(trim) => vec![trim.clone()],
-            None => trim_of(&*format, &track, &params, path),
+            None => trim_of(&*format, &chosen.track, &chosen.params, path),
         };
-        let kept = trims.iter().map(Trim::frames).sum();
-        let mut passes: VecDeque<Pass> = trims
-            .into_iter()
-            .map(|trim| Pass {
-                trim,
-                part: mended.part.clone(),
-            })
-            .collect();
-        let trim = passes.pop_front().unwrap_or_default().trim;
-        passes.extend(mended.more.iter().map(|part| Pass {
-            trim: Trim::default(),
-            part: part.clone(),
-        }));
+        let announced_frames = announced(&*format, &chosen, &mended, &trims);
+        let mut passes = passes(trims, &mended);
+        let Pass { trim, part } = passes.pop_front().unwrap_or_default();
 
-        // A length in the header is that of the first part of a joined or a cut file.
-        let is_part = mended.trim.is_some()
-            || !mended.layouts.is_empty()
-            || mended.part.flac_start.is_some_and(|start| start > 0);
-        let announced_frames = match (&mended.trim, is_part) {
-            (Some(_), _) if mended.layouts.is_empty() => kept,
-            (_, true) => None,
-            _ => announced_frames(&*format, &track, &params, kept),
+        let condition = Condition {
+            announced_frames,
+            cut_off: mended.cut_off,
+            tracks: chosen.tracks,
+            damaged_pages: mended.damaged_pages,
+            notes: mended.notes,
+            ..Condition::default()
         };
-
         let mut reader = Self {
             path: path.to_owned(),
             format,
-            decoder,
-            track_id: track.id,
-            time_base: track.time_base,
+            decoder: chosen.decoder,
+            track_id: chosen.track.id,
+            time_base: chosen.track.time_base,
+            params: chosen.params,
             ahead: VecDeque::new(),
             trim,
             passes,
-            part: mended.part,
+            part,
             layout: widest(&mended.layouts),
             spec: None,
             position: 0,
             flac_offset: None,
+            gaps: mended.gaps.into(),
+            stream: 0,
             silence: 0,
             waiting: None,
             conform: None,
             barren_packets: 0,
             over: false,
-            condition: Condition {
-                announced_frames,
-                cut_off: mended.cut_off,
-                tracks,
-                damaged_pages: mended.damaged_pages,
-                ..Condition::default()
-            },
-            params,
+            condition,
         };
         reader.refuse_he_aac()?;
         Ok(reader)
@@ -299,7 +284,7 @@ impl PacketReader {
 
     /// Begins another pass.
     fn restart(&mut self, pass: Pass) -> Result<(), ReadError> {
-        self.format = track::probe(&self.path, pass.part.pieces.as_deref())?;
+        self.format = track::probe(&self.path, &pass.part)?;
         let chosen = choose(&*self.format, &self.path)?;
         (self.params, self.decoder) = (chosen.params, chosen.decoder);
         (self.track_id, self.time_base) = (chosen.track.id, chosen.track.time_base);
@@ -329,13 +314,16 @@ impl PacketReader {
             }
 
             let read_ahead = self.ahead.pop_front();
-            if read_ahead.is_none() && (self.over || self.barren_packets > MAX_BARREN_PACKETS) {
+            if read_ahead.is_none() && self.is_exhausted() {
                 return Ok(None);
             }
 
             let packet = match read_ahead {
                 Some(packet) => Some(packet),
-                None => self.next_packet()?,
+                None => match self.next_packet()? {
+                    Some(packet) => self.bridged(packet)?,
+                    None => None,
+                },
             };
             if let Some(packet) = packet {
                 self.waiting = self.decode(&packet);
@@ -346,6 +334,11 @@ impl PacketReader {
                 };
             }
         }
+    }
+
+    /// Returns whether no packet is to come.
+    fn is_exhausted(&self) -> bool {
+        self.over || self.barren_packets > MAX_BARREN_PACKETS
     }
 
     /// Returns the next packet of the track, or `None` when this call found none.
@@ -381,6 +374,7 @@ impl PacketReader {
 
     /// Moves to the next stream of a chained Ogg file. Returns whether it can be decoded.
     fn next_stream(&mut self) -> bool {
+        self.stream += 1;
         // The announced length is that of the first stream only.
         self.condition.announced_frames = None;
         let Some(track) = self.format.default_track(TrackType::Audio) else {
@@ -434,21 +428,25 @@ impl PacketReader {
             }
             result => {
                 if let Err(DecoderFault::Crashed) = result {
-                    // The decoder's state may be half changed. Reset the decoder, or create a new
-                    // one if it cannot be reset.
-                    let reset = guard(|| {
-                        self.decoder.reset();
-                        Ok(())
-                    });
-                    if reset.is_err() {
-                        self.decoder = make_decoder(&self.params).ok()?;
-                    }
+                    self.recover()?;
                 }
-
                 self.lose(self.frames_of(packet));
                 None
             }
         }
+    }
+
+    /// Resets a decoder that has crashed, whose state may be half changed, or creates a new one if
+    /// it cannot be reset.
+    fn recover(&mut self) -> Option<()> {
+        let reset = guard(|| {
+            self.decoder.reset();
+            Ok(())
+        });
+        if reset.is_err() {
+            self.decoder = make_decoder(&self.params).ok()?;
+        }
+        Some(())
     }
 
     /// Returns whether a packet is FLAC whose checksum is wrong. symphonia compares it in FLAC
@@ -456,7 +454,7 @@ impl PacketReader {
     fn is_damaged_flac(&self, packet: &Packet) -> bool {
         self.params.codec == CODEC_ID_FLAC
             && self.format.format_info().format != FORMAT_ID_FLAC
-            && !flac_frame::is_whole(&packet.data)
+            && !frame::is_whole(&packet.data)
     }
 
     /// Takes the specification of a packet, which may be another one than before.
@@ -502,41 +500,38 @@ impl PacketReader {
         });
         frames.min(MAX_PACKET_FRAMES)
     }
+}
 
-    /// Fills a gap before a FLAC packet with silence. FLAC packets state their position, so audio
-    /// that symphonia skipped before this one was damaged.
-    ///
-    /// The positions of a file that was cut begin where the cut was, and those of a joined one
-    /// begin anew.
-    fn fill_gap(&mut self, packet: &Packet) {
-        if self.format.format_info().format != FORMAT_ID_FLAC {
-            return;
-        }
+/// Returns the passes of a file: through its first part once for each of `trims`, at least one, and
+/// through the further parts.
+fn passes(trims: Vec<Trim>, mended: &Mended) -> VecDeque<Pass> {
+    let first = trims.into_iter().map(|trim| Pass {
+        trim,
+        part: mended.part.clone(),
+    });
+    let more = mended.more.iter().map(|part| Pass {
+        trim: Trim::default(),
+        part: part.clone(),
+    });
+    first.chain(more).collect()
+}
 
-        let first = self.part.flac_start.unwrap_or(0);
-        let offset = *self
-            .flac_offset
-            .get_or_insert(i64::try_from(first).unwrap_or(0));
-        let here = i64::try_from(self.position + self.silence).unwrap_or(i64::MAX);
-        let gap = packet.pts.get().saturating_sub(here.saturating_add(offset));
-
-        // Without a length in the header, a gap of a minute is believed.
-        let longest = self
-            .condition
-            .announced_frames
-            .map(|total| total.saturating_sub(self.position))
-            .unwrap_or_else(|| 60 * u64::from(self.params.sample_rate.unwrap_or(0)));
-        match u64::try_from(gap) {
-            Ok(0) => {}
-            Ok(gap) if gap <= longest => self.lose(gap),
-            _ => self.flac_offset = Some(offset.saturating_add(gap)),
-        }
-    }
-
-    fn lose(&mut self, frames: u64) {
-        self.condition.lost_packets += 1;
-        self.condition.silent_frames += frames;
-        self.silence += frames;
+/// Returns the length of a file, if it states it. One in the header is that of the first part of a
+/// joined or a cut file.
+fn announced(
+    format: &dyn FormatReader,
+    chosen: &Chosen,
+    mended: &Mended,
+    trims: &[Trim],
+) -> Option<u64> {
+    let kept = trims.iter().map(Trim::frames).sum();
+    let is_part = mended.trim.is_some()
+        || !mended.layouts.is_empty()
+        || mended.part.flac_start().is_some_and(|start| start > 0);
+    match (&mended.trim, is_part) {
+        (Some(_), _) if mended.layouts.is_empty() => kept,
+        (_, true) => None,
+        _ => announced_frames(format, &chosen.track, &chosen.params, kept),
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
+use super::Audio;
 use super::quantize::Quantizer;
-use super::{Audio, Bits};
+use super::write_options::Bits;
 
 /// Number of frames that are encoded and written at a time: many for each system call, few enough
 /// to stay in a core's cache.

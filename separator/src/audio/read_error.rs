@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ffmpeg::FfmpegFault;
+use super::ffmpeg_fault::FfmpegFault;
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Remedy};

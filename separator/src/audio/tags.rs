@@ -337,42 +337,44 @@ fn read(path: &Path) -> Option<Tags> {
         ..Tags::default()
     };
 
-    // Read the format's primary tag first. Other tags fill the missing fields.
+    // Read the format's primary tag first.
     let all = file.primary_tag().into_iter().chain(file.tags());
-    for tag in all {
-        for (field, key, _) in FIELDS {
-            let text = tag.get_string(key).or_else(|| match field {
-                TagField::Date => tag.get_string(ItemKey::Year),
-                TagField::Bpm => tag.get_string(ItemKey::Bpm),
-                _ => None,
-            });
-            if let (None, Some(text)) = (tags.get(field), text) {
-                tags.set(field, text);
-            }
-        }
+    all.for_each(|tag| fill(&mut tags, tag));
+    Some(tags)
+}
 
-        // ID3 has one frame for both.
-        let program = tag.get_string(ItemKey::EncoderSoftware);
-        let program = program.or_else(|| tag.get_string(ItemKey::EncoderSettings));
-        if let (None, Some(program)) = (&tags.program, program)
-            && program.starts_with(PROGRAM)
-        {
-            tags.program = Some(program.to_owned());
-        }
-
-        let front = tag
-            .get_picture_type(PictureType::CoverFront)
-            .or_else(|| tag.pictures().first());
-        if let (None, Some(picture)) = (&tags.cover, front) {
-            let mime = picture.mime_type().map_or("", MimeType::as_str).to_owned();
-            tags.set_cover(Some(Cover {
-                mime,
-                data: picture.data().to_vec(),
-            }));
+/// Fills the fields of `tags` that are missing from `tag`.
+fn fill(tags: &mut Tags, tag: &Tag) {
+    for (field, key, _) in FIELDS {
+        let text = tag.get_string(key).or_else(|| match field {
+            TagField::Date => tag.get_string(ItemKey::Year),
+            TagField::Bpm => tag.get_string(ItemKey::Bpm),
+            _ => None,
+        });
+        if let (None, Some(text)) = (tags.get(field), text) {
+            tags.set(field, text);
         }
     }
 
-    Some(tags)
+    // ID3 has one frame for both.
+    let program = tag.get_string(ItemKey::EncoderSoftware);
+    let program = program.or_else(|| tag.get_string(ItemKey::EncoderSettings));
+    if let (None, Some(program)) = (&tags.program, program)
+        && program.starts_with(PROGRAM)
+    {
+        tags.program = Some(program.to_owned());
+    }
+
+    let front = tag
+        .get_picture_type(PictureType::CoverFront)
+        .or_else(|| tag.pictures().first());
+    if let (None, Some(picture)) = (&tags.cover, front) {
+        let mime = picture.mime_type().map_or("", MimeType::as_str).to_owned();
+        tags.set_cover(Some(Cover {
+            mime,
+            data: picture.data().to_vec(),
+        }));
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+    CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
@@ -22,10 +22,11 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
+use super::flac::reader::FlacReader;
 use super::guard::{DecoderFault, guard};
 use super::limits::MAX_CHANNELS;
-use super::media_file::{MediaFile, Piece};
-use super::mend::{self, Mended};
+use super::media_file::MediaFile;
+use super::mend::{self, Mended, Part};
 use super::opus::{self, OpusDecoder};
 use super::read_error::{CodecName, ReadError};
 use super::trim::Trim;
@@ -58,51 +59,58 @@ pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
     };
     let mut file = File::open(path).map_err(unreadable)?;
     let mended = mend::mend(&mut file).map_err(unreadable)?;
-    let format = probe(path, mended.part.pieces.as_deref())?;
+    let format = probe(path, &mended.part)?;
     Ok(Opened { format, mended })
 }
 
-/// Recognises the format of the file under `path`, presented in `pieces`, and reads its headers.
-pub(super) fn probe(
-    path: &Path,
-    pieces: Option<&[Piece]>,
-) -> Result<Box<dyn FormatReader>, ReadError> {
-    let source = File::open(path).and_then(|file| match pieces {
-        Some(pieces) => Ok(MediaFile::mended(file, pieces.to_vec())),
+/// Recognises the format of `part` of the file under `path`, and reads its headers.
+pub(super) fn probe(path: &Path, part: &Part) -> Result<Box<dyn FormatReader>, ReadError> {
+    let source = File::open(path).and_then(|file| match &part.pieces {
+        Some(pieces) => Ok(MediaFile::mended(file, pieces.clone())),
         None => MediaFile::new(file),
     });
     let source = source.map_err(|source| ReadError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+    if let Some(flac) = part.flac {
+        return match FlacReader::new(source, flac.info) {
+            Ok(reader) => Ok(Box::new(reader)),
+            Err(fault) => Err(codec_error(path, CODEC_ID_FLAC, fault)),
+        };
+    }
 
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let mut hint = Hint::new();
     if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
         hint.with_extension(extension);
     }
 
     let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
-    guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta)).map_err(|fault| {
-        let path = path.to_owned();
-        match fault {
-            DecoderFault::Refused(SymphoniaError::Unsupported(_)) if !begins_like_audio(&path) => {
-                ReadError::NotAudio {
-                    path,
-                    source: Some(fault.into()),
-                }
-            }
-            DecoderFault::Refused(SymphoniaError::IoError(source))
-                if source.kind() != std::io::ErrorKind::UnexpectedEof =>
-            {
-                ReadError::Unreadable { path, source }
-            }
-            fault => ReadError::Damaged {
+    guard(|| symphonia::default::get_probe().probe(&hint, stream, format, meta))
+        .map_err(|fault| not_probed(path.to_owned(), fault))
+}
+
+/// Returns the error of a file whose format symphonia does not recognise, or whose headers it
+/// refuses.
+fn not_probed(path: PathBuf, fault: DecoderFault) -> ReadError {
+    match fault {
+        DecoderFault::Refused(SymphoniaError::Unsupported(_)) if !begins_like_audio(&path) => {
+            ReadError::NotAudio {
                 path,
                 source: Some(fault.into()),
-            },
+            }
         }
-    })
+        DecoderFault::Refused(SymphoniaError::IoError(source))
+            if source.kind() != std::io::ErrorKind::UnexpectedEof =>
+        {
+            ReadError::Unreadable { path, source }
+        }
+        fault => ReadError::Damaged {
+            path,
+            source: Some(fault.into()),
+        },
+    }
 }
 
 /// Returns whether a file begins with the first bytes of a supported format. Such a file counts as

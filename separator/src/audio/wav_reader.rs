@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sextet_wav::{HeaderError, SampleFormat, WavFormat, WavHeader};
 
@@ -47,6 +47,29 @@ pub(super) enum Opened {
     NotWave,
 }
 
+/// Returns the error of a file with a header that cannot be used.
+fn refused(path: PathBuf, error: HeaderError) -> ReadError {
+    match error {
+        HeaderError::Io(source) => ReadError::Unreadable { path, source },
+        HeaderError::NotWave | HeaderError::Incomplete => ReadError::Damaged { path, source: None },
+        HeaderError::Codec(tag) => ReadError::Codec {
+            path,
+            codec: CodecName::WaveTag(tag),
+        },
+        HeaderError::Bits(found) => ReadError::Bits { path, found },
+        HeaderError::Frame {
+            channels,
+            bits,
+            frame_bytes,
+        } => ReadError::Frame {
+            path,
+            channels,
+            bits,
+            frame_bytes,
+        },
+    }
+}
+
 impl WavReader {
     /// Opens the file under `path` and reads its header.
     pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
@@ -66,31 +89,7 @@ impl WavReader {
                 return Ok(Opened::Plain(Box::new(reader)));
             }
             Err(HeaderError::Codec(tag)) => return Ok(Opened::Coded(CodecName::WaveTag(tag))),
-            Err(HeaderError::Io(source)) => return Err(unreadable(source)),
-            Err(HeaderError::Incomplete) => {
-                return Err(ReadError::Damaged {
-                    path: path.to_owned(),
-                    source: None,
-                });
-            }
-            Err(HeaderError::Bits(found)) => {
-                return Err(ReadError::Bits {
-                    path: path.to_owned(),
-                    found,
-                });
-            }
-            Err(HeaderError::Frame {
-                channels,
-                bits,
-                frame_bytes,
-            }) => {
-                return Err(ReadError::Frame {
-                    path: path.to_owned(),
-                    channels,
-                    bits,
-                    frame_bytes,
-                });
-            }
+            Err(error) => return Err(refused(path.to_owned(), error)),
         };
 
         check_channels(path, header.format)?;

@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use sextet_wav::{SampleFormat, WavFormat, chunk};
 
 use super::pcm_encoder::{Order, PcmEncoder};
-use super::{Audio, Bits, Layout, Speaker, Tags};
+use super::write_options::Bits;
+use super::{Audio, Layout, Speaker, Tags};
 
 /// Writer of the samples of one WAVE file.
 pub(super) struct WavWriter<W> {

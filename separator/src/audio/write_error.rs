@@ -1,7 +1,9 @@
 //! Errors of writing a file.
 
+use std::io;
+
 use super::Layout;
-use super::ffmpeg::FfmpegFault;
+use super::ffmpeg_fault::FfmpegFault;
 use super::limits::MAX_CHANNELS;
 use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Remedy};
@@ -14,13 +16,13 @@ pub enum WriteError {
     #[error("the disk is full")]
     Full {
         /// Error of the operating system.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Writing failed.
     #[error("the file cannot be written")]
     Write {
         /// Error of the operating system.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// FLAC does not support floating point.
     #[error("expected 16 or 24 bits for FLAC, found 32-bit floating point")]
@@ -73,6 +75,14 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// Returns the error of a file that the system does not write.
+    pub(super) fn of(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { source },
+            _ => Self::Write { source },
+        }
+    }
+
     /// Returns what can be done about the error, the best first.
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {

@@ -7,93 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::aiff_writer::{self, AiffWriter};
 use super::flac_writer::{self, FlacWriter};
+use super::frame_count::FrameCount;
 use super::limits::MAX_CHANNELS;
 use super::wav_writer::WavWriter;
 use super::write_error::WriteError;
-use super::{Audio, Layout, Tags};
-use crate::setters::setters;
-
-/// Format of an output file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FileFormat {
-    /// RIFF WAVE; RF64 above 4 GiB.
-    #[default]
-    Wav,
-    /// FLAC.
-    Flac,
-    /// AIFF; AIFF-C for floating point.
-    Aiff,
-}
-
-impl FileFormat {
-    /// Returns the usual file extension: `wav`, `flac` or `aiff`.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Wav => "wav",
-            Self::Flac => "flac",
-            Self::Aiff => "aiff",
-        }
-    }
-}
-
-/// Storage format of samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Bits {
-    /// 16-bit integers.
-    B16,
-    /// 24-bit integers.
-    B24,
-    /// 32-bit floating point, unchanged.
-    #[default]
-    Float32,
-}
-
-impl Bits {
-    /// Returns the number of bits of a sample.
-    pub fn count(self) -> u32 {
-        match self {
-            Self::B16 => 16,
-            Self::B24 => 24,
-            Self::Float32 => 32,
-        }
-    }
-}
-
-/// Options for writing a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WriteOptions {
-    /// Format of the file.
-    pub format: FileFormat,
-    /// Storage format of samples. FLAC holds integers only.
-    pub bits: Bits,
-    /// Tags of the song. They are written before the samples, so they must be known at the start.
-    pub tags: Tags,
-}
-
-setters!(WriteOptions {
-    format: FileFormat,
-    bits: Bits,
-    tags: Tags,
-});
-
-/// Summary of a file that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WrittenFile {
-    /// Number of frames.
-    pub frames: u64,
-    /// Number of samples, over all channels, that were beyond full scale and clipped to it. Always
-    /// 0 for floating point.
-    pub clipped_samples: u64,
-    /// Size of the file in bytes.
-    pub bytes: u64,
-    /// SHA-256 of the file in hexadecimal, for a file that was begun by
-    /// [`AudioWriter::with_hash`].
-    pub sha256: Option<String>,
-}
+use super::write_options::{Bits, FileFormat, WriteOptions, WrittenFile};
+use super::{Audio, Layout};
 
 /// Writer of one audio file whose length is known beforehand.
 ///
@@ -101,9 +20,7 @@ pub struct WrittenFile {
 /// [`AudioWriter::finish`] gives back. Names, and what becomes of a file that is not completed, are
 /// the caller's business.
 pub struct AudioWriter<W: Write + Seek> {
-    layout: Layout,
-    expected_frames: u64,
-    frames: u64,
+    count: FrameCount,
     encoder: Encoder<W>,
     out: Output<W>,
 }
@@ -164,20 +81,18 @@ impl<W: Write + Seek> AudioWriter<W> {
         let encoder = match options.format {
             FileFormat::Wav => WavWriter::new(out.clone(), layout, bits, tags, total_frames)
                 .map(Encoder::Wav)
-                .map_err(write_error)?,
+                .map_err(WriteError::of)?,
             FileFormat::Flac => {
                 let flac = FlacWriter::new(out.clone(), layout, bits, tags, total_frames);
                 Encoder::Flac(Box::new(flac.map_err(flac_error)?))
             }
             FileFormat::Aiff => AiffWriter::new(out.clone(), layout, bits, tags, total_frames)
                 .map(Encoder::Aiff)
-                .map_err(write_error)?,
+                .map_err(WriteError::of)?,
         };
 
         Ok(Self {
-            layout,
-            expected_frames: total_frames,
-            frames: 0,
+            count: FrameCount::new(layout, total_frames),
             encoder,
             out,
         })
@@ -198,20 +113,11 @@ impl<W: Write + Seek> AudioWriter<W> {
     /// Returns a [`WriteError`] as the cause: the disk is full or fails, or the block has another
     /// layout or exceeds the announced length.
     pub fn write(&mut self, block: &Audio) -> crate::Result<()> {
-        if block.layout() != self.layout {
-            let (expected, found) = (self.layout, block.layout());
-            return Err(WriteError::Block { expected, found }.into());
-        }
-
-        self.frames += block.frames() as u64;
-        if self.frames > self.expected_frames {
-            return Err(self.wrong_length().into());
-        }
-
+        self.count.add(block)?;
         match &mut self.encoder {
-            Encoder::Wav(wav) => wav.write(block).map_err(write_error)?,
+            Encoder::Wav(wav) => wav.write(block).map_err(WriteError::of)?,
             Encoder::Flac(flac) => flac.write(block).map_err(flac_error)?,
-            Encoder::Aiff(aiff) => aiff.write(block).map_err(write_error)?,
+            Encoder::Aiff(aiff) => aiff.write(block).map_err(WriteError::of)?,
         }
 
         Ok(())
@@ -223,33 +129,23 @@ impl<W: Write + Seek> AudioWriter<W> {
     /// Returns a [`WriteError`] as the cause: the disk is full or fails, or fewer frames were
     /// written than announced.
     pub fn finish(self) -> crate::Result<(WrittenFile, W)> {
-        if self.frames != self.expected_frames {
-            return Err(self.wrong_length().into());
-        }
-
+        let frames = self.count.finish()?;
         let clipped_samples = self.clipped_samples();
         match self.encoder {
-            Encoder::Wav(wav) => drop(wav.finish().map_err(write_error)?),
+            Encoder::Wav(wav) => drop(wav.finish().map_err(WriteError::of)?),
             Encoder::Flac(flac) => flac.finish().map_err(flac_error)?,
-            Encoder::Aiff(aiff) => drop(aiff.finish().map_err(write_error)?),
+            Encoder::Aiff(aiff) => drop(aiff.finish().map_err(WriteError::of)?),
         }
 
-        let (mut out, sha256) = self.out.into_inner().map_err(write_error)?;
-        let bytes = out.seek(SeekFrom::End(0)).map_err(write_error)?;
+        let (mut out, sha256) = self.out.into_inner().map_err(WriteError::of)?;
+        let bytes = out.seek(SeekFrom::End(0)).map_err(WriteError::of)?;
         let written = WrittenFile {
-            frames: self.frames,
+            frames,
             clipped_samples,
             bytes,
             sha256,
         };
         Ok((written, out))
-    }
-
-    fn wrong_length(&self) -> WriteError {
-        WriteError::Frames {
-            expected: self.expected_frames,
-            found: self.frames,
-        }
     }
 }
 
@@ -339,16 +235,9 @@ fn check(layout: Layout, options: &WriteOptions) -> Result<(), WriteError> {
     Ok(())
 }
 
-pub(super) fn write_error(source: io::Error) -> WriteError {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => WriteError::Full { source },
-        _ => WriteError::Write { source },
-    }
-}
-
 fn flac_error(source: flac_codec::Error) -> WriteError {
     match source {
-        flac_codec::Error::Io(source) => write_error(source),
+        flac_codec::Error::Io(source) => WriteError::of(source),
         source => WriteError::Flac {
             source: source.into(),
         },

@@ -64,9 +64,9 @@ impl Network {
     /// Reads the bytes of a checkpoint and checks every tensor against the configuration.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
         let network = Self::read_unchecked(bytes)?;
-        let write = || htdemucs::write(&network.config, network.weights.clone(), 1, Element::F32);
+        let outline = || htdemucs::outline(&network.config, network.weights.clone());
 
-        timed("check the model's graph", write)?;
+        timed("check the model's graph", outline)?;
         Ok(network)
     }
 
@@ -116,9 +116,9 @@ impl Network {
     }
 
     /// Returns the number of products of two numbers that a segment takes, in convolutions and
-    /// matrix products. Writes the graph to count them.
+    /// matrix products. Writes the graph's outline to count them.
     pub(crate) fn products(&self) -> u64 {
-        let graph = htdemucs::write(&self.config, self.weights.clone(), 1, Element::F32);
+        let graph = htdemucs::outline(&self.config, self.weights.clone());
         // Ignore a graph that cannot be written: the error is reported when the graph is written
         // for an engine.
         graph.map_or(0, |graph| graph.products())

@@ -1,14 +1,18 @@
 //! Named float32 arrays, taken one by one while the graph is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::error::{ModelError, shown};
 
-/// Dense row-major float32 array.
+/// Number of rows and columns that are transposed at a time, so that both are in the cache.
+const TILE: usize = 16;
+
+/// Dense row-major float32 array. Its clones share the elements.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
     shape: Vec<usize>,
-    data: Vec<f32>,
+    data: Arc<Vec<f32>>,
 }
 
 impl Array {
@@ -21,25 +25,33 @@ impl Array {
         );
         Self {
             shape: shape.to_vec(),
-            data,
+            data: Arc::new(data),
         }
     }
 
     /// Creates an array of `shape` whose element at each index is `element(index)`.
     pub(crate) fn from_fn(shape: &[usize], mut element: impl FnMut(&[usize]) -> f32) -> Self {
+        let count = shape.iter().product();
         let mut index = vec![0; shape.len()];
-        let mut data = Vec::with_capacity(shape.iter().product());
-        for _ in 0..shape.iter().product() {
-            data.push(element(&index));
-            for axis in (0..shape.len()).rev() {
+        let Some((&last, outer)) = shape.split_last().filter(|_| count > 0) else {
+            let data = (0..count).map(|_| element(&index)).collect();
+            return Self::new(shape, data);
+        };
+
+        let mut data = Vec::with_capacity(count);
+        while data.len() < count {
+            for column in 0..last {
+                index[outer.len()] = column;
+                data.push(element(&index));
+            }
+            for axis in (0..outer.len()).rev() {
                 index[axis] += 1;
-                if index[axis] < shape[axis] {
+                if index[axis] < outer[axis] {
                     break;
                 }
                 index[axis] = 0;
             }
         }
-
         Self::new(shape, data)
     }
 
@@ -62,7 +74,15 @@ impl Array {
 
     /// Returns the same elements in another shape.
     pub(crate) fn reshape(self, shape: &[usize]) -> Self {
-        Self::new(shape, self.data)
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            self.data.len(),
+            "elements of an array of shape {shape:?}"
+        );
+        Self {
+            shape: shape.to_vec(),
+            data: self.data,
+        }
     }
 
     /// Returns rows `start..end` of the first axis.
@@ -77,7 +97,8 @@ impl Array {
     pub(crate) fn scale_rows(mut self, factors: &[f32]) -> Self {
         let row = self.data.len() / self.shape[0];
         assert_eq!(factors.len(), self.shape[0], "one factor a row");
-        for (row, factor) in self.data.chunks_mut(row).zip(factors) {
+        let data = Arc::make_mut(&mut self.data);
+        for (row, factor) in data.chunks_mut(row).zip(factors) {
             row.iter_mut().for_each(|x| *x *= factor);
         }
         self
@@ -85,14 +106,25 @@ impl Array {
 
     /// Multiplies all elements by `factor`.
     pub(crate) fn scale(mut self, factor: f32) -> Self {
-        self.data.iter_mut().for_each(|x| *x *= factor);
+        let data = Arc::make_mut(&mut self.data);
+        data.iter_mut().for_each(|x| *x *= factor);
         self
     }
 
     /// Returns the transpose of a matrix.
     pub(crate) fn transposed(&self) -> Self {
         let [rows, columns] = [self.shape[0], self.shape[1]];
-        Self::from_fn(&[columns, rows], |i| self.data[i[1] * columns + i[0]])
+        let mut data = vec![0.0; self.data.len()];
+        for row in (0..rows).step_by(TILE) {
+            for column in (0..columns).step_by(TILE) {
+                for to in column..columns.min(column + TILE) {
+                    for from in row..rows.min(row + TILE) {
+                        data[to * rows + from] = self.data[from * columns + to];
+                    }
+                }
+            }
+        }
+        Self::new(&[columns, rows], data)
     }
 }
 
@@ -155,5 +187,64 @@ fn missing(name: &str, shape: &[usize]) -> ModelError {
     ModelError::MissingTensor {
         name: name.to_owned(),
         expected: shape.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sextet_cases::each_case;
+
+    use super::*;
+
+    #[test]
+    fn every_element_is_computed_from_its_index() {
+        let shapes = [
+            vec![],
+            vec![1],
+            vec![5],
+            vec![2, 3],
+            vec![1, 4, 1],
+            vec![3, 1, 2, 5],
+            vec![0],
+            vec![2, 0, 3],
+            vec![3, 0],
+        ];
+        each_case(shapes, |shape| {
+            let number = |index: &[usize]| index.iter().fold(0, |sum, &i| 10 * sum + i) as f32;
+            let array = Array::from_fn(&shape, number);
+            assert_eq!(array.data().len(), shape.iter().product::<usize>());
+            let mut places = vec![vec![]];
+            for &size in &shape {
+                let longer =
+                    |place: Vec<usize>| (0..size).map(move |i| [&place[..], &[i]].concat());
+                places = places.into_iter().flat_map(longer).collect();
+            }
+            let expected: Vec<f32> = places.iter().map(|place| number(place)).collect();
+            assert_eq!(array.data(), expected);
+        });
+    }
+
+    #[test]
+    fn a_matrix_is_transposed_whatever_its_size() {
+        let sizes = [1, 2, 15, 16, 17, 33];
+        let cases = sizes
+            .iter()
+            .flat_map(|&rows| sizes.map(|columns| (rows, columns)));
+        each_case(cases, |(rows, columns)| {
+            let matrix = Array::from_fn(&[rows, columns], |i| (100 * i[0] + i[1]) as f32);
+            let transposed = matrix.transposed();
+            assert_eq!(transposed.shape(), [columns, rows]);
+            let expected = Array::from_fn(&[columns, rows], |i| matrix.at(&[i[1], i[0]]));
+            assert_eq!(transposed, expected);
+        });
+    }
+
+    #[test]
+    fn a_change_of_a_clone_leaves_the_others() {
+        let array = Array::from_fn(&[2, 2], |i| (1 + i[0]) as f32);
+        assert_eq!(array.clone().scale(2.0).data(), [2.0, 2.0, 4.0, 4.0]);
+        let rows = array.clone().scale_rows(&[3.0, 5.0]);
+        assert_eq!(rows.data(), [3.0, 3.0, 10.0, 10.0]);
+        assert_eq!(array.data(), [1.0, 1.0, 2.0, 2.0]);
     }
 }

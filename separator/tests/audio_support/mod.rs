@@ -102,3 +102,15 @@ pub fn best_lag(found: &[f32], reference: &[f32], reach: usize) -> i64 {
     let lags = -(reach as i64)..=reach as i64;
     lags.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap()
 }
+
+/// Returns a checksum of FLAC of `width` bits with `polynomial`, bit by bit (RFC 9639, sections
+/// 9.1.8 and 9.3).
+pub fn crc(width: u32, polynomial: u32, bytes: &[u8]) -> u32 {
+    let (top, mask) = (1 << (width - 1), (1 << width) - 1);
+    bytes.iter().fold(0, |crc: u32, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << (width - 8), |crc: u32, _| {
+            let carried = if crc & top != 0 { polynomial } else { 0 };
+            (crc << 1 ^ carried) & mask
+        })
+    })
+}

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{BitRate, Codec, EncodeOptions};
+use super::codec::{BitRate, Codec};
+use super::options::EncodeOptions;
 use crate::audio::ffmpeg::address;
 use crate::audio::{Bits, Ffmpeg, Layout};
 

@@ -10,9 +10,11 @@ mod command;
 mod feed;
 mod options;
 mod opus_tags;
+mod stem_file;
 mod tag;
 mod writer;
 
 pub use codec::{BitRate, Codec};
-pub use options::{EncodeOptions, StemTrack};
+pub use options::EncodeOptions;
+pub use stem_file::StemTrack;
 pub use writer::EncodedWriter;

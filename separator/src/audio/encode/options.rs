@@ -1,7 +1,9 @@
 //! Options for encoding a file.
 
-use super::{BitRate, Codec};
-use crate::audio::{Bits, Tags};
+use super::codec::{BitRate, Codec};
+use super::stem_file::StemTrack;
+use crate::audio::Tags;
+use crate::audio::write_options::Bits;
 use crate::setters::setters;
 
 /// Options for encoding a file.
@@ -39,26 +41,6 @@ impl EncodeOptions {
             (Codec::Alac, Bits::B16) => Bits::B16,
             (Codec::Alac, _) => Bits::B24,
             _ => Bits::Float32,
-        }
-    }
-}
-
-/// Track of a file of stems, beside the mix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StemTrack {
-    /// Name that players show.
-    pub name: String,
-    /// Colour that players show, such as `#009E73`.
-    pub color: String,
-}
-
-impl StemTrack {
-    /// Describes a track.
-    pub fn new(name: impl Into<String>, color: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            color: color.into(),
         }
     }
 }

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use super::{Codec, EncodeOptions, opus_tags};
+use super::codec::Codec;
+use super::options::EncodeOptions;
+use super::{opus_tags, stem_file};
+use crate::audio::FfmpegFault;
 use crate::audio::write_error::WriteError;
-use crate::audio::writer::write_error;
-use crate::audio::{FfmpegFault, stem_file};
 
 /// Length of the header of an ID3 tag.
 const ID3_HEADER: usize = 10;
@@ -15,7 +16,7 @@ const ID3_HEADER: usize = 10;
 /// Checks what ffmpeg wrote, and writes the tags. Returns the size of the file in bytes.
 pub(super) fn complete(path: &Path, options: &EncodeOptions) -> Result<u64, WriteError> {
     let opened = File::options().read(true).write(true).open(path);
-    let mut file = opened.map_err(write_error)?;
+    let mut file = opened.map_err(WriteError::of)?;
     let mut start = [0; 12];
     let is_whole = file.read_exact(&mut start).is_ok();
     let is_right = match options.codec {
@@ -28,13 +29,13 @@ pub(super) fn complete(path: &Path, options: &EncodeOptions) -> Result<u64, Writ
     }
 
     match options.codec {
-        Codec::Mp3 => write_id3(&mut file, &options.tags.id3(), start).map_err(write_error)?,
+        Codec::Mp3 => write_id3(&mut file, &options.tags.id3(), start).map_err(WriteError::of)?,
         Codec::Aac | Codec::Alac => {
             stem_file::write(&mut file, &options.tags, &options.stems).map_err(fault)?;
         }
         Codec::Opus => opus_tags::write(&mut file, &options.tags).map_err(fault)?,
     }
-    file.seek(SeekFrom::End(0)).map_err(write_error)
+    file.seek(SeekFrom::End(0)).map_err(WriteError::of)
 }
 
 /// Writes the tag `id3` over the empty one at the beginning, whose size stays.
@@ -57,6 +58,6 @@ fn write_id3(file: &mut File, id3: &[u8], start: [u8; 12]) -> std::io::Result<()
 fn fault(error: std::io::Error) -> WriteError {
     match error.kind() {
         std::io::ErrorKind::InvalidData => WriteError::Ffmpeg(FfmpegFault::NoFile),
-        _ => write_error(error),
+        _ => WriteError::of(error),
     }
 }

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::command::command;
 use super::feed::Feed;
-use super::{EncodeOptions, tag};
+use super::options::EncodeOptions;
+use super::tag;
+use crate::audio::frame_count::FrameCount;
 use crate::audio::pcm_encoder::{Order, PcmEncoder};
 use crate::audio::write_error::WriteError;
-use crate::audio::writer::{WrittenFile, write_error};
+use crate::audio::write_options::WrittenFile;
 use crate::audio::{Audio, Ffmpeg, FfmpegFault, Layout};
 
 /// Writer of one file that ffmpeg encodes.
@@ -16,9 +18,7 @@ use crate::audio::{Audio, Ffmpeg, FfmpegFault, Layout};
 pub struct EncodedWriter {
     path: PathBuf,
     options: EncodeOptions,
-    layout: Layout,
-    expected_frames: u64,
-    frames: u64,
+    count: FrameCount,
     samples: PcmEncoder,
     feed: Feed,
 }
@@ -41,9 +41,7 @@ impl EncodedWriter {
         Ok(Self {
             path: path.to_owned(),
             options: options.clone(),
-            layout,
-            expected_frames: total_frames,
-            frames: 0,
+            count: FrameCount::new(layout, total_frames),
             samples: PcmEncoder::new(options.sample_bits(), Order::Little),
             feed,
         })
@@ -55,17 +53,11 @@ impl EncodedWriter {
     /// Returns a [`WriteError`] as the cause: ffmpeg fails, or the block has another layout or
     /// exceeds the announced length.
     pub fn write(&mut self, block: &Audio) -> crate::Result<()> {
-        if block.layout() != self.layout {
-            let (expected, found) = (self.layout, block.layout());
-            return Err(WriteError::Block { expected, found }.into());
-        }
-        self.frames += block.frames() as u64;
-        if self.frames > self.expected_frames {
-            return Err(self.wrong_length().into());
-        }
-
+        self.count.add(block)?;
         let mut bytes = Vec::new();
-        self.samples.write(block, &mut bytes).map_err(write_error)?;
+        self.samples
+            .write(block, &mut bytes)
+            .map_err(WriteError::of)?;
         self.feed.send(bytes).map_err(write_fault)?;
         Ok(())
     }
@@ -76,11 +68,7 @@ impl EncodedWriter {
     /// Returns a [`WriteError`] as the cause: ffmpeg fails, the disk is full or fails, or fewer
     /// frames were written than announced.
     pub fn finish(self) -> crate::Result<WrittenFile> {
-        if self.frames != self.expected_frames {
-            return Err(self.wrong_length().into());
-        }
-
-        let (frames, clipped_samples) = (self.frames, self.samples.clipped());
+        let (frames, clipped_samples) = (self.count.finish()?, self.samples.clipped());
         self.feed.finish().map_err(write_fault)?;
         let bytes = tag::complete(&self.path, &self.options)?;
         Ok(WrittenFile {
@@ -89,13 +77,6 @@ impl EncodedWriter {
             bytes,
             sha256: None,
         })
-    }
-
-    fn wrong_length(&self) -> WriteError {
-        WriteError::Frames {
-            expected: self.expected_frames,
-            found: self.frames,
-        }
     }
 }
 

@@ -10,11 +10,13 @@ mod caf;
 mod flac;
 mod mpeg;
 pub(super) mod ogg;
+mod ogg_damage;
 
 use std::fs::File;
 use std::io::{BufReader, Seek as _};
 
 use super::Layout;
+use super::flac::info::StreamInfo;
 use super::media_file::Piece;
 use super::trim::Trim;
 
@@ -31,8 +33,27 @@ pub(super) struct Mended {
     pub(super) trim: Option<Trim>,
     /// Whether the file ends within its samples.
     pub(super) cut_off: bool,
-    /// Number of damaged pages of an Ogg file, whose sound is missing.
+    /// Number of damaged pages of an Ogg file.
     pub(super) damaged_pages: u64,
+    /// Places of an Ogg file at which pages are missing.
+    pub(super) gaps: Vec<Gap>,
+    /// Sentences about the file, without its name.
+    pub(super) notes: Vec<String>,
+}
+
+/// Place in an Ogg stream at which pages are damaged or missing. Times are those that pages state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// Number of the stream in a chained file, from 0.
+    pub(super) stream: usize,
+    /// Serial number of the stream.
+    pub(super) serial: u32,
+    /// Time at which the last page before it ends; `None` where there is none.
+    pub(super) start: Option<i64>,
+    /// Time at which the first page behind it ends.
+    pub(super) end: i64,
+    /// Number of packets that this page holds as a whole.
+    pub(super) packets: usize,
 }
 
 /// Part of a file that is decoded as a whole.
@@ -40,16 +61,29 @@ pub(super) struct Mended {
 pub(super) struct Part {
     /// The pieces; `None` where the file is presented as it is.
     pub(super) pieces: Option<Vec<Piece>>,
-    /// Position that the first FLAC frame states, where it stands at the place of the first one.
-    pub(super) flac_start: Option<u64>,
+    /// Facts about the stream, if the pieces are the frames of FLAC without its headers.
+    pub(super) flac: Option<FlacPart>,
+}
+
+/// A stream of FLAC's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FlacPart {
+    pub(super) info: StreamInfo,
+    /// Position that the first frame states, where it stands at the place of the first one.
+    pub(super) start: Option<u64>,
 }
 
 impl Part {
     fn of(pieces: Vec<Piece>) -> Self {
         Self {
             pieces: Some(pieces),
-            flac_start: None,
+            flac: None,
         }
+    }
+
+    /// Returns the position that the first FLAC frame states.
+    pub(super) fn flac_start(&self) -> Option<u64> {
+        self.flac?.start
     }
 }
 

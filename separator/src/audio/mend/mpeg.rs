@@ -46,22 +46,25 @@ impl Kind {
     }
 }
 
+/// Bit rates, in kbit/s, by the number in the header: of layers I, II and III of MPEG-1, and of
+/// layer I and of layers II and III of MPEG-2.
+const KBPS: [[u32; 15]; 5] = [
+    [
+        0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448,
+    ],
+    [
+        0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
+    ],
+    [
+        0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+    ],
+    [
+        0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256,
+    ],
+    [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+];
+
 fn layers([a, b, c, d, ..]: [u8; HEAD]) -> Option<Frame> {
-    const KBPS: [[u32; 15]; 5] = [
-        [
-            0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448,
-        ],
-        [
-            0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
-        ],
-        [
-            0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-        ],
-        [
-            0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256,
-        ],
-        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
-    ];
     if a != 0xff || b & 0xe0 != 0xe0 {
         return None;
     }
@@ -306,6 +309,11 @@ fn xing<F: BufRead + Seek>(
         return Ok(None);
     }
 
+    Ok(Some(stated(&bytes, offset, frame)))
+}
+
+/// Returns what the tag at `offset` of the frame with `bytes` states.
+fn stated(bytes: &[u8], offset: usize, frame: Frame) -> (u64, u64, Option<u64>) {
     let word = |at: usize| {
         let bytes: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
         Some(u32::from_be_bytes(bytes))
@@ -327,7 +335,7 @@ fn xing<F: BufRead + Seek>(
         let padding = u64::from(trim & 0xfff).saturating_sub(529);
         (u64::from(trim >> 12) + 529, padding)
     });
-    Ok(Some((delay, padding, total)))
+    (delay, padding, total)
 }
 
 /// Returns the audio of the songs within all decoded frames.

@@ -2,11 +2,11 @@
 //! 3533, section 6; "Vorbis I", section 4.2; RFC 7845, section 5).
 
 use std::fs::File;
-use std::io::{BufReader, Read, Result, Seek, SeekFrom};
+use std::io::{BufReader, Read, Result, Seek};
 use std::path::Path;
 
 use super::bytes::{array_at, some_at};
-use super::{Mended, Part};
+use super::{Mended, Part, ogg_damage};
 use crate::audio::Layout;
 use crate::audio::media_file::Piece;
 
@@ -15,13 +15,10 @@ const LARGEST_COMMENT: u64 = 15 << 20;
 /// Largest packet that is kept in memory, in bytes.
 const LARGEST_SETUP: usize = 1 << 20;
 
-/// Number of bytes in which the next page is looked for at a time.
-const SEARCH_BYTES: usize = 1 << 16;
-
 /// Flag of a page that begins with the rest of a packet.
-const CONTINUED: u8 = 1;
+pub(super) const CONTINUED: u8 = 1;
 /// Flag of the first page of a stream.
-const FIRST: u8 = 2;
+pub(super) const FIRST: u8 = 2;
 
 /// Replaces a comment header that is too large by an empty one, and lists the layouts of chained
 /// streams. Returns `None` for a file that needs neither.
@@ -30,10 +27,18 @@ pub(super) fn mend(file: &mut (impl Read + Seek), bytes: u64) -> Result<Option<M
         return Ok(None);
     };
 
+    let damage = ogg_damage::find(file)?;
+    let mut pieces = without_cover(file, &first, bytes)?;
+    if damage.pages > 0 {
+        let pieces_or_all = pieces.unwrap_or_else(|| vec![Piece::File(0..bytes)]);
+        pieces = Some(damage.repaired(pieces_or_all));
+    }
     let mended = Mended {
-        part: without_cover(file, &first, bytes)?.map_or_else(Part::default, Part::of),
+        part: pieces.map_or_else(Part::default, Part::of),
         layouts: layouts(file)?,
-        damaged_pages: damaged_pages(file)?,
+        damaged_pages: damage.pages,
+        gaps: damage.gaps,
+        notes: damage.notes,
         ..Mended::default()
     };
     Ok((mended != Mended::default()).then_some(mended))
@@ -98,64 +103,6 @@ impl Page {
     }
 }
 
-/// Returns the number of pages that are damaged by their checksums, or lie between others where
-/// there is no page. symphonia passes over them, and what follows is heard in their place.
-fn damaged_pages(file: &mut (impl Read + Seek)) -> Result<u64> {
-    let (mut damaged, mut doubtful, mut at) = (0, 0, 0);
-    file.rewind()?;
-    loop {
-        if let Some(end) = end_of_sound_page(file, at)? {
-            at = end;
-            // What lies behind the last page is none of the song.
-            damaged += std::mem::take(&mut doubtful);
-            continue;
-        }
-
-        doubtful += 1;
-        match next_mark(file, at + 1)? {
-            Some(next) => at = next,
-            None => return Ok(damaged),
-        }
-        file.seek(SeekFrom::Start(at))?;
-    }
-}
-
-/// Returns the end of the page at `at`, where `file` stands, if its checksum is right. The file
-/// stands there afterwards.
-fn end_of_sound_page(file: &mut (impl Read + Seek), at: u64) -> Result<Option<u64>> {
-    if let Ok(page) = ogg_pager::Page::read(file) {
-        let mut checked = page.clone();
-        checked.gen_crc();
-        return Ok((checked == page).then_some(page.end));
-    }
-
-    // A page may hold nothing at all.
-    const NOTHING: usize = ogg_pager::PAGE_HEADER_SIZE;
-    let head = array_at::<NOTHING>(file, at)?.filter(|head| head.starts_with(b"OggS\0"));
-    Ok(head.and_then(|head| {
-        let mut cleared = head;
-        cleared[22..26].fill(0);
-        let is_sound = head[26] == 0 && head[22..26] == ogg_pager::crc32(&cleared).to_le_bytes();
-        is_sound.then_some(at + NOTHING as u64)
-    }))
-}
-
-/// Returns the offset of the next mark of a page from `from` on.
-fn next_mark(file: &mut (impl Read + Seek), from: u64) -> Result<Option<u64>> {
-    let mut at = from;
-    loop {
-        let bytes = some_at(file, at, SEARCH_BYTES)?;
-        if let Some(found) = bytes.windows(4).position(|bytes| bytes == b"OggS") {
-            return Ok(Some(at + found as u64));
-        }
-        if bytes.len() < SEARCH_BYTES {
-            return Ok(None);
-        }
-        // The mark may lie across two reads.
-        at += SEARCH_BYTES as u64 - 3;
-    }
-}
-
 /// Returns the layouts of the audio streams if there are several, one after the other.
 fn layouts(file: &mut (impl Read + Seek)) -> Result<Vec<Layout>> {
     let (mut found, mut streams, mut after_data, mut at) = (Vec::new(), 1, false, 0);
@@ -173,47 +120,20 @@ fn layouts(file: &mut (impl Read + Seek)) -> Result<Vec<Layout>> {
 
 /// Returns the layout that the first packet of a stream states.
 fn layout(packet: &[u8]) -> Option<Layout> {
-    let (channels, rate_hz) = match packet {
-        [
-            1,
-            b'v',
-            b'o',
-            b'r',
-            b'b',
-            b'i',
-            b's',
-            _,
-            _,
-            _,
-            _,
-            channels,
-            a,
-            b,
-            c,
-            d,
-            ..,
-        ] => (*channels, u32::from_le_bytes([*a, *b, *c, *d])),
-        [
-            b'O',
-            b'p',
-            b'u',
-            b's',
-            b'H',
-            b'e',
-            b'a',
-            b'd',
-            _,
-            channels,
-            ..,
-        ] => (*channels, 48_000),
+    let (channels, rate_hz) = if let Some(head) = packet.strip_prefix(b"\x01vorbis") {
+        // A version of four bytes comes first.
+        let &[channels, a, b, c, d] = head.get(4..9)? else {
+            return None;
+        };
+        (channels, u32::from_le_bytes([a, b, c, d]))
+    } else if let Some(head) = packet.strip_prefix(b"OpusHead") {
+        (*head.get(1)?, 48_000)
+    } else {
         // FLAC: nine bytes of the mapping, "fLaC", the header of STREAMINFO and ten of its bytes.
-        [0x7f, b'F', b'L', b'A', b'C', rest @ ..] => {
-            let &[a, b, c] = rest.get(22..25)? else {
-                return None;
-            };
-            ((c >> 1 & 7) + 1, u32::from_be_bytes([0, a, b, c]) >> 4)
-        }
-        _ => return None,
+        let &[a, b, c] = packet.strip_prefix(b"\x7fFLAC")?.get(22..25)? else {
+            return None;
+        };
+        ((c >> 1 & 7) + 1, u32::from_be_bytes([0, a, b, c]) >> 4)
     };
     Some(Layout {
         channels: usize::from(channels),
@@ -365,42 +285,6 @@ mod tests {
                     assert!(found == [expected, sound].concat(), "{extra}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn damaged_pages_are_counted() {
-        let sound: Vec<u8> = (1..5_u8)
-            .flat_map(|n| pages([1, 2, 3, 4], &[vec![n; 700]]))
-            .collect();
-        let page = sound.len() / 4;
-        let flipped = |places: &[usize]| {
-            let mut file = sound.clone();
-            places.iter().for_each(|&at| file[at] ^= 1);
-            file
-        };
-        let nothing = pages([1, 2, 3, 4], &[]);
-        assert_eq!(nothing, b"", "a page that holds nothing is written by hand");
-        let mut nothing = [b"OggS\0\0".as_slice(), &[0; 21]].concat();
-        let crc = checksum(&nothing);
-        nothing[22..26].copy_from_slice(&crc.to_le_bytes());
-
-        let cases = [
-            (sound.clone(), 0),
-            ([&sound[..], b"TAG and more"].concat(), 0),
-            ([&sound[..page], &nothing, &sound[page..]].concat(), 0),
-            (flipped(&[page + 300]), 1),
-            (flipped(&[page + 7]), 1),
-            (flipped(&[page]), 1),
-            (flipped(&[page + 27]), 1),
-            (flipped(&[page + 300, 2 * page + 400]), 2),
-            ([&sound[..page], b"garbage", &sound[page..]].concat(), 1),
-            // The end of a file that was cut is told of otherwise.
-            (sound[..4 * page - 1].to_vec(), 0),
-        ];
-        for (number, (file, expected)) in cases.into_iter().enumerate() {
-            let found = damaged_pages(&mut Cursor::new(file)).unwrap();
-            assert_eq!(found, expected, "case {number}");
         }
     }
 

@@ -18,6 +18,8 @@
 //! In the frequency branch the reference folds frequencies into the batch. Here the layers run on
 //! [B, C, F, T] directly, with statistics for each frequency.
 
+use std::cell::LazyCell;
+
 use super::norm::{affine, inverse_deviation, normalise};
 use crate::model::config::Config;
 use crate::model::error::ModelError;
@@ -131,7 +133,7 @@ impl Layer {
     /// both [B, 1, F, 1], float32.
     fn statistics(&self, g: &mut Graph, h: &Value) -> (Value, Value) {
         let (batch, hidden, rows, frames) = (h.size(0), h.size(1), h.size(2), h.size(3));
-        let over_rows = OverRows::of(&self.conv2.0, self.conv2.1.data());
+        let over_rows = LazyCell::new(|| OverRows::of(&self.conv2.0, self.conv2.1.data()));
 
         // Mean and covariance of h over time.
         let by_row = g.transpose(h, &[0, 2, 1, 3]);
@@ -147,31 +149,30 @@ impl Layer {
         let covariance = g.reshape(&covariance, &[batch * rows, hidden * hidden]);
         let mu = g.reshape(&mu, &[batch * rows, hidden]);
 
-        let product = |g: &mut Graph, x: &Value, columns: usize, weights: &[f32]| {
-            let weights = g.constant_f32(&Array::new(
-                &[weights.len() / columns, columns],
-                weights.to_vec(),
-            ));
+        let product = |g: &mut Graph, x: &Value, columns: usize, weights: &dyn Fn() -> Vec<f32>| {
+            let shape = [x.size(1), columns];
+            let weights = g.constant_from(&shape, || Array::new(&shape, weights()));
             g.matmul(x, &weights)
         };
 
         // Mean of the output.
-        let mean = product(g, &mu, 1, &over_rows.mean_weight);
-        let bias = g.scalar(over_rows.mean_bias, &mean);
+        let mean = product(g, &mu, 1, &|| over_rows.mean_weight.clone());
+        let bias = g.scalar_from(|| over_rows.mean_bias, &mean);
         let mean = g.add(&mean, &bias);
 
         // Mean variance within the rows.
-        let within = product(g, &covariance, 1, &over_rows.products);
+        let within = product(g, &covariance, 1, &|| over_rows.products.clone());
 
         // Spread of the rows' own means: mu' S mu + 2 s . mu + v.
-        let spread = product(g, &mu, hidden, &over_rows.weight_covariance);
-        let cross = g.constant_f32(&Array::new(&[1, hidden], over_rows.cross.clone()));
+        let spread = product(g, &mu, hidden, &|| over_rows.weight_covariance.clone());
+        let cross = g.constant_from(&[1, hidden], || {
+            Array::new(&[1, hidden], over_rows.cross.clone())
+        });
         let spread = g.add(&spread, &cross);
         let spread = g.mul(&spread, &mu);
 
-        let ones = vec![1.0; hidden];
-        let between = product(g, &spread, 1, &ones);
-        let bias = g.scalar(over_rows.bias_variance, &between);
+        let between = product(g, &spread, 1, &|| vec![1.0; hidden]);
+        let bias = g.scalar_from(|| over_rows.bias_variance, &between);
         let between = g.add(&between, &bias);
 
         // Variance of the output, never below 0.
@@ -199,7 +200,7 @@ impl Layer {
         let (gain, shift) = (self.norm2.0.data(), self.norm2.1.data());
 
         let start = range.start;
-        let weight = Array::from_fn(&[range.len(), hidden + 2, 1, 1], |i| {
+        let element = |i: &[usize]| {
             let row = start + i[0];
             let part = match i[1].checked_sub(hidden) {
                 None => self.conv2.0.at(&[row, i[1]]),
@@ -207,10 +208,12 @@ impl Layer {
                 Some(_) => -1.0,
             };
             factors[i[0]] * gain[row] * part
-        });
+        };
+        let shape = [range.len(), hidden + 2, 1, 1];
+        let weight = g.weight_from(&shape, || Array::from_fn(&shape, element));
 
         let shift = Array::from_fn(&[range.len()], |i| factors[i[0]] * shift[start + i[0]]);
-        let (weight, shift) = (g.weight(&weight), g.weight(&shift));
+        let shift = g.weight(&shift);
         g.conv(h, &weight, &shift, Window::PLAIN)
     }
 }

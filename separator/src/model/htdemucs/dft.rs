@@ -68,16 +68,17 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
         .collect();
 
     let x = g.concat(&shifted.iter().collect::<Vec<_>>(), 1);
-    let window = g.constant_f32(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+    let window = window_constant(g);
     let x = g.mul(&x, &window);
 
     // Apply both stages.
     let x = g.reshape(&x, &[n, STAGE, STAGE * frames]);
 
-    let first = g.constant_f32(&analysis_first());
+    let first = g.constant_from(&[2 * STAGE, STAGE], analysis_first);
     let y = g.matmul(&first, &x);
     let y = g.reshape(&y, &[n, STAGE, 2 * STAGE, frames]);
-    let second = g.constant_f32(&ANALYSIS_SECOND);
+    let shape = [STAGE, 2 * UPPER, 2 * STAGE];
+    let second = g.constant_from(&shape, || ANALYSIS_SECOND.clone());
 
     let z = g.matmul(&second, &y);
 
@@ -86,6 +87,12 @@ pub(super) fn stft(g: &mut Graph, x: &Value) -> Value {
 
     let z = g.transpose(&z, &[0, 2, 3, 1, 4]);
     g.reshape(&z, &[n, 2, BINS, frames])
+}
+
+/// Adds the window, [1, 4096, 1].
+fn window_constant(g: &mut Graph) -> Value {
+    let shape = [1, FFT_SIZE, 1];
+    g.constant_from(&shape, || Array::from_fn(&shape, |i| window(i[1]) as f32))
 }
 
 /// Returns the first stage: [k1 (real, imaginary), n1].
@@ -134,23 +141,24 @@ pub(super) fn istft(g: &mut Graph, z: &Value) -> Value {
     let z = g.reshape(&z, &[n, PAIRS, 4 * UPPER, frames]);
 
     // Apply both inverse stages.
-    let first = g.constant_f32(&SYNTHESIS_FIRST);
+    let shape = [PAIRS, 2 * STAGE, 4 * UPPER];
+    let first = g.constant_from(&shape, || SYNTHESIS_FIRST.clone());
     let y = g.matmul(&first, &z);
     let y = g.reshape(&y, &[n, 2 * PAIRS, STAGE * frames]);
 
-    let second = g.constant_f32(&synthesis_second());
+    let second = g.constant_from(&[STAGE, 2 * PAIRS], synthesis_second);
     let x = g.matmul(&second, &y);
     let x = g.reshape(&x, &[n, FFT_SIZE, frames]);
 
     // Apply the window and join the frames.
-    let window = g.constant_f32(&Array::from_fn(&[1, FFT_SIZE, 1], |i| window(i[1]) as f32));
+    let window = window_constant(g);
 
     let x = g.mul(&x, &window);
     let x = overlap_add(g, &x);
     let x = g.transpose(&x, &[0, 2, 1]);
     let x = g.reshape(&x, &[n, span(frames)]);
 
-    let envelope = g.constant_f32(&inverse_envelope(frames));
+    let envelope = g.constant_from(&[span(frames)], || inverse_envelope(frames));
     g.mul(&x, &envelope)
 }
 

@@ -278,8 +278,11 @@ impl Layer<'_> {
             Part::Uncut => (4, [4, 0], [1, 1]),
         };
 
-        let kernel = Array::from_fn(&[count * channels, x.size(1), kf, kt], |i| {
-            weight.at(&[i[1], i[0] % channels, taps[i[2] + i[3]] + i[0] / channels])
+        let shape = [count * channels, x.size(1), kf, kt];
+        let kernel = g.weight_from(&shape, || {
+            Array::from_fn(&shape, |i| {
+                weight.at(&[i[1], i[0] % channels, taps[i[2] + i[3]] + i[0] / channels])
+            })
         });
         let bias = Array::from_fn(&[count * channels], |i| bias.data()[i[0] % channels]);
         let window = Window {
@@ -287,7 +290,7 @@ impl Layer<'_> {
             ..Window::PLAIN
         };
 
-        let (kernel, bias) = (g.weight(&kernel), g.weight(&bias));
+        let bias = g.weight(&bias);
         g.conv(x, &kernel, &bias, window)
     }
 
@@ -311,11 +314,12 @@ impl Layer<'_> {
     /// row of its own.
     fn unfold(&self, g: &mut Graph, x: &Value, weight: &Array, bias: &Array) -> Value {
         let channels = bias.shape()[0];
-        let kernel = Array::from_fn(&[channels * KERNEL, x.size(1), 1, 1], |i| {
-            weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL])
+        let shape = [channels * KERNEL, x.size(1), 1, 1];
+        let kernel = g.weight_from(&shape, || {
+            Array::from_fn(&shape, |i| weight.at(&[i[1], i[0] / KERNEL, i[0] % KERNEL]))
         });
         let bias = Array::from_fn(&[channels * KERNEL], |i| bias.data()[i[0] / KERNEL]);
-        let (kernel, bias) = (g.weight(&kernel), g.weight(&bias));
+        let bias = g.weight(&bias);
         let y = g.conv(x, &kernel, &bias, Window::PLAIN);
         g.reshape(&y, &[x.size(0), channels, KERNEL, x.size(3)])
     }

@@ -39,12 +39,28 @@ pub(crate) const OUTPUT: &str = "stems";
 /// over.
 pub(crate) fn write(
     config: &Config,
-    mut weights: Weights,
+    weights: Weights,
     batch: usize,
     compute_type: Element,
 ) -> Result<Graph, ModelError> {
+    write_to(Graph::new(compute_type), config, weights, batch)
+}
+
+/// Writes the model's graph of a single segment without the values of its weights.
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) fn outline(config: &Config, weights: Weights) -> Result<Graph, ModelError> {
+    write_to(Graph::outline(), config, weights, 1)
+}
+
+fn write_to(
+    mut graph: Graph,
+    config: &Config,
+    mut weights: Weights,
+    batch: usize,
+) -> Result<Graph, ModelError> {
     let w = &mut weights;
-    let mut graph = Graph::new(compute_type);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
 
@@ -167,12 +183,11 @@ fn embed_frequency(
 
     let (channels, rows) = (x.size(1), x.size(2));
     let table = w.take("freq_emb.embedding.weight", &[rows, channels])?;
-    let table = table
-        .transposed()
-        .scale(config.emb_scale * weight)
-        .reshape(&[1, channels, rows, 1]);
-
-    let embedding = g.weight(&table);
+    let shape = [1, channels, rows, 1];
+    let embedding = g.weight_from(&shape, || {
+        let table = table.transposed().scale(config.emb_scale * weight);
+        table.reshape(&shape)
+    });
     Ok(g.add(&x, &embedding))
 }
 

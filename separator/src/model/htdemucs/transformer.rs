@@ -40,11 +40,14 @@ pub(super) fn transformer(
         &format!("{name}.layers.0.{first}.in_proj_weight"),
         &[3 * width, width],
     )?;
-    let position =
-        g.weight(&position_2d(width, rows, frames, t.max_period).scale(t.weight_pos_embed));
+    let position = g.weight_from(&[1, frames * rows, width], || {
+        position_2d(width, rows, frames, t.max_period).scale(t.weight_pos_embed)
+    });
     tokens = g.add(&tokens, &position);
-    let position =
-        g.weight(&position_1d(width, xt.size(3), t.max_period).scale(t.weight_pos_embed));
+    let frames_t = xt.size(3);
+    let position = g.weight_from(&[1, frames_t, width], || {
+        position_1d(width, frames_t, t.max_period).scale(t.weight_pos_embed)
+    });
 
     tokens_t = g.add(&tokens_t, &position);
     for index in 0..t.layers {
@@ -188,17 +191,20 @@ impl Layer<'_> {
             .to_vec())
     }
 
-    /// Computes `x` times `weight` [out, in] plus `bias` [out], each output times its factor.
+    /// Computes `x` times `weight` [out, in] plus `bias` [out], of which the rows from `start` on
+    /// are taken, as many as there are factors. Each output is multiplied by its factor.
     fn linear(
         &self,
         g: &mut Graph,
         x: &Value,
-        weight: Array,
-        bias: Array,
+        (weight, bias): (&Array, &Array),
+        start: usize,
         factors: &[f32],
     ) -> Value {
-        let weight = g.weight(&weight.scale_rows(factors).transposed());
-        let bias = g.weight(&bias.scale_rows(factors));
+        let rows = |array: &Array| array.rows(start, start + factors.len()).scale_rows(factors);
+        let shape = [weight.shape()[1], factors.len()];
+        let weight = g.weight_from(&shape, || rows(weight).transposed());
+        let bias = g.weight_from(&[factors.len()], || rows(bias));
         let y = g.matmul(x, &weight);
         g.add(&y, &bias)
     }
@@ -229,8 +235,8 @@ impl Layer<'_> {
         // The usual factor 1 / sqrt(width of a head) is folded into the queries' weights.
         let query_factor = ((width / heads) as f32).sqrt().recip();
         let project = |g: &mut Graph, part: usize, x: &Value, factor: f32| {
-            let rows = |array: &Array| array.rows(part * width, (part + 1) * width);
-            self.linear(g, x, rows(&weight), rows(&bias), &vec![factor; width])
+            let factors = vec![factor; width];
+            self.linear(g, x, (&weight, &bias), part * width, &factors)
         };
         let query = project(g, 0, x, query_factor);
         let key = project(g, 1, other, 1.0);
@@ -239,7 +245,7 @@ impl Layer<'_> {
         let y = attend(g, &query, &key, &value, heads);
 
         let scale = self.scale(w, "gamma_1", width)?;
-        Ok(self.linear(g, &y, out_weight, out_bias, &scale))
+        Ok(self.linear(g, &y, (&out_weight, &out_bias), 0, &scale))
     }
 
     /// Adds the feed-forward part with its residual, and the norm over the whole layer that follows
@@ -261,7 +267,7 @@ impl Layer<'_> {
             take("linear1.weight", &[hidden, width])?,
             take("linear1.bias", &[hidden])?,
         );
-        let y = self.linear(g, &y, weight, bias, &vec![1.0; hidden]);
+        let y = self.linear(g, &y, (&weight, &bias), 0, &vec![1.0; hidden]);
         let y = if self.config.transformer.gelu {
             g.gelu(&y)
         } else {
@@ -273,7 +279,7 @@ impl Layer<'_> {
             take("linear2.bias", &[width])?,
         );
         let scale = self.scale(w, "gamma_2", width)?;
-        let y = self.linear(g, &y, weight, bias, &scale);
+        let y = self.linear(g, &y, (&weight, &bias), 0, &scale);
 
         let x = g.add(x, &y);
         if self.config.transformer.norm_out {

@@ -54,6 +54,8 @@ pub(crate) struct Graph {
     /// Element type of the weights and of the values computed from them. Statistics stay in
     /// float32.
     compute_type: Element,
+    /// Whether constants have no data: the graph is there for its shapes alone.
+    is_outline: bool,
     products: u64,
 }
 
@@ -67,7 +69,16 @@ impl Graph {
         Self {
             graph,
             compute_type,
+            is_outline: false,
             products: 0,
+        }
+    }
+
+    /// Creates an empty graph whose constants have shapes and no data. It is not for files.
+    pub(crate) fn outline() -> Self {
+        Self {
+            is_outline: true,
+            ..Self::new(Element::F32)
         }
     }
 
@@ -120,44 +131,61 @@ impl Graph {
 
     /// Adds a weight, stored in the compute type.
     pub(crate) fn weight(&mut self, array: &Array) -> Value {
+        self.weight_from(array.shape(), || array.clone())
+    }
+
+    /// Adds a weight of `shape`, stored in the compute type. It is computed by `array` if it is
+    /// needed.
+    pub(crate) fn weight_from(&mut self, shape: &[usize], array: impl FnOnce() -> Array) -> Value {
         match self.compute_type {
-            Element::F16 => self.constant(
-                array.shape(),
-                Element::F16,
-                bytes(array.data(), |x| f16::from_f32(x).to_le_bytes()),
-            ),
-            Element::F32 | Element::I64 => self.constant_f32(array),
+            Element::F16 => self.constant(shape, Element::F16, || {
+                bytes(of_shape(shape, &array()), |x| {
+                    f16::from_f32(x).to_le_bytes()
+                })
+            }),
+            Element::F32 | Element::I64 => self.constant_from(shape, array),
         }
     }
 
-    /// Adds a constant that stays float32 whatever the compute type is.
-    pub(crate) fn constant_f32(&mut self, array: &Array) -> Value {
-        self.constant(
-            array.shape(),
-            Element::F32,
-            bytes(array.data(), f32::to_le_bytes),
-        )
+    /// Adds a constant of `shape` that stays float32 whatever the compute type is. It is computed
+    /// by `array` if it is needed.
+    pub(crate) fn constant_from(
+        &mut self,
+        shape: &[usize],
+        array: impl FnOnce() -> Array,
+    ) -> Value {
+        self.constant(shape, Element::F32, || {
+            bytes(of_shape(shape, &array()), f32::to_le_bytes)
+        })
     }
 
     /// Adds a single number of `like`'s element type, which broadcasts.
     pub(crate) fn scalar(&mut self, number: f32, like: &Value) -> Value {
-        let bytes = match like.element {
-            Element::F16 => f16::from_f32(number).to_le_bytes().to_vec(),
-            Element::F32 | Element::I64 => number.to_le_bytes().to_vec(),
-        };
-        self.constant(&[], like.element, bytes)
+        self.scalar_from(|| number, like)
+    }
+
+    /// Adds a single number like [`Graph::scalar`], which is computed if it is needed.
+    pub(crate) fn scalar_from(&mut self, number: impl FnOnce() -> f32, like: &Value) -> Value {
+        self.constant(&[], like.element, || match like.element {
+            Element::F16 => f16::from_f32(number()).to_le_bytes().to_vec(),
+            Element::F32 | Element::I64 => number().to_le_bytes().to_vec(),
+        })
     }
 
     /// Adds a constant of integers, such as axes or a shape.
     pub(super) fn integers(&mut self, numbers: &[i64]) -> Value {
-        self.constant(
-            &[numbers.len()],
-            Element::I64,
-            numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        )
+        self.constant(&[numbers.len()], Element::I64, || {
+            numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+        })
     }
 
-    fn constant(&mut self, shape: &[usize], element: Element, raw_data: Vec<u8>) -> Value {
+    fn constant(
+        &mut self,
+        shape: &[usize],
+        element: Element,
+        bytes: impl FnOnce() -> Vec<u8>,
+    ) -> Value {
+        let raw_data = if self.is_outline { Vec::new() } else { bytes() };
         let name = format!("c{}", self.graph.initializer.len());
         let dims = shape.iter().map(|&d| d as i64).collect();
         self.graph.initializer.push(proto::Tensor {
@@ -260,6 +288,12 @@ fn attribute(name: &str, value: &Attribute<'_>) -> proto::Attribute {
     }
 
     attribute
+}
+
+/// Returns the elements of `array`, which has `shape`.
+fn of_shape<'a>(shape: &[usize], array: &'a Array) -> &'a [f32] {
+    assert_eq!(array.shape(), shape, "shape of a constant");
+    array.data()
 }
 
 /// Returns the bytes of `numbers`, each converted by `store`.

@@ -3,11 +3,32 @@
 //! stems follow it, and `moov/udta/stem` has their names and colours as JSON).
 
 use std::io::{Read, Result, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 use serde_json::json;
 
-use super::mend::bytes::array_at;
-use super::{StemTrack, Tags};
+use crate::audio::Tags;
+use crate::audio::mend::bytes::array_at;
+
+/// Track of a file of stems, beside the mix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StemTrack {
+    /// Name that players show.
+    pub name: String,
+    /// Colour that players show, such as `#009E73`.
+    pub color: String,
+}
+
+impl StemTrack {
+    /// Describes a track.
+    pub fn new(name: impl Into<String>, color: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            color: color.into(),
+        }
+    }
+}
 
 /// Writes the tags, and the names of `stems` if there are any, to the end of an MP4 file whose
 /// `moov` atom comes last.
@@ -29,22 +50,39 @@ pub(super) fn write(
         return Ok(());
     }
 
-    // Look for the atom to extend.
+    let moov = last_moov(file)?;
+    free_udta(file, &moov)?;
+
+    let mut more = Vec::new();
+    atom(&mut more, b"udta", &body);
+    let bytes = u32::try_from(moov.end - moov.start + more.len() as u64)
+        .map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge))?;
+    file.seek(SeekFrom::Start(moov.start))?;
+    file.write_all(&bytes.to_be_bytes())?;
+    file.seek(SeekFrom::End(0))?;
+    file.write_all(&more)?;
+    file.flush()
+}
+
+/// Returns the place of the last `moov` atom, which ends the file.
+fn last_moov(file: &mut (impl Read + Seek)) -> Result<Range<u64>> {
     let end = file.seek(SeekFrom::End(0))?;
     let (mut at, mut found) = (0, None);
     while let Some((bytes, name)) = head(file, at)? {
         if name == *b"moov" {
-            found = Some((at, bytes));
+            found = Some(at..at + bytes);
         }
         at += bytes;
     }
-    let Some((moov, bytes)) = found.filter(|&(moov, bytes)| moov + bytes == end) else {
-        return Err(std::io::ErrorKind::InvalidData.into());
-    };
+    found
+        .filter(|moov| moov.end == end)
+        .ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+}
 
-    // The encoder's own words become free space.
-    let mut at = moov + 8;
-    while at < end {
+/// Makes free space of the encoder's own words in the atom at `moov`.
+fn free_udta(file: &mut (impl Read + Write + Seek), moov: &Range<u64>) -> Result<()> {
+    let mut at = moov.start + 8;
+    while at < moov.end {
         let Some((bytes, name)) = head(file, at)? else {
             return Err(std::io::ErrorKind::InvalidData.into());
         };
@@ -54,17 +92,7 @@ pub(super) fn write(
         }
         at += bytes;
     }
-
-    // Extend it.
-    let mut more = Vec::new();
-    atom(&mut more, b"udta", &body);
-    let bytes = u32::try_from(bytes + more.len() as u64)
-        .map_err(|_| std::io::Error::from(std::io::ErrorKind::FileTooLarge))?;
-    file.seek(SeekFrom::Start(moov))?;
-    file.write_all(&bytes.to_be_bytes())?;
-    file.seek(SeekFrom::End(0))?;
-    file.write_all(&more)?;
-    file.flush()
+    Ok(())
 }
 
 /// Returns the size and the name of the atom at `at`; `None` at the end of the file or where there
@@ -124,8 +152,8 @@ mod tests {
 
     use sextet_cases::each_case;
 
-    use super::super::TagField;
     use super::*;
+    use crate::audio::TagField;
 
     fn tags() -> Tags {
         let mut tags = Tags::default();
