@@ -44,7 +44,7 @@ pub(crate) fn write(
     compute_type: Element,
 ) -> Result<Graph, ModelError> {
     let w = &mut weights;
-    let mut graph = Graph::new(compute_type);
+    let mut graph = Graph::new("htdemucs", compute_type);
     let g = &mut graph;
     let frames = config.spectrogram_frames();
 

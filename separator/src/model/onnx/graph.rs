@@ -58,10 +58,10 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Creates an empty graph whose weights are stored as `compute_type`.
-    pub(crate) fn new(compute_type: Element) -> Self {
+    /// Creates an empty graph called `name` whose weights are stored as `compute_type`.
+    pub(crate) fn new(name: &str, compute_type: Element) -> Self {
         let graph = proto::Graph {
-            name: "htdemucs".to_owned(),
+            name: name.to_owned(),
             ..Default::default()
         };
         Self {
