@@ -88,6 +88,8 @@ pub enum Remedy {
     ReplaceCheckpoint,
     /// Convert the checkpoint from PyTorch's format.
     ConvertCheckpoint,
+    /// Put the model's configuration beside its checkpoint.
+    AddConfiguration,
     /// Choose among the stems that the model gives.
     ChooseStem {
         /// Names of the stems.
@@ -208,6 +210,9 @@ impl Remedy {
             Self::ReplaceCheckpoint => "fetch or export the checkpoint again",
             Self::ConvertCheckpoint => {
                 "convert it with `convert_checkpoint` of tools/export_hf.py in demucs' repository"
+            }
+            Self::AddConfiguration => {
+                "put the configuration that was published with the checkpoint beside it, as a .yaml file of the same name"
             }
             Self::CheckPath => "check the path and whether it can be read",
             Self::CheckPermissions => "check its permissions and the disk",

@@ -28,6 +28,7 @@ fn all() -> Vec<(Remedy, Value)> {
         (Remedy::UpdateSextet, "update_sextet"),
         (Remedy::ReplaceCheckpoint, "replace_checkpoint"),
         (Remedy::ConvertCheckpoint, "convert_checkpoint"),
+        (Remedy::AddConfiguration, "add_configuration"),
         (Remedy::CheckPath, "check_path"),
         (Remedy::CheckPermissions, "check_permissions"),
         (Remedy::ChooseFile, "choose_file"),

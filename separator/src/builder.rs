@@ -74,6 +74,7 @@ impl<'l> SeparatorBuilder<'l> {
             listener,
         } = self;
         engine::check(&backend)?;
+        model.check_separable()?;
         let (sources, segment_frames) = (model.sources().to_vec(), model.segment_frames());
 
         let load = |(network, weights)| LazyEngine::new(network, weights, backend.clone());

@@ -34,7 +34,7 @@ const BOUND_PLACE: f64 = 2e-5;
 const OPERATOR_SET: i64 = 20;
 
 /// Output of check.py.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Report {
     name: String,
@@ -46,6 +46,9 @@ struct Report {
     bytes: u64,
     largest: Vec<(usize, Vec<usize>)>,
     operators: Vec<String>,
+    /// Products of two numbers in all matrix products, as counted in the graph, and as the model
+    /// says, for those that have no other products.
+    products: [Option<u64>; 2],
     finite: bool,
     error: f64,
     error_turned: f64,
@@ -207,6 +210,11 @@ fn write(case: &Case, folder: &Path) -> Json {
 
 /// Exports `cases` and runs check.py on them.
 fn check(python: &Path, cases: &[&Case]) -> Vec<Report> {
+    check_written(python, cases, write)
+}
+
+/// Runs check.py on the cases that `write` writes into a folder and describes.
+fn check_written<T>(python: &Path, cases: &[&T], write: impl Fn(&T, &Path) -> Json) -> Vec<Report> {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
 
@@ -350,4 +358,139 @@ fn judge(report: &Report, case: &Case) {
         "{name}: {:e} by place in the batch",
         report.error_turned
     );
+}
+
+/// Fixture as `roformer/make.py` writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Roformer {
+    config: String,
+    tensors: Vec<(String, Vec<usize>)>,
+    seed: u64,
+    frames: usize,
+    keep_every: usize,
+    /// Relative L2 error of every stem of the reference in float32, for a chunk by itself.
+    float32_errors: Vec<f64>,
+    /// The same for the whole song.
+    float32_errors_of_song: Vec<f64>,
+}
+
+/// Largest relative L2 error of a RoFormer's stem, and for float16 graphs.
+const BOUND_ROFORMER: f64 = 1e-4;
+const BOUND_ROFORMER_F16: f64 = 1e-2;
+
+/// Writes the graph of the fixture at `path` and its data into `folder`. Returns the description
+/// for check.py.
+fn write_roformer((path, precision): &(PathBuf, Precision), folder: &Path) -> Json {
+    let case: Roformer = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let bytes = sextet_testing::roformer::checkpoint(&case.tensors, case.seed).bytes();
+    let model = Model::read_with_config(&bytes, &case.config).unwrap();
+    let name = path.file_stem().unwrap().to_string_lossy();
+    let name = format!("{name}-{precision:?}").to_lowercase();
+
+    let options = ExportOptions::new().precision(*precision);
+    let file = |extension: &str| folder.join(format!("{name}.{extension}"));
+    fs::write(file("onnx"), model.export_onnx(0, options).unwrap()).unwrap();
+
+    // The first chunk, with silence behind a shorter song.
+    let (chunk, song) = (model.segment_frames(), song(case.frames, case.seed));
+    let channel = |channel: &Vec<f32>| {
+        let heard = channel.iter().copied().chain(std::iter::repeat(0.0));
+        heard.take(chunk).collect::<Vec<_>>()
+    };
+    let mix = song.channels().iter().flat_map(channel);
+    fs::write(
+        file("mix"),
+        mix.flat_map(f32::to_le_bytes).collect::<Vec<_>>(),
+    )
+    .unwrap();
+
+    // The reference's samples, its stems in our order; those of the whole song follow.
+    let samples = fs::read(path.with_extension("f32")).unwrap();
+    let stems = names(&case.config);
+    let of_stem = 2 * chunk.div_ceil(case.keep_every) * size_of::<f32>();
+    let places = model.sources().iter().map(|stem| {
+        let place = stems.iter().position(|name| name == stem.name()).unwrap();
+        &samples[place * of_stem..(place + 1) * of_stem]
+    });
+    fs::write(file("stems"), places.collect::<Vec<_>>().concat()).unwrap();
+    assert_eq!(case.float32_errors.len(), stems.len());
+    assert_eq!(case.float32_errors_of_song.len(), stems.len());
+    assert!(
+        case.float32_errors
+            .iter()
+            .all(|error| *error < BOUND_ROFORMER)
+    );
+
+    json!({
+        "name": name, "batch": 1, "stems": stems.len(), "frames": chunk, "keep_every": case.keep_every,
+        "products": model.products(),
+    })
+}
+
+/// Returns the names of the stems in the reference's order.
+fn names(config: &str) -> Vec<String> {
+    let after = |key: &str| config.split_once(key).unwrap().1;
+    let target = after("target_instrument:").lines().next().unwrap().trim();
+    if target != "null" {
+        return vec![target.to_owned()];
+    }
+    let listed = after("instruments:\n").lines();
+    let names = listed.map_while(|line| line.trim().strip_prefix("- "));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn roformers_give_what_the_reference_gives() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/roformer");
+    let files = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let fixtures = files.filter(|path| path.extension().is_some_and(|kind| kind == "json"));
+    let mut cases: Vec<_> = fixtures.map(|path| (path, Precision::F32)).collect();
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(cases.len() >= 11, "only {} fixtures", cases.len());
+    cases.extend(
+        cases
+            .clone()
+            .into_iter()
+            .filter(|(path, _)| path.ends_with("six-stems.json"))
+            .map(|(path, _)| (path, Precision::F16)),
+    );
+
+    let python = python();
+    let mut reports = in_halves(&cases, |cases| {
+        check_written(&python, cases, write_roformer)
+    });
+    reports.sort_by(|a, b| a.name.cmp(&b.name));
+    println!("{:<28} {:>10}  error", "graph", "bytes");
+    for report in &reports {
+        println!(
+            "{:<28} {:>10}  {:.1e}",
+            report.name, report.bytes, report.error
+        );
+    }
+
+    each_case(&reports, |report| {
+        let half = report.name.ends_with("-f16");
+        let bound = if half {
+            BOUND_ROFORMER_F16
+        } else {
+            BOUND_ROFORMER
+        };
+        assert!(
+            report.finite && report.error <= bound,
+            "{}: {:e}",
+            report.name,
+            report.error
+        );
+        assert_eq!(report.inferred, report.outputs, "{}", report.name);
+        let [counted, said] = report.products;
+        assert!(
+            counted.is_some() && counted == said,
+            "{}: {counted:?}, {said:?}",
+            report.name
+        );
+    });
+    println!("{} graphs compared with the reference", reports.len());
 }

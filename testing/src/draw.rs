@@ -19,6 +19,27 @@ pub fn draw(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
         .collect()
 }
 
+/// Returns the weights of `draw` in `separator/tests/roformer/make.py`: gains near 1, the usual
+/// frequencies of rotary embeddings, and matrices that keep the size of what goes through them.
+pub fn draw_roformer(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
+    let count: usize = shape.iter().product();
+    if name.ends_with("freqs") {
+        let frequency = |i| 10_000_f64.powf(-(i as f64) / count as f64) as f32;
+        return (0..count).map(frequency).collect();
+    }
+
+    let fan_in: usize = shape[1..].iter().product();
+    let value = |u: f64| match shape.len() {
+        1 if name.ends_with("gamma") => 0.7 + 0.6 * u,
+        1 => 0.4 * u - 0.2,
+        _ => (2.0 * u - 1.0) * (1.7 / (fan_in as f64).sqrt()),
+    };
+    splitmix(seed)
+        .take(count)
+        .map(|u| value(u) as f32)
+        .collect()
+}
+
 /// Returns the song of `song` in `make.py`.
 pub fn song(frames: usize, seed: u64) -> Audio {
     let noise: Vec<f64> = splitmix(seed).take(2 * frames).collect();

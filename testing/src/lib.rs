@@ -11,6 +11,7 @@ pub mod draw;
 pub mod ffmpeg;
 pub mod peak;
 pub mod pickle;
+pub mod roformer;
 pub mod small;
 pub mod targets;
 

@@ -21,9 +21,13 @@ pub(crate) enum ModelCommand {
     },
     /// Say what a model is: its stems, size, segment, hash, and where it comes from
     Info {
-        /// A name from `sextet model list`, a .safetensors or .th checkpoint or a demucs bag (.yaml)
+        /// A name from `sextet model list`, a checkpoint (.safetensors, .th, .ckpt) or a demucs bag
+        /// (.yaml)
         #[arg(value_name = "MODEL")]
         model: PathBuf,
+        /// The configuration that a RoFormer was trained with, if it is not beside the checkpoint
+        #[arg(long, value_name = "FILE.yaml")]
+        config: Option<PathBuf>,
     },
     /// Fetch a model from the hub into the hub's own cache (HF_HOME, HF_ENDPOINT and HF_TOKEN are
     /// honoured)
@@ -56,9 +60,12 @@ pub(crate) enum ModelCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// A name from `sextet model list`, or a .safetensors or .th checkpoint
+    /// A name from `sextet model list`, or a checkpoint (.safetensors, .th, .ckpt)
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
+    /// The configuration that a RoFormer was trained with, if it is not beside the checkpoint
+    #[arg(long, value_name = "FILE.yaml")]
+    pub(crate) config: Option<PathBuf>,
     /// The file to write
     #[arg(short, long, value_name = "FILE.onnx")]
     pub(crate) output: PathBuf,

@@ -9,7 +9,7 @@ use sextet_separator::Model;
 
 use super::cache;
 use super::catalogue::{CATALOGUE, Entry, Hub};
-use super::open::open;
+use super::open::open_with;
 use super::{export, fetch};
 use crate::args::ModelCommand;
 use crate::fault::{Fault, Kind};
@@ -20,7 +20,7 @@ use crate::unfinished::Unfinished;
 pub(crate) fn run(command: ModelCommand, unfinished: &Unfinished) -> Result<()> {
     match command {
         ModelCommand::List { json } => list(json),
-        ModelCommand::Info { model } => info(&model),
+        ModelCommand::Info { model, config } => info(&model, config.as_deref()),
         ModelCommand::Fetch { name, yes, quiet } => fetch::fetch(find(&name)?, yes, quiet),
         ModelCommand::Path { name } => path(find(&name)?),
         ModelCommand::Remove { name } => remove(find(&name)?),
@@ -90,7 +90,7 @@ fn list(json: bool) -> Result<()> {
     Ok(())
 }
 
-fn info(named: &Path) -> Result<()> {
+fn info(named: &Path, config: Option<&Path>) -> Result<()> {
     let entry = named.to_str().and_then(Entry::find);
     let mut text = String::new();
     if let Some(entry) = entry {
@@ -121,7 +121,7 @@ fn info(named: &Path) -> Result<()> {
     }
 
     if entry.is_none_or(is_here) {
-        describe(&open(named)?, &mut text)?;
+        describe(&open_with(named, config)?, &mut text)?;
     }
 
     stdio::out(text.trim_end());

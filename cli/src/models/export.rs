@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result};
 use sextet_separator::model::{ExportOptions, Precision};
 
-use super::open::open;
+use super::open::open_with;
 use crate::args::{ExportArgs, PrecisionArg};
 use crate::fault::{Fault, Kind};
 use crate::stdio;
@@ -13,7 +13,7 @@ use crate::unfinished::Unfinished;
 
 /// Writes the graph to a file that appears whole.
 pub(super) fn run(args: &ExportArgs, unfinished: &Unfinished) -> Result<()> {
-    let model = open(&args.model)?;
+    let model = open_with(&args.model, args.config.as_deref())?;
     if model.networks() > 1 {
         let message = format!(
             "'{}' is a bag of {} networks; one graph holds one",

@@ -17,15 +17,38 @@ use crate::fault::{Fault, Kind};
 /// # Errors
 /// When there is no such model, it has not been fetched, or it is corrupt or not supported.
 pub(crate) fn open(named: &Path) -> Result<Model> {
-    if let Some(entry) = named.to_str().and_then(Entry::find) {
-        return open_entry(entry);
+    open_with(named, None)
+}
+
+/// Opens the model that `named` refers to, with the `config` of a checkpoint that needs one.
+///
+/// # Errors
+/// Fails like [`open`], and when what is named has its own configuration.
+pub(super) fn open_with(named: &Path, config: Option<&Path>) -> Result<Model> {
+    let entry = named.to_str().and_then(Entry::find);
+    let extension = named.extension().and_then(|extension| extension.to_str());
+    let is_checkpoint = matches!(
+        extension,
+        Some("safetensors" | "th" | "pt" | "pth" | "ckpt")
+    );
+    if let Some(config) = config.filter(|_| entry.is_some() || !is_checkpoint) {
+        let message = format!(
+            "'{}' is no checkpoint; the configuration '{}' is of no use to it",
+            named.display(),
+            config.display()
+        );
+        return Err(Fault::new(Kind::Model, message)
+            .remedy("leave --config out")
+            .into());
     }
-    match named.extension().and_then(|extension| extension.to_str()) {
-        Some("safetensors" | "th" | "pt" | "pth" | "ckpt") => open_checkpoint(named),
-        Some("yaml" | "yml") => open_bag_file(named),
+
+    match (entry, extension) {
+        (Some(entry), _) => open_entry(entry),
+        _ if is_checkpoint => open_checkpoint(named, config),
+        (_, Some("yaml" | "yml")) => open_bag_file(named),
         _ if named.exists() => {
             let message = format!(
-                "'{}' is no model: expected a .safetensors, .th or .yaml file",
+                "'{}' is no model: expected a checkpoint (.safetensors, .th, .ckpt) or a .yaml file",
                 named.display()
             );
             Err(Fault::new(Kind::Model, message)
@@ -119,7 +142,7 @@ fn combine(weighed: Vec<(PathBuf, Option<Vec<f32>>)>) -> Result<Model> {
     let (mut models, mut rows) = (Vec::new(), Vec::new());
 
     for (path, weights) in weighed {
-        let model = open_checkpoint(&path)?;
+        let model = open_checkpoint(&path, None)?;
         rows.push(weights.unwrap_or_else(|| vec![1.0; model.sources().len()]));
         models.push(model);
     }
@@ -130,7 +153,7 @@ fn combine(weighed: Vec<(PathBuf, Option<Vec<f32>>)>) -> Result<Model> {
     }
 }
 
-fn open_checkpoint(path: &Path) -> Result<Model> {
+fn open_checkpoint(path: &Path, config: Option<&Path>) -> Result<Model> {
     if !path.exists() {
         let fault = Fault::new(
             Kind::Model,
@@ -140,14 +163,18 @@ fn open_checkpoint(path: &Path) -> Result<Model> {
             .remedy("check the path; a bag's checkpoints lie beside it")
             .into());
     }
-    Model::open(path).with_context(|| format!("'{}'", path.display()))
+    let opened = match config {
+        None => Model::open(path),
+        Some(config) => Model::open_with_config(path, config),
+    };
+    opened.with_context(|| format!("'{}'", path.display()))
 }
 
 fn unknown(named: &Path) -> Fault {
     let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name.as_str()).collect();
     let message = format!("there is no model '{}'", named.display());
     Fault::new(Kind::Model, message).remedy(format!(
-        "name one of {}, or a .safetensors, .th or .yaml file",
+        "name one of {}, or a .safetensors, .th, .ckpt or .yaml file",
         names.join(", ")
     ))
 }

@@ -1,6 +1,7 @@
 //! `sextet model`, without the hub.
 
 use sextet_cases::each_case;
+use sextet_testing::roformer;
 
 use crate::sandbox::{Sandbox, stderr, stdout, tiny_model, tiny_model_bytes};
 
@@ -169,4 +170,60 @@ fn a_bag_beside_its_checkpoints_is_a_model() {
     sandbox.file("older.yaml", b"models: [5c90dfd2]\n");
     let info = stdout(&mut sandbox.sextet(&["model", "info", "older.yaml"]));
     assert!(info.contains("drums, bass, other, vocals"), "{info}");
+}
+
+/// Follows the page of models as somebody would who has fetched a RoFormer.
+#[test]
+fn a_roformer_and_its_configuration_are_read_and_exported() {
+    let sandbox = Sandbox::new();
+    let config = roformer::config();
+    let checkpoint = roformer::checkpoint(&roformer::tensors(&config), 1);
+    sandbox.file("mine.ckpt", &roformer::pickled(&checkpoint, None));
+
+    let said = stderr(&mut sandbox.sextet(&["model", "info", "mine.ckpt"]), 3);
+    assert!(
+        said.contains("does not say what model they are of"),
+        "{said}"
+    );
+    assert!(
+        said.contains("beside it, as a .yaml file of the same name"),
+        "{said}"
+    );
+
+    sandbox.file("mine.yaml", config.as_bytes());
+    let info = stdout(&mut sandbox.sextet(&["model", "info", "mine.ckpt"]));
+    assert!(
+        info.contains("drums, bass, other, vocals") && info.contains("1024 frames"),
+        "{info}"
+    );
+
+    let other = config.replace("chunk_size: 1024", "chunk_size: 2048");
+    sandbox.file("elsewhere/other.yaml", other.as_bytes());
+    let named = [
+        "model",
+        "info",
+        "mine.ckpt",
+        "--config",
+        "elsewhere/other.yaml",
+    ];
+    assert!(stdout(&mut sandbox.sextet(&named)).contains("2048 frames"));
+    let useless = ["model", "info", "htdemucs", "--config", "mine.yaml"];
+    assert!(stderr(&mut sandbox.sextet(&useless), 3).contains("is no checkpoint"));
+
+    let export = [
+        "model",
+        "export",
+        "mine.ckpt",
+        "-o",
+        "out/mine.onnx",
+        "--batch",
+        "2",
+    ];
+    assert!(stdout(&mut sandbox.sextet(&export)).contains("wrote out/mine.onnx"));
+    assert_eq!(sandbox.files("out"), ["mine.onnx"]);
+
+    sandbox.song("song.wav", 0.5);
+    let separate = ["separate", "song.wav", "-m", "mine.ckpt", "--engine", "cpu"];
+    let said = stderr(&mut sandbox.sextet(&separate), 3);
+    assert!(said.contains("exports as an ONNX graph"), "{said}");
 }

@@ -19,8 +19,9 @@ const CLASS: &str = "demucs.htdemucs.HTDemucs";
 
 /// Checkpoint as read: arguments and tensors, not yet checked against each other.
 pub(crate) struct Checkpoint {
-    /// Arguments of `HTDemucs.__init__` by name.
-    pub(crate) arguments: Map<String, Json>,
+    /// Arguments of `HTDemucs.__init__` by name; or why there are none, in a file that does not say
+    /// what it is.
+    pub(crate) arguments: Result<Map<String, Json>, ModelError>,
     /// All tensors.
     pub(crate) weights: Weights,
 }
@@ -43,12 +44,13 @@ impl Checkpoint {
         }) = package
         else {
             let tensors = weights.tensors();
-            return Err(ModelError::NoDescription { tensors });
+            let arguments = Err(ModelError::NoDescription { tensors });
+            return Ok(Self { arguments, weights });
         };
 
         check_class(&class)?;
         Ok(Self {
-            arguments: arguments(args, kwargs)?,
+            arguments: Ok(arguments(args, kwargs)?),
             weights,
         })
     }
@@ -74,8 +76,14 @@ impl Checkpoint {
             })
         };
 
-        check_class(entry("klass")?)?;
-        let arguments = arguments(json("args")?, json("kwargs")?)?;
+        let arguments = match entry("klass") {
+            Err(missing) => Err(missing),
+            Ok(class) => {
+                check_class(class)?;
+                Ok(arguments(json("args")?, json("kwargs")?)?)
+            }
+        };
+
         let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let arrays = tensors.iter().map(|(name, view)| {
             let array = decode(name, view.dtype(), view.shape(), view.data())?;

@@ -29,7 +29,7 @@ pub enum ModelError {
     )]
     UnknownObject { name: String },
     #[error(
-        "the checkpoint holds {tensors} tensors and does not say what model they are of; expected demucs' layout with klass, args and kwargs"
+        "the checkpoint holds {tensors} tensors and does not say what model they are of; expected its configuration in a .yaml file beside it, or demucs' layout with klass, args and kwargs"
     )]
     NoDescription { tensors: usize },
     #[error(
@@ -68,6 +68,29 @@ pub enum ModelError {
         "the checkpoint's sources are {found}; expected demucs' four (drums, bass, other, vocals) or six (guitar, piano too), each once"
     )]
     Sources { found: String },
+    #[error(
+        "this is no configuration of a model: {source}; expected the YAML that a RoFormer was trained with"
+    )]
+    NotConfig { source: BoxedError },
+    #[error("cannot read the configuration {path}: {source}; expected a .yaml file", path = path.display())]
+    UnreadableConfig {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the configuration's setting {name} is {found}; expected {expected}")]
+    Setting {
+        name: String,
+        found: String,
+        expected: String,
+    },
+    #[error(
+        "the configuration's section '{section}' has a setting '{name}' that Sextet does not know; expected those of BS-RoFormer or Mel-Band RoFormer"
+    )]
+    UnknownSetting { name: String, section: &'static str },
+    #[error(
+        "the configuration's instruments are {found}; expected some of drums, bass, other, vocals, guitar and piano, each once"
+    )]
+    Instruments { found: String },
     #[error("the checkpoint lacks the tensor '{name}' of shape {expected:?}")]
     MissingTensor { name: String, expected: Vec<usize> },
     #[error("the tensor '{name}' has shape {found:?}; its arguments ask for {expected:?}")]
@@ -77,7 +100,7 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     #[error(
-        "the checkpoint has {count} tensors that HTDemucs with its arguments does not have, '{first}' for one"
+        "the checkpoint has {count} tensors that the model it describes does not have, '{first}' for one"
     )]
     ExtraTensors { count: usize, first: String },
     #[error("the tensor '{name}' is stored as {found}; expected F32, F16 or BF16")]
@@ -106,6 +129,10 @@ pub enum ModelError {
         "the model has {networks} networks, counted from 0; there is no number {found} to export"
     )]
     NoSuchNetwork { networks: usize, found: usize },
+    #[error(
+        "the model is a RoFormer, which this version exports as an ONNX graph and does not run itself"
+    )]
+    NoProgram,
     #[error("a graph for {found} segments at a time cannot be written; expected 1 to 64")]
     Batch { found: usize },
 }
@@ -148,7 +175,13 @@ impl ModelError {
             | Self::TensorType { .. }
             | Self::NotFinite { .. } => vec![Remedy::ReplaceCheckpoint],
             Self::UnknownObject { .. } => vec![Remedy::ConvertCheckpoint, Remedy::ChooseModel],
-            Self::NoDescription { .. }
+            Self::NoDescription { .. } => vec![Remedy::AddConfiguration, Remedy::ChooseModel],
+            Self::NotConfig { .. } | Self::UnreadableConfig { .. } | Self::Setting { .. } => {
+                vec![Remedy::AddConfiguration]
+            }
+            Self::UnknownSetting { .. }
+            | Self::Instruments { .. }
+            | Self::NoProgram
             | Self::WrongClass { .. }
             | Self::UnknownArgument { .. }
             | Self::Unsupported { .. }

@@ -10,6 +10,7 @@ mod network;
 mod onnx;
 mod pickle;
 pub(crate) mod program;
+mod roformer;
 pub(crate) mod weights;
 
 pub use config::MODEL_RATE_HZ;

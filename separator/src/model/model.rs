@@ -25,18 +25,32 @@ impl Model {
         // The tensors need no check at run time: a test checks them.
         Ok(Self::of(Network::read_unchecked(
             sextet_model_mini::CHECKPOINT,
+            &|| Ok(None),
         )?))
     }
 
     /// Opens the checkpoint at `path`: a `.safetensors` file in the layout that demucs 4.1
-    /// publishes, or one of PyTorch's in demucs' older layout (`.th`). No code in it is run: it is
-    /// read as data, and what is no data is refused by name.
+    /// publishes, or one of PyTorch's, in demucs' older layout (`.th`) or of a RoFormer (`.ckpt`)
+    /// whose configuration lies beside it: `NAME.yaml`, or the only YAML file in its folder. No
+    /// code in it is run: it is read as data, and what is no data is refused by name.
     ///
     /// # Errors
     /// Returns a [`ModelError`] when the file cannot be read, is damaged, or is of an unsupported
     /// kind.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::of(Network::open(path.as_ref())?))
+        Ok(Self::of(Network::open(path.as_ref(), None)?))
+    }
+
+    /// Opens the checkpoint at `path`, which does not say what it is, with the configuration at
+    /// `config`: the YAML file that a RoFormer was trained with. [`Model::open`] finds that by
+    /// itself beside the checkpoint.
+    ///
+    /// # Errors
+    /// Fails like [`Model::open`], and when the configuration cannot be read or asks for what is
+    /// not supported.
+    pub fn open_with_config(path: impl AsRef<Path>, config: impl AsRef<Path>) -> Result<Self> {
+        let network = Network::open(path.as_ref(), Some(config.as_ref()))?;
+        Ok(Self::of(network))
     }
 
     /// Reads a checkpoint from the bytes of its file.
@@ -44,7 +58,16 @@ impl Model {
     /// # Errors
     /// Fails like [`Model::open`].
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        Ok(Self::of(Network::read(bytes)?))
+        Ok(Self::of(Network::read(bytes, &|| Ok(None))?))
+    }
+
+    /// Reads a checkpoint from the bytes of its file, and its configuration from a YAML text.
+    ///
+    /// # Errors
+    /// Fails like [`Model::open_with_config`].
+    pub fn read_with_config(bytes: &[u8], config: &str) -> Result<Self> {
+        let config = || Ok(Some(config.to_owned()));
+        Ok(Self::of(Network::read(bytes, &config)?))
     }
 
     fn of(network: Network) -> Self {
@@ -192,6 +215,15 @@ impl Model {
         };
 
         Ok(network.onnx(options)?)
+    }
+
+    /// Returns an error for a model that can be exported and not run.
+    pub(crate) fn check_separable(&self) -> Result<()> {
+        let mut networks = self.networks_of();
+        match networks.any(Network::is_export_only) {
+            true => Err(ModelError::NoProgram.into()),
+            false => Ok(()),
+        }
     }
 
     /// Returns the networks.

@@ -1,7 +1,7 @@
 //! Network: a checkpoint that was read and checked against its own description.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -11,6 +11,7 @@ use super::error::ModelError;
 use super::htdemucs;
 use super::onnx::Element;
 use super::program::{self, Program};
+use super::roformer;
 use super::weights::Weights;
 use crate::Stem;
 use crate::setters::setters;
@@ -52,61 +53,116 @@ setters!(ExportOptions {
     precision: Precision,
 });
 
+/// Kind of network, with its configuration.
+#[derive(Clone, Debug)]
+enum Family {
+    HtDemucs(Config),
+    Roformer(roformer::Config),
+}
+
+/// Looks for the configuration of a checkpoint: its text, or `None` if there is none.
+pub(crate) type FindConfig<'a> = &'a dyn Fn() -> Result<Option<String>, ModelError>;
+
 /// Configuration and weights of a checkpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
-    config: Config,
+    family: Family,
     weights: Weights,
+    checkpoint_sha256: String,
     hash: String,
 }
 
 impl Network {
     /// Reads the bytes of a checkpoint and checks every tensor against the configuration.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ModelError> {
-        let network = Self::read_unchecked(bytes)?;
-        let outline = || htdemucs::outline(&network.config, network.weights.clone());
-
-        timed("check the model's graph", outline)?;
+    /// `config` is asked for the text of a YAML file if the checkpoint does not say what it is.
+    pub(crate) fn read(bytes: &[u8], config: FindConfig<'_>) -> Result<Self, ModelError> {
+        let network = Self::read_unchecked(bytes, config)?;
+        timed("check the model's tensors", || network.check())?;
         Ok(network)
     }
 
     /// Reads the bytes of a checkpoint that is known to hold the tensors of its configuration. If
     /// it does not, writing its graph fails later.
-    pub(crate) fn read_unchecked(bytes: &[u8]) -> Result<Self, ModelError> {
+    pub(crate) fn read_unchecked(bytes: &[u8], config: FindConfig<'_>) -> Result<Self, ModelError> {
         let read = || timed("read the model", || Checkpoint::read(bytes));
         let (read, hash) = rayon::join(read, || timed("hash the model", || Sha256::digest(bytes)));
         let Checkpoint { arguments, weights } = read?;
-        let config = Config::from_arguments(arguments)?;
+        let checkpoint_sha256 = hex::encode(hash);
+
+        let (family, hash) = match arguments {
+            Ok(arguments) => {
+                let config = Config::from_arguments(arguments)?;
+                (Family::HtDemucs(config), checkpoint_sha256.clone())
+            }
+            Err(undescribed) => {
+                let text = config()?.ok_or(undescribed)?;
+                let config = roformer::Config::from_yaml(&text)?;
+
+                // The same tensors give other stems with another configuration.
+                let digest = Sha256::new().chain_update(&checkpoint_sha256);
+                let digest = digest.chain_update(&text).finalize();
+                (Family::Roformer(config), hex::encode(digest))
+            }
+        };
+
         Ok(Self {
-            config,
+            family,
             weights,
-            hash: hex::encode(hash),
+            checkpoint_sha256,
+            hash,
         })
     }
 
-    /// Reads the checkpoint at `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
+    /// Reads the checkpoint at `path`, and the configuration at `config` if it needs one. Without
+    /// `config`, that is the YAML file of the checkpoint's name, or the only one in its folder.
+    pub(crate) fn open(path: &Path, config: Option<&Path>) -> Result<Self, ModelError> {
         let bytes = fs::read(path).map_err(|source| ModelError::Unreadable {
             path: path.to_owned(),
             source,
         })?;
-        Self::read(&bytes)
+
+        Self::read(&bytes, &|| {
+            let found = config.map(Path::to_owned).or_else(|| config_beside(path));
+            let Some(path) = found else {
+                return Ok(None);
+            };
+            let read = fs::read_to_string(&path);
+            let text = read.map_err(|source| ModelError::UnreadableConfig { path, source })?;
+            Ok(Some(text))
+        })
+    }
+
+    /// Checks every tensor against the configuration.
+    fn check(&self) -> Result<(), ModelError> {
+        match &self.family {
+            Family::HtDemucs(config) => htdemucs::outline(config, self.weights.clone()).map(drop),
+            Family::Roformer(config) => roformer::check(config, &self.weights),
+        }
     }
 
     /// Returns the stems that the network gives, in this order.
     pub(crate) fn sources(&self) -> &[Stem] {
-        &self.config.sources
+        match &self.family {
+            Family::HtDemucs(config) => &config.sources,
+            Family::Roformer(config) => &config.sources,
+        }
     }
 
     /// Returns the number of frames of the network's segment.
     pub(crate) fn segment_frames(&self) -> usize {
-        self.config.segment_frames
+        match &self.family {
+            Family::HtDemucs(config) => config.segment_frames,
+            Family::Roformer(config) => config.chunk_frames,
+        }
     }
 
     /// Returns the network with another segment. No tensor depends on its length.
     #[cfg(test)]
     pub(crate) fn with_segment(mut self, frames: usize) -> Self {
-        self.config.segment_frames = frames;
+        match &mut self.family {
+            Family::HtDemucs(config) => config.segment_frames = frames,
+            Family::Roformer(config) => config.chunk_frames = frames,
+        }
         self
     }
 
@@ -116,15 +172,21 @@ impl Network {
     }
 
     /// Returns the number of products of two numbers that a segment takes, in convolutions and
-    /// matrix products. Writes the graph's outline to count them.
+    /// matrix products. Writes the outline of HTDemucs' graph to count them.
     pub(crate) fn products(&self) -> u64 {
-        let graph = htdemucs::outline(&self.config, self.weights.clone());
-        // Ignore a graph that cannot be written: the error is reported when the graph is written
-        // for an engine.
-        graph.map_or(0, |graph| graph.products())
+        match &self.family {
+            Family::HtDemucs(config) => {
+                let graph = htdemucs::outline(config, self.weights.clone());
+                // Ignore a graph that cannot be written: the error is reported when the graph is
+                // written for an engine.
+                graph.map_or(0, |graph| graph.products())
+            }
+            Family::Roformer(config) => roformer::products(config),
+        }
     }
 
-    /// Returns the SHA-256 of the checkpoint, in hexadecimal.
+    /// Returns the SHA-256, in hexadecimal, of all that decides what the network gives: the
+    /// checkpoint, and its configuration where that is a file of its own.
     pub(crate) fn hash(&self) -> &str {
         &self.hash
     }
@@ -145,17 +207,50 @@ impl Network {
         self.write(options.batch, compute_type)
     }
 
+    /// Returns whether no engine runs the network: nothing yet puts its chunks together.
+    pub(crate) fn is_export_only(&self) -> bool {
+        matches!(self.family, Family::Roformer(_))
+    }
+
     /// Returns the network as a program for engines of our own.
     pub(crate) fn program(&self) -> Result<Program, ModelError> {
-        program::write(&self.config, self.weights.clone())
+        match &self.family {
+            Family::HtDemucs(config) => program::write(config, self.weights.clone()),
+            Family::Roformer(_) => Err(ModelError::NoProgram),
+        }
     }
 
     fn write(&self, batch: usize, compute_type: Element) -> Result<Vec<u8>, ModelError> {
-        let graph = htdemucs::write(&self.config, self.weights.clone(), batch, compute_type)?;
-        let sources: Vec<&str> = self.config.sources.iter().map(|stem| stem.name()).collect();
+        let weights = self.weights.clone();
+        let graph = match &self.family {
+            Family::HtDemucs(config) => htdemucs::write(config, weights, batch, compute_type)?,
+            Family::Roformer(config) => roformer::write(config, weights, batch, compute_type)?,
+        };
+
+        let sources: Vec<&str> = self.sources().iter().map(|stem| stem.name()).collect();
         Ok(graph.into_onnx(&[
             ("sources", sources.join(",")),
-            ("checkpoint_sha256", self.hash.clone()),
+            ("checkpoint_sha256", self.checkpoint_sha256.clone()),
         ]))
     }
+}
+
+/// Returns the YAML file of the checkpoint's name, or the only one in its folder.
+fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
+    let is_yaml = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("yaml" | "yml")) && path.is_file()
+    };
+    let named = ["yaml", "yml"].map(|extension| checkpoint.with_extension(extension));
+    if let Some(named) = named.into_iter().find(is_yaml) {
+        return Some(named);
+    }
+
+    let folder = match checkpoint.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let files = fs::read_dir(folder).ok()?.flatten().map(|file| file.path());
+    let mut found = files.filter(is_yaml);
+    found.next().filter(|_| found.next().is_none())
 }

@@ -1,6 +1,6 @@
 //! Named float32 arrays, taken one by one while the graph is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::{ModelError, shown};
@@ -168,6 +168,25 @@ impl Weights {
         }
 
         Ok(())
+    }
+
+    /// Checks that there are no tensors but those called `names`.
+    pub(crate) fn expect_no_more<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<(), ModelError> {
+        let names: BTreeSet<&str> = names.collect();
+        let mut extra = self
+            .arrays
+            .keys()
+            .filter(|name| !names.contains(name.as_str()));
+        match extra.next() {
+            Some(first) => Err(ModelError::ExtraTensors {
+                count: 1 + extra.count(),
+                first: shown(first),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Checks that no tensor is left over.

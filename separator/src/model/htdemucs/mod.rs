@@ -43,7 +43,7 @@ pub(crate) fn write(
     batch: usize,
     compute_type: Element,
 ) -> Result<Graph, ModelError> {
-    write_to(Graph::new(compute_type), config, weights, batch)
+    write_to(Graph::new("htdemucs", compute_type), config, weights, batch)
 }
 
 /// Writes the model's graph of a single segment without the values of its weights.

@@ -60,10 +60,10 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Creates an empty graph whose weights are stored as `compute_type`.
-    pub(crate) fn new(compute_type: Element) -> Self {
+    /// Creates an empty graph called `name` whose weights are stored as `compute_type`.
+    pub(crate) fn new(name: &str, compute_type: Element) -> Self {
         let graph = proto::Graph {
-            name: "htdemucs".to_owned(),
+            name: name.to_owned(),
             ..Default::default()
         };
         Self {
@@ -78,7 +78,7 @@ impl Graph {
     pub(crate) fn outline() -> Self {
         Self {
             is_outline: true,
-            ..Self::new(Element::F32)
+            ..Self::new("outline", Element::F32)
         }
     }
 

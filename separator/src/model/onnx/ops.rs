@@ -126,6 +126,11 @@ impl Graph {
         self.unary("Sigmoid", x)
     }
 
+    /// Adds a hyperbolic tangent.
+    pub(crate) fn tanh(&mut self, x: &Value) -> Value {
+        self.unary("Tanh", x)
+    }
+
     /// Adds a Gaussian error linear unit, the exact one (with `erf`).
     pub(crate) fn gelu(&mut self, x: &Value) -> Value {
         self.unary("Gelu", x)

@@ -1,4 +1,4 @@
-//! What a file of `torch.save` holds, as far as a model is made of it: tensors by their names, and
+//! Contents of a file of `torch.save`, as far as a model is made of them: tensors by their names, and
 //! for demucs' own files the class of the model with its arguments (`demucs/states.py`,
 //! `serialize_model`).
 

@@ -23,7 +23,7 @@ pub(super) struct Machine<'a> {
     objects: Objects<'a>,
 }
 
-/// What a pickle describes.
+/// Values that a pickle describes.
 pub(super) struct Pickle<'a> {
     pub(super) objects: Objects<'a>,
     /// The outermost value.

@@ -1,4 +1,4 @@
-//! What the known functions and classes make of their arguments.
+//! Calls of the known functions and classes: the values that they make of their arguments.
 
 use super::error::{Damage, Result, unknown};
 use super::global::Global;

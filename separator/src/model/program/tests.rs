@@ -63,7 +63,8 @@ fn network(arguments: &Json, seed: u64) -> Network {
         }
     }
 
-    Network::read(&Checkpoint::htdemucs(arguments, &tensors, Dtype::F32, seed).bytes()).unwrap()
+    let checkpoint = Checkpoint::htdemucs(arguments, &tensors, Dtype::F32, seed);
+    Network::read(&checkpoint.bytes(), &|| Ok(None)).unwrap()
 }
 
 /// Returns noise [2, frames] that is louder on the left.
@@ -262,7 +263,7 @@ fn the_interpreter_gives_the_stems_of_the_cpu_engine() {
 #[test]
 fn sextet_mini_gives_the_stems_of_the_cpu_engine() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sextet-mini.safetensors");
-    let network = Network::open(&path).unwrap();
+    let network = Network::open(&path, None).unwrap();
 
     // Its own segment of 7.8 s would take minutes where tests are built with few optimisations.
     let error = compare("sextet-mini", network.with_segment(10_007));
