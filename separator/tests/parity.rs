@@ -155,7 +155,8 @@ struct Fixture {
 
 /// Returns the cases of accuracy, or the others, and how many there are without the selection.
 ///
-/// To run a single case: SEXTET_PARITY=official cargo test --test parity
+/// SEXTET_PARITY=official,shifts takes those with one of these in their names,
+/// SEXTET_PARITY=-official leaves them out.
 fn cases(of_accuracy: bool) -> (Vec<Fixture>, usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
     let paths = fs::read_dir(&folder)
@@ -171,10 +172,18 @@ fn cases(of_accuracy: bool) -> (Vec<Fixture>, usize) {
         .collect();
 
     cases.sort_by(|a, b| a.name.cmp(&b.name));
-    let only = std::env::var("SEXTET_PARITY").unwrap_or_default();
+    let chosen = std::env::var("SEXTET_PARITY").unwrap_or_default();
     let all = cases.len();
-    cases.retain(|fixture| fixture.name.contains(&only));
+    cases.retain(|fixture| is_chosen(&fixture.name, &chosen));
     (cases, all)
+}
+
+/// Whether the list `chosen` has the case called `name`.
+fn is_chosen(name: &str, chosen: &str) -> bool {
+    let parts = chosen.split(',').filter(|part| !part.is_empty());
+    let (out, only): (Vec<&str>, Vec<&str>) = parts.partition(|part| part.starts_with('-'));
+    let is_of = |part: &&str| name.contains(part.trim_start_matches('-'));
+    (only.is_empty() || only.iter().any(is_of)) && !out.iter().any(is_of)
 }
 
 fn read(path: &Path) -> Fixture {
@@ -252,4 +261,20 @@ fn checkpoint(case: &Case, seed: u64) -> Vec<u8> {
         _ => Dtype::F32,
     };
     Checkpoint::htdemucs(&case.kwargs, &case.tensors, dtype, seed).bytes()
+}
+
+#[test]
+fn cases_are_chosen_by_parts_of_their_names() {
+    let cases = [
+        ("", true),
+        ("shifts", true),
+        ("official,shifts", true),
+        ("official", false),
+        ("-official", true),
+        ("-official,-shifts", false),
+        ("shifts,-shifts-1", false),
+    ];
+    sextet_cases::each_case(cases, |(chosen, expected)| {
+        assert_eq!(is_chosen("shifts-1", chosen), expected);
+    });
 }

@@ -3,6 +3,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod arm;
 mod bench;
 mod bundle;
 mod check;
@@ -42,7 +43,8 @@ usage: cargo xtask <chore>
   tidy           only the checks of the layout: headers, lengths of files, of lines of kernels
   windows        the tests of fs, wav and protocol and the plugin in its hosts and a window, built for Windows on Linux and run under
                  Wine; needs Debian's packages, which it names
-  macos          command and plugin, type-checked for macOS on Linux; needs Debian's packages, which it names
+  arm            command, plugin and the CPU engine's tests, built for ARM64 on Linux; the tests and a song run under qemu; likewise
+  macos          command and plugin, type-checked for macOS on Linux; likewise
   bench          the benchmarks against PyTorch, on the CPU and, if nvidia-smi finds one, on the GPU
 
   bundle         the VST3 and CLAP plugin with the command that it runs, into target/bundled/
@@ -57,7 +59,9 @@ bundle, install and dist take
 bundle and dist take
   --target x86_64-pc-windows-gnu
                    what is for Windows, made on Linux with Debian's packages, and without TensorRT, which only Microsoft's
-                   compiler can call there";
+                   compiler can call there
+  --target aarch64-unknown-linux-gnu
+                   the same for Linux on ARM64";
 
 fn main() -> ExitCode {
     match run() {
@@ -88,6 +92,7 @@ fn run() -> Result<()> {
         ["package", "--verify"] => package::check(true),
         ["tidy"] => tidy::run(),
         ["windows"] => windows::run(),
+        ["arm"] => arm::run(),
         ["macos"] => macos::run(),
         ["bench"] => bench::run_all(),
         ["bundle", rest @ ..] => bundled(build(rest, "release")?).map(drop),
@@ -136,8 +141,9 @@ fn build<'a>(arguments: &[&'a str], usual: &'a str) -> Result<Build<'a>> {
             ["--target", name, rest @ ..] => {
                 let Some(system) = System::of_target(name) else {
                     bail!(
-                        "expected --target {}, the one system that is built for from another; found '{name}'",
-                        windows::TARGET
+                        "expected --target {} or {}, which are built for from another system; found '{name}'",
+                        windows::TARGET,
+                        arm::TARGET
                     );
                 };
                 build.system = system;
@@ -170,7 +176,7 @@ mod tests {
             system: System::Windows,
             ..here
         };
-        let cases: [(&[&str], Option<Build>); 6] = [
+        let cases: [(&[&str], Option<Build>); 7] = [
             (&[], Some(here)),
             (
                 &["--cpu-only"],
@@ -185,6 +191,13 @@ mod tests {
                 Some(Build {
                     profile: "dev",
                     ..windows
+                }),
+            ),
+            (
+                &["--target", arm::TARGET],
+                Some(Build {
+                    system: System::Arm,
+                    ..here
                 }),
             ),
             (&["--target", "x86_64-apple-darwin"], None),

@@ -1,11 +1,15 @@
-//! The system that plugin, command and archive are made for: this one, or Windows from Linux.
+//! The system that plugin, command and archive are made for: this one, or from Linux Windows, or
+//! Linux on ARM64.
 
 use std::env::consts;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arm;
+use crate::cross::Toolchain;
 use crate::step::{borrowed, root, run, target};
 use crate::tensorrt;
 use crate::tools::host_target;
@@ -18,13 +22,19 @@ pub(crate) enum System {
     This,
     /// Windows, x86-64, from Linux.
     Windows,
+    /// Linux on ARM64, from Linux.
+    Arm,
 }
 
 impl System {
     /// Returns the system of another target than this one's; `None` for those that nothing is made
     /// for.
     pub(crate) fn of_target(name: &str) -> Option<Self> {
-        (name == windows::TARGET).then_some(Self::Windows)
+        match name {
+            windows::TARGET => Some(Self::Windows),
+            arm::TARGET => Some(Self::Arm),
+            _ => None,
+        }
     }
 
     /// Whether it is Windows, be it this one or another.
@@ -37,6 +47,7 @@ impl System {
         match self {
             Self::This => format!("{}-{}", consts::ARCH, consts::OS),
             Self::Windows => "x86_64-windows".to_owned(),
+            Self::Arm => "aarch64-linux".to_owned(),
         }
     }
 
@@ -45,6 +56,7 @@ impl System {
         match self {
             Self::This => sextet_protocol::COMMAND_FILE,
             Self::Windows => "sextet.exe",
+            Self::Arm => "sextet",
         }
     }
 
@@ -58,6 +70,7 @@ impl System {
 pub(crate) enum Workshop {
     Here,
     Windows(Windows),
+    Arm(Toolchain),
 }
 
 impl Workshop {
@@ -69,6 +82,7 @@ impl Workshop {
         Ok(match system {
             System::This => Self::Here,
             System::Windows => Self::Windows(Windows::start()?),
+            System::Arm => Self::Arm(arm::toolchain()?),
         })
     }
 
@@ -80,6 +94,7 @@ impl Workshop {
         match self {
             Self::Here => host_target(),
             Self::Windows(_) => Ok(windows::TARGET.to_owned()),
+            Self::Arm(_) => Ok(arm::TARGET.to_owned()),
         }
     }
 
@@ -95,6 +110,7 @@ impl Workshop {
                 &borrowed(environment),
             ),
             Self::Windows(windows) => windows.toolchain.cargo("build", more).map(drop),
+            Self::Arm(toolchain) => toolchain.cargo("build", more).map(drop),
         }
     }
 
@@ -106,6 +122,7 @@ impl Workshop {
         let folder = match self {
             Self::Here => target()?,
             Self::Windows(windows) => windows.toolchain.folder().join(windows::TARGET),
+            Self::Arm(toolchain) => toolchain.folder().join(arm::TARGET),
         };
         Ok(folder.join(if profile == "dev" { "debug" } else { profile }))
     }
@@ -122,18 +139,30 @@ impl Workshop {
             arguments.extend(["--profile".to_owned(), profile.to_owned()]);
         }
 
-        let folder = match self {
-            Self::Here => target()?,
-            Self::Windows(windows) => {
-                arguments.extend(["--target".to_owned(), windows::TARGET.to_owned()]);
-                windows.toolchain.folder()
+        let toolchain = match self {
+            Self::Here => None,
+            Self::Windows(windows) => Some(&windows.toolchain),
+            Self::Arm(toolchain) => Some(toolchain),
+        };
+        let folder = match toolchain {
+            None => target()?,
+            Some(toolchain) => {
+                arguments.extend(["--target".to_owned(), self.target()?]);
+                toolchain.folder()
             }
         };
+
+        // A VST3 has room for the libraries of several systems: here each gets its own.
+        let bundled = folder.join("bundled");
+        if bundled.exists() {
+            fs::remove_dir_all(&bundled)
+                .with_context(|| format!("cannot empty '{}'", bundled.display()))?;
+        }
 
         // The bundler reads its settings in the current folder.
         std::env::set_current_dir(root())?;
         nice_plug_xtask::bundle(&folder, package, &arguments, false)?;
-        Ok(folder.join("bundled"))
+        Ok(bundled)
     }
 
     /// Returns the output of `program`, which was built here.
@@ -144,6 +173,7 @@ impl Workshop {
         let mut command = match self {
             Self::Here => Command::new(program),
             Self::Windows(windows) => windows.wine.run(program),
+            Self::Arm(_) => arm::emulated(program),
         };
         let output = command.args(arguments).output();
         let output = output.with_context(|| format!("cannot start '{}'", program.display()))?;
@@ -164,7 +194,7 @@ impl Workshop {
     /// The libraries that they should not ask for.
     pub(crate) fn check_imports(&self, files: &[&Path]) -> Result<()> {
         match self {
-            Self::Here => Ok(()),
+            Self::Here | Self::Arm(_) => Ok(()),
             Self::Windows(_) => windows::check_imports(files),
         }
     }
@@ -173,7 +203,7 @@ impl Workshop {
     /// the compiler that asks for their being handed on.
     pub(crate) fn licences_of_compiler(&self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Here => &[],
+            Self::Here | Self::Arm(_) => &[],
             Self::Windows(_) => &windows::LICENCES,
         }
     }
@@ -184,9 +214,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_is_the_one_system_that_things_are_made_for_from_another() {
+    fn windows_and_arm_are_the_systems_that_things_are_made_for_from_another() {
         let cases = [
             ("x86_64-pc-windows-gnu", Some(System::Windows)),
+            ("aarch64-unknown-linux-gnu", Some(System::Arm)),
             ("x86_64-pc-windows-msvc", None),
             ("aarch64-apple-darwin", None),
             ("", None),
@@ -196,6 +227,7 @@ mod tests {
         }
 
         assert!(System::Windows.is_windows() && !System::Windows.has_tensorrt());
+        assert!(!System::Arm.has_tensorrt());
         assert_eq!(System::This.is_windows(), cfg!(windows));
     }
 }
