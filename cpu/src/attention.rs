@@ -5,13 +5,15 @@
 //! larger one, the sums of the blocks before it are scaled down (Milakov and Gimelshein 2018,
 //! "Online normalizer calculation for softmax").
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::buffer::{Buffer, Scratch, Shared};
 use crate::isa::{Isa, Widths};
 use crate::math::decay;
+use crate::operands::{Operands, Piece, ROWS, pieces};
 use crate::simd::{MOST_LANES, Simd, Task};
-use crate::tile::{Operands, Piece, ROWS, pieces};
 
 /// Queries of one thread's work.
 const QUERIES: usize = 16 * ROWS;
@@ -189,108 +191,147 @@ struct Softmax {
     sum: f32,
 }
 
+impl Softmax {
+    /// Softmax of no keys at all.
+    const EMPTY: Self = Self {
+        largest: f32::NEG_INFINITY,
+        sum: 0.0,
+    };
+}
+
 impl Task for Block<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Packing {
-            width,
-            count,
-            ref panels,
-            ref scores,
-            ..
-        } = *self.packing;
-        let panel = S::LANES * S::VECTORS;
-        let wide = width.next_multiple_of(S::LANES);
-        let queries = QUERIES.min(self.query.rows() - self.first);
-        let strips = queries.div_ceil(ROWS);
+        let wide = self.packing.width.next_multiple_of(S::LANES);
+        let stride = KEYS.next_multiple_of(S::LANES * S::VECTORS);
+        let mut softmax = [Softmax::EMPTY; QUERIES];
 
-        // Queries beyond the last one repeat it, and nobody reads their sums.
-        let column = self.head * width;
-        let row = |query: usize| {
-            let query = self.first + query.min(queries - 1);
-            self.query.at(query, column, width).as_ptr()
-        };
-        let mut softmax = [Softmax {
-            largest: f32::NEG_INFINITY,
-            sum: 0.0,
-        }; QUERIES];
-
-        let strip_scores = ROWS * KEYS.next_multiple_of(panel);
-        let mut scratch = Scratch::take(strip_scores + ROWS * wide + QUERIES * wide);
-        let (weights, rest) = scratch.split_at_mut(strip_scores);
+        let mut scratch = Scratch::take(ROWS * stride + ROWS * wide + QUERIES * wide);
+        let (weights, rest) = scratch.split_at_mut(ROWS * stride);
         let (products, sums) = rest.split_at_mut(ROWS * wide);
         sums.fill(0.0);
-        let stride = strip_scores / ROWS;
 
-        for start in (0..count).step_by(KEYS) {
-            let keys = KEYS.min(count - start);
+        for start in (0..self.packing.count).step_by(KEYS) {
+            let keys = KEYS.min(self.packing.count - start);
             let summed = pieces(1, keys);
-            for strip in 0..strips {
-                let rows: [*const f32; ROWS] = std::array::from_fn(|i| row(strip * ROWS + i));
-                for first in (0..keys).step_by(panel) {
-                    let keys = &self.keys[(start + first) * width..];
-                    for (index, piece) in scores.iter().enumerate() {
-                        // SAFETY: the rows have `width` numbers, a panel has as many rows, and the
-                        // scores have a whole number of panels.
-                        unsafe {
-                            simd.tile(
-                                S::VECTORS,
-                                Operands {
-                                    piece,
-                                    rows: rows.as_ptr(),
-                                    panel: keys[piece.start * panel..].as_ptr(),
-                                    sums: weights[first..].as_mut_ptr(),
-                                    stride,
-                                    add: index > 0,
-                                },
-                            );
-                        }
-                    }
-                }
+
+            for strip in 0..self.queries().div_ceil(ROWS) {
+                self.score(simd, strip, start..start + keys, weights, stride);
 
                 let softmax = &mut softmax[strip * ROWS..][..ROWS];
                 let factors = update(simd, softmax, weights, stride, keys);
 
-                let rows: [*const f32; ROWS] =
-                    std::array::from_fn(|i| weights[i * stride..].as_ptr());
-                for &(vectors, first) in panels {
-                    let size = vectors * S::LANES;
-                    let from = first * count + start * size;
-                    // SAFETY: the rows have `keys` weights, the panel has as many rows, and
-                    // the products have room for all vectors.
-                    unsafe {
-                        simd.tile(
-                            vectors,
-                            Operands {
-                                piece: &summed[0],
-                                rows: rows.as_ptr(),
-                                panel: self.values[from..].as_ptr(),
-                                sums: products[first..].as_mut_ptr(),
-                                stride: wide,
-                                add: false,
-                            },
-                        );
-                    }
-                }
-
+                self.weigh(simd, start, &summed[0], weights, stride, products);
                 let sums = &mut sums[strip * ROWS * wide..][..ROWS * wide];
-                let rows = sums.chunks_exact_mut(wide).zip(products.chunks_exact(wide));
-                for ((sums, products), factor) in rows.zip(factors) {
-                    for (sum, product) in sums.iter_mut().zip(products) {
-                        *sum = *sum * factor + product;
-                    }
-                }
+                accumulate(sums, products, factors, wide);
             }
         }
+        self.write(&softmax, sums, wide);
+    }
+}
 
-        for query in 0..queries {
-            let at = (self.first + query) * self.channels + column;
+impl Block<'_> {
+    /// Number of queries.
+    #[inline(always)]
+    fn queries(&self) -> usize {
+        QUERIES.min(self.query.rows() - self.first)
+    }
+
+    /// First of the head's columns.
+    #[inline(always)]
+    fn column(&self) -> usize {
+        self.head * self.packing.width
+    }
+
+    /// Computes a strip's scores [queries, `stride`] for some keys. Queries beyond the last one
+    /// repeat it, and nobody reads their sums.
+    #[inline(always)]
+    fn score<S: Simd>(
+        &self,
+        simd: S,
+        strip: usize,
+        keys: Range<usize>,
+        scores: &mut [f32],
+        stride: usize,
+    ) {
+        let width = self.packing.width;
+        let panel = S::LANES * S::VECTORS;
+        let last = self.queries() - 1;
+        let rows: [*const f32; ROWS] = std::array::from_fn(|i| {
+            let query = self.first + (strip * ROWS + i).min(last);
+            self.query.at(query, self.column(), width).as_ptr()
+        });
+
+        for first in (0..keys.len()).step_by(panel) {
+            let keys = &self.keys[(keys.start + first) * width..];
+            for (index, piece) in self.packing.scores.iter().enumerate() {
+                let operands = Operands {
+                    piece,
+                    rows: rows.as_ptr(),
+                    panel: keys[piece.start * panel..].as_ptr(),
+                    sums: scores[first..].as_mut_ptr(),
+                    stride,
+                    add: index > 0,
+                };
+                // SAFETY: the rows have `width` numbers, a panel has as many rows, and the scores
+                // have a whole number of panels.
+                unsafe { simd.tile(S::VECTORS, operands) };
+            }
+        }
+    }
+
+    /// Multiplies a strip's weights [queries, `stride`] by the values from key `start` on: products
+    /// [queries, whole vectors of a head]. All of the keys are one `piece`.
+    #[inline(always)]
+    fn weigh<S: Simd>(
+        &self,
+        simd: S,
+        start: usize,
+        piece: &Piece,
+        weights: &[f32],
+        stride: usize,
+        products: &mut [f32],
+    ) {
+        let rows: [*const f32; ROWS] = std::array::from_fn(|i| weights[i * stride..].as_ptr());
+        for &(vectors, first) in &self.packing.panels {
+            let from = first * self.packing.count + start * vectors * S::LANES;
+            let operands = Operands {
+                piece,
+                rows: rows.as_ptr(),
+                panel: self.values[from..].as_ptr(),
+                sums: products[first..].as_mut_ptr(),
+                stride: self.packing.width.next_multiple_of(S::LANES),
+                add: false,
+            };
+            // SAFETY: the rows have a weight for every key of the piece, the panel has as many
+            // rows, and the products have room for all vectors.
+            unsafe { simd.tile(vectors, operands) };
+        }
+    }
+
+    /// Divides the sums [queries, `wide`] by those of the weights, and writes them.
+    #[inline(always)]
+    fn write(&self, softmax: &[Softmax], sums: &[f32], wide: usize) {
+        let rows = softmax.iter().zip(sums.chunks_exact(wide));
+        for (query, (softmax, sums)) in rows.take(self.queries()).enumerate() {
+            let at = (self.first + query) * self.channels + self.column();
             // SAFETY: every head of a query has its own part.
-            let to = unsafe { self.output.part(at, width) };
-            let factor = softmax[query].sum.recip();
-            for (to, sum) in to.iter_mut().zip(&sums[query * wide..]) {
+            let to = unsafe { self.output.part(at, self.packing.width) };
+            let factor = softmax.sum.recip();
+            for (to, sum) in to.iter_mut().zip(sums) {
                 *to = sum * factor;
             }
+        }
+    }
+}
+
+/// Adds `products` to `sums`, both [queries, `wide`], after scaling the sums by `factors`.
+#[inline(always)]
+fn accumulate(sums: &mut [f32], products: &[f32], factors: [f32; ROWS], wide: usize) {
+    let rows = sums.chunks_exact_mut(wide).zip(products.chunks_exact(wide));
+    for ((sums, products), factor) in rows.zip(factors) {
+        for (sum, product) in sums.iter_mut().zip(products) {
+            *sum = *sum * factor + product;
         }
     }
 }
@@ -313,45 +354,23 @@ fn update<S: Simd>(
         row[keys..whole].fill(f32::NEG_INFINITY);
     }
 
-    let scores = scores.as_mut_ptr();
     let mut lanes = [[0.0; MOST_LANES]; ROWS];
     // SAFETY: every row has whole vectors, as was just checked, and so have the lanes.
-    unsafe {
-        let mut largest = [simd.splat(f32::NEG_INFINITY); ROWS];
-        for at in (0..whole).step_by(S::LANES) {
-            for (row, largest) in largest.iter_mut().enumerate() {
-                *largest = simd.max(*largest, simd.load(scores.add(row * stride + at)));
-            }
-        }
-        for (lanes, largest) in lanes.iter_mut().zip(largest) {
-            simd.store(lanes.as_mut_ptr(), largest);
-        }
-    }
+    unsafe { largest(simd, scores.as_ptr(), stride, whole, &mut lanes) };
 
-    let mut minus = [simd.splat(0.0); ROWS];
+    let mut minus = [0.0; ROWS];
     let mut factors = [0.0; MOST_LANES];
     for (row, softmax) in softmax.iter_mut().enumerate() {
         let larger = |a: f32, b: f32| if a > b { a } else { b };
         let largest = larger(folded::<S>(&mut lanes[row], larger), softmax.largest);
         factors[row] = softmax.largest - largest;
         softmax.largest = largest;
-        minus[row] = simd.splat(-largest);
+        minus[row] = -largest;
     }
 
-    // SAFETY: as above.
+    // SAFETY: as above, and the factors have whole vectors too.
     unsafe {
-        let mut sums = [simd.splat(0.0); ROWS];
-        for at in (0..whole).step_by(S::LANES) {
-            for row in 0..ROWS {
-                let place = scores.add(row * stride + at);
-                let weight = decay(simd, simd.add(simd.load(place), minus[row]));
-                simd.store(place, weight);
-                sums[row] = simd.add(sums[row], weight);
-            }
-        }
-        for (lanes, sum) in lanes.iter_mut().zip(sums) {
-            simd.store(lanes.as_mut_ptr(), sum);
-        }
+        weights(simd, scores.as_mut_ptr(), stride, whole, minus, &mut lanes);
         for at in (0..ROWS).step_by(S::LANES) {
             let place = factors[at..].as_mut_ptr();
             simd.store(place, decay(simd, simd.load(place)));
@@ -363,6 +382,67 @@ fn update<S: Simd>(
         softmax.sum = softmax.sum * factors[row] + sum;
     }
     std::array::from_fn(|row| factors[row])
+}
+
+/// Writes the largest score of each row to `lanes`, those of a vector's places apart.
+///
+/// # Safety
+/// `scores` has `ROWS` rows, `stride` numbers from one to the next, with `whole` numbers each, which
+/// are whole vectors.
+#[inline(always)]
+unsafe fn largest<S: Simd>(
+    simd: S,
+    scores: *const f32,
+    stride: usize,
+    whole: usize,
+    lanes: &mut [[f32; MOST_LANES]; ROWS],
+) {
+    let mut largest = [simd.splat(f32::NEG_INFINITY); ROWS];
+    for at in (0..whole).step_by(S::LANES) {
+        for (row, largest) in largest.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            let scores = unsafe { simd.load(scores.add(row * stride + at)) };
+            *largest = simd.max(*largest, scores);
+        }
+    }
+    for (lanes, largest) in lanes.iter_mut().zip(largest) {
+        // SAFETY: the lanes are the longest vector.
+        unsafe { simd.store(lanes.as_mut_ptr(), largest) };
+    }
+}
+
+/// Turns scores into weights, exp(score + `minus`), and writes the sum of each row's to `lanes`,
+/// those of a vector's places apart.
+///
+/// # Safety
+/// As for `largest`.
+#[inline(always)]
+unsafe fn weights<S: Simd>(
+    simd: S,
+    scores: *mut f32,
+    stride: usize,
+    whole: usize,
+    minus: [f32; ROWS],
+    lanes: &mut [[f32; MOST_LANES]; ROWS],
+) {
+    let minus = minus.map(|minus| simd.splat(minus));
+    let mut sums = [simd.splat(0.0); ROWS];
+    for at in (0..whole).step_by(S::LANES) {
+        for row in 0..ROWS {
+            // SAFETY: the caller's.
+            let weight = unsafe {
+                let place = scores.add(row * stride + at);
+                let weight = decay(simd, simd.add(simd.load(place), minus[row]));
+                simd.store(place, weight);
+                weight
+            };
+            sums[row] = simd.add(sums[row], weight);
+        }
+    }
+    for (lanes, sum) in lanes.iter_mut().zip(sums) {
+        // SAFETY: the lanes are the longest vector.
+        unsafe { simd.store(lanes.as_mut_ptr(), sum) };
+    }
 }
 
 /// Joins the numbers of a vector, half of them with the other half, and so on.

@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use crate::buffer::{Buffer, Scratch, Shared};
 use crate::isa::Isa;
 use crate::math::{Moments, gelu, logistic, sums};
+use crate::operands::ROWS;
 use crate::product::{Dense, multiply_rows};
 use crate::shape::Shape;
 use crate::simd::{MOST_LANES, Simd, Task};
-use crate::tile::ROWS;
 
 /// Positions of a block, a multiple of a tile's rows.
 const BLOCK: usize = 96;

@@ -7,7 +7,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `isa.rs`, `simd/` | sets of instructions, chosen at run time, and their vectors |
-//! | `tile.rs` | product of six rows with a panel of weights, in registers |
+//! | `operands.rs`, `tile.rs` | product of six rows with a panel of weights, in registers |
 //! | `product/` | convolutions and transposed convolutions as products |
 //! | `attention.rs` | attention with the softmax in blocks |
 //! | `dconv.rs` | residual branches |
@@ -32,6 +32,7 @@ mod fourier;
 mod isa;
 mod math;
 mod norm;
+mod operands;
 mod product;
 mod shape;
 mod simd;

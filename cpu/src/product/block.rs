@@ -7,8 +7,8 @@ use super::grid::Grid;
 use super::pack::{Packed, Size};
 use crate::buffer::Scratch;
 use crate::isa::{Isa, Widths};
+use crate::operands::{Operands, ROWS};
 use crate::simd::{Simd, Task};
-use crate::tile::{Operands, ROWS};
 
 /// Rows of a product, with their places.
 pub(super) struct Block<'a> {

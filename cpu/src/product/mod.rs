@@ -26,8 +26,8 @@ use self::grid::Grid;
 use self::pack::{Packed, Size};
 use crate::buffer::Shared;
 use crate::isa::Isa;
+use crate::operands::ROWS;
 use crate::shape::Shape;
-use crate::tile::ROWS;
 
 pub(crate) use self::block::{Dense, multiply_rows};
 

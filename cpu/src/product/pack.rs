@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::isa::Widths;
-use crate::tile::{Piece, pieces};
+use crate::operands::{Piece, pieces};
 
 /// Vector of outputs: neighbouring columns of one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

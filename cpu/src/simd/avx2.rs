@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::{Simd, Task};
-use crate::tile::{Operands, tile};
+use crate::operands::Operands;
+use crate::tile::tile;
 
 /// Token of AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ pub(crate) mod avx512;
 pub(crate) mod neon;
 pub(crate) mod portable;
 
-use crate::tile::Operands;
+use crate::operands::Operands;
 
 /// Most numbers in a vector.
 pub(crate) const MOST_LANES: usize = 16;

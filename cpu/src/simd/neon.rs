@@ -3,7 +3,8 @@
 use std::arch::aarch64::*;
 
 use super::{Simd, Task};
-use crate::tile::{Operands, tile};
+use crate::operands::Operands;
+use crate::tile::tile;
 
 /// Token of NEON.
 #[derive(Clone, Copy, Debug)]

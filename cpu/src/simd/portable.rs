@@ -4,7 +4,8 @@
 use std::array::from_fn;
 
 use super::{Simd, Task};
-use crate::tile::{Operands, tile};
+use crate::operands::Operands;
+use crate::tile::tile;
 
 /// Token of no instructions in particular.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use sextet_protocol::worker::{EngineName, JobId, Prepare, Reply, Request};
 use super::command::Launcher;
 use super::connection::Connection;
 use super::fault::Fault;
-use super::job::{Job, Loading, Task};
+use super::loading::Loading;
 
 /// Time after which an idle worker is ended. This frees its memory, the GPU's too.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -146,9 +146,9 @@ impl IdleWorker {
         }
     }
 
-    /// Gives it a job, which waits until loading is done.
-    pub(crate) fn start_job(self, task: Task) -> Job {
-        Job::after(self.connection, task, self.loading)
+    /// Gives its process away for a job, with the loading that the job has to wait for.
+    pub(super) fn into_parts(self) -> (Connection, Option<Loading>) {
+        (self.connection, self.loading)
     }
 
     /// Returns the process' number.

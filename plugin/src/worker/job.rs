@@ -18,6 +18,7 @@ use super::command::Launcher;
 use super::connection::Connection;
 use super::fault::{self, Fault, sentence};
 use super::idle::IdleWorker;
+use super::loading::Loading;
 
 /// The work of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,19 +63,6 @@ pub(crate) enum Stage {
         speed: Option<f64>,
         left_s: Option<f64>,
     },
-}
-
-/// A thing that is loaded, or made once.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Loading {
-    /// A phrase for people: `loading sextet-mini`.
-    pub(crate) what: String,
-    pub(crate) done: u64,
-    /// Number of steps in all; 0 where there is nothing to count.
-    pub(crate) total: u64,
-    /// Usual duration in seconds, where there are no steps to count.
-    pub(crate) usual_s: Option<f64>,
-    pub(crate) since: Instant,
 }
 
 /// The result of a job.
@@ -122,29 +110,6 @@ pub(crate) struct Job {
     pub(crate) warning: Option<String>,
 }
 
-impl Loading {
-    /// Returns the loading that a reply tells of; `None` for any other reply.
-    pub(super) fn of(reply: &Reply, now: Instant) -> Option<Self> {
-        let Reply::Loading {
-            what,
-            done,
-            total,
-            usual_s,
-            ..
-        } = reply
-        else {
-            return None;
-        };
-        Some(Self {
-            what: what.clone(),
-            done: *done,
-            total: *total,
-            usual_s: *usual_s,
-            since: now,
-        })
-    }
-}
-
 impl Job {
     /// Starts a process for a task.
     ///
@@ -158,8 +123,13 @@ impl Job {
         })
     }
 
-    /// Gives a task to a worker, which may still be loading.
-    pub(super) fn after(mut connection: Connection, task: Task, loading: Option<Loading>) -> Self {
+    /// Gives a task to a worker that was kept. The task waits until the worker has loaded.
+    pub(crate) fn on(idle: IdleWorker, task: Task) -> Self {
+        let (connection, loading) = idle.into_parts();
+        Self::after(connection, task, loading)
+    }
+
+    fn after(mut connection: Connection, task: Task, loading: Option<Loading>) -> Self {
         let stage = loading.map_or(Stage::Starting, Stage::Loading);
         let id = connection.send_request(|id| request(&task, id));
         Self {

@@ -6,6 +6,7 @@ mod connection;
 mod fault;
 mod idle;
 mod job;
+mod loading;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -13,4 +14,5 @@ mod tests;
 pub(crate) use command::Launcher;
 pub(crate) use fault::Fault;
 pub(crate) use idle::IdleWorker;
-pub(crate) use job::{Job, JobOutcome, Loading, Stage, Task};
+pub(crate) use job::{Job, JobOutcome, Stage, Task};
+pub(crate) use loading::Loading;

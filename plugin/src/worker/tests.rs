@@ -98,7 +98,7 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
     let pid = idle.pid();
     for (number, level) in [0.5, 0.25, 0.5].into_iter().enumerate() {
         let song = fixture.song(&format!("{number}.wav"), 1, level);
-        let mut job = idle.start_job(separate(&song));
+        let mut job = Job::on(idle, separate(&song));
         let (ended, stages) = finish(&mut job);
 
         // The third is the first once more.
@@ -128,7 +128,7 @@ fn one_worker_does_one_separation_after_the_other_and_loads_once() {
 fn a_separation_may_come_before_all_is_loaded() {
     let fixture = WorkerFixture::new();
     let idle = IdleWorker::start(computing(), &fixture.launcher, std::thread::current()).unwrap();
-    let mut job = idle.start_job(separate(&fixture.song("song.wav", 1, 0.5)));
+    let mut job = Job::on(idle, separate(&fixture.song("song.wav", 1, 0.5)));
     let (ended, stages) = finish(&mut job);
 
     assert!(
@@ -157,7 +157,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
     // The worker's end is not noticed before the job starts.
     let idle = fixture.warm();
     kill(idle.pid());
-    let mut job = idle.start_job(separate(&fixture.song("song.wav", 1, 0.5)));
+    let mut job = Job::on(idle, separate(&fixture.song("song.wav", 1, 0.5)));
     let (ended, _) = finish(&mut job);
     let JobOutcome::Failed(fault) = ended else {
         panic!("{ended:?}")
@@ -166,9 +166,7 @@ fn a_worker_that_died_while_nobody_needed_it_is_noticed_and_costs_no_clip() {
     assert!(job.was_never_begun(&fault), "{fault}");
 
     // The end of a worker in the middle of a job is reported.
-    let mut job = fixture
-        .warm()
-        .start_job(separate(&fixture.song("long.wav", 60, 0.5)));
+    let mut job = Job::on(fixture.warm(), separate(&fixture.song("long.wav", 60, 0.5)));
     let mut pid = None;
     wait("its beginning", || {
         assert_eq!(job.step(Instant::now()), None);
@@ -208,7 +206,7 @@ fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
         "it has not said hello"
     );
 
-    let mut job = fixture.warm().start_job(separate(&long));
+    let mut job = Job::on(fixture.warm(), separate(&long));
     let pid = job.pid();
     wait("its beginning", || {
         assert_eq!(job.step(Instant::now()), None);
@@ -233,7 +231,7 @@ fn a_separation_that_is_given_up_frees_its_worker_or_ends_it() {
         if is_of_use { "free" } else { "still computing" }
     );
     if is_of_use {
-        let mut job = idle.start_job(separate(&fixture.song("short.wav", 1, 0.5)));
+        let mut job = Job::on(idle, separate(&fixture.song("short.wav", 1, 0.5)));
         assert!(matches!(finish(&mut job).0, JobOutcome::Separated { .. }));
     } else {
         drop(idle);

@@ -1,6 +1,6 @@
 //! Errors of an engine.
 
-use super::cpu::Instructions;
+use super::cpu::instructions::Instructions;
 use crate::error::BoxedError;
 use crate::{Error, ErrorKind, Remedy};
 

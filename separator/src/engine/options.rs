@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::cpu::CpuOptions;
+use super::cpu::options::CpuOptions;
 use crate::setters::setters;
 
 /// Choice of the engine.

@@ -50,7 +50,7 @@ impl Conductor {
             .take()
             .filter(|idle| idle.is_current(launcher))
         {
-            Some(idle) => Ok(Some(idle.start_job(task))),
+            Some(idle) => Ok(Some(Job::on(idle, task))),
             None => Job::start(task, launcher, std::thread::current()).map(Some),
         }
     }

@@ -133,11 +133,7 @@ impl Executor {
             }
             Kernel::Waveform { output, statistics } => {
                 let (left, right) = mix.split_at(self.segment_frames);
-                self.write(*output, |_, y| {
-                    for ((to, &left), &right) in y.chunks_exact_mut(CHANNELS).zip(left).zip(right) {
-                        to.copy_from_slice(&[left, right]);
-                    }
-                });
+                self.write(*output, |_, y| interleave(left, right, y));
                 self.take_statistics(*statistics, *output);
             }
             Kernel::Product {
@@ -193,12 +189,7 @@ impl Executor {
                     let x = of.data(*input);
                     sextet_cpu::group_norm(of.isa, affine, x, add, y, normalised);
                 };
-                match normalised {
-                    Some(normalised) => self.write_two([*output, *normalised], |of, [y, n]| {
-                        run(of, y, Some(n));
-                    }),
-                    None => self.write(*output, |of, y| run(of, y, None)),
-                }
+                self.write_with(*output, *normalised, run);
             }
             Kernel::Attention {
                 attention,
@@ -252,6 +243,21 @@ impl Executor {
         self.buffers[slot] = buffer;
     }
 
+    /// Gives `write` a tensor to write, and a second one if there is one.
+    fn write_with(
+        &mut self,
+        first: Tensor,
+        second: Option<Tensor>,
+        write: impl FnOnce(&Self, &mut [f32], Option<&mut [f32]>),
+    ) {
+        match second {
+            Some(second) => self.write_two([first, second], |of, [first, second]| {
+                write(of, first, Some(second));
+            }),
+            None => self.write(first, |of, first| write(of, first, None)),
+        }
+    }
+
     /// Gives `write` two tensors to write.
     fn write_two(
         &mut self,
@@ -262,5 +268,13 @@ impl Executor {
         let mut buffer = std::mem::take(&mut self.buffers[slot]);
         self.write(first, |of, first| write(of, [first, &mut buffer[..length]]));
         self.buffers[slot] = buffer;
+    }
+}
+
+/// Writes two channels to `output` [frames, 2].
+fn interleave(left: &[f32], right: &[f32], output: &mut [f32]) {
+    let frames = output.chunks_exact_mut(CHANNELS).zip(left).zip(right);
+    for ((frame, &left), &right) in frames {
+        frame.copy_from_slice(&[left, right]);
     }
 }

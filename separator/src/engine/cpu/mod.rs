@@ -10,9 +10,9 @@
 //! | `profile.rs` | time of every step, for measurements |
 
 mod executor;
-mod instructions;
+pub(super) mod instructions;
 mod lower;
-mod options;
+pub(super) mod options;
 mod profile;
 mod slots;
 

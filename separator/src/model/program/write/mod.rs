@@ -73,6 +73,14 @@ impl Branch {
         }
     }
 
+    /// Returns the length of a tensor along that axis.
+    fn length(self, shape: Shape) -> usize {
+        match self.axis() {
+            Axis::Sequences => shape.sequences,
+            Axis::Positions => shape.positions,
+        }
+    }
+
     /// Orders two values, one for the branch's own axis and one for the other, as [sequences,
     /// positions].
     fn order<T>(self, own: T, other: T) -> [T; 2] {
@@ -692,8 +700,8 @@ impl<'a> Writer<'a> {
             channels: outputs,
             ..input
         });
-        let norm = format!("{layer}.norm2");
-        let norm = (self.take_norm(&norm, index, outputs)?, norm);
+        let norm_name = format!("{layer}.norm2");
+        let norm = self.take_norm(&norm_name, index, outputs)?;
         let mut upsampling = Upsampling {
             input: y,
             axis: branch.axis(),
@@ -706,52 +714,54 @@ impl<'a> Writer<'a> {
         };
 
         // One frequency becomes eight, and none of them is cut.
-        let own = |shape: Shape| match branch.axis() {
-            Axis::Sequences => shape.sequences,
-            Axis::Positions => shape.positions,
-        };
-        let from_one =
-            branch == Branch::Frequency && own(self.shape(y)) == 1 && own(input) == KERNEL;
+        let from_one = branch == Branch::Frequency
+            && branch.length(self.shape(y)) == 1
+            && branch.length(input) == KERNEL;
         if from_one {
             upsampling.cut = 0;
         }
-        let (Some(norm), norm_name) = norm else {
-            self.step(branch, &name, Operation::Upsampling(upsampling));
-            return Ok(output);
-        };
 
-        // The norm includes what is cut off after it.
-        let uncut = STRIDE * (own(self.shape(y)) + 1);
+        let finish = norm.map(|norm| self.norm_after(branch, &mut upsampling, norm));
+        self.step(branch, &name, Operation::Upsampling(upsampling));
+        if let Some(finish) = finish {
+            self.step(branch, &norm_name, Operation::Finish(finish));
+        }
+        Ok(output)
+    }
+
+    /// Takes what follows the sums of `upsampling` out of it and returns it with `norm` as a step of
+    /// its own. The norm includes what is cut off after it.
+    fn norm_after(
+        &mut self,
+        branch: Branch,
+        upsampling: &mut Upsampling,
+        norm: GroupedNorm,
+    ) -> Finish {
+        let output = upsampling.output;
+        let uncut = STRIDE * (branch.length(self.shape(upsampling.input)) + 1);
         let mut shape = self.shape(output);
+        let is_cut = uncut >= branch.length(shape) + 2 * PAD as usize;
         match branch.axis() {
             Axis::Sequences => shape.sequences = uncut,
             Axis::Positions => shape.positions = uncut,
         }
-        let start = if uncut >= own(input) + 2 * PAD as usize {
-            PAD as usize
-        } else {
-            0
-        };
+
         upsampling.cut = 0;
-        upsampling.gelu = false;
-        upsampling.add = None;
         upsampling.output = self.tensor(shape);
-        let finish = Finish {
+        let gelu = std::mem::take(&mut upsampling.gelu);
+        Finish {
             input: upsampling.output,
             norm: Some(norm),
-            activation: if skip.is_some() {
+            activation: if gelu {
                 Activation::Gelu
             } else {
                 Activation::None
             },
-            cut: branch.order(start, 0),
-            add: skip,
+            cut: branch.order(if is_cut { PAD as usize } else { 0 }, 0),
+            add: upsampling.add.take(),
             table: None,
             output,
-        };
-        self.step(branch, &name, Operation::Upsampling(upsampling));
-        self.step(branch, &norm_name, Operation::Finish(finish));
-        Ok(output)
+        }
     }
 }
 
