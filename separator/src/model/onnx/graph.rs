@@ -159,6 +159,13 @@ impl Graph {
         })
     }
 
+    /// Adds an array that is there already as float32, whatever the weights are stored as.
+    pub(crate) fn constant_f32(&mut self, array: &Array) -> Value {
+        self.constant(array.shape(), Element::F32, || {
+            bytes(array.data(), f32::to_le_bytes)
+        })
+    }
+
     /// Adds a single number of `like`'s element type, which broadcasts.
     pub(crate) fn scalar(&mut self, number: f32, like: &Value) -> Value {
         self.scalar_from(|| number, like)
