@@ -178,27 +178,7 @@ fn template(args: &SeparateArgs) -> Result<Template> {
 }
 
 fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
-    // Refuse stems that the model does not give.
-    let named = args
-        .stems
-        .iter()
-        .chain(&args.all_but)
-        .chain(&args.two_stems);
-
-    if let Some(missing) = named.into_iter().find(|stem| !sources.contains(stem)) {
-        let names: Vec<_> = sources.iter().map(|stem| stem.name()).collect();
-        let message = format!(
-            "the model '{}' has no stem '{missing}'",
-            args.model.display()
-        );
-        let remedy = format!(
-            "it has {}; `sextet model list` shows the others",
-            names.join(", ")
-        );
-
-        return Err(Fault::new(Kind::Usage, message).remedy(remedy).into());
-    }
-
+    check_stems(args, sources)?;
     if let Some(stem) = args.two_stems {
         return Ok(vec![Part::stem(stem), Part::without(stem, sources)]);
     }
@@ -228,4 +208,27 @@ fn parts(args: &SeparateArgs, sources: &[Stem]) -> Result<Vec<Part>> {
     }
 
     Ok(stems.into_iter().map(Part::stem).collect())
+}
+
+/// Refuses stems that the model does not give.
+fn check_stems(args: &SeparateArgs, sources: &[Stem]) -> Result<()> {
+    let named = args
+        .stems
+        .iter()
+        .chain(&args.all_but)
+        .chain(&args.two_stems);
+
+    let Some(missing) = named.into_iter().find(|stem| !sources.contains(stem)) else {
+        return Ok(());
+    };
+    let names: Vec<_> = sources.iter().map(|stem| stem.name()).collect();
+    let message = format!(
+        "the model '{}' has no stem '{missing}'",
+        args.model.display()
+    );
+    let remedy = format!(
+        "it has {}; `sextet model list` shows the others",
+        names.join(", ")
+    );
+    Err(Fault::new(Kind::Usage, message).remedy(remedy).into())
 }

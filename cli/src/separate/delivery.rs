@@ -1,8 +1,9 @@
 //! The delivery of a song's stems: complete files get their names, and a manifest beside them says
 //! what they are.
 
+use std::fs::File;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{JoinHandle, spawn};
 
 use anyhow::{Context as _, Result};
@@ -12,7 +13,7 @@ use super::choice::Choice;
 use super::jobs::SongJob;
 use crate::fault::{Fault, Kind};
 use crate::stems::{
-    Entry, FileRecord, MANIFEST_NAME, Manifest, SongRecord, Stamp, StemFiles, lock_manifests,
+    Entry, FileRecord, MANIFEST_NAME, Manifest, ManifestLock, SongRecord, Stamp, StemFiles, Unknown,
 };
 
 /// A delivery that waits for its files.
@@ -37,35 +38,27 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Gives `files` their names, with a manifest beside them if one is wanted. Returns a warning
-    /// of those that were there, if they had been made by something else.
+    /// Gives `files` their names, with a manifest beside them if one is wanted. Returns warnings of
+    /// those that were there, if they had been made by something else, and of a manifest that is
+    /// not understood.
     ///
     /// # Errors
     /// When the song's file has changed since it was read, or a file cannot be renamed.
     pub(super) fn deliver(
-        self,
+        mut self,
         mut files: StemFiles,
         written: &[WrittenFile],
         engine: &str,
-    ) -> Result<Option<String>> {
-        let Self {
-            choice,
-            job,
-            stamp,
-            record,
-        } = self;
-        check_unchanged(job, stamp)?;
+    ) -> Result<Vec<String>> {
+        let (choice, job) = (self.choice, self.job);
+        check_unchanged(job, self.stamp)?;
+        let song = self.song()?;
 
-        let _alone = lock_manifests();
+        let _alone = ManifestLock::take();
         let folder = Manifest::folder(&job.outputs);
-        let manifest = Manifest::read(&folder);
-        let song = match record {
-            Some(record) => record
-                .join()
-                .unwrap_or_else(|panic| resume_unwind(panic))
-                .with_context(|| format!("'{}' cannot be read again", job.shown()))?,
-            None => SongRecord::unread(&job.input)?,
-        };
+        let found = Manifest::find(&folder);
+        let unknown = found.as_ref().err().copied();
+        let manifest = found.unwrap_or_else(|_| Manifest::empty());
         let before = manifest.before(&folder, &job.outputs, &song, &choice.made);
 
         let manifest = if choice.manifest {
@@ -77,14 +70,59 @@ impl<'a> Delivery<'a> {
         } else {
             None
         };
+        let kept = unknown.map(|unknown| {
+            let place = manifest.is_some().then(|| unknown.kept_at(&folder));
+            keep(&mut files, &folder, unknown, place.as_deref())
+        });
         if let Some(manifest) = manifest {
             files.add(&folder.join(MANIFEST_NAME), &manifest.to_bytes())?;
         }
+        let kept = kept.transpose()?;
         files.commit()?;
 
         let replaced = |by| format!("stems in '{}' were replaced, made {by}", folder.display());
-        Ok(before.map(replaced))
+        Ok(before.map(replaced).into_iter().chain(kept).collect())
     }
+
+    /// Returns the description of the song.
+    fn song(&mut self) -> Result<SongRecord> {
+        match self.record.take() {
+            Some(record) => record
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic))
+                .with_context(|| format!("'{}' cannot be read again", self.job.shown())),
+            None => SongRecord::unread(&self.job.input),
+        }
+    }
+}
+
+/// Keeps the file in `folder` that is called like a manifest and not understood: at `place`, which
+/// appears with `files`, or where it is. Returns what is to be told of it.
+fn keep(
+    files: &mut StemFiles,
+    folder: &Path,
+    unknown: Unknown,
+    place: Option<&Path>,
+) -> Result<String> {
+    let path = folder.join(MANIFEST_NAME);
+    let Some(place) = place else {
+        let shown = path.display();
+        return Ok(format!(
+            "'{shown}' {unknown}; it was left as it is, and may no longer be true"
+        ));
+    };
+
+    let copied = File::open(&path).and_then(|mut from| {
+        let mut to = files.create(place).map_err(std::io::Error::other)?;
+        std::io::copy(&mut from, &mut to)
+    });
+    let shown = path.display();
+    copied.with_context(|| {
+        let message = format!("'{shown}' {unknown}, and cannot be kept beside the new one");
+        Fault::new(Kind::Output, message).remedy("move it elsewhere")
+    })?;
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    Ok(format!("'{shown}' {unknown}; it was kept as '{name}'"))
 }
 
 /// Returns what the manifest says of the stems of `song`.

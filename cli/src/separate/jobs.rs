@@ -69,27 +69,8 @@ fn is_whole(path: &Path) -> bool {
 /// # Errors
 /// When two stems would go to the same place, or one would overwrite a song.
 pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
-    // Note the real paths of all songs, which no stem may overwrite.
-    let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
-    let mut songs: HashMap<PathBuf, PathBuf> = HashMap::new();
-    for input in &inputs {
-        if let Ok(real) = fs::canonicalize(&input.path) {
-            songs.insert(real, input.path.clone());
-        }
-    }
-
-    // A disk is asked for its rules only where they matter.
-    let odd = inputs.iter().any(|input| {
-        let names = input.folder.iter().chain(input.path.file_name());
-        names.into_iter().any(Naming::matter_for)
-    });
-    let naming = if odd || Naming::matter_for(choice.model_name.as_ref()) {
-        Naming::of(&choice.output)
-    } else {
-        Naming::Free
-    };
-
-    // Assign the outputs, and refuse those that collide.
+    let naming = naming(&inputs, choice);
+    let mut places = Places::of(&inputs);
     let mut jobs = Vec::new();
     for input in inputs {
         let outputs = if input.found.is_ok() {
@@ -98,21 +79,13 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
             Vec::new()
         };
 
-        if twice(&input, &outputs, &taken) {
+        if twice(&input, &outputs, &places.taken) {
             continue;
         }
 
         let page = choice.page.then(|| page::place(&outputs)).flatten();
         for output in outputs.iter().chain(&page) {
-            if let Some(song) = fs::canonicalize(output)
-                .ok()
-                .and_then(|real| songs.get(&real))
-            {
-                return Err(on_a_song(output, song).into());
-            }
-            if let Some(other) = taken.insert(key(output), input.path.clone()) {
-                return Err(collision(&other, &input.path, output).into());
-            }
+            places.take(output, &input.path)?;
         }
         if let Some(page) = &page {
             page::check_place(page)?;
@@ -129,6 +102,55 @@ pub(crate) fn of(inputs: Vec<Input>, choice: &Choice) -> Result<Vec<SongJob>> {
     }
 
     Ok(jobs)
+}
+
+/// Returns the rules for names. A disk is asked for its own only where they matter.
+fn naming(inputs: &[Input], choice: &Choice) -> Naming {
+    let odd = inputs.iter().any(|input| {
+        let names = input.folder.iter().chain(input.path.file_name());
+        names.into_iter().any(Naming::matter_for)
+    });
+    if odd || Naming::matter_for(choice.model_name.as_ref()) {
+        Naming::of(&choice.output)
+    } else {
+        Naming::Free
+    }
+}
+
+/// Places that are not free.
+struct Places {
+    /// Real paths of the songs, which no stem may overwrite.
+    songs: HashMap<PathBuf, PathBuf>,
+    /// Outputs, with the songs that they are of.
+    taken: HashMap<OsString, PathBuf>,
+}
+
+impl Places {
+    fn of(inputs: &[Input]) -> Self {
+        let real = |input: &Input| {
+            let real = fs::canonicalize(&input.path).ok()?;
+            Some((real, input.path.clone()))
+        };
+        Self {
+            songs: inputs.iter().filter_map(real).collect(),
+            taken: HashMap::new(),
+        }
+    }
+
+    /// Takes the place `output` for `song`.
+    ///
+    /// # Errors
+    /// When another song lies there or has its stems there.
+    fn take(&mut self, output: &Path, song: &Path) -> Result<()> {
+        let real = fs::canonicalize(output).ok();
+        if let Some(there) = real.and_then(|real| self.songs.get(&real)) {
+            return Err(on_a_song(output, there).into());
+        }
+        match self.taken.insert(key(output), song.to_owned()) {
+            Some(other) => Err(collision(&other, song, output).into()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Returns the places of the stems of `input`.

@@ -263,6 +263,7 @@ mod tests {
     use super::super::{inputs, memory_bytes, separate_all, start};
     use super::*;
     use crate::args::{Cli, Command};
+    use crate::stems::OutputDisk;
     use crate::unfinished::Unfinished;
 
     #[test]
@@ -399,6 +400,7 @@ mod tests {
         let runner = SongRunner {
             choice: &choice,
             unfinished: &unfinished,
+            disk: OutputDisk::of(&choice.output),
             ahead: Mutex::default(),
             memory_bytes: memory_bytes(engines),
         };

@@ -21,6 +21,7 @@ use sextet_separator::{DecodeOptions, MEMORY_BYTES, Work};
 
 use crate::args::SeparateArgs;
 use crate::fault::Kind;
+use crate::stems::OutputDisk;
 use crate::unfinished::Unfinished;
 use crate::{decoding, engine, models, timings};
 use choice::Choice;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &SeparateArgs, unfinished: &Unfinished) -> Result<u8> {
     let runner = SongRunner {
         choice: &choice,
         unfinished,
+        disk: OutputDisk::of(&choice.output),
         ahead: Mutex::new(ahead),
         memory_bytes,
     };

@@ -20,13 +20,14 @@ use crate::decoding;
 use crate::fault::{Fault, Report};
 use crate::page::{About, Recording, WithPage, WrittenPage};
 use crate::panics;
-use crate::stems::{Care, StemFiles, clipped};
+use crate::stems::{Care, OutputDisk, StemFiles, clipped};
 use crate::unfinished::Unfinished;
 
 /// Everything a song's separation needs besides the separator.
 pub(super) struct SongRunner<'a> {
     pub(super) choice: &'a Choice,
     pub(super) unfinished: &'a Unfinished,
+    pub(super) disk: OutputDisk,
     /// A song whose reading has begun before its turn.
     pub(super) ahead: Mutex<Option<Reading>>,
     /// Most memory that the samples of a song may take, in bytes.
@@ -96,21 +97,12 @@ impl SongRunner<'_> {
         seconds: &Cell<Option<f64>>,
         reporter: &Shared,
     ) -> Result<Option<WrittenPage>> {
-        if let Err(error) = &job.found {
-            let report = Report::of(error);
-            return Err(Fault::new(report.kind, report.message)
-                .remedy(report.remedies)
-                .into());
-        }
-
+        check_found(job)?;
+        self.disk.check()?;
         let mut listener = SongListener::new(index, seconds, reporter);
 
-        let options = DecodeOptions::new()
-            .sum(self.choice.options.sum)
-            .memory_bytes(self.memory_bytes);
-
         // Read the song, unless that has begun already.
-        let reading = ahead.unwrap_or_else(|| Reading::start(&job.input, options));
+        let reading = ahead.unwrap_or_else(|| self.begin_reading(job));
         let Read { song, tags, stamp } =
             timed("wait for the song", || reading.finish(&mut listener))?;
         let delivery = Delivery::begin(self.choice, job, stamp);
@@ -118,15 +110,7 @@ impl SongRunner<'_> {
         let about = self.about(job, &tags);
 
         // Separate it into unfinished files.
-        let form = self.choice.form_with(tags);
-        let care = if self.choice.manifest {
-            Care::OnDiskAndChecked
-        } else {
-            Care::OnDisk
-        };
-        let tagged = self.choice.tagged;
-        let places = &job.outputs;
-        let mut files = StemFiles::new(places, form, care, tagged, seconds, self.unfinished);
+        let mut files = self.files(job, tags, seconds);
         let mut page = job.page.as_deref().map(|place| {
             let ffmpeg = decoding::ffmpeg();
             Recording::new(place, about, ffmpeg, self.unfinished)
@@ -158,6 +142,31 @@ impl SongRunner<'_> {
         Ok(page)
     }
 
+    /// Begins to read the song of `job`.
+    fn begin_reading(&self, job: &SongJob) -> Reading {
+        let options = DecodeOptions::new()
+            .sum(self.choice.options.sum)
+            .memory_bytes(self.memory_bytes);
+        Reading::start(&job.input, options)
+    }
+
+    /// Prepares the files of the stems of `job`, with the tags of the song.
+    fn files<'b>(
+        &'b self,
+        job: &'b SongJob,
+        tags: Tags,
+        seconds: &'b Cell<Option<f64>>,
+    ) -> StemFiles<'b> {
+        let form = self.choice.form_with(tags);
+        let care = if self.choice.manifest {
+            Care::OnDiskAndChecked
+        } else {
+            Care::OnDisk
+        };
+        let (places, tagged) = (&job.outputs, self.choice.tagged);
+        StemFiles::new(places, form, care, tagged, seconds, self.unfinished)
+    }
+
     /// Returns what a page says of the song of `job`.
     fn about(&self, job: &SongJob, tags: &Tags) -> About {
         let tag = |field| {
@@ -171,6 +180,16 @@ impl SongRunner<'_> {
             model: self.choice.model_name.clone(),
         }
     }
+}
+
+/// Returns the error of a song that could not be found.
+fn check_found(job: &SongJob) -> Result<()> {
+    let Err(error) = &job.found else {
+        return Ok(());
+    };
+    let report = Report::of(error);
+    let fault = Fault::new(report.kind, report.message);
+    Err(fault.remedy(report.remedies).into())
 }
 
 /// Returns the warning of samples that were clipped, if any were.

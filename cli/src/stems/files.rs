@@ -9,8 +9,9 @@ use anyhow::Result;
 use sextet_separator::audio::WrittenFile;
 use sextet_separator::{Outputs, StemSink, audio::Audio};
 
+use super::care::Care;
 use super::form::Form;
-use super::writers::{Care, StemWriters, as_library, cannot_write};
+use super::writers::{StemWriters, as_library, cannot_write};
 use crate::unfinished::{Set, Unfinished};
 
 /// Writes one file for each part, or one for all.

@@ -10,7 +10,7 @@ use sextet_separator::audio::{
     WriteOptions, WrittenFile,
 };
 
-use super::writers::Care;
+use super::care::Care;
 
 /// A file that was created and is empty, under the name that it has until it is complete.
 #[derive(Debug)]

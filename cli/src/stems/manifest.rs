@@ -2,9 +2,10 @@
 //! docs/command.md describes it; `VERSION` counts its changes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -25,6 +26,44 @@ const LARGEST: u64 = 64 << 20;
 pub(crate) struct Manifest {
     version: u32,
     pub(crate) songs: Vec<Entry>,
+}
+
+/// A file called like a manifest that this Sextet does not understand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// Version that it states, if it states another one.
+    version: Option<u64>,
+}
+
+/// The one field that manifests of all versions have.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u64,
+}
+
+impl Unknown {
+    /// Returns a free place in `folder` at which the file can be kept.
+    pub(crate) fn kept_at(self, folder: &Path) -> PathBuf {
+        let stem = match self.version {
+            Some(version) => format!("sextet.v{version}"),
+            None => "sextet.other".to_owned(),
+        };
+        let names = (1_u32..).map(|number| match number {
+            1 => format!("{stem}.json"),
+            more => format!("{stem}.{more}.json"),
+        });
+        let mut places = names.map(|name| folder.join(name));
+        places.find(|place| !place.exists()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(formatter, "is of version {version}, not of {VERSION}"),
+            None => formatter.write_str("is not one that Sextet wrote, or is damaged"),
+        }
+    }
 }
 
 /// The stems of one song.
@@ -186,18 +225,40 @@ impl Manifest {
 
     /// Reads the manifest in `folder`; an empty one if there is none, or none that is understood.
     pub(crate) fn read(folder: &Path) -> Self {
-        let read = || {
-            let file = File::open(folder.join(FILE_NAME)).ok()?;
-            file.metadata()
-                .ok()
-                .filter(|found| found.len() <= LARGEST)?;
-            let found: Self = serde_json::from_reader(std::io::BufReader::new(file)).ok()?;
-            (found.version == VERSION).then_some(found)
+        Self::find(folder).unwrap_or_else(|_| Self::empty())
+    }
+
+    /// Reads the manifest in `folder`, or returns an empty one if there is none.
+    ///
+    /// # Errors
+    /// When there is a file of that name that is not understood.
+    pub(crate) fn find(folder: &Path) -> Result<Self, Unknown> {
+        let Ok(file) = File::open(folder.join(FILE_NAME)) else {
+            return Ok(Self::empty());
         };
-        read().unwrap_or(Self {
+        let is_small = file.metadata().is_ok_and(|found| found.len() <= LARGEST);
+        let mut bytes = Vec::new();
+        if !is_small || file.take(LARGEST).read_to_end(&mut bytes).is_err() {
+            return Err(Unknown { version: None });
+        }
+
+        let known = serde_json::from_slice(&bytes).ok();
+        let known = known.filter(|found: &Self| found.version == VERSION);
+        known.ok_or_else(|| {
+            let version = serde_json::from_slice::<Versioned>(&bytes).ok();
+            let version = version.map(|found| found.version);
+            Unknown {
+                version: version.filter(|&version| version != u64::from(VERSION)),
+            }
+        })
+    }
+
+    /// Returns a manifest of no songs.
+    pub(crate) fn empty() -> Self {
+        Self {
             version: VERSION,
             songs: Vec::new(),
-        })
+        }
     }
 
     /// Returns the manifest with `entry`, in place of those whose files are replaced by its own.
@@ -306,12 +367,6 @@ impl Manifest {
     }
 }
 
-/// Keeps other songs of this process from reading and writing manifests.
-pub(crate) fn lock() -> MutexGuard<'static, ()> {
-    static LOCK: Mutex<()> = Mutex::new(());
-    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Returns the path from `folder` to `place`, with slashes on every system.
 fn below(place: &Path, folder: &Path) -> String {
     let path = place.strip_prefix(folder).unwrap_or(place);
@@ -328,6 +383,7 @@ fn hash(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
     use sextet_testing::damage::{Random, damage};
 
     use super::*;
@@ -482,11 +538,40 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_no_manifest() {
+    fn what_is_not_understood_is_no_manifest_and_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        for text in ["", "{}", "[1]", "{\"version\": 2, \"songs\": []}", "\u{0}"] {
-            fs::write(folder.path().join(FILE_NAME), text).unwrap();
-            assert!(Manifest::read(folder.path()).songs.is_empty(), "{text}");
+        let folder = folder.path();
+        assert_eq!(Manifest::find(folder), Ok(Manifest::empty()));
+
+        let cases = [
+            ("", None),
+            ("{}", None),
+            ("[1]", None),
+            ("{\"version\": 1, \"songs\": 7}", None),
+            ("{\"version\": 2, \"songs\": []}", Some(2)),
+            ("{\"version\": 0, \"tracks\": {}}", Some(0)),
+            ("\u{0}", None),
+        ];
+        each_case(cases, |(text, version)| {
+            fs::write(folder.join(FILE_NAME), text).unwrap();
+            assert!(Manifest::read(folder).songs.is_empty(), "{text}");
+            assert_eq!(Manifest::find(folder), Err(Unknown { version }), "{text}");
+        });
+    }
+
+    #[test]
+    fn what_is_not_understood_is_kept_where_nothing_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases = [
+            (Some(2), "sextet.v2.json"),
+            (Some(2), "sextet.v2.2.json"),
+            (Some(2), "sextet.v2.3.json"),
+            (None, "sextet.other.json"),
+        ];
+        for (version, expected) in cases {
+            let place = Unknown { version }.kept_at(folder.path());
+            assert_eq!(place, folder.path().join(expected));
+            fs::write(place, "").unwrap();
         }
     }
 }

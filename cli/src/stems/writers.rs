@@ -11,6 +11,7 @@ use sextet_separator::audio::{Audio, Layout, WrittenFile};
 use sextet_separator::timings::timed;
 use sextet_separator::{Error, ErrorKind, Outputs, Remedy};
 
+use super::care::Care;
 use super::form::{Created, Form, FormWriter};
 use crate::fault::{Fault, Kind, Report};
 
@@ -29,29 +30,6 @@ pub(crate) struct StemWriters {
     parts: usize,
     /// Blocks that wait for those of the other parts, which go into the same file.
     waiting: Vec<Audio>,
-}
-
-/// The measure that protects against incomplete files after a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Care {
-    /// Files are synced to the disk as soon as they are complete.
-    OnDisk,
-    /// Files are compared with their hashes when they are used.
-    Checked,
-    /// Both: they are synced, and their hashes are noted.
-    OnDiskAndChecked,
-    /// None: files are read by this process and then deleted.
-    Passing,
-}
-
-impl Care {
-    pub(super) fn is_synced(self) -> bool {
-        matches!(self, Self::OnDisk | Self::OnDiskAndChecked)
-    }
-
-    pub(super) fn is_hashed(self) -> bool {
-        matches!(self, Self::Checked | Self::OnDiskAndChecked)
-    }
 }
 
 /// A file and the thread that writes it. Converting samples and handing them to the system takes

@@ -181,6 +181,59 @@ fn one_folder_of_many_songs_has_one_manifest() {
     assert_eq!(found["songs"].as_array().unwrap().len(), 2);
 }
 
+/// Processes that write into one folder at the same time do not lose each other's songs.
+#[test]
+fn processes_share_a_manifest() {
+    let sandbox = Sandbox::new();
+    let songs: Vec<String> = (0..12).map(|n| format!("{n}.wav")).collect();
+    for song in &songs {
+        sandbox.song(song, 0.1);
+    }
+
+    std::thread::scope(|scope| {
+        for songs in songs.chunks(4) {
+            let mut command = sandbox.separate(&["--stems", "bass", "--name", "{track}.{ext}"]);
+            command.args(songs);
+            scope.spawn(move || command.assert().success());
+        }
+    });
+    let bytes = std::fs::read(sandbox.path("stems/sextet.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(found["songs"].as_array().unwrap().len(), songs.len());
+}
+
+#[test]
+fn a_manifest_that_is_not_understood_is_kept_and_told_of() {
+    let newer = r#"{"version": 2, "songs": [], "more": true}"#;
+    let cases = [
+        (newer, "sextet.v2.json", "is of version 2, not of 1"),
+        ("{}", "sextet.other.json", "is not one that Sextet wrote"),
+    ];
+    each_case(cases, |(text, name, said)| {
+        let sandbox = Sandbox::new();
+        sandbox.song("song.wav", 0.3);
+        let path = sandbox.file("stems/song/sextet.json", text.as_bytes());
+
+        // Without a manifest of our own it stays where it is.
+        let arguments = ["song.wav", "--stems", "bass"];
+        let told = stderr(sandbox.separate(&arguments).arg("--no-manifest"), 0);
+        assert!(
+            told.contains(said) && told.contains("may no longer"),
+            "{told}"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+
+        let told = stderr(&mut sandbox.separate(&arguments), 0);
+        assert!(told.contains(said) && told.contains(name), "{told}");
+        assert_eq!(manifest(&sandbox)["songs"].as_array().unwrap().len(), 1);
+        let kept = sandbox.path("stems/song").join(name);
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), text);
+
+        let told = stderr(&mut sandbox.separate(&arguments), 0);
+        assert!(!told.contains("kept"), "{told}");
+    });
+}
+
 /// Stems are no songs, by their tags or by the manifest, in a folder that is searched again with
 /// another output folder.
 #[test]

@@ -47,6 +47,7 @@ impl Sandbox {
         let mut command = Command::from_std(command);
         command.args(arguments).current_dir(self.0.path());
         command
+            .env("SEXTET_CACHE", self.path(".cache"))
             .env("HF_HOME", self.path(".hf"))
             .env("HF_ENDPOINT", "http://127.0.0.1:1");
 

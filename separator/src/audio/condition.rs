@@ -1,6 +1,6 @@
 //! Condition of a file: what a reader notices while it decodes, reported to the user once.
 
-use super::read_error::CodecName;
+use super::codec_name::CodecName;
 use super::{Layout, Warning};
 
 /// Defects of a file, counted while it is decoded.

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::codec_name::CodecName;
 use super::condition::Condition;
 use super::ffmpeg::{Ffmpeg, FfmpegReader};
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use super::packets::PacketReader;
-use super::read_error::{CodecName, ReadError};
+use super::read_error::ReadError;
 use super::wav_reader::{Opened, WavReader};
 use super::{Audio, AudioSource, AudioStream, Layout, Speaker, Warning, follower, foreign};
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::read_error::CodecName;
+use super::codec_name::CodecName;
 
 /// First bytes of a kind of file: an offset, the bytes there, and the name.
 const KINDS: [(usize, &[u8], &str); 30] = [

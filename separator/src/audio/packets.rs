@@ -16,13 +16,14 @@ use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
+use super::codec_name::CodecName;
 use super::condition::{Condition, Tracks};
 use super::conform::Conform;
 use super::flac::frame::{self, Frame};
 use super::guard::{DecoderFault, guard};
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use super::mend::{Gap, Mended, Part};
-use super::read_error::{CodecName, ReadError};
+use super::read_error::ReadError;
 use super::track::{
     self, MAX_PACKET_FRAMES, Opened, announced_frames, audio_tracks, check_params, codec_error,
     completed, make_decoder, trim_of,
@@ -300,13 +301,10 @@ impl PacketReader {
     /// it.
     fn next_decoded(&mut self) -> Result<Option<Block>, ReadError> {
         loop {
-            if let (Some(block), true) = (&self.waiting, self.silence > 0) {
-                let frames = self.silence.min(SILENCE_FRAMES);
-                self.silence -= frames;
-                return Ok(Some(Block {
-                    planes: vec![vec![0.0; frames as usize]; block.planes.len()],
-                    rate_hz: block.rate_hz,
-                }));
+            if let Some(layout) = self.waiting.as_ref().map(Block::layout)
+                && self.silence > 0
+            {
+                return Ok(Some(self.silent_block(layout)));
             }
 
             if let Some(block) = self.waiting.take() {
@@ -315,7 +313,7 @@ impl PacketReader {
 
             let read_ahead = self.ahead.pop_front();
             if read_ahead.is_none() && self.is_exhausted() {
-                return Ok(None);
+                return Ok(self.last_silence());
             }
 
             let packet = match read_ahead {

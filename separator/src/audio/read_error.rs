@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::codec_name::CodecName;
 use super::ffmpeg_fault::FfmpegFault;
 use super::limits::{MAX_CHANNELS, RATES_HZ};
 use crate::error::BoxedError;
@@ -146,30 +147,6 @@ pub enum ReadError {
 /// Supported formats and codecs, as the messages name them.
 const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC/M4A, ALAC, Ogg Vorbis, Opus, CAF or Matroska";
 const CODECS: &str = "PCM, FLAC, MP1 to MP3, AAC-LC or Vorbis of one or two channels, ALAC or Opus";
-
-/// Name of a codec that cannot be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodecName {
-    /// Codec that is known by name.
-    Named(&'static str),
-    /// Tag of a WAVE format.
-    WaveTag(u16),
-    /// Identifier that the container gives.
-    Id(u32),
-    /// Codec that the container does not name.
-    Unknown,
-}
-
-impl std::fmt::Display for CodecName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Named(name) => f.write_str(name),
-            Self::WaveTag(tag) => write!(f, "WAVE format {tag:#06x}"),
-            Self::Id(id) => write!(f, "codec {id:#x}"),
-            Self::Unknown => f.write_str("a codec that is not known"),
-        }
-    }
-}
 
 impl ReadError {
     /// Returns what can be done about the error, the best first.

@@ -22,13 +22,14 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
+use super::codec_name::CodecName;
 use super::flac::reader::FlacReader;
 use super::guard::{DecoderFault, guard};
 use super::limits::MAX_CHANNELS;
 use super::media_file::MediaFile;
 use super::mend::{self, Mended, Part};
 use super::opus::{self, OpusDecoder};
-use super::read_error::{CodecName, ReadError};
+use super::read_error::ReadError;
 use super::trim::Trim;
 use super::{mkv, mp4};
 

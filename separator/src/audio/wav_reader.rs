@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use sextet_wav::{HeaderError, SampleFormat, WavFormat, WavHeader};
 
+use super::codec_name::CodecName;
 use super::condition::Condition;
 use super::pcm_header::PcmHeader;
-use super::read_error::{CodecName, ReadError};
+use super::read_error::ReadError;
 use super::{Layout, Speaker, wav_extent};
 
 /// Number of frames in a block.

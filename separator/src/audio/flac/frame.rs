@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn rates_channels_and_bits_are_stated_or_left_to_the_stream() {
         let parse = |sizes: u8, form: u8, rate: &[u8]| {
-            let mut bytes = [&[0xff, 0xf8, sizes, form, 0], rate].concat();
+            let mut bytes = [&[0xff, 0xf8, sizes, form, 0][..], rate].concat();
             bytes.push(checksum::of_header(&bytes));
             Frame::parse(&bytes).map(|frame| (frame.rate_hz, frame.channels, frame.bits))
         };

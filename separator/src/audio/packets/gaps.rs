@@ -4,7 +4,8 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use symphonia::core::formats::well_known::FORMAT_ID_FLAC;
 use symphonia::core::packet::Packet;
 
-use super::PacketReader;
+use super::{Block, PacketReader, SILENCE_FRAMES};
+use crate::audio::Layout;
 use crate::audio::guard::guard;
 use crate::audio::mend::Gap;
 use crate::audio::read_error::ReadError;
@@ -84,23 +85,42 @@ impl PacketReader {
         Ok(self.go_on_after(lost, packet))
     }
 
+    /// Returns the next block of silence before audio of `layout`.
+    pub(super) fn silent_block(&mut self, layout: Layout) -> Block {
+        let frames = self.silence.min(SILENCE_FRAMES);
+        self.silence -= frames;
+        Block {
+            planes: vec![vec![0.0; frames as usize]; layout.channels],
+            rate_hz: layout.rate_hz,
+        }
+    }
+
+    /// Returns the next block of silence behind the last packet, where pages were lost before it
+    /// and it gives no audio of its own.
+    pub(super) fn last_silence(&mut self) -> Option<Block> {
+        let spec = self.spec.as_ref()?;
+        let layout = Layout {
+            channels: spec.channels().count(),
+            rate_hz: spec.rate(),
+        };
+        let is_wanted = self.silence > 0 && self.condition.page_silence_frames > 0;
+        is_wanted.then(|| self.silent_block(layout))
+    }
+
     /// Puts `lost` frames of silence before `packet`. Returns the packet to be decoded, if any.
     fn go_on_after(&mut self, lost: u64, packet: Packet) -> Option<Packet> {
         if lost == 0 || lost > self.longest_gap() {
             return Some(packet);
         }
-        // What the decoder remembers lies before the gap.
-        let _ = guard(|| {
-            self.decoder.reset();
-            Ok(())
-        });
-
         let mut silence = lost;
         let is_lapped = self.params.codec == CODEC_ID_VORBIS;
         if is_lapped {
-            // A block of Vorbis gives audio together with the one before it alone.
+            // A block of Vorbis gives audio together with the one before it alone, which is lost.
             silence += packet.block_dur().get();
-            let _ = guard(|| self.decoder.decode(&packet).map(|_| ()));
+            let _ = guard(|| {
+                self.decoder.reset();
+                self.decoder.decode(&packet).map(|_| ())
+            });
         }
         self.condition.page_silence_frames += silence;
         self.silence += silence;
