@@ -76,8 +76,8 @@ pub fn pickled(checkpoint: &Checkpoint, key: Option<&str>) -> Vec<u8> {
     archive(&ended, &storages)
 }
 
-/// Returns the tensors that `config` requires, learnt from the reader, which names the first that is
-/// missing.
+/// Returns the tensors that `config` requires, learnt from the reader, which names the first that
+/// is missing.
 pub fn tensors(config: &str) -> Tensors {
     let mut tensors = Tensors::new();
     loop {

@@ -23,8 +23,8 @@ pub(crate) struct SeparateArgs {
     #[arg(short, long, value_name = "DIR", default_value = "stems", value_parser = path())]
     pub(crate) output: PathBuf,
 
-    /// A name from `sextet model list`, a .safetensors or .th checkpoint, or a demucs bag (.yaml beside
-    /// its checkpoints)
+    /// A name from `sextet model list`, a .safetensors or .th checkpoint, or a demucs bag (.yaml
+    /// beside its checkpoints)
     #[arg(short, long, value_name = "MODEL", default_value = BUNDLED)]
     pub(crate) model: PathBuf,
 

@@ -111,8 +111,8 @@ fn open_bag_file(path: &Path) -> Result<Model> {
     combine(bag.models.iter().map(file).zip(weights).collect())
 }
 
-/// Returns the path of the checkpoint `signature` in the folder `beside`: safetensors, or demucs' older
-/// form, whose name may have a checksum at its end (`demucs/repo.py`, `LocalRepo`).
+/// Returns the path of the checkpoint `signature` in the folder `beside`: safetensors, or demucs'
+/// older form, whose name may have a checksum at its end (`demucs/repo.py`, `LocalRepo`).
 fn checkpoint_beside(beside: &Path, signature: &str) -> PathBuf {
     let usual = beside.join(format!("{signature}.safetensors"));
     if usual.exists() {

@@ -207,7 +207,7 @@ fn a_roformer_and_its_configuration_are_read_and_exported() {
         "elsewhere/other.yaml",
     ];
     assert!(stdout(&mut sandbox.sextet(&named)).contains("2048 frames"));
-    let useless = ["model", "info", "htdemucs", "--config", "mine.yaml"];
+    let useless = ["model", "info", "sextet-mini", "--config", "mine.yaml"];
     assert!(stderr(&mut sandbox.sextet(&useless), 3).contains("is no checkpoint"));
 
     let export = [

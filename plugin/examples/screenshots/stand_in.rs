@@ -209,7 +209,8 @@ fn offer(model: String) -> Offer {
     }
 }
 
-/// Returns the reply for a checkpoint: six stems, or a failure if it is a whole module of PyTorch's.
+/// Returns the reply for a checkpoint: six stems, or a failure if it is a whole module of
+/// PyTorch's.
 fn check(job: JobId, model: String) -> Reply {
     if Path::new(&model)
         .extension()

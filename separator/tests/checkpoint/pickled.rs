@@ -1,4 +1,5 @@
-//! Files of PyTorch's: those that it wrote itself (`pickled/make.py`), and those that nobody should.
+//! Files of PyTorch's: those that it wrote itself (`pickled/make.py`), and those that nobody
+//! should.
 
 use std::fs;
 use std::path::{Path, PathBuf};

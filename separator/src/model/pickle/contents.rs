@@ -1,5 +1,5 @@
-//! Contents of a file of `torch.save`, as far as a model is made of them: tensors by their names, and
-//! for demucs' own files the class of the model with its arguments (`demucs/states.py`,
+//! Contents of a file of `torch.save`, as far as a model is made of them: tensors by their names,
+//! and for demucs' own files the class of the model with its arguments (`demucs/states.py`,
 //! `serialize_model`).
 
 use std::collections::BTreeMap;

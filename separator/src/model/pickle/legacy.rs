@@ -22,7 +22,8 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 pub(super) struct Legacy<'a> {
     /// Everything after the pickle of what was saved.
     rest: &'a [u8],
-    /// Where each storage begins in `rest`, after its length. Filled when one is first asked for.
+    /// Beginnings of the storages in `rest`, after their lengths. Filled when one is first asked
+    /// for.
     storages: Option<BTreeMap<&'a str, usize>>,
     /// Bytes of an element of each storage, as the pickle says.
     sizes: BTreeMap<&'a str, usize>,

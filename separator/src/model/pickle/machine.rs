@@ -219,7 +219,8 @@ impl<'a> Machine<'a> {
         self.stack.push(id);
     }
 
-    /// Returns the lowest height to which the stack may be taken down: a group's values are its own.
+    /// Returns the lowest height to which the stack may be taken down: a group's values are its
+    /// own.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }

@@ -1,8 +1,8 @@
 //! RoFormers as one graph of real numbers: a chunk of waveform in, the stems' waveforms out.
 //!
 //! Sources: `bs_roformer.py` and `mel_band_roformer.py`, `forward`, of bs-roformer-infer and
-//! melband-roformer-infer 0.1.5 (Lu et al. 2023, Wang et al. 2023). Each file here holds one part of
-//! it and names the source of that part.
+//! melband-roformer-infer 0.1.5 (Lu et al. 2023, Wang et al. 2023). Each file here holds one part
+//! of it and names the source of that part.
 
 mod bands;
 mod config;
@@ -82,44 +82,4 @@ pub(super) fn products(config: &Config) -> u64 {
     let masks = frames * config.sources.len() as u64 * widths().map(mask).sum::<u64>();
 
     layers + split + masks + spectrum::products(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use sextet_cases::each_case;
-
-    use super::*;
-    use crate::model::weights::Array;
-
-    /// Configurations of every kind, as small as they go.
-    const CONFIGS: [&str; 3] = [
-        "{freqs_per_bands: [2, 2, 5, 24], num_stems: 2, dim: 8, depth: 2, heads: 2, dim_head: 4}",
-        "{freqs_per_bands: [3, 30], num_stems: 2, dim: 4, depth: 1, heads: 1, dim_head: 2, mask_estimator_depth: 1}",
-        "{num_bands: 8, num_stems: 2, dim: 6, depth: 1, heads: 3, dim_head: 4, freq_transformer_depth: 3}",
-    ];
-
-    fn config(model: &str) -> Config {
-        let model = model.replace(
-            '{',
-            "{stereo: true, stft_n_fft: 64, stft_win_length: 64, stft_hop_length: 16, ",
-        );
-        let training = "training: {instruments: [vocals, other]}";
-        let text =
-            format!("model: {model}\n{training}\ninference: {{num_overlap: 2, chunk_size: 128}}\n");
-        Config::from_yaml(&text).unwrap()
-    }
-
-    #[test]
-    fn products_are_those_of_the_graph() {
-        each_case(CONFIGS, |model| {
-            let config = config(model);
-            let tensors = tensors::tensors(&config).into_iter();
-            let tensors = tensors.map(|(name, shape)| (name, Array::from_fn(&shape, |_| 1.0)));
-            let weights = Weights::new(tensors.collect());
-            check(&config, &weights).unwrap();
-
-            let graph = write(&config, weights, 3, Element::F16).unwrap();
-            assert_eq!(graph.products(), 3 * products(&config), "{model}");
-        });
-    }
 }

@@ -32,7 +32,8 @@ pub(super) fn stack(arrays: &[Array]) -> Array {
     Array::new(&shape, data.collect())
 }
 
-/// Adds the tokens [B, bands, T, dim] of the spectrum [B, 2 channels, 2 (real, imaginary), bins, T].
+/// Adds the tokens [B, bands, T, dim] of the spectrum [B, 2 channels, 2 (real, imaginary), bins,
+/// T].
 pub(super) fn split(
     g: &mut Graph,
     w: &mut Weights,

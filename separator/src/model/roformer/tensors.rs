@@ -7,8 +7,8 @@ use crate::model::weights::Weights;
 /// Name and shape of a tensor.
 type Named = (String, Vec<usize>);
 
-/// Returns the part of the name that the transformer along time (0) or the bands (1) at `depth` has,
-/// up to its layer number `layer`.
+/// Returns the part of the name that the transformer along time (0) or the bands (1) at `depth`
+/// has, up to its layer number `layer`.
 pub(super) fn layer(depth: usize, axis: usize, layer: usize) -> String {
     format!("layers.{depth}.{axis}.layers.{layer}")
 }
@@ -23,7 +23,7 @@ pub(in crate::model) fn check(config: &Config, weights: &Weights) -> Result<(), 
 }
 
 /// Returns all tensors.
-pub(super) fn tensors(config: &Config) -> Vec<Named> {
+fn tensors(config: &Config) -> Vec<Named> {
     let mut all = Vec::new();
     for band in 0..config.bands.len() {
         let (name, width) = (
