@@ -123,7 +123,10 @@ fn a_song_is_captured_separated_played_and_restored() {
 
     assert_eq!((key, cached), (key_of(&host), true));
 
-    restore(&host.save(), &song, &heard);
+    // Windows deletes nothing that an instance plays from.
+    let state = host.save();
+    drop(host);
+    restore(&state, &song, &heard);
 }
 
 fn captured(host: &Host) -> Fingerprint {

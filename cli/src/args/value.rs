@@ -14,10 +14,15 @@ pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 fn with_one_separator(path: PathBuf) -> PathBuf {
-    if cfg!(windows) {
-        path.components().collect()
-    } else {
-        path
+    if !cfg!(windows) {
+        return path;
+    }
+
+    // A server and its share stay as they were typed where the path is taken apart.
+    let path: PathBuf = path.components().collect();
+    match path.to_str() {
+        Some(text) => text.replace('/', "\\").into(),
+        None => path,
     }
 }
 

@@ -149,7 +149,13 @@ fn name(
         _ => {}
     }
 
-    link(&relative, named).or_else(|_| fs::rename(blob, named))
+    // A link that leads nowhere is none: Wine makes nothing and says that it did, and Windows can
+    // be told to follow none.
+    if link(&relative, named).is_ok() && named.is_file() {
+        return Ok(());
+    }
+    let _ = fs::remove_file(named);
+    fs::rename(blob, named)
 }
 
 fn make_folder_of(path: &Path) -> io::Result<()> {

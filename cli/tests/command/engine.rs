@@ -75,7 +75,7 @@ fn a_build_without_tensorrt_says_so() {
             "{arguments:?}: {said}"
         );
         assert!(
-            said.contains("\nhelp: build with --features tensorrt"),
+            said.contains("\nhelp: build with `--features tensorrt`"),
             "{arguments:?}: {said}"
         );
     });

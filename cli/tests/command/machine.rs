@@ -2,9 +2,12 @@
 //! home.
 
 use assert_cmd::Command;
+#[cfg(unix)]
 use sextet_cases::each_case;
 
-use crate::sandbox::{Sandbox, stdout, tiny_model};
+#[cfg(unix)]
+use crate::sandbox::tiny_model;
+use crate::sandbox::{Sandbox, stdout};
 
 /// Returns the path of the program `name`, if this system has it.
 fn program(name: &str) -> Option<std::path::PathBuf> {

@@ -1,5 +1,6 @@
 //! Unexpected ends: the front end's, and the worker's own.
 
+#[cfg(unix)]
 use sextet_cases::each_case;
 
 use super::client::{Worker, done, kept, long_song};

@@ -8,7 +8,9 @@ use sextet_protocol::worker::{
     EngineName, FailKind, JobId, Reply, Request, Separate, SeparationOptions,
 };
 
-use super::client::{Worker, command, kept, tiny};
+#[cfg(unix)]
+use super::client::command;
+use super::client::{Worker, kept, tiny};
 use crate::sandbox::Sandbox;
 
 /// Returns cause and remedy of a job that failed with `expected`.
