@@ -9,10 +9,13 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod capture;
+mod captures;
 mod editor;
 mod exports;
+mod main_bus;
 mod overview;
 mod params;
+mod patience;
 mod placement;
 mod playback;
 mod saved;

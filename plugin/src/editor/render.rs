@@ -147,8 +147,9 @@ impl RenderPanel {
         (!stems.is_empty()).then_some(RenderRequest {
             folder,
             stems,
+            mixes: Vec::new(),
             format,
-            bits,
+            bits: Some(bits),
             rate_hz,
         })
     }

@@ -21,7 +21,8 @@ use crate::saved::SavedField;
 use crate::shared_state::SharedState;
 use crate::worker::Launcher;
 pub(crate) use channel::{AudioEndpoint, channel};
-pub(crate) use command::{Command, RenderRequest};
+#[allow(unused_imports, reason = "the export dialog takes them")]
+pub(crate) use command::{Command, RenderRequest, mix_as_heard, mix_without};
 use conductor::Conductor;
 pub(crate) use upkeep::{TaskState, UpkeepRequest, UpkeepState};
 pub(crate) use view::{BackgroundJob, Phase, View, ViewCell, model_title};
