@@ -9,12 +9,15 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod capture;
+mod captures;
 mod closeup;
 mod editor;
 mod exports;
+mod main_bus;
 mod meters;
 mod overview;
 mod params;
+mod patience;
 mod placement;
 mod playback;
 mod saved;

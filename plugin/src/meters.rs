@@ -80,7 +80,7 @@ mod tests {
                 stems: std::array::from_fn(|_| bus()),
                 position: None,
                 loop_start: None,
-                offline: false,
+                patience: crate::patience::Patience::None,
             })
         };
 

@@ -202,20 +202,8 @@ impl StemParams {
             center: 0.0,
         };
 
-        let text = |db: f32| match db {
-            ..=SILENT_DB => "-inf".to_owned(),
-            -0.05..0.05 => "0.0".to_owned(),
-            _ => format!("{db:+.1}"),
-        };
-
-        let number = |text: &str| {
-            let text = text.trim().trim_end_matches(['d', 'B', 'b', ' ']);
-            if text.ends_with("inf") {
-                Some(SILENT_DB)
-            } else {
-                text.parse().ok()
-            }
-        };
+        let text = gain_text;
+        let number = gain_number;
 
         Self {
             gain: FloatParam::new(format!("{name} gain"), 0.0, range)
@@ -227,6 +215,36 @@ impl StemParams {
             solo: BoolParam::new(format!("{name} solo"), false).with_callback(redraw(repaint)),
         }
     }
+}
+
+/// Returns a gain as text that [`gain_number`] reads back as the same gain, within half of the last
+/// digit: tenths of a dB, and more digits close above silence.
+fn gain_text(db: f32) -> String {
+    // A gain that is not silent must not read like the one that is.
+    if db <= SILENT_DB {
+        return "-inf".to_owned();
+    }
+    let mut digits = 1;
+    loop {
+        let text = format!("{db:+.digits$}");
+        let is_distinct = text.parse().is_ok_and(|read: f32| read > SILENT_DB);
+        if is_distinct || digits == 6 {
+            let is_zero = text[1..].bytes().all(|byte| matches!(byte, b'0' | b'.'));
+            return if is_zero { "0.0".to_owned() } else { text };
+        }
+        digits += 1;
+    }
+}
+
+/// Returns the gain that a text gives; `None` if it gives none.
+fn gain_number(text: &str) -> Option<f32> {
+    let text = text.trim().trim_end_matches(['d', 'D', 'b', 'B', ' ']);
+    if text.eq_ignore_ascii_case("-inf") || text == "-\u{221e}" {
+        return Some(SILENT_DB);
+    }
+    // Some locales' minus sign and decimal comma.
+    let text = text.replace('\u{2212}', "-").replace(',', ".");
+    text.parse().ok().filter(|db: &f32| db.is_finite())
 }
 
 /// Returns the callback for changed values, which raises a flag. It may run on the audio thread.
@@ -282,6 +300,46 @@ mod tests {
             ),
             { ("-inf dB".to_owned(), Some(0.0)) }
         );
+    }
+
+    #[test]
+    fn the_text_of_a_gain_and_its_value_agree_both_ways() {
+        let params = SextetParams::new(Arc::default(), RepaintNotifier::default());
+        let gain = &params.drums.gain;
+
+        // Every value, through text and back, is shown by the same text and is as loud.
+        for step in 0..=20_000_u16 {
+            let value = f32::from(step) / 20_000.0;
+            let text = gain.normalized_value_to_string(value, true);
+            let read = gain.string_to_normalized_value(&text).unwrap();
+            assert_eq!(gain.normalized_value_to_string(read, true), text, "{value}");
+
+            let [before, after] = [value, read].map(|value| level(gain.preview_plain(value)));
+            assert_eq!(before == 0.0, after == 0.0, "{value} is {text}");
+            let apart_db = gain.preview_plain(value) - gain.preview_plain(read);
+            assert!(apart_db.abs() <= 0.051, "{value} is {text}: {apart_db} dB");
+        }
+
+        // Just above silence.
+        let text = gain.normalized_value_to_string(0.00018, true);
+        let read = gain.string_to_normalized_value(&text).unwrap();
+        assert!(read > 0.0, "{text}");
+
+        let cases = [
+            ("-6", Some(-6.0)),
+            ("-6.0 dB", Some(-6.0)),
+            ("+3,5 DB", Some(3.5)),
+            ("\u{2212}12dB", Some(-12.0)),
+            ("-inf dB", Some(SILENT_DB)),
+            ("-INF", Some(SILENT_DB)),
+            ("inf", None),
+            ("NaN", None),
+            ("loud", None),
+            ("", None),
+        ];
+        each_case(cases, |(text, expected)| {
+            assert_eq!(gain_number(text), expected, "{text}");
+        });
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::{BUNDLED_MODEL, EngineName};
 
+use crate::capture::Silenced;
 use crate::placement::Placement;
 
 /// Version of [`SavedState`]. A newer version is read as far as it is understood.
@@ -40,6 +41,12 @@ pub(crate) struct SavedClip {
     pub(crate) name: String,
     /// Key of the stems' cache entry, once they were made.
     pub(crate) key: Option<Fingerprint>,
+    /// Frames that were no audio, and are silent.
+    #[serde(default, skip_serializing_if = "Silenced::is_empty")]
+    pub(crate) silenced: Silenced,
+    /// Path of the capture, where it is in neither of the usual folders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
 }
 
 /// The editor's settings, apart from the parameters.
@@ -53,6 +60,9 @@ pub(crate) struct Settings {
     /// Name of the model, as the worker takes it.
     pub(crate) model: String,
     pub(crate) engine: EngineName,
+    /// Folder that new captures go to, such as one beside the project. `None`: the user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) captures: Option<String>,
 }
 
 impl Settings {
@@ -90,6 +100,7 @@ impl Default for Settings {
             extend: false,
             model: BUNDLED_MODEL.to_owned(),
             engine: EngineName::Auto,
+            captures: None,
         }
     }
 }

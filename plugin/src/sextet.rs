@@ -1,22 +1,44 @@
 //! The plugin: the calls of nice-plug, and the path of one block from input to buses.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nice_plug::prelude::*;
 use nice_plug_egui::RepaintNotifier;
 
 use crate::capture::Input;
 use crate::editor::{EditorWindow, ScaledEditor};
+use crate::main_bus::MainBus;
 use crate::params::{CAPTURE_ID, SextetParams};
+use crate::patience::{Lead, Patience};
 use crate::playback::{Block, Player};
 use crate::saved::SavedField;
-use crate::session::{AudioEndpoint, Command, Session, channel};
-use crate::shim::{Fence, remember_executor};
+use crate::session::{AudioEndpoint, Command, Remote, Session, channel};
+use crate::shim::{Fence, is_offline, remember_executor};
 
+const MONO: NonZeroU32 = new_nonzero_u32(1);
 const STEREO: NonZeroU32 = new_nonzero_u32(2);
 /// Time that an offline render sleeps between checks for stems that are being made.
 const OFFLINE_NAP: Duration = Duration::from_millis(1);
+
+/// Returns a layout of the main bus. The stems' buses are stereo in all of them.
+const fn layout(input: NonZeroU32, output: NonZeroU32, name: &'static str) -> AudioIOLayout {
+    AudioIOLayout {
+        main_input_channels: Some(input),
+        main_output_channels: Some(output),
+        aux_input_ports: &[],
+        aux_output_ports: &[STEREO; 6],
+        names: PortNames {
+            layout: Some(name),
+            // nice-plug 0.4.2 gives the main output the main input's name, and JACK refuses a name
+            // that is used twice.
+            main_input: None,
+            main_output: Some("Main"),
+            aux_inputs: &[],
+            aux_outputs: &["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"],
+        },
+    }
+}
 
 /// One instance.
 pub struct Sextet {
@@ -31,7 +53,10 @@ pub struct Sextet {
 struct Audio {
     end: AudioEndpoint,
     player: Player,
+    main: MainBus,
+    /// Whether the instance was activated for an offline render.
     offline: bool,
+    lead: Lead,
     /// Number of frames since the beginning, for a render in a host that has no transport.
     elapsed: i64,
     /// Whether the host has a transport.
@@ -58,21 +83,11 @@ impl Plugin for Sextet {
     const URL: &'static str = "";
     const EMAIL: &'static str = "";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[AudioIOLayout {
-        main_input_channels: Some(STEREO),
-        main_output_channels: Some(STEREO),
-        aux_input_ports: &[],
-        aux_output_ports: &[STEREO; 6],
-        names: PortNames {
-            layout: Some("Six stems"),
-            // nice-plug 0.4.2 gives the main output the main input's name, and JACK refuses a name
-            // that is used twice.
-            main_input: None,
-            main_output: Some("Main"),
-            aux_inputs: &[],
-            aux_outputs: &["Drums", "Bass", "Other", "Vocals", "Guitar", "Piano"],
-        },
-    }];
+    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[
+        layout(STEREO, STEREO, "Six stems"),
+        layout(MONO, STEREO, "Six stems of a mono track"),
+        layout(MONO, MONO, "Six stems of a mono track, mono main output"),
+    ];
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
 
     type SysExMessage = ();
@@ -102,7 +117,7 @@ impl Plugin for Sextet {
 
     fn activate(
         &mut self,
-        _layout: &AudioIOLayout,
+        layout: &AudioIOLayout,
         config: &BufferConfig,
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
@@ -121,7 +136,9 @@ impl Plugin for Sextet {
         self.audio = Some(Audio {
             end,
             player: Player::new(config.sample_rate),
+            main: MainBus::new(layout, config.max_buffer_size as usize),
             offline,
+            lead: Lead::new(config.sample_rate),
             elapsed: 0,
             has_transport: false,
         });
@@ -132,6 +149,7 @@ impl Plugin for Sextet {
     fn reset(&mut self) {
         if let Some(audio) = &mut self.audio {
             audio.player.reset();
+            audio.lead.reset();
             audio.elapsed = 0;
         }
     }
@@ -142,24 +160,27 @@ impl Plugin for Sextet {
         aux: &mut AuxiliaryBuffers,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
+        let (Some(audio), Some(session)) = (&mut self.audio, &self.session) else {
+            silence(aux);
+            return ProcessStatus::Normal;
+        };
+
         let transport = context.transport();
         let frames = buffer.samples();
-        let position = self
-            .audio
-            .as_mut()
-            .and_then(|audio| audio.position(transport, frames));
-
+        let offline = is_offline().unwrap_or(audio.offline);
+        let position = audio.position(transport, frames, offline);
+        let patience = audio.patience(position, frames, offline);
         let loop_stretch = transport.loop_range_samples();
         let loop_start = loop_stretch.map(|(start, _)| start);
-        let Some((mut block, audio, session)) = self
-            .audio
-            .as_mut()
-            .zip(self.session.as_ref())
-            .and_then(|(audio, session)| {
-                let block = block_of(buffer, aux, position, loop_start, audio.offline)?;
-                Some((block, audio, session))
-            })
-        else {
+        let Audio {
+            end, player, main, ..
+        } = audio;
+
+        let Some(sides) = main.sides(buffer) else {
+            silence(aux);
+            return ProcessStatus::Normal;
+        };
+        let Some(mut block) = block_of(sides, aux, position, loop_start, patience) else {
             silence(aux);
             return ProcessStatus::Normal;
         };
@@ -171,27 +192,24 @@ impl Plugin for Sextet {
             left,
             right,
             position,
-            offline: audio.offline,
+            patience,
         };
+        end.record(self.params.capture.value(), &input, &remote.shared);
 
-        audio
-            .end
-            .record(self.params.capture.value(), &input, &remote.shared);
         // Wait in a render until the stems are there, then play them.
-        if audio.offline {
-            wait_for_stems(audio, remote, position);
+        if offline {
+            wait_for_stems(end, remote, position);
         }
-
-        let levels = self.params.levels();
-        let Audio { end, player, .. } = audio;
-        player.play(end.deck(), &levels, &mut block);
+        player.play(end.deck(), &self.params.levels(), &mut block);
+        let is_heard = remote.shared.meters.measure(&block);
+        main.fold(buffer);
 
         // Show transport and levels in the editor.
         let shared = &remote.shared;
         let is_changed = [
             shared.transport(position),
             shared.set_loop(loop_stretch),
-            shared.meters.measure(&block),
+            is_heard,
         ];
         if is_changed.contains(&true) {
             shared.repaint.request_repaint();
@@ -217,15 +235,27 @@ impl Plugin for Sextet {
 impl Audio {
     /// Returns the timeline's frame at the block's start; `None` while the transport stands. A
     /// render in a host without a transport begins at 0 and always runs.
-    fn position(&mut self, transport: &Transport, frames: usize) -> Option<i64> {
+    fn position(&mut self, transport: &Transport, frames: usize, offline: bool) -> Option<i64> {
         // A host without a transport always reports that it stands at 0.
         self.has_transport |= transport.playing || transport.pos_samples().unwrap_or(0) != 0;
         let begun = self.elapsed;
         self.elapsed += frames as i64;
-        if self.offline && !self.has_transport {
+        if offline && !self.has_transport {
             return Some(begun);
         }
         transport.pos_samples().filter(|_| transport.playing)
+    }
+
+    /// Returns the time that the host gives a block.
+    fn patience(&mut self, position: Option<i64>, frames: usize, offline: bool) -> Patience {
+        if offline {
+            return Patience::Unlimited;
+        }
+        if position.is_none() {
+            self.lead.reset();
+            return Patience::None;
+        }
+        self.lead.patience(frames, Instant::now())
     }
 }
 
@@ -239,10 +269,10 @@ impl Sextet {
 }
 
 /// Waits in an offline render while stems are being made or loaded.
-fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: Option<i64>) {
+fn wait_for_stems(end: &mut AudioEndpoint, remote: &Remote, position: Option<i64>) {
     while position.is_some()
-        && !audio.end.recorder.is_rolling()
-        && audio.end.deck().is_none()
+        && !end.recorder.is_rolling()
+        && end.deck().is_none()
         && remote.shared.is_pending()
     {
         std::thread::sleep(OFFLINE_NAP);
@@ -252,13 +282,12 @@ fn wait_for_stems(audio: &mut Audio, remote: &crate::session::Remote, position: 
 /// Returns the host's buffers as a block; `None` if they are not the announced ones. The shims
 /// ensure that they are.
 fn block_of<'a>(
-    buffer: &'a mut Buffer<'_>,
+    main: [&'a mut [f32]; 2],
     aux: &'a mut AuxiliaryBuffers<'_>,
     position: Option<i64>,
     loop_start: Option<i64>,
-    offline: bool,
+    patience: Patience,
 ) -> Option<Block<'a>> {
-    let main = stereo(buffer)?;
     let [drums, bass, other, vocals, guitar, piano] = aux.outputs else {
         return None;
     };
@@ -277,7 +306,7 @@ fn block_of<'a>(
         stems,
         position,
         loop_start,
-        offline,
+        patience,
     })
 }
 

@@ -86,6 +86,7 @@ fn ports_and_parameters_are_as_announced() {
     let host = Host::new();
     assert_eq!(host.port_names(false), BUSES);
     assert_eq!(host.port_names(true), ["Input"]);
+    assert_eq!(host.layouts(), [[2, 2], [1, 2], [1, 1]]);
     assert_eq!(host.params().len(), 3 + 3 * 6);
     assert_eq!(host.latency(), 0);
 }
@@ -361,6 +362,90 @@ fn outside_of_the_clip_it_is_dry_or_silent() {
             assert_eq!(heard[0][0][frame], wanted, "frame {frame}");
         }
     });
+}
+
+/// A host may send any number of changes in a block. In tests `process()` aborts when it allocates.
+#[test]
+fn thousands_of_points_in_a_block_end_with_the_last() {
+    let mut host = host_with_stems();
+    let gain = host.param("Drums gain");
+    let same = host.normalized("Drums gain", 0.0);
+    let mut changes: Vec<_> = (0..20_000_u32)
+        .map(|point| (gain, point / 10, f64::from(point % 997) / 997.0))
+        .collect();
+    changes.push((gain, 1_999, same));
+    let locates: Vec<_> = (0..200)
+        .map(|n| (10 * n, START + 100 * i64::from(n)))
+        .collect();
+
+    host.process(&Call {
+        input: [&[0.0; 2_000]; 2],
+        position: Some(START),
+        buses: Buses::All,
+        changes: &changes,
+        locates: &locates,
+    });
+    assert!((host.value("Drums gain") - same).abs() < 1e-6);
+}
+
+/// What is not computed passes bit for bit: denormals, whose exponent is 0, and numbers that are
+/// none.
+#[test]
+fn the_dry_signal_passes_bit_for_bit() {
+    let mut host = host_with_stems();
+    host.set(&[("Stem", 0.0)]);
+    let settle = [0.0; 2_000];
+    host.play([&settle; 2], Some(START));
+
+    let bits = [
+        1,
+        0x8000_0001,
+        0x007f_ffff,
+        0x8000_0000,
+        0x7fc0_0001,
+        0x7f80_0000,
+        0x3f80_0000,
+    ];
+    let input: Vec<f32> = bits.repeat(100).into_iter().map(f32::from_bits).collect();
+    each_case(
+        [
+            None,
+            Some(START - 100_000),
+            Some(START - 300),
+            Some(START + 2_000),
+        ],
+        |position| {
+            let heard = host.play([&input, &input], position);
+            for channel in &heard[0] {
+                let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+                assert!(channel.iter().zip(&input).all(same), "{position:?}");
+            }
+        },
+    );
+}
+
+/// A host switches to offline rendering between two blocks of one activation: the next block waits
+/// for the stems that are being opened.
+#[test]
+fn the_mode_of_rendering_changes_between_blocks() {
+    let mut host = host_with_stems();
+    let with_stems = host.save();
+    let without_clip = project::framed(&serde_json::json!({ "format": 1 }));
+    host.set_offline(false);
+    host.activate(RATE_HZ, 512);
+
+    let position = START + 2_000;
+    for _ in 0..10 {
+        assert!(host.load(&without_clip));
+        host.wait_for("empty", PATIENCE);
+        host.play([&[0.25; 512]; 2], Some(position));
+
+        assert!(host.load(&with_stems));
+        host.set_offline(true);
+        let heard = host.play([&[0.25; 512]; 2], Some(position));
+        (1..7).for_each(|bus| check(&heard, bus, position, 0.25));
+        host.set_offline(false);
+    }
 }
 
 /// Sample rates change between activations; stems keep their place in time.

@@ -5,10 +5,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sextet_plugin_testing::vst3_host::{load, process};
+use sextet_cases::each_case;
+use sextet_plugin_testing::vst3_host::{BLOCK, load, process, process_block};
 use sextet_plugin_testing::{bundle, project};
 use vst3_host::ProcessMode;
-use vst3_host::audio::{BusDirection, MediaType};
+use vst3_host::audio::{BusDirection, MediaType, SpeakerArrangement};
 
 #[test]
 fn buses_may_be_switched_off_one_by_one_and_all_together() {
@@ -54,6 +55,87 @@ fn buses_may_be_switched_off_one_by_one_and_all_together() {
     }
 
     println!("{cases} sets of buses");
+}
+
+/// Mono tracks: every layout, changed between activations. What is refused leaves the nearest.
+#[test]
+fn mono_tracks_have_layouts_of_their_own() {
+    const MONO: SpeakerArrangement = SpeakerArrangement::MONO;
+    const STEREO: SpeakerArrangement = SpeakerArrangement::STEREO;
+    let folder = tempfile::tempdir().unwrap();
+    let mut plugin = load(&bundle(folder.path()), 48_000);
+
+    // The arrangements of main input, main output and auxiliary outputs, and those that are kept.
+    let cases = [
+        ([MONO, STEREO, STEREO], [MONO, STEREO]),
+        ([MONO, MONO, STEREO], [MONO, MONO]),
+        ([STEREO, STEREO, STEREO], [STEREO, STEREO]),
+        ([MONO, MONO, MONO], [MONO, MONO]),
+        ([STEREO, MONO, STEREO], [MONO, MONO]),
+        ([MONO, STEREO, MONO], [MONO, STEREO]),
+        ([STEREO, STEREO, STEREO], [STEREO, STEREO]),
+    ];
+    each_case(cases, |([input, main, aux], kept)| {
+        let outputs = [[main].as_slice(), &[aux; 6]].concat();
+        // A host learns from the arrangements that follow whether it was refused.
+        let _ = plugin.set_bus_arrangements(&[input], &outputs);
+        let found = plugin.bus_arrangements().unwrap();
+        assert_eq!([found.inputs[0], found.outputs[0]], kept);
+        assert_eq!(found.outputs[1..], [STEREO; 6]);
+
+        plugin.start_processing().unwrap();
+        let outputs = process_block(&mut plugin, [&[0.5; BLOCK], &[0.25; BLOCK]]);
+        let expected: &[f32] = match kept {
+            [MONO, STEREO] => &[0.5, 0.5],
+            [MONO, _] => &[0.5],
+            _ => &[0.5, 0.25],
+        };
+        assert_eq!(outputs[0].len(), expected.len());
+        for (channel, &expected) in outputs[0].iter().zip(expected) {
+            assert!(channel.iter().all(|&sample| sample == expected));
+        }
+        assert!(
+            outputs[1..]
+                .iter()
+                .flatten()
+                .flatten()
+                .all(|&sample| sample == 0.0)
+        );
+        plugin.stop_processing().unwrap();
+    });
+}
+
+/// More points of automation than nice-plug has room for. In tests `process()` aborts when it
+/// allocates.
+#[test]
+fn thousands_of_points_in_a_block_are_thinned_to_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plugin = load(&bundle(folder.path()), 48_000);
+    let gains = ["Drums gain", "Bass gain", "Piano gain"]
+        .map(|name| plugin.find_parameter(name).unwrap().id);
+
+    plugin.start_processing().unwrap();
+    for round in 0..3_u32 {
+        for point in 0..5_000_u32 {
+            let value = f64::from(point) / 5_000.0;
+            for gain in gains {
+                let offset = (point * BLOCK as u32 / 5_000) as i32;
+                plugin.set_parameter_at(gain, value, offset).unwrap();
+            }
+        }
+        let last = 0.25 * f64::from(round + 1);
+        for gain in gains {
+            plugin
+                .set_parameter_at(gain, last, BLOCK as i32 - 1)
+                .unwrap();
+        }
+
+        process(&mut plugin, 0.5);
+        for gain in gains {
+            let found = plugin.get_parameter(gain).unwrap();
+            assert!((found - last).abs() < 1e-6, "{found}, expected {last}");
+        }
+    }
 }
 
 #[test]

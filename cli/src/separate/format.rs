@@ -46,7 +46,7 @@ impl FileForm {
             Format::Opus => encoded(args, Codec::Opus, bits, bit_rate, Vec::new()),
             Format::Alac => encoded(args, Codec::Alac, bits, bit_rate, Vec::new()),
             Format::StemMp4 => {
-                let stems = parts.iter().skip(1).map(track).collect();
+                let stems = parts.iter().skip(1).map(stem_track).collect();
                 encoded(args, Codec::Aac, bits, bit_rate, stems)
             }
         }?;
@@ -129,21 +129,27 @@ pub(crate) fn tracks(args: &SeparateArgs, sources: &[Stem]) -> Vec<Part> {
     let mut parts = vec![Part::new("mix", sources.to_vec())];
     match args.stem_tracks.unwrap_or_default() {
         StemTracks::All => parts.extend(sources.iter().copied().map(Part::stem)),
-        StemTracks::Four => {
-            let is_other = |stem: &Stem| ![Stem::Drums, Stem::Bass, Stem::Vocals].contains(stem);
-            let other = sources.iter().copied().filter(is_other).collect();
-            parts.push(Part::stem(Stem::Drums));
-            parts.push(Part::stem(Stem::Bass));
-            parts.push(Part::new(Stem::Other.name(), other));
-            parts.push(Part::stem(Stem::Vocals));
-        }
+        StemTracks::Four => return four_tracks(sources),
     }
     parts
 }
 
+/// Returns the mix and the four tracks that players of stems know: drums, bass, other and vocals.
+pub(crate) fn four_tracks(sources: &[Stem]) -> Vec<Part> {
+    let is_other = |stem: &Stem| ![Stem::Drums, Stem::Bass, Stem::Vocals].contains(stem);
+    let other = sources.iter().copied().filter(is_other).collect();
+    vec![
+        Part::new("mix", sources.to_vec()),
+        Part::stem(Stem::Drums),
+        Part::stem(Stem::Bass),
+        Part::new(Stem::Other.name(), other),
+        Part::stem(Stem::Vocals),
+    ]
+}
+
 /// Returns the name and the colour that players show. Colours are told apart by colour-blind people
 /// (Okabe and Ito).
-fn track(part: &Part) -> StemTrack {
+pub(crate) fn stem_track(part: &Part) -> StemTrack {
     let color = match part.name.as_str() {
         "drums" => "#009E73",
         "bass" => "#D55E00",

@@ -33,6 +33,7 @@ use reading::Reading;
 use report::{Shared, Start, Status, Totals};
 use song::SongRunner;
 
+pub(crate) use format::{four_tracks, stem_track};
 pub(crate) use report::json_fatal;
 
 /// Most memory for the samples of all songs that are worked on at the same time, in bytes. A single

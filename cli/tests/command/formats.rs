@@ -5,7 +5,7 @@ use sextet_separator::audio::{Ffmpeg, TagField, Tags};
 use crate::sandbox::{Sandbox, read, stderr};
 
 /// Whether this machine has an ffmpeg; says so if it has none.
-fn has_ffmpeg() -> bool {
+pub(crate) fn has_ffmpeg() -> bool {
     let there = Ffmpeg::on_path().is_some();
     if !there {
         println!("left out: this machine has no ffmpeg");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage::{self, BLOCK, PATIENCE, Studio};
+use crate::stage::{self, BLOCK, PATIENCE, Stage, Studio};
 use sextet_plugin_testing::clap_host::Host;
 use sextet_plugin_testing::{command, project, song};
 
@@ -95,6 +95,7 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
         .set(&[("Stem", 7.0), ("Vocals mute", 0.0), ("Piano mute", 0.0)]);
     stage::stop(&mut stage.host);
 
+    look_closer(&mut stage, &song, rate_hz, end);
     for (name, button) in [
         ("render-panel", "Render to files"),
         ("open-panel", "Open file"),
@@ -109,9 +110,41 @@ pub(crate) fn pictures(studio: &Studio, seconds: f64) -> Made {
         stage.picture(name);
     }
 
+    stage.press("Settings", "part of Sextet");
+    stage.reveal("Look for its capture");
+    stage.picture("captures");
+    stage.escape();
     stage.close();
     pictures_of_choices(studio, &made);
     made
+}
+
+/// Takes pictures of a part of the clip, with a loop and levels, and of spectrograms.
+fn look_closer(stage: &mut Stage<'_>, song: &[Vec<f32>; 2], rate_hz: u32, end: f64) {
+    let play = |stage: &mut Stage<'_>, from: f64, to: f64| {
+        stage.host.loop_s = Some([0.4 * end, 0.6 * end]);
+        stage::play(&mut stage.host, song, rate_hz, from * end..to * end);
+    };
+
+    play(stage, 0.45, 0.5);
+    stage.picture("loop");
+    for _ in 0..4 {
+        stage.press("Zoom in", "Zoom in");
+    }
+    play(stage, 0.5, 0.52);
+    stage.picture("zoomed");
+
+    stage.press("Spectrograms", "Spectrograms");
+    std::thread::sleep(Duration::from_secs(6));
+    play(stage, 0.5, 0.52);
+    stage.picture("spectrum-zoomed");
+    stage.press("Show the whole clip", "Spectrograms");
+    play(stage, 0.5, 0.52);
+    stage.picture("spectrum");
+
+    stage.press("Spectrograms", "Spectrograms");
+    stage.host.loop_s = None;
+    stage::stop(&mut stage.host);
 }
 
 /// Takes pictures of the same clip in other projects: not separated yet, and separated with another

@@ -8,11 +8,13 @@
 
 mod contiguous;
 mod recorder;
+mod silenced;
 mod spans;
 mod take;
 mod tape;
 
 pub(crate) use recorder::{Input, Recorder};
+pub(crate) use silenced::Silenced;
 pub(crate) use take::{Capture, Take, TakeError};
 pub(crate) use tape::{Tape, TapeEvent};
 

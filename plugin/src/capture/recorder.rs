@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::tape::{Mark, TapeHead};
+use crate::patience::Patience;
 
 /// Time that an offline render sleeps while the disk catches up.
 const OFFLINE_NAP: Duration = Duration::from_millis(1);
@@ -15,7 +16,7 @@ const MOST_NAPS: u32 = 60_000;
 const RUN_FRAMES: usize = 4096;
 
 /// A recorder that captures while it is armed and the transport runs, one take each time it is
-/// armed. It neither allocates, locks nor waits, except in a host that renders offline.
+/// armed. It neither allocates, locks nor waits, except where the host gives time.
 pub(crate) struct Recorder {
     head: TapeHead,
     state: State,
@@ -40,8 +41,8 @@ pub(crate) struct Input<'a> {
     /// The timeline's frame at the block's start; `None` if the transport stands or has no
     /// position.
     pub(crate) position: Option<i64>,
-    /// Whether the host renders offline and waits as long as it takes.
-    pub(crate) offline: bool,
+    /// Time that the host gives the block.
+    pub(crate) patience: Patience,
 }
 
 impl Recorder {
@@ -62,7 +63,7 @@ impl Recorder {
         };
         match (self.state, input.position) {
             (State::Armed, Some(position)) => {
-                self.mark(Mark::Begin, input.offline);
+                self.mark(Mark::Begin, input.patience);
                 self.state = State::Rolling;
                 self.write(input, position);
             }
@@ -113,7 +114,7 @@ impl Recorder {
     }
 
     fn end(&mut self, next: State) -> State {
-        self.mark(Mark::End, false);
+        self.mark(Mark::End, Patience::None);
         next
     }
 
@@ -126,7 +127,7 @@ impl Recorder {
             let position = position + (number * RUN_FRAMES) as i64;
             let room =
                 |head: &TapeHead| head.samples.slots() >= 2 * left.len() && head.marks.slots() > 1;
-            self.wait_for(room, input.offline);
+            self.wait_for(room, input.patience);
 
             // The last place is reserved for the mark that ends the take.
             if !room(&self.head) {
@@ -152,16 +153,19 @@ impl Recorder {
         self.head.session.unpark();
     }
 
-    fn mark(&mut self, mark: Mark, offline: bool) {
-        self.wait_for(|head| !head.marks.is_full(), offline);
+    fn mark(&mut self, mark: Mark, patience: Patience) {
+        self.wait_for(|head| !head.marks.is_full(), patience);
         let _ = self.head.marks.push(mark);
         self.head.session.unpark();
     }
 
-    /// Waits in an offline render until there is room, or the session thread is gone.
-    fn wait_for(&self, room: impl Fn(&TapeHead) -> bool, offline: bool) {
+    /// Waits while the host gives time until there is room, or the session thread is gone.
+    fn wait_for(&self, room: impl Fn(&TapeHead) -> bool, patience: Patience) {
         let mut naps = 0;
-        while offline && !room(&self.head) && !self.head.samples.is_abandoned() && naps < MOST_NAPS
+        while !room(&self.head)
+            && patience.has_time()
+            && !self.head.samples.is_abandoned()
+            && naps < MOST_NAPS
         {
             self.head.session.unpark();
             std::thread::sleep(OFFLINE_NAP);
@@ -193,7 +197,7 @@ mod tests {
                     left: &frames,
                     right: &frames,
                     position,
-                    offline: false,
+                    patience: Patience::None,
                 },
             );
 
@@ -271,7 +275,7 @@ mod tests {
                     left: &frames,
                     right: &frames,
                     position,
-                    offline: false,
+                    patience: Patience::None,
                 },
             );
         }
@@ -299,7 +303,7 @@ mod tests {
                         left: &frames,
                         right: &frames,
                         position,
-                        offline: true,
+                        patience: Patience::Unlimited,
                     },
                 );
             }

@@ -14,6 +14,13 @@ impl Spans {
         }
     }
 
+    /// Removes the frames from `start` up to `end`.
+    pub(super) fn remove(&mut self, start: i64, end: i64) {
+        if start < end {
+            self.0.remove(start..end);
+        }
+    }
+
     /// Returns the first frame and the one after the last; `None` for an empty set.
     pub(super) fn bounds(&self) -> Option<(i64, i64)> {
         Some((self.0.first()?.start, self.0.last()?.end))

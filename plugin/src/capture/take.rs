@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use sextet_fs::AtomicFile;
-use sextet_protocol::{AudioHasher, Fingerprint, Folders};
+use sextet_protocol::{AudioHasher, Fingerprint};
 use sextet_wav::{FloatWav, FloatWavWriter, WavError, bytes_of, bytes_of_mut};
 
 use super::contiguous::ContiguousTake;
+use super::silenced::{Silenced, silence_bad};
 use super::spans::Spans;
 use crate::overview::{GrowingOverview, Overview};
 use crate::placement::Placement;
@@ -28,6 +30,7 @@ const SYNC_BYTES: usize = 4 << 20;
 
 /// A growing take in an unfinished file. Dropping it deletes the file.
 pub(crate) struct Take {
+    folder: PathBuf,
     file: AtomicFile,
     /// Number of bytes that were written since the last sync began.
     unsynced_bytes: usize,
@@ -41,6 +44,9 @@ pub(crate) struct Take {
     /// Position in the file of each piece of the timeline.
     pieces: BTreeMap<i64, u64>,
     spans: Spans,
+    /// Frames that have silence in the place of something that is no audio.
+    silenced: Spans,
+    clean: Vec<f32>,
     overview: GrowingOverview,
 }
 
@@ -53,6 +59,8 @@ pub(crate) struct Capture {
     pub(crate) placement: Placement,
     /// Overview for the waveform.
     pub(crate) overview: Overview,
+    /// Frames that were no audio.
+    pub(crate) silenced: Silenced,
 }
 
 /// The reason for which a take could not be kept.
@@ -86,15 +94,14 @@ pub(crate) enum TakeError {
 }
 
 impl Take {
-    /// Begins a take in the captures' folder.
+    /// Begins a take in a folder of captures.
     ///
     /// # Errors
     /// When no file can be made there.
-    pub(crate) fn new(folders: &Folders, rate_hz: u32) -> Result<Self, TakeError> {
-        let folder = folders.captures();
-        let made = std::fs::create_dir_all(&folder).and_then(|()| AtomicFile::new_in(&folder));
+    pub(crate) fn new(folder: &Path, rate_hz: u32) -> Result<Self, TakeError> {
+        let made = std::fs::create_dir_all(folder).and_then(|()| AtomicFile::new_in(folder));
 
-        let file = made.map_err(|source| unwritable(folders, source))?;
+        let file = made.map_err(|source| unwritable(folder, source))?;
         let (pieces, spans, overview) = (
             BTreeMap::new(),
             Spans::default(),
@@ -102,6 +109,7 @@ impl Take {
         );
 
         Ok(Self {
+            folder: folder.to_owned(),
             file,
             unsynced_bytes: 0,
             syncing: None,
@@ -110,12 +118,15 @@ impl Take {
             contiguous: None,
             pieces,
             spans,
+            silenced: Spans::default(),
+            clean: Vec::new(),
             overview,
         })
     }
 
     /// Writes interleaved frames that were captured at a frame of the timeline, over those that
-    /// were captured there before. Frames that are too far away are left out.
+    /// were captured there before. Frames that are too far away are left out; samples that are no
+    /// audio become silence.
     ///
     /// # Errors
     /// The system's error: mostly that the disk is full.
@@ -128,6 +139,19 @@ impl Take {
             return Ok(());
         }
 
+        // Replace samples that are no audio.
+        let mut clean = std::mem::take(&mut self.clean);
+        self.silenced.remove(position, end);
+        let interleaved = silence_bad(interleaved, &mut clean, |frame| {
+            self.silenced.add(position + frame, position + frame + 1);
+        });
+
+        let written = self.write_clean(position, end, interleaved);
+        self.clean = clean;
+        written
+    }
+
+    fn write_clean(&mut self, position: i64, end: i64, interleaved: &[f32]) -> io::Result<()> {
         // Extend the hash and the overview while there are no gaps or jumps.
         if self.origin.is_none() {
             self.contiguous = Some(ContiguousTake::new(position, self.rate_hz));
@@ -184,14 +208,37 @@ impl Take {
         self.overview.snapshot()
     }
 
-    /// Makes a capture of the take: alone, or laid over `base`. Gaps are silent.
+    /// Notes what was silenced of the clip that the take will be laid over, where the take does not
+    /// cover it.
+    pub(crate) fn keep_silenced(&mut self, clip: Placement, silenced: &Silenced) {
+        let covered = self.spans.clone();
+        for &(first, frames) in &silenced.stretches {
+            let start = clip.start_frame + first.cast_signed();
+            let end = start + frames.cast_signed();
+            let mut rest = Spans::default();
+            rest.add(start, end);
+            for (from, to) in covered.within(start, end) {
+                rest.remove(from, to);
+            }
+            for (from, to) in rest.within(start, end) {
+                self.silenced.add(from, to);
+            }
+        }
+    }
+
+    /// Returns the folder that the capture will be in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes a capture of the take: alone, or laid over `base`, which is a capture with its place.
+    /// Gaps are silent.
     ///
     /// # Errors
     /// See [`TakeError`]. No file is left behind then.
     pub(crate) fn finish(
         mut self,
-        folders: &Folders,
-        base: Option<(Fingerprint, Placement)>,
+        base: Option<(PathBuf, Placement)>,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Capture, TakeError> {
         let (mut start, mut end) = self.spans.bounds().ok_or(TakeError::Nothing)?;
@@ -200,12 +247,12 @@ impl Take {
             if cancelled() {
                 return Err(TakeError::Cancelled);
             }
-            return self.finish_straight(folders, contiguous, start, end);
+            return self.finish_straight(contiguous, start, end);
         }
 
         // Extend the range to that of the clip below the take.
         let mut base = base
-            .map(|(audio, clip)| self.open_base(folders, &audio, clip))
+            .map(|(file, clip)| self.open_base(&file, clip))
             .transpose()?;
         if let Some((clip, _)) = &base {
             let clip_end = clip.start_frame + clip.frames.cast_signed();
@@ -213,10 +260,11 @@ impl Take {
         }
 
         // The capture's name depends on all samples.
-        let out = AtomicFile::new_in(&folders.captures());
-        let out = out.map_err(|source| unwritable(folders, source))?;
+        let folder = self.folder.clone();
+        let out = AtomicFile::new_in(&folder);
+        let out = out.map_err(|source| unwritable(&folder, source))?;
         let mut writer =
-            FloatWavWriter::new(out, self.rate_hz).map_err(|source| unwritable(folders, source))?;
+            FloatWavWriter::new(out, self.rate_hz).map_err(|source| unwritable(&folder, source))?;
         let mut hasher = AudioHasher::new(2, self.rate_hz);
         let frames = (end - start).cast_unsigned();
         let mut overview = Overview::silent(frames);
@@ -238,7 +286,7 @@ impl Take {
             }
 
             self.lay_take(first, &mut run)
-                .map_err(|source| unwritable(folders, source))?;
+                .map_err(|source| unwritable(&folder, source))?;
             let channel = |side: usize| run.iter().skip(side).step_by(2).copied();
             hasher.push(&[channel(0).collect::<Vec<_>>(), channel(1).collect()]);
 
@@ -247,15 +295,15 @@ impl Take {
             overview.add(at, channel(1));
             writer
                 .write(&run)
-                .map_err(|source| unwritable(folders, source))?;
+                .map_err(|source| unwritable(&folder, source))?;
         }
 
         // Complete the file and give it its name.
         let audio = hasher.finish();
         writer
             .finish()
-            .and_then(|out| out.commit(&folders.capture(&audio)))
-            .map_err(|source| unwritable(folders, source))?;
+            .and_then(|out| out.commit(&capture_in(&folder, &audio)))
+            .map_err(|source| unwritable(&folder, source))?;
 
         let placement = Placement {
             start_frame: start,
@@ -267,25 +315,26 @@ impl Take {
             audio,
             placement,
             overview,
+            silenced: Silenced::within(&self.silenced, start, end),
         })
     }
 
     /// Makes a capture of a take without gaps or jumps, in much the same time for any length.
     fn finish_straight(
         mut self,
-        folders: &Folders,
         contiguous: ContiguousTake,
         start: i64,
         end: i64,
     ) -> Result<Capture, TakeError> {
+        let folder = self.folder.clone();
         let frames = (end - start).cast_unsigned();
         let written = sextet_wav::write_header(&mut self.file, self.rate_hz, frames);
-        written.map_err(|source| unwritable(folders, source))?;
+        written.map_err(|source| unwritable(&folder, source))?;
 
         let (audio, overview) = contiguous.finish();
         self.file
-            .commit(&folders.capture(&audio))
-            .map_err(|source| unwritable(folders, source))?;
+            .commit(&capture_in(&folder, &audio))
+            .map_err(|source| unwritable(&folder, source))?;
 
         let placement = Placement {
             start_frame: start,
@@ -297,15 +346,11 @@ impl Take {
             audio,
             placement,
             overview,
+            silenced: Silenced::within(&self.silenced, start, end),
         })
     }
 
-    fn open_base(
-        &self,
-        folders: &Folders,
-        audio: &Fingerprint,
-        clip: Placement,
-    ) -> Result<(Placement, FloatWav), TakeError> {
+    fn open_base(&self, file: &Path, clip: Placement) -> Result<(Placement, FloatWav), TakeError> {
         if clip.rate_hz != self.rate_hz {
             return Err(TakeError::Rate {
                 clip_hz: clip.rate_hz,
@@ -313,7 +358,7 @@ impl Take {
             });
         }
 
-        let file = File::open(folders.capture(audio)).map_err(WavError::from);
+        let file = File::open(file).map_err(WavError::from);
         let wav = file.and_then(FloatWav::open).map_err(TakeError::Base)?;
         Ok((
             Placement {
@@ -367,9 +412,14 @@ fn lay_base(clip: Placement, wav: &mut FloatWav, first: i64, run: &mut [f32]) ->
     wav.read_into((from - clip.start_frame).cast_unsigned(), out)
 }
 
-fn unwritable(folders: &Folders, source: io::Error) -> TakeError {
+/// Returns the path of a capture in a folder: `<fingerprint>.wav`.
+fn capture_in(folder: &Path, audio: &Fingerprint) -> PathBuf {
+    folder.join(format!("{audio}.wav"))
+}
+
+fn unwritable(folder: &Path, source: io::Error) -> TakeError {
     TakeError::Write {
-        folder: folders.captures().display().to_string(),
+        folder: folder.display().to_string(),
         source,
     }
 }
@@ -377,6 +427,8 @@ fn unwritable(folders: &Folders, source: io::Error) -> TakeError {
 #[cfg(test)]
 mod tests {
     use sextet_cases::each_case;
+
+    use sextet_protocol::Folders;
 
     use super::*;
 
@@ -410,7 +462,7 @@ mod tests {
         let starts = [(0, 1), (-3, 513), (70_000, 65_536), (-100, 200_001)];
         each_case(starts, |(start, length)| {
             let take = |again: bool| {
-                let mut take = Take::new(&folders, 48_000).unwrap();
+                let mut take = Take::new(&folders.captures(), 48_000).unwrap();
                 for from in (start..start + length).step_by(1_000) {
                     let to = (from + 1_000).min(start + length);
                     take.write(from, &frames(from, to)).unwrap();
@@ -421,7 +473,7 @@ mod tests {
                 }
 
                 assert_eq!(take.contiguous.is_none(), again);
-                take.finish(&folders, None, &|| false).unwrap()
+                take.finish(None, &|| false).unwrap()
             };
 
             let contiguous = take(false);
@@ -442,7 +494,7 @@ mod tests {
     fn loops_jumps_and_gaps_land_where_they_belong() {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
-        let mut take = Take::new(&folders, 44_100).unwrap();
+        let mut take = Take::new(&folders.captures(), 44_100).unwrap();
 
         // Ahead, across pieces, back before the beginning, over earlier frames.
         take.write(10, &[9.0; 200]).unwrap();
@@ -450,7 +502,7 @@ mod tests {
         take.write(-70_000, &frames(-70_000, 50)).unwrap();
         take.write(20, &frames(20, 110)).unwrap();
 
-        let capture = take.finish(&folders, None, &|| false).unwrap();
+        let capture = take.finish(None, &|| false).unwrap();
         assert_eq!(
             capture.placement,
             Placement {
@@ -469,19 +521,62 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_audio_is_silent_in_the_capture_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::at(folder.path(), folder.path());
+        let with_bad = |take: &mut Take, position: i64, bad: &[(usize, f32)]| {
+            let mut block = frames(position, position + 100);
+            bad.iter().for_each(|&(at, sample)| block[at] = sample);
+            take.write(position, &block).unwrap();
+        };
+
+        let mut take = Take::new(&folders.captures(), 48_000).unwrap();
+        with_bad(
+            &mut take,
+            1_000,
+            &[(7, f32::NAN), (8, 1e30), (9, f32::INFINITY)],
+        );
+        with_bad(&mut take, 1_100, &[(199, f32::NEG_INFINITY)]);
+        let first = take.finish(None, &|| false).unwrap();
+
+        let mut expected = frames(1_000, 1_200);
+        [7, 8, 9, 399].iter().for_each(|&at| expected[at] = 0.0);
+        assert_eq!(read_back(&folders, &first), expected);
+        assert_eq!(
+            (first.silenced.frames, first.silenced.stretches.as_slice()),
+            (3, [(3, 2), (199, 1)].as_slice())
+        );
+
+        // Heard again, it is as it should be. What is extended keeps what is not heard again.
+        let mut take = Take::new(&folders.captures(), 48_000).unwrap();
+        with_bad(&mut take, 950, &[(0, f32::NAN)]);
+        take.write(950, &frames(950, 1_050)).unwrap();
+        take.keep_silenced(first.placement, &first.silenced);
+        let base = Some((folders.capture(&first.audio), first.placement));
+        let second = take.finish(base, &|| false).unwrap();
+        assert_eq!(
+            (second.silenced.frames, second.silenced.stretches.as_slice()),
+            (1, [(249, 1)].as_slice())
+        );
+    }
+
+    #[test]
     fn extending_keeps_what_is_not_heard_again() {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
 
-        let mut take = Take::new(&folders, 48_000).unwrap();
+        let mut take = Take::new(&folders.captures(), 48_000).unwrap();
         take.write(0, &[0.5; 2_000]).unwrap();
-        let first = take.finish(&folders, None, &|| false).unwrap();
+        let first = take.finish(None, &|| false).unwrap();
 
-        let mut take = Take::new(&folders, 48_000).unwrap();
+        let mut take = Take::new(&folders.captures(), 48_000).unwrap();
         take.write(900, &frames(900, 1_500)).unwrap();
         take.write(-100, &frames(-100, 10)).unwrap();
         let second = take
-            .finish(&folders, Some((first.audio, first.placement)), &|| false)
+            .finish(
+                Some((folders.capture(&first.audio), first.placement)),
+                &|| false,
+            )
             .unwrap();
 
         let mut expected = frames(-100, 1_500);
@@ -497,15 +592,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders::at(folder.path(), folder.path());
         let take = || {
-            let mut take = Take::new(&folders, 48_000).unwrap();
+            let mut take = Take::new(&folders.captures(), 48_000).unwrap();
             take.write(0, &[0.5; 2_000]).unwrap();
             take
         };
 
-        let gone = Fingerprint::of(b"gone");
+        let gone = folders.capture(&Fingerprint::of(b"gone"));
         let clip = |rate_hz| {
             Some((
-                gone,
+                gone.clone(),
                 Placement {
                     start_frame: 0,
                     frames: 10,
@@ -514,27 +609,23 @@ mod tests {
             ))
         };
 
-        let empty = Take::new(&folders, 48_000)
+        let empty = Take::new(&folders.captures(), 48_000)
             .unwrap()
-            .finish(&folders, None, &|| false)
+            .finish(None, &|| false)
             .unwrap_err();
         assert!(matches!(empty, TakeError::Nothing));
         assert!(matches!(
-            take()
-                .finish(&folders, clip(44_100), &|| false)
-                .unwrap_err(),
+            take().finish(clip(44_100), &|| false).unwrap_err(),
             TakeError::Rate { .. }
         ));
 
         assert!(matches!(
-            take()
-                .finish(&folders, clip(48_000), &|| false)
-                .unwrap_err(),
+            take().finish(clip(48_000), &|| false).unwrap_err(),
             TakeError::Base(_)
         ));
 
         assert!(matches!(
-            take().finish(&folders, None, &|| true).unwrap_err(),
+            take().finish(None, &|| true).unwrap_err(),
             TakeError::Cancelled
         ));
         assert_eq!(
@@ -545,7 +636,7 @@ mod tests {
 
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let error = Take::new(&Folders::at(&blocked, &blocked), 48_000)
+        let error = Take::new(&Folders::at(&blocked, &blocked).captures(), 48_000)
             .map(drop)
             .unwrap_err();
 

@@ -90,6 +90,16 @@ fn wave(ui: &Ui, canvas: &mut Canvas<'_>, body: Rect, overview: &Arc<Overview>) 
     canvas
         .pictures
         .paint(ui, canvas.view, canvas.timeline, full, &lane);
+
+    if canvas.pictures.is_waiting(&canvas.view.closeups) {
+        ui.painter().text(
+            body.right_top() + vec2(-6.0, 4.0),
+            Align2::RIGHT_TOP,
+            "Reading",
+            FontId::proportional(10.5),
+            WEAK,
+        );
+    }
 }
 
 /// Says in place of a waveform why there is none.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
-use egui::{Ui, vec2};
+use egui::accesskit::Role;
+use egui::{Ui, WidgetInfo, vec2};
 use percent_encoding::percent_decode_str;
 use sextet_protocol::{AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS};
 
@@ -21,6 +22,7 @@ pub(super) struct PathField {
 pub(super) enum Want {
     Song,
     Folder,
+    Captures,
     Checkpoint,
 }
 
@@ -47,7 +49,14 @@ impl PathField {
                 .desired_width(340.0);
             let response = ui.add(field);
 
-            let browse = ui.add_enabled(self.request.is_none(), egui::Button::new("Browse"));
+            let can = self.request.is_none();
+            let browse = ui.add_enabled(can, egui::Button::new("Browse"));
+            // The settings have two fields.
+            let name = match want {
+                Want::Captures => "Browse for a folder of captures",
+                _ => "Browse",
+            };
+            browse.widget_info(|| WidgetInfo::labeled(Role::Button, can, name));
             if browse.clicked() {
                 self.ask(want, ui.ctx().clone());
             }
@@ -77,6 +86,7 @@ impl PathField {
                     .set_title("Add a checkpoint")
                     .add_filter("Checkpoints and bags", &CHECKPOINTS)
                     .pick_file(),
+                Want::Captures => dialog.set_title("A folder of captures").pick_folder(),
                 Want::Folder => dialog.set_title("Render into").pick_folder(),
             };
 

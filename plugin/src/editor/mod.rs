@@ -160,14 +160,14 @@ impl EditorApp {
 
         match request.inner {
             Some(PanelRequest::Open) => self.open.open(),
-            Some(PanelRequest::Render) => self.render.open(),
+            Some(PanelRequest::Render) => self.render.open(&self.params),
             Some(PanelRequest::Settings) => self.settings.open(&view, &self.remote),
             None => {}
         }
 
         // Panels are shown above everything else.
         self.open.show(ui.ctx(), &self.remote);
-        self.render.show(ui.ctx(), &self.remote);
+        self.render.show(ui.ctx(), &self.params, &self.remote);
         self.settings.show(ui.ctx(), &view, &self.remote);
     }
 }

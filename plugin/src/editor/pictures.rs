@@ -173,6 +173,12 @@ impl Pictures {
         }
     }
 
+    /// Returns whether spectrograms are wanted that are still being read.
+    pub(super) fn is_waiting(&self, closeups: &CloseUps) -> bool {
+        let whole = closeups.whole.as_ref();
+        self.spectrograms && whole.is_none_or(|whole| !whole.0.is_complete)
+    }
+
     /// Returns whether there are spectrograms to be shown. Until then, waveforms are.
     fn shows_spectrogram(&self, closeups: &CloseUps) -> bool {
         self.spectrograms && closeups.whole.is_some()

@@ -129,14 +129,27 @@ fn calm(phase: &Phase, view: &View) -> (Color32, String, String) {
         Phase::Captured => (
             TEXT,
             "Ready to separate".to_owned(),
-            "Press Separate to make its stems.".to_owned(),
+            after(&view.silenced, "Press Separate to make its stems."),
         ),
-        Phase::Ready => (GOOD, "Stems follow the timeline".to_owned(), engine),
+        Phase::Ready => (
+            GOOD,
+            "Stems follow the timeline".to_owned(),
+            after(&view.silenced, &engine),
+        ),
         _ => (
             WEAK,
             "No clip yet".to_owned(),
             "The track plays dry until there are stems.".to_owned(),
         ),
+    }
+}
+
+/// Returns one sentence after another, which may be empty.
+fn after(first: &str, second: &str) -> String {
+    if first.is_empty() {
+        second.to_owned()
+    } else {
+        format!("{first} {second}")
     }
 }
 

@@ -1,5 +1,7 @@
 //! Numbers in the form in which people say them.
 
+use std::time::Duration;
+
 /// Separator between facts of one line.
 pub(super) const BETWEEN: &str = "  \u{b7}  ";
 
@@ -50,6 +52,17 @@ pub(super) fn bytes(bytes: u64) -> String {
         few @ ..1e6 => format!("{:.0} kB", few / 1e3),
         some @ ..1e9 => format!("{:.0} MB", some / 1e6),
         many => format!("{:.1} GB", many / 1e9),
+    }
+}
+
+/// Formats a time in the past: `today`, `yesterday`, `5 days ago`, `3 months ago`.
+pub(super) fn ago(passed: Duration) -> String {
+    match passed.as_secs() / 86_400 {
+        0 => "today".to_owned(),
+        1 => "yesterday".to_owned(),
+        days @ ..60 => format!("{days} days ago"),
+        days @ ..730 => format!("{} months ago", days / 30),
+        days => format!("{} years ago", days / 365),
     }
 }
 
@@ -142,6 +155,17 @@ mod tests {
         ];
         each_case(cases, |(number, said)| {
             assert_eq!(bytes(number), said);
+        });
+
+        let cases = [
+            (0, "today"),
+            (1, "yesterday"),
+            (5, "5 days ago"),
+            (100, "3 months ago"),
+            (800, "2 years ago"),
+        ];
+        each_case(cases, |(days, said)| {
+            assert_eq!(ago(Duration::from_secs(days * 86_400 + 1)), said);
         });
 
         let numbers = [(680_400, "680 thousand"), (27_300_000, "27 million")];

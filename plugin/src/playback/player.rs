@@ -7,14 +7,15 @@ use sextet_protocol::Stem;
 
 use super::mixer::Mixer;
 use super::{CHANNELS, Deck, Levels};
+use crate::patience::Patience;
 
 /// Number of frames that are processed at a time.
 const RUN_FRAMES: usize = 128;
 /// Number of frames over which stems fade where they are missing for a while, or the transport
 /// stops.
 const FADE_FRAMES: usize = 256;
-/// Time that an offline render sleeps between checks for stems that are still on the disk.
-const OFFLINE_NAP: Duration = Duration::from_micros(200);
+/// Time that a render sleeps between checks for stems that are still on the disk.
+const NAP: Duration = Duration::from_micros(200);
 
 type Run = [[f32; RUN_FRAMES]; CHANNELS];
 
@@ -29,12 +30,11 @@ pub(crate) struct Block<'a> {
     pub(crate) position: Option<i64>,
     /// Position that a looping transport will jump back to.
     pub(crate) loop_start: Option<i64>,
-    /// Whether the host renders offline and waits as long as it takes.
-    pub(crate) offline: bool,
+    /// Time that the host gives the block.
+    pub(crate) patience: Patience,
 }
 
-/// The player of a deck. It neither allocates, locks nor waits, except in a host that renders
-/// offline.
+/// The player of a deck. It neither allocates, locks nor waits, except where the host gives time.
 pub(crate) struct Player {
     mixer: Mixer,
     /// Whether nothing has sounded since the start, so that levels need not move gradually.
@@ -153,15 +153,19 @@ impl Player {
     fn inside(&mut self, deck: &Deck, block: &mut Block<'_>, first: u64, at: usize, frames: usize) {
         let mut have = deck.read(first, frames, &mut self.run);
         if have < frames {
-            deck.wake();
-            while block.offline && have < frames && !deck.is_broken() {
-                std::thread::sleep(OFFLINE_NAP);
+            wait_for(deck, block.patience, || {
                 have = deck.read(first, frames, &mut self.run);
-            }
+                have == frames
+            });
         }
 
         // The frames that follow must be in memory while there is still time to fade out.
-        let safe = block.offline || have == frames && deck.has(first + frames as u64, FADE_FRAMES);
+        let next = first + frames as u64;
+        let safe = block.patience.is_unlimited()
+            || have == frames
+                && (deck.has(next, FADE_FRAMES)
+                    || block.patience.has_time()
+                        && wait_for(deck, block.patience, || deck.has(next, FADE_FRAMES)));
         if have < frames || !safe || self.presence < 1.0 {
             self.shade(frames, have, safe);
         }
@@ -223,4 +227,17 @@ impl Player {
         self.mixer
             .outside(&mut [&mut left[at..at + frames], &mut right[at..at + frames]]);
     }
+}
+
+/// Wakes the thread that reads ahead, and waits for it while the host gives time; returns whether
+/// what was waited for `is_there`.
+fn wait_for(deck: &Deck, patience: Patience, mut is_there: impl FnMut() -> bool) -> bool {
+    deck.wake();
+    while patience.has_time() && !deck.is_broken() {
+        std::thread::sleep(NAP);
+        if is_there() {
+            return true;
+        }
+    }
+    false
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::CHANNELS;
 use super::page_source::PageSource;
-use super::shared::{DeckFault, Shared};
+use super::shared::{DeckFault, Head, Shared};
 
 /// Number of pages before the transport that are kept, for a short rewind.
 const KEPT_BEHIND: usize = 2;
@@ -25,12 +25,8 @@ pub(super) struct Prefetcher {
 }
 
 impl Prefetcher {
-    pub(super) fn start(
-        shared: Arc<Shared>,
-        source: PageSource,
-        session: Thread,
-    ) -> io::Result<Self> {
-        let work = move || Work::new(&shared, source).run(&session);
+    pub(super) fn start(shared: Arc<Shared>, source: PageSource) -> io::Result<Self> {
+        let work = move || Work::new(&shared, source).run();
         let thread = std::thread::Builder::new()
             .name("sextet stems".to_owned())
             .spawn(work)?;
@@ -85,7 +81,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn run(mut self, session: &Thread) {
+    fn run(mut self) {
         while !self.shared.stop.load(Ordering::Acquire) {
             let asked = self.shared.asked.load(Ordering::Acquire);
             self.make_plan();
@@ -99,7 +95,6 @@ impl<'a> Work<'a> {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
                     self.fail(&error);
-                    session.unpark();
                     return;
                 }
                 None if self.shared.asked.load(Ordering::Acquire) != asked => {}
@@ -108,44 +103,78 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Plans the wanted pages, the most urgent first: the transport's page and the next one, those
+    /// Plans the wanted pages, the most urgent first: each transport's page and the next one, those
     /// that it may jump to, a few behind it, then the rest ahead and the rest behind. There are no
     /// more of them than slots.
     fn make_plan(&mut self) {
-        let geometry = &self.shared.geometry;
-        let pages = geometry.pages();
-        let page_of = |frame: i64| (frame.max(0).cast_unsigned() / geometry.page_frames) as usize;
-        let head = self.shared.head.load(Ordering::Relaxed);
-
-        // A transport behind the clip can only come back by a jump, most likely to the clip's
-        // beginning.
-        let head = if page_of(head) < pages {
-            page_of(head)
-        } else {
-            0
-        };
-
-        let loop_start = self.shared.loop_start.load(Ordering::Relaxed);
-        let jump = if loop_start == i64::MIN {
-            0
-        } else {
-            page_of(loop_start)
-        };
-
-        let (near, far) = (head..head + 2, head + 2..pages);
-        let jumps = (jump..jump + KEPT_AT_JUMPS).chain(0..KEPT_AT_JUMPS);
-        let behind = head.saturating_sub(KEPT_BEHIND)..head;
-
-        // Near the clip's end there is room for all pages before the transport.
-        let rest = (0..head).rev();
         self.wanted.clear();
         self.plan += 1;
 
-        for page in near.chain(jumps).chain(behind).chain(far).chain(rest) {
+        let shared = self.shared;
+        let taken = |head: &&Head| head.is_taken.load(Ordering::Acquire);
+        let pages = shared.geometry.pages();
+        for head in shared.heads.iter().filter(taken) {
+            let at = self.page_of_head(head);
+            self.want(at..at + 2);
+        }
+        for head in shared.heads.iter().filter(taken) {
+            let (at, jump) = (self.page_of_head(head), self.page_of_jump(head));
+            self.want(jump..jump + KEPT_AT_JUMPS);
+            self.want(0..KEPT_AT_JUMPS);
+            self.want(at.saturating_sub(KEPT_BEHIND)..at);
+        }
+
+        // What is further away is wanted by all players in turn.
+        for ahead in 2..pages {
             if self.wanted.len() == self.held.len() {
-                break;
+                return;
             }
-            if page < pages && self.wanted_by[page] != self.plan {
+            for head in shared.heads.iter().filter(taken) {
+                let at = self.page_of_head(head) + ahead;
+                self.want(at..at + 1);
+            }
+        }
+
+        // Near the clip's end there is room for all pages before the transport.
+        let last = shared
+            .heads
+            .iter()
+            .filter(taken)
+            .map(|head| self.page_of_head(head));
+        let last = last.max().unwrap_or(0);
+        self.want((0..last).rev());
+    }
+
+    /// Returns the page that a player is at. A transport behind the clip can only come back by a
+    /// jump, most likely to the clip's beginning.
+    fn page_of_head(&self, head: &Head) -> usize {
+        let page = self.page_of(head.position.load(Ordering::Relaxed));
+        if page < self.shared.geometry.pages() {
+            page
+        } else {
+            0
+        }
+    }
+
+    /// Returns the page that a player's transport may jump to.
+    fn page_of_jump(&self, head: &Head) -> usize {
+        match head.loop_start.load(Ordering::Relaxed) {
+            i64::MIN => 0,
+            start => self.page_of(start),
+        }
+    }
+
+    fn page_of(&self, frame: i64) -> usize {
+        (frame.max(0).cast_unsigned() / self.shared.geometry.page_frames) as usize
+    }
+
+    /// Adds pages to the plan, as far as they exist, are not in it and there is room.
+    fn want(&mut self, pages: impl Iterator<Item = usize>) {
+        for page in pages {
+            if self.wanted.len() == self.held.len() {
+                return;
+            }
+            if page < self.shared.geometry.pages() && self.wanted_by[page] != self.plan {
                 self.wanted_by[page] = self.plan;
                 self.wanted.push(page);
             }
@@ -176,6 +205,11 @@ impl<'a> Work<'a> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *fault = Some(DeckFault::Disk(error.kind()));
+        drop(fault);
         self.shared.failed.store(true, Ordering::Release);
+
+        let sessions = self.shared.sessions.lock();
+        let sessions = sessions.unwrap_or_else(PoisonError::into_inner);
+        sessions.iter().for_each(Thread::unpark);
     }
 }

@@ -12,6 +12,7 @@ use sextet_cases::each_case;
 use sextet_protocol::cache::Entry;
 use sextet_protocol::{Folders, Stem};
 
+use crate::patience::Patience;
 use crate::placement::Placement;
 use sextet_plugin_testing::entry;
 
@@ -90,7 +91,11 @@ fn play(
             stems,
             position,
             loop_start: None,
-            offline,
+            patience: if offline {
+                Patience::Unlimited
+            } else {
+                Patience::None
+            },
         },
     );
 

@@ -22,10 +22,12 @@ use crate::saved::SavedField;
 use crate::shared_state::SharedState;
 use crate::worker::Launcher;
 pub(crate) use channel::{AudioEndpoint, channel};
-pub(crate) use command::{Command, RenderRequest};
+pub(crate) use command::{Command, RenderRequest, mix_as_heard, mix_without};
 use conductor::Conductor;
 pub(crate) use upkeep::{TaskState, UpkeepRequest, UpkeepState};
-pub(crate) use view::{BackgroundJob, CloseUps, Phase, Shown, View, ViewCell, model_title};
+#[cfg(test)]
+pub(crate) use view::Shown;
+pub(crate) use view::{BackgroundJob, CloseUps, Phase, View, ViewCell, model_title};
 
 /// A handle of a session. Dropping it ends the thread.
 pub(crate) struct Session {

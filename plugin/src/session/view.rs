@@ -8,6 +8,7 @@ use sextet_protocol::cache::Manifest;
 use sextet_protocol::worker::{self, EngineName};
 
 use super::upkeep::UpkeepState;
+use crate::captures::CaptureList;
 use crate::closeup::CloseUp;
 use crate::overview::Overview;
 use crate::placement::Placement;
@@ -101,6 +102,8 @@ pub(crate) struct BackgroundJob {
 pub(crate) enum BackgroundKind {
     Import,
     Render,
+    /// Collecting a clip, or looking for its capture.
+    Errand,
 }
 
 /// The model and the engine that stems were made with, by their entry's manifest.
@@ -170,6 +173,8 @@ pub(crate) struct View {
     pub(crate) closeups: CloseUps,
     /// Number of frames that were lost while capturing.
     pub(crate) lost_frames: u64,
+    /// Sentence that says how many frames of the clip were no audio, and where; empty if none.
+    pub(crate) silenced: String,
     /// Engine and model in use, for people.
     pub(crate) engine: Option<Arc<str>>,
     /// Model and engine that the stems were made with.
@@ -182,7 +187,9 @@ pub(crate) struct View {
     pub(crate) has_gpu_hint: bool,
     /// A message about a fault or a fact, and the remedy.
     pub(crate) notice: Option<(String, String)>,
-    /// Folder of the files that were rendered last.
+    /// The user's captures, once they were listed.
+    pub(crate) captures: Option<Arc<CaptureList>>,
+    /// Folder of the files that were rendered, or collected, last.
     pub(crate) rendered: Option<PathBuf>,
     pub(crate) settings: Settings,
     pub(crate) can_undo: bool,

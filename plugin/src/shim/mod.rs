@@ -5,16 +5,22 @@
 //! |---|---|
 //! | a block with any absent, inactive or null output is passed dry; null channels are dereferenced | [`ports`] |
 //! | the main output is named after the main input | [`ports::main_output_name`], and the main input has no name |
+//! | the mode of rendering is known at activation alone | [`mode`] |
+//! | layouts are changed while active, when the buffers are of the old one | [`clap`], [`vst3`] |
 //! | CLAP: a transport event inside a block is taken to lie at the block's start | [`clap`], `transport.rs` |
 //! | CLAP: creating the editor in a host without the host's side of the extension panics | [`clap`] |
 //! | VST3: `setupProcessing` keeps the mode of the call before | [`vst3`] |
+//! | VST3: `setBusArrangements` refuses without keeping the nearest layout | [`vst3`], `arrangement.rs` |
+//! | VST3: a block with more than 1024 parameter points allocates on the audio thread | [`vst3`], `points.rs` |
 //! | VST3 on Linux: a parameter change under way when the last instance goes aborts the host | [`vst3`], `fence.rs` |
 //!
 //! The shims are generic over the plugin, which `exports/` names. The plugin's `unsafe` code is in
 //! these two folders.
 
 pub(crate) mod clap;
+mod mode;
 mod ports;
 pub(crate) mod vst3;
 
+pub(crate) use mode::is_offline;
 pub(crate) use vst3::{Fence, remember_executor};

@@ -5,9 +5,31 @@
 
 use nice_plug::prelude::*;
 
-/// Returns the layout of a plugin that has one.
-pub(super) fn layout<P: Plugin>() -> &'static AudioIOLayout {
-    &P::AUDIO_IO_LAYOUTS[0]
+/// Returns the layout with so many channels of the main input and the main output, or else the
+/// first one.
+pub(super) fn layout_with(
+    layouts: &'static [AudioIOLayout],
+    inputs: u32,
+    outputs: u32,
+) -> &'static AudioIOLayout {
+    let channels = |main: Option<NonZeroU32>| main.map_or(0, NonZeroU32::get);
+    let fits = |layout: &&AudioIOLayout| {
+        let found = (
+            channels(layout.main_input_channels),
+            channels(layout.main_output_channels),
+        );
+        found == (inputs, outputs)
+    };
+    layouts.iter().find(fits).unwrap_or(&layouts[0])
+}
+
+/// The replacement of a channel that the host does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Scratch with its old contents, to be written to.
+    Scratch,
+    /// A side of a mono signal: the channel before it, or silence if there is none.
+    Mono,
 }
 
 /// The ports of one direction, with replacements for those that the host left out.
@@ -69,8 +91,7 @@ impl Ports {
     }
 
     /// Calls `set` for every port with its number, a complete table of channels and their count. A
-    /// channel that `host` does not have is replaced by scratch: silent if `silence`, else with its
-    /// old contents.
+    /// channel that `host` does not have is replaced as `missing` says.
     ///
     /// # Safety
     /// Each table that `host` returns holds as many entries as it says, each null or valid for
@@ -81,7 +102,7 @@ impl Ports {
     pub(super) unsafe fn complete(
         &mut self,
         frames: usize,
-        silence: bool,
+        missing: Missing,
         host: impl Fn(usize) -> Option<HostPort>,
         mut set: impl FnMut(usize, *mut *mut f32, u32),
     ) {
@@ -103,14 +124,16 @@ impl Ports {
                     _ => std::ptr::null_mut(),
                 };
 
-                self.pointers[next] = if pointer.is_null() {
+                self.pointers[next] = if !pointer.is_null() {
+                    pointer
+                } else if missing == Missing::Mono && channel > 0 {
+                    self.pointers[next - 1]
+                } else {
                     let own = &mut self.scratch[next * self.stride..][..frames];
-                    if silence {
+                    if missing == Missing::Mono {
                         own.fill(0.0);
                     }
                     own.as_mut_ptr()
-                } else {
-                    pointer
                 };
 
                 next += 1;
@@ -137,6 +160,8 @@ pub(super) fn write_name<T: Copy + Default>(name: &mut [T], text: impl Iterator<
 
 #[cfg(test)]
 mod tests {
+    use sextet_cases::each_case;
+
     use super::*;
 
     const STEREO: NonZeroU32 = new_nonzero_u32(2);
@@ -184,7 +209,7 @@ mod tests {
                     };
 
                     // SAFETY: the table above has two channels of four frames.
-                    unsafe { ports.complete(frames, true, host, set) };
+                    unsafe { ports.complete(frames, Missing::Scratch, host, set) };
                     assert_eq!(seen, 7);
                     cases += 1;
                 }
@@ -192,6 +217,37 @@ mod tests {
         }
 
         println!("{cases} ways of leaving ports out");
+    }
+
+    /// A host that has one channel where two were announced is a mono track.
+    #[test]
+    fn one_channel_of_an_input_is_both_sides() {
+        each_case(
+            [(1, [0, 0]), (2, [0, 1]), (0, [2, 2])],
+            |(have, expected)| {
+                let mut ports = Ports::new(Some(STEREO), &[]);
+                ports.resize(2);
+                let mut audio = [[1.0_f32; 2], [2.0; 2]];
+                let mut table = audio.each_mut().map(|channel| channel.as_mut_ptr());
+                let places = table;
+                let table = table.as_mut_ptr();
+                let host = |_: usize| Some((table, have));
+
+                let mut found = [usize::MAX; 2];
+                let set = |_: usize, table: *mut *mut f32, _: u32| {
+                    for (channel, found) in found.iter_mut().enumerate() {
+                        // SAFETY: the table that is handed over has two entries.
+                        let pointer = unsafe { *table.add(channel) };
+                        let place = places.iter().position(|&place| place == pointer);
+                        *found = place.unwrap_or(places.len());
+                    }
+                };
+
+                // SAFETY: the table above has two channels of two frames.
+                unsafe { ports.complete(2, Missing::Mono, host, set) };
+                assert_eq!(found, expected, "{have} channels");
+            },
+        );
     }
 
     #[test]

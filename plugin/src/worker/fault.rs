@@ -1,5 +1,6 @@
 //! Failures of a job, in words for people: the message and the remedy.
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -128,12 +129,14 @@ impl Fault {
 }
 
 /// Returns the remedy of a failed job as a sentence that names the editor's controls. The worker's
-/// own `phrase` stands in where it sends a remedy that this version does not know, or none.
-pub(super) fn remedy(remedies: &[Remedy], phrase: &str) -> String {
+/// own `phrase` stands in where it sends a remedy that this version does not know, or none. For a
+/// job on a capture, which is no file that the user knows, nothing is said of mending a file.
+pub(super) fn remedy(remedies: &[Remedy], phrase: &str, is_capture: bool) -> String {
     if remedies.is_empty() || remedies.contains(&Remedy::Unknown) {
         return sentence(phrase);
     }
 
+    let said = Cell::new(false);
     let own = Remedy::join(remedies, |remedy| match remedy {
         Remedy::UseCpu => "choose the CPU in the settings".to_owned(),
         Remedy::ChooseModel | Remedy::ChooseSmallerModel | Remedy::FetchOfficialModel => {
@@ -142,6 +145,22 @@ pub(super) fn remedy(remedies: &[Remedy], phrase: &str) -> String {
         Remedy::ListModels => "see the settings for the models that are here".to_owned(),
         Remedy::FetchModel { name } => format!("fetch {name} in the settings"),
         Remedy::InstallTensorRt => "set up the GPU in the settings".to_owned(),
+        Remedy::RepairAudio
+        | Remedy::RepairHeader
+        | Remedy::ExportAgain
+        | Remedy::ConvertAudio
+        | Remedy::CheckThatItPlays
+        | Remedy::ChooseFile
+        | Remedy::CheckPath
+            if is_capture =>
+        {
+            // Said once, whatever else could be mended in a file.
+            if said.replace(true) {
+                String::new()
+            } else {
+                "capture the clip again, or open its file again".to_owned()
+            }
+        }
         Remedy::Diagnose => "see the settings for what is found of the GPU".to_owned(),
         other => other.phrase(),
     });
@@ -185,7 +204,8 @@ mod tests {
         let model = Remedy::FetchModel {
             name: "htdemucs".to_owned(),
         };
-        let cases: [(&[Remedy], &str); 5] = [
+        let cases: [(&[Remedy], &str); 6] = [
+            (&[Remedy::RepairAudio], "Repair it in an audio editor."),
             (
                 &[Remedy::InstallTensorRt, Remedy::UseCpu],
                 "Set up the GPU in the settings, or choose the CPU in the settings.",
@@ -197,8 +217,14 @@ mod tests {
         ];
 
         each_case(cases, |(remedies, said)| {
-            assert_eq!(remedy(remedies, "the worker's words"), said);
+            assert_eq!(remedy(remedies, "the worker's words", false), said);
         });
+
+        let of_capture = remedy(&[Remedy::RepairAudio, Remedy::ExportAgain], "", true);
+        assert_eq!(
+            of_capture,
+            "Capture the clip again, or open its file again."
+        );
     }
 
     #[test]

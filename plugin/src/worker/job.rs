@@ -265,7 +265,10 @@ impl Job {
                 };
             }
             Reply::Warning { message, .. } => self.warning = Some(message),
-            last => return outcome_of(last),
+            last => {
+                let is_capture = matches!(self.task, Task::Separate { .. });
+                return outcome_of(last, is_capture);
+            }
         }
 
         None
@@ -273,7 +276,7 @@ impl Job {
 }
 
 /// Returns the result that a last line tells. A cancelled job is dropped, so its result is `None`.
-fn outcome_of(reply: Reply) -> Option<JobOutcome> {
+fn outcome_of(reply: Reply, is_capture: bool) -> Option<JobOutcome> {
     Some(match reply {
         Reply::Done { key, cached, .. } => JobOutcome::Separated { key, cached },
         Reply::Imported {
@@ -299,7 +302,7 @@ fn outcome_of(reply: Reply) -> Option<JobOutcome> {
             ..
         } => JobOutcome::Failed(Fault::Failed {
             message: sentence(&message),
-            remedy: fault::remedy(&remedies, &remedy),
+            remedy: fault::remedy(&remedies, &remedy, is_capture),
         }),
         _ => return None,
     })

@@ -12,6 +12,9 @@ use clap_sys::events::*;
 use clap_sys::ext::audio_ports::{
     CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
 };
+use clap_sys::ext::audio_ports_config::{
+    CLAP_EXT_AUDIO_PORTS_CONFIG, clap_audio_ports_config, clap_plugin_audio_ports_config,
+};
 #[cfg(windows)]
 use clap_sys::ext::gui::CLAP_WINDOW_API_WIN32;
 #[cfg(not(windows))]
@@ -101,7 +104,11 @@ pub struct Host {
     instance: Option<PluginInstance<TestHost>>,
     processor: Option<StartedPluginAudioProcessor<TestHost>>,
     rate_hz: f64,
+    /// The stretch in which the transport loops, in seconds.
+    pub loop_s: Option<[f64; 2]>,
     params: HashMap<String, u32>,
+    /// Channels of the main input and the main output.
+    main: [usize; 2],
 }
 
 impl Host {
@@ -119,7 +126,9 @@ impl Host {
             instance: Some(instance),
             processor: None,
             rate_hz: 0.0,
+            loop_s: None,
             params: HashMap::new(),
+            main: [2, 2],
         };
 
         host.params = host.list_params();
@@ -198,22 +207,57 @@ impl Host {
     }
 
     pub fn port_names(&self, is_input: bool) -> Vec<String> {
+        let ports = self.ports(is_input).into_iter();
+        ports.map(|(name, _)| name).collect()
+    }
+
+    /// Returns the name of each port and its number of channels.
+    pub fn ports(&self, is_input: bool) -> Vec<(String, u32)> {
         let ports: &clap_plugin_audio_ports = self.extension(CLAP_EXT_AUDIO_PORTS);
         // SAFETY: plain C structures, for which zeros are fine.
         unsafe {
             let name = |index| {
                 let mut info: clap_audio_port_info = std::mem::zeroed();
                 assert!(ports.get.unwrap()(self.raw(), index, is_input, &mut info));
-                assert_eq!(info.channel_count, 2);
-                CStr::from_ptr(info.name.as_ptr())
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
+                let name = CStr::from_ptr(info.name.as_ptr()).to_str().unwrap();
+                (name.to_owned(), info.channel_count)
             };
             (0..ports.count.unwrap()(self.raw(), is_input))
                 .map(name)
                 .collect()
         }
+    }
+
+    /// Returns the channels of the main input and output in each layout that is offered.
+    pub fn layouts(&self) -> Vec<[u32; 2]> {
+        let layouts: &clap_plugin_audio_ports_config = self.extension(CLAP_EXT_AUDIO_PORTS_CONFIG);
+        // SAFETY: plain C structures, for which zeros are fine.
+        unsafe {
+            let channels = |index| {
+                let mut config: clap_audio_ports_config = std::mem::zeroed();
+                assert!(layouts.get.unwrap()(self.raw(), index, &mut config));
+                assert_eq!((config.id, config.output_port_count), (index, 7));
+                [
+                    config.main_input_channel_count,
+                    config.main_output_channel_count,
+                ]
+            };
+            (0..layouts.count.unwrap()(self.raw()))
+                .map(channels)
+                .collect()
+        }
+    }
+
+    /// Selects a layout by its number; returns whether the plugin took it. The host hands over as
+    /// many channels as it has from then on.
+    pub fn select_layout(&mut self, id: u32) -> bool {
+        let layouts: &clap_plugin_audio_ports_config = self.extension(CLAP_EXT_AUDIO_PORTS_CONFIG);
+        // SAFETY: the plugin's own function.
+        let taken = unsafe { layouts.select.unwrap()(self.raw(), id) };
+        if taken {
+            self.main = [true, false].map(|is_input| self.ports(is_input)[0].1 as usize);
+        }
+        taken
     }
 
     pub fn latency(&self) -> u32 {
@@ -288,7 +332,7 @@ impl Host {
         });
     }
 
-    /// Processes a block. Buses that were not handed over are NaN.
+    /// Processes a block. Buses and channels that were not handed over are NaN.
     pub fn process(&mut self, call: &Call<'_>) -> BusAudio {
         assert!(self.processor.is_some(), "not active");
         let frames = call.input[0].len();
@@ -297,11 +341,13 @@ impl Host {
 
         let mut input: Vec<Vec<f32>> = call.input.iter().map(|channel| channel.to_vec()).collect();
         let mut input_table: Vec<*mut f32> = input.iter_mut().map(Vec::as_mut_ptr).collect();
+        input_table.truncate(self.main[0]);
         let mut tables: Vec<Vec<*mut f32>> = heard
             .iter_mut()
             .map(|bus| bus.iter_mut().map(Vec::as_mut_ptr).collect())
             .collect();
 
+        tables[0].truncate(self.main[1]);
         let inputs = [buffer(&mut input_table)];
         let mut outputs: Vec<_> = tables
             .iter_mut()
@@ -365,8 +411,13 @@ impl Host {
         );
 
         event.flags = CLAP_TRANSPORT_IS_PLAYING | CLAP_TRANSPORT_HAS_SECONDS_TIMELINE;
-        event.song_pos_seconds =
-            (position as f64 / self.rate_hz * CLAP_SECTIME_FACTOR as f64).round() as i64;
+        let fixed = |seconds: f64| (seconds * CLAP_SECTIME_FACTOR as f64).round() as i64;
+        event.song_pos_seconds = fixed(position as f64 / self.rate_hz);
+        if let Some([start_s, end_s]) = self.loop_s {
+            event.flags |= CLAP_TRANSPORT_IS_LOOP_ACTIVE;
+            event.loop_start_seconds = fixed(start_s);
+            event.loop_end_seconds = fixed(end_s);
+        }
         event
     }
 

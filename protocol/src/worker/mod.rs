@@ -13,7 +13,7 @@ mod wire;
 pub use machine::{Checked, Gpu, GpuSetup, GpuState, Machine, ModelInfo, ModelState, Offer};
 pub use options::{EngineName, RenderBits, RenderFormat, SeparationOptions, Sum};
 pub use reply::{FailKind, Reply, Stage, Waiting, Welcome};
-pub use request::{JobId, Prepare, Render, Request, Separate};
+pub use request::{JobId, Prepare, Render, RenderMix, Request, Separate};
 pub use wire::{LONGEST_LINE_BYTES, Lines, to_line};
 
 /// Version of the conversation. Both ends must have the same; `hello` and `refused` are the same in
@@ -21,7 +21,7 @@ pub use wire::{LONGEST_LINE_BYTES, Lines, to_line};
 ///
 /// The version is raised when a field goes or changes its meaning, or when a reader has to know a
 /// new one. Readers ignore fields that they do not know.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Name of the model that is built into the command.
 pub const BUNDLED_MODEL: &str = "sextet-mini";

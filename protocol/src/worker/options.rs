@@ -59,6 +59,66 @@ pub enum RenderFormat {
     Wav,
     /// FLAC, which has no floating point.
     Flac,
+    /// AIFF.
+    Aiff,
+    /// MP3, which ffmpeg encodes.
+    Mp3,
+    /// AAC in MP4, which ffmpeg encodes.
+    M4a,
+    /// Opus, which ffmpeg encodes.
+    Opus,
+    /// ALAC, which ffmpeg encodes and which has no floating point.
+    Alac,
+    /// One file with the mix and four tracks of stems, which ffmpeg encodes.
+    #[serde(rename = "stem.mp4")]
+    StemMp4,
+}
+
+impl RenderFormat {
+    /// All formats, in the order in which they are offered.
+    pub const ALL: [Self; 8] = [
+        Self::Wav,
+        Self::Flac,
+        Self::Aiff,
+        Self::Mp3,
+        Self::M4a,
+        Self::Opus,
+        Self::Alac,
+        Self::StemMp4,
+    ];
+
+    /// Returns the name by which the command knows the format: `wav`, `stem.mp4` and so on.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Flac => "flac",
+            Self::Aiff => "aiff",
+            Self::Mp3 => "mp3",
+            Self::M4a => "m4a",
+            Self::Opus => "opus",
+            Self::Alac => "alac",
+            Self::StemMp4 => "stem.mp4",
+        }
+    }
+
+    /// Returns the bits that a sample may have. None for a format that loses something.
+    pub fn bits(self) -> &'static [RenderBits] {
+        match self {
+            Self::Wav | Self::Aiff => &[RenderBits::Int16, RenderBits::Int24, RenderBits::Float32],
+            Self::Flac | Self::Alac => &[RenderBits::Int16, RenderBits::Int24],
+            Self::Mp3 | Self::M4a | Self::Opus | Self::StemMp4 => &[],
+        }
+    }
+
+    /// Returns whether ffmpeg has to be on the machine.
+    pub fn needs_ffmpeg(self) -> bool {
+        !matches!(self, Self::Wav | Self::Flac | Self::Aiff)
+    }
+
+    /// Returns whether one file holds the mix and the stems, so that none of them can be chosen.
+    pub fn is_joined(self) -> bool {
+        self == Self::StemMp4
+    }
 }
 
 /// Bits of a sample of files that stems are rendered to.

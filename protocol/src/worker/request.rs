@@ -1,5 +1,6 @@
 //! The front end's requests.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -116,17 +117,20 @@ pub struct Prepare {
     pub engine: EngineName,
 }
 
-/// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<wav or flac>`.
-/// Existing files are replaced when all new ones are complete.
+/// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<extension>`, or as
+/// one, `<folder>/<name>/<name>.stem.mp4`. Existing files are replaced when all new ones are complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Render {
     /// Number of the job.
     pub job: JobId,
     /// Key of the cache entry.
     pub key: Fingerprint,
-    /// The stems to write. An empty list means all of them.
+    /// The stems to write. An empty list means all of them, or none if there are `mixes`.
     #[serde(default)]
     pub stems: Vec<Stem>,
+    /// The mixes to write, beside the stems.
+    #[serde(default)]
+    pub mixes: Vec<RenderMix>,
     /// Absolute path of the folder. It is made if it does not exist.
     pub folder: PathBuf,
     /// Name of the subfolder that the stems go to.
@@ -140,6 +144,15 @@ pub struct Render {
     /// Sample rate of the files in Hz. `None`: the stems' own.
     #[serde(default)]
     pub rate_hz: Option<u32>,
+}
+
+/// A mix of stems that is written as a file of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RenderMix {
+    /// Name of the file, without its extension: `mix`, `no_vocals`.
+    pub name: String,
+    /// Factor of each stem. Stems that are left out are not in the mix.
+    pub levels: BTreeMap<Stem, f32>,
 }
 
 impl Request {

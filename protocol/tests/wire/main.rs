@@ -10,14 +10,15 @@ mod machine;
 mod replies;
 mod requests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sextet_protocol::worker::{
     Checked, EngineName, FailKind, Gpu, GpuSetup, GpuState, JobId, Machine, ModelInfo, ModelState,
-    Offer, PROTOCOL, Prepare, Render, RenderBits, RenderFormat, Reply, Request, Separate,
-    SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
+    Offer, PROTOCOL, Prepare, Render, RenderBits, RenderFormat, RenderMix, Reply, Request,
+    Separate, SeparationOptions, Stage, Sum, Waiting, Welcome, to_line,
 };
 use sextet_protocol::{Fingerprint, Remedy, Stem};
 
@@ -45,6 +46,7 @@ enum WireRequest {
         job: u64,
         key: String,
         stems: Vec<String>,
+        mixes: Vec<WireMix>,
         folder: String,
         name: String,
         format: String,
@@ -79,6 +81,13 @@ enum WireRequest {
         job: u64,
     },
     Shutdown {},
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMix {
+    name: String,
+    levels: BTreeMap<String, f32>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

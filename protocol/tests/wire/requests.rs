@@ -77,7 +77,22 @@ fn requests_for_files_are_what_they_are_documented_to_be() {
         },
     );
 
-    let formats = [(RenderFormat::Wav, "wav"), (RenderFormat::Flac, "flac")];
+    let formats = [
+        (RenderFormat::Wav, "wav"),
+        (RenderFormat::Flac, "flac"),
+        (RenderFormat::Aiff, "aiff"),
+        (RenderFormat::Mp3, "mp3"),
+        (RenderFormat::M4a, "m4a"),
+        (RenderFormat::Opus, "opus"),
+        (RenderFormat::Alac, "alac"),
+        (RenderFormat::StemMp4, "stem.mp4"),
+    ];
+    assert_eq!(formats.map(|(format, _)| format), RenderFormat::ALL);
+    assert_eq!(
+        formats.map(|(_, name)| name),
+        RenderFormat::ALL.map(RenderFormat::name)
+    );
+
     let bits = [
         (None, None),
         (Some(RenderBits::Int16), "16".into()),
@@ -94,10 +109,20 @@ fn requests_for_files_are_what_they_are_documented_to_be() {
             );
 
             let stems = vec![Stem::Vocals];
+            let mixes = vec![RenderMix {
+                name: "mix".to_owned(),
+                levels: [(Stem::Bass, 0.5), (Stem::Vocals, 1.0)].into(),
+            }];
+            let wire_mixes = vec![WireMix {
+                name: "mix".to_owned(),
+                levels: [("bass".to_owned(), 0.5), ("vocals".to_owned(), 1.0)].into(),
+            }];
+
             let ours = Render {
                 job: JobId(4),
                 key: key(),
                 stems,
+                mixes,
                 folder,
                 name: name.clone(),
                 format,
@@ -114,6 +139,7 @@ fn requests_for_files_are_what_they_are_documented_to_be() {
                     job: 4,
                     key,
                     stems,
+                    mixes: wire_mixes,
                     folder,
                     name,
                     format,
@@ -133,8 +159,19 @@ fn requests_for_files_are_what_they_are_documented_to_be() {
     };
 
     assert_eq!(
-        (render.stems, render.format, render.bits, render.rate_hz),
-        (vec![], RenderFormat::Wav, None, None)
+        (render.stems, render.mixes, render.format),
+        (vec![], vec![], RenderFormat::Wav)
+    );
+    assert_eq!((render.bits, render.rate_hz), (None, None));
+}
+
+#[test]
+fn each_format_offers_the_bits_that_it_has() {
+    let bits = |format: RenderFormat| format.bits().len();
+    assert_eq!(RenderFormat::ALL.map(bits), [3, 2, 3, 0, 0, 0, 2, 0]);
+    assert_eq!(
+        RenderFormat::ALL.map(RenderFormat::needs_ffmpeg),
+        [false, false, false, true, true, true, true, true]
     );
 }
 

@@ -1,6 +1,8 @@
 //! Imports and renders: files in, files out.
 
-use sextet_protocol::worker::{FailKind, JobId, Render, RenderBits, RenderFormat, Reply, Request};
+use sextet_protocol::worker::{
+    FailKind, JobId, Render, RenderBits, RenderFormat, RenderMix, Reply, Request,
+};
 use sextet_protocol::{AudioHasher, Fingerprint, Stem};
 
 use super::client::{Worker, folders};
@@ -108,6 +110,7 @@ fn order(sandbox: &Sandbox, job: u64, key: Fingerprint) -> Render {
         job: JobId(job),
         key,
         stems: Vec::new(),
+        mixes: Vec::new(),
         folder,
         name,
         format,
@@ -199,6 +202,119 @@ fn stems_are_rendered_as_asked() {
     assert!(read(sandbox.path("out/my söng/vocals.wav")) == read(kept));
 }
 
+fn render(worker: &mut Worker, render: Render) -> Vec<std::path::PathBuf> {
+    let job = render.job;
+    worker.send(&Request::Render(render));
+    let replies = worker.end_of(job.0);
+    let Some(Reply::Rendered { paths, .. }) = replies.last() else {
+        panic!("{replies:?}")
+    };
+    paths.clone()
+}
+
+fn mix(name: &str, levels: &[(Stem, f32)]) -> RenderMix {
+    RenderMix {
+        name: name.to_owned(),
+        levels: levels.iter().copied().collect(),
+    }
+}
+
+#[test]
+fn mixes_are_the_sums_that_their_factors_make() {
+    let sandbox = Sandbox::new();
+    let song = sandbox.song_of("song.wav", 48_000, 2, 0.7);
+    let mut worker = Worker::greeted(&sandbox);
+    let (key, _) = worker.stems_of(1, &song);
+    render(&mut worker, order(&sandbox, 2, key));
+    let stem = |stem: Stem| read(sandbox.path(&format!("out/my söng/{stem}.wav")));
+
+    let all = Stem::ALL.map(|stem| (stem, 1.0));
+    let cases: [&[(Stem, f32)]; 4] = [
+        &all,
+        &all[1..],
+        &[(Stem::Drums, 0.25), (Stem::Vocals, 3.5), (Stem::Bass, 0.0)],
+        &[],
+    ];
+    for (job, levels) in (3..).zip(cases) {
+        let mixes = vec![mix("mix", levels)];
+        let paths = render(
+            &mut worker,
+            Render {
+                mixes,
+                ..order(&sandbox, job, key)
+            },
+        );
+        assert_eq!(paths, [sandbox.path("out/my söng/mix.wav")], "no stem");
+
+        let heard = read(&paths[0]);
+        for side in 0..2 {
+            let mut sum = vec![0.0_f64; heard.frames()];
+            for &(one, level) in levels {
+                let samples = &stem(one).channels()[side];
+                sum.iter_mut()
+                    .zip(samples)
+                    .for_each(|(sum, &sample)| *sum += f64::from(level) * f64::from(sample));
+            }
+            let expected: Vec<f32> = sum.into_iter().map(|sample| sample as f32).collect();
+            assert!(heard.channels()[side] == expected, "{levels:?}");
+        }
+    }
+
+    // Beside stems, at another rate and as integers.
+    let paths = render(
+        &mut worker,
+        Render {
+            stems: vec![Stem::Vocals],
+            mixes: vec![mix("no_vocals", &all[..3])],
+            format: RenderFormat::Flac,
+            rate_hz: Some(44_100),
+            ..order(&sandbox, 20, key)
+        },
+    );
+    let names = ["vocals", "no_vocals"];
+    assert_eq!(
+        paths,
+        names.map(|name| sandbox.path(&format!("out/my söng/{name}.flac")))
+    );
+    assert_eq!(read(&paths[0]).frames(), read(&paths[1]).frames());
+}
+
+/// ffmpeg encodes these: without it the test says that it is skipped.
+#[test]
+fn renders_come_in_every_format_of_the_command() {
+    let sandbox = Sandbox::new();
+    let song = sandbox.song_of("song.wav", 48_000, 2, 0.7);
+    let mut worker = Worker::greeted(&sandbox);
+    let (key, _) = worker.stems_of(1, &song);
+
+    let mut made = 0;
+    for (job, format) in (2..).zip(RenderFormat::ALL) {
+        if format.needs_ffmpeg() && !crate::formats::has_ffmpeg() {
+            println!("{}: skipped, there is no ffmpeg", format.name());
+            continue;
+        }
+        let bits = format.bits().iter().map(|&bits| Some(bits));
+        for (number, bits) in (0..).zip(bits.chain([None])) {
+            let paths = render(
+                &mut worker,
+                Render {
+                    format,
+                    bits,
+                    stems: vec![Stem::Bass],
+                    mixes: vec![mix("mix", &[(Stem::Drums, 1.0), (Stem::Bass, 1.0)])],
+                    ..order(&sandbox, 10 * job + number, key)
+                },
+            );
+            assert_eq!(paths.len(), if format.is_joined() { 1 } else { 2 });
+            for path in paths {
+                assert!(read(&path).frames() > 30_000, "{}", path.display());
+                made += 1;
+            }
+        }
+    }
+    println!("{made} files");
+}
+
 #[test]
 fn a_render_that_fails_leaves_what_was_there() {
     let sandbox = Sandbox::new();
@@ -228,6 +344,29 @@ fn a_render_that_fails_leaves_what_was_there() {
         (
             Render {
                 rate_hz: Some(7_000),
+                ..usual()
+            },
+            FailKind::Request,
+        ),
+        (
+            Render {
+                format: RenderFormat::Mp3,
+                bits: Some(RenderBits::Int16),
+                ..usual()
+            },
+            FailKind::Request,
+        ),
+        (
+            Render {
+                mixes: vec![mix("../up", &[(Stem::Bass, 1.0)])],
+                ..usual()
+            },
+            FailKind::Request,
+        ),
+        (
+            Render {
+                stems: vec![Stem::Bass],
+                mixes: vec![mix("Bass", &[(Stem::Bass, 1.0)])],
                 ..usual()
             },
             FailKind::Request,

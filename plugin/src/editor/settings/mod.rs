@@ -1,5 +1,6 @@
 //! The settings: the handling of clips, the engine, and the models.
 
+mod captures;
 mod controls;
 mod gpu;
 mod models;
@@ -10,6 +11,7 @@ use egui::{Button, Context, Modal, ScrollArea, Ui};
 use super::dialog::PathField;
 use crate::saved::Settings;
 use crate::session::{Command, Remote, UpkeepRequest, View};
+use captures::CapturesPart;
 use controls::{section, send};
 use gpu::GpuPart;
 
@@ -28,6 +30,7 @@ pub(super) struct SettingsPanel {
     /// Whether the machine was inspected.
     has_looked: bool,
     gpu: GpuPart,
+    captures: CapturesPart,
     checkpoint: PathField,
 }
 
@@ -38,6 +41,7 @@ impl SettingsPanel {
         if !std::mem::replace(&mut self.has_looked, true) && view.upkeep.machine.is_none() {
             send(remote, UpkeepRequest::Inspect);
         }
+        remote.send(Command::ListCaptures);
         if view.has_gpu_hint {
             remote.send(Command::DismissHint);
         }
@@ -63,6 +67,7 @@ impl SettingsPanel {
                     clips(ui, &mut settings);
                     self.gpu.show(ui, view, &mut settings, remote);
                     models::show(ui, view, &mut settings, &mut self.checkpoint, remote);
+                    self.captures.show(ui, view, &mut settings, remote);
                     follow_focus(ui);
                 });
 

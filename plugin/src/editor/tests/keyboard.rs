@@ -135,7 +135,7 @@ fn panels_and_menus_are_used_with_keys_alone() {
     for (opener, first, expected) in [
         ("Open file", "Path of an audio file", 3),
         // The folder is not chosen yet, so that `Render` cannot be used.
-        ("Render to files", "Folder to write to", 14),
+        ("Render to files", "Folder to write to", 23),
     ] {
         fixture.harness.run();
         fixture.harness.get_by_label(opener).focus();

@@ -27,6 +27,17 @@ struct Panel {
 }
 
 impl Panel {
+    /// Returns the field for a checkpoint's path: the settings have another one for a folder.
+    fn checkpoint_field(&self) -> egui_kittest::Node<'_> {
+        let is_it = |node: &egui_kittest::Node<'_>| {
+            let node = node.accesskit_node();
+            node.role() == Role::TextInput
+                && node.placeholder() == Some("Path of a .safetensors or .yaml file")
+        };
+        let fields = self.harness.root().children_recursive();
+        fields.into_iter().find(is_it).unwrap()
+    }
+
     fn showing(view: View) -> Self {
         Self::sized(view, SIZE)
     }
@@ -467,12 +478,9 @@ fn a_checkpoint_is_looked_at_before_it_is_the_model() {
         !panel.can("Add the checkpoint"),
         "there is nothing to add yet"
     );
-    panel.harness.get_by_role(Role::TextInput).focus();
+    panel.checkpoint_field().focus();
     panel.harness.run();
-    panel
-        .harness
-        .get_by_role(Role::TextInput)
-        .type_text("/models/mine.th");
+    panel.checkpoint_field().type_text("/models/mine.th");
 
     panel.harness.run();
     panel.click("Add the checkpoint");

@@ -292,7 +292,7 @@ fn levels_are_drawn_until_they_have_fallen() {
         stems: std::array::from_fn(|_| bus()),
         position: None,
         loop_start: None,
-        offline: false,
+        patience: crate::patience::Patience::None,
     });
 
     let delay = |fixture: &EditorFixture| {

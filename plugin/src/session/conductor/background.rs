@@ -7,8 +7,10 @@ use std::time::Instant;
 use sextet_protocol::worker::{JobId, Render};
 
 use super::Conductor;
+use crate::capture::Silenced;
 use crate::saved::SavedClip;
 use crate::session::command::RenderRequest;
+use crate::session::conductor::captures::errand_job;
 use crate::session::view::{BackgroundJob, BackgroundKind};
 use crate::worker::{Fault, Job, JobOutcome, Stage, Task};
 
@@ -34,6 +36,7 @@ impl Conductor {
         let RenderRequest {
             folder,
             stems,
+            mixes,
             format,
             bits,
             rate_hz,
@@ -44,10 +47,11 @@ impl Conductor {
             job: JobId(0),
             key,
             stems,
+            mixes,
             folder,
             name,
             format,
-            bits: Some(bits),
+            bits,
             rate_hz,
         };
 
@@ -75,6 +79,7 @@ impl Conductor {
         match kind {
             BackgroundKind::Import => self.import = None,
             BackgroundKind::Render => self.render = None,
+            BackgroundKind::Errand => self.errand = None,
         }
     }
 
@@ -85,12 +90,16 @@ impl Conductor {
             (BackgroundKind::Import, &self.import),
             (BackgroundKind::Render, &self.render),
         ];
-        let (kind, job) = kinds
+        let running = kinds
             .into_iter()
-            .find_map(|(kind, job)| Some((kind, job.as_ref()?)))?;
+            .find_map(|(kind, job)| Some((kind, job.as_ref()?)));
+        let Some((kind, job)) = running else {
+            return self.errand.as_ref().map(errand_job);
+        };
+
         let what = match job.task() {
             Task::Import { song } => format!("Opening {}", song.display()),
-            _ => "Rendering stems to files".to_owned(),
+            _ => "Rendering to files".to_owned(),
         };
 
         let part = match job.stage() {
@@ -139,7 +148,10 @@ impl Conductor {
                     rate_hz,
                     name,
                     key: None,
+                    silenced: Silenced::default(),
+                    file: None,
                 }));
+                self.new_capture();
 
                 if self.settings.automatic {
                     self.separate();
@@ -162,14 +174,12 @@ impl Conductor {
                     .unwrap_or(&order.folder)
                     .to_owned();
 
-                self.notice = Some((
-                    format!(
-                        "{} files were written to {}.",
-                        paths.len(),
-                        folder.display()
-                    ),
-                    String::new(),
-                ));
+                let count = match paths.len() {
+                    1 => "1 file was".to_owned(),
+                    count => format!("{count} files were"),
+                };
+                let message = format!("{count} written to {}.", folder.display());
+                self.notice = Some((message, String::new()));
 
                 self.rendered = Some(folder);
             }

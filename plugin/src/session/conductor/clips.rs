@@ -12,7 +12,7 @@ use crate::playback::{Deck, StemFiles};
 use crate::saved::{SavedClip, SavedState};
 use crate::session::channel::SessionEndpoint;
 use crate::session::view::StemOrigin;
-use crate::worker::{Fault, Launcher};
+use crate::worker::Fault;
 
 impl Conductor {
     /// Replaces the clip, so that the change can be undone.
@@ -42,7 +42,7 @@ impl Conductor {
             return;
         }
 
-        (self.import, self.render, self.notice) = (None, None, None);
+        (self.import, self.render, self.errand, self.notice) = (None, None, None, None);
         self.abandon_take();
         self.history = History::starting_with(saved.clip);
         self.clip_changed();
@@ -56,13 +56,14 @@ impl Conductor {
             None => Event::ClipRemoved,
         });
         self.show_clip();
+        self.hold_captures();
         self.save();
     }
 
     /// Shows the clip without its waveforms, and starts the scan that reads them.
     pub(super) fn show_clip(&mut self) {
-        let folders = self.launcher.as_ref().ok().map(Launcher::folders);
-        self.waveforms.show_clip(self.history.clip(), folders);
+        let capture = self.capture_path();
+        self.waveforms.show_clip(self.history.clip(), capture);
     }
 
     /// Plays the clip's stems if they exist. Otherwise starts a separation if the clip had stems
@@ -188,13 +189,14 @@ impl Conductor {
     /// on.
     pub(super) fn retry_missing_capture(&mut self) {
         if let State::Failed {
-            fault: Fault::Missing { path },
+            fault: Fault::Missing { .. },
             ..
         } = &self.state
-            && path.is_file()
+            && self.capture_path().is_some_and(|path| path.is_file())
         {
             self.apply(Event::CaptureFound);
             self.show_clip();
+            self.hold_captures();
             self.open_or_make_stems();
         }
     }

@@ -3,6 +3,7 @@
 //! changes or another stretch is shown.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sextet_protocol::cache::Entry;
@@ -12,7 +13,6 @@ use sextet_wav::{FloatWav, WavError};
 use super::Conductor;
 use crate::closeup::{CloserLook, Stretch};
 use crate::playback::StemFiles;
-use crate::saved::SavedClip;
 use crate::session::examination::{Examination, ExaminedFiles, Parts};
 use crate::session::view::{CloseUps, Shown};
 use crate::worker::Launcher;
@@ -21,22 +21,14 @@ use crate::worker::Launcher;
 const WHOLE_COLUMNS: usize = 2048;
 
 /// What close-ups are read from: a capture, and its stems if there are any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
-    audio: Fingerprint,
+    capture: PathBuf,
     frames: u64,
     stems: Option<Fingerprint>,
 }
 
 impl Origin {
-    fn of(clip: &SavedClip, has_stems: bool) -> Self {
-        Self {
-            audio: clip.audio,
-            frames: clip.frames,
-            stems: clip.key.filter(|_| has_stems),
-        }
-    }
-
     /// Opens the files; `None` if they cannot be opened, which is noticed by what plays them.
     fn open(&self, folders: &Folders) -> Option<ExaminedFiles> {
         if let Some(key) = self.stems {
@@ -44,7 +36,7 @@ impl Origin {
             return Some(ExaminedFiles::Stems(Box::new(files)));
         }
 
-        let file = File::open(folders.capture(&self.audio)).map_err(WavError::from);
+        let file = File::open(&self.capture).map_err(WavError::from);
         let wav = file.and_then(FloatWav::open).ok()?;
         Some(ExaminedFiles::Clip(Box::new(wav)))
     }
@@ -73,7 +65,9 @@ impl Examinations {
             self.origin = origin;
         }
 
-        let Some(origin) = origin else { return };
+        let Some(origin) = self.origin.clone() else {
+            return;
+        };
         self.start_whole(&origin, folders);
         self.start_near(&origin, folders);
 
@@ -138,7 +132,11 @@ impl Conductor {
         };
         let has_stems = self.state.stems().is_some();
         let clip = self.history.clip().filter(|_| !self.state.is_capturing());
-        let origin = clip.map(|clip| Origin::of(clip, has_stems));
+        let origin = clip.zip(self.capture_path()).map(|(clip, capture)| Origin {
+            capture,
+            frames: clip.frames,
+            stems: clip.key.filter(|_| has_stems),
+        });
         self.closeups.step(origin, folders);
     }
 }

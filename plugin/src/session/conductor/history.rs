@@ -28,6 +28,12 @@ impl History {
         self.clip.as_ref()
     }
 
+    /// Returns the clip and all those that can be undone or done again.
+    pub(super) fn all(&self) -> impl Iterator<Item = &SavedClip> {
+        let others = self.undo.iter().chain(&self.redo).flatten();
+        self.clip.iter().chain(others)
+    }
+
     /// Replaces the clip, so that the change can be undone. Returns whether it differs.
     pub(super) fn replace(&mut self, clip: Option<SavedClip>) -> bool {
         if self.clip == clip {
@@ -79,6 +85,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::Silenced;
 
     fn clip(start_frame: i64) -> Option<SavedClip> {
         Some(SavedClip {
@@ -88,6 +95,8 @@ mod tests {
             rate_hz: 48_000,
             name: "Take".to_owned(),
             key: None,
+            silenced: Silenced::default(),
+            file: None,
         })
     }
 

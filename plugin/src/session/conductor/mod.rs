@@ -1,6 +1,7 @@
 //! The conductor: the state of the session thread, and its loop.
 
 mod background;
+mod captures;
 mod clips;
 mod closeups;
 mod hint;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use sextet_protocol::Fingerprint;
 use sextet_protocol::worker::EngineName;
 
+use crate::captures::{CaptureList, Errand, Holds};
 use crate::saved::{SavedField, Settings};
 use crate::session::channel::SessionEndpoint;
 use crate::session::command::Command;
@@ -63,6 +65,11 @@ pub(super) struct Conductor {
     // Work beside the clip.
     import: Option<Job>,
     render: Option<Job>,
+    errand: Option<Errand>,
+    /// Captures that are in use here.
+    holds: Holds,
+    /// The user's captures, as they were listed last.
+    capture_list: Option<Arc<CaptureList>>,
     /// Folder of the files that were rendered last.
     rendered: Option<PathBuf>,
     upkeep: Upkeep,
@@ -99,6 +106,9 @@ impl Conductor {
             lost_frames: 0,
             import: None,
             render: None,
+            errand: None,
+            holds: Holds::default(),
+            capture_list: None,
             rendered: None,
             upkeep: Upkeep::default(),
             hint: GpuHint::default(),
@@ -125,6 +135,7 @@ impl Conductor {
             // Step the jobs, and take their results.
             self.step_separation();
             self.step_background();
+            self.step_errand();
             self.step_idle_worker();
             self.step_upkeep();
             self.poll_scan();
@@ -169,6 +180,7 @@ impl Conductor {
             .is_some_and(IdleWorker::is_cancelling);
         self.state.is_capturing()
             || self.render.is_some()
+            || self.errand.is_some()
             || self.upkeep.is_busy()
             || handing_over
             || is_cancelling
@@ -189,6 +201,11 @@ impl Conductor {
             Command::MoveClip(frame) => self.move_clip(frame),
             Command::LookCloser(look) => self.closeups.look_closer(look),
             Command::Settings(settings) => self.settings = settings,
+            Command::ListCaptures => self.list_captures(),
+            Command::DeleteCapture(audio) => self.delete_capture(&audio),
+            Command::LimitCaptures(limit_bytes) => self.limit_captures(limit_bytes),
+            Command::Collect(folder) => self.collect(folder),
+            Command::FindCapture(folder) => self.find_capture(folder),
             Command::Upkeep(request) => {
                 self.upkeep
                     .handle(request, &self.launcher, &std::thread::current())

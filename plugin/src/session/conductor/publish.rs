@@ -27,6 +27,8 @@ impl Conductor {
         draft.put_ref(|view| &mut view.stems, self.waveforms.stems());
         draft.put_ref(|view| &mut view.closeups, &self.closeups.shown);
         draft.put(|view| &mut view.lost_frames, self.lost_frames);
+        let silenced = clip.map(|clip| clip.silenced.description(clip.placement()));
+        draft.put(|view| &mut view.silenced, silenced.unwrap_or_default());
 
         draft.put(|view| &mut view.engine, self.state.engine());
         draft.put(|view| &mut view.stem_origin, stem_origin);
@@ -43,6 +45,7 @@ impl Conductor {
         draft.put(|view| &mut view.has_gpu_hint, self.hint.is_shown());
         draft.put_ref(|view| &mut view.notice, &self.notice);
         draft.put_ref(|view| &mut view.rendered, &self.rendered);
+        draft.put_ref(|view| &mut view.captures, &self.capture_list);
 
         draft.put_ref(|view| &mut view.settings, &self.settings);
         draft.put(|view| &mut view.can_undo, self.history.can_undo());

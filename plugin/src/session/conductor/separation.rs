@@ -6,6 +6,7 @@ use sextet_protocol::Fingerprint;
 
 use super::Conductor;
 use super::state::{Event, State};
+use crate::captures::capture_of;
 use crate::session::upkeep::Outcome;
 use crate::worker::{Fault, IdleWorker, Job, JobOutcome, Task};
 
@@ -33,7 +34,7 @@ impl Conductor {
             Err(reason) => return Err(Fault::NoFolder(reason.clone())),
         };
 
-        let song = launcher.folders().capture(&clip.audio);
+        let song = capture_of(clip, &self.settings, launcher.folders());
         if !song.is_file() {
             return Err(Fault::Missing { path: song });
         }

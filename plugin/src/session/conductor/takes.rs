@@ -1,8 +1,13 @@
 //! Takes: from the audio thread's channel to the clip.
 
+use std::path::Path;
+
+use sextet_protocol::Folders;
+
 use super::Conductor;
 use super::state::Event;
 use crate::capture::{Capture, Take, TakeError, TapeEvent};
+use crate::captures::{capture_of, folder_for_new};
 use crate::placement::Placement;
 use crate::saved::SavedClip;
 use crate::session::channel::SessionEndpoint;
@@ -57,7 +62,7 @@ impl Conductor {
 
     fn begin_take(&mut self, rate_hz: u32) {
         let made = match &self.launcher {
-            Ok(launcher) => Take::new(launcher.folders(), rate_hz)
+            Ok(launcher) => Take::new(&folder_for_new(&self.settings, launcher.folders()), rate_hz)
                 .map_err(|error| Fault::Capture(error.to_string())),
             Err(reason) => Err(Fault::NoFolder(reason.clone())),
         };
@@ -84,7 +89,7 @@ impl Conductor {
     }
 
     /// Makes a capture of a take that is over.
-    pub(super) fn finish_take(&mut self, take: Take) {
+    pub(super) fn finish_take(&mut self, mut take: Take) {
         let Ok(launcher) = self.launcher.clone() else {
             return self.resume();
         };
@@ -95,11 +100,16 @@ impl Conductor {
             .history
             .clip()
             .filter(|_| self.settings.extend)
-            .map(|clip| (clip.audio, clip.placement()));
+            .map(|clip| {
+                take.keep_silenced(clip.placement(), &clip.silenced);
+                let file = capture_of(clip, &self.settings, launcher.folders());
+                (file, clip.placement())
+            });
 
         let shared = self.shared.clone();
-        match take.finish(launcher.folders(), base, &|| shared.is_stopped()) {
-            Ok(capture) => self.take_finished(capture),
+        let folder = take.folder().to_owned();
+        match take.finish(base, &|| shared.is_stopped()) {
+            Ok(capture) => self.take_finished(capture, &folder, launcher.folders()),
             Err(TakeError::Nothing | TakeError::Cancelled) => self.resume(),
             Err(error) => {
                 self.show_notice(&Fault::Capture(error.to_string()));
@@ -109,8 +119,12 @@ impl Conductor {
     }
 
     /// Makes a capture the clip.
-    fn take_finished(&mut self, capture: Capture) {
+    fn take_finished(&mut self, capture: Capture, folder: &Path, folders: &Folders) {
         self.takes += 1;
+        let name = format!("Take {}", self.takes);
+        let file = folder.join(format!("{}.wav", capture.audio));
+        let is_elsewhere = folder != folders.captures();
+
         let Placement {
             start_frame,
             frames,
@@ -122,11 +136,14 @@ impl Conductor {
             start_frame,
             frames,
             rate_hz,
-            name: format!("Take {}", self.takes),
+            name,
             key: None,
+            silenced: capture.silenced,
+            file: file.to_str().map(str::to_owned).filter(|_| is_elsewhere),
         }));
 
         self.clip_changed();
+        self.new_capture();
         if self.settings.automatic {
             self.separate();
         }

@@ -1,11 +1,12 @@
 //! The waveforms that the editor draws: of the clip or of the take that is growing, and of the
 //! stems, as far as a scan has read them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sextet_protocol::{Fingerprint, Folders, Stem};
+use sextet_protocol::{Fingerprint, Stem};
 
 use crate::capture::Take;
 use crate::overview::{BIN_FRAMES, Overview};
@@ -49,8 +50,8 @@ impl Waveforms {
         &self.stems
     }
 
-    /// Shows a clip without its waveforms, and starts the scan that reads its capture.
-    pub(super) fn show_clip(&mut self, clip: Option<&SavedClip>, folders: Option<&Folders>) {
+    /// Shows a clip without its waveforms, and starts the scan that reads its capture, if it is there.
+    pub(super) fn show_clip(&mut self, clip: Option<&SavedClip>, capture: Option<PathBuf>) {
         self.stop_scan();
         self.stems = Default::default();
         self.clip = clip.map(|clip| Wave {
@@ -58,13 +59,9 @@ impl Waveforms {
             overview: Arc::default(),
         });
 
-        if let (Some(clip), Some(folders)) = (clip, folders) {
-            let path = folders.capture(&clip.audio);
-            self.scan = path
-                .is_file()
-                .then(|| Scan::start(ScanSubject::Clip(path), thread::current()))
-                .flatten();
-        }
+        self.scan = capture
+            .filter(|path| path.is_file())
+            .and_then(|path| Scan::start(ScanSubject::Clip(path), thread::current()));
     }
 
     /// Shows a capture whose waveform is known, so that no scan is needed.

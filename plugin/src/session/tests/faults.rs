@@ -54,6 +54,8 @@ impl SessionFixture {
             rate_hz: RATE_HZ,
             name: "Clip".to_owned(),
             key: None,
+            silenced: Silenced::default(),
+            file: None,
         }));
         self.wait("the clip", |view| view.phase == Phase::Captured);
         self.send(Command::Separate);

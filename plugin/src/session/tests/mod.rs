@@ -12,6 +12,7 @@ use sextet_protocol::{Fingerprint, Stem};
 mod faults;
 
 use super::*;
+use crate::capture::Silenced;
 use crate::saved::{SavedClip, SavedState, Settings};
 use crate::test_folders::TestFolders;
 use crate::worker::Stage;
@@ -188,6 +189,8 @@ fn with_stems(seconds: u32) -> (SessionFixture, std::path::PathBuf) {
         rate_hz: RATE_HZ,
         name,
         key: Some(key),
+        silenced: Silenced::default(),
+        file: None,
     }));
 
     fixture.wait("stems", |view| view.phase == Phase::Ready);
@@ -201,8 +204,8 @@ fn order(folder: &Path) -> Command {
         folder: folder.to_owned(),
         stems: Stem::ALL.to_vec(),
         format,
-        bits,
-        rate_hz: None,
+        bits: Some(bits),
+        ..RenderRequest::default()
     })
 }
 

@@ -1,15 +1,14 @@
-//! The CLAP object: forwards to nice-plug's, except for `process`, `activate`, `destroy` and the
-//! audio-ports extension.
+//! The CLAP object: forwards to nice-plug's, except for `process`, `activate`, `deactivate`,
+//! `destroy` and a few extensions, which are in `extensions.rs`.
 
+mod extensions;
 mod transport;
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
-use clap_sys::ext::audio_ports::{
-    CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports,
-};
 use clap_sys::ext::gui::CLAP_EXT_GUI;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
 use clap_sys::host::clap_host;
@@ -17,10 +16,12 @@ use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{
     CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status,
 };
-use nice_plug::prelude::ClapPlugin;
+use nice_plug::prelude::{AudioIOLayout, ClapPlugin};
 use nice_plug::wrapper::clap::Wrapper;
 
-use super::ports::{HostPort, Ports, layout, main_output_name, write_name};
+use super::mode::{self, HostMode};
+use super::ports::{HostPort, Missing, Ports, layout_with};
+use extensions::get_extension;
 use transport::CorrectedTransport;
 
 const EMPTY: clap_audio_buffer = clap_audio_buffer {
@@ -40,7 +41,10 @@ struct Shim {
     inner: *const clap_plugin,
     /// Whether the host has its side of the editor's extension.
     host_has_gui: bool,
-    main_output: &'static str,
+    layouts: &'static [AudioIOLayout],
+    is_active: AtomicBool,
+    /// The mode that the host has set last. It may do so between two blocks.
+    mode: HostMode,
     audio: Mutex<Block>,
 }
 
@@ -52,11 +56,6 @@ struct Block {
     output_table: Vec<clap_audio_buffer>,
     corrected: Box<CorrectedTransport>,
 }
-
-static AUDIO_PORTS: clap_plugin_audio_ports = clap_plugin_audio_ports {
-    count: Some(ports_count),
-    get: Some(ports_get),
-};
 
 /// Creates an instance of the plugin `P`.
 ///
@@ -77,34 +76,26 @@ pub(crate) unsafe fn create<P: ClapPlugin>(host: *const clap_host) -> *const cla
 
     // SAFETY: the wrapper lives until its `destroy`, which ours calls.
     let inner: *const clap_plugin = unsafe { (*wrapper).clap_plugin.as_ptr() };
-    let layout = layout::<P>();
-    let (inputs, outputs) = (Ports::inputs(layout), Ports::outputs(layout));
-    let (input_table, output_table) = (vec![EMPTY; inputs.count()], vec![EMPTY; outputs.count()]);
 
     let plugin = clap_plugin {
         destroy: Some(destroy),
         activate: Some(activate),
+        deactivate: Some(deactivate),
         process: Some(process),
         get_extension: Some(get_extension),
         // SAFETY: `inner` points into the wrapper, see above.
         ..unsafe { *inner }
     };
 
-    let corrected = Box::new(CorrectedTransport::new());
-    let audio = Mutex::new(Block {
-        inputs,
-        outputs,
-        input_table,
-        output_table,
-        corrected,
-    });
-
+    let layouts = P::AUDIO_IO_LAYOUTS;
     Box::into_raw(Box::new(Shim {
         plugin,
         inner,
         host_has_gui,
-        main_output: main_output_name(layout),
-        audio,
+        layouts,
+        is_active: AtomicBool::new(false),
+        mode: HostMode::default(),
+        audio: Mutex::new(Block::new(&layouts[0])),
     }))
     .cast()
 }
@@ -115,6 +106,17 @@ impl Shim {
     unsafe fn of<'a>(plugin: *const clap_plugin) -> &'a Self {
         // SAFETY: `plugin` is the first field of a `Shim`, see there.
         unsafe { &*plugin.cast() }
+    }
+
+    /// Returns the layout that the host has selected.
+    ///
+    /// # Safety
+    /// `plugin` is this object.
+    unsafe fn layout(&self, plugin: *const clap_plugin) -> &'static AudioIOLayout {
+        // SAFETY: passed on from the caller.
+        let [inputs, outputs] =
+            [true, false].map(|is_input| unsafe { extensions::channels(plugin, is_input) });
+        layout_with(self.layouts, inputs, outputs)
     }
 
     /// Returns one of nice-plug's own extensions.
@@ -153,16 +155,30 @@ unsafe extern "C" fn activate(
         return false;
     };
 
-    block.inputs.resize(max_frames as usize);
-    block.outputs.resize(max_frames as usize);
+    // SAFETY: the object is the host's.
+    let layout = unsafe { shim.layout(plugin) };
+    block.lay_out(layout, max_frames as usize);
     block.corrected.set_rate(rate_hz);
     drop(block);
 
     // SAFETY: forwarded as it came; `plugin_data` is the wrapper's.
-    unsafe {
+    let done = unsafe {
         (*shim.inner)
             .activate
             .is_some_and(|activate| activate(plugin, rate_hz, min_frames, max_frames))
+    };
+    shim.is_active.store(done, Ordering::Release);
+    done
+}
+
+unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
+    // SAFETY: the host passes the object that it got; forwarded as it came.
+    unsafe {
+        let shim = Shim::of(plugin);
+        if let Some(deactivate) = (*shim.inner).deactivate {
+            deactivate(plugin);
+        }
+        shim.is_active.store(false, Ordering::Release);
     }
 }
 
@@ -192,11 +208,11 @@ unsafe extern "C" fn process(
     let full = unsafe { block.complete(data) };
 
     // SAFETY: every pointer in `full` is valid during this call.
-    unsafe {
+    mode::during_block(shim.mode.is_offline(), || unsafe {
         (*shim.inner)
             .process
             .map_or(CLAP_PROCESS_ERROR, |process| process(plugin, &full))
-    }
+    })
 }
 
 /// Handles a block of no frames, which only carries parameter changes.
@@ -221,6 +237,26 @@ unsafe fn flush(
 }
 
 impl Block {
+    fn new(layout: &AudioIOLayout) -> Self {
+        let (inputs, outputs) = (Ports::inputs(layout), Ports::outputs(layout));
+        Self {
+            input_table: vec![EMPTY; inputs.count()],
+            output_table: vec![EMPTY; outputs.count()],
+            inputs,
+            outputs,
+            corrected: Box::new(CorrectedTransport::new()),
+        }
+    }
+
+    /// Prepares for blocks of up to `max_frames` in a layout. Allocates.
+    fn lay_out(&mut self, layout: &AudioIOLayout, max_frames: usize) {
+        (self.inputs, self.outputs) = (Ports::inputs(layout), Ports::outputs(layout));
+        self.inputs.resize(max_frames);
+        self.outputs.resize(max_frames);
+        self.input_table.resize(self.inputs.count(), EMPTY);
+        self.output_table.resize(self.outputs.count(), EMPTY);
+    }
+
     /// Returns the block with all ports, and with transport events where nice-plug will look for
     /// them.
     ///
@@ -248,11 +284,11 @@ impl Block {
         // SAFETY: passed on from the caller.
         unsafe {
             self.inputs
-                .complete(frames, true, hosts_inputs, |i, table, n| {
+                .complete(frames, Missing::Mono, hosts_inputs, |i, table, n| {
                     inputs[i] = port(table, n)
                 });
             self.outputs
-                .complete(frames, false, hosts_outputs, |i, table, n| {
+                .complete(frames, Missing::Scratch, hosts_outputs, |i, table, n| {
                     outputs[i] = port(table, n)
                 });
         }
@@ -282,61 +318,4 @@ unsafe fn of_host(
         let port = there.then(|| unsafe { &*ports.add(number) })?;
         Some((port.data32, port.channel_count as usize))
     }
-}
-
-unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
-    // SAFETY: the host passes the object that it got and a name that ends in zero.
-    unsafe {
-        let shim = Shim::of(plugin);
-        let Some(get) = (*shim.inner).get_extension else {
-            return std::ptr::null();
-        };
-        if CStr::from_ptr(id) == CLAP_EXT_GUI && !shim.host_has_gui {
-            return std::ptr::null();
-        }
-
-        let found = get(plugin, id);
-        if !found.is_null() && CStr::from_ptr(id) == CLAP_EXT_AUDIO_PORTS {
-            return (&raw const AUDIO_PORTS).cast();
-        }
-
-        found
-    }
-}
-
-unsafe extern "C" fn ports_count(plugin: *const clap_plugin, is_input: bool) -> u32 {
-    // SAFETY: the host passes the object that it got; the table's type belongs to the name.
-    let ports =
-        unsafe { Shim::of(plugin).extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS) };
-    // SAFETY: forwarded as it came.
-    ports
-        .and_then(|ports| ports.count)
-        .map_or(0, |count| unsafe { count(plugin, is_input) })
-}
-
-unsafe extern "C" fn ports_get(
-    plugin: *const clap_plugin,
-    index: u32,
-    is_input: bool,
-    info: *mut clap_audio_port_info,
-) -> bool {
-    // SAFETY: the host passes the object that it got; the table's type belongs to the name.
-    let (shim, ports) = unsafe {
-        let shim = Shim::of(plugin);
-        let ports = shim.extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS);
-        (shim, ports)
-    };
-    let Some(get) = ports.and_then(|ports| ports.get) else {
-        return false;
-    };
-
-    // SAFETY: forwarded as it came.
-    let done = unsafe { get(plugin, index, is_input, info) };
-    if done && index == 0 && !is_input {
-        // SAFETY: nice-plug has just written there.
-        let name = unsafe { &mut (*info).name };
-        write_name(name, shim.main_output.bytes().map(|byte| byte as c_char));
-    }
-
-    done
 }

@@ -34,13 +34,16 @@ forward!(IComponentTrait {
             // SAFETY: forwarded as it came.
             unsafe { self.bus_info(kind, dir, index, bus) }
         }
+        unsafe fn setActive(&self, state: TBool) -> tresult {
+            // SAFETY: forwarded as it came.
+            unsafe { self.set_active(state) }
+        }
     }
     fn getControllerClassId(id: *mut TUID) -> tresult;
     fn setIoMode(mode: IoMode) -> tresult;
     fn getBusCount(kind: MediaType, dir: BusDirection) -> int32;
     fn getRoutingInfo(i: *mut RoutingInfo, o: *mut RoutingInfo) -> tresult;
     fn activateBus(kind: MediaType, dir: BusDirection, index: int32, state: TBool) -> tresult;
-    fn setActive(state: TBool) -> tresult;
     fn setState(state: *mut IBStream) -> tresult;
     fn getState(state: *mut IBStream) -> tresult;
 );
@@ -54,8 +57,11 @@ forward!(IAudioProcessorTrait {
             // SAFETY: forwarded as it came.
             unsafe { self.process_block(data) }
         }
+        unsafe fn setBusArrangements(&self, i: *mut SpeakerArrangement, ni: int32, o: *mut SpeakerArrangement, no: int32) -> tresult {
+            // SAFETY: forwarded as it came.
+            unsafe { self.set_bus_arrangements(i, ni, o, no) }
+        }
     }
-    fn setBusArrangements(i: *mut SpeakerArrangement, ni: int32, o: *mut SpeakerArrangement, no: int32) -> tresult;
     fn getBusArrangement(dir: BusDirection, index: int32, arr: *mut SpeakerArrangement) -> tresult;
     fn canProcessSampleSize(size: int32) -> tresult;
     fn getLatencySamples() -> uint32;

@@ -1,21 +1,26 @@
 //! The VST3 class, which owns nice-plug's wrapper and forwards to it. It adds complete ports in
 //! `process`, the right mode in `setupProcessing`, and the main output's name.
 
+mod arrangement;
 mod factory;
 mod fence;
 mod forward;
+mod points;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use nice_plug::prelude::Vst3Plugin;
+use nice_plug::prelude::{AudioIOLayout, Vst3Plugin};
 use nice_plug::wrapper::vst3::Wrapper;
 use nice_plug::wrapper::vst3::vst3::Class;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::*;
 use nice_plug::wrapper::vst3::vst3::Steinberg::*;
 
-use super::ports::{HostPort, Ports, layout, main_output_name, write_name};
+use super::mode;
+use super::ports::{HostPort, Missing, Ports, main_output_name, write_name};
 pub(crate) use factory::create_factory;
 pub(crate) use fence::{Fence, remember_executor};
+use points::BoundedPoints;
 
 fn bus(table: *mut *mut f32, channels: u32) -> AudioBusBuffers {
     AudioBusBuffers {
@@ -29,10 +34,12 @@ fn bus(table: *mut *mut f32, channels: u32) -> AudioBusBuffers {
 
 /// The ports that complete a block.
 struct Block {
+    max_frames: usize,
     inputs: Ports,
     outputs: Ports,
     input_table: Vec<AudioBusBuffers>,
     output_table: Vec<AudioBusBuffers>,
+    points: BoundedPoints,
 }
 
 // SAFETY: the tables' pointers are written before they are read in every call, and never used
@@ -42,6 +49,7 @@ unsafe impl Send for Block {}
 /// One instance of the plugin, as a VST3 host sees it.
 struct Shim<P: Vst3Plugin> {
     inner: Wrapper<P>,
+    is_active: AtomicBool,
     block: Mutex<Block>,
 }
 
@@ -57,20 +65,29 @@ impl<P: Vst3Plugin> Class for Shim<P> {
 
 impl<P: Vst3Plugin> Shim<P> {
     fn new() -> Self {
-        let (inputs, outputs) = (Ports::inputs(layout::<P>()), Ports::outputs(layout::<P>()));
-        let empty = |_| bus(std::ptr::null_mut(), 0);
-        let input_table = (0..inputs.count()).map(empty).collect();
-
-        let output_table = (0..outputs.count()).map(empty).collect();
         Self {
             inner: Wrapper::new(),
-            block: Mutex::new(Block {
-                inputs,
-                outputs,
-                input_table,
-                output_table,
-            }),
+            is_active: AtomicBool::new(false),
+            block: Mutex::new(Block::new(&P::AUDIO_IO_LAYOUTS[0], P::INPUT_EVENT_CAPACITY)),
         }
+    }
+
+    /// Activates or deactivates the plugin. Hosts set the bus arrangements until then.
+    ///
+    /// # Safety
+    /// As VST3 demands of the host.
+    unsafe fn set_active(&self, state: TBool) -> tresult {
+        if state != 0
+            && let Ok(mut block) = self.block.lock()
+        {
+            block.lay_out(self.layout());
+        }
+
+        // SAFETY: forwarded as it came.
+        let result = unsafe { self.inner.setActive(state) };
+        let is_active = state != 0 && result == kResultOk;
+        self.is_active.store(is_active, Ordering::Release);
+        result
     }
 
     /// # Safety
@@ -83,8 +100,8 @@ impl<P: Vst3Plugin> Shim<P> {
 
         let max_frames = wanted.maxSamplesPerBlock.max(0) as usize;
         if let Ok(mut block) = self.block.lock() {
-            block.inputs.resize(max_frames);
-            block.outputs.resize(max_frames);
+            block.max_frames = max_frames;
+            block.lay_out(self.layout());
         }
 
         // SAFETY: forwarded as it came. The wrapper keeps the mode of the call before: the second
@@ -111,8 +128,13 @@ impl<P: Vst3Plugin> Shim<P> {
         // SAFETY: passed on from the caller.
         let mut full = unsafe { block.complete(data) };
 
+        // Realtime is also what hosts leave there that say it with `setupProcessing` alone.
+        let is_offline = data.processMode == ProcessModes_::kOffline as i32;
+
         // SAFETY: every pointer in `full` is valid during this call.
-        unsafe { self.inner.process(&mut full) }
+        mode::during_block(is_offline.then_some(true), || unsafe {
+            self.inner.process(&mut full)
+        })
     }
 
     /// # Safety
@@ -135,7 +157,7 @@ impl<P: Vst3Plugin> Shim<P> {
             let name = unsafe { &mut (*info).name };
             write_name(
                 name,
-                main_output_name(layout::<P>())
+                main_output_name(&P::AUDIO_IO_LAYOUTS[0])
                     .encode_utf16()
                     .map(|unit| unit as TChar),
             );
@@ -146,6 +168,28 @@ impl<P: Vst3Plugin> Shim<P> {
 }
 
 impl Block {
+    fn new(layout: &AudioIOLayout, most_points: usize) -> Self {
+        let (inputs, outputs) = (Ports::inputs(layout), Ports::outputs(layout));
+        let tables = [inputs.count(), outputs.count()]
+            .map(|count| (0..count).map(|_| bus(std::ptr::null_mut(), 0)).collect());
+        let [input_table, output_table] = tables;
+        Self {
+            max_frames: 0,
+            inputs,
+            outputs,
+            input_table,
+            output_table,
+            points: BoundedPoints::new(most_points),
+        }
+    }
+
+    /// Prepares for a layout. Its ports are as many as those of any other. Allocates.
+    fn lay_out(&mut self, layout: &AudioIOLayout) {
+        (self.inputs, self.outputs) = (Ports::inputs(layout), Ports::outputs(layout));
+        self.inputs.resize(self.max_frames);
+        self.outputs.resize(self.max_frames);
+    }
+
     /// Returns the block with all ports; without any frames where the host only hands over
     /// parameters.
     ///
@@ -154,6 +198,8 @@ impl Block {
     unsafe fn complete(&mut self, data: &ProcessData) -> ProcessData {
         let mut full = *data;
         let frames = data.numSamples.max(0) as usize;
+        // SAFETY: the host's changes are valid during this call.
+        full.inputParameterChanges = unsafe { self.points.bound(data.inputParameterChanges) };
 
         // SAFETY: passed on from the caller.
         let (inputs, outputs) = unsafe {
@@ -175,11 +221,12 @@ impl Block {
 
         // SAFETY: passed on from the caller.
         unsafe {
-            self.inputs.complete(frames, true, inputs, |i, table, n| {
-                input_table[i] = bus(table, n)
-            });
+            self.inputs
+                .complete(frames, Missing::Mono, inputs, |i, table, n| {
+                    input_table[i] = bus(table, n)
+                });
             self.outputs
-                .complete(frames, false, outputs, |i, table, n| {
+                .complete(frames, Missing::Scratch, outputs, |i, table, n| {
                     output_table[i] = bus(table, n)
                 });
         }
