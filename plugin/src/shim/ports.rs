@@ -23,7 +23,7 @@ pub(super) fn layout_with(
     layouts.iter().find(fits).unwrap_or(&layouts[0])
 }
 
-/// What a channel becomes that the host does not have.
+/// The replacement of a channel that the host does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     /// Scratch with its old contents, to be written to.
@@ -230,7 +230,8 @@ mod tests {
                 let mut audio = [[1.0_f32; 2], [2.0; 2]];
                 let mut table = audio.each_mut().map(|channel| channel.as_mut_ptr());
                 let places = table;
-                let host = |_: usize| Some((table.as_mut_ptr(), have));
+                let table = table.as_mut_ptr();
+                let host = |_: usize| Some((table, have));
 
                 let mut found = [usize::MAX; 2];
                 let set = |_: usize, table: *mut *mut f32, _: u32| {

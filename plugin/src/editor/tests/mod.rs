@@ -184,7 +184,7 @@ impl EditorFixture {
             left: &side,
             right: &side,
             position,
-            offline: true,
+            patience: crate::patience::Patience::Unlimited,
         };
 
         self.end.record(
@@ -233,5 +233,7 @@ fn clip(key: Option<Fingerprint>) -> SavedClip {
         rate_hz: SESSION_HZ,
         name: "Chorus".to_owned(),
         key,
+        silenced: crate::capture::Silenced::default(),
+        file: None,
     }
 }

@@ -28,9 +28,9 @@ impl<P: Vst3Plugin> Shim<P> {
 
     /// Sets the arrangements, unless the plugin is active: its buffers are of the old ones then.
     ///
-    /// Where the host asks for others than there are, such as six mono outputs on a mono track, the
-    /// answer is no. As VST3 has it, the plugin then keeps the nearest, and the host asks for it:
-    /// the main buses as the host wants them, and the auxiliary ones as they are.
+    /// A host may ask for others than there are, such as six mono outputs on a mono track, to which
+    /// the answer is no. As VST3 has it, the plugin then keeps the nearest, and the host asks for
+    /// it: the main buses as the host wants them, and the auxiliary ones as they are.
     ///
     /// # Safety
     /// The tables are null or as long as the host says.
