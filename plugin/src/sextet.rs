@@ -90,7 +90,7 @@ impl Plugin for Sextet {
     ];
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
     /// Points of automation in a block; more are thinned.
-    const INPUT_EVENT_CAPACITY: usize = 4_096;
+    const INPUT_EVENT_CAPACITY: usize = 2_048;
 
     type SysExMessage = ();
     type BackgroundTask = Fence;

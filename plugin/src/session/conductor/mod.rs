@@ -194,7 +194,10 @@ impl Conductor {
             Command::CancelBackground(kind) => self.cancel_background(kind),
             Command::Clear => self.replace_clip(None),
             Command::MoveClip(frame) => self.move_clip(frame),
-            Command::Settings(settings) => self.settings = settings,
+            Command::Settings(settings) => {
+                self.settings = settings;
+                self.hold_captures();
+            }
             Command::ListCaptures => self.list_captures(),
             Command::DeleteCapture(audio) => self.delete_capture(&audio),
             Command::LimitCaptures(limit_bytes) => self.limit_captures(limit_bytes),
