@@ -52,8 +52,8 @@ impl Lead {
         }
     }
 
-    /// Counts a block of `frames` that begins at `now`; returns what may be waited for it. A wait is
-    /// never longer than the lead, so that a host that is late by then was late before.
+    /// Counts a block of `frames` that begins at `now`; returns what may be waited for it. A wait
+    /// is never longer than the lead, so that a host that is late by then was late before.
     pub(crate) fn patience(&mut self, frames: usize, now: Instant) -> Patience {
         let passed = self
             .last

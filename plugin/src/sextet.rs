@@ -89,6 +89,8 @@ impl Plugin for Sextet {
         layout(MONO, MONO, "Six stems of a mono track, mono main output"),
     ];
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
+    /// Points of automation in a block; more are thinned.
+    const INPUT_EVENT_CAPACITY: usize = 2_048;
 
     type SysExMessage = ();
     type BackgroundTask = Fence;

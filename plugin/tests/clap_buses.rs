@@ -388,8 +388,8 @@ fn thousands_of_points_in_a_block_end_with_the_last() {
     assert!((host.value("Drums gain") - same).abs() < 1e-6);
 }
 
-/// What is not computed passes bit for bit: denormals, whose exponent is 0, and numbers that are
-/// none.
+/// The dry signal is not computed with and passes bit for bit: denormals, whose exponent is 0, and
+/// numbers that are none.
 #[test]
 fn the_dry_signal_passes_bit_for_bit() {
     let mut host = host_with_stems();

@@ -133,7 +133,7 @@ fn stems_are_on_their_buses_and_the_main_output_has_its_channels() {
     });
 }
 
-/// What a mono track captures is on both sides of the clip.
+/// A mono track is on both sides of its clip.
 #[test]
 fn a_mono_track_is_captured_on_both_sides() {
     each_case([0, 1, 2], |id| {

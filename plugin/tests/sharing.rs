@@ -104,8 +104,53 @@ impl Player {
 #[test]
 fn instances_share_the_engine_and_the_cache() {
     project::use_command(command());
+    a_copy_shares_the_clip();
     let mut players = two_at_once();
     a_full_cache(&mut players);
+}
+
+/// Checks that a track that is duplicated before its clip is separated shows the same clip, that
+/// one separation serves both, and that both play the same stems.
+fn a_copy_shares_the_clip() {
+    let lock = project::folders().engine_lock();
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let lock = std::fs::File::create(lock).unwrap();
+    lock.lock().unwrap();
+
+    let mut original = Player::new(4);
+    original.host.wait_for("queued", PATIENCE);
+    let host = Host::new();
+    assert!(host.load(&original.host.save()));
+    let clip = original.clip.clone();
+    let mut copy = Player { host, clip };
+    copy.host.activate(song(0.0).0, BLOCK as u32);
+    copy.host.wait_for("queued", PATIENCE);
+
+    drop(lock);
+    let mut separated = [false; 2];
+    project::until("both have their stems", PATIENCE, || {
+        let found = [original.host.status(), copy.host.status()];
+        for (separated, status) in separated.iter_mut().zip(&found) {
+            *separated |= status.starts_with("separating");
+        }
+        if found.iter().all(|status| status == "ready") {
+            Ok(())
+        } else {
+            Err(found.join(" and "))
+        }
+    });
+
+    assert_ne!(separated, [true; 2], "one separation serves both");
+    let [first, second] = [&original, &copy].map(|player| project::saved(&player.host.save()));
+    assert_eq!(first["clip"], second["clip"]);
+    assert_eq!(original.entry(), copy.entry());
+    let captures = std::fs::read_dir(project::folders().captures()).unwrap();
+    let names = captures.map(|entry| entry.unwrap().path());
+    let wavs = names.filter(|path| path.extension().is_some_and(|it| it == "wav"));
+    let audio = first["clip"]["audio"].as_str().unwrap();
+    let same = wavs.filter(|path| path.file_stem().is_some_and(|stem| stem == audio));
+    assert_eq!(same.count(), 1);
+    assert_same_buses(&original.stems(), &copy.stems(), "the copy");
 }
 
 /// Checks that both instances wait while another process has the engine, and that they separate in

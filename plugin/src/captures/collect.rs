@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <folder>/sextet/<fingerprint>.wav    the capture
-//! <folder>/sextet/<fingerprint>.clip   the manifest: name, place on the timeline, what belongs to it
+//! <folder>/sextet/<fingerprint>.clip   the manifest: name, place, what belongs to it
 //! <folder>/sextet/stems/<key>/         the stems, as the cache has them, with the cache's manifest
 //! ```
 

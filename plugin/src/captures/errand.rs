@@ -13,7 +13,7 @@ use super::transfer::Watch;
 use super::{collect, find};
 use crate::saved::SavedClip;
 
-/// What an errand does.
+/// The work of an errand.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ErrandTask {
     /// Copies the clip's capture, which is at this path, and its stems to a folder.

@@ -1,4 +1,4 @@
-//! What people call a capture. Its file is named after its audio, which tells nobody anything.
+//! Labels: the names of captures for people. A capture's file is named after its audio.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -176,7 +176,7 @@ mod tests {
 
         let mut holds = Holds::default();
         holds.set([folder.join(format!("{}.wav", made[1]))]);
-        // What is used is the last that was used.
+        // A capture in use is the last that was used.
         assert_eq!(names(folder)[0], "Take 1");
         let in_use = list(folder)
             .captures
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(keep_within_limit(folder), 3);
         assert_eq!(names(folder), ["Take 0", "Take 5", "Take 4"]);
 
-        // What is in use stays, whatever the limit.
+        // Captures in use stay, whatever the limit.
         set_limit(folder, Some(1)).unwrap();
         assert_eq!(
             (keep_within_limit(folder), names(folder)),

@@ -21,5 +21,7 @@ pub(crate) fn capture_of(clip: &SavedClip, settings: &Settings, folders: &Folder
 /// Returns the folder that new captures go to.
 pub(crate) fn folder_for_new(settings: &Settings, folders: &Folders) -> PathBuf {
     let chosen = settings.captures.as_ref().map(PathBuf::from);
+    // A relative path would be relative to whatever the host's folder is.
+    let chosen = chosen.filter(|folder| folder.is_absolute());
     chosen.unwrap_or_else(|| folders.captures())
 }

@@ -38,7 +38,7 @@ pub(crate) struct Deck {
     head: usize,
 }
 
-/// What the players of a clip share. Dropping it ends the prefetching thread.
+/// The part that the players of a clip share. Dropping it ends the prefetching thread.
 struct Reel {
     shared: Arc<Shared>,
     /// Handle of the prefetching thread, which the audio thread wakes when it needs pages.
@@ -130,6 +130,12 @@ impl Deck {
             .clone()
     }
 
+    /// Returns whether both have one memory.
+    #[cfg(test)]
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.reel, &other.reel)
+    }
+
     /// Returns the largest size of the deck's pages in bytes.
     #[cfg(test)]
     pub(crate) fn most_bytes(&self) -> usize {
@@ -216,7 +222,7 @@ impl Reel {
             .max(FEWEST_SLOTS)
             .min(geometry.pages().max(1));
 
-        // Where all pages are in memory, any number of players has them.
+        // All pages of a short clip are in memory, for any number of players.
         let heads = if slots >= geometry.pages() {
             MOST_HEADS
         } else {

@@ -70,8 +70,8 @@ impl Mixer {
     }
 
     /// Mixes within the clip: `main` holds the dry signal and receives the mix. The sum is computed
-    /// in float64, so that stems that add up to the clip do so here. The dry signal alone is left as
-    /// it is, bit for bit.
+    /// in float64, so that stems that add up to the clip do so here. The dry signal alone is left
+    /// as it is, bit for bit.
     ///
     /// # Panics
     /// If the block is longer than `N`.

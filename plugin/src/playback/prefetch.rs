@@ -124,7 +124,7 @@ impl<'a> Work<'a> {
             self.want(at.saturating_sub(KEPT_BEHIND)..at);
         }
 
-        // What is further away is wanted by all players in turn.
+        // Pages that are further away are wanted by all players in turn.
         for ahead in 2..pages {
             if self.wanted.len() == self.held.len() {
                 return;

@@ -490,3 +490,86 @@ fn stems_play_on_when_the_cache_is_deleted() {
             .all(|frame| heard[4][1][frame] == value(Stem::Vocals, 1, at as u64 + frame as u64))
     );
 }
+
+/// Copies of an instance share the memory, and each plays its own place, wherever the others are.
+/// The clip does not fit into the memory.
+#[test]
+fn copies_share_a_deck_and_play_where_they_are() {
+    let frames = 46 * 48_000;
+    let mut cache = Cache::new(48_000, frames, value);
+    let again = |cache: &Cache| {
+        let folders = Folders::at(cache.folder.path(), cache.folder.path());
+        let keys = std::fs::read_dir(folders.stems()).unwrap();
+        let key = keys
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+            .next()
+            .unwrap();
+        StemFiles::open(Entry::open(&folders, &key).unwrap()).unwrap()
+    };
+
+    let first = cache.deck(0, 48_000);
+    let decks: Vec<_> = (0..3)
+        .map(|_| {
+            cache.files = Some(again(&cache));
+            cache.deck(0, 48_000)
+        })
+        .chain([first.clone()])
+        .collect();
+    assert!(decks.iter().all(|deck| deck.shares_with(&first)));
+    assert!(first.most_bytes() < 100 << 20);
+
+    // Another place or rate is another deck.
+    for (start_frame, session_hz) in [(1, 48_000), (0, 44_100)] {
+        cache.files = Some(again(&cache));
+        assert!(!cache.deck(start_frame, session_hz).shares_with(&first));
+    }
+
+    let players = decks.into_iter().enumerate().map(|(number, deck)| {
+        std::thread::spawn(move || {
+            let mut player = Player::new(48_000.0);
+            for round in 0..60 {
+                let position = (number * 911_111 + round * 700_001) % (frames as usize - 600);
+                let at = Some(position as i64);
+                let heard = play(&mut player, Some(&deck), &UNITY, at, 500, true, 0.0);
+                for (stem, bus) in Stem::ALL.into_iter().zip(&heard[1..]) {
+                    for (frame, &sample) in bus[1].iter().enumerate() {
+                        let expected = value(stem, 1, (position + frame) as u64);
+                        assert_eq!(sample, expected, "{stem} at {position} + {frame}");
+                    }
+                }
+            }
+        })
+    });
+    let players: Vec<_> = players.collect();
+    players
+        .into_iter()
+        .for_each(|player| player.join().unwrap());
+
+    a_host_that_is_ahead_waits_for_stems(&first, frames);
+}
+
+/// Checks that a host that renders faster than real time, and says nothing of it, waits as long as
+/// it is ahead.
+fn a_host_that_is_ahead_waits_for_stems(deck: &Arc<Deck>, frames: u64) {
+    let mut player = Player::new(48_000.0);
+    for round in 0..40 {
+        let position = (round * 1_700_003) % (frames as usize - 600);
+        let mut block_audio = [[0.0_f32; 500]; 14];
+        let mut channels = block_audio.iter_mut().map(|channel| channel.as_mut_slice());
+        let mut pair = || [channels.next().unwrap(), channels.next().unwrap()];
+        let mut block = Block {
+            main: pair(),
+            stems: std::array::from_fn(|_| pair()),
+            position: Some(position as i64),
+            loop_start: None,
+            patience: Patience::Until(Instant::now() + Duration::from_secs(60)),
+        };
+        player.play(Some(deck), &UNITY, &mut block);
+
+        let heard = &block.stems[0][0];
+        for (frame, &sample) in heard.iter().enumerate() {
+            let expected = value(Stem::Drums, 0, (position + frame) as u64);
+            assert_eq!(sample, expected, "at {position} + {frame}");
+        }
+    }
+}

@@ -40,8 +40,8 @@ pub(crate) enum Command {
     LookCloser(CloserLook),
     /// Replaces the settings.
     Settings(Settings),
-    /// Lists the user's captures, for [`View::captures`](super::View::captures). The list is kept up
-    /// to date from then on.
+    /// Lists the user's captures, for [`View::captures`](super::View::captures). The list is kept
+    /// up to date from then on.
     ListCaptures,
     /// Deletes one of the user's captures, unless an open project uses it.
     DeleteCapture(Fingerprint),

@@ -10,8 +10,9 @@
 //! | CLAP: a transport event inside a block is taken to lie at the block's start | [`clap`], `transport.rs` |
 //! | CLAP: creating the editor in a host without the host's side of the extension panics | [`clap`] |
 //! | VST3: `setupProcessing` keeps the mode of the call before | [`vst3`] |
+//! | VST3: `setBusArrangements` compares a bus with the one before it | [`vst3`], `arrangement.rs` |
 //! | VST3: `setBusArrangements` refuses without keeping the nearest layout | [`vst3`], `arrangement.rs` |
-//! | VST3: a block with more than 1024 parameter points allocates on the audio thread | [`vst3`], `points.rs` |
+//! | VST3: a block with more parameter points than there is room for allocates on the audio thread | [`vst3`], `points.rs` |
 //! | VST3 on Linux: a parameter change under way when the last instance goes aborts the host | [`vst3`], `fence.rs` |
 //!
 //! The shims are generic over the plugin, which `exports/` names. The plugin's `unsafe` code is in

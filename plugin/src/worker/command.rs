@@ -62,8 +62,10 @@ fn find(folders: &Folders) -> Option<PathBuf> {
         .map(|folder| folder.join(COMMAND_FILE))
         .collect::<Vec<_>>();
 
+    let installed = library.as_deref().and_then(installed_beside);
     beside
         .chain([folders.installed_command()])
+        .chain(installed)
         .chain(on_path)
         .find(|path| path.is_file())
 }
@@ -82,6 +84,16 @@ fn around(library: &Path) -> Vec<PathBuf> {
     }
     places.retain(|place| !place.as_os_str().eq_ignore_ascii_case(library.as_os_str()));
     places
+}
+
+/// Returns the path at which an installer puts the command of a plugin that is in a user's
+/// `~/.clap` or `~/.vst3`. A host in a sandbox, such as Flatpak's, moves the data folder, and
+/// perhaps the home folder, but loads the plugin from where it was installed.
+fn installed_beside(library: &Path) -> Option<PathBuf> {
+    let is_plugins = |folder: &&Path| folder.ends_with(".clap") || folder.ends_with(".vst3");
+    let plugins = library.ancestors().skip(1).find(is_plugins)?;
+    let data = plugins.parent()?.join(".local").join("share");
+    Some(data.join("sextet").join("bin").join(COMMAND_FILE))
 }
 
 /// Returns the path of the file that this code was loaded from.
@@ -132,6 +144,28 @@ mod tests {
             for place in &places {
                 assert_ne!(place.to_str().unwrap().to_lowercase(), of_library);
             }
+        });
+    }
+
+    #[test]
+    fn the_command_is_where_the_plugin_was_installed() {
+        let cases = [
+            ("/home/x/.clap/Sextet.clap", Some("/home/x")),
+            (
+                "/home/x/.vst3/Sextet.vst3/Contents/x86_64-linux/Sextet.so",
+                Some("/home/x"),
+            ),
+            ("/home/x/.clap/audio/Sextet.clap", Some("/home/x")),
+            ("/usr/lib/clap/Sextet.clap", None),
+            ("Sextet.so", None),
+        ];
+        each_case(cases, |(library, home)| {
+            let place = |home| {
+                Path::new(home)
+                    .join(".local/share/sextet/bin")
+                    .join(COMMAND_FILE)
+            };
+            assert_eq!(installed_beside(Path::new(library)), home.map(place));
         });
     }
 }

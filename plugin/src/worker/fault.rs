@@ -114,11 +114,11 @@ impl Fault {
             Self::Failed { remedy, .. } => remedy.clone(),
             Self::Stems(_) => "Separate again: the stems are made anew.".to_owned(),
             Self::Capture(_) => {
-                "Free space on the disk, or set SEXTET_DATA to a folder that can be written."
+                "Free space on the disk, or choose another folder for captures in the settings."
                     .to_owned()
             }
             Self::Missing { .. } => {
-                "Capture the clip again, or open its file. Until then the track plays dry."
+                "Look for it in a folder, capture the clip again, or open its file; the track plays dry."
                     .to_owned()
             }
             Self::NoFolder(_) => {

@@ -118,7 +118,8 @@ pub struct Prepare {
 }
 
 /// Stems of the cache that are to be written as files, `<folder>/<name>/<stem>.<extension>`, or as
-/// one, `<folder>/<name>/<name>.stem.mp4`. Existing files are replaced when all new ones are complete.
+/// one, `<folder>/<name>/<name>.stem.mp4`. Existing files are replaced when all new ones are
+/// complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Render {
     /// Number of the job.

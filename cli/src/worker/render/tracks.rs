@@ -104,9 +104,9 @@ pub(super) fn tracks(render: &Render, entry: &Entry) -> Result<Vec<Track>> {
 /// Refuses stems that the entry does not have, and factors that are no numbers.
 fn check(render: &Render, entry: &Entry, there: &[Stem]) -> Result<()> {
     let levels = || render.mixes.iter().flat_map(|mix| &mix.levels);
-    let asked = render.stems.iter().chain(levels().map(|(stem, _)| stem));
+    let mut asked = render.stems.iter().chain(levels().map(|(stem, _)| stem));
 
-    if let Some(missing) = asked.into_iter().find(|stem| !there.contains(stem)) {
+    if let Some(missing) = asked.find(|stem| !there.contains(stem)) {
         let message = format!(
             "the model {} does not give the stem '{missing}'",
             entry.manifest().model

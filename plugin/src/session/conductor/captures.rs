@@ -11,7 +11,7 @@ use super::state::State;
 use crate::captures::{self, Errand, ErrandOutcome, ErrandTask, capture_of};
 use crate::saved::SavedClip;
 use crate::session::view::{BackgroundJob, BackgroundKind};
-use crate::worker::{Fault, Launcher};
+use crate::worker::Launcher;
 
 impl Conductor {
     fn folders(&self) -> Option<&Folders> {
@@ -102,10 +102,11 @@ impl Conductor {
             return;
         };
         if capture.is_file() {
-            self.start_errand(ErrandTask::Collect { capture, folder });
-        } else {
-            self.show_notice(&Fault::Missing { path: capture });
+            return self.start_errand(ErrandTask::Collect { capture, folder });
         }
+        let message = format!("The clip's capture is gone: {}.", capture.display());
+        let remedy = "Look for it in a folder, or capture the clip again.";
+        self.notice = Some((message, remedy.to_owned()));
     }
 
     /// Starts looking for the clip's capture in a folder.

@@ -200,7 +200,10 @@ impl Conductor {
             Command::Clear => self.replace_clip(None),
             Command::MoveClip(frame) => self.move_clip(frame),
             Command::LookCloser(look) => self.closeups.look_closer(look),
-            Command::Settings(settings) => self.settings = settings,
+            Command::Settings(settings) => {
+                self.settings = settings;
+                self.hold_captures();
+            }
             Command::ListCaptures => self.list_captures(),
             Command::DeleteCapture(audio) => self.delete_capture(&audio),
             Command::LimitCaptures(limit_bytes) => self.limit_captures(limit_bytes),

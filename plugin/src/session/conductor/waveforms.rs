@@ -50,7 +50,8 @@ impl Waveforms {
         &self.stems
     }
 
-    /// Shows a clip without its waveforms, and starts the scan that reads its capture, if it is there.
+    /// Shows a clip without its waveforms, and starts the scan that reads its capture, if it is
+    /// there.
     pub(super) fn show_clip(&mut self, clip: Option<&SavedClip>, capture: Option<PathBuf>) {
         self.stop_scan();
         self.stems = Default::default();

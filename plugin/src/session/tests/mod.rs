@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sextet_protocol::worker::{RenderBits, RenderFormat};
 use sextet_protocol::{Fingerprint, Stem};
 
+mod captures;
 #[cfg(unix)]
 mod faults;
 

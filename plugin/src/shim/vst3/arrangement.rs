@@ -1,5 +1,7 @@
 //! The arrangements of the buses: the layouts of the plugin, as VST3 negotiates them.
 
+use std::sync::atomic::Ordering;
+
 use nice_plug::prelude::{AudioIOLayout, NonZeroU32, Vst3Plugin};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::*;
 use nice_plug::wrapper::vst3::vst3::Steinberg::*;
@@ -28,9 +30,13 @@ impl<P: Vst3Plugin> Shim<P> {
 
     /// Sets the arrangements, unless the plugin is active: its buffers are of the old ones then.
     ///
-    /// Where the host asks for others than there are, such as six mono outputs on a mono track, the
-    /// answer is no. As VST3 has it, the plugin then keeps the nearest, and the host asks for it:
-    /// the main buses as the host wants them, and the auxiliary ones as they are.
+    /// A host may ask for others than there are, such as six mono outputs on a mono track, to which
+    /// the answer is no. As VST3 has it, the plugin then keeps the nearest, and the host asks for
+    /// it: the main buses as the host wants them, and the auxiliary ones as they are.
+    ///
+    /// nice-plug 0.4.2 compares every auxiliary bus with the one before it, and thereby refuses each
+    /// layout whose main output has other channels than the first auxiliary one. So a mono output is
+    /// the shim's: nice-plug has the layout with a stereo output, which the shim folds.
     ///
     /// # Safety
     /// The tables are null or as long as the host says.
@@ -41,7 +47,7 @@ impl<P: Vst3Plugin> Shim<P> {
         outputs: *mut SpeakerArrangement,
         num_outs: int32,
     ) -> tresult {
-        if self.is_active.load(std::sync::atomic::Ordering::Acquire) {
+        if self.is_active.load(Ordering::Acquire) {
             return kResultFalse;
         }
 
@@ -50,37 +56,93 @@ impl<P: Vst3Plugin> Shim<P> {
             self.inner
                 .setBusArrangements(inputs, num_ins, outputs, num_outs)
         };
+        if result == kResultOk {
+            self.has_mono_output.store(false, Ordering::Release);
+        }
         if result != kResultFalse || num_ins < 1 || num_outs < 1 {
             return result;
         }
 
-        // SAFETY: neither is null, or the wrapper had refused them as invalid, and both have one.
-        let (input, output) = unsafe { (*inputs, *outputs) };
-        self.keep_nearest(input, output);
-        result
+        // SAFETY: neither is null, or the wrapper had refused them as invalid; both are so long.
+        let (inputs, outputs) = unsafe {
+            (
+                std::slice::from_raw_parts(inputs, num_ins as usize),
+                std::slice::from_raw_parts(outputs, num_outs as usize),
+            )
+        };
+        self.keep_nearest(inputs, outputs)
     }
 
-    /// Keeps the layout with these main buses, if there is one.
-    fn keep_nearest(&self, input: SpeakerArrangement, output: SpeakerArrangement) {
-        let layout = layout_with(P::AUDIO_IO_LAYOUTS, input.count_ones(), output.count_ones());
-        let mut inputs = arrangements(layout.main_input_channels, layout.aux_input_ports);
-        let mut outputs = arrangements(layout.main_output_channels, layout.aux_output_ports);
-        let is_near = inputs.first().map(|main| main.count_ones()) == Some(input.count_ones())
-            && outputs.first().map(|main| main.count_ones()) == Some(output.count_ones());
-        if !is_near {
-            return;
+    /// Keeps the layout with the main buses that are asked for, if there is one. Returns whether it
+    /// is all that is asked for.
+    fn keep_nearest(
+        &self,
+        inputs: &[SpeakerArrangement],
+        outputs: &[SpeakerArrangement],
+    ) -> tresult {
+        let layout = layout_with(
+            P::AUDIO_IO_LAYOUTS,
+            inputs[0].count_ones(),
+            outputs[0].count_ones(),
+        );
+        let kept_inputs = arrangements(layout.main_input_channels, layout.aux_input_ports);
+        let kept_outputs = arrangements(layout.main_output_channels, layout.aux_output_ports);
+        let same =
+            |a: &SpeakerArrangement, b: &SpeakerArrangement| a.count_ones() == b.count_ones();
+        if !same(&kept_inputs[0], &inputs[0]) || !same(&kept_outputs[0], &outputs[0]) {
+            return kResultFalse;
         }
 
-        let (num_ins, num_outs) = (inputs.len() as int32, outputs.len() as int32);
-        // SAFETY: both tables are as long as they are said to be.
-        unsafe {
-            self.inner.setBusArrangements(
-                inputs.as_mut_ptr(),
-                num_ins,
-                outputs.as_mut_ptr(),
-                num_outs,
-            );
+        // The wrapper has a stereo output in the place of a mono one.
+        let is_mono = kept_outputs[0].count_ones() == 1;
+        let mut own_inputs = kept_inputs.clone();
+        let mut own_outputs = kept_outputs.clone();
+        if is_mono {
+            own_outputs[0] = SpeakerArr::kStereo;
         }
+        let (num_ins, num_outs) = (own_inputs.len() as int32, own_outputs.len() as int32);
+        // SAFETY: both tables are as long as they are said to be.
+        let result = unsafe {
+            self.inner.setBusArrangements(
+                own_inputs.as_mut_ptr(),
+                num_ins,
+                own_outputs.as_mut_ptr(),
+                num_outs,
+            )
+        };
+        if result != kResultOk {
+            return kResultFalse;
+        }
+
+        self.has_mono_output.store(is_mono, Ordering::Release);
+        let all_same = |kept: &[SpeakerArrangement], asked: &[SpeakerArrangement]| {
+            kept.len() == asked.len() && kept.iter().zip(asked).all(|(a, b)| same(a, b))
+        };
+        if all_same(&kept_inputs, inputs) && all_same(&kept_outputs, outputs) {
+            kResultOk
+        } else {
+            kResultFalse
+        }
+    }
+
+    /// Returns the arrangement of a bus: nice-plug's, but for a mono output.
+    ///
+    /// # Safety
+    /// `arrangement` is null or may be written to.
+    pub(super) unsafe fn bus_arrangement(
+        &self,
+        direction: BusDirection,
+        index: int32,
+        arrangement: *mut SpeakerArrangement,
+    ) -> tresult {
+        // SAFETY: forwarded as it came.
+        let result = unsafe { self.inner.getBusArrangement(direction, index, arrangement) };
+        let is_main = direction == OUTPUT && index == 0;
+        if result == kResultOk && is_main && self.has_mono_output.load(Ordering::Acquire) {
+            // SAFETY: nice-plug has just written there.
+            unsafe { *arrangement = SpeakerArr::kMono };
+        }
+        result
     }
 }
 

@@ -61,8 +61,11 @@ forward!(IAudioProcessorTrait {
             // SAFETY: forwarded as it came.
             unsafe { self.set_bus_arrangements(i, ni, o, no) }
         }
+        unsafe fn getBusArrangement(&self, dir: BusDirection, index: int32, arr: *mut SpeakerArrangement) -> tresult {
+            // SAFETY: forwarded as it came.
+            unsafe { self.bus_arrangement(dir, index, arr) }
+        }
     }
-    fn getBusArrangement(dir: BusDirection, index: int32, arr: *mut SpeakerArrangement) -> tresult;
     fn canProcessSampleSize(size: int32) -> tresult;
     fn getLatencySamples() -> uint32;
     fn setProcessing(state: TBool) -> tresult;

@@ -39,6 +39,8 @@ struct Block {
     outputs: Ports,
     input_table: Vec<AudioBusBuffers>,
     output_table: Vec<AudioBusBuffers>,
+    /// Whether the host handed over one channel for the main output, which has two.
+    has_mono_output: bool,
     points: BoundedPoints,
 }
 
@@ -50,6 +52,8 @@ unsafe impl Send for Block {}
 struct Shim<P: Vst3Plugin> {
     inner: Wrapper<P>,
     is_active: AtomicBool,
+    /// Whether the host has a mono main output, where nice-plug has a stereo one.
+    has_mono_output: AtomicBool,
     block: Mutex<Block>,
 }
 
@@ -68,6 +72,7 @@ impl<P: Vst3Plugin> Shim<P> {
         Self {
             inner: Wrapper::new(),
             is_active: AtomicBool::new(false),
+            has_mono_output: AtomicBool::new(false),
             block: Mutex::new(Block::new(&P::AUDIO_IO_LAYOUTS[0], P::INPUT_EVENT_CAPACITY)),
         }
     }
@@ -132,9 +137,14 @@ impl<P: Vst3Plugin> Shim<P> {
         let is_offline = data.processMode == ProcessModes_::kOffline as i32;
 
         // SAFETY: every pointer in `full` is valid during this call.
-        mode::during_block(is_offline.then_some(true), || unsafe {
+        let result = mode::during_block(is_offline.then_some(true), || unsafe {
             self.inner.process(&mut full)
-        })
+        });
+        if full.numSamples > 0 && block.has_mono_output {
+            // SAFETY: the ports were completed for this block.
+            unsafe { block.outputs.fold_main(full.numSamples as usize) };
+        }
+        result
     }
 
     /// # Safety
@@ -154,7 +164,10 @@ impl<P: Vst3Plugin> Shim<P> {
 
         if result == kResultOk && main_output {
             // SAFETY: nice-plug has just written there.
-            let name = unsafe { &mut (*info).name };
+            let (name, channels) = unsafe { (&mut (*info).name, &mut (*info).channelCount) };
+            if self.has_mono_output.load(Ordering::Acquire) {
+                *channels = 1;
+            }
             write_name(
                 name,
                 main_output_name(&P::AUDIO_IO_LAYOUTS[0])
@@ -179,6 +192,7 @@ impl Block {
             outputs,
             input_table,
             output_table,
+            has_mono_output: false,
             points: BoundedPoints::new(most_points),
         }
     }
@@ -217,6 +231,8 @@ impl Block {
             return full;
         }
 
+        self.has_mono_output =
+            outputs(0).is_some_and(|(table, channels)| channels == 1 && !table.is_null());
         let (input_table, output_table) = (&mut self.input_table, &mut self.output_table);
 
         // SAFETY: passed on from the caller.

@@ -52,8 +52,8 @@ impl BoundedPoints {
         Self(thinned)
     }
 
-    /// Returns the host's changes if they have few enough points, else a view of some of them, which
-    /// is valid until the next call. Does not allocate.
+    /// Returns the host's changes if they have few enough points, else a view of some of them,
+    /// which is valid until the next call. Does not allocate.
     ///
     /// # Safety
     /// `hosts` is null or valid until the next call.
@@ -156,8 +156,8 @@ impl IParamValueQueueTrait for Thinned {
     }
 }
 
-/// Returns which of `points` is passed on as number `index` of at most `share`: evenly, and the last
-/// one last.
+/// Returns which of `points` is passed on as number `index` of at most `share`: evenly, and the
+/// last one last.
 fn chosen(index: int32, points: int32, share: int32) -> int32 {
     if points <= share {
         return index;
