@@ -33,14 +33,15 @@ fn input() -> [Vec<f32>; 2] {
 /// Checks a main output of `channels`, of which each side should be `expected`. A mono output is
 /// the mean of both; a channel that was not handed over is untouched.
 fn check_main(heard: &[Vec<f32>; 2], channels: u32, expected: impl Fn(usize, usize) -> f32) {
-    for frame in 0..BLOCK {
+    assert_eq!([heard[0].len(), heard[1].len()], [BLOCK; 2]);
+    for (frame, (&left, &right)) in heard[0].iter().zip(&heard[1]).enumerate() {
         let both = [expected(0, frame), expected(1, frame)];
         if channels == 2 {
-            assert_eq!([heard[0][frame], heard[1][frame]], both, "frame {frame}");
+            assert_eq!([left, right], both, "frame {frame}");
         } else {
             let mean = 0.5 * (both[0] + both[1]);
-            assert_eq!(heard[0][frame], mean, "frame {frame}");
-            assert!(heard[1][frame].is_nan());
+            assert_eq!(left, mean, "frame {frame}");
+            assert!(right.is_nan());
         }
     }
 }

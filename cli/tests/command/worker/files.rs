@@ -250,9 +250,9 @@ fn mixes_are_the_sums_that_their_factors_make() {
         for side in 0..2 {
             let mut sum = vec![0.0_f64; heard.frames()];
             for &(one, level) in levels {
-                let samples = &stem(one).channels()[side];
+                let stem = stem(one);
                 sum.iter_mut()
-                    .zip(samples)
+                    .zip(&stem.channels()[side])
                     .for_each(|(sum, &sample)| *sum += f64::from(level) * f64::from(sample));
             }
             let expected: Vec<f32> = sum.into_iter().map(|sample| sample as f32).collect();

@@ -174,7 +174,7 @@ fn a_collected_clip_is_found_on_another_computer_by_its_audio() {
     there.wait("stems", |view| view.phase == Phase::Ready);
     notice(&there, "Verse, dry.WAV");
     assert!(there.home.folders.stems().join(key.to_string()).is_dir());
-    assert_eq!(names(&there.home.folders.captures()), [PathBuf::new(); 0]);
+    assert!(names(&there.home.folders.captures()).is_empty());
 
     // Undone, the project knows the capture no longer; the stems are in the cache.
     there.send(Command::Undo);

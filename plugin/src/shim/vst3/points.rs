@@ -69,10 +69,11 @@ impl BoundedPoints {
         for number in 0..queues {
             // SAFETY: as above.
             let queue = unsafe { ComRef::from_raw(changes.getParameterData(number)) };
-            // SAFETY: as above.
-            points += queue.map_or(0, |queue| {
-                i64::from(unsafe { queue.getPointCount() }.max(0))
+            let count = queue.map_or(0, |queue| {
+                // SAFETY: as above.
+                unsafe { queue.getPointCount() }
             });
+            points += i64::from(count.max(0));
         }
 
         let thinned = &*self.0;

@@ -61,15 +61,14 @@ impl StreamInfo {
     /// known, and do not contradict each other.
     pub(in crate::audio) fn corrected(mut self, first: Option<&Frame>) -> Self {
         let (smallest, largest) = self.blocks();
+        let says_fixed = smallest == largest;
         match first {
-            Some(frame) if frame.fixed => {
-                if smallest != largest || largest < frame.samples {
-                    let size = frame.samples.max(16);
-                    self.set_blocks(size, size);
-                }
+            Some(frame) if frame.fixed && !(says_fixed && frame.samples <= largest) => {
+                let size = frame.samples.max(16);
+                self.set_blocks(size, size);
             }
             // Frames of other sizes are to come, of which nothing is known.
-            Some(_) if smallest == largest => self.set_blocks(16, u16::MAX),
+            Some(frame) if !frame.fixed && says_fixed => self.set_blocks(16, u16::MAX),
             _ => {}
         }
 
