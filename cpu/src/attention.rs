@@ -387,8 +387,8 @@ fn update<S: Simd>(
 /// Writes the largest score of each row to `lanes`, those of a vector's places apart.
 ///
 /// # Safety
-/// `scores` has `ROWS` rows, `stride` numbers from one to the next, with `whole` numbers each, which
-/// are whole vectors.
+/// `scores` has `ROWS` rows, `stride` numbers from one to the next, with `whole` numbers each,
+/// which are whole vectors.
 #[inline(always)]
 unsafe fn largest<S: Simd>(
     simd: S,

@@ -38,7 +38,7 @@ impl Stretch {
     }
 }
 
-/// What the editor shows that overviews are too coarse for.
+/// Pictures that the editor shows and that overviews are too coarse for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CloserLook {
     /// The stretch that is shown, if overviews are too coarse for it.

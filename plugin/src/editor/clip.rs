@@ -20,7 +20,7 @@ use crate::worker::Fault;
 const HEIGHT: f32 = 96.0;
 /// Height of the ruler within the lane, in points.
 const RULER: f32 = 16.0;
-/// What the lanes are drawn with.
+/// Clip, timeline and textures that the lanes are drawn with.
 pub(super) struct Canvas<'a> {
     pub(super) view: &'a View,
     pub(super) timeline: &'a Timeline,

@@ -124,7 +124,7 @@ fn keys(ui: &Ui, response: &Response, timeline: &Timeline, zoom: &mut Zoom) {
     }
 }
 
-/// What a key asks for.
+/// Move that a key asks for.
 #[derive(Clone, Copy)]
 enum Move {
     /// Steps to the right.

@@ -22,7 +22,7 @@ const TOO_FINE: f64 = 6.0;
 /// Part of a pixel's brightness that is left in a lane that is not heard.
 const FADED: u8 = 96;
 
-/// What a lane's picture is drawn from.
+/// Place, stretch and data that a lane's picture is drawn from.
 #[derive(Clone)]
 struct Look {
     rect: Rect,

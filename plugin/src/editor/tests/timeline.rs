@@ -126,8 +126,8 @@ fn shown_stretch_follows_the_playhead() {
     assert!(next.contains(&(first.end + 0.01)), "{next:?}");
 }
 
-/// What is asked for by hand, since the fixture's clip is shorter than what the editor has to ask
-/// for.
+/// Close-ups are asked for by hand, since the fixture's clip is shorter than those that the editor
+/// asks for.
 #[test]
 fn closeups_show_the_samples_of_every_lane() {
     let mut fixture = EditorFixture::ready(POINTS, 1.0);

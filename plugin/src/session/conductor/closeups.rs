@@ -20,7 +20,7 @@ use crate::worker::Launcher;
 /// Number of columns of the whole clip.
 const WHOLE_COLUMNS: usize = 2048;
 
-/// What close-ups are read from: a capture, and its stems if there are any.
+/// Files that close-ups are read from: a capture, and its stems if there are any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
     capture: PathBuf,

@@ -34,9 +34,9 @@ impl<P: Vst3Plugin> Shim<P> {
     /// the answer is no. As VST3 has it, the plugin then keeps the nearest, and the host asks for
     /// it: the main buses as the host wants them, and the auxiliary ones as they are.
     ///
-    /// nice-plug 0.4.2 compares every auxiliary bus with the one before it, and thereby refuses each
-    /// layout whose main output has other channels than the first auxiliary one. So a mono output is
-    /// the shim's: nice-plug has the layout with a stereo output, which the shim folds.
+    /// nice-plug 0.4.2 compares every auxiliary bus with the one before it, and thereby refuses
+    /// each layout whose main output has other channels than the first auxiliary one. So a mono
+    /// output is the shim's: nice-plug has the layout with a stereo output, which the shim folds.
     ///
     /// # Safety
     /// The tables are null or as long as the host says.

@@ -729,8 +729,8 @@ impl<'a> Writer<'a> {
         Ok(output)
     }
 
-    /// Takes what follows the sums of `upsampling` out of it and returns it with `norm` as a step of
-    /// its own. The norm includes what is cut off after it.
+    /// Takes what follows the sums of `upsampling` out of it and returns it with `norm` as a step
+    /// of its own. The norm includes what is cut off after it.
     fn norm_after(
         &mut self,
         branch: Branch,
