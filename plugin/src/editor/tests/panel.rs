@@ -32,7 +32,7 @@ impl Panel {
         let is_it = |node: &egui_kittest::Node<'_>| {
             let node = node.accesskit_node();
             node.role() == Role::TextInput
-                && node.placeholder() == Some("Path of a .safetensors or .yaml file")
+                && node.placeholder() == Some("Path of a .safetensors, .th or .yaml file")
         };
         let fields = self.harness.root().children_recursive();
         fields.into_iter().find(is_it).unwrap()
