@@ -249,16 +249,6 @@ mod tests {
         out
     }
 
-    /// Returns a page of audio, whose number is above those of all headers.
-    fn audio() -> Vec<u8> {
-        let mut page = pages([1, 2, 3, 4], &[vec![5; 1000]]);
-        page[18..22].copy_from_slice(&1000_u32.to_le_bytes());
-        page[22..26].fill(0);
-        let crc = checksum(&page);
-        page[22..26].copy_from_slice(&crc.to_le_bytes());
-        page
-    }
-
     fn presented(file: &[u8], pieces: &[Piece]) -> Vec<u8> {
         let piece = |piece: &Piece| match piece {
             Piece::File(range) => file[range.start as usize..range.end as usize].to_vec(),
@@ -282,7 +272,7 @@ mod tests {
                 (opus.as_slice(), 1, b"OpusTags\0\0\0\0\0\0\0\0".as_slice()),
             ] {
                 let rest = vec![vec![9; 300]; headers - 1];
-                let sound = audio();
+                let sound = pages([1, 2, 3, 4], &[vec![5; 1000]]);
                 let head = stream(first, &[vec![cover.clone()], rest.clone()].concat());
                 let file = [head, sound.clone()].concat();
 

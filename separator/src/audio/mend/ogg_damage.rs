@@ -172,7 +172,8 @@ impl Walk {
         self.is_in_data = true;
         let (number, gaps) = (self.number, &mut self.damage.gaps);
         match self.streams.get_mut(&page.serial) {
-            Some(stream) if stream.sequence <= page.sequence => {
+            // Programs that write longer tags leave the numbers behind them as they were.
+            Some(stream) if stream.sequence <= page.sequence || stream.time.is_none() => {
                 gaps.extend(stream.go_on(page, number));
             }
             _ => self.note_headless(),
@@ -207,7 +208,7 @@ impl Walk {
 impl Stream {
     /// Notes the next page. Returns the gap before it once its end is known.
     fn go_on(&mut self, page: &SoundPage, number: usize) -> Option<Gap> {
-        let is_missing = page.sequence - self.sequence > 1;
+        let is_missing = page.sequence.saturating_sub(self.sequence) > 1;
         // A recording of a broadcast begins anywhere.
         let is_gap = is_missing && (self.time.is_some() || self.is_doubtful);
         if is_gap {
@@ -399,6 +400,15 @@ mod tests {
             let found = found.first().map(|gap| (gap.end, gap.packets));
             assert_eq!(found, expected);
         });
+    }
+
+    #[test]
+    fn numbers_that_begin_anew_behind_longer_tags_are_no_damage() {
+        let tags = (1..9).map(|number| page(0, 0, number, 1, false));
+        let pages: Vec<_> = song().into_iter().take(1).chain(tags).collect();
+        let damage = found(&[pages, song().split_off(1)].concat());
+        assert_eq!((damage.pages, damage.gaps), (0, vec![]));
+        assert_eq!(damage.notes, [""; 0]);
     }
 
     #[test]
