@@ -1,5 +1,5 @@
 //! Test of the plugin in hosts that run in a sandbox, which moves the folders for data and caches.
-#![cfg(all(unix, not(target_os = "macos")))]
+#![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -197,11 +197,6 @@ pub(super) const NOT_BUILT: &[NotBuilt] = &[
         tests: &["with_moved_folders_the_command_is_found_and_so_is_what_it_wrote"],
     },
     NotBuilt {
-        file: "plugin/tests/sandbox.rs",
-        why: "folders of XDG, as sandboxes of Linux move them",
-        tests: &["with_moved_folders_the_command_is_found_and_so_is_what_it_wrote"],
-    },
-    NotBuilt {
         file: "plugin/tests/window.rs",
         why: "densities of X11; window_on_windows.rs has what Windows has instead",
         tests: &[

@@ -245,6 +245,9 @@ mod tests {
     fn stream(first: &[u8], packets: &[Vec<u8>]) -> Vec<u8> {
         let mut out = pages([1, 2, 3, 4], &[first.to_vec()]);
         out[5] = FIRST;
+        out[22..26].fill(0);
+        let crc = checksum(&out);
+        out[22..26].copy_from_slice(&crc.to_le_bytes());
         out.extend(pages([1, 2, 3, 4], packets));
         out
     }
