@@ -46,8 +46,16 @@ impl Conductor {
     }
 
     fn make_room(&mut self) {
-        if let Some(folders) = self.folders() {
-            captures::keep_within_limit(&folders.captures());
+        let folder = self.folders().map(Folders::captures);
+        let deleted = folder.map_or(0, |folder| captures::keep_within_limit(&folder));
+        if deleted > 0 {
+            let captures = match deleted {
+                1 => "The capture that was used longest ago was".to_owned(),
+                deleted => format!("The {deleted} captures that were used longest ago were"),
+            };
+            let message = format!("{captures} deleted, to keep within the limit.");
+            let remedy = "Set another limit, or none, in Settings.";
+            self.notice = Some((message, remedy.to_owned()));
         }
         if self.capture_list.is_some() {
             self.list_captures();

@@ -103,6 +103,7 @@ fn a_capture_in_use_is_not_deleted_and_another_is() {
     fixture.load(Some(self::clip(other, None)));
     fixture.send(Command::LimitCaptures(Some(1)));
     fixture.wait("no capture", listed(0, 0));
+    notice(&fixture, "was deleted, to keep within the limit");
     assert!(!folder.join(format!("{}.wav", clip.audio)).exists());
 }
 
